@@ -1,0 +1,151 @@
+"""What can go wrong on the model's side, each with a sentence fit to show to a person.
+
+ModelError
+├── SettingError          a setting out of its range
+├── DeviceMissing         a processor was asked for that is not there
+├── BookError             the book cannot be used
+│   ├── BookMissing
+│   ├── BookBinary
+│   ├── BookTooShort
+│   └── BookTooLong
+└── CheckpointError       a model file cannot be used
+    ├── CheckpointMissing
+    ├── CheckpointTruncated
+    ├── CheckpointForeign
+    ├── CheckpointVersion
+    ├── CheckpointShape
+    ├── CheckpointNotFinite
+    └── CheckpointUnwritable
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ModelError(Exception):
+    """The root; `str(error)` is the sentence: what happened, the value, what to do."""
+
+
+class SettingError(ModelError):
+    def __init__(self, name: str, value: object, allowed: str) -> None:
+        super().__init__(f"{name} is {value!r}; it must be {allowed}.")
+        self.name = name
+        self.value = value
+        self.allowed = allowed
+
+
+class DeviceMissing(ModelError):
+    def __init__(self, device: str) -> None:
+        super().__init__(
+            f"The device {device!r} was asked for and this machine has none that PyTorch can use. "
+            "Use --device cpu or --device auto."
+        )
+        self.device = device
+
+
+class BookError(ModelError):
+    """A book that cannot be trained on."""
+
+
+class BookMissing(BookError):
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"The book {path} cannot be read: {reason}. Check the path.")
+        self.path = path
+        self.reason = reason
+
+
+class BookBinary(BookError):
+    def __init__(self, title: str, reason: str) -> None:
+        super().__init__(
+            f"The book {title!r} is not text: {reason}. Give a plain-text file (.txt, .md, .tex …)."
+        )
+        self.title = title
+        self.reason = reason
+
+
+class BookTooShort(BookError):
+    def __init__(self, title: str, characters: int, minimum: int) -> None:
+        super().__init__(
+            f"The book {title!r} has {characters:,} characters of text; "
+            f"at least {minimum:,} are needed. Give a longer one."
+        )
+        self.title = title
+        self.characters = characters
+        self.minimum = minimum
+
+
+class BookTooLong(BookError):
+    def __init__(self, title: str, size_bytes: int, maximum_bytes: int) -> None:
+        super().__init__(
+            f"The book {title!r} has {size_bytes:,} bytes; "
+            f"at most {maximum_bytes:,} ({maximum_bytes // 2**20} MiB) are read. Give a part of it."
+        )
+        self.title = title
+        self.size_bytes = size_bytes
+        self.maximum_bytes = maximum_bytes
+
+
+class CheckpointError(ModelError):
+    """A model file that cannot be used; the model that serves already goes on serving."""
+
+    def __init__(self, path: Path, what: str, advice: str) -> None:
+        super().__init__(f"The model file {path} {what}. {advice}")
+        self.path = path
+        self.what = what
+        self.advice = advice
+
+
+class CheckpointMissing(CheckpointError):
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, f"cannot be read: {reason}", "Check the path.")
+
+
+class CheckpointTruncated(CheckpointError):
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, f"is damaged: {reason}", "Copy it again or train it again.")
+
+
+class CheckpointForeign(CheckpointError):
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            path, f"is not a Sonneteer model: {reason}", "Give a file that train.py wrote."
+        )
+
+
+class CheckpointVersion(CheckpointError):
+    def __init__(self, path: Path, version: int, newest: int) -> None:
+        super().__init__(
+            path,
+            f"has format version {version}; this Sonneteer reads versions up to {newest}",
+            "Update Sonneteer.",
+        )
+        self.version = version
+        self.newest = newest
+
+
+class CheckpointShape(CheckpointError):
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            path, f"has weights of the wrong shape: {reason}", "Train the model again."
+        )
+
+
+class CheckpointNotFinite(CheckpointError):
+    def __init__(self, path: Path, tensor: str) -> None:
+        super().__init__(
+            path,
+            f"has weights that are not finite numbers (in {tensor})",
+            "Train the model again, with a lower learning rate.",
+        )
+        self.tensor = tensor
+
+
+class CheckpointUnwritable(CheckpointError):
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            path,
+            f"could not be written: {reason}",
+            "The earlier file is as it was. Make room or choose another folder with --out.",
+        )
+        self.reason = reason

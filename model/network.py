@@ -1,0 +1,95 @@
+"""CharLSTM: a stacked character-level LSTM whose state is a value, handed in and handed back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from model.config import NetworkConfig
+
+
+class State(NamedTuple):
+    """What an LSTM remembers: both tensors (L, N, H)."""
+
+    hidden: Tensor
+    cell: Tensor
+
+
+class CharLSTM(nn.Module):
+    """Character ids (N, T) and a state to logits (N, T, V) and the next state.
+
+    PyTorch's LSTM has two bias vectors per layer where one does the same; the second is kept at
+    zero and frozen, so that the parameters are those that Keras and the textbooks count.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        if config.input == "embedding":
+            self.embedding: nn.Embedding | None = nn.Embedding(
+                config.vocabulary_size, config.embedding_size
+            )
+            input_size = config.embedding_size
+        else:
+            self.embedding = None
+            input_size = 1
+        sizes = [input_size] + [config.hidden_size] * (config.layers - 1)
+        lstms = [nn.LSTM(size, config.hidden_size, batch_first=True) for size in sizes]
+        self.lstms = nn.ModuleList(lstms)
+        self._initialise(lstms)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(config.hidden_size, config.vocabulary_size)
+        nn.init.xavier_uniform_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def _initialise(self, lstms: list[nn.LSTM]) -> None:
+        """Glorot inputs, orthogonal recurrence per gate, forget bias 1 (Jozefowicz et al. 2015)."""
+        hidden = self.config.hidden_size
+        for layer in lstms:
+            nn.init.xavier_uniform_(layer.weight_ih_l0)
+            for gate in layer.weight_hh_l0.data.split(hidden):
+                nn.init.orthogonal_(gate)
+            nn.init.zeros_(layer.bias_ih_l0)
+            layer.bias_ih_l0.data[hidden : 2 * hidden] = 1.0  # gates stand in the order i f g o
+            nn.init.zeros_(layer.bias_hh_l0)
+            layer.bias_hh_l0.requires_grad_(False)
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+    def initial_state(self, rows: int) -> State:
+        """Return a state of zeros for N = `rows` rows."""
+        config = self.config
+        zeros = self.head.weight.new_zeros(config.layers, rows, config.hidden_size)
+        return State(zeros, zeros.clone())
+
+    def inputs(self, ids: Tensor) -> Tensor:
+        """Return what the first layer reads: (N, T) ids to (N, T, E), or (N, T, 1) in 0–1."""
+        if self.embedding is None:
+            return (ids.float() / self.config.vocabulary_size).unsqueeze(-1)
+        embedded: Tensor = self.embedding(ids)
+        return embedded
+
+    def features(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return the last layer's outputs (N, T, H), dropout applied, and the next state."""
+        outputs = self.inputs(ids)
+        hidden, cell = [], []
+        for index, layer in enumerate(self.lstms):
+            before = outputs
+            outputs, (h, c) = layer(
+                before, (state.hidden[index : index + 1], state.cell[index : index + 1])
+            )
+            if self.config.residual and index > 0:
+                outputs = outputs + before
+            outputs = self.dropout(outputs)
+            hidden.append(h)
+            cell.append(c)
+        return outputs, State(torch.cat(hidden), torch.cat(cell))
+
+    def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Read `ids` (N, T) from `state` (zeros if None); return logits (N, T, V) and the state."""
+        outputs, state = self.features(ids, state or self.initial_state(ids.shape[0]))
+        return self.head(outputs), state

@@ -1,0 +1,109 @@
+"""Characters and their ids, and the folding of strangers' text onto a book's alphabet."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+# Punctuation that NFKC leaves alone although every reader takes it for its plain cousin.
+PLAIN_PUNCTUATION = {
+    **dict.fromkeys("‘’‚‛′ʼ`´", "'"),
+    **dict.fromkeys("“”„‟″«»", '"'),
+    **dict.fromkeys("‐‑‒–—―−", "-"),
+    "…": "...",
+    "æ": "ae",
+    "œ": "oe",
+    "ø": "o",
+    "đ": "d",
+    "ł": "l",
+    "ı": "i",
+    "þ": "th",
+    "ð": "d",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """A text on a model's alphabet: what the network reads, and what it had to leave out."""
+
+    text: str
+    left_out: tuple[str, ...]  # distinct, in order of appearance
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A sorted set of distinct characters; a character's id is its place.
+
+    >>> Vocabulary.of("hello").encode("hole")
+    [1, 3, 2, 0]
+    """
+
+    characters: str
+
+    @classmethod
+    def of(cls, text: str) -> Vocabulary:
+        return cls("".join(sorted(set(text))))
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        return {character: place for place, character in enumerate(self.characters)}
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    def encode(self, text: str) -> list[int]:
+        """Map characters to ids 0…V-1; a character outside the alphabet raises KeyError."""
+        ids = self.ids
+        return [ids[character] for character in text]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return "".join(self.characters[place] for place in ids)
+
+    def fold(self, text: str) -> Folding:
+        """Put `text` onto this alphabet; never raises, whatever the Unicode.
+
+        Each character is kept, else replaced by the nearest equivalent whose characters are all
+        known (case, compatibility form, plain punctuation, letter without accent), else left out.
+
+        >>> Vocabulary("\\n 'abcdeft").fold("Café ‘Ted’ 🙂")
+        Folding(text="cafe 'ted' ", left_out=('🙂',))
+        """
+        kept: list[str] = []
+        left_out: dict[str, None] = {}
+        for character in unicodedata.normalize("NFC", text.replace("\r\n", "\n")):
+            equivalent = self._equivalent(character)
+            if equivalent is not None:
+                kept.append(equivalent)
+            elif not unicodedata.combining(character) and character not in "\ufe0f\u200d":
+                left_out[character] = None
+        return Folding("".join(kept), tuple(left_out))
+
+    def _equivalent(self, character: str) -> str | None:
+        ids = self.ids
+        if character in ids:
+            return character
+        for candidate in _equivalents(character):
+            if candidate and all(part in ids for part in candidate):
+                return candidate
+        return None
+
+
+def _equivalents(character: str) -> Iterator[str]:
+    """Yield what may stand for `character`, nearest first."""
+    if character in "\r\v\f\x85\u2028\u2029":
+        yield "\n"
+    if character.isspace():
+        yield " "
+    compatible = unicodedata.normalize("NFKC", character)
+    plain = "".join(PLAIN_PUNCTUATION.get(part, part) for part in compatible)
+    lowered = "".join(PLAIN_PUNCTUATION.get(part, part) for part in compatible.lower())
+    bare = "".join(
+        part for part in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(part)
+    )
+    for form in (character, compatible, plain, bare):
+        yield from (form, form.lower(), form.upper(), form.casefold())
+    yield lowered
+    if plain == '"':  # a book without double quotes has single ones
+        yield "'"
