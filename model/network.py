@@ -36,25 +36,11 @@ class CharLSTM(nn.Module):
             self.embedding = None
             input_size = 1
         sizes = [input_size] + [config.hidden_size] * (config.layers - 1)
-        lstms = [nn.LSTM(size, config.hidden_size, batch_first=True) for size in sizes]
-        self.lstms = nn.ModuleList(lstms)
-        self._initialise(lstms)
+        self.lstms = nn.ModuleList(_lstm_layer(size, config.hidden_size) for size in sizes)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(config.hidden_size, config.vocabulary_size)
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-
-    def _initialise(self, lstms: list[nn.LSTM]) -> None:
-        """Glorot inputs, orthogonal recurrence per gate, forget bias 1 (Jozefowicz et al. 2015)."""
-        hidden = self.config.hidden_size
-        for layer in lstms:
-            nn.init.xavier_uniform_(layer.weight_ih_l0)
-            for gate in layer.weight_hh_l0.data.split(hidden):
-                nn.init.orthogonal_(gate)
-            nn.init.zeros_(layer.bias_ih_l0)
-            layer.bias_ih_l0.data[hidden : 2 * hidden] = 1.0  # gates stand in the order i f g o
-            nn.init.zeros_(layer.bias_hh_l0)
-            layer.bias_hh_l0.requires_grad_(False)
 
     @property
     def parameter_count(self) -> int:
@@ -93,3 +79,16 @@ class CharLSTM(nn.Module):
         """Read `ids` (N, T) from `state` (zeros if None); return logits (N, T, V) and the state."""
         outputs, state = self.features(ids, state or self.initial_state(ids.shape[0]))
         return self.head(outputs), state
+
+
+def _lstm_layer(inputs: int, hidden: int) -> nn.LSTM:
+    """Make a layer: Glorot inputs, orthogonal recurrence per gate (Saxe et al. 2014), and a
+    forget bias of 1 (Jozefowicz et al. 2015)."""
+    layer = nn.LSTM(inputs, hidden, batch_first=True)
+    nn.init.xavier_uniform_(layer.get_parameter("weight_ih_l0"))
+    for gate in layer.get_parameter("weight_hh_l0").data.split(hidden):
+        nn.init.orthogonal_(gate)
+    bias = nn.init.zeros_(layer.get_parameter("bias_ih_l0"))
+    bias.data[hidden : 2 * hidden] = 1.0  # gates stand in the order i f g o
+    nn.init.zeros_(layer.get_parameter("bias_hh_l0")).requires_grad_(False)
+    return layer
