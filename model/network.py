@@ -86,7 +86,7 @@ def _lstm_layer(inputs: int, hidden: int) -> nn.LSTM:
     forget bias of 1 (Jozefowicz et al. 2015)."""
     layer = nn.LSTM(inputs, hidden, batch_first=True)
     nn.init.xavier_uniform_(layer.get_parameter("weight_ih_l0"))
-    for gate in layer.get_parameter("weight_hh_l0").data.split(hidden):
+    for gate in layer.get_parameter("weight_hh_l0").data.chunk(4):
         nn.init.orthogonal_(gate)
     bias = nn.init.zeros_(layer.get_parameter("bias_ih_l0"))
     bias.data[hidden : 2 * hidden] = 1.0  # gates stand in the order i f g o
