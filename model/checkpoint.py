@@ -1,31 +1,91 @@
-"""A model on disk: one safetensors file, saved atomically, loaded strictly."""
+"""A model on disk: one safetensors file, saved atomically, loaded strictly.
+
+Layout: the tensors of CharLSTM in float32 under their own names, less the frozen zero biases, and
+one metadata entry, METADATA_KEY, with the JSON of `Contents`. A file from a stranger is measured
+before it is read: nothing larger than its settings allow is ever allocated.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import stat
 from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Self
 
-from pydantic import Field
+import safetensors.torch
+import torch
+from pydantic import Field, ValidationError, model_validator
+from safetensors import SafetensorError
+from torch import Tensor
 
 from model.config import NetworkConfig, Settings
+from model.errors import (
+    CheckpointForeign,
+    CheckpointMissing,
+    CheckpointNotFinite,
+    CheckpointShape,
+    CheckpointTruncated,
+    CheckpointUnwritable,
+    CheckpointVersion,
+)
 from model.network import CharLSTM
 from model.vocabulary import Vocabulary
 
 FORMAT_VERSION = 1
+METADATA_KEY = "sonneteer"
+SUFFIX = ".safetensors"
+FROZEN = "bias_hh_l0"  # PyTorch's second bias: always zero, so not worth a byte
+# The largest alphabet and the longest history take a few 100 kB; the library allows 100 MB.
+MAX_HEADER_BYTES = 2**20
+
+
+class EpochLosses(Settings):
+    """One line of a training's history; losses in nats per character."""
+
+    epoch: int = Field(ge=0)
+    running_loss: float = Field(allow_inf_nan=False)  # while training, dropout on
+    training_loss: float | None = Field(default=None, allow_inf_nan=False)  # dropout off
+    held_out_loss: float | None = Field(default=None, allow_inf_nan=False)
+    seconds: float = Field(ge=0.0, allow_inf_nan=False)  # since the training began
 
 
 class Card(Settings):
-    """What a model file says of itself; stored as JSON in the safetensors metadata."""
+    """What a model file says of itself."""
 
     format_version: int = FORMAT_VERSION
-    name: str
-    book_title: str
-    book_sha256: str
+    name: str = Field(min_length=1, max_length=100)
+    book_title: str = Field(max_length=500)
+    book_sha256: str = Field(max_length=64)
     book_characters: int = Field(ge=0)
-    created: str  # ISO 8601, UTC
-    recipe: str  # "default" or "tutorial"
+    created: str = Field(max_length=40)  # ISO 8601, UTC
+    recipe: str = Field(max_length=40)  # "default" or "tutorial"
     lower_case: bool
-    loss: float  # nats per character of the monitored text
+    loss: float = Field(allow_inf_nan=False)  # nats per character of the monitored text
     openings: tuple[str, ...] = ()  # beginnings of passages of the book, on the alphabet
+    training_loss: float | None = Field(default=None, allow_inf_nan=False)
+    held_out_loss: float | None = Field(default=None, allow_inf_nan=False)
+    epoch: int = Field(default=0, ge=0)  # after which these weights stood
+    training: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+    history: tuple[EpochLosses, ...] = ()
+
+
+class Contents(Settings):
+    """Everything in a model file that is not a tensor."""
+
+    alphabet: str = Field(min_length=1, max_length=65_536)
+    network: NetworkConfig
+    card: Card
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if list(self.alphabet) != sorted(set(self.alphabet)):
+            raise ValueError("the alphabet is not sorted and distinct")
+        if len(self.alphabet) != self.network.vocabulary_size:
+            raise ValueError("the alphabet and the network differ in size")
+        return self
 
 
 @dataclass(frozen=True)
@@ -38,4 +98,165 @@ class Model:
     sha256: str  # of the file it came from; the model's identity in links and buttons
 
 
-__all__ = ["Card", "Model", "NetworkConfig"]
+def save_model(path: Path, network: CharLSTM, vocabulary: Vocabulary, card: Card) -> None:
+    """Write a model file in one stroke; raise CheckpointUnwritable, the earlier file intact."""
+    contents = Contents(alphabet=vocabulary.characters, network=network.config, card=card)
+    tensors = {
+        name: tensor.detach().to("cpu", torch.float32).contiguous()
+        for name, tensor in network.state_dict().items()
+        if not name.endswith(FROZEN)
+    }
+    # One entry only: safetensors writes several in no fixed order, and the file is its hash.
+    metadata = {METADATA_KEY: contents.model_dump_json()}
+    write_atomically(path, safetensors.torch.save(tensors, metadata))
+
+
+def load_model(path: Path) -> Model:
+    """Read a model file of whatever origin; raise the CheckpointError that says what is wrong."""
+    try:
+        with path.open("rb") as file:
+            header, size = _read_header(path, file)
+            contents = _contents(path, header)
+            _check_shapes(path, header, contents.network)
+            file.seek(0)
+            raw = file.read(size)
+    except OSError as error:
+        raise CheckpointMissing(path, error.strerror or str(error)) from error
+    try:
+        tensors = safetensors.torch.load(raw)
+    except SafetensorError as error:
+        raise CheckpointTruncated(path, str(error)) from error
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise CheckpointNotFinite(path, name)
+    network = _network_of(contents.network, tensors)
+    sha256 = hashlib.sha256(raw).hexdigest()
+    return Model(network, Vocabulary(contents.alphabet), contents.card, sha256)
+
+
+def read_card(path: Path) -> Card:
+    """Read only what a model file says of itself: quick, its weights neither read nor checked."""
+    try:
+        with path.open("rb") as file:
+            header, _ = _read_header(path, file)
+    except OSError as error:
+        raise CheckpointMissing(path, error.strerror or str(error)) from error
+    return _contents(path, header).card
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Put `content` at `path` so that a kill at any moment leaves the old file or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise CheckpointUnwritable(path, error.strerror or str(error)) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` last through a power cut; Windows has no way and no need."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read_header(path: Path, file: BinaryIO) -> tuple[dict[str, object], int]:
+    """Return the header, a dict whose tensors exactly fill the file, and the file's size."""
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise CheckpointForeign(path, "it is not a regular file")
+    size = status.st_size
+    length = int.from_bytes(file.read(8), "little")
+    if size < 8:
+        raise CheckpointTruncated(path, f"it has only {size} bytes")
+    if length > MAX_HEADER_BYTES:
+        raise CheckpointForeign(path, f"no header of at most {MAX_HEADER_BYTES:,} bytes begins it")
+    if 8 + length > size:
+        raise CheckpointTruncated(path, f"it ends within its header, after {size:,} bytes")
+    try:
+        header = json.loads(file.read(length))
+        ends = [
+            entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"
+        ]
+        expected = 8 + length + max(ends, default=0)
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
+        raise CheckpointForeign(path, "its header is not that of a safetensors file") from error
+    if size < expected:
+        raise CheckpointTruncated(path, f"it has {size:,} of {expected:,} bytes")
+    if size > expected:
+        raise CheckpointForeign(path, f"{size - expected:,} bytes follow its end")
+    return header, size
+
+
+def _contents(path: Path, header: dict[str, object]) -> Contents:
+    metadata = header.get("__metadata__")
+    text = metadata.get(METADATA_KEY) if isinstance(metadata, dict) else None
+    if not isinstance(text, str):
+        raise CheckpointForeign(path, f"it has no {METADATA_KEY!r} entry in its metadata")
+    try:
+        version = json.loads(text)["card"]["format_version"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise CheckpointForeign(path, "it does not say its format version") from error
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise CheckpointForeign(path, f"its format version is {version!r}")
+    if version > FORMAT_VERSION:
+        raise CheckpointVersion(path, version, FORMAT_VERSION)
+    try:
+        return Contents.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        reason = f"{where}: {first['msg']}" if where else first["msg"]
+        raise CheckpointForeign(path, reason[0].lower() + reason[1:]) from error
+
+
+def _check_shapes(path: Path, header: dict[str, object], config: NetworkConfig) -> None:
+    expected = expected_shapes(config)
+    for name in expected.keys() ^ (header.keys() - {"__metadata__"}):
+        raise CheckpointShape(path, f"{name} is {'missing' if name in expected else 'not known'}")
+    for name, shape in expected.items():
+        entry = header[name]
+        found = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else None
+        if found != ("F32", list(shape)):
+            raise CheckpointShape(path, f"{name} is {found}, not ('F32', {list(shape)})")
+
+
+def expected_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each stored tensor of a network, without making one."""
+    vocabulary, hidden = config.vocabulary_size, config.hidden_size
+    shapes: dict[str, tuple[int, ...]] = {}
+    size = 1
+    if config.input == "embedding":
+        size = config.embedding_size
+        shapes["embedding.weight"] = (vocabulary, size)
+    for layer in range(config.layers):
+        shapes[f"lstms.{layer}.weight_ih_l0"] = (4 * hidden, hidden if layer else size)
+        shapes[f"lstms.{layer}.weight_hh_l0"] = (4 * hidden, hidden)
+        shapes[f"lstms.{layer}.bias_ih_l0"] = (4 * hidden,)
+    shapes["head.weight"] = (vocabulary, hidden)
+    shapes["head.bias"] = (vocabulary,)
+    return shapes
+
+
+def _network_of(config: NetworkConfig, tensors: dict[str, Tensor]) -> CharLSTM:
+    network = CharLSTM(config, initialise=False)
+    frozen = {name: zeros for name, zeros in network.state_dict().items() if name.endswith(FROZEN)}
+    network.load_state_dict(frozen | tensors)
+    return network.eval()
+
+
+__all__ = ["Card", "Contents", "EpochLosses", "Model", "load_model", "read_card", "save_model"]

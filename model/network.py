@@ -22,9 +22,10 @@ class CharLSTM(nn.Module):
 
     PyTorch's LSTM has two bias vectors per layer where one does the same; the second is kept at
     zero and frozen, so that the parameters are those that Keras and the textbooks count.
+    Orthogonal weights take a while; `initialise=False` leaves them out where weights are loaded.
     """
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: NetworkConfig, *, initialise: bool = True) -> None:
         super().__init__()
         self.config = config
         if config.input == "embedding":
@@ -36,7 +37,9 @@ class CharLSTM(nn.Module):
             self.embedding = None
             input_size = 1
         sizes = [input_size] + [config.hidden_size] * (config.layers - 1)
-        self.lstms = nn.ModuleList(_lstm_layer(size, config.hidden_size) for size in sizes)
+        self.lstms = nn.ModuleList(
+            _lstm_layer(size, config.hidden_size, initialise) for size in sizes
+        )
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(config.hidden_size, config.vocabulary_size)
         nn.init.xavier_uniform_(self.head.weight)
@@ -81,14 +84,16 @@ class CharLSTM(nn.Module):
         return self.head(outputs), state
 
 
-def _lstm_layer(inputs: int, hidden: int) -> nn.LSTM:
+def _lstm_layer(inputs: int, hidden: int, initialise: bool) -> nn.LSTM:
     """Make a layer: Glorot inputs, orthogonal recurrence per gate (Saxe et al. 2014), and a
     forget bias of 1 (Jozefowicz et al. 2015)."""
     layer = nn.LSTM(inputs, hidden, batch_first=True)
+    nn.init.zeros_(layer.get_parameter("bias_hh_l0")).requires_grad_(False)
+    if not initialise:
+        return layer
     nn.init.xavier_uniform_(layer.get_parameter("weight_ih_l0"))
     for gate in layer.get_parameter("weight_hh_l0").data.chunk(4):
         nn.init.orthogonal_(gate)
     bias = nn.init.zeros_(layer.get_parameter("bias_ih_l0"))
     bias.data[hidden : 2 * hidden] = 1.0  # gates stand in the order i f g o
-    nn.init.zeros_(layer.get_parameter("bias_hh_l0")).requires_grad_(False)
     return layer
