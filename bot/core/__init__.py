@@ -1,0 +1,1 @@
+"""The application: what can be asked of Sonneteer, without knowing who asks."""

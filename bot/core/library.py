@@ -1,0 +1,115 @@
+"""Which models are installed: the files of some folders, described by their own cards.
+
+A file that cannot be read is left out with one warning; the others go on serving.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bot.core.errors import ModelUnusable, UnknownModel
+from bot.core.records import ModelRecord
+from model import ModelError, read_card
+
+log = logging.getLogger(__name__)
+
+SUFFIX = ".safetensors"
+HASH = re.compile(r"[0-9a-f]{8,64}")
+
+
+class Library:
+    """Models by name and by hash.
+
+    Of two files of one name the one in the earlier folder serves, so that an admin's own model
+    can take the place of the one that ships.
+    """
+
+    def __init__(self, folders: Sequence[Path], *, shipped: Path, default: str) -> None:
+        self._folders = [*folders, shipped]
+        self._shipped = shipped
+        self._default = default
+        self._records: dict[Path, tuple[tuple[int, int], ModelRecord]] = {}
+        self._refused: dict[Path, tuple[int, int]] = {}
+        self._extra: list[Path] = []
+
+    def models(self) -> tuple[ModelRecord, ...]:
+        """Look at the folders again and return what is installed, the default first."""
+        found: dict[str, ModelRecord] = {}
+        for path in self._paths():
+            record = self._read(path)
+            if record is not None:
+                found.setdefault(record.name, record)
+        default = self._default if self._default in found else next(iter(found), "")
+        marked = (replace(record, default=record.name == default) for record in found.values())
+        return tuple(sorted(marked, key=lambda record: (not record.default, record.name)))
+
+    def find(self, wanted: str | None) -> ModelRecord:
+        """Return a model by name or by the first 8 or more digits of its hash, None the default.
+
+        Raises UnknownModel. A path is never taken here: names come from strangers.
+        """
+        models = self.models()
+        for record in models:
+            if record.default if wanted is None else record.name.casefold() == wanted.casefold():
+                return record
+        if wanted is not None and HASH.fullmatch(wanted.lower()):
+            for record in models:
+                if record.sha256.startswith(wanted.lower()):
+                    return record
+        raise UnknownModel(wanted or self._default, [record.name for record in models])
+
+    def add_file(self, path: Path) -> ModelRecord:
+        """Take in a single file, named by the person at the shell; raise ModelUnusable."""
+        record = self._describe(path)
+        self._extra.insert(0, path)
+        return record
+
+    def _paths(self) -> list[Path]:
+        in_folders = [
+            path for folder in self._folders for path in sorted(folder.glob(f"*{SUFFIX}"))
+        ]
+        return [*self._extra, *in_folders]
+
+    def _read(self, path: Path) -> ModelRecord | None:
+        """Return the record of a file, from memory while the file is as it was."""
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        stamp = (status.st_mtime_ns, status.st_size)
+        if path in self._records and self._records[path][0] == stamp:
+            return self._records[path][1]
+        if self._refused.get(path) == stamp:
+            return None
+        try:
+            record = self._describe(path)
+        except ModelUnusable as error:
+            log.warning("%s", error)
+            self._refused[path] = stamp
+            return None
+        self._records[path] = (stamp, record)
+        return record
+
+    def _describe(self, path: Path) -> ModelRecord:
+        try:
+            card = read_card(path)
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        except (ModelError, OSError) as error:
+            raise ModelUnusable(path.stem, str(error)) from error
+        return ModelRecord(
+            name=path.stem,
+            path=path,
+            sha256=sha256,
+            book=card.book_title,
+            loss=card.loss,
+            size_bytes=path.stat().st_size,
+            created=card.created,
+            shipped=path.parent == self._shipped,
+            default=False,
+        )

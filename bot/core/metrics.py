@@ -1,0 +1,50 @@
+"""Counters and timings, in a registry of their own so that tests and embedders do not collide."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """Every figure the bot keeps of itself."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "sonneteer_requests",
+            "Poems asked for, by door and by what became of them.",
+            ["door", "outcome"],
+            registry=self.registry,
+        )
+        self.first_text_seconds = Histogram(
+            "sonneteer_first_text_seconds",
+            "From the request to the first text.",
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.poem_seconds = Histogram(
+            "sonneteer_poem_seconds",
+            "From the request to the whole poem.",
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.characters = Counter(
+            "sonneteer_characters", "Characters written.", registry=self.registry
+        )
+        self.rows_running = Gauge(
+            "sonneteer_rows_running", "Poems being written now.", registry=self.registry
+        )
+        self.rows_waiting = Gauge(
+            "sonneteer_rows_waiting", "Poems waiting in line.", registry=self.registry
+        )
+        self.loop_lag_seconds = Gauge(
+            "sonneteer_loop_lag_seconds",
+            "How late the event loop was at the last look.",
+            registry=self.registry,
+        )
+
+    def render(self) -> bytes:
+        """Return the figures in Prometheus' text format."""
+        return generate_latest(self.registry)

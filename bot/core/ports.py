@@ -1,0 +1,68 @@
+"""What the service needs of the heavy side, as Protocols; tests put fakes in their place."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.core.records import Asker, ModelRecord, PoemSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A seed on a model's alphabet."""
+
+    text: str  # what the network reads
+    left_out: tuple[str, ...]  # characters that the model lacks, distinct
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A poem to be written, all questions answered."""
+
+    asker: Asker
+    model: ModelRecord
+    prompt: str  # on the model's alphabet
+    settings: PoemSettings
+    random_seed: int
+
+
+class Draft(Protocol):
+    """A poem while it is being written; iterate it for the text as it comes, prompt excluded."""
+
+    @property
+    def place(self) -> int:
+        """The place in line: 0 when it is being written, 1 for the next in line."""
+
+    @property
+    def cancelled(self) -> bool: ...
+
+    def __aiter__(self) -> AsyncIterator[str]: ...
+
+    def cancel(self) -> None:
+        """Free the row at the next step; the iteration then ends. No effect after the end."""
+
+
+class Poet(Protocol):
+    """Whoever can write: loads models, reads seeds, writes many poems at once."""
+
+    @property
+    def running(self) -> int: ...
+
+    @property
+    def waiting(self) -> int: ...
+
+    async def load(self, model: ModelRecord) -> None:
+        """Have `model` ready; raise ModelUnusable. Cheap when it is ready already."""
+
+    def prepare(self, model: ModelRecord, seed: str) -> Prompt:
+        """Fold a seed onto the alphabet of a loaded model."""
+
+    def opening(self, model: ModelRecord, random_seed: int) -> str:
+        """Draw an opening of a loaded model's book; "" when the model carries none."""
+
+    def write(self, order: Order) -> Draft:
+        """Begin a poem or put it in line; raise QueueFull."""
+
+    async def close(self) -> None: ...

@@ -1,0 +1,120 @@
+"""Frozen records that cross the borders between the doors, the service and the heavy side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What a setting may be, both ends included."""
+
+    low: float
+    high: float
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        return f"between {self.low:,} and {self.high:,}"
+
+
+# The largest random seed is the largest whole number that JavaScript holds exactly.
+RANGES = {
+    "temperature": Range(0.05, 2.0),
+    "top_k": Range(0, 1000),  # 0: off
+    "top_p": Range(0.01, 1.0),  # 1: off
+    "min_p": Range(0.0, 0.99),  # 0: off
+    "lines": Range(1, 500),
+    "characters": Range(1, 10_000),
+    "random_seed": Range(0, 2**53 - 1),
+}
+MAX_SEED_CHARACTERS = 500  # of a longer seed, the last so many are used
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, without naming a platform; limits and fairness count by these two."""
+
+    member: str  # unique over all doors, for example "discord:1234" or "web:127.0.0.1"
+    guild: str = ""  # the community that the member asks from, "" for none
+
+    @property
+    def door(self) -> str:
+        return self.member.partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class PoemRequest:
+    """What somebody asked for; None means the configured default.
+
+    Ranges are the service's business: a door passes on what was typed.
+    """
+
+    asker: Asker
+    seed: str = ""  # empty: a random opening of the book
+    model: str | None = None  # a name, or a hash of at least 8 hexadecimal digits
+    random_seed: int | None = None  # 0…2**63-1; None: drawn
+    lines: int | None = None  # at most one of lines and characters
+    characters: int | None = None
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    greedy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PoemSettings:
+    """The settings a poem was written with, complete, so that it can be written again."""
+
+    temperature: float
+    top_k: int
+    top_p: float
+    min_p: float
+    greedy: bool
+    lines: int | None  # exactly one of lines and characters is set
+    characters: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """A model that is installed."""
+
+    name: str
+    path: Path
+    sha256: str  # of the file
+    book: str  # the book's title
+    loss: float  # nats per character
+    size_bytes: int
+    created: str  # ISO 8601
+    shipped: bool  # came with Sonneteer
+    default: bool  # serves where nobody chose
+
+
+class Ending(StrEnum):
+    """Why a poem ended."""
+
+    COMPLETE = "complete"
+    CANCELLED = "cancelled"  # somebody pressed Stop, or the bot had to go
+
+
+@dataclass(frozen=True, slots=True)
+class Poem:
+    """A finished poem."""
+
+    text: str  # begins with the seed as it was typed
+    seed: str  # the opening words, as typed or as drawn from the book
+    model: str
+    model_sha256: str
+    random_seed: int
+    settings: PoemSettings
+    notes: tuple[str, ...]  # sentences for the reader: what was folded, cut or drawn
+    ending: Ending = Ending.COMPLETE
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The poem's lines, blank ones left out."""
+        return tuple(line for line in self.text.split("\n") if line.strip())

@@ -1,0 +1,274 @@
+"""The use-cases: everything that somebody can ask of Sonneteer, whoever asks and wherever."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from bot.core.errors import BadSetting, BotError, ShuttingDown, TooSoon
+from bot.core.library import Library
+from bot.core.metrics import Metrics
+from bot.core.ports import Draft, Order, Poet
+from bot.core.records import (
+    MAX_SEED_CHARACTERS,
+    RANGES,
+    Ending,
+    ModelRecord,
+    Poem,
+    PoemRequest,
+    PoemSettings,
+)
+
+log = logging.getLogger(__name__)
+
+DRAWN_RANDOM_SEEDS = 10**9  # short enough to read aloud; any of RANGES may be asked for
+MAX_REMEMBERED_ASKERS = 10_000
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a poem gets where nobody asked for anything else."""
+
+    lines: int = 14
+    temperature: float = 0.6
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+
+
+@dataclass(eq=False)
+class Writing:
+    """A poem on its way to a reader: iterate it once for the text as it comes, seed first."""
+
+    seed: str  # as typed, or as drawn from the book
+    model: ModelRecord
+    random_seed: int
+    settings: PoemSettings
+    notes: tuple[str, ...]
+    _draft: Draft
+    _began_to_speak: Callable[[], None]  # called once, at the first text from the model
+    _parts: list[str] = field(default_factory=list)
+
+    @property
+    def place(self) -> int:
+        """The place in line: 0 while it is being written, 1 for the next in line."""
+        return self._draft.place
+
+    @property
+    def text(self) -> str:
+        """What has been written so far, seed included."""
+        return "".join(self._parts)
+
+    @property
+    def poem(self) -> Poem:
+        """The poem as far as it has come; whole when the iteration has ended."""
+        return Poem(
+            text=self.text,
+            seed=self.seed,
+            model=self.model.name,
+            model_sha256=self.model.sha256,
+            random_seed=self.random_seed,
+            settings=self.settings,
+            notes=self.notes,
+            ending=Ending.CANCELLED if self._draft.cancelled else Ending.COMPLETE,
+        )
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        self._parts.append(self.seed)
+        yield self.seed
+        async for piece in self._draft:
+            if len(self._parts) == 1:
+                self._began_to_speak()
+            self._parts.append(piece)
+            yield piece
+
+    async def finish(self) -> Poem:
+        """Wait for the whole poem."""
+        async for _ in self:
+            pass
+        return self.poem
+
+    def cancel(self) -> None:
+        """Stop writing; the iteration ends with what there is."""
+        self._draft.cancel()
+
+
+class Service:
+    """Stands between the doors and the heavy side; lives on one event loop.
+
+    `cooldown_seconds` gives, per door, how long a member waits between two poems.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        poet: Poet,
+        metrics: Metrics,
+        *,
+        defaults: Defaults | None = None,
+        cooldown_seconds: Mapping[str, float] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        draw_random_seed: Callable[[], int] = lambda: secrets.randbelow(DRAWN_RANDOM_SEEDS),
+    ) -> None:
+        self.metrics = metrics
+        self.defaults = defaults or Defaults()
+        self._library = library
+        self._poet = poet
+        self._cooldown_seconds = dict(cooldown_seconds or {})
+        self._clock = clock
+        self._draw_random_seed = draw_random_seed
+        self._last_asked: dict[str, float] = {}
+        self._writings: set[Writing] = set()
+        self._all_written = asyncio.Event()
+        self._all_written.set()
+        self._closing = False
+
+    @property
+    def closing(self) -> bool:
+        return self._closing
+
+    def models(self) -> tuple[ModelRecord, ...]:
+        """Return what is installed, the default first."""
+        return self._library.models()
+
+    async def warm_up(self) -> ModelRecord:
+        """Load the default model, so that the first poem need not wait for it."""
+        model = await asyncio.to_thread(self._library.find, None)
+        await self._poet.load(model)
+        return model
+
+    @asynccontextmanager
+    async def write(self, request: PoemRequest) -> AsyncIterator[Writing]:
+        """Begin a poem, which ends at the latest with the context; raise a BotError if not.
+
+        async with service.write(request) as writing:
+            async for text in writing: ...
+        """
+        began = self._clock()
+
+        def first_text() -> None:
+            self.metrics.first_text_seconds.observe(self._clock() - began)
+
+        try:
+            writing = await self._begin(request, first_text)
+        except BotError as error:
+            self._count(request, type(error).__name__)
+            raise
+        self._writings.add(writing)
+        self._all_written.clear()
+        try:
+            yield writing
+        finally:
+            writing.cancel()  # does nothing to a draft that has ended by itself
+            self._writings.discard(writing)
+            if not self._writings:
+                self._all_written.set()
+            self._count(request, writing.poem.ending)
+            self.metrics.poem_seconds.observe(self._clock() - began)
+
+    async def close(self, *, grace_seconds: float = 10.0) -> None:
+        """Turn new requests away, let poems finish for `grace_seconds`, cancel the rest."""
+        self._closing = True
+        try:
+            async with asyncio.timeout(grace_seconds):
+                await self._all_written.wait()
+        except TimeoutError:
+            log.warning("%d poems were cut short by the stop", len(self._writings))
+            for writing in self._writings:
+                writing.cancel()
+        await self._poet.close()
+
+    async def _begin(self, request: PoemRequest, first_text: Callable[[], None]) -> Writing:
+        if self._closing:
+            raise ShuttingDown
+        settings = self._settle(request)
+        self._begin_cooldown(request.asker.member)
+        try:
+            model = await asyncio.to_thread(self._library.find, request.model)
+            await self._poet.load(model)
+            random_seed = _either(request.random_seed, self._draw_random_seed())
+            seed, prompt, notes = self._read_seed(request.seed, model, random_seed)
+            allowed = _allow_for(seed, prompt, settings)
+            draft = self._poet.write(Order(request.asker, model, prompt, allowed, random_seed))
+        except BotError:
+            self._last_asked.pop(request.asker.member, None)  # nothing was had, nothing is owed
+            raise
+        return Writing(seed, model, random_seed, settings, notes, draft, first_text)
+
+    def _count(self, request: PoemRequest, outcome: str) -> None:
+        self.metrics.requests.labels(request.asker.door, outcome).inc()
+
+    def _settle(self, request: PoemRequest) -> PoemSettings:
+        """Fill in the defaults and check every range; raise BadSetting."""
+        for name, allowed in RANGES.items():
+            value = getattr(request, name)
+            if value is not None and value not in allowed:
+                raise BadSetting(name.replace("_", " "), value, str(allowed))
+        if request.lines is not None and request.characters is not None:
+            raise BadSetting("length", "lines and characters", "one of the two")
+        defaults = self.defaults
+        lines = defaults.lines if request.lines is None else request.lines
+        return PoemSettings(
+            temperature=_either(request.temperature, defaults.temperature),
+            top_k=_either(request.top_k, defaults.top_k),
+            top_p=_either(request.top_p, defaults.top_p),
+            min_p=_either(request.min_p, defaults.min_p),
+            greedy=request.greedy,
+            lines=None if request.characters is not None else lines,
+            characters=request.characters,
+        )
+
+    def _begin_cooldown(self, member: str) -> None:
+        now = self._clock()
+        cooldown = self._cooldown_seconds.get(member.partition(":")[0], 0.0)
+        last = self._last_asked.get(member)
+        if last is not None and now - last < cooldown:
+            raise TooSoon(cooldown - (now - last))
+        if len(self._last_asked) >= MAX_REMEMBERED_ASKERS:
+            longest = max(self._cooldown_seconds.values(), default=0.0)
+            recent = {who: when for who, when in self._last_asked.items() if now - when < longest}
+            self._last_asked = recent
+        self._last_asked[member] = now
+
+    def _read_seed(
+        self, typed: str, model: ModelRecord, random_seed: int
+    ) -> tuple[str, str, tuple[str, ...]]:
+        """Return the seed to show, the prompt for the network, and what to tell the reader."""
+        notes = []
+        seed = typed.strip()
+        if len(seed) > MAX_SEED_CHARACTERS:
+            notes.append(
+                f"The seed has {len(seed):,} characters; its last {MAX_SEED_CHARACTERS} are used."
+            )
+            seed = seed[-MAX_SEED_CHARACTERS:].lstrip()
+        prompt = self._poet.prepare(model, seed)
+        if prompt.left_out:
+            notes.append(
+                f"The model does not know {' '.join(prompt.left_out[:20])}; it wrote on without."
+            )
+        if prompt.text.strip():
+            return seed, prompt.text, tuple(notes)
+        if seed:
+            notes.append("Nothing of the seed is left, so the poem opens at random.")
+        opening = self._poet.opening(model, random_seed)
+        return opening, opening, tuple(notes)
+
+
+def _either(asked: Value | None, default: Value) -> Value:
+    return default if asked is None else asked
+
+
+def _allow_for(seed: str, prompt: str, settings: PoemSettings) -> PoemSettings:
+    """Count in the prompt what `settings` counts in the seed as it is shown."""
+    if settings.characters is None:
+        return settings
+    characters = settings.characters - len(seed) + len(prompt)
+    return replace(settings, characters=min(max(characters, 1), int(RANGES["characters"].high)))
