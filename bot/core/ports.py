@@ -28,6 +28,14 @@ class Order:
     random_seed: int
 
 
+class Models(Protocol):
+    """What is installed; see `library.Library`."""
+
+    def models(self) -> tuple[ModelRecord, ...]: ...
+
+    def find(self, wanted: str | None) -> ModelRecord: ...
+
+
 class Draft(Protocol):
     """A poem while it is being written; iterate it for the text as it comes, prompt excluded."""
 

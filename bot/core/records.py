@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -118,3 +118,17 @@ class Poem:
     def lines(self) -> tuple[str, ...]:
         """The poem's lines, blank ones left out."""
         return tuple(line for line in self.text.split("\n") if line.strip())
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what `write --json` prints and the web page's API answers."""
+        return {
+            "text": self.text,
+            "lines": list(self.lines),
+            "seed": self.seed,
+            "model": self.model,
+            "model_sha256": self.model_sha256,
+            "random_seed": self.random_seed,
+            "settings": asdict(self.settings),
+            "notes": list(self.notes),
+            "ending": self.ending.value,
+        }

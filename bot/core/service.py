@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from bot.core.errors import BadSetting, BotError, ShuttingDown, TooSoon
-from bot.core.library import Library
 from bot.core.metrics import Metrics
-from bot.core.ports import Draft, Order, Poet
+from bot.core.ports import Draft, Models, Order, Poet
 from bot.core.records import (
     MAX_SEED_CHARACTERS,
     RANGES,
@@ -109,7 +108,7 @@ class Service:
 
     def __init__(
         self,
-        library: Library,
+        library: Models,
         poet: Poet,
         metrics: Metrics,
         *,

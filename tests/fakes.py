@@ -1,0 +1,194 @@
+"""Stand-ins for the heavy side: a poet that writes what it is told, a library of made-up models."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot.core.errors import ModelUnusable, QueueFull, UnknownModel
+from bot.core.metrics import Metrics
+from bot.core.ports import Order, Prompt
+from bot.core.records import ModelRecord
+from bot.core.service import Defaults, Service
+
+VERSE = (
+    " upon the quiet water\nthe evening lays its hand\n"
+    "and every lamp grows softer\nalong the sleeping land"
+)
+SONNETS = ModelRecord(
+    name="sonnets",
+    path=Path("sonnets.safetensors"),
+    sha256="a1" * 32,
+    book="The Sonnets",
+    loss=1.5,
+    size_bytes=4_000_000,
+    created="2026-11-25T00:00:00+00:00",
+    shipped=True,
+    default=True,
+)
+SEA_SONGS = ModelRecord(
+    name="sea-songs",
+    path=Path("sea-songs.safetensors"),
+    sha256="b2" * 32,
+    book="Songs of the Sea",
+    loss=1.7,
+    size_bytes=3_000_000,
+    created="2026-11-25T00:00:00+00:00",
+    shipped=False,
+    default=False,
+)
+
+
+class FakeLibrary:
+    """Knows the given models; the first is the default."""
+
+    def __init__(self, models: Sequence[ModelRecord] = (SONNETS, SEA_SONGS)) -> None:
+        self.known = tuple(models)
+
+    def models(self) -> tuple[ModelRecord, ...]:
+        return self.known
+
+    def find(self, wanted: str | None) -> ModelRecord:
+        for record in self.known:
+            if wanted in (None, record.name) or record.sha256.startswith(wanted or "?"):
+                return record
+        raise UnknownModel(wanted or "", [record.name for record in self.known])
+
+
+@dataclass(eq=False)
+class FakeDraft:
+    """Yields `pieces`, waiting for `gate` before each when there is one."""
+
+    poet: FakePoet
+    order: Order
+    pieces: list[str]
+    cancelled: bool = False
+    finished: bool = False
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def place(self) -> int:
+        return self.poet.place
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        for piece in self.pieces:
+            await self._permission()
+            if self.cancelled:
+                break
+            yield piece
+        if self.poet.failure is not None:
+            raise self.poet.failure
+        self.finished = True
+
+    async def _permission(self) -> None:
+        """Wait until the test lets the next piece go, or the draft is cancelled."""
+        await asyncio.sleep(0)
+        if self.poet.gate is None:
+            return
+        waits = {
+            asyncio.ensure_future(self.poet.gate.acquire()),
+            asyncio.ensure_future(self._stop.wait()),
+        }
+        _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+
+    def cancel(self) -> None:
+        if not self.finished:
+            self.cancelled = True
+            self._stop.set()
+
+
+class FakePoet:
+    """Writes `text` after every seed, in pieces of `piece_characters`.
+
+    With `gate` (a semaphore at 0) a test releases the pieces one by one. `full` refuses every
+    order, `place` is the place in line that drafts report, and `failure` is raised after the
+    last piece.
+    """
+
+    def __init__(
+        self, text: str = VERSE, *, alphabet: str | None = None, piece_characters: int = 16
+    ) -> None:
+        self.text = text
+        self.alphabet = alphabet  # None: knows every character
+        self.piece_characters = piece_characters
+        self.gate: asyncio.Semaphore | None = None
+        self.full = False
+        self.place = 0
+        self.failure: Exception | None = None
+        self.unusable: set[str] = set()
+        self.drafts: list[FakeDraft] = []
+        self.closed = False
+
+    @property
+    def orders(self) -> list[Order]:
+        return [draft.order for draft in self.drafts]
+
+    @property
+    def running(self) -> int:
+        return sum(not (draft.finished or draft.cancelled) for draft in self.drafts)
+
+    @property
+    def waiting(self) -> int:
+        return self.place
+
+    async def load(self, model: ModelRecord) -> None:
+        await asyncio.sleep(0)
+        if model.name in self.unusable:
+            raise ModelUnusable(model.name, "Its file is damaged.")
+
+    def prepare(self, model: ModelRecord, seed: str) -> Prompt:
+        if self.alphabet is None:
+            return Prompt(seed, ())
+        kept = "".join(character for character in seed.lower() if character in self.alphabet)
+        left_out = dict.fromkeys(c for c in seed if c.lower() not in self.alphabet)
+        return Prompt(kept, tuple(left_out))
+
+    def opening(self, model: ModelRecord, random_seed: int) -> str:
+        return f"an opening, number {random_seed}"
+
+    def write(self, order: Order) -> FakeDraft:
+        if self.full:
+            raise QueueFull(64)
+        size = self.piece_characters
+        pieces = [self.text[start : start + size] for start in range(0, len(self.text), size)]
+        draft = FakeDraft(self, order, pieces)
+        self.drafts.append(draft)
+        return draft
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Clock:
+    """A clock that a test turns by hand; call it for the time in seconds."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def fake_service(
+    poet: FakePoet | None = None,
+    *,
+    models: Sequence[ModelRecord] = (SONNETS, SEA_SONGS),
+    cooldown_seconds: Mapping[str, float] | None = None,
+    clock: Clock | None = None,
+    defaults: Defaults | None = None,
+    random_seed: int = 7,
+) -> Service:
+    """Make the real service on fakes; it draws `random_seed` whenever it has to draw one."""
+    return Service(
+        FakeLibrary(models),
+        poet or FakePoet(),
+        Metrics(),
+        defaults=defaults,
+        cooldown_seconds=cooldown_seconds,
+        clock=clock or Clock(),
+        draw_random_seed=lambda: random_seed,
+    )
