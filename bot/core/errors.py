@@ -2,6 +2,7 @@
 
 BotError
 ├── BadSetting        a value out of its range
+├── BadConfig         config.toml or the environment cannot be used
 ├── UnknownModel      no model of that name or hash
 ├── ModelUnusable     a model file that cannot be loaded
 ├── TooSoon           the asker's cooldown
@@ -24,6 +25,10 @@ class BadSetting(BotError):
         self.name = name
         self.value = value
         self.allowed = allowed
+
+
+class BadConfig(BotError):
+    """Settings of the installation that cannot be used; the bot does not start."""
 
 
 class UnknownModel(BotError):

@@ -1,0 +1,154 @@
+"""config.toml and the environment, read once by whoever composes the bot.
+
+Strict: an unknown key, a wrong type or a value out of its range is refused in one sentence that
+names the key, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge, Le
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from bot.core.errors import BadConfig
+
+DEFAULT_PATH = Path(__file__).resolve().parent.parent / "config.toml"
+TOKEN_VARIABLE = "DISCORD_TOKEN"  # noqa: S105 - the variable's name
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class ModelsConfig(Section):
+    folder: str = "models"
+    default: str = "sonnets"
+    max_loaded: int = Field(default=3, ge=1, le=32)
+
+
+class WritingConfig(Section):
+    lines: int = Field(default=14, ge=1, le=500)
+    temperature: float = Field(default=0.5, ge=0.05, le=2.0)
+    top_k: int = Field(default=0, ge=0, le=1000)
+    top_p: float = Field(default=1.0, ge=0.01, le=1.0)
+    min_p: float = Field(default=0.05, ge=0.0, le=0.99)
+    max_rows: int = Field(default=32, ge=1, le=256)
+    max_waiting: int = Field(default=64, ge=0, le=10_000)
+    stop_seconds: float = Field(default=10.0, ge=0.0, le=600.0)
+
+
+def _network(value: str) -> str:
+    ipaddress.ip_network(value, strict=False)
+    return value
+
+
+class DiscordConfig(Section):
+    prefix: str = Field(
+        default="!", pattern=r"^\S{1,10}$", description="1 to 10 characters without a space"
+    )
+    message_content: bool = True
+    cooldown_seconds: float = Field(default=5.0, ge=0.0, le=3600.0)
+    edit_seconds: float = Field(default=1.0, ge=0.2, le=60.0)
+    data_folder: str = "data"
+    api_url: str = Field(
+        default="https://discord.com/api/v10",
+        pattern=r"^https?://[^\s/]+\S*$",
+        description="an address that begins with http:// or https://",
+    )
+
+
+class WebConfig(Section):
+    enabled: bool = True
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=8080, ge=0, le=65_535)
+    allowed_hosts: list[str] = Field(default=[], description="a list of host names")
+    trusted_proxies: list[Annotated[str, AfterValidator(_network)]] = Field(
+        default=[], description='a list of addresses or networks such as "10.0.0.0/8"'
+    )
+    metrics_public: bool = False
+    max_streams: int = Field(default=4, ge=0, le=1000)
+    poems_per_minute: int = Field(default=60, ge=0, le=100_000)
+
+
+class Config(Section):
+    """Every setting of an installation."""
+
+    models: ModelsConfig = ModelsConfig()
+    writing: WritingConfig = WritingConfig()
+    discord: DiscordConfig = DiscordConfig()
+    web: WebConfig = WebConfig()
+    token: SecretStr | None = None  # from the environment alone
+    home: Path = DEFAULT_PATH.parent  # what the folders are relative to
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "models": ModelsConfig,
+    "writing": WritingConfig,
+    "discord": DiscordConfig,
+    "web": WebConfig,
+}
+
+
+def load_config(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> Config:
+    """Read a config file (the project's own if None) and the environment.
+
+    Raises BadConfig. The project's own file may be missing: every setting has a default.
+    """
+    file = path or DEFAULT_PATH
+    try:
+        content = tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        if path is not None:
+            raise BadConfig(f"The config file {file} does not exist. Check --config.") from None
+        content = {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadConfig(f"The config file {file} cannot be read: {error}.") from error
+    for key in ("token", "home"):
+        if key in content:
+            raise BadConfig(f"{file.name} has a key {key!r}, which does not belong there.")
+    token = environment.get(TOKEN_VARIABLE, "").strip()
+    try:
+        return Config.model_validate(
+            {**content, "token": SecretStr(token) if token else None, "home": file.resolve().parent}
+        )
+    except ValidationError as error:
+        raise BadConfig(f"{file.name}: {_sentence(error.errors()[0])}") from error
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Say what is wrong with a setting.
+
+    >>> _sentence({"type": "extra_forbidden", "loc": ("web", "prot"), "msg": "", "input": 1})
+    "unknown key web.prot = 1; [web] knows enabled, host, port, allowed_hosts, trusted_proxies, \
+metrics_public, max_streams, poems_per_minute."
+    """
+    parts = [str(part) for part in error["loc"] if not isinstance(part, int)]
+    key, value = ".".join(parts), error["input"]
+    section = SECTIONS.get(parts[0]) if len(parts) > 1 else None
+    if error["type"] == "extra_forbidden":
+        where = f"[{parts[0]}]" if section else "the file"
+        known = section.model_fields if section else SECTIONS
+        return f"unknown key {key} = {value!r}; {where} knows {', '.join(known)}."
+    allowed = _allowed(section.model_fields[parts[1]]) if section else "a section such as [web]"
+    return f"{key} is {value!r}; it must be {allowed}."
+
+
+def _allowed(field: FieldInfo) -> str:
+    """Say in words what a field takes: its description, or its type and bounds."""
+    if field.description:
+        return field.description
+    if field.annotation is bool:
+        return "true or false"
+    low = next((bound.ge for bound in field.metadata if isinstance(bound, Ge)), None)
+    high = next((bound.le for bound in field.metadata if isinstance(bound, Le)), None)
+    if low is None or high is None:
+        return "a text"
+    return f"a {'whole ' if field.annotation is int else ''}number from {low:,} to {high:,}"
