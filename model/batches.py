@@ -1,0 +1,85 @@
+"""A book's ids as batches: streams that continue from batch to batch, or windows that slide by one.
+
+Neither copies the book: batches are views, made wide (int64) only as they are handed out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.vocabulary import Vocabulary
+
+
+def encode_book(text: str, vocabulary: Vocabulary) -> Tensor:
+    """Map a whole book to ids (C,) of the narrowest type that holds V: 1 byte per character mostly.
+
+    Like `Vocabulary.encode`, but without a Python object per character; KeyError if one is unknown.
+    """
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    alphabet = np.array([ord(character) for character in vocabulary.characters], dtype=np.uint32)
+    ids = np.searchsorted(alphabet, points)
+    unknown = alphabet[np.minimum(ids, len(alphabet) - 1)] != points
+    if unknown.any():
+        raise KeyError(text[int(unknown.argmax())])
+    narrow = np.uint8 if len(alphabet) <= 2**8 else np.int32
+    return torch.from_numpy(ids.astype(narrow))
+
+
+def stream_batches(ids: Tensor, rows: int, window: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield inputs and targets (N, T) of N equal stretches of the book, read side by side.
+
+    Row n of a batch goes on where row n of the batch before ended, so state can be carried.
+    The last batch may be narrower in T; fewer than N characters at the end are not read.
+
+    >>> [(x.tolist(), y.tolist()) for x, y in stream_batches(torch.arange(7), 2, 2)]
+    [([[0, 1], [3, 4]], [[1, 2], [4, 5]]), ([[2], [5]], [[3], [6]])]
+    """
+    length = (len(ids) - 1) // rows
+    inputs = ids[: rows * length].view(rows, length)
+    targets = ids[1 : rows * length + 1].view(rows, length)
+    for start in range(0, length, window):
+        stretch = slice(start, min(start + window, length))
+        yield inputs[:, stretch].long(), targets[:, stretch].long()
+
+
+def count_stream_batches(characters: int, rows: int, window: int) -> int:
+    return -(-((characters - 1) // rows) // window)
+
+
+def sliding_windows(ids: Tensor, window: int) -> Tensor:
+    """Return the view (P, T + 1) of every window of T characters and the one after it.
+
+    P = C - T: what the tutorial calls patterns. A 10 MB book stays 10 MB.
+
+    >>> sliding_windows(torch.tensor([5, 6, 7, 8]), 2).tolist()
+    [[5, 6, 7], [6, 7, 8]]
+    """
+    return ids.unfold(0, window + 1, 1)
+
+
+def window_batches(
+    windows: Tensor, rows: int, order: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield inputs (N, T) and the next characters (N,), every pattern once in shuffled order."""
+    for places in torch.randperm(len(windows), generator=order).split(rows):
+        batch = windows[places.to(windows.device)].long()
+        yield batch[:, :-1], batch[:, -1]
+
+
+def shuffle_passages(ids: Tensor, blank_line: Tensor, order: torch.Generator) -> Tensor:
+    """Return the book with its passages (poems, paragraphs) in another order.
+
+    A passage ends with `blank_line`, the ids of two newlines; a book without any comes back as
+    it was.
+    """
+    ends = (ids[:-1] == blank_line[0]) & (ids[1:] == blank_line[1])
+    cuts = (ends.nonzero().flatten() + 2).tolist()
+    if not cuts:
+        return ids
+    passages = ids.tensor_split([cut for cut in cuts if cut < len(ids)])
+    places = torch.randperm(len(passages), generator=order).tolist()
+    return torch.cat([passages[place] for place in places])

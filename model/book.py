@@ -1,0 +1,243 @@
+"""A book: bytes of any origin to clean text. Pure: no file is opened here.
+
+Encoding is settled by a byte order mark, else UTF-8, else the pattern of NULs of UTF-16, else
+charset-normalizer's guess. Line ends become newlines; Project Gutenberg's header and licence go
+when its markers are there; tabs and indentation stay, for source code is a book too.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import random
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import charset_normalizer
+
+from model.errors import BookBinary, BookTooLong, BookTooShort
+
+MIN_BOOK_CHARACTERS = 2_000  # less than that is learnt by heart, word for word
+MAX_BOOK_BYTES = 64 * 2**20
+MAX_OPENINGS = 300
+OPENING_CHARACTERS = 40  # about a line of verse
+
+# UTF-32's mark begins with UTF-16's, so it is looked for first.
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# In the order in which they win a draw: the commonest of what books on the Internet are in.
+LEGACY_ENCODINGS = [
+    *("cp1252", "cp1250", "cp1251", "koi8_r", "cp866", "cp1253", "cp1254", "cp1255", "cp1256"),
+    *("shift_jis", "euc_jp", "gb18030", "big5", "euc_kr", "mac_roman"),
+]
+SIGNATURES = (
+    (b"%PDF-", "it is a PDF"),
+    (b"PK\x03\x04", "it is a ZIP archive (or a .docx, .odt or .epub, which are ZIP archives)"),
+    (b"\x1f\x8b", "it is compressed with gzip"),
+    (b"\x89PNG", "it is a PNG picture"),
+    (b"\xff\xd8\xff", "it is a JPEG picture"),
+    (b"\x7fELF", "it is a program"),
+    (b"\x80\x02", "it is a Python pickle"),
+    (b"\x80\x04", "it is a Python pickle"),
+    (b"{\\rtf", "it is RTF"),
+)
+BREAKS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
+# Control characters, marks of direction (which could reorder a chat line), and invisible spaces.
+UNWANTED = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffd-\uffff]"
+)
+MAX_UNWANTED_SHARE = 0.005  # old text files have a stray one here and there; binaries have 10 %
+# What Polish and its neighbours turn into when cp1250 is read as cp1252: symbols inside words.
+SYMBOL_IN_WORD = re.compile(r"[^\W\d_][¹²³¿£¥¼½¾ª°±¤][^\W\d_]")
+
+_MARK = r"^[ \t]*\*{0,4}[ \t]*"
+GUTENBERG_START = re.compile(
+    _MARK + r"START OF (?:THE |THIS )?PROJECT GUTENBERG[^*]{0,300}?(?:\*{3}.*$|$)"
+    r"|^.{0,10}END[ *]*THE SMALL PRINT.*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+GUTENBERG_END = re.compile(
+    _MARK + r"END OF (?:THE |THIS )?PROJECT GUTENBERG.*$", re.IGNORECASE | re.MULTILINE
+)
+GUTENBERG_TITLE = re.compile(r"^Title:[ \t]*(\S.*)$", re.MULTILINE)
+GUTENBERG_CREDITS = re.compile(
+    r"\s*(?:(?:Produced|E-?text prepared|Transcribed|Scanned) by|This e-?(?:text|book) was)\b",
+    re.IGNORECASE,
+)
+MAX_HEADER_CHARACTERS = 60_000  # the longest "small print" ran to about 15,000
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A clean text and where it came from."""
+
+    text: str
+    title: str
+    encoding: str
+    notes: tuple[str, ...]  # sentences on what was done to the text
+    sha256: str  # of the bytes as they came
+
+
+def read_book(raw: bytes, title: str) -> Book:
+    """Turn the bytes of a text file into a Book; raise the BookError that says why not."""
+    return read_books([(title, raw)])
+
+
+def read_books(sources: Sequence[tuple[str, bytes]]) -> Book:
+    """Read (title, bytes) pairs as one Book, a blank line between them; limits hold for all."""
+    title = " + ".join(title for title, _ in sources)
+    size = sum(len(raw) for _, raw in sources)
+    if size > MAX_BOOK_BYTES:
+        raise BookTooLong(title, size, MAX_BOOK_BYTES)
+    parts = [_read_part(raw, title) for title, raw in sources]
+    text = "\n\n".join(part.text.rstrip("\n") if parts[1:] else part.text for part in parts)
+    if len(text.strip()) < MIN_BOOK_CHARACTERS:
+        raise BookTooShort(title, len(text.strip()), MIN_BOOK_CHARACTERS)
+    prefixes = [f"{part.title}: " if parts[1:] else "" for part in parts]
+    return Book(
+        text,
+        " + ".join(part.title for part in parts),
+        ", ".join(dict.fromkeys(part.encoding for part in parts)),
+        tuple(p + note for p, part in zip(prefixes, parts, strict=True) for note in part.notes),
+        hashlib.sha256(b"".join(raw for _, raw in sources)).hexdigest(),
+    )
+
+
+def openings(text: str, limit: int = MAX_OPENINGS) -> tuple[str, ...]:
+    """Return distinct beginnings of passages, or of lines where passages are few, shuffled.
+
+    Each has at most OPENING_CHARACTERS characters and is cut between words where it can be.
+
+    >>> openings("1\\nWhat is the matter?\\nNothing.\\n\\nThen go to sleep, my dear.")
+    ('Then go to sleep, my dear.', 'What is the matter?')
+    """
+    found: dict[str, None] = {}
+    for passage in re.split(r"\n\s*\n", text):
+        first = next((line for line in passage.split("\n") if _begins_something(line)), "")
+        found[_cut(first.strip())] = None
+    if len(found) < 10:
+        found = dict.fromkeys(_cut(line.strip()) for line in text.split("\n"))
+    kept = [opening for opening in found if _begins_something(opening)]
+    random.Random(0).shuffle(kept)
+    return tuple(kept[:limit])
+
+
+def _begins_something(line: str) -> bool:
+    """Numbers, rules and headings of one word begin nothing."""
+    letters = sum(character.isalpha() for character in line)
+    return letters >= 8 and (" " in line.strip() or not line.isascii())
+
+
+def _cut(line: str) -> str:
+    if len(line) <= OPENING_CHARACTERS:
+        return line
+    words = line[: OPENING_CHARACTERS + 1].rsplit(None, 1)
+    return words[0] if len(words) > 1 else line[:OPENING_CHARACTERS]
+
+
+def _read_part(raw: bytes, title: str) -> Book:
+    text, encoding, notes = _decode(raw, title)
+    text = BREAKS.sub("\n", text)
+    text, unwanted = UNWANTED.subn("", text)
+    if unwanted > MAX_UNWANTED_SHARE * (len(text) + unwanted) + 2:
+        raise BookBinary(title, f"{unwanted:,} of its characters are control characters")
+    if unwanted:
+        notes.append(f"{unwanted:,} control characters and invisible marks were left out.")
+    text = unicodedata.normalize("NFC", text)
+    text = "\n".join(line.rstrip(" \t\xa0") for line in text.split("\n"))
+    heading = GUTENBERG_TITLE.search(text[:MAX_HEADER_CHARACTERS])
+    bare, gutenberg_notes = strip_gutenberg(text)
+    if gutenberg_notes and heading:
+        title = heading[1].strip()
+    return Book(bare, title, encoding, (*notes, *gutenberg_notes), "")
+
+
+def strip_gutenberg(text: str) -> tuple[str, list[str]]:
+    """Remove Project Gutenberg's header and licence where their markers stand; say what went."""
+    notes = []
+    starts = [match.end() for match in GUTENBERG_START.finditer(text[:MAX_HEADER_CHARACTERS])]
+    end = GUTENBERG_END.search(text, starts[-1] if starts else 0)
+    if end:
+        notes.append(
+            "Project Gutenberg's licence at the end was left out "
+            f"({len(text) - end.start():,} characters)."
+        )
+        text = text[: end.start()].rstrip() + "\n"
+    if starts:
+        body = text[starts[-1] :].lstrip("\n")
+        first, _, rest = body.partition("\n\n")
+        if GUTENBERG_CREDITS.match(first) and len(first) < 1_000:
+            body = rest.lstrip("\n")
+        notes.insert(
+            0, f"Project Gutenberg's header was left out ({len(text) - len(body):,} characters)."
+        )
+        text = body.rstrip() + "\n"
+    return text, notes
+
+
+def _decode(raw: bytes, title: str) -> tuple[str, str, list[str]]:
+    """Return the text, the encoding it was read in, and notes."""
+    for signature, reason in SIGNATURES:
+        if raw.startswith(signature):
+            raise BookBinary(title, reason)
+    for mark, encoding in BYTE_ORDER_MARKS:
+        if raw.startswith(mark):
+            return (*_decode_as(raw[len(mark) :], encoding), [f"Read as {encoding} by its mark."])
+    wide = _wide_encoding(raw)
+    if wide:
+        return (*_decode_as(raw, wide), [f"Read as {wide}, judging by its zero bytes."])
+    if b"\0" in raw:
+        raise BookBinary(title, "it has zero bytes")
+    text = raw.decode("utf-8", "replace")
+    broken = text.count("\ufffd")
+    if not broken:
+        return text, "utf-8", []
+    # Mostly sound UTF-8 is UTF-8 with damage; the share settles it against a legacy encoding.
+    if len(text) - len(text.encode("ascii", "ignore")) > 10 * broken:
+        return text, "utf-8", [f"{broken:,} broken places in its UTF-8 were left out."]
+    legacy = _legacy_encoding(raw)
+    if legacy is None:
+        raise BookBinary(title, "its bytes are text in no encoding that is known here")
+    return (*_decode_as(raw, legacy), [f"Read as {legacy}, the likeliest for its bytes."])
+
+
+def _decode_as(raw: bytes, encoding: str) -> tuple[str, str]:
+    return raw.decode(encoding, "replace"), encoding
+
+
+def _wide_encoding(raw: bytes) -> str | None:
+    """Tell UTF-16 without a mark by where its zero bytes stand: every second one in most texts."""
+    sample = raw[:4096]
+    half = max(len(sample) // 2, 1)
+    even, odd = sample[0::2].count(0) / half, sample[1::2].count(0) / half
+    if odd > 0.4 and even < 0.05:
+        return "utf-16-le"
+    if even > 0.4 and odd < 0.05:
+        return "utf-16-be"
+    return None
+
+
+def _legacy_encoding(raw: bytes) -> str | None:
+    """Guess an encoding from before Unicode; the plainest reading wins, then the commonest."""
+    sample = raw[: 2**20]
+    if len(raw) > len(sample):
+        sample = sample[: sample.rfind(b"\n") + 1] or sample  # not within a character
+    matches = charset_normalizer.from_bytes(sample, cp_isolation=LEGACY_ENCODINGS)
+    names = {name for match in matches for name in (match.encoding, *match.could_be_from_charset)}
+    chaos = {name: match.chaos for match in matches for name in match.could_be_from_charset}
+    ranked = sorted(
+        names & set(LEGACY_ENCODINGS),
+        key=lambda name: (
+            chaos[name],
+            len(SYMBOL_IN_WORD.findall(sample.decode(name, "replace"))),
+            LEGACY_ENCODINGS.index(name),
+        ),
+    )
+    return ranked[0] if ranked else None
