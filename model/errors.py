@@ -3,19 +3,26 @@
 ModelError
 ├── SettingError          a setting out of its range
 ├── DeviceMissing         a processor was asked for that is not there
+├── EngineFull            all rows of the engine are taken
 ├── BookError             the book cannot be used
 │   ├── BookMissing
 │   ├── BookBinary
 │   ├── BookTooShort
 │   └── BookTooLong
-└── CheckpointError       a model file cannot be used
-    ├── CheckpointMissing
-    ├── CheckpointTruncated
-    ├── CheckpointForeign
-    ├── CheckpointVersion
-    ├── CheckpointShape
-    ├── CheckpointNotFinite
-    └── CheckpointUnwritable
+├── CheckpointError       a model file cannot be used
+│   ├── CheckpointMissing
+│   ├── CheckpointTruncated
+│   ├── CheckpointForeign
+│   ├── CheckpointVersion
+│   ├── CheckpointShape
+│   ├── CheckpointNotFinite
+│   └── CheckpointUnwritable
+└── TrainingError         a training cannot begin, or cannot go on
+    ├── NameTaken
+    ├── ResumeMissing
+    ├── ResumeMismatch
+    ├── StartMismatch
+    └── TrainingDiverged
 """
 
 from __future__ import annotations
@@ -42,6 +49,15 @@ class DeviceMissing(ModelError):
             "Use --device cpu or --device auto."
         )
         self.device = device
+
+
+class EngineFull(ModelError):
+    def __init__(self, max_rows: int) -> None:
+        super().__init__(
+            f"{max_rows} poems are being written, as many as the engine has rows for. "
+            "Try again when one has ended."
+        )
+        self.max_rows = max_rows
 
 
 class BookError(ModelError):
@@ -149,3 +165,56 @@ class CheckpointUnwritable(CheckpointError):
             "The earlier file is as it was. Make room or choose another folder with --out.",
         )
         self.reason = reason
+
+
+class TrainingError(ModelError):
+    """A training that cannot begin, or cannot go on."""
+
+
+class NameTaken(TrainingError):
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"There is a model {path} already. "
+            "Choose another --name, or go on with that training by --resume."
+        )
+        self.path = path
+
+
+class ResumeMissing(TrainingError):
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"There is no interrupted training to resume: {path} does not exist. "
+            "Check --name and --out, or leave out --resume to start anew."
+        )
+        self.path = path
+
+
+class ResumeMismatch(TrainingError):
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            f"The training in {path} cannot be resumed with this {what}: it began with another. "
+            f"Give the same {what}, or leave out --resume to start anew."
+        )
+        self.path = path
+        self.what = what
+
+
+class StartMismatch(TrainingError):
+    def __init__(self, what: str, theirs: object, ours: object) -> None:
+        super().__init__(
+            f"The weights to start from have {what} {theirs}, this training has {ours}. "
+            "Leave out --from, or start from a model of the same recipe."
+        )
+        self.what = what
+        self.theirs = theirs
+        self.ours = ours
+
+
+class TrainingDiverged(TrainingError):
+    def __init__(self, epoch: int, learning_rate: float) -> None:
+        super().__init__(
+            f"The loss is no longer a number in epoch {epoch}, at learning rate "
+            f"{learning_rate:.2g}. The best model so far is saved; train again with another --seed."
+        )
+        self.epoch = epoch
+        self.learning_rate = learning_rate
