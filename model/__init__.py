@@ -1,6 +1,6 @@
 """The model side's door: numerics, synchronous, knowing nothing of Discord, HTTP or asyncio."""
 
-from model.checkpoint import Card, Model
+from model.checkpoint import Card, Model, load_model, read_card, save_model
 from model.config import (
     MAX_CHARACTERS,
     MAX_LINES,
@@ -8,7 +8,7 @@ from model.config import (
     NetworkConfig,
     SamplingConfig,
 )
-from model.engine import MAX_RANDOM_SEED, Engine, Finish, Piece, Request
+from model.engine import MAX_RANDOM_SEED, Engine, Finish, Piece, Request, set_threads
 from model.errors import EngineFull, ModelError, SettingError
 from model.network import CharLSTM
 from model.vocabulary import Folding, Vocabulary
@@ -32,4 +32,8 @@ __all__ = [
     "SamplingConfig",
     "SettingError",
     "Vocabulary",
+    "load_model",
+    "read_card",
+    "save_model",
+    "set_threads",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -48,3 +50,12 @@ class Metrics:
     def render(self) -> bytes:
         """Return the figures in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+async def watch_loop_lag(metrics: Metrics, *, every_seconds: float = 0.5) -> None:
+    """Keep `loop_lag_seconds` true until cancelled: how late a sleep of `every_seconds` ends."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + every_seconds
+        await asyncio.sleep(every_seconds)
+        metrics.loop_lag_seconds.set(max(0.0, loop.time() - due))

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
+import unicodedata
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -163,14 +164,17 @@ class Service:
             raise
         self._writings.add(writing)
         self._all_written.clear()
+        outcome = "failed"
         try:
             yield writing
-        finally:
             writing.cancel()  # does nothing to a draft that has ended by itself
+            outcome = writing.poem.ending.value
+        finally:
+            writing.cancel()
             self._writings.discard(writing)
             if not self._writings:
                 self._all_written.set()
-            self._count(request, writing.poem.ending)
+            self._count(request, outcome)
             self.metrics.poem_seconds.observe(self._clock() - began)
 
     async def close(self, *, grace_seconds: float = 10.0) -> None:
@@ -242,7 +246,7 @@ class Service:
     ) -> tuple[str, str, tuple[str, ...]]:
         """Return the seed to show, the prompt for the network, and what to tell the reader."""
         notes = []
-        seed = typed.strip()
+        seed = _printable(typed).strip()
         if len(seed) > MAX_SEED_CHARACTERS:
             notes.append(
                 f"The seed has {len(seed):,} characters; its last {MAX_SEED_CHARACTERS} are used."
@@ -263,6 +267,12 @@ class Service:
 
 def _either(asked: Value | None, default: Value) -> Value:
     return default if asked is None else asked
+
+
+def _printable(typed: str) -> str:
+    """Drop what no reader sees and no file can hold: control characters and lone surrogates."""
+    text = typed.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
+    return "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
 
 
 def _allow_for(seed: str, prompt: str, settings: PoemSettings) -> PoemSettings:

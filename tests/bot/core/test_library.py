@@ -1,0 +1,119 @@
+"""The library: what is installed, by name, by hash, and which file serves."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bot.core.errors import ModelUnusable, UnknownModel
+from bot.core.library import Library
+
+MakeModel = Callable[..., Path]
+
+
+def library(tmp_path: Path, default: str = "sonnets") -> Library:
+    return Library([tmp_path / "models"], shipped=tmp_path / "shipped", default=default)
+
+
+def test_models_of_every_folder_are_listed_the_default_first(
+    tmp_path: Path, model_file: MakeModel
+) -> None:
+    model_file("apples")
+    model_file("sonnets", folder="shipped")
+    records = library(tmp_path).models()
+    assert [(r.name, r.default, r.shipped) for r in records] == [
+        ("sonnets", True, True),
+        ("apples", False, False),
+    ]
+    assert records[1].book == "The Book of Apples"
+    assert records[1].loss == 2.5
+
+
+def test_an_admins_model_takes_the_place_of_the_shipped_one_of_its_name(
+    tmp_path: Path, model_file: MakeModel
+) -> None:
+    model_file("sonnets", folder="shipped", seed=1)
+    own = model_file("sonnets", folder="models", seed=2)
+    (record,) = library(tmp_path).models()
+    assert record.path == own
+    assert not record.shipped
+
+
+def test_a_model_is_found_by_name_in_any_case_and_by_the_beginning_of_its_hash(
+    tmp_path: Path, model_file: MakeModel
+) -> None:
+    sha256 = hashlib.sha256(model_file("apples").read_bytes()).hexdigest()
+    assert library(tmp_path).find("APPLES").name == "apples"
+    assert library(tmp_path).find(sha256[:12]).sha256 == sha256
+
+
+def test_a_hash_of_fewer_than_eight_digits_finds_nothing(
+    tmp_path: Path, model_file: MakeModel
+) -> None:
+    sha256 = hashlib.sha256(model_file("apples").read_bytes()).hexdigest()
+    with pytest.raises(UnknownModel):
+        library(tmp_path).find(sha256[:7])
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(
+    tmp_path: Path, model_file: MakeModel
+) -> None:
+    model_file("apples")
+    with pytest.raises(UnknownModel, match=r"'pears'.*apples"):
+        library(tmp_path).find("pears")
+
+
+def test_no_model_at_all_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UnknownModel, match="No model is installed"):
+        library(tmp_path).find(None)
+
+
+def test_another_model_serves_where_the_configured_default_is_missing(
+    tmp_path: Path, model_file: MakeModel
+) -> None:
+    model_file("apples")
+    assert library(tmp_path, default="gone").find(None).name == "apples"
+
+
+def test_a_path_is_never_taken_for_a_name(tmp_path: Path, model_file: MakeModel) -> None:
+    path = model_file("secret", folder="elsewhere")
+    with pytest.raises(UnknownModel):
+        library(tmp_path).find(str(path))
+
+
+def test_a_damaged_file_is_left_out_and_warned_of_once(
+    tmp_path: Path, model_file: MakeModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    model_file("apples")
+    (tmp_path / "models" / "torn.safetensors").write_bytes(b"not a model")
+    looked_at_twice = library(tmp_path)
+    for _ in range(2):
+        assert [r.name for r in looked_at_twice.models()] == ["apples"]
+    assert caplog.text.count("torn.safetensors") == 1
+
+
+def test_a_new_file_of_an_old_name_is_noticed(tmp_path: Path, model_file: MakeModel) -> None:
+    shelf = library(tmp_path)
+    path = model_file("apples", seed=1)
+    before = shelf.find("apples").sha256
+    model_file("apples", seed=2)
+    os.utime(path, ns=(1, 1))
+    assert shelf.find("apples").sha256 != before
+
+
+def test_a_file_named_at_the_shell_is_taken_in(tmp_path: Path, model_file: MakeModel) -> None:
+    shelf = library(tmp_path)
+    record = shelf.add_file(model_file("guest", folder="elsewhere"))
+    assert shelf.find(record.sha256).name == "guest"
+
+
+def test_a_file_at_the_shell_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "poem.txt").write_text("a poem")
+    with pytest.raises(ModelUnusable, match=r"poem\.txt"):
+        library(tmp_path).add_file(tmp_path / "poem.txt")
+    with pytest.raises(ModelUnusable, match="cannot be read"):
+        library(tmp_path).add_file(tmp_path / "missing.safetensors")

@@ -1,0 +1,243 @@
+"""The service's use-cases, on a fake poet."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.core.errors import (
+    BadSetting,
+    ModelUnusable,
+    QueueFull,
+    ShuttingDown,
+    TooSoon,
+    UnknownModel,
+)
+from bot.core.records import RANGES, Asker, Ending, Poem, PoemRequest
+from bot.core.service import Defaults, Service
+from tests.fakes import SEA_SONGS, SONNETS, VERSE, Clock, FakePoet, fake_service
+
+ANNA = Asker("discord:1", "10")
+BEN = Asker("discord:2", "10")
+REQUEST = PoemRequest(asker=ANNA, seed="The sea")
+
+
+async def write(service: Service, request: PoemRequest = REQUEST) -> Poem:
+    async with service.write(request) as writing:
+        return await writing.finish()
+
+
+async def test_a_poem_begins_with_the_seed_as_it_was_typed() -> None:
+    poem = await write(fake_service())
+    assert poem.text == "The sea" + VERSE
+    assert poem.seed == "The sea"
+    assert poem.ending is Ending.COMPLETE
+
+
+async def test_text_comes_in_pieces_the_seed_first() -> None:
+    async with fake_service().write(REQUEST) as writing:
+        pieces = [piece async for piece in writing]
+    assert pieces[0] == "The sea"
+    assert len(pieces) > 3
+    assert "".join(pieces) == writing.text
+
+
+async def test_defaults_fill_in_what_nobody_asked_for() -> None:
+    poet = FakePoet()
+    await write(fake_service(poet, defaults=Defaults(lines=6, temperature=0.9, min_p=0.1)))
+    (order,) = poet.orders
+    assert order.model == SONNETS
+    assert order.random_seed == 7
+    assert (order.settings.lines, order.settings.characters) == (6, None)
+    assert (order.settings.temperature, order.settings.min_p) == (0.9, 0.1)
+
+
+async def test_what_was_asked_for_goes_before_the_defaults() -> None:
+    poet = FakePoet()
+    await write(
+        fake_service(poet),
+        replace(REQUEST, model="sea-songs", random_seed=5, temperature=1.5, lines=3, top_k=0),
+    )
+    (order,) = poet.orders
+    assert (order.model, order.random_seed) == (SEA_SONGS, 5)
+    assert (order.settings.temperature, order.settings.lines) == (1.5, 3)
+
+
+async def test_random_seed_zero_is_not_taken_for_none() -> None:
+    assert (await write(fake_service(), replace(REQUEST, random_seed=0))).random_seed == 0
+
+
+async def test_a_length_in_characters_is_counted_from_the_seed_as_shown() -> None:
+    poet = FakePoet(alphabet="aes ht")
+    await write(fake_service(poet), replace(REQUEST, seed="The sea 🌊🌊", characters=100))
+    (order,) = poet.orders
+    assert order.prompt == "the sea "
+    assert order.settings.characters == 100 - len("The sea 🌊🌊") + len("the sea ")
+    assert order.settings.lines is None
+
+
+@pytest.mark.parametrize("name", sorted(RANGES))
+async def test_a_value_out_of_its_range_is_refused_with_the_range(name: str) -> None:
+    for value in (RANGES[name].low - 1, RANGES[name].high + 1):
+        with pytest.raises(BadSetting) as caught:
+            await write(fake_service(), replace(REQUEST, **{name: value}))
+        assert str(RANGES[name]) in str(caught.value)
+        assert repr(value) in str(caught.value)
+
+
+async def test_lines_and_characters_together_are_refused() -> None:
+    with pytest.raises(BadSetting, match="one of the two"):
+        await write(fake_service(), replace(REQUEST, lines=3, characters=3))
+
+
+async def test_characters_that_the_model_lacks_are_named_and_still_shown() -> None:
+    poem = await write(fake_service(FakePoet(alphabet="abc")), replace(REQUEST, seed="abc→⚓"))
+    assert poem.text.startswith("abc→⚓")
+    assert len(poem.notes) == 1
+    assert "→ ⚓" in poem.notes[0]
+
+
+@pytest.mark.parametrize("seed", ["", "  \n "])
+async def test_no_seed_takes_an_opening_of_the_book(seed: str) -> None:
+    poem = await write(fake_service(random_seed=3), replace(REQUEST, seed=seed))
+    assert poem.seed == "an opening, number 3"
+    assert poem.text.startswith("an opening, number 3")
+    assert poem.notes == ()
+
+
+async def test_a_seed_of_which_nothing_is_left_opens_at_random_and_says_so() -> None:
+    poem = await write(fake_service(FakePoet(alphabet="abc")), replace(REQUEST, seed="🌊🌊"))
+    assert poem.seed == "an opening, number 7"
+    assert any("at random" in note for note in poem.notes)
+
+
+async def test_of_a_long_seed_the_last_500_characters_are_used_and_that_is_said() -> None:
+    poet = FakePoet()
+    poem = await write(fake_service(poet), replace(REQUEST, seed="x" * 9_500 + "y" * 500))
+    assert poet.orders[0].prompt == "y" * 500
+    assert poem.seed == "y" * 500
+    assert any("10,000 characters" in note and "500" in note for note in poem.notes)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.text(st.characters(), max_size=600))
+def test_no_seed_whatever_raises(seed: str) -> None:
+    poem = asyncio.run(write(fake_service(), replace(REQUEST, seed=seed)))
+    assert poem.text.startswith(poem.seed)
+    poem.text.encode("utf-8")
+
+
+async def test_an_unknown_model_is_refused() -> None:
+    with pytest.raises(UnknownModel, match="sonnets, sea-songs"):
+        await write(fake_service(), replace(REQUEST, model="haiku"))
+
+
+async def test_a_member_waits_for_the_cooldown_and_others_do_not() -> None:
+    clock = Clock()
+    service = fake_service(cooldown_seconds={"discord": 5.0}, clock=clock)
+    await write(service)
+    clock.now += 2.0
+    with pytest.raises(TooSoon, match="wait 3 s"):
+        await write(service)
+    await write(service, replace(REQUEST, asker=BEN))
+    await write(service, replace(REQUEST, asker=Asker("web:::1")))
+    clock.now += 3.0
+    await write(service)
+
+
+async def test_a_refused_request_costs_no_cooldown() -> None:
+    poet = FakePoet()
+    poet.full = True
+    service = fake_service(poet, cooldown_seconds={"discord": 5.0})
+    with pytest.raises(QueueFull):
+        await write(service)
+    poet.full = False
+    await write(service)
+
+
+async def test_two_requests_at_the_same_moment_do_not_slip_past_the_cooldown() -> None:
+    service = fake_service(cooldown_seconds={"discord": 5.0})
+    results = await asyncio.gather(write(service), write(service), return_exceptions=True)
+    assert sorted(type(result).__name__ for result in results) == ["Poem", "TooSoon"]
+
+
+async def test_cancelling_ends_the_iteration_with_what_there_is() -> None:
+    poet = FakePoet()
+    poet.gate = asyncio.Semaphore(1)
+    async with fake_service(poet).write(REQUEST) as writing:
+        pieces = []
+        async for piece in writing:
+            pieces.append(piece)
+            if len(pieces) == 2:
+                writing.cancel()
+    assert writing.poem.ending is Ending.CANCELLED
+    assert writing.poem.text == "The sea" + VERSE[:16]
+
+
+async def test_leaving_the_context_early_frees_the_row() -> None:
+    poet = FakePoet()
+    poet.gate = asyncio.Semaphore(0)
+    async with fake_service(poet).write(REQUEST):
+        assert poet.running == 1
+    assert poet.running == 0
+
+
+async def test_a_stop_turns_new_requests_away_and_lets_poems_finish() -> None:
+    poet = FakePoet()
+    poet.gate = asyncio.Semaphore(0)
+    service = fake_service(poet)
+    poem = asyncio.create_task(write(service))
+    while not poet.drafts:
+        await asyncio.sleep(0)
+    closing = asyncio.create_task(service.close(grace_seconds=30))
+    await asyncio.sleep(0)
+    with pytest.raises(ShuttingDown):
+        await write(service, replace(REQUEST, asker=BEN))
+    for _ in range(20):
+        poet.gate.release()
+    await closing
+    assert (await poem).ending is Ending.COMPLETE
+    assert poet.closed
+
+
+async def test_a_stop_cuts_short_what_outlasts_the_grace() -> None:
+    poet = FakePoet()
+    poet.gate = asyncio.Semaphore(0)
+    service = fake_service(poet)
+    poem = asyncio.create_task(write(service))
+    while not poet.drafts:
+        await asyncio.sleep(0)
+    await service.close(grace_seconds=0)
+    assert (await poem).ending is Ending.CANCELLED
+
+
+async def test_a_failure_while_writing_reaches_the_door_and_frees_the_row() -> None:
+    poet = FakePoet()
+    poet.failure = RuntimeError("out of ink")
+    service = fake_service(poet)
+    with pytest.raises(RuntimeError, match="out of ink"):
+        await write(service)
+    await service.close(grace_seconds=0)
+
+
+async def test_an_unusable_model_is_refused_in_its_own_words() -> None:
+    poet = FakePoet()
+    poet.unusable.add("sonnets")
+    with pytest.raises(ModelUnusable, match="damaged"):
+        await write(fake_service(poet))
+
+
+async def test_requests_are_counted_by_door_and_outcome() -> None:
+    service = fake_service()
+    await write(service)
+    with pytest.raises(UnknownModel):
+        await write(service, replace(REQUEST, model="haiku"))
+    text = service.metrics.render().decode()
+    assert 'sonneteer_requests_total{door="discord",outcome="complete"} 1.0' in text
+    assert 'sonneteer_requests_total{door="discord",outcome="UnknownModel"} 1.0' in text
+    assert "sonneteer_first_text_seconds_count 1.0" in text
+    assert "sonneteer_poem_seconds_count 1.0" in text

@@ -1,0 +1,50 @@
+"""Fixtures that many tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.checkpoint import Card, save_model
+from model.config import NetworkConfig
+from model.network import CharLSTM
+from model.vocabulary import Vocabulary
+
+ALPHABET = "\n !',.abcdefghijklmnopqrstuvwxyz"
+OPENINGS = ("the morning opens", "a quiet harbour", "when lamps are lit")
+
+
+def write_model(path: Path, *, seed: int = 1, alphabet: str = ALPHABET) -> Path:
+    """Save an untrained network of a few thousand weights as a model file."""
+    torch.manual_seed(seed)
+    vocabulary = Vocabulary.of(alphabet)
+    network = CharLSTM(
+        NetworkConfig(vocabulary_size=len(vocabulary), embedding_size=5, hidden_size=12, layers=2)
+    )
+    card = Card(
+        name=path.stem,
+        book_title=f"The Book of {path.stem.title()}",
+        book_sha256="0" * 64,
+        book_characters=5_000,
+        created="2026-11-25T00:00:00+00:00",
+        recipe="default",
+        lower_case=True,
+        loss=2.5,
+        openings=OPENINGS,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_model(path, network, vocabulary, card)
+    return path
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a tiny model: `model_file("harbour", seed=2)`."""
+
+    def make(name: str = "tiny", *, folder: str = "models", seed: int = 1) -> Path:
+        return write_model(tmp_path / folder / f"{name}.safetensors", seed=seed)
+
+    return make
