@@ -65,7 +65,7 @@ def window_batches(
     windows: Tensor, rows: int, order: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield inputs (N, T) and the next characters (N,), every pattern once in shuffled order."""
-    for places in torch.randperm(len(windows), generator=order).split(rows):
+    for places in torch.split(torch.randperm(len(windows), generator=order), rows):
         batch = windows[places.to(windows.device)].long()
         yield batch[:, :-1], batch[:, -1]
 

@@ -39,9 +39,7 @@ class Recipe(Settings):
     epsilon: float = Field(default=1e-8, gt=0.0, le=1e-3)
     weight_decay: float = Field(default=0.01, ge=0.0, le=1.0)
     clip: float = Field(default=1.0, ge=0.0)  # of the gradient's norm; 0: off
-    average: float = Field(
-        default=0.0, ge=0.0, lt=1.0
-    )  # decay per step of averaged weights; 0: off
+    average: float = Field(default=0.0, ge=0.0, lt=1.0)  # of the weights, decay per step; 0: off
     # what is kept
     monitor: Literal["validation", "training"] = "validation"
     patience: int = Field(default=5, ge=0)  # epochs without improvement; 0: never stop early
@@ -58,3 +56,28 @@ class Recipe(Settings):
             dropout=self.dropout,
             residual=self.residual,
         )
+
+
+TUTORIAL = Recipe(
+    name="tutorial",
+    input="scalar",
+    layers=4,
+    dropout=0.2,
+    reads="windows",
+    rows=64,
+    window=100,
+    shuffle=True,  # of the windows, as Keras does
+    held_out=0.0,
+    epochs=30,
+    optimizer="adam",
+    learning_rate=1e-3,
+    schedule="constant",
+    warmup=0.0,
+    beta2=0.999,
+    epsilon=1e-7,  # Keras's
+    weight_decay=0.0,
+    clip=0.0,
+    monitor="training",
+    patience=0,
+    keep=0,
+)

@@ -1,0 +1,366 @@
+"""The training loop: yields what happens, and knows nothing of who watches or what is saved.
+
+A Training stands still between two events of `run`; whoever iterates may save its model or its
+standing there, stop for good, and `restore` another Training that goes on to the same weights.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from model.batches import (
+    count_stream_batches,
+    encode_book,
+    shuffle_passages,
+    sliding_windows,
+    stream_batches,
+    window_batches,
+)
+from model.checkpoint import EpochLosses, Model
+from model.config import Settings
+from model.errors import DeviceMissing, StartMismatch, TrainingDiverged
+from model.evaluation import evaluate_stream, evaluate_windows
+from model.network import CharLSTM, State
+from model.recipes import Recipe
+from model.vocabulary import Vocabulary
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One step of training was made."""
+
+    epoch: int  # from 1
+    epochs: int
+    step: int  # within the epoch, from 1
+    steps: int
+    loss: float  # mean over the epoch so far, nats per character
+    characters: int  # read in this step
+    learning_rate: float
+    seconds: float  # since the training began
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnd:
+    """An epoch is over; `improved` tells whether its weights are the best so far."""
+
+    epoch: int
+    epochs: int
+    losses: EpochLosses
+    watched: float
+    best_before: float  # infinite at first
+    improved: bool
+
+
+class Standing(Settings):
+    """Where a training stands, but for its tensors."""
+
+    recipe: Recipe
+    seed: int = Field(ge=0, lt=2**63)
+    precision: Precision
+    epoch: int = Field(default=1, ge=1)  # the one under way
+    step: int = Field(default=0, ge=0)  # how many of its steps are made
+    steps_made: int = Field(default=0, ge=0)  # in all epochs
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    best: float | None = None
+    best_epoch: int = 0
+    history: tuple[EpochLosses, ...] = ()
+    seconds: float = Field(default=0.0, ge=0.0)
+
+
+class Training:
+    """One training of one book by one recipe: network, optimizer, and position."""
+
+    def __init__(
+        self,
+        text: str,
+        recipe: Recipe,
+        *,
+        device: torch.device | None = None,
+        seed: int = 0,
+        start: Model | None = None,
+        seconds_limit: float | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        torch.manual_seed(seed)
+        self.recipe = recipe
+        self.device = device or torch.device("cpu")
+        self.seconds_limit = seconds_limit
+        self.vocabulary = Vocabulary.of(text)
+        ids = encode_book(text, self.vocabulary)
+        share = recipe.held_out if recipe.monitor == "validation" else 0.0
+        self.trained_on = len(ids) - round(len(ids) * share)  # characters; the rest is held out
+        self.ids = ids.to(self.device)
+        network = CharLSTM(recipe.network_config(len(self.vocabulary)))
+        if start is not None:
+            adopt_weights(network, self.vocabulary, start)
+        self.network = network.to(self.device)
+        # What is measured and saved: a running average of the weights where the recipe has one.
+        self.averaged = deepcopy(self.network) if recipe.average else self.network
+        self.optimizer = _optimizer(self.network, recipe)
+        self.state: State | None = None
+        self.standing = Standing(recipe=recipe, seed=seed, precision=choose_precision(self.device))
+        self._clock = clock
+        self._began = clock()
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch."""
+        rows, window = self.recipe.rows, self.recipe.window
+        if self.recipe.reads == "windows":
+            return -(-(self.trained_on - window) // rows)
+        return count_stream_batches(self.trained_on, rows, window)
+
+    @property
+    def seconds(self) -> float:
+        return self._clock() - self._began
+
+    def run(self) -> Iterator[Progress | EpochEnd]:
+        """Train to the end, from wherever it stands; raise TrainingDiverged."""
+        while self.standing.epoch <= self.recipe.epochs and not self._should_end():
+            yield from self._run_epoch()
+            yield self._end_epoch()
+
+    def _run_epoch(self) -> Iterator[Progress]:
+        self.network.train()
+        already = self.standing.step
+        for step, (inputs, targets) in enumerate(self._batches(self.standing.epoch), start=1):
+            if step <= already:
+                continue
+            rate = self._set_learning_rate()
+            loss = self._step(inputs, targets)
+            if not math.isfinite(loss):
+                raise TrainingDiverged(self.standing.epoch, rate)
+            standing = self.standing
+            self.standing = standing.model_copy(
+                update={
+                    "step": step,
+                    "steps_made": standing.steps_made + 1,
+                    "loss_sum": standing.loss_sum + loss * targets.numel(),
+                    "loss_count": standing.loss_count + targets.numel(),
+                    "seconds": self.seconds,
+                }
+            )
+            yield Progress(
+                epoch=standing.epoch,
+                epochs=self.recipe.epochs,
+                step=step,
+                steps=self.steps,
+                loss=self.standing.loss_sum / self.standing.loss_count,
+                characters=targets.numel(),
+                learning_rate=rate,
+                seconds=self.seconds,
+            )
+            if self._out_of_time():
+                return
+
+    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield an epoch's batches, the same ones whenever this epoch is begun again."""
+        order = torch.Generator().manual_seed((self.standing.seed * 10_007 + epoch) % 2**63)
+        ids = self.ids[: self.trained_on]
+        if self.recipe.reads == "windows":
+            windows = sliding_windows(ids, self.recipe.window)
+            return window_batches(windows, self.recipe.rows, order)
+        if self.recipe.shuffle:
+            newline = self.vocabulary.ids.get("\n")
+            if newline is not None:
+                ids = shuffle_passages(ids, torch.full((2,), newline), order)
+            # The seams between windows fall elsewhere each time.
+            ids = ids.roll(int(torch.randint(len(ids), (), generator=order)))
+        return stream_batches(ids, self.recipe.rows, self.recipe.window)
+
+    def _step(self, inputs: Tensor, targets: Tensor) -> float:
+        """Learn from one batch; return its loss, the mean over its targets."""
+        if self.recipe.reads == "windows" or self.standing.step == 0:
+            self.state = None
+        with dropped_recurrence(self.network, self.recipe.weight_drop):
+            with self._autocast():
+                outputs, state = self.network.features(
+                    inputs, self.state or self.network.initial_state(len(inputs))
+                )
+                if self.recipe.reads == "windows":
+                    outputs = outputs[:, -1]
+                logits = self.network.head(outputs)  # (N, T, V) or (N, V)
+            self.state = State(state.hidden.detach().float(), state.cell.detach().float())
+            loss = functional.cross_entropy(
+                logits.float().reshape(-1, logits.shape[-1]), targets.flatten()
+            )
+            self.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+        if self.recipe.clip:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        self.optimizer.step()
+        self._average_weights()
+        return loss.item()
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.standing.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    @torch.no_grad()
+    def _average_weights(self) -> None:
+        if self.averaged is self.network:
+            return
+        made = self.standing.steps_made
+        decay = min(self.recipe.average, (1 + made) / (10 + made))  # quick while it has seen little
+        for mean, now in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
+            mean.lerp_(now, 1 - decay)
+
+    def _end_epoch(self) -> EpochEnd:
+        """Measure, take note, and move on to the next epoch."""
+        standing = self.standing
+        losses = EpochLosses(
+            epoch=standing.epoch,
+            running_loss=standing.loss_sum / standing.loss_count,
+            held_out_loss=self.held_out_loss(),
+            seconds=self.seconds,
+        )
+        watched = losses.running_loss if losses.held_out_loss is None else losses.held_out_loss
+        before = math.inf if standing.best is None else standing.best
+        improved = watched < before
+        self.standing = standing.model_copy(
+            update={
+                "epoch": standing.epoch + 1,
+                "step": 0,
+                "loss_sum": 0.0,
+                "loss_count": 0,
+                "best": min(watched, before),
+                "best_epoch": standing.epoch if improved else standing.best_epoch,
+                "history": (*standing.history, losses),
+                "seconds": self.seconds,
+            }
+        )
+        return EpochEnd(standing.epoch, self.recipe.epochs, losses, watched, before, improved)
+
+    def held_out_loss(self) -> float | None:
+        """Measure the loss on the held-out tail, dropout off; None where nothing is held out."""
+        if self.trained_on == len(self.ids):
+            return None
+        if self.recipe.reads == "windows":
+            tail = self.ids[self.trained_on - self.recipe.window :]
+            return evaluate_windows(self.averaged, tail, self.recipe.window)
+        return evaluate_stream(self.averaged, self.ids, self.trained_on, len(self.ids))
+
+    def _should_end(self) -> bool:
+        standing = self.standing
+        stale = standing.epoch - 1 - standing.best_epoch
+        return self._out_of_time() or 0 < self.recipe.patience <= stale
+
+    def _out_of_time(self) -> bool:
+        return self.seconds_limit is not None and self.seconds >= self.seconds_limit
+
+    def _set_learning_rate(self) -> float:
+        share = self.standing.steps_made / (self.steps * self.recipe.epochs)
+        if self.seconds_limit is not None:
+            share = max(share, self.seconds / self.seconds_limit)
+        rate = learning_rate(self.recipe, share)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+
+def learning_rate(recipe: Recipe, share: float) -> float:
+    """Return the rate at a share 0–1 of the training: a straight warm-up, then half a cosine."""
+    if share < recipe.warmup:
+        return recipe.learning_rate * max(share / recipe.warmup, 0.02)
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    done = min((share - recipe.warmup) / (1 - recipe.warmup), 1.0)
+    fall = 0.5 * (1 + math.cos(math.pi * done))
+    return recipe.learning_rate * (recipe.final_rate + (1 - recipe.final_rate) * fall)
+
+
+@contextmanager
+def dropped_recurrence(network: CharLSTM, share: float) -> Iterator[None]:
+    """Switch off a share of the recurrent weights for one step (Merity et al. 2017).
+
+    `backward` belongs inside: the gradient must meet the weights that made the loss.
+    """
+    if share == 0.0:
+        yield
+        return
+    weights = [layer.get_parameter("weight_hh_l0") for layer in network.lstms]
+    whole = [weight.detach().clone() for weight in weights]
+    masks = [torch.empty_like(w).bernoulli_(1 - share).div_(1 - share) for w in whole]
+    for weight, mask in zip(weights, masks, strict=True):
+        weight.data.mul_(mask)
+    try:
+        yield
+    finally:
+        for weight, mask, before in zip(weights, masks, whole, strict=True):
+            weight.data.copy_(before)
+            if weight.grad is not None:
+                weight.grad.mul_(mask)
+
+
+@torch.no_grad()
+def adopt_weights(network: CharLSTM, vocabulary: Vocabulary, start: Model) -> None:
+    """Copy a model's weights; characters that both alphabets have keep their rows.
+
+    Raises StartMismatch where the networks differ in more than the alphabet and dropout.
+    """
+    theirs, ours = start.network.config, network.config
+    for field in ("input", "embedding_size", "hidden_size", "layers", "residual"):
+        if getattr(theirs, field) != getattr(ours, field):
+            raise StartMismatch(field, getattr(theirs, field), getattr(ours, field))
+    shared = [c for c in vocabulary.characters if c in start.vocabulary.ids]
+    to, of = vocabulary.encode("".join(shared)), start.vocabulary.encode("".join(shared))
+    own, given = network.state_dict(), start.network.state_dict()
+    for name, weight in own.items():
+        if name.startswith("lstms."):
+            weight.copy_(given[name])
+        else:  # embedding.weight (V, E), head.weight (V, H), head.bias (V,)
+            weight[to] = given[name][of]
+
+
+def choose_device(wish: Literal["auto", "cpu", "cuda"]) -> torch.device:
+    """Return the device to train on; raise DeviceMissing if CUDA is wished for and absent."""
+    if wish == "cpu" or (wish == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise DeviceMissing(wish)
+    return torch.device("cuda")
+
+
+def choose_precision(device: torch.device) -> Precision:
+    """Return bfloat16 where it speeds up training: 1.6 × with AVX-512 BF16, more with AMX.
+
+    A processor that only emulates it loses by it, and without a way to ask it is left out.
+    """
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    answers = [getattr(torch.cpu, question, lambda: False)() for question in questions]
+    return "bfloat16" if any(answers) else "float32"
+
+
+def _optimizer(network: CharLSTM, recipe: Recipe) -> torch.optim.Optimizer:
+    trained = [p for p in network.parameters() if p.requires_grad]
+    matrices = [p for p in trained if p.dim() > 1]
+    vectors = [p for p in trained if p.dim() == 1]  # biases are not decayed
+    groups = [
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    return kind(
+        groups,
+        lr=recipe.learning_rate,
+        betas=(0.9, recipe.beta2),
+        eps=recipe.epsilon,
+        fused=True,
+    )
