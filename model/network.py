@@ -58,7 +58,8 @@ class CharLSTM(nn.Module):
     def inputs(self, ids: Tensor) -> Tensor:
         """Return what the first layer reads: (N, T) ids to (N, T, E), or (N, T, 1) in 0–1."""
         if self.embedding is None:
-            return (ids.float() / self.config.vocabulary_size).unsqueeze(-1)
+            scaled = ids.to(self.head.weight.dtype) / self.config.vocabulary_size
+            return scaled.unsqueeze(-1)
         embedded: Tensor = self.embedding(ids)
         return embedded
 

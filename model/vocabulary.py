@@ -72,12 +72,16 @@ class Vocabulary:
         """
         kept: list[str] = []
         left_out: dict[str, None] = {}
-        for character in unicodedata.normalize("NFC", text.replace("\r\n", "\n")):
-            equivalent = self._equivalent(character)
-            if equivalent is not None:
-                kept.append(equivalent)
-            elif not unicodedata.combining(character) and character not in "\ufe0f\u200d":
-                left_out[character] = None
+        for cluster in _clusters(text):
+            if all(character in self.ids for character in cluster):
+                kept.append(cluster)
+                continue
+            for character in unicodedata.normalize("NFC", cluster.replace("\r\n", "\n")):
+                equivalent = self._equivalent(character)
+                if equivalent is not None:
+                    kept.append(equivalent)
+                elif not _leans_on_another(character):
+                    left_out[character] = None
         return Folding("".join(kept), tuple(left_out))
 
     def _equivalent(self, character: str) -> str | None:
@@ -88,6 +92,30 @@ class Vocabulary:
             if candidate and all(part in ids for part in candidate):
                 return candidate
         return None
+
+
+def _clusters(text: str) -> Iterator[str]:
+    """Yield each character with the marks that follow it; CR LF is one.
+
+    An alphabet may hold a letter and its accent apart, so marks are joined to their letter only
+    where they are not known as they stand.
+    """
+    start = 0
+    for place in range(1, len(text)):
+        if not (_leans_on_another(text[place]) or text[place - 1 : place + 1] == "\r\n"):
+            yield text[start:place]
+            start = place
+    if text:
+        yield text[start:]
+
+
+def _leans_on_another(character: str) -> bool:
+    """Whether `character` is read with the one before: a mark, a joiner, a Hangul vowel or tail."""
+    return (
+        unicodedata.category(character).startswith("M")
+        or character == "\u200d"
+        or "\u1160" <= character <= "\u11ff"
+    )
 
 
 def _equivalents(character: str) -> Iterator[str]:

@@ -1,0 +1,103 @@
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from model.vocabulary import Folding, Vocabulary
+
+# Of any character that Unicode has, lone surrogates included: Discord and shells both let them by.
+ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=40)
+SONNETS = Vocabulary.of("\n abcdefghijklmnopqrstuvwxyz!'(),-.:;?")
+
+
+def test_an_id_is_the_place_in_the_sorted_alphabet() -> None:
+    assert Vocabulary.of("hello").characters == "ehlo"
+    assert Vocabulary.of("hello").encode("hole") == [1, 3, 2, 0]
+
+
+def test_decoding_undoes_encoding() -> None:
+    assert SONNETS.decode(SONNETS.encode("thou art,\nthen")) == "thou art,\nthen"
+
+
+def test_encoding_an_unknown_character_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        SONNETS.encode("Thou")
+
+
+@given(ANY_TEXT)
+def test_decoding_undoes_encoding_for_any_text(text: str) -> None:
+    vocabulary = Vocabulary.of(text)
+    assert len(vocabulary) == len(set(text))
+    assert vocabulary.decode(vocabulary.encode(text)) == text
+
+
+@given(ANY_TEXT, ANY_TEXT)
+def test_folding_leaves_only_known_characters(alphabet: str, text: str) -> None:
+    vocabulary = Vocabulary.of(alphabet)
+    assert set(vocabulary.fold(text).text) <= set(alphabet)
+
+
+@given(ANY_TEXT, ANY_TEXT)
+def test_folding_twice_is_folding_once(alphabet: str, text: str) -> None:
+    vocabulary = Vocabulary.of(alphabet + "abc ")
+    once = vocabulary.fold(text).text
+    assert vocabulary.fold(once) == Folding(once, ())
+
+
+@given(ANY_TEXT)
+@example("e\u0301")  # a letter and its accent apart: composing them would lose both
+@example("\u212b")  # the sign for ångström, which composes to the letter
+@example("a\r\nb")
+def test_a_text_of_known_characters_is_kept(text: str) -> None:
+    assert Vocabulary.of(text).fold(text) == Folding(text, ())
+
+
+@given(ANY_TEXT)
+def test_what_is_left_out_is_said_and_is_not_known(text: str) -> None:
+    folding = SONNETS.fold(text)
+    assert not set(folding.left_out) & set(SONNETS.characters)
+    assert len(set(folding.left_out)) == len(folding.left_out)
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("Shall I", "shall i"),
+        ("“Thou” — ‘art’…", "'thou' - 'art'..."),
+        ("Café Société", "cafe societe"),
+        ("cafe\u0301", "cafe"),
+        ("ﬁre", "fire"),
+        ("ＷＩＤＥ", "wide"),
+        ("Æther, œuvre", "aether, oeuvre"),
+        ("straße", "strasse"),
+        ("a\u00a0b\tc", "a b c"),
+        ("a\r\nb\rc\u2028d", "a\nb\nc\nd"),
+        ("½", ""),  # 1⁄2 has no digit here
+        ("", ""),
+    ],
+)
+def test_a_strangers_text_is_put_on_the_alphabet(text: str, folded: str) -> None:
+    assert SONNETS.fold(text).text == folded
+
+
+def test_an_accent_joins_its_letter_where_the_alphabet_has_them_as_one() -> None:
+    assert Vocabulary.of("café").fold("cafe\u0301") == Folding("café", ())
+
+
+def test_hangul_in_parts_becomes_the_syllables_of_the_alphabet() -> None:
+    assert Vocabulary.of("한글").fold("\u1112\u1161\u11ab\u1100\u1173\u11af") == Folding("한글", ())
+
+
+def test_a_capital_stands_in_where_the_alphabet_has_no_small_letter() -> None:
+    assert Vocabulary.of("ABC").fold("cab").text == "CAB"
+
+
+def test_characters_without_equivalent_are_named_once_in_order() -> None:
+    assert SONNETS.fold("🙂 да 🙂 д") == Folding("   ", ("🙂", "д", "а"))
+
+
+def test_the_parts_of_an_emoji_are_not_named_one_by_one() -> None:
+    assert SONNETS.fold("❤\ufe0f").left_out == ("❤",)
+
+
+def test_double_quotes_stay_double_where_the_alphabet_has_them() -> None:
+    assert Vocabulary.of("a\"'").fold("“a”").text == '"a"'
