@@ -1,0 +1,263 @@
+"""The bridge to the engine, with a real engine on a tiny untrained model."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.core.errors import BadSetting, ModelUnusable, QueueFull
+from bot.core.library import Library
+from bot.core.metrics import Metrics
+from bot.core.poet import EngineDraft, EnginePoet
+from bot.core.ports import Order
+from bot.core.records import Asker, ModelRecord, PoemSettings
+from model import Engine, Piece
+from tests.conftest import OPENINGS
+
+SETTINGS = PoemSettings(1.0, 0, 1.0, 0.0, greedy=False, lines=None, characters=60)
+ENDLESS = replace(SETTINGS, characters=10_000)
+
+MakeModel = Callable[..., Path]
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, model_file: MakeModel) -> Library:
+    model_file("apples", seed=1)
+    model_file("pears", seed=2)
+    return Library([tmp_path / "models"], shipped=tmp_path / "shipped", default="apples")
+
+
+@pytest.fixture
+def apples(shelf: Library) -> ModelRecord:
+    return shelf.find("apples")
+
+
+@pytest.fixture
+async def poet() -> AsyncIterator[EnginePoet]:
+    poet = EnginePoet(Metrics(), max_rows=2, max_waiting=2, max_models=2)
+    yield poet
+    await poet.close()
+
+
+def order(model: ModelRecord, settings: PoemSettings = SETTINGS, random_seed: int = 1) -> Order:
+    return Order(Asker("test:"), model, "the sea ", settings, random_seed)
+
+
+async def read(draft: EngineDraft) -> str:
+    return "".join([piece async for piece in draft])
+
+
+async def first_piece(draft: EngineDraft) -> str:
+    return await anext(aiter(draft))
+
+
+async def test_a_poem_has_the_characters_that_were_ordered(
+    poet: EnginePoet, apples: ModelRecord
+) -> None:
+    await poet.load(apples)
+    text = await read(poet.write(order(apples)))
+    assert len("the sea " + text) == 60
+
+
+async def test_the_same_order_writes_the_same_poem_and_another_random_seed_another(
+    poet: EnginePoet, apples: ModelRecord
+) -> None:
+    await poet.load(apples)
+    first = await read(poet.write(order(apples)))
+    drafts = [poet.write(order(apples)), poet.write(order(apples, random_seed=2))]
+    again, other = await asyncio.gather(*map(read, drafts))
+    assert again == first
+    assert other != first
+
+
+async def test_writers_at_once_share_one_batch(
+    poet: EnginePoet, apples: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widths: list[int] = []
+    step = Engine.step
+
+    def counted(engine: Engine) -> list[Piece]:
+        widths.append(engine.running)
+        return step(engine)
+
+    monkeypatch.setattr(Engine, "step", counted)
+    await poet.load(apples)
+    await asyncio.gather(*(read(poet.write(order(apples, random_seed=n))) for n in range(2)))
+    assert max(widths) == 2
+    assert len(widths) < 2 * 60
+
+
+async def test_stepping_happens_on_the_torch_thread(
+    poet: EnginePoet, apples: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[str] = set()
+    step = Engine.step
+
+    def watched(engine: Engine) -> list[Piece]:
+        threads.add(threading.current_thread().name)
+        return step(engine)
+
+    monkeypatch.setattr(Engine, "step", watched)
+    await poet.load(apples)
+    await read(poet.write(order(apples)))
+    await read(poet.write(order(apples)))
+    assert threads == {"torch_0"}
+
+
+async def test_orders_beyond_the_rows_stand_in_line_and_are_written_in_turn(
+    poet: EnginePoet, apples: ModelRecord
+) -> None:
+    await poet.load(apples)
+    drafts = [poet.write(order(apples, random_seed=n)) for n in range(4)]
+    assert [draft.place for draft in drafts] == [0, 0, 1, 2]
+    assert (poet.running, poet.waiting) == (2, 2)
+    texts = await asyncio.gather(*map(read, drafts))
+    assert all(len(text) == 52 for text in texts)
+    assert (poet.running, poet.waiting) == (0, 0)
+
+
+async def test_a_full_line_refuses_at_once(poet: EnginePoet, apples: ModelRecord) -> None:
+    await poet.load(apples)
+    drafts = [poet.write(order(apples)) for _ in range(4)]
+    with pytest.raises(QueueFull, match="2 poems are waiting"):
+        poet.write(order(apples))
+    await asyncio.gather(*map(read, drafts))
+
+
+async def test_cancelling_ends_a_poem_early_and_lets_the_next_in(
+    poet: EnginePoet, apples: ModelRecord
+) -> None:
+    await poet.load(apples)
+    first = poet.write(order(apples, ENDLESS))
+    poet.write(order(apples, ENDLESS))
+    third = poet.write(order(apples))
+    assert third.place == 1
+    await first_piece(first)
+    first.cancel()
+    rest = await read(first)
+    assert first.cancelled
+    assert len(rest) < 9_000
+    assert len(await read(third)) == 52
+
+
+async def test_cancelling_in_line_gives_the_place_back(
+    poet: EnginePoet, apples: ModelRecord
+) -> None:
+    await poet.load(apples)
+    drafts = [poet.write(order(apples, ENDLESS)) for _ in range(2)]
+    third, fourth = poet.write(order(apples)), poet.write(order(apples))
+    third.cancel()
+    assert await read(third) == ""
+    assert fourth.place == 1
+    for draft in drafts:
+        draft.cancel()
+    assert len(await read(fourth)) == 52
+
+
+async def test_a_finished_poem_cannot_be_cancelled(poet: EnginePoet, apples: ModelRecord) -> None:
+    await poet.load(apples)
+    draft = poet.write(order(apples))
+    await read(draft)
+    draft.cancel()
+    assert not draft.cancelled
+
+
+async def test_models_write_side_by_side(
+    poet: EnginePoet, shelf: Library, apples: ModelRecord
+) -> None:
+    pears = shelf.find("pears")
+    await poet.load(apples)
+    await poet.load(pears)
+    alone = [await read(poet.write(order(model))) for model in (apples, pears)]
+    drafts = [poet.write(order(model)) for model in (apples, pears)]
+    assert await asyncio.gather(*map(read, drafts)) == alone
+    assert alone[0] != alone[1]
+
+
+async def test_the_least_recently_used_model_makes_room_and_its_poems_go_on(
+    poet: EnginePoet, shelf: Library, apples: ModelRecord, model_file: MakeModel
+) -> None:
+    model_file("plums", seed=3)
+    await poet.load(apples)
+    draft = poet.write(order(apples))
+    for name in ("pears", "plums"):
+        await poet.load(shelf.find(name))
+    with pytest.raises(KeyError):
+        poet.prepare(apples, "gone")
+    assert len(await read(draft)) == 52
+
+
+async def test_many_who_need_a_model_at_once_load_it_once(
+    poet: EnginePoet, apples: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads = 0
+    init = Engine.__init__
+
+    def counted(*arguments: object, **keywords: object) -> None:
+        nonlocal loads
+        loads += 1
+        init(*arguments, **keywords)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Engine, "__init__", counted)
+    await asyncio.gather(*(poet.load(apples) for _ in range(5)))
+    assert loads == 1
+
+
+async def test_a_damaged_file_is_refused_and_may_be_mended(
+    poet: EnginePoet, apples: ModelRecord
+) -> None:
+    whole = apples.path.read_bytes()
+    apples.path.write_bytes(whole[:-10])
+    with pytest.raises(ModelUnusable, match="damaged"):
+        await poet.load(apples)
+    apples.path.write_bytes(whole)
+    await poet.load(apples)
+
+
+async def test_a_broken_step_fails_the_poems_it_wrote_and_the_next_is_written(
+    poet: EnginePoet, apples: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Engine) -> list[Piece]:
+        raise ArithmeticError("not a number")
+
+    await poet.load(apples)
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "step", broken)
+        with pytest.raises(ArithmeticError):
+            await read(poet.write(order(apples)))
+    assert len(await read(poet.write(order(apples)))) == 52
+
+
+async def test_settings_that_the_model_refuses_are_a_bot_error(
+    poet: EnginePoet, apples: ModelRecord
+) -> None:
+    await poet.load(apples)
+    with pytest.raises(BadSetting, match="temperature"):
+        poet.write(order(apples, replace(SETTINGS, temperature=9.0)))
+    assert (poet.running, poet.waiting) == (0, 0)
+
+
+async def test_a_seed_is_folded_onto_the_alphabet(poet: EnginePoet, apples: ModelRecord) -> None:
+    await poet.load(apples)
+    prompt = poet.prepare(apples, "Café ‘Noir’ ☕")
+    assert prompt.text == "cafe 'noir' "
+    assert prompt.left_out == ("☕",)
+
+
+async def test_an_opening_is_one_of_the_books(poet: EnginePoet, apples: ModelRecord) -> None:
+    await poet.load(apples)
+    assert {poet.opening(apples, n) for n in range(20)} == set(OPENINGS)
+
+
+async def test_closing_cancels_what_is_left(apples: ModelRecord) -> None:
+    poet = EnginePoet(Metrics(), max_rows=1, max_waiting=1)
+    await poet.load(apples)
+    drafts = [poet.write(order(apples, ENDLESS)) for _ in range(2)]
+    await poet.close()
+    await asyncio.gather(*map(read, drafts))
+    assert all(draft.cancelled for draft in drafts)

@@ -1,0 +1,124 @@
+"""config.toml: what is read, and the sentence for what cannot be."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.config import DEFAULT_PATH, SECTIONS, Config, load_config
+from bot.core.errors import BadConfig
+
+
+def config_file(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_the_file_that_ships_says_exactly_the_defaults() -> None:
+    shipped = tomllib.loads(DEFAULT_PATH.read_text("utf-8"))
+    assert shipped == {name: section().model_dump() for name, section in SECTIONS.items()}
+
+
+def test_every_line_may_be_left_out(tmp_path: Path) -> None:
+    config = load_config(config_file(tmp_path, "[web]\nport = 9000\n"), {})
+    assert config.web.port == 9000
+    assert config.web.host == "127.0.0.1"
+    assert config.writing == Config().writing
+
+
+def test_folders_are_relative_to_the_file(tmp_path: Path) -> None:
+    assert load_config(config_file(tmp_path, ""), {}).home == tmp_path
+
+
+def test_the_token_comes_from_the_environment_and_is_never_shown(tmp_path: Path) -> None:
+    config = load_config(config_file(tmp_path, ""), {"DISCORD_TOKEN": " a-secret "})
+    assert config.token is not None
+    assert config.token.get_secret_value() == "a-secret"
+    assert "a-secret" not in repr(config)
+
+
+def test_an_empty_token_is_no_token(tmp_path: Path) -> None:
+    assert load_config(config_file(tmp_path, ""), {"DISCORD_TOKEN": " "}).token is None
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[web]\nport = 99999", "web.port is 99999; it must be a whole number from 0 to 65,535."),
+        ("[web]\nprot = 1", "unknown key web.prot = 1; [web] knows enabled, host, port"),
+        ("[wob]\nx = 1", "unknown key wob = {'x': 1}; the file knows models, writing"),
+        ("web = 3", "web is 3; it must be a section such as [web]."),
+        (
+            "[writing]\ntemperature = 'hot'",
+            "writing.temperature is 'hot'; it must be a number from 0.05 to 2.0.",
+        ),
+        ("[writing]\ntemperature = nan", "writing.temperature is nan; it must be a number from"),
+        ("[writing]\nlines = 2.5", "writing.lines is 2.5; it must be a whole number from 1"),
+        ("[web]\nenabled = 1", "web.enabled is 1; it must be true or false."),
+        ("[web]\ntrusted_proxies = ['me']", "web.trusted_proxies is 'me'; it must be a list of"),
+        ("[discord]\nprefix = ''", "discord.prefix is ''; it must be 1 to 10 characters"),
+        ("[discord]\napi_url = 'ftp://x'", "discord.api_url is 'ftp://x'; it must be an address"),
+        ("token = 'abc'", "has a key 'token', which does not belong there"),
+        ("x = [", "cannot be read: Invalid value"),
+    ],
+)
+def test_bad_settings_get_key_value_and_what_is_allowed(
+    tmp_path: Path, text: str, sentence: str
+) -> None:
+    with pytest.raises(BadConfig) as caught:
+        load_config(config_file(tmp_path, text), {})
+    assert sentence in str(caught.value)
+
+
+def test_a_token_in_the_file_is_refused_without_being_repeated(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig) as caught:
+        load_config(config_file(tmp_path, "token = 'a-secret'"), {})
+    assert "a-secret" not in str(caught.value)
+
+
+def test_a_missing_file_is_an_error_only_when_it_was_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match="does not exist"):
+        load_config(tmp_path / "none.toml", {})
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadConfig, match="cannot be read"):
+        load_config(tmp_path / "config.toml", {})
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    section=st.sampled_from(sorted(SECTIONS)) | st.text("abc", min_size=1),
+    key=st.sampled_from(["port", "host", "lines", "prefix", "top_p", "folder"])
+    | st.text("xy", min_size=1),
+    value=st.integers()
+    | st.floats()
+    | st.text(st.characters(exclude_categories=["Cs", "Cc"]))
+    | st.booleans(),
+)
+def test_whatever_stands_in_the_file_it_is_read_or_refused(
+    tmp_path: Path, section: str, key: str, value: object
+) -> None:
+    text = f"[{section}]\n{key} = {_toml(value)}\n"
+    try:
+        config = load_config(config_file(tmp_path, text), {})
+    except BadConfig as error:
+        refusal = str(error)
+    else:
+        refusal = ""
+        assert getattr(getattr(config, section), key) == value
+    assert "\n" not in refusal
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return repr(value)

@@ -1,0 +1,89 @@
+"""The terminal's door, on a fake poet."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+
+from bot.console import converse, render_models, write_poem
+from bot.core.records import Asker, PoemRequest
+from tests.fakes import SEA_SONGS, SONNETS, VERSE, FakePoet, fake_service
+
+REQUEST = PoemRequest(asker=Asker("terminal:"), seed="The sea")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+async def test_a_poem_and_nothing_else_goes_to_stdout() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    await write_poem(fake_service(), REQUEST, out, err)
+    assert out.getvalue() == "The sea" + VERSE + "\n"
+    assert err.getvalue() == ""
+
+
+async def test_notes_go_to_stderr() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    request = PoemRequest(asker=Asker("terminal:"), seed="abc⚓")
+    await write_poem(fake_service(FakePoet(alphabet="abc")), request, out, err)
+    assert out.getvalue().startswith("abc⚓")
+    assert "⚓" in err.getvalue()
+
+
+async def test_json_is_one_object_on_one_line() -> None:
+    out = io.StringIO()
+    await write_poem(fake_service(), REQUEST, out, io.StringIO(), as_json=True)
+    assert out.getvalue().count("\n") == 1
+    poem = json.loads(out.getvalue())
+    assert poem["text"] == "The sea" + VERSE
+    assert poem["lines"] == ("The sea" + VERSE).split("\n")
+    assert poem["seed"] == "The sea"
+    assert (poem["model"], poem["random_seed"]) == ("sonnets", 7)
+    assert poem["settings"]["lines"] == 14
+
+
+def talk(lines: io.StringIO, poet: FakePoet | None = None) -> tuple[str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    service = fake_service(poet)
+    with asyncio.Runner() as runner:
+        converse(service, REQUEST, runner.run, lines=lines, out=out, err=err)
+    return out.getvalue(), err.getvalue()
+
+
+def test_each_piped_line_is_a_seed_and_no_prompt_is_shown() -> None:
+    out, err = talk(io.StringIO("Rain\nWind"))
+    assert out == f"Rain{VERSE}\n\nWind{VERSE}\n\n"
+    assert err == ""
+
+
+def test_an_empty_line_opens_at_random() -> None:
+    out, _ = talk(io.StringIO("\n"))
+    assert out.startswith("an opening, number 7")
+
+
+def test_a_terminal_gets_a_prompt() -> None:
+    out, err = talk(Terminal("Rain\n"))
+    assert out.startswith("seed> Rain")
+    assert out.endswith("seed> ")
+    assert "Ctrl-D" in err
+
+
+def test_a_refusal_is_told_and_the_conversation_goes_on() -> None:
+    poet = FakePoet()
+    poet.full = True
+    out, err = talk(io.StringIO("Rain\nWind\n"), poet)
+    assert out == ""
+    assert err.count("waiting") == 2
+
+
+def test_the_table_of_models_marks_the_default() -> None:
+    head, first, second = render_models([SONNETS, SEA_SONGS]).split("\n")
+    assert head.split() == ["name", "book", "loss", "size", "date", "hash"]
+    assert first.startswith("* sonnets")
+    assert second.startswith("  sea-songs")
+    assert "1.700" in second
+    assert "2.9 MB" in second
+    assert "2026-11-25" in second
