@@ -33,7 +33,23 @@ class Stepper(Protocol):
         """Let row i read ids[i]; return the logits (N, V) for what comes next."""
 
 
-Linear = Callable[[Tensor], Tensor]
+Linear = Callable[[Tensor], Tensor]  # rows (N, K) to rows (N, M)
+MakeLinear = Callable[[Tensor, Tensor | None], Linear]  # of weight (M, K) and bias (M,)
+
+
+def packed_linear(weight: Tensor, bias: Tensor | None) -> Linear:
+    """Return rows → rows @ weight.T + bias in float32, the weight packed where oneDNN can.
+
+    Packed, one row costs what it costs to read the weights, 16 rows take three quarters of
+    MKL's time, and all widths sum in one order where MKL has another one below four rows.
+    """
+    weight = weight.detach().float().contiguous().clone()
+    bias = None if bias is None else bias.detach().float().contiguous().clone()
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return lambda rows: torch.nn.functional.linear(rows, weight, bias)
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight)
+    multiply = torch.ops.mkldnn._linear_pointwise.default
+    return lambda rows: multiply(rows, packed, bias, "none", [], "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +71,20 @@ class FloatStepper:
     since openings are read by it. Not thread-safe; set torch's thread count before.
     """
 
-    def __init__(self, network: CharLSTM, max_rows: int) -> None:
+    def __init__(
+        self,
+        network: CharLSTM,
+        max_rows: int,
+        *,
+        linear: MakeLinear = packed_linear,
+    ) -> None:
         self._network = network
         config = network.config
         self._hidden_size, self._residual = config.hidden_size, config.residual
         self._vocabulary_size = config.vocabulary_size
         with torch.inference_mode():
-            self._table, self._gates = _fused(network)
-            self._head = _linear(network.head.weight, network.head.bias)
+            self._table, self._gates = _fused(network, linear)
+            self._head = linear(network.head.weight, network.head.bias)
         size, above_first = config.hidden_size, config.layers - 1
         capacity = max_rows + WIDTHS[-1]  # room for idle rows at the end of the last tile
         self._read = [torch.zeros(capacity, size)]
@@ -179,7 +201,7 @@ class FloatStepper:
         return torch.cat([*tile.hidden, *tile.cell, logits], dim=1)
 
 
-def _fused(network: CharLSTM) -> tuple[Tensor, tuple[Linear, ...]]:
+def _fused(network: CharLSTM, linear: MakeLinear) -> tuple[Tensor, tuple[Linear, ...]]:
     """Lay the layers' weights out for stepping: the first layer's table (V, 4H) and the GEMMs.
 
     The first layer's input is one of V characters: its part of the gates is multiplied out here
@@ -194,10 +216,10 @@ def _fused(network: CharLSTM) -> tuple[Tensor, tuple[Linear, ...]]:
         if not gates:
             every = torch.arange(network.config.vocabulary_size).unsqueeze(0)
             table = _sigmoids_first((network.inputs(every)[0] @ below.t() + bias).t()).t()
-            gates.append(_linear(_sigmoids_first(hidden), None))
+            gates.append(linear(_sigmoids_first(hidden), None))
         else:
             weight = torch.cat([below, hidden], dim=1)
-            gates.append(_linear(_sigmoids_first(weight), _sigmoids_first(bias)))
+            gates.append(linear(_sigmoids_first(weight), _sigmoids_first(bias)))
     return table.float().contiguous(), tuple(gates)
 
 
@@ -205,18 +227,3 @@ def _sigmoids_first(weight: Tensor) -> Tensor:
     """Reorder PyTorch's gates i f g o along the first dimension to i f o g."""
     enter, forget, new, leave = weight.chunk(4)
     return torch.cat([enter, forget, leave, new])
-
-
-def _linear(weight: Tensor, bias: Tensor | None) -> Linear:
-    """Return rows (N, K) → rows @ weight.T + bias, the weight packed where oneDNN can.
-
-    Packed, one row costs what it costs to read the weights, 16 rows take three quarters of
-    MKL's time, and all widths sum in one order where MKL has another one below four rows.
-    """
-    weight = weight.detach().float().contiguous().clone()
-    bias = None if bias is None else bias.detach().float().contiguous().clone()
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return lambda rows: torch.nn.functional.linear(rows, weight, bias)
-    packed = torch.ops.mkldnn._reorder_linear_weight(weight)
-    multiply = torch.ops.mkldnn._linear_pointwise.default
-    return lambda rows: multiply(rows, packed, bias, "none", [], "")
