@@ -1,0 +1,401 @@
+import random
+from collections.abc import Iterable, Sequence
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from model.checkpoint import Card, Model
+from model.config import MAX_CHARACTERS, LengthConfig, NetworkConfig, SamplingConfig
+from model.engine import MAX_RANDOM_SEED, Engine, Extent, Finish, Piece, Request
+from model.errors import EngineFull, SettingError
+from model.network import CharLSTM
+from model.vocabulary import Vocabulary
+
+ALPHABET = Vocabulary.of("\n abcdefghijklm")
+GREEDY = SamplingConfig(greedy=True)
+
+
+class Reciter:
+    """A stepper that reads no weights: every row recites `text` over and over.
+
+    It keeps each row's place in the text at the row's position, as a real one keeps its state.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = ALPHABET.encode(text)
+        self.places: dict[int, int] = {}
+        self.openings: list[str] = []
+
+    def join(self, position: int, read: Sequence[int]) -> None:
+        self.places[position] = 0
+        self.openings.append(ALPHABET.decode(read))
+
+    def move(self, source: int, target: int) -> None:
+        self.places[target] = self.places[source]
+
+    def step(self, ids: Sequence[int]) -> Tensor:
+        logits = torch.zeros(len(ids), len(ALPHABET))
+        for position in range(len(ids)):
+            logits[position, self.text[self.places[position] % len(self.text)]] = 1.0
+            self.places[position] += 1
+        return logits
+
+
+def model_of(config: NetworkConfig, seed: int = 5) -> Model:
+    torch.manual_seed(seed)
+    network = CharLSTM(config).eval()
+    torch.nn.init.normal_(network.head.weight, std=1.5 / config.hidden_size**0.5)
+    card = Card(
+        name="small",
+        book_title="A small book",
+        book_sha256="",
+        book_characters=0,
+        created="2026-01-01T00:00:00Z",
+        recipe="default",
+        lower_case=True,
+        loss=1.0,
+    )
+    return Model(network, ALPHABET, card, "")
+
+
+TINY = model_of(NetworkConfig(vocabulary_size=len(ALPHABET), embedding_size=5, hidden_size=24))
+
+
+def reciting(text: str, max_rows: int = 4) -> Engine:
+    return Engine(TINY, max_rows=max_rows, stepper=Reciter(text))
+
+
+def asking(
+    prompt: str = "",
+    *,
+    lines: int | None = None,
+    characters: int | None = None,
+    sampling: SamplingConfig = GREEDY,
+    random_seed: int = 0,
+) -> Request:
+    length = LengthConfig(lines=lines, characters=characters)
+    return Request(prompt, sampling, random_seed, length)
+
+
+def written(pieces: Iterable[Piece], ticket: int) -> str:
+    return "".join(piece.text for piece in pieces if piece.ticket == ticket)
+
+
+def drain(engine: Engine) -> list[Piece]:
+    pieces = []
+    while engine.has_work:
+        pieces += engine.step()
+    return pieces
+
+
+def recite(text: str, request: Request) -> tuple[str, Finish | None]:
+    engine = reciting(text)
+    ticket = engine.add(request)
+    pieces = drain(engine)
+    assert [piece.finished for piece in pieces[:-1]] == [None] * (len(pieces) - 1)
+    return written(pieces, ticket), pieces[-1].finished
+
+
+# Length
+
+
+def test_a_poem_by_characters_has_them_exactly_the_prompt_included() -> None:
+    assert recite("abc", asking("mmm", characters=8)) == ("abcab", Finish.LENGTH)
+
+
+def test_a_poem_by_lines_ends_before_the_break_of_its_last_line() -> None:
+    assert recite("ab\n", asking(lines=3)) == ("ab\nab\nab", Finish.LENGTH)
+
+
+def test_the_prompts_lines_count_and_its_unfinished_line_is_finished() -> None:
+    assert recite("ab\n", asking("k\nl", lines=3)) == ("ab\nab", Finish.LENGTH)
+    assert recite("ab\n", asking("k\nl", lines=2)) == ("ab", Finish.LENGTH)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        asking("a\nb\n", lines=2),
+        asking("a\nb\nc", lines=2),
+        asking("abc", characters=3),
+        asking("abcd", characters=3),
+    ],
+)
+def test_a_prompt_that_is_long_enough_ends_at_once_with_nothing_added(request_: Request) -> None:
+    assert recite("abc", request_) == ("", Finish.LENGTH)
+
+
+def test_blank_lines_are_kept_one_at_a_time_and_not_counted() -> None:
+    text, _ = recite("ab\n\n\n \n", asking(lines=3))
+    assert text == "ab\n\n ab\n\n ab"
+    assert recite("a\n\n", asking(lines=2))[0] == "a\n\na"
+
+
+def test_no_blank_line_stands_before_the_first_words() -> None:
+    assert recite("\n\nab", asking(lines=1)) == ("ab", Finish.LENGTH)
+
+
+def test_a_blank_line_at_the_end_of_the_prompt_is_the_only_one() -> None:
+    assert recite("\nab", asking("k\n\n", lines=2))[0] == "ab"
+    assert recite("\nab", asking("k\n", lines=2))[0] == "\nab"
+
+
+def test_by_characters_blank_lines_come_as_they_are() -> None:
+    assert recite("\n\n\na", asking(characters=8))[0] == "\n\n\na\n\n\na"
+
+
+@pytest.mark.parametrize("text", ["a", "\n", " "])
+def test_a_poem_by_lines_that_finds_no_end_is_cut_off(text: str) -> None:
+    shown, finish = recite(text, asking("k", lines=2 if text == "\n" else 1))
+    assert finish is Finish.CUT_OFF
+    assert 1 + len(shown) <= MAX_CHARACTERS
+
+
+def test_a_poem_without_a_length_goes_on_to_the_most_there_is() -> None:
+    shown, finish = recite("a", asking("k"))
+    assert (1 + len(shown), finish) == (MAX_CHARACTERS, Finish.CUT_OFF)
+
+
+@given(st.text("ab \n", max_size=20), st.text("ab \n", max_size=60), st.integers(1, 6))
+@example("", "\n\na", 1)
+@example("a\n ", "\n\n\nb\n", 2)
+def test_by_lines_only_line_breaks_are_left_out(prompt: str, stream: str, lines: int) -> None:
+    extent = Extent(LengthConfig(lines=lines), prompt)
+    shown = read = ""
+    for character in stream:
+        if extent.finish is not None:
+            break
+        read += character
+        shown += extent.write(character)
+    assert shown.replace("\n", "") == read.replace("\n", "")
+    assert "\n\n\n" not in shown
+    inked = [line for line in (prompt + shown).split("\n") if line.strip()]
+    if extent.finish is None:
+        assert len(inked) <= lines
+    elif read:
+        assert len(inked) == lines
+        assert not (prompt + shown).endswith("\n")
+
+
+# Rows
+
+
+def test_the_network_reads_all_of_the_prompt_but_the_last_character_on_joining() -> None:
+    reciter = Reciter("a")
+    engine = Engine(TINY, stepper=reciter)
+    for prompt in ("abc", "d", ""):
+        engine.add(asking(prompt, characters=5))
+    engine.step()
+    assert reciter.openings == ["ab", "", ""]
+
+
+def test_an_empty_prompt_begins_as_a_new_line_does() -> None:
+    engine = Engine(TINY)
+    empty = engine.add(asking("", characters=10))
+    newline = engine.add(asking("\n", characters=11))
+    pieces = drain(engine)
+    assert written(pieces, empty) == written(pieces, newline) != ""
+
+
+def test_each_poem_gets_its_own_text_as_rows_come_and_go() -> None:
+    engine = reciting("abcdefgh")
+    tickets = {engine.add(asking(characters=length)): length for length in (2, 7, 3)}
+    pieces = engine.step() + engine.step()
+    tickets[engine.add(asking(characters=5))] = 5
+    pieces += drain(engine)
+    for ticket, length in tickets.items():
+        assert written(pieces, ticket) == "abcdefgh"[:length]
+
+
+def test_a_cancelled_poem_frees_its_row_and_is_told_at_the_next_step() -> None:
+    engine = reciting("abc", max_rows=1)
+    ticket = engine.add(asking(characters=9))
+    engine.step()
+    assert engine.cancel(ticket)
+    assert engine.running == 0
+    other = engine.add(asking(characters=2))
+    assert engine.step()[0] == Piece(ticket, "", Finish.CANCELLED)
+    assert written(drain(engine), other) == "b"
+
+
+def test_a_poem_that_has_not_begun_can_be_cancelled() -> None:
+    engine = reciting("abc")
+    ticket = engine.add(asking(characters=9))
+    assert engine.cancel(ticket)
+    assert engine.step() == [Piece(ticket, "", Finish.CANCELLED)]
+    assert not engine.has_work
+
+
+def test_what_is_not_being_written_cannot_be_cancelled() -> None:
+    engine = reciting("abc")
+    ticket = engine.add(asking(characters=1))
+    drain(engine)
+    assert not engine.cancel(ticket)
+    cancelled = engine.add(asking(characters=9))
+    assert engine.cancel(cancelled)
+    assert not engine.cancel(cancelled)
+    assert not engine.cancel(999)
+
+
+def test_a_full_engine_refuses_and_says_how_many_rows_it_has() -> None:
+    engine = reciting("abc", max_rows=2)
+    engine.add(asking(characters=1))
+    engine.add(asking(characters=9))
+    with pytest.raises(EngineFull, match="2 poems are being written"):
+        engine.add(asking(characters=9))
+    engine.step()
+    engine.add(asking(characters=9))
+
+
+def test_an_engine_without_requests_has_no_work() -> None:
+    engine = reciting("abc")
+    assert not engine.has_work
+    assert engine.step() == []
+
+
+@pytest.mark.parametrize("random_seed", [-1, MAX_RANDOM_SEED + 1])
+def test_a_random_seed_out_of_range_is_refused(random_seed: int) -> None:
+    with pytest.raises(SettingError, match="random_seed"):
+        reciting("abc").add(asking(characters=1, random_seed=random_seed))
+
+
+def test_a_prompt_off_the_alphabet_is_refused_and_its_characters_named() -> None:
+    with pytest.raises(SettingError, match="prompt is 'Xé'"):
+        reciting("abc").add(asking("aXéX", characters=9))
+
+
+def test_an_engine_needs_a_row() -> None:
+    with pytest.raises(SettingError, match="max_rows"):
+        Engine(TINY, max_rows=0)
+
+
+@given(st.lists(st.sampled_from(["add", "cancel", "step"]), max_size=60), st.integers(0, 99))
+def test_every_poem_ends_exactly_once(moves: list[str], seed: int) -> None:
+    engine, chance = reciting("abcdefgh", max_rows=3), random.Random(seed)
+    asked: dict[int, int] = {}
+    pieces: list[Piece] = []
+    for move in moves:
+        if move == "add" and engine.running < 3:
+            length = chance.randrange(1, 6)
+            asked[engine.add(asking(characters=length))] = length
+        elif move == "cancel" and asked:
+            engine.cancel(chance.choice(list(asked)))
+        else:
+            pieces += engine.step()
+    pieces += drain(engine)
+    ends = [piece.ticket for piece in pieces if piece.finished is not None]
+    assert sorted(ends) == sorted(asked)
+    for ticket, length in asked.items():
+        assert "abcdefgh"[:length].startswith(written(pieces, ticket))
+    assert engine.running == 0
+
+
+# The same poem, whoever else is being written for
+
+
+def requests_of_all_kinds(count: int) -> list[Request]:
+    chance = random.Random(6)
+    kinds = [
+        GREEDY,
+        SamplingConfig(temperature=1.0),
+        SamplingConfig(temperature=1.5, top_k=5),
+        SamplingConfig(temperature=1.0, top_p=0.8),
+        SamplingConfig(temperature=2.0, top_k=9, top_p=0.9, min_p=0.02),
+    ]
+    return [
+        asking(
+            "".join(chance.choices(ALPHABET.characters, k=chance.randrange(8))),
+            characters=chance.randrange(20, 50),
+            sampling=kinds[place % len(kinds)],
+            random_seed=chance.randrange(MAX_RANDOM_SEED),
+        )
+        for place in range(count)
+    ]
+
+
+def write_alone(model: Model, requests: list[Request]) -> list[str]:
+    engine = Engine(model, max_rows=1)
+    texts = []
+    for request in requests:
+        ticket = engine.add(request)
+        texts.append(written(drain(engine), ticket))
+    return texts
+
+
+WIDE = model_of(NetworkConfig(vocabulary_size=len(ALPHABET), hidden_size=256, layers=2))
+DEEP = model_of(
+    NetworkConfig(
+        vocabulary_size=len(ALPHABET), input="scalar", hidden_size=72, layers=4, residual=True
+    )
+)
+every_model = pytest.mark.parametrize("model", [TINY, WIDE, DEEP], ids=["tiny", "wide", "deep"])
+
+
+@every_model
+def test_a_poem_is_the_same_alone_and_in_a_crowd_that_comes_and_goes(model: Model) -> None:
+    requests = requests_of_all_kinds(64)
+    alone = write_alone(model, requests)
+    assert len(set(alone)) > 32  # poems that are all alike would prove nothing
+    engine, chance = Engine(model, max_rows=64), random.Random(7)
+    asked: dict[int, int] = {}
+    cancelled: set[int] = set()
+    pieces: list[Piece] = []
+    for _ in range(300):
+        for _ in range(chance.choice([0, 0, 1, 2, 9])):
+            if engine.running < 64:
+                place = chance.randrange(64)
+                asked[engine.add(requests[place])] = place
+        if asked and chance.random() < 0.2:
+            ticket = chance.choice(list(asked))
+            if engine.cancel(ticket):
+                cancelled.add(ticket)
+        pieces += engine.step()
+    pieces += drain(engine)
+    for ticket, place in asked.items():
+        text = written(pieces, ticket)
+        assert alone[place].startswith(text)
+        assert ticket in cancelled or text == alone[place]
+
+
+@every_model
+def test_a_poem_is_the_same_in_every_width_of_batch(model: Model) -> None:
+    requests = requests_of_all_kinds(64)
+    alone = write_alone(model, requests)
+    engine, chance = Engine(model, max_rows=64), random.Random(8)
+    for width in range(1, 65):
+        places = chance.sample(range(64), width)
+        tickets = [engine.add(requests[place]) for place in places]
+        pieces = [piece for _ in range(6) for piece in engine.step()]
+        for ticket, place in zip(tickets, places, strict=True):
+            assert written(pieces, ticket) == alone[place][:6], width
+            engine.cancel(ticket)
+        engine.step()
+
+
+def test_another_random_seed_gives_another_poem() -> None:
+    [one] = requests_of_all_kinds(2)[1:]
+    other = asking(
+        one.prompt, characters=one.length.characters, sampling=one.sampling, random_seed=1
+    )
+    assert len(set(write_alone(TINY, [one, other]))) == 2
+
+
+@every_model
+@settings(max_examples=5, deadline=None)
+@given(prompt=st.text(ALPHABET.characters, min_size=1, max_size=12))
+def test_greedy_writing_equals_the_network_read_character_by_character(
+    model: Model, prompt: str
+) -> None:
+    ids = ALPHABET.encode(prompt)
+    with torch.inference_mode():
+        for _ in range(15):
+            logits, _ = model.network(torch.tensor([ids]))
+            likeliest = logits[0, -1].topk(2)
+            if likeliest.values[0] - likeliest.values[1] < 1e-4:
+                return  # too close for two ways of summing to agree on
+            ids.append(int(likeliest.indices[0]))
+    [text] = write_alone(model, [asking(prompt, characters=len(ids))])
+    assert prompt + text == ALPHABET.decode(ids)
