@@ -1,6 +1,15 @@
 """The model side's door: numerics, synchronous, knowing nothing of Discord, HTTP or asyncio."""
 
-from model.checkpoint import Card, Model, load_model, read_card, save_model
+from model.book import MAX_BOOK_BYTES, MIN_BOOK_CHARACTERS, Book, openings, read_book, read_books
+from model.checkpoint import (
+    Card,
+    EpochLosses,
+    Model,
+    load_model,
+    read_card,
+    save_model,
+    write_atomically,
+)
 from model.config import (
     MAX_CHARACTERS,
     MAX_LINES,
@@ -9,31 +18,75 @@ from model.config import (
     SamplingConfig,
 )
 from model.engine import MAX_RANDOM_SEED, Engine, Finish, Piece, Request, set_threads
-from model.errors import EngineFull, ModelError, SettingError
+from model.errors import (
+    BookError,
+    BookMissing,
+    BookTooLong,
+    EngineFull,
+    ModelError,
+    ResumeMismatch,
+    SettingError,
+)
+from model.folder import TrainingFolder, check_name, new_folder, safe_name
+from model.keeper import Keeper
 from model.network import CharLSTM
+from model.processor import choose_device
+from model.recipes import Recipe, adapt_recipe, recipe_for
+from model.resume import Saved, load_training, restore
+from model.training import EpochEnd, Progress, Training
+from model.tutorial import summarise, write_by_window
 from model.vocabulary import Folding, Vocabulary
 
 __all__ = [
+    "MAX_BOOK_BYTES",
     "MAX_CHARACTERS",
     "MAX_LINES",
     "MAX_RANDOM_SEED",
+    "MIN_BOOK_CHARACTERS",
+    "Book",
+    "BookError",
+    "BookMissing",
+    "BookTooLong",
     "Card",
     "CharLSTM",
     "Engine",
     "EngineFull",
+    "EpochEnd",
+    "EpochLosses",
     "Finish",
     "Folding",
+    "Keeper",
     "LengthConfig",
     "Model",
     "ModelError",
     "NetworkConfig",
     "Piece",
+    "Progress",
+    "Recipe",
     "Request",
+    "ResumeMismatch",
     "SamplingConfig",
+    "Saved",
     "SettingError",
+    "Training",
+    "TrainingFolder",
     "Vocabulary",
+    "adapt_recipe",
+    "check_name",
+    "choose_device",
     "load_model",
+    "load_training",
+    "new_folder",
+    "openings",
+    "read_book",
+    "read_books",
     "read_card",
+    "recipe_for",
+    "restore",
+    "safe_name",
     "save_model",
     "set_threads",
+    "summarise",
+    "write_atomically",
+    "write_by_window",
 ]

@@ -39,7 +39,7 @@ class Recipe(Settings):
     epsilon: float = Field(default=1e-8, gt=0.0, le=1e-3)
     weight_decay: float = Field(default=0.01, ge=0.0, le=1.0)
     clip: float = Field(default=1.0, ge=0.0)  # of the gradient's norm; 0: off
-    average: float = Field(default=0.0, ge=0.0, lt=1.0)  # of the weights, decay per step; 0: off
+    average: float = Field(default=0.99, ge=0.0, lt=1.0)  # of the weights, decay per step; 0: off
     # what is kept
     monitor: Literal["validation", "training"] = "validation"
     patience: int = Field(default=5, ge=0)  # epochs without improvement; 0: never stop early
@@ -77,7 +77,49 @@ TUTORIAL = Recipe(
     epsilon=1e-7,  # Keras's
     weight_decay=0.0,
     clip=0.0,
+    average=0.0,
     monitor="training",
     patience=0,
     keep=0,
 )
+
+# Upper end of a book's length in characters, and what suits it. A network too big learns a short
+# book by heart before it can spell; many epochs of a long one take hours.
+SIZES = (
+    (20_000, {"hidden_size": 192, "dropout": 0.5, "epochs": 30, "rows": 8}),
+    (400_000, {"hidden_size": 256, "dropout": 0.4, "epochs": 16}),
+    (3_000_000, {"hidden_size": 384, "dropout": 0.25, "epochs": 8, "rows": 32}),
+    (20_000_000, {"hidden_size": 512, "dropout": 0.1, "epochs": 3, "rows": 64}),
+)
+LONGEST = {"hidden_size": 512, "dropout": 0.0, "epochs": 1, "rows": 64}
+
+
+def recipe_for(name: Literal["default", "tutorial"], characters: int) -> Recipe:
+    """Return the recipe called `name` for a book of so many characters."""
+    if name == "tutorial":
+        return TUTORIAL
+    fitting = next((settings for limit, settings in SIZES if characters <= limit), LONGEST)
+    return Recipe.checked(name="default", **fitting)
+
+
+def adapt_recipe(
+    recipe: Recipe,
+    *,
+    epochs: int | None = None,
+    monitor: Literal["validation", "training"] | None = None,
+    network: NetworkConfig | None = None,
+) -> Recipe:
+    """Return `recipe` with wishes in place of its own settings: `network` is one to start from.
+
+    Raises SettingError for an impossible one. The tutorial's network is what it is.
+    """
+    settings = recipe.model_dump()
+    if epochs is not None:
+        settings["epochs"] = epochs
+    if monitor is not None:
+        settings["monitor"] = monitor
+        settings["held_out"] = recipe.held_out or 0.1
+    if network is not None and recipe.name == "default":
+        for field in ("input", "embedding_size", "hidden_size", "layers", "residual"):
+            settings[field] = getattr(network, field)
+    return Recipe.checked(**settings)

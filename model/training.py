@@ -1,7 +1,8 @@
 """The training loop: yields what happens, and knows nothing of who watches or what is saved.
 
 A Training stands still between two events of `run`; whoever iterates may save its model or its
-standing there, stop for good, and `restore` another Training that goes on to the same weights.
+standing there, stop for good, and let another Training `take_up` the standing and go on to the
+same weights (`resume.py`).
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from pydantic import Field
@@ -29,13 +29,16 @@ from model.batches import (
 )
 from model.checkpoint import EpochLosses, Model
 from model.config import Settings
-from model.errors import DeviceMissing, StartMismatch, TrainingDiverged
+from model.descent import dropped_recurrence, learning_rate, make_optimizer
+from model.errors import TrainingDiverged
 from model.evaluation import evaluate_stream, evaluate_windows
+from model.inheritance import adopt_weights
 from model.network import CharLSTM, State
+from model.processor import Precision, choose_precision
 from model.recipes import Recipe
 from model.vocabulary import Vocabulary
 
-Precision = Literal["float32", "bfloat16"]
+MAX_MEASURED = 500_000  # characters; enough for three decimals, and some seconds of work
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class Training:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         torch.manual_seed(seed)
+        self.text = text
         self.recipe = recipe
         self.device = device or torch.device("cpu")
         self.seconds_limit = seconds_limit
@@ -110,7 +114,7 @@ class Training:
         self.network = network.to(self.device)
         # What is measured and saved: a running average of the weights where the recipe has one.
         self.averaged = deepcopy(self.network) if recipe.average else self.network
-        self.optimizer = _optimizer(self.network, recipe)
+        self.optimizer = make_optimizer(self.network, recipe)
         self.state: State | None = None
         self.standing = Standing(recipe=recipe, seed=seed, precision=choose_precision(self.device))
         self._clock = clock
@@ -126,7 +130,14 @@ class Training:
 
     @property
     def seconds(self) -> float:
+        """Since the training began, pauses between standing and taking up left out."""
         return self._clock() - self._began
+
+    def take_up(self, standing: Standing, state: State | None) -> None:
+        """Go on from another Training's standing; its tensors have been put in place already."""
+        self.standing = standing.model_copy(update={"recipe": self.recipe})
+        self.state = state
+        self._began = self._clock() - standing.seconds
 
     def run(self) -> Iterator[Progress | EpochEnd]:
         """Train to the end, from wherever it stands; raise TrainingDiverged."""
@@ -246,6 +257,21 @@ class Training:
         )
         return EpochEnd(standing.epoch, self.recipe.epochs, losses, watched, before, improved)
 
+    def measure(self, network: CharLSTM) -> tuple[float, float | None]:
+        """Return the losses of `network` on the text trained on and on the held-out tail.
+
+        Dropout off, float32, state carried; of a long book the last MAX_MEASURED characters
+        trained on. A network that reads windows is measured while it trains only.
+        """
+        if self.recipe.reads == "windows":
+            best = self.standing.history[self.standing.best_epoch - 1]
+            return best.running_loss, best.held_out_loss
+        begin = max(self.trained_on - MAX_MEASURED, 0)
+        training_loss = evaluate_stream(network, self.ids, begin, self.trained_on)
+        if self.trained_on == len(self.ids):
+            return training_loss, None
+        return training_loss, evaluate_stream(network, self.ids, self.trained_on, len(self.ids))
+
     def held_out_loss(self) -> float | None:
         """Measure the loss on the held-out tail, dropout off; None where nothing is held out."""
         if self.trained_on == len(self.ids):
@@ -271,96 +297,3 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate
-
-
-def learning_rate(recipe: Recipe, share: float) -> float:
-    """Return the rate at a share 0–1 of the training: a straight warm-up, then half a cosine."""
-    if share < recipe.warmup:
-        return recipe.learning_rate * max(share / recipe.warmup, 0.02)
-    if recipe.schedule == "constant":
-        return recipe.learning_rate
-    done = min((share - recipe.warmup) / (1 - recipe.warmup), 1.0)
-    fall = 0.5 * (1 + math.cos(math.pi * done))
-    return recipe.learning_rate * (recipe.final_rate + (1 - recipe.final_rate) * fall)
-
-
-@contextmanager
-def dropped_recurrence(network: CharLSTM, share: float) -> Iterator[None]:
-    """Switch off a share of the recurrent weights for one step (Merity et al. 2017).
-
-    `backward` belongs inside: the gradient must meet the weights that made the loss.
-    """
-    if share == 0.0:
-        yield
-        return
-    weights = [layer.get_parameter("weight_hh_l0") for layer in network.lstms]
-    whole = [weight.detach().clone() for weight in weights]
-    masks = [torch.empty_like(w).bernoulli_(1 - share).div_(1 - share) for w in whole]
-    for weight, mask in zip(weights, masks, strict=True):
-        weight.data.mul_(mask)
-    try:
-        yield
-    finally:
-        for weight, mask, before in zip(weights, masks, whole, strict=True):
-            weight.data.copy_(before)
-            if weight.grad is not None:
-                weight.grad.mul_(mask)
-
-
-@torch.no_grad()
-def adopt_weights(network: CharLSTM, vocabulary: Vocabulary, start: Model) -> None:
-    """Copy a model's weights; characters that both alphabets have keep their rows.
-
-    Raises StartMismatch where the networks differ in more than the alphabet and dropout.
-    """
-    theirs, ours = start.network.config, network.config
-    for field in ("input", "embedding_size", "hidden_size", "layers", "residual"):
-        if getattr(theirs, field) != getattr(ours, field):
-            raise StartMismatch(field, getattr(theirs, field), getattr(ours, field))
-    shared = [c for c in vocabulary.characters if c in start.vocabulary.ids]
-    to, of = vocabulary.encode("".join(shared)), start.vocabulary.encode("".join(shared))
-    own, given = network.state_dict(), start.network.state_dict()
-    for name, weight in own.items():
-        if name.startswith("lstms."):
-            weight.copy_(given[name])
-        else:  # embedding.weight (V, E), head.weight (V, H), head.bias (V,)
-            weight[to] = given[name][of]
-
-
-def choose_device(wish: Literal["auto", "cpu", "cuda"]) -> torch.device:
-    """Return the device to train on; raise DeviceMissing if CUDA is wished for and absent."""
-    if wish == "cpu" or (wish == "auto" and not torch.cuda.is_available()):
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise DeviceMissing(wish)
-    return torch.device("cuda")
-
-
-def choose_precision(device: torch.device) -> Precision:
-    """Return bfloat16 where it speeds up training: 1.6 × with AVX-512 BF16, more with AMX.
-
-    A processor that only emulates it loses by it, and without a way to ask it is left out.
-    """
-    if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    answers = [getattr(torch.cpu, question, lambda: False)() for question in questions]
-    return "bfloat16" if any(answers) else "float32"
-
-
-def _optimizer(network: CharLSTM, recipe: Recipe) -> torch.optim.Optimizer:
-    trained = [p for p in network.parameters() if p.requires_grad]
-    matrices = [p for p in trained if p.dim() > 1]
-    vectors = [p for p in trained if p.dim() == 1]  # biases are not decayed
-    groups = [
-        {"params": matrices, "weight_decay": recipe.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return kind(
-        groups,
-        lr=recipe.learning_rate,
-        betas=(0.9, recipe.beta2),
-        eps=recipe.epsilon,
-        fused=True,
-    )

@@ -1,0 +1,118 @@
+"""Where a training keeps its files.
+
+```text
+models/
+  NAME.safetensors        the best so far: what the bot serves
+  NAME.png, NAME.txt      loss chart, sample poem
+  NAME/
+    weights-improvement-{epoch:02d}-{loss:.4f}.safetensors
+    resume.safetensors    where the training stands
+```
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.checkpoint import SUFFIX
+from model.errors import CheckpointUnwritable, NameTaken, SettingError
+
+NAME_PATTERN = re.compile(r"[^\W_][\w-]{0,63}")
+IMPROVEMENT = re.compile(r"weights-improvement-\d+-(\d+\.\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFolder:
+    """The paths of the training called `name` in the folder `out`."""
+
+    out: Path
+    name: str
+
+    @property
+    def model(self) -> Path:
+        return self.out / f"{self.name}{SUFFIX}"
+
+    @property
+    def chart(self) -> Path:
+        return self.out / f"{self.name}.png"
+
+    @property
+    def poem(self) -> Path:
+        return self.out / f"{self.name}.txt"
+
+    @property
+    def kept(self) -> Path:
+        """The folder of the kept checkpoints."""
+        return self.out / self.name
+
+    @property
+    def resume(self) -> Path:
+        return self.kept / f"resume{SUFFIX}"
+
+    def improvement(self, epoch: int, loss: float) -> Path:
+        return self.kept / f"weights-improvement-{epoch:02d}-{loss:.4f}{SUFFIX}"
+
+    def improvements(self) -> list[Path]:
+        """Return the kept checkpoints, the best first."""
+        ranked = [
+            (float(match[1]), path)
+            for path in self.kept.glob(f"weights-improvement-*{SUFFIX}")
+            if (match := IMPROVEMENT.match(path.name))
+        ]
+        return [path for _, path in sorted(ranked)]
+
+    def prune(self, keep: int) -> None:
+        """Delete all but the best `keep` checkpoints; 0 keeps all."""
+        try:
+            for path in self.improvements()[keep:] if keep else []:
+                path.unlink()
+        except OSError as error:
+            raise CheckpointUnwritable(self.kept, error.strerror or str(error)) from error
+
+    def sweep(self) -> None:
+        """Delete what killed writers of this name left half written."""
+        for path in (*self.out.glob(f".{self.name}.*.tmp"), *self.kept.glob(".*.tmp")):
+            path.unlink(missing_ok=True)
+
+    @property
+    def is_taken(self) -> bool:
+        return self.model.exists() or any(self.kept.glob(f"*{SUFFIX}"))
+
+
+def safe_name(stem: str) -> str:
+    """Turn a file's stem into a model's name.
+
+    >>> safe_name("Shakespeare's Sonnets (1609)")
+    'Shakespeare-s-Sonnets-1609'
+    """
+    return re.sub(r"[\W_]+", "-", stem).strip("-")[:60].rstrip("-") or "model"
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it may be a model's; raise SettingError otherwise."""
+    if not NAME_PATTERN.fullmatch(name):
+        raise SettingError(
+            "--name", name, "1–64 letters, digits, dashes and underscores, a letter or digit first"
+        )
+    return name
+
+
+def new_folder(out: Path, stem: str, name: str | None) -> TrainingFolder:
+    """Return a folder that is free: `name` itself, or the stem with -2, -3 … as needed.
+
+    Raises NameTaken if `name` was chosen by hand and stands for another model.
+    """
+    if name is not None:
+        folder = TrainingFolder(out, check_name(name))
+        if folder.is_taken:
+            raise NameTaken(folder.model)
+        return folder
+    base = safe_name(stem)
+    number = 1
+    folder = TrainingFolder(out, base)
+    while folder.is_taken:
+        number += 1
+        folder = TrainingFolder(out, f"{base}-{number}")
+    return folder

@@ -1,0 +1,101 @@
+"""Who tells of a training: sentences and a bar for a person, JSON lines for a program.
+
+Imported by train.py alone, so that the bot never loads tqdm.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from typing import NoReturn, Protocol
+
+from tqdm import tqdm
+
+from model.training import Progress
+
+PROGRESS_EVERY_SECONDS = 0.5
+
+
+class Voice(Protocol):
+    """Who tells the world: a person's terminal or a program's pipe."""
+
+    def say(self, event: str, sentence: str, **facts: object) -> None: ...
+    def progress(self, progress: Progress) -> None: ...
+    def letter(self, character: str) -> None: ...
+    def close(self) -> None: ...
+
+
+class PlainVoice:
+    """Sentences on stdout, a progress bar on stderr."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[NoReturn] | None = None
+
+    def say(self, event: str, sentence: str, **facts: object) -> None:
+        tqdm.write(sentence, file=sys.stdout)
+        sys.stdout.flush()
+
+    def progress(self, progress: Progress) -> None:
+        if self._bar is None:
+            left = (progress.epochs - progress.epoch + 1) * progress.steps - progress.step + 1
+            self._bar = tqdm(
+                total=left * progress.characters,
+                unit=" characters",
+                unit_scale=True,
+                mininterval=PROGRESS_EVERY_SECONDS if sys.stderr.isatty() else 10.0,
+                dynamic_ncols=True,
+                smoothing=0.05,
+            )
+        self._bar.set_description(f"Epoch {progress.epoch}/{progress.epochs}", refresh=False)
+        self._bar.set_postfix_str(f"loss {progress.loss:.4f}", refresh=False)
+        self._bar.update(progress.characters)
+
+    def letter(self, character: str) -> None:
+        sys.stdout.write(character)
+        sys.stdout.flush()
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+class JsonVoice:
+    """One JSON object per event on stdout; progress at most twice a second."""
+
+    def __init__(self) -> None:
+        self._told = 0.0
+        self._speed: float | None = None  # characters per second, of late
+        self._since = (0.0, 0)
+        self._characters = 0
+
+    def say(self, event: str, sentence: str, **facts: object) -> None:
+        sys.stdout.write(
+            json.dumps({"event": event, **facts}, ensure_ascii=False, allow_nan=False) + "\n"
+        )
+        sys.stdout.flush()
+
+    def progress(self, progress: Progress) -> None:
+        self._characters += progress.characters
+        now = time.monotonic()
+        if now - self._told < PROGRESS_EVERY_SECONDS:
+            return
+        then, before = self._since
+        if before:
+            self._speed = round((self._characters - before) / (now - then))
+        self._told, self._since = now, (now, self._characters)
+        left = (progress.epochs - progress.epoch + 1) * progress.steps - progress.step
+        self.say(
+            "progress",
+            "",
+            **asdict(progress),
+            characters_per_second=self._speed,
+            seconds_left=self._speed and round(left * progress.characters / self._speed, 1),
+        )
+
+    def letter(self, character: str) -> None:
+        pass  # the whole text follows as an event
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,109 @@
+"""A training on disk between two of its steps: everything that decides what comes next.
+
+One safetensors file: weights, their average, the optimizer's moments, the carried state and the
+random generators as tensors; the Standing as JSON. No pickle, so nothing in it can run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from torch import Tensor
+
+from model.checkpoint import write_atomically
+from model.config import Settings
+from model.errors import CheckpointForeign, CheckpointTruncated, ResumeMissing
+from model.network import State
+from model.training import Standing, Training
+
+METADATA_KEY = "sonneteer-training"
+
+
+class _Contents(Settings):
+    format_version: int = 1
+    book_sha256: str
+    standing: Standing
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a resume file holds."""
+
+    path: Path
+    book_sha256: str
+    standing: Standing
+    tensors: dict[str, Tensor]
+
+
+def save_training(path: Path, training: Training, book_sha256: str) -> None:
+    """Write where `training` stands; raise CheckpointUnwritable, the earlier file intact."""
+    contents = _Contents(book_sha256=book_sha256, standing=training.standing)
+    metadata = {METADATA_KEY: contents.model_dump_json()}
+    write_atomically(path, safetensors.torch.save(_tensors(training), metadata))
+
+
+def load_training(path: Path) -> Saved:
+    """Read a resume file; raise ResumeMissing, CheckpointTruncated or CheckpointForeign."""
+    if not path.is_file():
+        raise ResumeMissing(path)
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        contents = _Contents.model_validate_json(metadata[METADATA_KEY])
+    except (SafetensorError, OSError) as error:
+        raise CheckpointTruncated(path, str(error)) from error
+    except (KeyError, ValidationError) as error:
+        raise CheckpointForeign(path, "it does not say where a training stood") from error
+    return Saved(path, contents.book_sha256, contents.standing, tensors)
+
+
+def restore(training: Training, saved: Saved) -> None:
+    """Put `training`, made with the same text and recipe, exactly where the saved one stood."""
+    tensors = {name: tensor.to(training.device) for name, tensor in saved.tensors.items()}
+    state = None
+    try:
+        training.network.load_state_dict(_under(tensors, "network."))
+        training.averaged.load_state_dict(_under(tensors, "averaged."))
+        optimizer = training.optimizer.state_dict()
+        optimizer["state"] = {}
+        for name, tensor in _under(tensors, "optimizer.").items():
+            place, _, key = name.partition(".")
+            optimizer["state"].setdefault(int(place), {})[key] = tensor
+        training.optimizer.load_state_dict(optimizer)
+        if "state.hidden" in tensors:
+            state = State(tensors["state.hidden"], tensors["state.cell"])
+        torch.set_rng_state(saved.tensors["random.cpu"])
+        if training.device.type == "cuda":
+            torch.cuda.set_rng_state(saved.tensors["random.cuda"])
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise CheckpointForeign(saved.path, "its tensors are not those of a training") from error
+    training.take_up(saved.standing, state)
+
+
+def _tensors(training: Training) -> dict[str, Tensor]:
+    tensors = {f"network.{name}": t for name, t in training.network.state_dict().items()}
+    tensors |= {f"averaged.{name}": t for name, t in training.averaged.state_dict().items()}
+    for place, moments in training.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{place}.{key}": tensor for key, tensor in moments.items()}
+    if training.state is not None:
+        tensors |= {"state.hidden": training.state.hidden, "state.cell": training.state.cell}
+    tensors["random.cpu"] = torch.get_rng_state()
+    if training.device.type == "cuda":
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    # Copies: safetensors refuses tensors that share memory, as `averaged` may with `network`.
+    return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }

@@ -1,0 +1,365 @@
+"""Train a model on a book.
+
+    python train.py BOOK [BOOK …]      text files, read as one book; a model file comes out
+
+It writes into --out DIR (default: models):
+
+    NAME.safetensors    the best model so far, replaced in one stroke at each improvement
+    NAME.png, NAME.txt  the chart of its losses and a sample poem, at the end
+    NAME/               the checkpoints kept, and what --resume goes on from
+
+    --name NAME         1–64 letters, digits, dashes; default: the first book's file name
+    --recipe default    a stacked LSTM with an embedding and carried state; the book's last tenth is
+                        held out, picks the best epoch and stops early
+    --recipe tutorial   the classic Keras program, step for step: 4 × LSTM(256) on windows of 100
+                        characters; hours without a GPU
+    --epochs N          1–10,000; default by recipe and the book's length
+    --seconds N         end after N seconds at the latest; the learning rate falls in step with time
+    --device auto|cpu|cuda
+    --monitor validation|training   watch the held-out tenth, or learn all and watch the training
+    --resume            go on with the training NAME where it was stopped or killed
+    --from MODEL        begin with the weights of another model file
+    --seed N            random seed, 0 … 2**63 - 1 (default 0)
+    --json              one JSON object per event on stdout, for programs
+
+Exit status: 0 when trained, 2 on wrong use or bad input with a sentence on stderr, 130 on Ctrl-C
+(143 on SIGTERM) with everything saved for --resume.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import torch
+
+from model import (
+    MAX_BOOK_BYTES,
+    Book,
+    BookMissing,
+    BookTooLong,
+    Card,
+    Engine,
+    EpochEnd,
+    Keeper,
+    LengthConfig,
+    Model,
+    ModelError,
+    Request,
+    ResumeMismatch,
+    SamplingConfig,
+    Saved,
+    Training,
+    TrainingFolder,
+    adapt_recipe,
+    check_name,
+    choose_device,
+    load_model,
+    load_training,
+    new_folder,
+    read_books,
+    recipe_for,
+    restore,
+    safe_name,
+    summarise,
+    write_atomically,
+    write_by_window,
+)
+from model.reporting import JsonVoice, PlainVoice, Voice
+
+SAVE_EVERY_SECONDS = 60.0  # within long epochs; a save takes about 0.1 s
+TUTORIAL_CHARACTERS = 200
+SAMPLE_LINES = 14
+MAX_SAMPLE_CHARACTERS = 1_200  # where a book's lines are paragraphs
+
+
+class Interruption:
+    """Notes Ctrl-C and SIGTERM, so that the step under way is finished and saved; twice is now."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.signal:
+            raise KeyboardInterrupt
+        self.signal = number
+
+    @property
+    def exit_status(self) -> int:
+        return 128 + self.signal
+
+
+class Session:
+    """One run of this program: a training, its keeper, and a voice."""
+
+    def __init__(self, arguments: argparse.Namespace, voice: Voice) -> None:
+        self.voice = voice
+        self.interruption = Interruption()
+        self.book = read_paths(arguments.books)
+        self.stem = safe_name(arguments.books[0].stem)
+        saved: Saved | None = None
+        if arguments.resume:
+            folder = TrainingFolder(arguments.out, check_name(arguments.name or self.stem))
+            saved = load_training(folder.resume)
+            if saved.book_sha256 != self.book.sha256:
+                raise ResumeMismatch(folder.resume, "book")
+            recipe, seed = saved.standing.recipe, saved.standing.seed
+        else:
+            folder = new_folder(arguments.out, self.stem, arguments.name)
+            recipe = recipe_for(arguments.recipe, len(self.book.text))
+            seed = arguments.seed
+        start = load_model(arguments.start) if arguments.start else None
+        self.recipe = adapt_recipe(
+            recipe,
+            epochs=arguments.epochs,
+            monitor=arguments.monitor,
+            network=start.network.config if start else None,
+        )
+        already = saved.standing.seconds if saved else 0.0
+        self.training = Training(
+            self.book.text.lower() if recipe.lower_case else self.book.text,
+            self.recipe,
+            device=choose_device(arguments.device),
+            seed=seed,
+            start=start,
+            seconds_limit=arguments.seconds and already + arguments.seconds,
+        )
+        if saved:
+            restore(self.training, saved)
+        self.folder = folder
+        self.keeper = Keeper(folder, self.book, self.training)
+
+    def run(self) -> int:
+        """Train, save, and show; return the exit status."""
+        self.introduce()
+        self.folder.sweep()
+        self.keeper.save_standing()
+        last_saved = time.monotonic()
+        for event in self.training.run():
+            if isinstance(event, EpochEnd):
+                self.end_epoch(event)
+                last_saved = time.monotonic()
+            else:
+                self.voice.progress(event)
+                if time.monotonic() - last_saved > SAVE_EVERY_SECONDS:
+                    self.keeper.save_standing()
+                    last_saved = time.monotonic()
+            if self.interruption.signal:
+                return self.interrupt()
+        self.voice.close()
+        self.finish()
+        return 0
+
+    def introduce(self) -> None:
+        """Say what was read and what is about to be trained."""
+        say, training, name = self.voice.say, self.training, self.folder.name
+        if name != self.stem:
+            say("name", f"The model is called {name}.", name=name)
+        for note in self.book.notes:
+            say("note", note, note=note)
+        characters, vocabulary = len(training.text), len(training.vocabulary)
+        say("total_characters", f"Total Characters: {characters}", count=characters)
+        say("total_vocab", f"Total Vocab: {vocabulary}", count=vocabulary)
+        if self.recipe.reads == "windows":
+            patterns = characters - self.recipe.window
+            say("total_patterns", f"Total Patterns: {patterns}", count=patterns)
+            table = summarise(training.network, self.recipe.window)
+            say("summary", table, table=table)
+        held_out = characters - training.trained_on
+        device, precision = training.device.type, training.standing.precision
+        say(
+            "training",
+            f"Training {training.network.parameter_count:,} weights by the {self.recipe.name} "
+            f"recipe on {device} in {precision}; {held_out:,} characters are held out.",
+            name=name,
+            title=self.book.title,
+            encoding=self.book.encoding,
+            recipe=self.recipe.model_dump(),
+            parameters=training.network.parameter_count,
+            device=device,
+            precision=precision,
+            held_out_characters=held_out,
+            epoch=training.standing.epoch,
+        )
+
+    def end_epoch(self, end: EpochEnd) -> None:
+        """Save what is to be saved, and say how the epoch went."""
+        path = self.keeper.end_epoch(end)
+        what = "loss" if end.losses.held_out_loss is None else "held-out loss"
+        if path:
+            outcome = (
+                f"{what} went from {end.best_before:.4f} to {end.watched:.4f}, saved as {path}"
+            )
+        else:
+            outcome = f"{what} {end.watched:.4f} is no better than {end.best_before:.4f}"
+        self.voice.say(
+            "epoch",
+            f"Epoch {end.epoch:05d}: training loss {end.losses.running_loss:.4f}, {outcome}",
+            epochs=end.epochs,
+            **end.losses.model_dump(),
+            watched=end.watched,
+            improved=end.improved,
+            saved=path and str(path),
+        )
+
+    def interrupt(self) -> int:
+        """Save everything and say how to go on; return the exit status."""
+        self.voice.close()
+        self.keeper.interrupt()
+        self.voice.say(
+            "interrupted",
+            f"Stopped, everything is saved. Go on with --name {self.folder.name} --resume.",
+            resume=str(self.folder.resume),
+        )
+        return self.interruption.exit_status
+
+    def finish(self) -> None:
+        """Measure the best model, draw the chart, write the poem, and say where everything is."""
+        best = self.keeper.complete()
+        card = best.card
+        self.draw_chart(card)
+        if self.recipe.name == "tutorial":
+            self.write_as_the_tutorial_does()
+        else:
+            poem = write_sample(best, self.training.standing.seed)
+            write_atomically(self.folder.poem, f"{poem}\n".encode())
+            self.voice.say("poem", f"\n{poem}\n", text=poem)
+        measured = f"Training loss {card.training_loss:.4f}"
+        if card.held_out_loss is not None:
+            measured += f", held-out loss {card.held_out_loss:.4f}"
+        self.voice.say(
+            "done",
+            f"{measured} with the weights of epoch {card.epoch}, "
+            f"after {self.training.seconds:.0f} s: {self.folder.model}\nDone.",
+            model=str(self.folder.model),
+            chart=str(self.folder.chart),
+            poem=str(self.folder.poem),
+            training_loss=card.training_loss,
+            held_out_loss=card.held_out_loss,
+            epoch=card.epoch,
+            seconds=round(self.training.seconds, 1),
+        )
+
+    def write_as_the_tutorial_does(self) -> None:
+        """Continue a random window of the book, the likeliest character each time."""
+        path = self.folder.improvements()[0]
+        best = load_model(path)
+        self.voice.say("generating", f"Generating with {path}.", path=str(path))
+        text, window = self.training.text, self.recipe.window
+        begin = random.Random(self.training.standing.seed).randrange(len(text) - window)
+        seed = text[begin : begin + window]
+        self.voice.say("seed", f'Seed:\n"{seed}"', seed=seed)
+        written = ""
+        ids = self.training.ids[begin : begin + window].cpu()
+        for character in write_by_window(best.network, best.vocabulary, ids, TUTORIAL_CHARACTERS):
+            written += character
+            self.voice.letter(character)
+        write_atomically(self.folder.poem, f"{seed}{written}\n".encode())
+        self.voice.say("poem", "", text=written)
+
+    def draw_chart(self, card: Card) -> None:
+        from model.chart import draw_losses  # matplotlib takes a second to load
+
+        title = f"{card.book_title}: the {card.recipe} recipe"
+        write_atomically(self.folder.chart, draw_losses(card.history, title))
+
+
+def read_paths(paths: Sequence[Path]) -> Book:
+    """Read text files as one book; raise a BookError that names what is wrong."""
+    sources = []
+    room = MAX_BOOK_BYTES
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                raw = file.read(room + 1)
+        except OSError as error:
+            raise BookMissing(path, error.strerror or str(error)) from error
+        if len(raw) > room:
+            raise BookTooLong(path.name, max(path.stat().st_size, len(raw)), MAX_BOOK_BYTES)
+        room -= len(raw)
+        sources.append((path.stem, raw))
+    return read_books(sources)
+
+
+def write_sample(model: Model, random_seed: int) -> str:
+    """Write fourteen lines from a random opening, or some hundred characters of prose."""
+    openings = model.card.openings
+    prompt = random.Random(random_seed).choice(openings) if openings else ""
+    engine = Engine(model, max_rows=1)
+    length = LengthConfig(lines=SAMPLE_LINES)
+    engine.add(Request(prompt, SamplingConfig(), random_seed, length))
+    poem = prompt
+    while engine.has_work and len(poem) < MAX_SAMPLE_CHARACTERS:
+        poem += "".join(piece.text for piece in engine.step())
+    return poem
+
+
+class SentenceParser(argparse.ArgumentParser):
+    """An argument parser whose complaint is one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.stderr.write(f"train.py: {message[0].upper()}{message[1:]}. See --help.\n")
+        sys.exit(2)
+
+
+def number(kind: type, low: float, high: float) -> Callable[[str], float]:
+    """Return a converter for argparse that names the range it insists on."""
+
+    def convert(text: str) -> float:
+        try:
+            value: float = kind(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not a number from {low:,} to {high:,}")
+        return value
+
+    return convert
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = SentenceParser(
+        prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("books", nargs="+", type=Path, metavar="BOOK")
+    parser.add_argument("--name")
+    parser.add_argument("--recipe", choices=("default", "tutorial"), default="default")
+    parser.add_argument("--epochs", type=number(int, 1, 10_000), metavar="N")
+    parser.add_argument("--seconds", type=number(float, 1, 10_000_000), metavar="N")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--monitor", choices=("validation", "training"))
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--from", dest="start", type=Path, metavar="MODEL")
+    parser.add_argument("--out", type=Path, default=Path("models"), metavar="DIR")
+    parser.add_argument("--seed", type=number(int, 0, 2**63 - 1), default=0, metavar="N")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str]) -> int:
+    parsed = parse(arguments)
+    voice: Voice = JsonVoice() if parsed.json else PlainVoice()
+    if torch.cuda.is_available():
+        torch.set_float32_matmul_precision("high")  # TF32: three digits are enough to train by
+    try:
+        return Session(parsed, voice).run()
+    except ModelError as error:
+        voice.close()
+        sys.stderr.write(f"train.py: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        voice.close()
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
