@@ -17,22 +17,21 @@ from model.config import (
     NetworkConfig,
     SamplingConfig,
 )
-from model.engine import MAX_RANDOM_SEED, Engine, Finish, Piece, Request, set_threads
+from model.engine import MAX_RANDOM_SEED, Engine, Piece, Request, set_threads
 from model.errors import (
     BookError,
     BookMissing,
     BookTooLong,
     EngineFull,
     ModelError,
-    ResumeMismatch,
     SettingError,
 )
+from model.extent import Finish
 from model.folder import TrainingFolder, check_name, new_folder, safe_name
 from model.keeper import Keeper
 from model.network import CharLSTM
 from model.processor import choose_device
-from model.recipes import Recipe, adapt_recipe, recipe_for
-from model.resume import Saved, load_training, restore
+from model.recipes import Recipe, Wishes, adapt_recipe, recipe_for
 from model.training import EpochEnd, Progress, Training
 from model.tutorial import summarise, write_by_window
 from model.vocabulary import Folding, Vocabulary
@@ -64,25 +63,22 @@ __all__ = [
     "Progress",
     "Recipe",
     "Request",
-    "ResumeMismatch",
     "SamplingConfig",
-    "Saved",
     "SettingError",
     "Training",
     "TrainingFolder",
     "Vocabulary",
+    "Wishes",
     "adapt_recipe",
     "check_name",
     "choose_device",
     "load_model",
-    "load_training",
     "new_folder",
     "openings",
     "read_book",
     "read_books",
     "read_card",
     "recipe_for",
-    "restore",
     "safe_name",
     "save_model",
     "set_threads",

@@ -10,26 +10,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from random import Random
 
 import torch
 
 from model.checkpoint import Model
-from model.config import MAX_CHARACTERS, LengthConfig, SamplingConfig
+from model.config import LengthConfig, SamplingConfig
 from model.errors import EngineFull, SettingError
+from model.extent import Extent, Finish
 from model.sampling import RowSettings, sample
 from model.stepper import FloatStepper, Stepper
 
 MAX_RANDOM_SEED = 2**63 - 1  # fits SQLite's and JSON readers' signed 64 bits
-
-
-class Finish(StrEnum):
-    """Why a poem ended."""
-
-    LENGTH = "length"  # it has the lines or characters that were asked for
-    CUT_OFF = "cut off"  # MAX_CHARACTERS came first
-    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,47 +41,6 @@ class Piece:
     ticket: int
     text: str
     finished: Finish | None = None
-
-
-class Extent:
-    """How far a poem has come, and whether it ends here; knows text, and nothing of networks.
-
-    By lines, a line counts when it is complete and not blank. Of blank lines in a row only the
-    first is shown, before the first words none, and not the line break after the last line.
-    By characters, everything is shown as it comes.
-    """
-
-    def __init__(self, length: LengthConfig, prompt: str) -> None:
-        self._length = length
-        *complete, current = prompt.split("\n")
-        self._characters = len(prompt)  # read so far, shown or not, so that it ends in any case
-        self._lines = sum(1 for line in complete if line.strip())
-        self._line_is_blank = not current.strip()
-        self._blank_may_follow = bool(complete and complete[-1].strip())
-
-    @property
-    def finish(self) -> Finish | None:
-        """Why the poem ends here, or None if it goes on."""
-        lines, characters = self._length.lines, self._length.characters
-        if lines is not None and self._lines >= lines:
-            return Finish.LENGTH
-        if characters is not None and self._characters >= characters:
-            return Finish.LENGTH
-        return Finish.CUT_OFF if self._characters >= MAX_CHARACTERS else None
-
-    def write(self, character: str) -> str:
-        """Count `character` and return what of it is shown: itself or nothing."""
-        self._characters += 1
-        if character != "\n":
-            self._line_is_blank = self._line_is_blank and character.isspace()
-            return character
-        shown = self._blank_may_follow or not self._line_is_blank
-        self._blank_may_follow = not self._line_is_blank
-        self._lines += not self._line_is_blank
-        self._line_is_blank = True
-        if self._length.lines is None:
-            return character
-        return character if shown and self._lines < self._length.lines else ""
 
 
 @dataclass(slots=True, eq=False)
@@ -239,3 +190,8 @@ class Engine:
         if unknown:
             raise SettingError("prompt", unknown, "made of characters that the model knows")
         return self._vocabulary.encode(prompt) or [known.get("\n", 0)]
+
+
+def set_threads(count: int) -> None:
+    """Let torch compute with `count` threads, in this whole process."""
+    torch.set_num_threads(count)

@@ -3,14 +3,15 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from model.checkpoint import Card, Model
-from model.config import MAX_CHARACTERS, LengthConfig, NetworkConfig, SamplingConfig
-from model.engine import MAX_RANDOM_SEED, Engine, Extent, Finish, Piece, Request
+from model.config import LengthConfig, NetworkConfig, SamplingConfig
+from model.engine import MAX_RANDOM_SEED, Engine, Piece, Request
 from model.errors import EngineFull, SettingError
+from model.extent import Finish
 from model.network import CharLSTM
 from model.vocabulary import Vocabulary
 
@@ -71,8 +72,8 @@ def reciting(text: str, max_rows: int = 4) -> Engine:
 def asking(
     prompt: str = "",
     *,
-    lines: int | None = None,
     characters: int | None = None,
+    lines: int | None = None,
     sampling: SamplingConfig = GREEDY,
     random_seed: int = 0,
 ) -> Request:
@@ -91,96 +92,30 @@ def drain(engine: Engine) -> list[Piece]:
     return pieces
 
 
-def recite(text: str, request: Request) -> tuple[str, Finish | None]:
-    engine = reciting(text)
-    ticket = engine.add(request)
+def test_the_prompt_counts_towards_the_length() -> None:
+    engine = reciting("ab\n")
+    by_characters = engine.add(asking("mmm", characters=8))
+    by_lines = engine.add(asking("k\nl", lines=3))
     pieces = drain(engine)
-    assert [piece.finished for piece in pieces[:-1]] == [None] * (len(pieces) - 1)
-    return written(pieces, ticket), pieces[-1].finished
+    assert written(pieces, by_characters) == "ab\nab"
+    assert written(pieces, by_lines) == "ab\nab"
 
 
-# Length
+def test_a_prompt_that_is_long_enough_ends_at_the_next_step_with_nothing_added() -> None:
+    engine = reciting("abc", max_rows=1)
+    ticket = engine.add(asking("abc", characters=3))
+    assert engine.running == 0
+    assert engine.step() == [Piece(ticket, "", Finish.LENGTH)]
+    assert not engine.has_work
 
 
-def test_a_poem_by_characters_has_them_exactly_the_prompt_included() -> None:
-    assert recite("abc", asking("mmm", characters=8)) == ("abcab", Finish.LENGTH)
-
-
-def test_a_poem_by_lines_ends_before_the_break_of_its_last_line() -> None:
-    assert recite("ab\n", asking(lines=3)) == ("ab\nab\nab", Finish.LENGTH)
-
-
-def test_the_prompts_lines_count_and_its_unfinished_line_is_finished() -> None:
-    assert recite("ab\n", asking("k\nl", lines=3)) == ("ab\nab", Finish.LENGTH)
-    assert recite("ab\n", asking("k\nl", lines=2)) == ("ab", Finish.LENGTH)
-
-
-@pytest.mark.parametrize(
-    "request_",
-    [
-        asking("a\nb\n", lines=2),
-        asking("a\nb\nc", lines=2),
-        asking("abc", characters=3),
-        asking("abcd", characters=3),
-    ],
-)
-def test_a_prompt_that_is_long_enough_ends_at_once_with_nothing_added(request_: Request) -> None:
-    assert recite("abc", request_) == ("", Finish.LENGTH)
-
-
-def test_blank_lines_are_kept_one_at_a_time_and_not_counted() -> None:
-    text, _ = recite("ab\n\n\n \n", asking(lines=3))
-    assert text == "ab\n\n ab\n\n ab"
-    assert recite("a\n\n", asking(lines=2))[0] == "a\n\na"
-
-
-def test_no_blank_line_stands_before_the_first_words() -> None:
-    assert recite("\n\nab", asking(lines=1)) == ("ab", Finish.LENGTH)
-
-
-def test_a_blank_line_at_the_end_of_the_prompt_is_the_only_one() -> None:
-    assert recite("\nab", asking("k\n\n", lines=2))[0] == "ab"
-    assert recite("\nab", asking("k\n", lines=2))[0] == "\nab"
-
-
-def test_by_characters_blank_lines_come_as_they_are() -> None:
-    assert recite("\n\n\na", asking(characters=8))[0] == "\n\n\na\n\n\na"
-
-
-@pytest.mark.parametrize("text", ["a", "\n", " "])
-def test_a_poem_by_lines_that_finds_no_end_is_cut_off(text: str) -> None:
-    shown, finish = recite(text, asking("k", lines=2 if text == "\n" else 1))
-    assert finish is Finish.CUT_OFF
-    assert 1 + len(shown) <= MAX_CHARACTERS
-
-
-def test_a_poem_without_a_length_goes_on_to_the_most_there_is() -> None:
-    shown, finish = recite("a", asking("k"))
-    assert (1 + len(shown), finish) == (MAX_CHARACTERS, Finish.CUT_OFF)
-
-
-@given(st.text("ab \n", max_size=20), st.text("ab \n", max_size=60), st.integers(1, 6))
-@example("", "\n\na", 1)
-@example("a\n ", "\n\n\nb\n", 2)
-def test_by_lines_only_line_breaks_are_left_out(prompt: str, stream: str, lines: int) -> None:
-    extent = Extent(LengthConfig(lines=lines), prompt)
-    shown = read = ""
-    for character in stream:
-        if extent.finish is not None:
-            break
-        read += character
-        shown += extent.write(character)
-    assert shown.replace("\n", "") == read.replace("\n", "")
-    assert "\n\n\n" not in shown
-    inked = [line for line in (prompt + shown).split("\n") if line.strip()]
-    if extent.finish is None:
-        assert len(inked) <= lines
-    elif read:
-        assert len(inked) == lines
-        assert not (prompt + shown).endswith("\n")
-
-
-# Rows
+def test_the_last_piece_says_why_the_poem_ended_and_may_hold_no_text() -> None:
+    engine = reciting("a\n")
+    engine.add(asking(lines=1))
+    assert [(piece.text, piece.finished) for piece in drain(engine)] == [
+        ("a", None),
+        ("", Finish.LENGTH),
+    ]
 
 
 def test_the_network_reads_all_of_the_prompt_but_the_last_character_on_joining() -> None:

@@ -1,0 +1,95 @@
+from itertools import cycle
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from model.config import MAX_CHARACTERS, LengthConfig
+from model.extent import Extent, Finish
+
+
+def recite(
+    text: str, prompt: str = "", *, lines: int | None = None, characters: int | None = None
+) -> tuple[str, Finish | None]:
+    """Write `text` over and over until the poem ends; what is shown, and why it ended."""
+    extent = Extent(LengthConfig(lines=lines, characters=characters), prompt)
+    shown = ""
+    for character in cycle(text):
+        if extent.finish is not None:
+            break
+        shown += extent.write(character)
+    return shown, extent.finish
+
+
+def test_a_poem_by_characters_has_them_exactly_the_prompt_included() -> None:
+    assert recite("abc", "mmm", characters=8) == ("abcab", Finish.LENGTH)
+
+
+def test_a_poem_by_lines_ends_before_the_break_of_its_last_line() -> None:
+    assert recite("ab\n", lines=3) == ("ab\nab\nab", Finish.LENGTH)
+
+
+def test_the_prompts_lines_count_and_its_unfinished_line_is_finished() -> None:
+    assert recite("ab\n", "k\nl", lines=3) == ("ab\nab", Finish.LENGTH)
+    assert recite("ab\n", "k\nl", lines=2) == ("ab", Finish.LENGTH)
+
+
+@pytest.mark.parametrize("prompt", ["a\nb\n", "a\n\nb\n", "a\nb\nc"])
+def test_a_prompt_with_enough_lines_ends_at_once(prompt: str) -> None:
+    assert recite("abc", prompt, lines=2) == ("", Finish.LENGTH)
+
+
+@pytest.mark.parametrize("prompt", ["abc", "abcd"])
+def test_a_prompt_with_enough_characters_ends_at_once(prompt: str) -> None:
+    assert recite("abc", prompt, characters=3) == ("", Finish.LENGTH)
+
+
+def test_blank_lines_are_kept_one_at_a_time_and_not_counted() -> None:
+    assert recite("ab\n\n\n \n", lines=3)[0] == "ab\n\n ab\n\n ab"
+    assert recite("a\n\n", lines=2)[0] == "a\n\na"
+
+
+def test_no_blank_line_stands_before_the_first_words() -> None:
+    assert recite("\n\nab", lines=1) == ("ab", Finish.LENGTH)
+
+
+def test_a_blank_line_at_the_end_of_the_prompt_is_the_only_one() -> None:
+    assert recite("\nab", "k\n\n", lines=2)[0] == "ab"
+    assert recite("\nab", "k\n", lines=2)[0] == "\nab"
+
+
+def test_by_characters_blank_lines_come_as_they_are() -> None:
+    assert recite("\n\n\na", characters=8)[0] == "\n\n\na\n\n\na"
+
+
+@pytest.mark.parametrize("text", ["a", "\n", " "])
+def test_a_poem_by_lines_that_finds_no_end_is_cut_off(text: str) -> None:
+    shown, finish = recite(text, "k", lines=2)
+    assert finish is Finish.CUT_OFF
+    assert 1 + len(shown) <= MAX_CHARACTERS
+
+
+def test_a_poem_without_a_length_goes_on_to_the_most_there_is() -> None:
+    shown, finish = recite("a", "k")
+    assert (1 + len(shown), finish) == (MAX_CHARACTERS, Finish.CUT_OFF)
+
+
+@given(st.text("ab \n", max_size=20), st.text("ab \n", max_size=60), st.integers(1, 6))
+@example("", "\n\na", 1)
+@example("a\n ", "\n\n\nb\n", 2)
+def test_by_lines_only_line_breaks_are_left_out(prompt: str, stream: str, lines: int) -> None:
+    extent = Extent(LengthConfig(lines=lines), prompt)
+    shown = read = ""
+    for character in stream:
+        if extent.finish is not None:
+            break
+        read += character
+        shown += extent.write(character)
+    assert shown.replace("\n", "") == read.replace("\n", "")
+    assert "\n\n\n" not in shown
+    inked = [line for line in (prompt + shown).split("\n") if line.strip()]
+    if extent.finish is None:
+        assert len(inked) <= lines
+    elif read:
+        assert len(inked) == lines
+        assert not (prompt + shown).endswith("\n")
