@@ -1,0 +1,54 @@
+"""What a member is told when something went wrong."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.errors import BotError
+
+log = logging.getLogger(__name__)
+
+
+def sentence_for(error: BaseException) -> str:
+    """Return a sentence for a member; anything unforeseen is logged under an id they can quote."""
+    cause = error
+    while isinstance(cause, commands.CommandInvokeError | app_commands.CommandInvokeError):
+        cause = cause.original
+    match cause:
+        case BotError():
+            return str(cause)
+        case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
+            return "This command has changed. Reload Discord (Ctrl-R) and try again."
+        case commands.NoPrivateMessage() | app_commands.NoPrivateMessage():
+            return "This command works on servers only."
+        case commands.UserInputError() | app_commands.TransformerError():
+            return "I could not read that. !help and /help show how to ask."
+        case commands.CheckFailure() | app_commands.CheckFailure():
+            return "You may not use this command here."
+    number = secrets.token_hex(4)
+    log.error("error %s", number, exc_info=cause)
+    return f"Something went wrong on my side. Whoever runs me finds it in the log as {number}."
+
+
+class LoggedOnce:
+    """Complains once per channel, so that one closed channel does not fill the log."""
+
+    def __init__(self, limit: int = 1000) -> None:
+        self._limit = limit
+        self._seen: set[int] = set()
+
+    def warn(self, channel_id: int, error: discord.HTTPException) -> None:
+        if channel_id in self._seen or len(self._seen) >= self._limit:
+            return
+        self._seen.add(channel_id)
+        log.warning(
+            "cannot answer in channel %d (HTTP %d, code %d); said once per channel",
+            channel_id,
+            error.status,
+            error.code,
+        )

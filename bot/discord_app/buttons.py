@@ -1,0 +1,85 @@
+"""The buttons under a poem; they work after a restart, because they carry what they need.
+
+discord.py calls them by their custom_id, without any memory of the message they stand on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, Protocol, Self, runtime_checkable
+
+import discord
+
+from bot.core.records import Poem
+from bot.discord_app.recipes import PREFIX, pack_ownership, pack_recipe, recipe_of
+from bot.discord_app.replies import shown_seed_length
+
+COG_NAME = "Poems"
+
+
+class Deed(StrEnum):
+    """What a button does."""
+
+    AGAIN = "again"
+    CONTINUE = "continue"
+    DELETE = "delete"
+
+
+@runtime_checkable
+class Pressable(Protocol):
+    """Whoever answers when a button is pressed."""
+
+    async def press(self, interaction: discord.Interaction, deed: Deed, packed: str) -> None: ...
+
+
+class PoemButton(
+    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
+    template=rf"{PREFIX}:(?P<deed>again|continue|delete):(?P<packed>.*)",
+):
+    """Again, Continue or Delete."""
+
+    def __init__(self, deed: Deed, packed: str) -> None:
+        style = discord.ButtonStyle.secondary
+        button: discord.ui.Button[discord.ui.View] = discord.ui.Button(
+            label=deed.value.title(), style=style, custom_id=f"{PREFIX}:{deed}:{packed}"
+        )
+        super().__init__(button)
+        self.deed = deed
+        self.packed = packed
+
+    @classmethod
+    async def from_custom_id(
+        cls, _: discord.Interaction[Any], __: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        return cls(Deed(match["deed"]), match["packed"])
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        cog = interaction.client.get_cog(COG_NAME)
+        if isinstance(cog, Pressable):
+            await cog.press(interaction, self.deed, self.packed)
+
+
+def _view(*buttons: PoemButton) -> discord.ui.View:
+    view = discord.ui.View(timeout=None)
+    for button in buttons:
+        view.add_item(button)
+    view.stop()  # the client need not remember it: the custom_ids say everything
+    return view
+
+
+def growing_view(asker: int) -> discord.ui.View:
+    """Return the button of a poem that is not finished."""
+    return _view(PoemButton(Deed.DELETE, pack_ownership(asker)))
+
+
+def finished_view(poem: Poem, asker: int, earlier_parts: Sequence[int] = ()) -> discord.ui.View:
+    """Return the buttons of a whole poem, which stand on its last message."""
+    first = earlier_parts[0] if earlier_parts else 0
+    recipe = pack_recipe(recipe_of(poem, seed_length=shown_seed_length(poem), first=first))
+    return _view(
+        PoemButton(Deed.AGAIN, recipe),
+        PoemButton(Deed.CONTINUE, recipe),
+        PoemButton(Deed.DELETE, pack_ownership(asker, earlier_parts)),
+    )

@@ -1,0 +1,157 @@
+"""The bot's own client: what it asks of Discord, its commands, its start."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import discord
+import yarl
+from discord import app_commands
+from discord.ext import commands
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot.core.service import Service
+from bot.discord_app.apologies import sentence_for
+from bot.discord_app.cogs.help import Help
+from bot.discord_app.cogs.poems import Poems
+from bot.discord_app.commands_sync import sync_commands
+from bot.discord_app.live import Tempo
+from bot.discord_app.screens import NO_MENTIONS, InteractionScreen, MessageScreen
+
+log = logging.getLogger(__name__)
+
+OFFICIAL_API = "https://discord.com/api/v10"
+PERMISSIONS = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    attach_files=True,
+    read_message_history=True,
+)
+
+
+def use_api(url: str) -> None:
+    """Point discord.py at a Discord-compatible server, for this whole process.
+
+    discord.py 2.7 has no setting for it: all routes begin with one class attribute.
+    """
+    Route.BASE = url.rstrip("/")
+
+
+def invite_url(application_id: int) -> str:
+    """Return the link that adds the bot to a server, with the least that it needs."""
+    return discord.utils.oauth_url(
+        application_id, permissions=PERMISSIONS, scopes=("bot", "applications.commands")
+    )
+
+
+def intents(*, message_content: bool) -> discord.Intents:
+    """Return the events that the bot asks for; only `message_content` is privileged."""
+    wanted = discord.Intents.none()
+    wanted.guilds = True
+    wanted.guild_messages = True
+    wanted.dm_messages = True
+    wanted.message_content = message_content
+    return wanted
+
+
+async def add_cogs(
+    bot: commands.Bot,
+    service: Service,
+    *,
+    prefix: str = "!",
+    talk: bool = True,
+    tempo: Tempo | None = None,
+) -> None:
+    """Put the commands into a bot; a help of its own stays.
+
+    `talk` also answers mentions and direct messages.
+    """
+    await bot.add_cog(Poems(bot, service, talk=talk, tempo=tempo))
+    if bot.get_command("help") is None and bot.tree.get_command("help") is None:
+        await bot.add_cog(Help(bot, service, prefix=prefix))
+
+
+async def remove_cogs(bot: commands.Bot) -> None:
+    """Take the commands out again, once the last edits have arrived."""
+    for name, cog in list(bot.cogs.items()):
+        if isinstance(cog, Poems | Help):
+            await bot.remove_cog(name)
+
+
+class PoliteTree(app_commands.CommandTree["SonneteerBot"]):
+    """Answers what no command answers, such as a command of an earlier version."""
+
+    async def on_error(
+        self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
+    ) -> None:
+        command = interaction.command
+        if not isinstance(command, app_commands.Command) or command.binding is None:
+            await _tell(InteractionScreen(interaction), error)
+
+
+class SonneteerBot(commands.Bot):
+    """Sonneteer on Discord.
+
+    `data_folder` remembers which commands Discord knows, None sends them at each start. Without
+    `message_content` everything but the prefix works.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        *,
+        prefix: str = "!",
+        data_folder: Path | None = None,
+        message_content: bool = True,
+        api_url: str = OFFICIAL_API,
+        tempo: Tempo | None = None,
+    ) -> None:
+        super().__init__(
+            prefix,
+            help_command=None,
+            tree_cls=PoliteTree,
+            intents=intents(message_content=message_content),
+            allowed_mentions=NO_MENTIONS,
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+        )
+        self._service = service
+        self._prefix = prefix
+        self._data_folder = data_folder
+        self._api_url = api_url
+        self._tempo = tempo
+        self.was_ready = False
+        if api_url != OFFICIAL_API:
+            use_api(api_url)
+
+    async def setup_hook(self) -> None:
+        if self._api_url != OFFICIAL_API:  # the gateway's address is the server's to say
+            _, gateway, _ = await self.http.get_bot_gateway()
+            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
+        await add_cogs(self, self._service, prefix=self._prefix, tempo=self._tempo)
+        await sync_commands(self.tree, self._data_folder)
+        if self.application_id is not None:
+            log.info("invite the bot with %s", invite_url(self.application_id))
+
+    async def on_ready(self) -> None:
+        self.was_ready = True
+        log.info("on Discord, on %d servers", len(self.guilds))
+
+    async def on_command_error(
+        self, ctx: commands.Context[Any], error: commands.CommandError, /
+    ) -> None:
+        known = not isinstance(error, commands.CommandNotFound)
+        if known and not (ctx.cog and ctx.cog.has_error_handler()):
+            await _tell(MessageScreen(ctx.message), error)
+
+
+async def _tell(screen: InteractionScreen | MessageScreen, error: Exception) -> None:
+    try:
+        await screen.refuse(sentence_for(error))
+    except (discord.DiscordException, OSError) as failure:
+        log.warning("a member could not be told: %r", failure)

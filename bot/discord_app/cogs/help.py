@@ -1,0 +1,43 @@
+"""How to ask: !help and /help."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.service import Service
+from bot.discord_app.replies import help_text
+from bot.discord_app.screens import NO_MENTIONS
+
+
+class Help(commands.Cog, name="Help"):
+    """Show how to ask for a poem."""
+
+    def __init__(self, bot: commands.Bot, service: Service, *, prefix: str) -> None:
+        self._bot = bot
+        self._service = service
+        self._prefix = prefix
+
+    @commands.command(name="help")
+    async def help(self, ctx: commands.Context[Any], *, _: str = "") -> None:
+        """Show how to ask for a poem."""
+        if ctx.message.webhook_id is None:
+            await ctx.send(await self._text(), allowed_mentions=NO_MENTIONS, suppress_embeds=True)
+
+    @app_commands.command(name="help", description="How to ask for a poem")
+    @app_commands.allowed_installs(guilds=True, users=False)
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+    async def slash_help(self, interaction: discord.Interaction[Any]) -> None:
+        await interaction.response.send_message(
+            await self._text(), ephemeral=True, allowed_mentions=NO_MENTIONS, suppress_embeds=True
+        )
+
+    async def _text(self) -> str:
+        models = await asyncio.to_thread(self._service.models)
+        name = self._bot.user.name if self._bot.user else "me"
+        prefix = self._prefix if self._bot.intents.message_content else None
+        return help_text(name, prefix, [model.name for model in models])

@@ -1,0 +1,271 @@
+"""Poems: !sonnet, /sonnet, a mention, a direct message, and the buttons under a poem."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.records import RANGES, PoemRequest
+from bot.core.service import Service
+from bot.discord_app.buttons import COG_NAME, Deed, PoemButton
+from bot.discord_app.live import Tempo
+from bot.discord_app.recipes import Ownership, Recipe, read_ownership, read_recipe
+from bot.discord_app.replies import plain_words, read_last_line, read_seed
+from bot.discord_app.screens import (
+    NO_MENTIONS,
+    InteractionScreen,
+    MessageScreen,
+    make_asker,
+    message_in,
+)
+from bot.discord_app.scribe import Scribe
+
+CLOSE_SECONDS = 3.0  # for the last edits, when the bot stops
+MAX_CHOICES = 25  # Discord's limit for autocomplete
+MAX_CHOICE = 100
+TALK = (discord.MessageType.default, discord.MessageType.reply)
+STRANGE_BUTTON = "This button is not one of mine any more. Ask for a new poem with /sonnet."
+LOST_BEGINNING = (
+    "I cannot read the beginning of this poem any more. Ask for a new one with /sonnet."
+)
+NOT_YOURS = "Only whoever asked for this poem, or who may manage messages here, can delete it."
+
+_FLAG = re.compile(r"--(lines|temperature|random-seed|model)[ =](\S+)(?:\s+|$)")
+
+
+class Poems(commands.Cog, name=COG_NAME):
+    """Write sonnets and other verse.
+
+    `talk` says whether a mention and a direct message are requests, too.
+    """
+
+    def __init__(
+        self, bot: commands.Bot, service: Service, *, talk: bool, tempo: Tempo | None = None
+    ) -> None:
+        self._bot = bot
+        self.service = service
+        self._talk = talk
+        self._scribe = Scribe(service, tempo)
+
+    async def cog_load(self) -> None:
+        self._bot.add_dynamic_items(PoemButton)
+
+    async def cog_unload(self) -> None:
+        await self._scribe.close(CLOSE_SECONDS)
+        self._bot.remove_dynamic_items(PoemButton)
+
+    # Asking with words
+
+    @commands.command(name="sonnet", usage="[seed]")
+    async def sonnet(self, ctx: commands.Context[Any], *, seed: str = "") -> None:
+        """Write a poem that begins with your words, or with any."""
+        await self._answer_message(ctx.message, seed)
+
+    @commands.Cog.listener()
+    async def on_message(self, message: discord.Message) -> None:
+        if not self._talk or not _is_from_person(message):
+            return
+        mentioned = self._is_mentioned(message)
+        if (mentioned or message.guild is None) and not await self._is_command(message):
+            await self._answer_message(message, message.content)
+
+    def _is_mentioned(self, message: discord.Message) -> bool:
+        """Whether the bot is named in the text; a reply to the bot alone is no request."""
+        me = self._bot.user
+        return me is not None and any(
+            name in message.content for name in (f"<@{me.id}>", f"<@!{me.id}>")
+        )
+
+    async def _is_command(self, message: discord.Message) -> bool:
+        context = await self._bot.get_context(message)
+        return context.valid
+
+    async def _answer_message(self, message: discord.Message, typed: str) -> None:
+        if not _is_from_person(message):
+            return
+        me = self._bot.user
+        own_names = rf"\s*<@!?{me.id}>\s*" if me else r"(?!)"
+        words = plain_words(re.sub(own_names, " ", typed).strip(), _names_in(message))
+        screen = MessageScreen(message)
+        await self._scribe.answer(screen, _read_flags(words, PoemRequest(screen.asker)))
+
+    # Asking with a form
+
+    @app_commands.command(name="sonnet", description="Write a poem that begins with your words")
+    @app_commands.describe(
+        seed="the opening words; without them the poem opens at random",
+        model="whose style",
+        lines=f"how many lines, {RANGES['lines']}",
+        temperature=f"from careful to wild, {RANGES['temperature']}",
+        random_seed="a number; the same words, model and number give the same poem",
+    )
+    @app_commands.allowed_installs(guilds=True, users=False)
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+    async def slash_sonnet(
+        self,
+        interaction: discord.Interaction[Any],
+        seed: str = "",
+        model: str | None = None,
+        lines: int | None = None,
+        temperature: float | None = None,
+        random_seed: int | None = None,
+    ) -> None:
+        screen = InteractionScreen(interaction)
+        request = PoemRequest(
+            screen.asker,
+            seed=plain_words(seed, {}),
+            model=model,
+            lines=lines,
+            temperature=temperature,
+            random_seed=random_seed,
+        )
+        await self._scribe.answer(screen, request)
+
+    @slash_sonnet.autocomplete("model")
+    async def suggest_models(
+        self, _: discord.Interaction[Any], typed: str
+    ) -> list[app_commands.Choice[str]]:
+        models = await asyncio.to_thread(self.service.models)
+        return [
+            app_commands.Choice(name=f"{model.name} ({model.book})"[:MAX_CHOICE], value=model.name)
+            for model in models
+            if typed.casefold() in f"{model.name} {model.book}".casefold()
+            and len(model.name) <= MAX_CHOICE
+        ][:MAX_CHOICES]
+
+    # Buttons
+
+    async def press(self, interaction: discord.Interaction[Any], deed: Deed, packed: str) -> None:
+        """Do what a button says; see `buttons.PoemButton`."""
+        try:
+            if deed is Deed.DELETE:
+                await self._delete(interaction, read_ownership(packed))
+            else:
+                await self._write_on(interaction, deed, read_recipe(packed))
+        except Exception as error:
+            await self._scribe.refuse(InteractionScreen(interaction), error)
+
+    async def _write_on(
+        self, interaction: discord.Interaction[Any], deed: Deed, recipe: Recipe | None
+    ) -> None:
+        if recipe is None or interaction.message is None:
+            return await _whisper(interaction, STRANGE_BUTTON)
+        if deed is Deed.CONTINUE:
+            seed = read_last_line(interaction.message.content)
+        else:
+            beginning = await _read_beginning(interaction, recipe)
+            if beginning is None:
+                return await _whisper(interaction, LOST_BEGINNING)
+            seed = read_seed(beginning, recipe.seed_length)
+        settings = recipe.settings
+        request = PoemRequest(
+            make_asker(interaction.user, interaction.guild_id),
+            seed=seed,
+            model=recipe.model,
+            lines=settings.lines,
+            characters=settings.characters,
+            temperature=settings.temperature,
+            top_k=settings.top_k,
+            top_p=settings.top_p,
+            min_p=settings.min_p,
+            greedy=settings.greedy,
+        )
+        return await self._scribe.answer(InteractionScreen(interaction), request)
+
+    async def _delete(
+        self, interaction: discord.Interaction[Any], ownership: Ownership | None
+    ) -> None:
+        message = interaction.message
+        if ownership is None or message is None:
+            return await _whisper(interaction, STRANGE_BUTTON)
+        is_moderator = interaction.guild_id and interaction.permissions.manage_messages
+        if interaction.user.id != ownership.asker and not is_moderator:
+            return await _whisper(interaction, NOT_YOURS)
+        await interaction.response.defer()
+        self._scribe.forget(message.id)
+        with suppress(discord.NotFound):  # taken back already
+            await interaction.delete_original_response()
+        for part in ownership.parts:
+            self._scribe.forget(part)
+            if (earlier := message_in(interaction.channel, part)) is not None:
+                with suppress(discord.NotFound, discord.Forbidden):
+                    await earlier.delete()
+        return None
+
+    # What ends an answer early
+
+    @commands.Cog.listener()
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        self._scribe.forget(payload.message_id)
+
+    @commands.Cog.listener()
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        for message_id in payload.message_ids:
+            self._scribe.forget(message_id)
+
+    # Errors before an answer has begun
+
+    async def cog_command_error(self, ctx: commands.Context[Any], error: Exception) -> None:
+        await self._scribe.refuse(MessageScreen(ctx.message), error)
+
+    async def cog_app_command_error(
+        self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
+    ) -> None:
+        await self._scribe.refuse(InteractionScreen(interaction), error)
+
+
+def _is_from_person(message: discord.Message) -> bool:
+    return not message.author.bot and message.webhook_id is None and message.type in TALK
+
+
+def _names_in(message: discord.Message) -> Mapping[str, str]:
+    names = {f"@{user.id}": user.display_name for user in message.mentions}
+    names.update({f"@&{role.id}": role.name for role in message.role_mentions})
+    names.update({f"#{channel.id}": channel.name for channel in message.channel_mentions})
+    return names
+
+
+def _read_flags(typed: str, request: PoemRequest) -> PoemRequest:
+    """Take options like --lines 8 from the beginning of what was typed; the rest is the seed.
+
+    What is not such an option with a fitting value belongs to the seed.
+    """
+    rest = typed
+    while match := _FLAG.match(rest):
+        name, value = match[1], match[2]
+        try:
+            taken: Any = value
+            if name != "model":
+                taken = float(value) if name == "temperature" else int(value)
+        except ValueError:
+            break
+        request = replace(request, **{name.replace("-", "_"): taken})
+        rest = rest[match.end() :]
+    return replace(request, seed=rest)
+
+
+async def _read_beginning(interaction: discord.Interaction[Any], recipe: Recipe) -> str | None:
+    """Return the text of the reply's first message, None when it cannot be had."""
+    if interaction.message is None:
+        return None
+    if not recipe.first:
+        return interaction.message.content
+    first = message_in(interaction.channel, recipe.first)
+    try:
+        return (await first.fetch()).content if first is not None else None
+    except (discord.NotFound, discord.Forbidden):
+        return None
+
+
+async def _whisper(interaction: discord.Interaction[Any], sentence: str) -> None:
+    await interaction.response.send_message(
+        sentence, ephemeral=True, allowed_mentions=NO_MENTIONS, suppress_embeds=True
+    )

@@ -1,0 +1,200 @@
+"""Where an answer appears: under a member's message, or as the response to an interaction.
+
+Every send asks for no mentions and no embeds, because the bot around these commands may be
+somebody else's, with other defaults.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from contextlib import suppress
+from typing import Any, Protocol
+
+import discord
+
+from bot.core.records import Asker
+from bot.discord_app.replies import Part, TextFile
+
+NO_MENTIONS = discord.AllowedMentions.none()
+REFUSAL = 999  # its number among an answer's messages, beyond all others
+NO_HISTORY = 160002  # a reply needs the permission to read what it replies to
+UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN = 10015, 50027  # what Discord answers after 15 minutes
+
+
+class Screen(Protocol):
+    """A place for one answer, which may take several messages."""
+
+    command_id: int  # of the message or interaction that is answered
+    channel_id: int
+    asker_id: int
+    asker: Asker
+
+    async def begin(self) -> None:
+        """Show at once that an answer is coming."""
+
+    async def send(self, part: Part, view: discord.ui.View | None, number: int) -> discord.Message:
+        """Send the answer's message `number`, counted from 0; safe to try again."""
+
+    async def edit(
+        self, message: discord.Message, part: Part, view: discord.ui.View | None
+    ) -> None: ...
+
+    async def refuse(self, sentence: str) -> None:
+        """Say why there is no poem, to the asker alone where Discord can do that."""
+
+
+def make_asker(user: discord.abc.User, guild_id: int | None) -> Asker:
+    return Asker(member=f"discord:{user.id}", guild=str(guild_id or ""))
+
+
+def _files(part: Part) -> list[discord.File]:
+    return [_file(part.file)] if part.file else []
+
+
+def _file(file: TextFile) -> discord.File:
+    return discord.File(io.BytesIO(file.text.encode("utf-8", "replace")), file.name)
+
+
+class MessageScreen:
+    """Answers a message in its channel."""
+
+    def __init__(self, message: discord.Message) -> None:
+        self._message = message
+        self._typing: asyncio.Task[None] | None = None
+        self._reference: discord.MessageReference | None = message.to_reference(
+            fail_if_not_exists=False
+        )
+        self.command_id = message.id
+        self.channel_id = message.channel.id
+        self.asker_id = message.author.id
+        self.asker = make_asker(message.author, message.guild.id if message.guild else None)
+
+    async def begin(self) -> None:
+        # Not waited for: where many ask at once, Discord makes typing wait for its turn.
+        self._typing = asyncio.create_task(self._type())
+
+    async def _type(self) -> None:
+        with suppress(discord.DiscordException, OSError):
+            await self._message.channel.typing()
+
+    async def send(self, part: Part, view: discord.ui.View | None, number: int) -> discord.Message:
+        if self._typing is not None:
+            self._typing.cancel()
+        options: dict[str, Any] = {} if view is None else {"view": view}
+        if number in (0, REFUSAL) and self._reference is not None:
+            options["reference"] = self._reference
+        try:
+            return await self._message.channel.send(
+                part.content,
+                files=_files(part),
+                nonce=f"{self.command_id}-{number}",  # taken once by Discord: no double answer
+                allowed_mentions=NO_MENTIONS,
+                suppress_embeds=True,
+                **options,
+            )
+        except discord.HTTPException as error:
+            if error.code != NO_HISTORY or self._reference is None:
+                raise
+        self._reference = None
+        return await self.send(part, view, number)
+
+    async def edit(
+        self, message: discord.Message, part: Part, view: discord.ui.View | None
+    ) -> None:
+        await message.edit(
+            content=part.content,
+            attachments=_files(part),
+            view=view,
+            allowed_mentions=NO_MENTIONS,
+            suppress=True,
+        )
+
+    async def refuse(self, sentence: str) -> None:
+        await self.send(Part(sentence), None, REFUSAL)
+
+
+class InteractionScreen:
+    """Answers a slash command or a button, which Discord waits for three seconds only."""
+
+    def __init__(self, interaction: discord.Interaction[Any]) -> None:
+        self._interaction = interaction
+        self._attempted = False
+        self.command_id = interaction.id
+        self.channel_id = interaction.channel_id or 0
+        self.asker_id = interaction.user.id
+        self.asker = make_asker(interaction.user, interaction.guild_id)
+
+    async def begin(self) -> None:
+        await self._interaction.response.defer(thinking=True)
+
+    async def send(self, part: Part, view: discord.ui.View | None, number: int) -> discord.Message:
+        options: dict[str, Any] = {} if view is None else {"view": view}
+        if number == 0 and self._attempted:
+            # A follow-up whose answer was lost may be there; editing the original is safe twice.
+            return await self._interaction.edit_original_response(
+                content=part.content,
+                attachments=_files(part),
+                allowed_mentions=NO_MENTIONS,
+                **options,
+            )
+        self._attempted = True
+        return await self._interaction.followup.send(
+            part.content,
+            files=_files(part),
+            allowed_mentions=NO_MENTIONS,
+            suppress_embeds=True,
+            wait=True,
+            **options,
+        )
+
+    async def edit(
+        self, message: discord.Message, part: Part, view: discord.ui.View | None
+    ) -> None:
+        try:
+            await message.edit(
+                content=part.content,
+                attachments=_files(part),
+                view=view,
+                allowed_mentions=NO_MENTIONS,
+            )
+        except discord.HTTPException as error:
+            expired = error.code in (UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN) or error.status == 401
+            own = message_in(self._interaction.channel, message.id)
+            if not expired or own is None:
+                raise
+            await own.edit(
+                content=part.content,
+                attachments=_files(part),
+                view=view,
+                allowed_mentions=NO_MENTIONS,
+            )
+
+    async def refuse(self, sentence: str) -> None:
+        options: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
+        if not self._interaction.response.is_done():
+            await self._interaction.response.send_message(sentence, suppress_embeds=True, **options)
+            return
+        await self._complete(sentence)
+        await self._interaction.followup.send(sentence, suppress_embeds=True, **options)
+        if self._is_thinking:
+            await self._interaction.delete_original_response()
+
+    @property
+    def _is_thinking(self) -> bool:
+        thinking = discord.InteractionResponseType.deferred_channel_message
+        return not self._attempted and self._interaction.response.type is thinking
+
+    async def _complete(self, sentence: str) -> None:
+        """Put something where "thinking…" stands for all, or the follow-up would end up there."""
+        if self._is_thinking:
+            await self._interaction.edit_original_response(
+                content=sentence, allowed_mentions=NO_MENTIONS
+            )
+
+
+def message_in(channel: object, message_id: int) -> discord.PartialMessage | None:
+    """Return a handle on a message of which only the id is known, None where there are none."""
+    if not isinstance(channel, discord.abc.Messageable):
+        return None
+    return discord.PartialMessage(channel=channel, id=message_id)  # type: ignore[arg-type]

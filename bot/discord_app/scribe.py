@@ -1,0 +1,194 @@
+"""Answers one request with one reply, whatever happens on the way.
+
+A request is answered once, however often Discord delivers it; a reply or command that is deleted
+frees the poem's row; nothing that Discord does to an answer gets out of here as an exception.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+import discord
+
+from bot.core.records import Poem, PoemRequest
+from bot.core.service import Service, Writing
+from bot.discord_app.apologies import LoggedOnce, sentence_for
+from bot.discord_app.buttons import finished_view, growing_view
+from bot.discord_app.live import Gone, LiveReply, Pace, Tempo
+from bot.discord_app.replies import finished, growing
+from bot.discord_app.screens import Screen
+
+log = logging.getLogger(__name__)
+
+MAX_REMEMBERED_IDS = 10_000
+
+
+@dataclass(eq=False)
+class Answer:
+    """An answer on its way."""
+
+    command_id: int
+    reply: LiveReply
+    writing: Writing | None = None
+    withdrawn: bool = field(default=False)  # somebody deleted the command or the reply
+
+    def withdraw(self) -> None:
+        self.withdrawn = True
+        self.reply.stop()
+        if self.writing is not None:
+            self.writing.cancel()
+
+    def owns(self, message_id: int) -> bool:
+        sent = (message.id for message in self.reply.messages)
+        return message_id == self.command_id or message_id in sent
+
+
+class Scribe:
+    """Writes poems into replies."""
+
+    def __init__(self, service: Service, tempo: Tempo | None = None) -> None:
+        self._service = service
+        self._tempo = tempo or Tempo()
+        self._pace = Pace(self._tempo.edit_seconds)
+        self._answers: set[Answer] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._answered: OrderedDict[int, None] = OrderedDict()
+        self._silenced = LoggedOnce()
+
+    async def answer(self, screen: Screen, request: PoemRequest) -> None:
+        """Write the poem that `request` asks for onto `screen`."""
+        if not self.is_new(screen.command_id):
+            return
+        with self._at_work():
+            try:
+                self._service.check(request)  # before anything is shown to all
+                beginning = asyncio.ensure_future(screen.begin())
+                try:
+                    await self._write(screen, request, beginning)
+                finally:
+                    await self._settle(screen, beginning)
+            except Exception as error:
+                await self.refuse(screen, error)
+
+    def is_new(self, command_id: int) -> bool:
+        """Remember a command; False when it came before."""
+        if command_id in self._answered:
+            return False
+        self._answered[command_id] = None
+        while len(self._answered) > MAX_REMEMBERED_IDS:
+            self._answered.popitem(last=False)
+        return True
+
+    async def refuse(self, screen: Screen, error: Exception) -> None:
+        """Tell the asker why there is no poem, if they can be told."""
+        cause = error.cause if isinstance(error, Gone) else error
+        if isinstance(cause, discord.Forbidden | discord.NotFound):
+            self._silenced.warn(screen.channel_id, cause)
+            return
+        try:
+            await screen.refuse(sentence_for(error))
+        except discord.HTTPException as failure:
+            self._silenced.warn(screen.channel_id, failure)
+        except (discord.DiscordException, OSError) as failure:
+            log.warning("a member could not be told: %r", failure)
+
+    def forget(self, message_id: int) -> None:
+        """Stop what is being written for a message that was deleted, or into it."""
+        for answer in [answer for answer in self._answers if answer.owns(message_id)]:
+            answer.withdraw()
+
+    async def close(self, seconds: float) -> None:
+        """Let the last edits arrive, for so long."""
+        others = self._tasks - {asyncio.current_task()}
+        if others:
+            await asyncio.wait(others, timeout=seconds)
+        for answer in self._answers:
+            if answer.writing is not None:
+                answer.writing.cancel()
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - coroutines run in tasks
+        self._tasks.add(task)
+        try:
+            yield
+        finally:
+            self._tasks.discard(task)
+
+    async def _settle(self, screen: Screen, beginning: asyncio.Future[None]) -> None:
+        """Wait for the beginning, which must not fail the answer: it may have been typing only."""
+        try:
+            await beginning
+        except discord.HTTPException as error:
+            if isinstance(error, discord.Forbidden | discord.NotFound):
+                self._silenced.warn(screen.channel_id, error)
+        except (discord.DiscordException, OSError) as error:
+            log.debug("a beginning was lost: %r", error)
+
+    async def _write(
+        self, screen: Screen, request: PoemRequest, beginning: asyncio.Future[None]
+    ) -> None:
+        answer = Answer(screen.command_id, LiveReply(screen, self._pace, self._tempo))
+        self._answers.add(answer)
+        try:
+            async with self._service.write(request) as writing:
+                answer.writing = writing
+                poem = await self._watch(screen, answer, writing, beginning)
+            if not answer.withdrawn:
+                await self._finish(screen, answer.reply, poem)
+        except Exception:
+            answer.withdrawn = True  # half a poem must not stay beside the apology
+            raise
+        finally:
+            self._answers.discard(answer)
+            if answer.withdrawn:
+                await _take_back(answer.reply)
+
+    async def _watch(
+        self, screen: Screen, answer: Answer, writing: Writing, beginning: asyncio.Future[None]
+    ) -> Poem:
+        """Show the poem while it is written."""
+
+        async def follow() -> None:
+            await self._settle(screen, beginning)
+            try:
+                await answer.reply.follow(
+                    lambda: growing(writing.text, writing.place), growing_view(screen.asker_id)
+                )
+            except Gone as error:
+                self._silenced.warn(screen.channel_id, error.cause)
+                answer.withdraw()
+
+        following = asyncio.create_task(follow())
+        try:
+            if answer.withdrawn:
+                writing.cancel()
+            return await writing.finish()
+        finally:
+            answer.reply.stop()
+            await following
+
+    async def _finish(self, screen: Screen, reply: LiveReply, poem: Poem) -> None:
+        def view_after(earlier: list[int]) -> discord.ui.View:
+            return finished_view(poem, screen.asker_id, earlier)
+
+        try:
+            await reply.finish(finished(poem), view_after)
+        except Gone as error:
+            parts = finished(poem, may_attach=False)
+            if parts == finished(poem) or not isinstance(error.cause, discord.Forbidden):
+                raise
+            await reply.finish(parts, view_after)  # no file is allowed here, so many messages
+
+
+async def _take_back(reply: LiveReply) -> None:
+    """Delete what was shown of a poem that somebody has withdrawn."""
+    for message in reply.messages:
+        with suppress(discord.HTTPException, OSError):
+            await message.delete()

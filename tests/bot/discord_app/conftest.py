@@ -1,0 +1,63 @@
+"""Sonneteer in a simulated Discord: one guild, one channel, a member who asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+import simcord
+from simcord.actors import MemberActor
+from simcord.builders import ChannelHandle, GuildHandle
+
+from bot.core.service import Service
+from bot.discord_app.client import SonneteerBot
+from bot.discord_app.live import Tempo
+from tests.fakes import FakePoet, fake_service
+
+FAST = Tempo(edit_seconds=0.0, patience_seconds=0.0, retry_seconds=0.0)
+
+
+@pytest.fixture
+def poet() -> FakePoet:
+    return FakePoet()
+
+
+@pytest.fixture
+def service(poet: FakePoet) -> Service:
+    return fake_service(poet)
+
+
+@pytest.fixture
+def simcord_bot(service: Service) -> SonneteerBot:
+    return SonneteerBot(service, tempo=FAST)
+
+
+@dataclass
+class Stage:
+    """Where a test plays."""
+
+    env: simcord.Env
+    guild: GuildHandle
+    channel: ChannelHandle
+    ann: MemberActor
+    ben: MemberActor
+
+    @property
+    def answers(self) -> list[str]:
+        """What the bot has said in the channel, oldest first."""
+        me = self.env.bot.user
+        messages = self.channel.history()
+        assert me is not None
+        return [message.content for message in messages if message.author.id == me.id]
+
+
+@pytest.fixture
+async def stage(simcord_env: simcord.Env) -> Stage:
+    guild = simcord_env.create_guild()
+    return Stage(
+        env=simcord_env,
+        guild=guild,
+        channel=guild.create_text_channel("verse"),
+        ann=guild.add_member(simcord_env.create_user("ann")),
+        ben=guild.add_member(simcord_env.create_user("ben")),
+    )
