@@ -53,20 +53,16 @@ from model import (
     Model,
     ModelError,
     Request,
-    ResumeMismatch,
     SamplingConfig,
-    Saved,
-    Training,
     TrainingFolder,
+    Wishes,
     adapt_recipe,
     check_name,
     choose_device,
     load_model,
-    load_training,
     new_folder,
     read_books,
     recipe_for,
-    restore,
     safe_name,
     summarise,
     write_atomically,
@@ -106,37 +102,29 @@ class Session:
         self.interruption = Interruption()
         self.book = read_paths(arguments.books)
         self.stem = safe_name(arguments.books[0].stem)
-        saved: Saved | None = None
+        device = choose_device(arguments.device)
+        start = load_model(arguments.start) if arguments.start else None
+        network = start.network.config if start else None
+        wishes = Wishes(arguments.epochs, arguments.monitor, network)
+        seconds = arguments.seconds
         if arguments.resume:
             folder = TrainingFolder(arguments.out, check_name(arguments.name or self.stem))
-            saved = load_training(folder.resume)
-            if saved.book_sha256 != self.book.sha256:
-                raise ResumeMismatch(folder.resume, "book")
-            recipe, seed = saved.standing.recipe, saved.standing.seed
+            self.keeper = Keeper.resume(folder, self.book, wishes, device=device, seconds=seconds)
         else:
             folder = new_folder(arguments.out, self.stem, arguments.name)
-            recipe = recipe_for(arguments.recipe, len(self.book.text))
-            seed = arguments.seed
-        start = load_model(arguments.start) if arguments.start else None
-        self.recipe = adapt_recipe(
-            recipe,
-            epochs=arguments.epochs,
-            monitor=arguments.monitor,
-            network=start.network.config if start else None,
-        )
-        already = saved.standing.seconds if saved else 0.0
-        self.training = Training(
-            self.book.text.lower() if recipe.lower_case else self.book.text,
-            self.recipe,
-            device=choose_device(arguments.device),
-            seed=seed,
-            start=start,
-            seconds_limit=arguments.seconds and already + arguments.seconds,
-        )
-        if saved:
-            restore(self.training, saved)
+            recipe = adapt_recipe(recipe_for(arguments.recipe, len(self.book.text)), wishes)
+            self.keeper = Keeper.begin(
+                folder,
+                self.book,
+                recipe,
+                device=device,
+                seed=arguments.seed,
+                start=start,
+                seconds=seconds,
+            )
         self.folder = folder
-        self.keeper = Keeper(folder, self.book, self.training)
+        self.training = self.keeper.training
+        self.recipe = self.training.recipe
 
     def run(self) -> int:
         """Train, save, and show; return the exit status."""
@@ -176,10 +164,12 @@ class Session:
             say("summary", table, table=table)
         held_out = characters - training.trained_on
         device, precision = training.device.type, training.standing.precision
+        threads = training.standing.threads
         say(
             "training",
             f"Training {training.network.parameter_count:,} weights by the {self.recipe.name} "
-            f"recipe on {device} in {precision}; {held_out:,} characters are held out.",
+            f"recipe on {device} in {precision}, threads: {threads}; "
+            f"{held_out:,} characters are held out.",
             name=name,
             title=self.book.title,
             encoding=self.book.encoding,
@@ -187,6 +177,7 @@ class Session:
             parameters=training.network.parameter_count,
             device=device,
             precision=precision,
+            threads=threads,
             held_out_characters=held_out,
             epoch=training.standing.epoch,
         )

@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import torch
+
 from model.book import Book, openings
 from model.checkpoint import Card, Model, load_model, save_model
+from model.errors import ResumeMismatch
 from model.folder import TrainingFolder
-from model.resume import save_training
+from model.processor import choose_threads
+from model.recipes import Recipe, Wishes, adapt_recipe
+from model.resume import load_training, restore, save_training
 from model.training import EpochEnd, Training
 
 
@@ -20,6 +25,59 @@ class Keeper:
     folder: TrainingFolder
     book: Book
     training: Training
+
+    @classmethod
+    def begin(
+        cls,
+        folder: TrainingFolder,
+        book: Book,
+        recipe: Recipe,
+        *,
+        device: torch.device,
+        seed: int,
+        start: Model | None = None,
+        seconds: float | None = None,
+    ) -> Keeper:
+        """Make a training of `book`, from the weights of `start` if given, of `seconds` at most."""
+        training = Training(
+            prepare_text(book, recipe),
+            recipe,
+            device=device,
+            seed=seed,
+            start=start,
+            seconds_limit=seconds,
+        )
+        if device.type == "cpu":
+            training.use_threads(choose_threads(training.rehearse, torch.get_num_threads()))
+        return cls(folder, book, training)
+
+    @classmethod
+    def resume(
+        cls,
+        folder: TrainingFolder,
+        book: Book,
+        wishes: Wishes,
+        *,
+        device: torch.device,
+        seconds: float | None = None,
+    ) -> Keeper:
+        """Make the training that was interrupted in `folder`, to go on for `seconds` at most.
+
+        Raises ResumeMissing or a CheckpointError, and ResumeMismatch for another book.
+        """
+        saved = load_training(folder.resume)
+        if saved.book_sha256 != book.sha256:
+            raise ResumeMismatch(folder.resume, "book")
+        recipe = adapt_recipe(saved.standing.recipe, wishes)
+        training = Training(
+            prepare_text(book, recipe),
+            recipe,
+            device=device,
+            seed=saved.standing.seed,
+            seconds_limit=None if seconds is None else saved.standing.seconds + seconds,
+        )
+        restore(training, saved)
+        return cls(folder, book, training)
 
     def save_standing(self) -> None:
         """Write what --resume goes on from."""
@@ -77,3 +135,8 @@ class Keeper:
             training={**standing.recipe.model_dump(), "seed": standing.seed},
             history=standing.history,
         )
+
+
+def prepare_text(book: Book, recipe: Recipe) -> str:
+    """Return what the network reads of `book`."""
+    return book.text.lower() if recipe.lower_case else book.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
@@ -102,24 +103,27 @@ def recipe_for(name: Literal["default", "tutorial"], characters: int) -> Recipe:
     return Recipe.checked(name="default", **fitting)
 
 
-def adapt_recipe(
-    recipe: Recipe,
-    *,
-    epochs: int | None = None,
-    monitor: Literal["validation", "training"] | None = None,
-    network: NetworkConfig | None = None,
-) -> Recipe:
-    """Return `recipe` with wishes in place of its own settings: `network` is one to start from.
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a person wants otherwise than the recipe has it; None: as it has it."""
+
+    epochs: int | None = None
+    monitor: Literal["validation", "training"] | None = None
+    network: NetworkConfig | None = None  # of a model to start from
+
+
+def adapt_recipe(recipe: Recipe, wishes: Wishes) -> Recipe:
+    """Return `recipe` with the wishes in place of its own settings.
 
     Raises SettingError for an impossible one. The tutorial's network is what it is.
     """
     settings = recipe.model_dump()
-    if epochs is not None:
-        settings["epochs"] = epochs
-    if monitor is not None:
-        settings["monitor"] = monitor
+    if wishes.epochs is not None:
+        settings["epochs"] = wishes.epochs
+    if wishes.monitor is not None:
+        settings["monitor"] = wishes.monitor
         settings["held_out"] = recipe.held_out or 0.1
-    if network is not None and recipe.name == "default":
+    if wishes.network is not None and recipe.name == "default":
         for field in ("input", "embedding_size", "hidden_size", "layers", "residual"):
-            settings[field] = getattr(network, field)
+            settings[field] = getattr(wishes.network, field)
     return Recipe.checked(**settings)

@@ -73,6 +73,7 @@ class Standing(Settings):
     recipe: Recipe
     seed: int = Field(ge=0, lt=2**63)
     precision: Precision
+    threads: int = Field(ge=1)  # their number decides how sums are split, so last bits too
     epoch: int = Field(default=1, ge=1)  # the one under way
     step: int = Field(default=0, ge=0)  # how many of its steps are made
     steps_made: int = Field(default=0, ge=0)  # in all epochs
@@ -116,7 +117,12 @@ class Training:
         self.averaged = deepcopy(self.network) if recipe.average else self.network
         self.optimizer = make_optimizer(self.network, recipe)
         self.state: State | None = None
-        self.standing = Standing(recipe=recipe, seed=seed, precision=choose_precision(self.device))
+        self.standing = Standing(
+            recipe=recipe,
+            seed=seed,
+            precision=choose_precision(self.device),
+            threads=torch.get_num_threads(),
+        )
         self._clock = clock
         self._began = clock()
 
@@ -133,11 +139,26 @@ class Training:
         """Since the training began, pauses between standing and taking up left out."""
         return self._clock() - self._began
 
+    def use_threads(self, threads: int) -> None:
+        """Compute with so many threads from now on."""
+        torch.set_num_threads(threads)
+        self.standing = self.standing.model_copy(update={"threads": threads})
+
+    def rehearse(self) -> None:
+        """Do the work of one step and leave no trace of it, so that it can be timed."""
+        standing, state = self.standing, self.state
+        inputs, targets = next(self._batches(standing.epoch))
+        with torch.random.fork_rng(devices=[]):
+            self._loss(inputs, targets).backward()  # type: ignore[no-untyped-call]
+        self.optimizer.zero_grad()
+        self.standing, self.state = standing, state
+
     def take_up(self, standing: Standing, state: State | None) -> None:
         """Go on from another Training's standing; its tensors have been put in place already."""
         self.standing = standing.model_copy(update={"recipe": self.recipe})
         self.state = state
         self._began = self._clock() - standing.seconds
+        torch.set_num_threads(standing.threads)
 
     def run(self) -> Iterator[Progress | EpochEnd]:
         """Train to the end, from wherever it stands; raise TrainingDiverged."""
@@ -198,17 +219,7 @@ class Training:
         if self.recipe.reads == "windows" or self.standing.step == 0:
             self.state = None
         with dropped_recurrence(self.network, self.recipe.weight_drop):
-            with self._autocast():
-                outputs, state = self.network.features(
-                    inputs, self.state or self.network.initial_state(len(inputs))
-                )
-                if self.recipe.reads == "windows":
-                    outputs = outputs[:, -1]
-                logits = self.network.head(outputs)  # (N, T, V) or (N, V)
-            self.state = State(state.hidden.detach().float(), state.cell.detach().float())
-            loss = functional.cross_entropy(
-                logits.float().reshape(-1, logits.shape[-1]), targets.flatten()
-            )
+            loss = self._loss(inputs, targets)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
         if self.recipe.clip:
@@ -216,6 +227,19 @@ class Training:
         self.optimizer.step()
         self._average_weights()
         return loss.item()
+
+    def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Read a batch from the carried state, which moves on; return its mean loss."""
+        with self._autocast():
+            outputs, state = self.network.features(
+                inputs, self.state or self.network.initial_state(len(inputs))
+            )
+            if self.recipe.reads == "windows":
+                outputs = outputs[:, -1]
+            logits = self.network.head(outputs)  # (N, T, V) or (N, V)
+        self.state = State(state.hidden.detach().float(), state.cell.detach().float())
+        logits = logits.float().reshape(-1, logits.shape[-1])
+        return functional.cross_entropy(logits, targets.flatten())
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.standing.precision == "float32":
