@@ -155,10 +155,9 @@ class Engine:
     def step(self) -> list[Piece]:
         """Write one character of every poem; return what there is to show and what has ended."""
         pieces, self._ended = self._ended, []
-        for row in self._waiting:
-            self._batch.join(row.opening, row.sampling)
-            self._rows.append(row)
-        self._waiting.clear()
+        while self._waiting:
+            self._batch.join(self._waiting[0].opening, self._waiting[0].sampling)
+            self._rows.append(self._waiting.pop(0))
         if not self._rows:
             return pieces
         chosen = self._batch.step(
