@@ -130,10 +130,16 @@ class Service:
         self._all_written = asyncio.Event()
         self._all_written.set()
         self._closing = False
+        self._ready = False
 
     @property
     def closing(self) -> bool:
         return self._closing
+
+    @property
+    def ready(self) -> bool:
+        """Whether a model has been loaded."""
+        return self._ready
 
     def models(self) -> tuple[ModelRecord, ...]:
         """Return what is installed, the default first."""
@@ -143,6 +149,7 @@ class Service:
         """Load the default model, so that the first poem need not wait for it."""
         model = await asyncio.to_thread(self._library.find, None)
         await self._poet.load(model)
+        self._ready = True
         return model
 
     @asynccontextmanager
@@ -197,6 +204,7 @@ class Service:
         try:
             model = await asyncio.to_thread(self._library.find, request.model)
             await self._poet.load(model)
+            self._ready = True
             random_seed = _either(request.random_seed, self._draw_random_seed())
             seed, prompt, notes = self._read_seed(request.seed, model, random_seed)
             allowed = _allow_for(seed, prompt, settings)

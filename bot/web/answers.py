@@ -1,0 +1,85 @@
+"""Errors as JSON: the sentence and the status of a BotError, an id for anything else."""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+from collections.abc import Awaitable, Callable
+
+from aiohttp import hdrs, web
+
+from bot.core.errors import (
+    BadSetting,
+    BotError,
+    ModelUnusable,
+    QueueFull,
+    ShuttingDown,
+    TooSoon,
+    UnknownModel,
+)
+from bot.web.errors import Refusal
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+RETRY_SECONDS = 30.0  # about how long a full queue takes to move, or the bot to restart
+STATUSES: dict[type[BotError], int] = {
+    BadSetting: 400,
+    UnknownModel: 404,
+    TooSoon: 429,
+    ModelUnusable: 503,
+    QueueFull: 503,
+    ShuttingDown: 503,
+}
+SENTENCES = {
+    404: "There is nothing at this address.",
+    405: "This address does not take that method.",
+    413: "The body is too large; at most 64 KiB are taken.",
+}
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever a handler raises into one JSON answer."""
+    try:
+        return await handler(request)
+    except BotError as error:
+        return _refuse(error)
+    except web.HTTPException as error:
+        sentence = SENTENCES.get(error.status, f"{error.reason}.")
+        return web.json_response({"error": sentence}, status=error.status, headers=_kept(error))
+    except ConnectionError:  # the client is gone: nobody is left to answer
+        raise
+    except Exception as error:
+        sentence, error_id = report(error)
+        return web.json_response({"error": sentence, "id": error_id}, status=500)
+
+
+def report(error: Exception) -> tuple[str, str]:
+    """Log an unexpected error with its stack; return the sentence for the user, and the id."""
+    error_id = secrets.token_hex(4)
+    log.error("web request failed, id %s", error_id, exc_info=error)
+    return f"Something went wrong on our side. It is in the log as {error_id}.", error_id
+
+
+def _refuse(error: BotError) -> web.Response:
+    status = error.status if isinstance(error, Refusal) else STATUSES.get(type(error), 400)
+    headers = {}
+    if status in (429, 503):
+        headers[hdrs.RETRY_AFTER] = str(math.ceil(_retry_seconds(error)))
+    return web.json_response({"error": str(error)}, status=status, headers=headers)
+
+
+def _retry_seconds(error: BotError) -> float:
+    if isinstance(error, TooSoon):
+        return max(error.wait_seconds, 1.0)
+    if isinstance(error, Refusal) and error.retry_seconds is not None:
+        return max(error.retry_seconds, 1.0)
+    return RETRY_SECONDS
+
+
+def _kept(error: web.HTTPException) -> dict[str, str]:
+    """Return the headers without which an HTTP error is not whole."""
+    return {name: value for name, value in error.headers.items() if name == hdrs.ALLOW}

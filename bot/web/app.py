@@ -1,0 +1,89 @@
+"""The web application: its addresses, joined with what guards them.
+
+It runs with `start`, whose runner cancels the handler of a client that goes away; the row of the
+poem is freed with it. No access log is kept: a permanent link carries the seed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from aiohttp import web
+
+from bot.core.service import Service
+from bot.web.answers import Handler, answer_errors
+from bot.web.errors import CannotListen
+from bot.web.files import page_routes
+from bot.web.limits import ClientLimits
+from bot.web.poems import MAX_BODY_BYTES, PoemHandler, Pulse
+from bot.web.security import Clients, HostGuard, add_headers
+from bot.web.status import StatusHandlers
+
+SHUTDOWN_SECONDS = 3.0  # for answers under way; poems were ended by the service before
+
+
+def create_app(
+    service: Service,
+    *,
+    allowed_hosts: Sequence[str] = (),
+    trusted_proxies: Sequence[str] = (),
+    metrics_public: bool = False,
+    max_streams_per_client: int = 4,
+    poems_per_minute: int = 60,
+    gateway_ready: Callable[[], bool] | None = None,
+    pulse: Pulse | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> web.Application:
+    """Make the application.
+
+    `allowed_hosts` are names beside loopback's and the bound address; `trusted_proxies` are
+    addresses or networks whose X-Forwarded-For counts. `max_streams_per_client` is how many poems
+    one client may have written at once; it and `poems_per_minute` are off at 0.
+    """
+    hosts = HostGuard(allowed_hosts)
+    status = StatusHandlers(service, metrics_public=metrics_public, gateway_ready=gateway_ready)
+    poems = PoemHandler(
+        service,
+        hosts=hosts,
+        clients=Clients(trusted_proxies),
+        limits=ClientLimits(
+            max_at_once=max_streams_per_client, per_minute=poems_per_minute, clock=clock
+        ),
+        pulse=pulse or Pulse(),
+    )
+
+    @web.middleware
+    async def check_host(request: web.Request, handler: Handler) -> web.StreamResponse:
+        hosts.check_host(request)
+        return await handler(request)
+
+    app = web.Application(middlewares=[answer_errors, check_host], client_max_size=MAX_BODY_BYTES)
+    app.on_response_prepare.append(add_headers)
+    app.add_routes(
+        [
+            *page_routes(),
+            web.get("/healthz", status.healthz),
+            web.get("/metrics", status.metrics),
+            web.get("/api/models", status.models),
+            web.post("/api/poems", poems.post),
+        ]
+    )
+    return app
+
+
+async def start(app: web.Application, host: str, port: int) -> web.AppRunner:
+    """Serve on `host` and `port` (0: any free one) until the runner's `cleanup()`.
+
+    Raises CannotListen. `runner.addresses` tells where it listens.
+    """
+    runner = web.AppRunner(
+        app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise CannotListen(host, port, error.strerror or str(error)) from error
+    return runner

@@ -1,0 +1,94 @@
+"""What a client may put in the body of POST /api/poems; ranges are the service's business."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from bot.core.records import MAX_SEED_CHARACTERS, RANGES, Asker, PoemRequest
+from bot.core.service import Writing
+from bot.web.errors import BadBody
+
+MODEL_DIGITS = 12  # of a model's hash in a permanent link: no two models of a library share them
+
+
+class PoemBody(BaseModel):
+    """The settings of a poem; what is absent or null gets its default."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    seed: str = ""
+    model: Annotated[str, Field(max_length=100)] | None = None
+    lines: int | None = None
+    characters: int | None = None
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    greedy: bool = False
+    random_seed: int | None = None
+
+    @classmethod
+    def parse(cls, body: bytes) -> PoemBody:
+        """Read a body, or raise BadBody with what is wrong first."""
+        try:
+            return cls.model_validate_json(body)
+        except ValidationError as error:
+            raise _refusal(error.errors(include_url=False)[0]) from error
+
+    def request(self, asker: Asker) -> PoemRequest:
+        return PoemRequest(asker=asker, **self.model_dump())
+
+
+def permanent_query(body: PoemBody, writing: Writing) -> str:
+    """Return the query that writes this poem again: `?model=…&seed=…`, no setting left open.
+
+    The seed is the one that was asked for, empty included: the opening that was drawn for it
+    depends on the random seed alone. Of a seed that was cut, what was left of it is enough.
+    """
+    settings = writing.settings
+    is_cut = len(body.seed) > MAX_SEED_CHARACTERS
+    values = {
+        "model": writing.model.sha256[:MODEL_DIGITS],
+        "seed": writing.seed if is_cut else body.seed,
+        "random_seed": writing.random_seed,
+        "lines": settings.lines,
+        "characters": settings.characters,
+        "temperature": settings.temperature,
+        "top_k": settings.top_k,
+        "top_p": settings.top_p,
+        "min_p": settings.min_p,
+        "greedy": "true" if settings.greedy else None,
+    }
+    return "?" + urlencode({name: value for name, value in values.items() if value is not None})
+
+
+def _refusal(error: ErrorDetails) -> BadBody:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return BadBody.unknown_key(key, list(PoemBody.model_fields))
+    if not error["loc"]:
+        return BadBody.not_an_object(error["msg"])
+    return BadBody.wrong_value(key, error["input"], _allowed(key))
+
+
+def _allowed(key: str) -> str:
+    """Say what a setting may be.
+
+    >>> _allowed("lines"), _allowed("greedy")
+    ('a whole number between 1 and 500', 'true or false')
+    """
+    match key:
+        case "seed":
+            return "text"
+        case "model":
+            return "a model's name or hash, of at most 100 characters"
+        case "greedy":
+            return "true or false"
+        case "temperature" | "top_p" | "min_p":
+            return f"a number {RANGES[key]}"
+        case _:
+            return f"a whole number {RANGES[key]}"

@@ -1,0 +1,123 @@
+"""What the web door refuses by itself, before the service is asked.
+
+BotError
+├── CannotListen         no socket to be had at the configured address
+└── Refusal              an answer with an HTTP status of its own
+    ├── UnknownHost          a Host header that is not ours
+    ├── ForeignOrigin        a request that another site's page made
+    ├── LocalOnly            figures that are for this machine alone
+    ├── NotJson              a body of another media type
+    ├── BodyTooSlow          a body that does not come
+    ├── BadBody              a body that is no JSON object, or has a key or type that is not known
+    ├── TooManyAtOnce        this client's poems being written
+    └── TooManyPoems         this client's poems per minute
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from reprlib import Repr
+
+from bot.core.errors import BotError
+
+_short = Repr()
+_short.maxstring = _short.maxother = _short.maxlong = 60  # a sentence, not the whole body
+
+
+class CannotListen(BotError):
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(
+            f"The web page cannot be served on {host} port {port}: {reason}. "
+            "Choose another host or port in config.toml, section [web]."
+        )
+        self.host = host
+        self.port = port
+        self.reason = reason
+
+
+class Refusal(BotError):
+    status = 400
+    retry_seconds: float | None = None
+
+
+class UnknownHost(Refusal):
+    status = 421  # Misdirected Request
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"No page is served for the host name {_short.repr(host)}. "
+            "Its owner can add it to allowed_hosts in config.toml, section [web]."
+        )
+        self.host = host
+
+
+class ForeignOrigin(Refusal):
+    status = 403
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(
+            f"The page at {_short.repr(origin)} may not write poems here; open this site's own."
+        )
+        self.origin = origin
+
+
+class LocalOnly(Refusal):
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("The metrics are for this machine alone, unless metrics_public is set.")
+
+
+class NotJson(Refusal):
+    status = 415
+
+    def __init__(self, content_type: str) -> None:
+        super().__init__(
+            f"The body's Content-Type is {_short.repr(content_type)}; it must be application/json."
+        )
+        self.content_type = content_type
+
+
+class BodyTooSlow(Refusal):
+    status = 408
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The body did not come within {seconds:g} s.")
+        self.seconds = seconds
+
+
+class BadBody(Refusal):
+    @classmethod
+    def not_an_object(cls, reason: str) -> BadBody:
+        return cls(f"The body must be one JSON object in UTF-8. {reason}.")
+
+    @classmethod
+    def unknown_key(cls, key: str, known: Sequence[str]) -> BadBody:
+        return cls(f"There is no setting {_short.repr(key)}; there are {', '.join(known)}.")
+
+    @classmethod
+    def wrong_value(cls, key: str, value: object, allowed: str) -> BadBody:
+        return cls(f"{key} is {_short.repr(value)}; it must be {allowed}.")
+
+
+class TooManyAtOnce(Refusal):
+    status = 429
+
+    def __init__(self, allowed: int) -> None:
+        super().__init__(
+            f"From your address {allowed} poems are being written already. Let one end first."
+        )
+        self.allowed = allowed
+        self.retry_seconds = 5.0
+
+
+class TooManyPoems(Refusal):
+    status = 429
+
+    def __init__(self, per_minute: int, wait_seconds: float) -> None:
+        super().__init__(
+            f"From your address {per_minute} poems a minute may be asked for. "
+            f"Ask again in {wait_seconds:.0f} s."
+        )
+        self.per_minute = per_minute
+        self.retry_seconds = wait_seconds

@@ -1,0 +1,292 @@
+// The page: reads the form, asks for a poem, shows it while it is written.
+
+import { readEvents } from "./events.js";
+import { Pen } from "./pen.js";
+
+const $ = (id) => document.getElementById(id);
+const NUMBERS = ["temperature", "random_seed", "top_k", "top_p", "min_p"];
+const ORDINALS =
+  "next second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split(" ");
+const UNREACHABLE = "Sonneteer cannot be reached. Is it still running?";
+
+let writing = null; // { abort, poem, told }: the poem on its way, or the last one
+let pen = null; // of the poem on the page
+let models = [];
+let defaults = null;
+
+class Refusal extends Error {}
+
+// ---- The form ----
+
+// Return the body of the request; raise Refusal for what is no number at all.
+function readForm() {
+  const body = { seed: $("seed").value, greedy: $("greedy").checked };
+  if ($("model").value) body.model = $("model").value;
+  for (const name of NUMBERS) body[name] = readNumber($(name));
+  body[$("unit").value] = readNumber($("length"));
+  body.seed = body.seed.toWellFormed?.() ?? body.seed;
+  return body;
+}
+
+function readNumber(input) {
+  if (input.validity.badInput) {
+    for (const fold of [$("settings"), $("more")]) fold.open ||= fold.contains(input);
+    input.focus();
+    throw new Refusal(`${input.labels[0].textContent} must be a number.`);
+  }
+  return input.value === "" ? null : Number(input.value);
+}
+
+function fillForm(query) {
+  $("seed").value = query.get("seed") ?? "";
+  for (const name of NUMBERS) $(name).value = query.get(name) ?? "";
+  const unit = query.has("characters") ? "characters" : "lines";
+  $("unit").value = unit;
+  $("length").value = query.get(unit) ?? "";
+  $("greedy").checked = query.get("greedy") === "true";
+  chooseModel(query.get("model"));
+  $("more").open = ["random_seed", "top_k", "top_p", "min_p"].some(isUnusual);
+  $("slider").value = $("temperature").value || defaults?.temperature || 0.6;
+}
+
+function isUnusual(name) {
+  return $(name).value !== "" && Number($(name).value) !== defaults?.[name];
+}
+
+// Select a model by name or by the beginning of its hash; an unknown one is the server's to refuse.
+function chooseModel(wanted) {
+  if (!wanted) return;
+  const found = models.find((model) => model.name === wanted || model.sha256.startsWith(wanted));
+  if (!found) $("model").append(new Option(`${wanted} (not installed)`, wanted));
+  $("model").value = found ? found.name : wanted;
+}
+
+async function loadModels() {
+  const response = await fetch("api/models");
+  const answer = await response.json();
+  if (!response.ok) throw new Refusal(answer.error);
+  ({ models, defaults } = answer);
+  $("model").replaceChildren(
+    ...models.map((model) => new Option(`${model.name} · ${model.book}`, model.name)),
+  );
+  for (const [name, [low, high]] of Object.entries(answer.ranges)) {
+    const input = $(name);
+    if (input) Object.assign(input, { min: low, max: high });
+    if (input && name in defaults) input.placeholder = defaults[name];
+  }
+  Object.assign($("slider"), {
+    min: answer.ranges.temperature[0],
+    max: answer.ranges.temperature[1],
+    value: defaults.temperature,
+  });
+  $("temperature").value = defaults.temperature;
+  $("length").value = defaults.lines;
+}
+
+// ---- A poem ----
+
+async function write(body) {
+  stop();
+  const mine = begin();
+  const { signal } = mine.abort;
+  try {
+    const response = await fetch("api/poems", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
+      body: JSON.stringify(body),
+      signal,
+    });
+    if (!response.ok) throw new Refusal((await response.json()).error);
+    for await (const { event, data } of readEvents(response.body)) receive(mine, event, data);
+    if (!mine.poem) throw new Refusal("The connection broke off; the rest of the poem is lost.");
+    await pen.done();
+    if (!signal.aborted) end(mine.poem);
+  } catch (error) {
+    if (signal.aborted) return;
+    pen?.lift();
+    settle("");
+    showError(error instanceof Refusal ? error.message : UNREACHABLE);
+  }
+}
+
+// Make ready for a poem; the last one stands until the new one really comes.
+function begin() {
+  showError("");
+  $("leaf").dataset.state = "writing";
+  $("stop").setAttribute("aria-disabled", "false");
+  say("Writing…");
+  writing = { abort: new AbortController(), poem: null, told: 0 };
+  return writing;
+}
+
+function openLeaf(start) {
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  pen = new Pen($("poem"), calm);
+  $("poem").setAttribute("aria-busy", "true");
+  $("invitation").hidden = true;
+  $("colophon").hidden = true;
+  showProvenance(start);
+  showNotes(start.notes);
+  if ($("leaf").getBoundingClientRect().top > innerHeight * 0.6) {
+    $("leaf").scrollIntoView({ behavior: calm ? "instant" : "smooth", block: "start" });
+  }
+}
+
+function receive(mine, event, data) {
+  if (mine.abort.signal.aborted) return;
+  switch (event) {
+    case "start":
+      openLeaf(data);
+      break;
+    case "place":
+      say(data.place ? `You are ${ordinal(data.place)} in line.` : "Writing…");
+      break;
+    case "text":
+      pen.add(data, mine.told ? "ink" : "seed");
+      mine.told += data.length;
+      break;
+    case "end":
+      mine.poem = data;
+      break;
+    case "error":
+      throw new Refusal(data.error);
+  }
+}
+
+function end(poem) {
+  const count = poem.lines.length;
+  const lines = count === 1 ? "1 line" : `${count} lines`;
+  settle(poem.ending === "complete" ? `Finished: ${lines}.` : `Cut short at ${lines}.`);
+}
+
+// Stop writing, by the reader's wish; what has been written stays.
+function stop() {
+  if (!isWriting()) return false;
+  writing.abort.abort();
+  pen?.lift();
+  settle("Stopped.");
+  return true;
+}
+
+function isWriting() {
+  return $("leaf").dataset.state === "writing";
+}
+
+function settle(sentence) {
+  const has = Boolean(pen?.shown.trim());
+  $("leaf").dataset.state = has ? "done" : "empty";
+  $("invitation").hidden = has;
+  $("colophon").hidden = !has;
+  $("poem").setAttribute("aria-busy", "false");
+  $("stop").setAttribute("aria-disabled", "true");
+  say(sentence);
+}
+
+function showProvenance(start) {
+  const { temperature, greedy } = start.settings;
+  const manner = greedy ? "greedy" : `temperature ${temperature}`;
+  $("provenance").textContent = `${start.model} · ${manner} · random seed ${start.random_seed}`;
+  $("link").href = start.link;
+}
+
+function showNotes(notes) {
+  $("notes").replaceChildren(
+    ...notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })),
+  );
+}
+
+function ordinal(place) {
+  return ORDINALS[place - 1] ?? `number ${place}`;
+}
+
+function say(sentence) {
+  $("status").textContent = sentence;
+}
+
+function showError(sentence) {
+  $("error").hidden = !sentence;
+  $("error").textContent = sentence;
+}
+
+// ---- Taking a poem along ----
+
+// Put text on the clipboard; plain HTTP on a name other than localhost has only the old way.
+async function toClipboard(text, done) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const before = document.activeElement;
+    const box = Object.assign(document.createElement("textarea"), { value: text });
+    box.setAttribute("aria-label", "Text to copy");
+    document.body.append(box);
+    box.select();
+    const copied = document.execCommand("copy");
+    box.remove();
+    before?.focus();
+    if (!copied) return showError("The browser does not let this page copy. Select the text.");
+  }
+  return say(done);
+}
+
+// ---- What the reader does ----
+
+function submit() {
+  try {
+    write(readForm());
+  } catch (error) {
+    showError(error.message);
+  }
+}
+
+$("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  submit();
+});
+$("seed").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  submit();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && stop()) event.preventDefault();
+});
+$("stop").addEventListener("click", stop);
+$("again").addEventListener("click", () => {
+  $("random_seed").value = "";
+  submit();
+});
+$("openings").addEventListener("click", (event) => {
+  if (event.target.tagName !== "BUTTON") return;
+  $("seed").value = event.target.textContent;
+  $("seed").focus({ preventScroll: true });
+  submit();
+});
+$("slider").addEventListener("input", () => ($("temperature").value = $("slider").value));
+$("temperature").addEventListener("input", () => ($("slider").value = $("temperature").value));
+$("unit").addEventListener("change", () => {
+  $("length").value = $("unit").value === "lines" ? (defaults?.lines ?? 14) : 600;
+});
+$("copy").addEventListener("click", () => toClipboard(pen.shown, "Copied."));
+$("link").addEventListener("click", (event) => {
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  history.replaceState(null, "", $("link").href);
+  toClipboard($("link").href, "Link copied; it is in the address bar as well.");
+});
+
+async function open() {
+  if (matchMedia("(max-width: 52rem)").matches) $("settings").open = false; // the poem comes first
+  try {
+    await loadModels();
+  } catch (error) {
+    showError(error instanceof Refusal ? error.message : UNREACHABLE);
+    return;
+  }
+  const query = new URLSearchParams(location.search);
+  if (query.has("random_seed") || query.has("seed")) {
+    fillForm(query);
+    submit();
+  }
+}
+
+open();

@@ -1,0 +1,139 @@
+"""POST /api/poems: a poem as one JSON object, or as a stream while it is being written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+
+from aiohttp import hdrs, web
+
+from bot.core.errors import BotError
+from bot.core.records import Asker
+from bot.core.service import Service, Writing
+from bot.web.answers import report
+from bot.web.body import PoemBody, permanent_query
+from bot.web.errors import BodyTooSlow, NotJson
+from bot.web.events import MEDIA_TYPE, EventStream
+from bot.web.limits import ClientLimits
+from bot.web.security import Clients, HostGuard
+
+MAX_BODY_BYTES = 64 * 1024  # a seed of 10,000 characters of any script, and room for the rest
+MAX_BODY_SECONDS = 10.0
+NO_STORE = {hdrs.CACHE_CONTROL: "no-store"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How often an open stream gives a sign of life."""
+
+    heartbeat_seconds: float = 15.0
+    place_seconds: float = 1.0  # how often a reader's place in line is looked at
+
+
+class PoemHandler:
+    """Answers POST /api/poems; a client that goes away frees its row."""
+
+    def __init__(
+        self,
+        service: Service,
+        *,
+        hosts: HostGuard,
+        clients: Clients,
+        limits: ClientLimits,
+        pulse: Pulse,
+    ) -> None:
+        self._service = service
+        self._hosts = hosts
+        self._clients = clients
+        self._limits = limits
+        self._pulse = pulse
+
+    async def post(self, request: web.Request) -> web.StreamResponse:
+        self._hosts.check_origin(request)
+        body = PoemBody.parse(await _read_json(request))
+        client = self._clients.client(request)
+        with self._limits.poem(client):
+            asked = body.request(Asker(member=f"web:{client}"))
+            async with self._service.write(asked) as writing:
+                if MEDIA_TYPE in request.headers.get(hdrs.ACCEPT, ""):
+                    return await self._stream(request, body, writing)
+                return web.json_response((await writing.finish()).as_dict(), headers=NO_STORE)
+
+    async def _stream(
+        self, request: web.Request, body: PoemBody, writing: Writing
+    ) -> web.StreamResponse:
+        stream = EventStream(request)
+        await stream.open()
+        await stream.send("start", _start(body, writing))
+        async with self._signs_of_life(stream, writing):
+            try:
+                async for text in writing:
+                    if text:
+                        await stream.send("text", text)
+                await stream.send("end", writing.poem.as_dict())
+            except BotError as error:
+                await stream.send("error", {"error": str(error)})
+            except ConnectionError:
+                raise
+            except Exception as error:
+                sentence, error_id = report(error)
+                await stream.send("error", {"error": sentence, "id": error_id})
+        await stream.close()
+        return stream.response
+
+    @asynccontextmanager
+    async def _signs_of_life(self, stream: EventStream, writing: Writing) -> AsyncIterator[None]:
+        """Tell the place in line as it changes, and that we are still there, meanwhile."""
+        tasks = [
+            asyncio.create_task(self._tell_place(stream, writing)),
+            asyncio.create_task(self._beat(stream)),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            for ending in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(ending, Exception) and not isinstance(ending, ConnectionError):
+                    raise ending
+
+    async def _tell_place(self, stream: EventStream, writing: Writing) -> None:
+        told = 0
+        while True:
+            place = writing.place
+            if place != told:
+                await stream.send("place", {"place": place})
+                told = place
+            if not place:
+                return
+            await asyncio.sleep(self._pulse.place_seconds)
+
+    async def _beat(self, stream: EventStream) -> None:
+        while True:
+            await asyncio.sleep(self._pulse.heartbeat_seconds)
+            await stream.beat()
+
+
+async def _read_json(request: web.Request) -> bytes:
+    """Return the body; only a JSON type is taken, which no page of another site can send."""
+    if request.content_type != "application/json":
+        raise NotJson(request.headers.get(hdrs.CONTENT_TYPE, ""))
+    try:
+        async with asyncio.timeout(MAX_BODY_SECONDS):
+            return await request.read()
+    except TimeoutError as error:
+        raise BodyTooSlow(MAX_BODY_SECONDS) from error
+
+
+def _start(body: PoemBody, writing: Writing) -> dict[str, object]:
+    return {
+        "seed": writing.seed,
+        "notes": list(writing.notes),
+        "model": writing.model.name,
+        "model_sha256": writing.model.sha256,
+        "random_seed": writing.random_seed,
+        "settings": asdict(writing.settings),
+        "link": permanent_query(body, writing),
+    }

@@ -1,0 +1,158 @@
+"""Who is asking, from where, and what a browser may do with the answer.
+
+Three attacks are met here: a page of another site that posts to us (its Origin is not ours), a
+name that an attacker points at this machine (its Host is not ours), and text that becomes script
+(the policy allows none but the page's own files).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+
+from bot.web.errors import ForeignOrigin, UnknownHost
+
+Address = IPv4Address | IPv6Address
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+FORWARDING_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "img-src 'self' data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Server": "sonneteer",
+}
+
+
+async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Put the security headers on every answer, errors and streams included."""
+    response.headers.update(HEADERS)
+
+
+class HostGuard:
+    """Knows the names that this site goes by: loopback's, the bound address, and `allowed`."""
+
+    def __init__(self, allowed: Sequence[str] = ()) -> None:
+        self._allowed = frozenset(name.strip().strip("[]").rstrip(".").lower() for name in allowed)
+
+    def check_host(self, request: web.Request) -> None:
+        """Raise UnknownHost unless the request was sent to a name of ours."""
+        hosts = request.headers.getall(hdrs.HOST, [])
+        name = host_name(hosts[0]) if len(hosts) == 1 else None
+        if name is None or not (
+            name in LOOPBACK_NAMES or name in self._allowed or name == _bound_address(request)
+        ):
+            raise UnknownHost(", ".join(hosts))
+
+    def check_origin(self, request: web.Request) -> None:
+        """Raise ForeignOrigin when a page that is not ours sent the request.
+
+        Behind a proxy that rewrites the Host header, a name in `allowed` is ours as well.
+        Loopback's names count with their port alone: on another port is another program's page.
+        """
+        for origin in request.headers.getall(hdrs.ORIGIN, []):
+            scheme, _, authority = origin.partition("://")
+            ours = authority.lower() == request.headers.get(hdrs.HOST, "").lower()
+            if scheme not in ("http", "https") or not (
+                ours or host_name(authority) in self._allowed - LOOPBACK_NAMES
+            ):
+                raise ForeignOrigin(origin)
+
+
+def host_name(authority: str) -> str | None:
+    """Return the name in a Host header, None when it is malformed.
+
+    >>> host_name("Example.org.:8080"), host_name("[::1]:80"), host_name("a@b"), host_name("a b")
+    ('example.org', '::1', None, None)
+    """
+    if not authority or any(c in "@/?#\\%" or c <= " " or c > "~" for c in authority):
+        return None
+    try:
+        parts = urlsplit(f"//{authority}")
+        _ = parts.port  # raises on what is no port
+    except ValueError:
+        return None
+    return (parts.hostname or "").rstrip(".") or None
+
+
+class Clients:
+    """Finds out whose request it is, through the proxies that are trusted and no others."""
+
+    def __init__(self, trusted_proxies: Sequence[str] = ()) -> None:
+        self._trusted = [ip_network(proxy, strict=False) for proxy in trusted_proxies]
+
+    def client(self, request: web.Request) -> str:
+        """Return the address that limits count by: for IPv6 its /64, which one household has."""
+        address = parse_address(request.remote or "")
+        for forwarded in _forwarded(request):
+            if address is None or not self._trusts(address):
+                break
+            claimed = parse_address(forwarded)
+            if claimed is None:
+                break
+            address = claimed
+        if address is None:
+            return "unknown"
+        if address.version == 6:
+            return str(ip_network((address, 64), strict=False))
+        return str(address)
+
+    def _trusts(self, address: Address) -> bool:
+        return any(address in network for network in self._trusted)
+
+
+def is_local(request: web.Request) -> bool:
+    """Tell whether a program on this machine asks, and not a proxy on it for somebody else."""
+    address = parse_address(request.remote or "")
+    forwarded = any(header in request.headers for header in FORWARDING_HEADERS)
+    return address is not None and address.is_loopback and not forwarded
+
+
+def parse_address(text: str) -> Address | None:
+    """Read an IP address as proxies write it, with or without a port; None when it is none.
+
+    >>> str(parse_address("10.1.2.3:4567")), str(parse_address("[::1]:80")), parse_address("me")
+    ('10.1.2.3', '::1', None)
+    """
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _forwarded(request: web.Request) -> Iterator[str]:
+    """Yield the addresses of X-Forwarded-For, the nearest hop first."""
+    hops = ",".join(request.headers.getall("X-Forwarded-For", []))
+    return reversed(hops.split(",")) if hops else iter(())
+
+
+def _bound_address(request: web.Request) -> str | None:
+    """Return the address of this machine that the connection came in at."""
+    name = request.transport.get_extra_info("sockname") if request.transport else None
+    address = parse_address(name[0]) if isinstance(name, tuple) else None
+    return None if address is None else str(address)

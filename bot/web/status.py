@@ -1,0 +1,65 @@
+"""What operators look at: /healthz, /metrics, and /api/models for the page's picker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import asdict
+
+from aiohttp import hdrs, web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from bot.core.records import MAX_SEED_CHARACTERS, RANGES, ModelRecord
+from bot.core.service import Service
+from bot.web.errors import LocalOnly
+from bot.web.security import is_local
+
+
+class StatusHandlers:
+    """`gateway_ready` tells whether Discord's gateway is; None when Discord is not on."""
+
+    def __init__(
+        self, service: Service, *, metrics_public: bool, gateway_ready: Callable[[], bool] | None
+    ) -> None:
+        self._service = service
+        self._metrics_public = metrics_public
+        self._gateway_ready = gateway_ready
+
+    async def healthz(self, _request: web.Request) -> web.Response:
+        gateway = None if self._gateway_ready is None else self._gateway_ready()
+        well = self._service.ready and gateway is not False and not self._service.closing
+        lag = self._service.metrics.registry.get_sample_value("sonneteer_loop_lag_seconds") or 0.0
+        figures = {
+            "ok": well,
+            "model_loaded": self._service.ready,
+            "gateway_ready": gateway,
+            "closing": self._service.closing,
+            "loop_lag_ms": round(lag * 1000, 1),
+        }
+        headers = {hdrs.CACHE_CONTROL: "no-store"}
+        return web.json_response(figures, status=200 if well else 503, headers=headers)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        if not self._metrics_public and not is_local(request):
+            raise LocalOnly
+        return web.Response(
+            body=self._service.metrics.render(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST}
+        )
+
+    async def models(self, _request: web.Request) -> web.Response:
+        """List the models, and what a request may ask of them."""
+        models = await asyncio.to_thread(self._service.models)  # looks at the disk
+        return web.json_response(
+            {
+                "models": [_shown(model) for model in models],
+                "defaults": asdict(self._service.defaults),
+                "ranges": {name: [range_.low, range_.high] for name, range_ in RANGES.items()},
+                "max_seed_characters": MAX_SEED_CHARACTERS,
+            },
+            headers={hdrs.CACHE_CONTROL: "no-store"},
+        )
+
+
+def _shown(model: ModelRecord) -> dict[str, object]:
+    """Return what strangers may know of a model: not where its file lies."""
+    return {name: value for name, value in asdict(model).items() if name != "path"}

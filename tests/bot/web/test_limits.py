@@ -1,0 +1,68 @@
+"""Counting by client."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.web.errors import TooManyAtOnce, TooManyPoems
+from bot.web.limits import MAX_REMEMBERED_CLIENTS, ClientLimits
+from tests.fakes import Clock
+
+
+def ask(limits: ClientLimits, client: str = "a") -> None:
+    with limits.poem(client):
+        pass
+
+
+def test_one_client_does_not_use_up_what_another_may() -> None:
+    limits = ClientLimits(max_at_once=1, per_minute=1, clock=Clock())
+    with limits.poem("a"):
+        ask(limits, "b")
+
+
+def test_a_poem_that_fails_no_longer_counts_as_being_written() -> None:
+    limits = ClientLimits(max_at_once=1, per_minute=0)
+    with pytest.raises(RuntimeError), limits.poem("a"):
+        raise RuntimeError
+    ask(limits)
+
+
+def test_a_refused_poem_does_not_count_as_being_written() -> None:
+    limits = ClientLimits(max_at_once=1, per_minute=0)
+    with limits.poem("a"):
+        with pytest.raises(TooManyAtOnce):
+            ask(limits)
+        with pytest.raises(TooManyAtOnce):
+            ask(limits)
+    ask(limits)
+
+
+def test_the_allowance_refills_evenly_and_not_beyond_a_minute() -> None:
+    clock = Clock()
+    limits = ClientLimits(max_at_once=0, per_minute=2, clock=clock)
+    clock.now += 3600
+    ask(limits)
+    ask(limits)
+    with pytest.raises(TooManyPoems) as refused:
+        ask(limits)
+    assert refused.value.retry_seconds == 30
+    clock.now += 29
+    with pytest.raises(TooManyPoems):
+        ask(limits)
+    clock.now += 1
+    ask(limits)
+
+
+def test_zero_turns_both_limits_off() -> None:
+    limits = ClientLimits(max_at_once=0, per_minute=0, clock=Clock())
+    with limits.poem("a"):
+        for _ in range(1000):
+            ask(limits)
+
+
+def test_only_so_many_clients_are_remembered() -> None:
+    limits = ClientLimits(max_at_once=1, per_minute=1, clock=Clock())
+    for number in range(MAX_REMEMBERED_CLIENTS + 10):
+        ask(limits, str(number))
+    assert len(limits._left) == MAX_REMEMBERED_CLIENTS
+    assert not limits._at_once

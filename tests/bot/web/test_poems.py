@@ -1,0 +1,317 @@
+"""POST /api/poems: JSON and streams, refusals, disconnects."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+
+from bot.web.poems import MAX_BODY_BYTES, Pulse
+from tests.bot.web.conftest import Serve, events_of
+from tests.fakes import SEA_SONGS, SONNETS, VERSE, Clock, FakePoet, fake_service
+
+STREAM = {"Accept": "text/event-stream"}
+
+
+async def post(client: ClientSession, body: object, **headers: str) -> tuple[int, Any]:
+    async with client.post("/api/poems", json=body, headers=headers) as response:
+        return response.status, await response.json()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop turn until something is so."""
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def test_a_poem_comes_as_one_json_object(serve: Serve) -> None:
+    status, poem = await post(await serve(), {"seed": "The moon"})
+    assert status == 200
+    assert poem["text"] == "The moon" + VERSE
+    assert poem["lines"] == ("The moon" + VERSE).split("\n")
+    assert (poem["seed"], poem["model"], poem["random_seed"]) == ("The moon", "sonnets", 7)
+    assert poem["model_sha256"] == SONNETS.sha256
+    assert (poem["notes"], poem["ending"]) == ([], "complete")
+
+
+async def test_every_setting_reaches_the_poet(serve: Serve) -> None:
+    poet = FakePoet()
+    asked = {
+        "seed": "Sea",
+        "model": "sea-songs",
+        "characters": 300,
+        "temperature": 1,
+        "top_k": 5,
+        "top_p": 0.9,
+        "min_p": 0.05,
+        "greedy": True,
+        "random_seed": 2**53 - 1,
+    }
+    status, poem = await post(await serve(fake_service(poet)), asked)
+    assert status == 200
+    order = poet.orders[0]
+    assert order.model == SEA_SONGS
+    assert order.random_seed == poem["random_seed"] == 2**53 - 1
+    assert poem["settings"] == {
+        "temperature": 1,
+        "top_k": 5,
+        "top_p": 0.9,
+        "min_p": 0.05,
+        "greedy": True,
+        "lines": None,
+        "characters": 300,
+    }
+
+
+async def test_an_empty_object_draws_everything(serve: Serve) -> None:
+    _, poem = await post(await serve(), {})
+    assert poem["seed"] == "an opening, number 7"
+
+
+async def test_a_stream_tells_start_text_and_end_in_this_order(serve: Serve) -> None:
+    client = await serve()
+    async with client.post("/api/poems", json={"seed": "The moon"}, headers=STREAM) as response:
+        assert response.status == 200
+        assert response.content_type == "text/event-stream"
+        events = await events_of(response)
+    names = [name for name, _ in events]
+    assert names[0] == "start"
+    assert names[-1] == "end"
+    assert set(names[1:-1]) == {"text"}
+    written = "".join(text for name, text in events if name == "text")
+    assert written == events[-1][1]["text"] == "The moon" + VERSE
+
+
+async def test_the_permanent_link_leaves_no_setting_open(serve: Serve) -> None:
+    client = await serve()
+    asked = {"seed": "Été & <b>", "temperature": 0.75}
+    async with client.post("/api/poems", json=asked, headers=STREAM) as response:
+        start = (await events_of(response))[0][1]
+    assert start["link"] == (
+        "?model=a1a1a1a1a1a1&seed=%C3%89t%C3%A9+%26+%3Cb%3E&random_seed=7&lines=14"
+        "&temperature=0.75&top_k=0&top_p=1.0&min_p=0.0"
+    )
+
+
+async def test_the_permanent_link_of_a_drawn_opening_keeps_the_seed_empty(serve: Serve) -> None:
+    client = await serve()
+    async with client.post("/api/poems", json={"seed": ""}, headers=STREAM) as response:
+        start = (await events_of(response))[0][1]
+    assert start["seed"] == "an opening, number 7"
+    assert "&seed=&" in start["link"]
+
+
+async def test_the_place_in_line_is_told_until_the_turn_comes(serve: Serve) -> None:
+    poet = FakePoet()
+    poet.gate = asyncio.Semaphore(0)
+    poet.place = 3
+    client = await serve(fake_service(poet), pulse=Pulse(place_seconds=0.001))
+    async with client.post("/api/poems", json={"seed": "Wait"}, headers=STREAM) as response:
+        seen = b""
+        while b'"place": 3' not in seen:
+            seen += await response.content.readany()
+        poet.place = 0
+        while b'"place": 0' not in seen:
+            seen += await response.content.readany()
+        for _ in range(20):
+            poet.gate.release()
+        assert (await events_of(response))[-1][0] == "end"
+
+
+async def test_a_long_wait_is_kept_alive_by_comments(serve: Serve) -> None:
+    poet = FakePoet()
+    poet.gate = asyncio.Semaphore(0)
+    client = await serve(fake_service(poet), pulse=Pulse(heartbeat_seconds=0.001))
+    async with client.post("/api/poems", json={"seed": "Wait"}, headers=STREAM) as response:
+        seen = b""
+        while seen.count(b": still here\n\n") < 2:
+            seen += await response.content.readany()
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
+async def test_a_client_that_goes_away_frees_its_row(serve: Serve, accept: str) -> None:
+    poet = FakePoet()
+    poet.gate = asyncio.Semaphore(0)
+    client = await serve(fake_service(poet))
+    asking = asyncio.create_task(post(client, {"seed": "Gone"}, Accept=accept))
+    await until(lambda: poet.running)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    await client.close()
+    await until(lambda: poet.drafts[0].cancelled)
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"temperature": 9}, "temperature is 9.0; it must be between 0.05 and 2.0."),
+        ({"temperature": "hot"}, "temperature is 'hot'; it must be a number between 0.05 and 2"),
+        ({"lines": 2.5}, "lines is 2.5; it must be a whole number between 1 and 500."),
+        ({"lines": True}, "lines is True; it must be a whole number between 1 and 500."),
+        ({"greedy": 1}, "greedy is 1; it must be true or false."),
+        ({"seed": None}, "seed is None; it must be text."),
+        ({"model": "m" * 101}, "it must be a model's name or hash, of at most 100 characters."),
+        ({"random_seed": 2**53}, "it must be between 0 and 9,007,199,254,740,991."),
+        ({"lines": 3, "characters": 3}, "it must be one of the two."),
+        ({"colour": "red"}, "There is no setting 'colour'; there are seed, model, lines"),
+        ([], "The body must be one JSON object in UTF-8."),
+    ],
+)
+async def test_a_bad_body_gets_400_and_a_sentence(
+    serve: Serve, body: object, sentence: str
+) -> None:
+    status, answer = await post(await serve(), body)
+    assert status == 400
+    assert sentence in answer["error"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"seed": "\xff"}',
+        b'{"seed": "\\ud800"}',
+        b'{"lines": ' + b"9" * 5000 + b"}",
+        b'{"lines": ' + b"9" * 100 + b"}",
+        b'{"temperature": NaN}',
+        b'{"temperature": 1e999}',
+        b"[" * 10_000,
+    ],
+)
+async def test_a_mangled_body_gets_400_and_a_short_sentence(serve: Serve, body: bytes) -> None:
+    client = await serve()
+    headers = {"Content-Type": "application/json"}
+    async with client.post("/api/poems", data=body, headers=headers) as response:
+        assert response.status == 400
+        assert len((await response.json())["error"]) < 250
+
+
+async def test_an_unknown_model_gets_404(serve: Serve) -> None:
+    status, answer = await post(await serve(), {"model": "odes"})
+    assert status == 404
+    assert answer["error"].startswith("There is no model called 'odes'. Choose one of: sonnets")
+
+
+async def test_a_damaged_model_gets_503(serve: Serve) -> None:
+    poet = FakePoet()
+    poet.unusable.add("sonnets")
+    status, answer = await post(await serve(fake_service(poet)), {})
+    assert status == 503
+    assert answer["error"] == "The model 'sonnets' cannot be used. Its file is damaged."
+
+
+async def test_a_body_of_64_kib_is_read_and_a_larger_one_gets_413(serve: Serve) -> None:
+    client = await serve()
+    frame = len(json.dumps({"seed": ""}))
+    status, _ = await post(client, {"seed": "a" * (MAX_BODY_BYTES - frame)})
+    assert status == 200
+    status, answer = await post(client, {"seed": "a" * (MAX_BODY_BYTES - frame + 1)})
+    assert status == 413
+    assert answer["error"] == "The body is too large; at most 64 KiB are taken."
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+async def test_a_body_that_is_not_json_gets_415(serve: Serve, kind: str) -> None:
+    client = await serve()
+    headers = {"Content-Type": kind}
+    async with client.post("/api/poems", data=b"{}", headers=headers) as response:
+        assert response.status == 415
+
+
+async def test_a_full_queue_gets_503_and_when_to_ask_again(serve: Serve) -> None:
+    poet = FakePoet()
+    poet.full = True
+    client = await serve(fake_service(poet))
+    async with client.post("/api/poems", json={}, headers=STREAM) as response:
+        assert response.status == 503
+        assert response.headers["Retry-After"] == "30"
+        assert "64 poems are waiting" in (await response.json())["error"]
+
+
+async def test_a_cooldown_gets_429_and_when_to_ask_again(serve: Serve) -> None:
+    service = fake_service(cooldown_seconds={"web": 20})
+    client = await serve(service)
+    assert (await post(client, {}))[0] == 200
+    async with client.post("/api/poems", json={}) as response:
+        assert (response.status, response.headers["Retry-After"]) == (429, "20")
+
+
+async def test_too_many_poems_in_a_minute_get_429_until_time_has_passed(serve: Serve) -> None:
+    clock = Clock()
+    client = await serve(poems_per_minute=2, clock=clock)
+    assert [(await post(client, {}))[0] for _ in range(2)] == [200, 200]
+    async with client.post("/api/poems", json={}) as response:
+        assert (response.status, response.headers["Retry-After"]) == (429, "30")
+    clock.now += 30
+    assert (await post(client, {}))[0] == 200
+
+
+async def test_too_many_poems_at_once_get_429_until_one_ends(serve: Serve) -> None:
+    poet = FakePoet()
+    poet.gate = asyncio.Semaphore(0)
+    client = await serve(fake_service(poet), max_streams_per_client=1)
+    first = asyncio.create_task(post(client, {}))
+    await until(lambda: poet.running)
+    status, answer = await post(client, {})
+    assert status == 429
+    assert "1 poems are being written already" in answer["error"]
+    for _ in range(20):
+        poet.gate.release()
+    assert (await first)[0] == 200
+    poet.gate = None
+    assert (await post(client, {}))[0] == 200
+
+
+async def test_a_bot_that_is_stopping_gets_503(serve: Serve) -> None:
+    service = fake_service()
+    client = await serve(service)
+    await service.close()
+    status, answer = await post(client, {})
+    assert status == 503
+    assert "about to restart" in answer["error"]
+
+
+async def test_an_unexpected_error_shows_its_id_and_is_logged_with_its_stack(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    poet = FakePoet()
+    poet.failure = RuntimeError("the network is on fire")
+    client = await serve(fake_service(poet))
+    status, answer = await post(client, {"seed": "A secret seed"})
+    assert status == 500
+    assert answer["id"] in answer["error"]
+    assert answer["id"] in caplog.text
+    assert "Traceback" in caplog.text
+    assert "on fire" not in answer["error"]
+
+
+async def test_an_unexpected_error_in_a_stream_comes_as_its_last_event(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    poet = FakePoet()
+    poet.failure = RuntimeError("the network is on fire")
+    client = await serve(fake_service(poet))
+    async with client.post("/api/poems", json={"seed": "x"}, headers=STREAM) as response:
+        name, payload = (await events_of(response))[-1]
+    assert name == "error"
+    assert payload["id"] in payload["error"]
+    assert payload["id"] in caplog.text
+
+
+async def test_no_seed_and_no_address_is_logged(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    client = await serve()
+    await post(client, {"seed": "zephyrs"})
+    async with client.get("/", params={"seed": "zephyrs"}) as response:
+        assert response.status == 200
+    assert "zephyrs" not in caplog.text
+    assert "127.0.0.1" not in caplog.text

@@ -1,0 +1,159 @@
+"""Whose request it is, where it was sent, and what a browser may do with the answer."""
+
+from __future__ import annotations
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.web.errors import ForeignOrigin, UnknownHost
+from bot.web.security import Clients, HostGuard, host_name, is_local, parse_address
+from tests.bot.web.conftest import Serve
+
+FOREIGN_HOSTS = [
+    "evil.example",
+    "127.0.0.1.evil.example",
+    "localhost@evil.example",
+    "evil.example#localhost",
+    "10.9.8.7",
+    "localhost:notaport",
+    "localhost evil",
+    "",
+]
+
+
+def request_from(peer: str, **headers: str) -> web.Request:
+    """Make a request as a handler sees it; `X_Real_IP` stands for the header X-Real-IP."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return make_mocked_request("POST", "/", headers=named).clone(remote=peer)
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "127.0.0.1", "[::1]:8080"])
+async def test_the_names_of_loopback_are_served(serve: Serve, host: str) -> None:
+    client = await serve()
+    async with client.get("/", headers={"Host": host}) as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize("host", FOREIGN_HOSTS)
+@pytest.mark.parametrize("path", ["/", "/healthz", "/metrics", "/api/models", "/nowhere"])
+async def test_a_foreign_host_name_gets_421_everywhere(serve: Serve, host: str, path: str) -> None:
+    client = await serve()
+    async with client.get(path, headers={"Host": host}) as response:
+        assert response.status == 421
+        assert "allowed_hosts" in (await response.json())["error"]
+
+
+async def test_an_allowed_host_name_is_served(serve: Serve) -> None:
+    client = await serve(allowed_hosts=["Poems.Example.org"])
+    async with client.get("/", headers={"Host": "poems.example.org:443"}) as response:
+        assert response.status == 200
+
+
+def test_two_host_headers_are_refused() -> None:
+    request = make_mocked_request(
+        "GET",
+        "/",
+        headers=[("Host", "localhost"), ("Host", "evil.example")],
+    )
+    with pytest.raises(UnknownHost):
+        HostGuard().check_host(request)
+
+
+@given(st.text())
+def test_a_host_name_is_read_or_refused_whatever_it_is(authority: str) -> None:
+    name = host_name(authority)
+    assert name is None or (name == name.lower() and "@" not in name and "/" not in name)
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://localhost:1", "file://", "https://"]
+)
+async def test_a_page_of_another_site_cannot_have_poems_written(serve: Serve, origin: str) -> None:
+    client = await serve()
+    async with client.post("/api/poems", json={}, headers={"Origin": origin}) as response:
+        assert response.status == 403
+
+
+async def test_our_own_page_can(serve: Serve) -> None:
+    client = await serve()
+    origin = str(client._base_url).rstrip("/")
+    async with client.post("/api/poems", json={}, headers={"Origin": origin}) as response:
+        assert response.status == 200
+
+
+async def test_our_page_behind_a_proxy_that_rewrites_the_host_can(serve: Serve) -> None:
+    client = await serve(allowed_hosts=["poems.example.org"])
+    headers = {"Origin": "https://poems.example.org"}
+    async with client.post("/api/poems", json={}, headers=headers) as response:
+        assert response.status == 200
+
+
+def test_an_origin_on_another_port_of_an_allowed_loopback_name_is_foreign() -> None:
+    request = request_from("127.0.0.1", Host="localhost:8080", Origin="http://localhost:3000")
+    with pytest.raises(ForeignOrigin):
+        HostGuard(["localhost"]).check_origin(request)
+
+
+@pytest.mark.parametrize("path", ["/", "/style.css", "/api/models", "/nowhere", "/metrics"])
+async def test_every_answer_carries_the_strict_policy(serve: Serve, path: str) -> None:
+    client = await serve()
+    async with client.get(path) as response:
+        policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+        assert response.headers["Server"] == "sonneteer"
+        assert "Access-Control-Allow-Origin" not in response.headers
+
+
+async def test_a_stream_carries_the_strict_policy(serve: Serve) -> None:
+    client = await serve()
+    headers = {"Accept": "text/event-stream"}
+    async with client.post("/api/poems", json={}, headers=headers) as response:
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+
+
+async def test_a_preflight_of_another_site_is_not_granted(serve: Serve) -> None:
+    client = await serve()
+    headers = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
+    async with client.options("/api/poems", headers=headers) as response:
+        assert response.status == 405
+        assert "Access-Control-Allow-Origin" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("trusted", "peer", "forwarded", "client"),
+    [
+        ([], "127.0.0.1", "1.1.1.1", "127.0.0.1"),
+        (["127.0.0.1"], "127.0.0.1", "1.1.1.1", "1.1.1.1"),
+        (["127.0.0.1"], "127.0.0.1", "9.9.9.9, 1.1.1.1", "1.1.1.1"),
+        (["127.0.0.1", "10.0.0.0/8"], "127.0.0.1", "9.9.9.9, 1.1.1.1, 10.0.0.2", "1.1.1.1"),
+        (["10.0.0.0/8"], "1.2.3.4", "9.9.9.9", "1.2.3.4"),
+        (["127.0.0.1"], "127.0.0.1", "1.1.1.1, rubbish", "127.0.0.1"),
+        (["127.0.0.1"], "127.0.0.1", "1.1.1.1:5555", "1.1.1.1"),
+        (["127.0.0.1"], "::ffff:127.0.0.1", "1.1.1.1", "1.1.1.1"),
+        (["::1"], "::1", "[2001:db8:1:2:3::4]:99", "2001:db8:1:2::/64"),
+        ([], "unix socket", "1.1.1.1", "unknown"),
+    ],
+)
+def test_the_client_is_the_nearest_address_that_no_trusted_proxy_has(
+    trusted: list[str], peer: str, forwarded: str, client: str
+) -> None:
+    request = request_from(peer, X_Forwarded_For=forwarded)
+    assert Clients(trusted).client(request) == client
+
+
+@given(st.text())
+def test_an_address_is_read_or_refused_whatever_it_is(text: str) -> None:
+    address = parse_address(text)
+    assert address is None or parse_address(str(address)) == address
+
+
+@pytest.mark.parametrize("header", ["X_Forwarded_For", "Forwarded", "X_Real_IP", "Via"])
+def test_a_proxy_on_this_machine_is_not_local(header: str) -> None:
+    assert is_local(request_from("127.0.0.1"))
+    assert not is_local(request_from("127.0.0.1", **{header: "127.0.0.1"}))
