@@ -59,7 +59,7 @@ SYMBOL_IN_WORD = re.compile(r"[^\W\d_][¹²³¿£¥¼½¾ª°±¤][^\W\d_]")
 
 _MARK = r"^[ \t]*\*{0,4}[ \t]*"
 GUTENBERG_START = re.compile(
-    _MARK + r"START OF (?:THE |THIS )?PROJECT GUTENBERG[^*]{0,300}?(?:\*{3}.*$|$)"
+    _MARK + r"START OF (?:THE |THIS )?PROJECT GUTENBERG(?:[^*]{0,300}\*{3}.*$|.*$)"
     r"|^.{0,10}END[ *]*THE SMALL PRINT.*$",
     re.IGNORECASE | re.MULTILINE,
 )

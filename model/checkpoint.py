@@ -47,7 +47,6 @@ class EpochLosses(Settings):
 
     epoch: int = Field(ge=0)
     running_loss: float = Field(allow_inf_nan=False)  # while training, dropout on
-    training_loss: float | None = Field(default=None, allow_inf_nan=False)  # dropout off
     held_out_loss: float | None = Field(default=None, allow_inf_nan=False)
     seconds: float = Field(ge=0.0, allow_inf_nan=False)  # since the training began
 
