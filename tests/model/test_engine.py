@@ -17,6 +17,7 @@ from model.network import CharLSTM
 from model.vocabulary import Vocabulary
 
 ALPHABET = Vocabulary.of("\n abcdefghijklm")
+V = len(ALPHABET)
 GREEDY = SamplingConfig(greedy=True)
 
 
@@ -39,7 +40,7 @@ class Reciter:
         self.places[target] = self.places[source]
 
     def step(self, ids: Sequence[int]) -> Tensor:
-        logits = torch.zeros(len(ids), len(ALPHABET))
+        logits = torch.zeros(len(ids), V)
         for position in range(len(ids)):
             logits[position, self.text[self.places[position] % len(self.text)]] = 1.0
             self.places[position] += 1
@@ -63,7 +64,7 @@ def model_of(config: NetworkConfig, seed: int = 5) -> Model:
     return Model(network, ALPHABET, card, "")
 
 
-TINY = model_of(NetworkConfig(vocabulary_size=len(ALPHABET), embedding_size=5, hidden_size=24))
+TINY = model_of(NetworkConfig(vocabulary_size=V, embedding_size=5, hidden_size=24))
 
 
 def reciting(text: str, max_rows: int = 4) -> Engine:
@@ -281,12 +282,8 @@ def write_alone(model: Model, requests: list[Request]) -> list[str]:
     return texts
 
 
-WIDE = model_of(NetworkConfig(vocabulary_size=len(ALPHABET), hidden_size=256, layers=2))
-DEEP = model_of(
-    NetworkConfig(
-        vocabulary_size=len(ALPHABET), input="scalar", hidden_size=72, layers=4, residual=True
-    )
-)
+WIDE = model_of(NetworkConfig(vocabulary_size=V, input="scalar", hidden_size=256, layers=2))
+DEEP = model_of(NetworkConfig(vocabulary_size=V, hidden_size=72, layers=4, residual=True))
 every_model = pytest.mark.parametrize("model", [TINY, WIDE, DEEP], ids=["tiny", "wide", "deep"])
 
 
