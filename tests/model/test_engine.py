@@ -250,9 +250,6 @@ def test_every_poem_ends_exactly_once(moves: list[str], seed: int) -> None:
     assert engine.running == 0
 
 
-# The same poem, whoever else is being written for
-
-
 def requests_of_all_kinds(count: int) -> list[Request]:
     chance = random.Random(6)
     kinds = [
