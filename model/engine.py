@@ -83,7 +83,8 @@ class Batch:
         if self._settings is None:
             self._settings = RowSettings.of(self._sampling)
         logits = self._stepper.step(ids)
-        chosen = sample(logits, self._settings, torch.tensor(uniforms, dtype=torch.float64))
+        with torch.inference_mode():
+            chosen = sample(logits, self._settings, torch.tensor(uniforms, dtype=torch.float64))
         return [int(place) for place in chosen.tolist()]
 
 

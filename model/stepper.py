@@ -142,9 +142,9 @@ class FloatStepper:
             below = tile.below[layer]
             if below is None:
                 gates += self._table.index_select(0, ids)
-            gates[:, : 3 * size].sigmoid_()
-            gates[:, 3 * size :].tanh_()
-            enter, forget, leave, new = gates.chunk(4, dim=1)
+            sigmoids, new = gates.split_with_sizes((3 * size, size), dim=1)
+            new.tanh_()
+            enter, forget, leave = sigmoids.sigmoid_().chunk(3, dim=1)
             cell, hidden = tile.cell[layer], tile.hidden[layer]
             cell.mul_(forget).addcmul_(enter, new)
             torch.mul(leave, torch.tanh(cell, out=tile.scratch), out=hidden)
