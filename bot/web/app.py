@@ -21,6 +21,7 @@ from bot.web.security import Clients, HostGuard, add_headers
 from bot.web.status import StatusHandlers
 
 SHUTDOWN_SECONDS = 3.0  # for answers under way; poems were ended by the service before
+KEEPALIVE_SECONDS = 75.0  # a little more than proxies keep theirs, so that they close first
 
 
 def create_app(
@@ -78,7 +79,11 @@ async def start(app: web.Application, host: str, port: int) -> web.AppRunner:
     Raises CannotListen. `runner.addresses` tells where it listens.
     """
     runner = web.AppRunner(
-        app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS
+        app,
+        access_log=None,
+        handler_cancellation=True,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+        keepalive_timeout=KEEPALIVE_SECONDS,
     )
     await runner.setup()
     try:

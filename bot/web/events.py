@@ -8,14 +8,14 @@ import json
 from aiohttp import web
 
 MEDIA_TYPE = "text/event-stream"
-MAX_WRITE_SECONDS = 30.0  # a reader whose connection takes nothing for so long is gone
 
 
 class EventStream:
-    """Writes events to one reader."""
+    """Writes events to one reader, who is gone when nothing gets through for a while."""
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, *, max_write_seconds: float) -> None:
         self._request = request
+        self._max_write_seconds = max_write_seconds
         self._response = web.StreamResponse(
             headers={
                 "Content-Type": MEDIA_TYPE,
@@ -44,7 +44,7 @@ class EventStream:
 
     async def _write(self, text: str) -> None:
         try:
-            async with asyncio.timeout(MAX_WRITE_SECONDS):
+            async with asyncio.timeout(self._max_write_seconds):
                 await self._response.write(text.encode())
         except TimeoutError as error:
             if self._request.transport is not None:

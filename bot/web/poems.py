@@ -20,16 +20,17 @@ from bot.web.limits import ClientLimits
 from bot.web.security import Clients, HostGuard
 
 MAX_BODY_BYTES = 64 * 1024  # a seed of 10,000 characters of any script, and room for the rest
-MAX_BODY_SECONDS = 10.0
 NO_STORE = {hdrs.CACHE_CONTROL: "no-store"}
 
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """How often an open stream gives a sign of life."""
+    """How often an open stream gives a sign of life, and how long it waits for one."""
 
     heartbeat_seconds: float = 15.0
     place_seconds: float = 1.0  # how often a reader's place in line is looked at
+    max_write_seconds: float = 30.0  # a connection that takes nothing for so long is given up
+    max_body_seconds: float = 10.0
 
 
 class PoemHandler:
@@ -52,7 +53,7 @@ class PoemHandler:
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         self._hosts.check_origin(request)
-        body = PoemBody.parse(await _read_json(request))
+        body = PoemBody.parse(await _read_json(request, self._pulse.max_body_seconds))
         client = self._clients.client(request)
         with self._limits.poem(client):
             asked = body.request(Asker(member=f"web:{client}"))
@@ -64,7 +65,7 @@ class PoemHandler:
     async def _stream(
         self, request: web.Request, body: PoemBody, writing: Writing
     ) -> web.StreamResponse:
-        stream = EventStream(request)
+        stream = EventStream(request, max_write_seconds=self._pulse.max_write_seconds)
         await stream.open()
         await stream.send("start", _start(body, writing))
         async with self._signs_of_life(stream, writing):
@@ -116,15 +117,15 @@ class PoemHandler:
             await stream.beat()
 
 
-async def _read_json(request: web.Request) -> bytes:
+async def _read_json(request: web.Request, max_seconds: float) -> bytes:
     """Return the body; only a JSON type is taken, which no page of another site can send."""
     if request.content_type != "application/json":
         raise NotJson(request.headers.get(hdrs.CONTENT_TYPE, ""))
     try:
-        async with asyncio.timeout(MAX_BODY_SECONDS):
+        async with asyncio.timeout(max_seconds):
             return await request.read()
     except TimeoutError as error:
-        raise BodyTooSlow(MAX_BODY_SECONDS) from error
+        raise BodyTooSlow(max_seconds) from error
 
 
 def _start(body: PoemBody, writing: Writing) -> dict[str, object]:

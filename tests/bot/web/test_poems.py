@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession
 
 from bot.web.poems import MAX_BODY_BYTES, Pulse
-from tests.bot.web.conftest import Serve, events_of
+from tests.bot.web.conftest import Serve, events_of, until
 from tests.fakes import SEA_SONGS, SONNETS, VERSE, Clock, FakePoet, fake_service
 
 STREAM = {"Accept": "text/event-stream"}
@@ -21,13 +21,6 @@ STREAM = {"Accept": "text/event-stream"}
 async def post(client: ClientSession, body: object, **headers: str) -> tuple[int, Any]:
     async with client.post("/api/poems", json=body, headers=headers) as response:
         return response.status, await response.json()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let the loop turn until something is so."""
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0)
 
 
 async def test_a_poem_comes_as_one_json_object(serve: Serve) -> None:
@@ -315,3 +308,21 @@ async def test_no_seed_and_no_address_is_logged(
         assert response.status == 200
     assert "zephyrs" not in caplog.text
     assert "127.0.0.1" not in caplog.text
+
+
+async def test_a_reader_who_takes_nothing_more_loses_the_row(serve: Serve) -> None:
+    poet = FakePoet("x" * 30_000_000, piece_characters=100_000)
+    client = await serve(fake_service(poet), pulse=Pulse(max_write_seconds=0.05))
+    async with client.post("/api/poems", json={"seed": "Slow"}, headers=STREAM):
+        await until(lambda: poet.drafts[0].cancelled)
+
+
+async def test_a_body_that_does_not_come_gets_408(serve: Serve) -> None:
+    async def dawdle() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    client = await serve(pulse=Pulse(max_body_seconds=0.01))
+    headers = {"Content-Type": "application/json"}
+    async with client.post("/api/poems", data=dawdle(), headers=headers) as response:
+        assert response.status == 408

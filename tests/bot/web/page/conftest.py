@@ -1,0 +1,123 @@
+"""The page in a real browser: headless Chromium, where there is one."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from bot.web.poems import Pulse
+from tests.bot.web.conftest import serving
+from tests.fakes import VERSE, FakePoet, fake_service
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+NETWORK_COMPLAINT = "Failed to load resource"  # Chromium's, of every answer that is not 2xx
+
+
+POEM_TEXT = (
+    """[...document.querySelectorAll("#poem .line")].map((l) => l.textContent).join("\\n")"""
+)
+
+
+@dataclass
+class Reader:
+    """A browser before the page, and the poet behind it."""
+
+    page: Page
+    context: BrowserContext
+    poet: FakePoet
+    url: str
+
+    async def write(self, seed: str) -> None:
+        await self.page.fill("#seed", seed)
+        await self.page.press("#seed", "Enter")
+
+    async def finished(self) -> None:
+        await self.page.wait_for_selector("#status:has-text('Finished')")
+
+    async def poem(self) -> str:
+        text: str = await self.page.evaluate(POEM_TEXT)
+        return text
+
+    async def clipboard(self) -> str:
+        """Read the clipboard on a page of its own, where nothing has been tampered with."""
+        other = await self.context.new_page()
+        await other.goto(f"{self.url}/favicon.svg")
+        text: str = await other.evaluate("navigator.clipboard.readText()")
+        await other.close()
+        return text
+
+
+Open = Callable[..., Awaitable[Reader]]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no Chromium here: install Debian's package `chromium` to try the page")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def read(browser: Browser) -> AsyncIterator[Open]:
+    """Open the page; afterwards nothing may have been complained of or fetched from elsewhere."""
+    complaints: list[str] = []
+    async with AsyncExitStack() as stack:
+
+        async def begin(
+            poet: FakePoet | None = None, *, path: str = "/", script: str = "", **options: Any
+        ) -> Reader:
+            poet = poet or FakePoet()
+            service = fake_service(poet)
+            url = await stack.enter_async_context(
+                serving(service, poems_per_minute=0, pulse=Pulse(place_seconds=0.01))
+            )
+            options.setdefault("reduced_motion", "reduce")
+            context = await browser.new_context(**options)
+            stack.push_async_callback(context.close)
+            context.set_default_timeout(5000)
+            await context.grant_permissions(["clipboard-read", "clipboard-write"])
+            await context.add_init_script(script)
+            page = await context.new_page()
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
+            page.on(
+                "request", lambda r: None if r.url.startswith(url) else complaints.append(r.url)
+            )
+            page.on(
+                "console",
+                lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None,
+            )
+            reader = Reader(page, context, poet, url)
+            await page.goto(url + path)
+            await page.wait_for_selector("#model option", state="attached")
+            return reader
+
+        yield begin
+    assert [text for text in complaints if NETWORK_COMPLAINT not in text] == []
+
+
+def gated_poet(text: str = VERSE, *, released: int = 2) -> FakePoet:
+    """Make a poet that stops after so many pieces."""
+    poet = FakePoet(text)
+    poet.gate = asyncio.Semaphore(released)
+    return poet
