@@ -20,8 +20,15 @@ from reprlib import Repr
 
 from bot.core.errors import BotError
 
-_short = Repr()
-_short.maxstring = _short.maxother = _short.maxlong = 60  # a sentence, not the whole body
+MAX_SHOWN_CHARACTERS = 60  # of a value in a sentence: enough to know it by
+
+
+def _shown(value: object) -> str:
+    """Return the beginning of a value's repr; a nested body is not unfolded whole."""
+    short = Repr()
+    short.maxstring = short.maxother = short.maxlong = MAX_SHOWN_CHARACTERS
+    text = short.repr(value)
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else text[: MAX_SHOWN_CHARACTERS - 1] + "…"
 
 
 class CannotListen(BotError):
@@ -45,7 +52,7 @@ class UnknownHost(Refusal):
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"No page is served for the host name {_short.repr(host)}. "
+            f"No page is served for the host name {_shown(host)}. "
             "Its owner can add it to allowed_hosts in config.toml, section [web]."
         )
         self.host = host
@@ -56,7 +63,7 @@ class ForeignOrigin(Refusal):
 
     def __init__(self, origin: str) -> None:
         super().__init__(
-            f"The page at {_short.repr(origin)} may not write poems here; open this site's own."
+            f"The page at {_shown(origin)} may not write poems here; open this site's own."
         )
         self.origin = origin
 
@@ -73,7 +80,7 @@ class NotJson(Refusal):
 
     def __init__(self, content_type: str) -> None:
         super().__init__(
-            f"The body's Content-Type is {_short.repr(content_type)}; it must be application/json."
+            f"The body's Content-Type is {_shown(content_type)}; it must be application/json."
         )
         self.content_type = content_type
 
@@ -93,11 +100,11 @@ class BadBody(Refusal):
 
     @classmethod
     def unknown_key(cls, key: str, known: Sequence[str]) -> BadBody:
-        return cls(f"There is no setting {_short.repr(key)}; there are {', '.join(known)}.")
+        return cls(f"There is no setting {_shown(key)}; there are {', '.join(known)}.")
 
     @classmethod
     def wrong_value(cls, key: str, value: object, allowed: str) -> BadBody:
-        return cls(f"{key} is {_short.repr(value)}; it must be {allowed}.")
+        return cls(f"{key} is {_shown(value)}; it must be {allowed}.")
 
 
 class TooManyAtOnce(Refusal):
