@@ -176,6 +176,9 @@ class Service:
             yield writing
             writing.cancel()  # does nothing to a draft that has ended by itself
             outcome = writing.poem.ending.value
+        except asyncio.CancelledError:  # whoever asked has gone
+            outcome = Ending.CANCELLED.value
+            raise
         finally:
             writing.cancel()
             self._writings.discard(writing)

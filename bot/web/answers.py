@@ -50,11 +50,16 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except web.HTTPException as error:
         sentence = SENTENCES.get(error.status, f"{error.reason}.")
         return web.json_response({"error": sentence}, status=error.status, headers=_kept(error))
-    except ConnectionError:  # the client is gone: nobody is left to answer
-        raise
     except Exception as error:
+        if has_left(request):
+            return web.Response()  # to nobody; an exception would be logged with its stack
         sentence, error_id = report(error)
         return web.json_response({"error": sentence, "id": error_id}, status=500)
+
+
+def has_left(request: web.Request) -> bool:
+    """Tell whether the client has closed the connection."""
+    return request.transport is None or request.transport.is_closing()
 
 
 def report(error: Exception) -> tuple[str, str]:

@@ -39,9 +39,6 @@ class EventStream:
         """Send a comment, so that no proxy takes a long wait in line for a dead connection."""
         await self._write(": still here\n\n")
 
-    async def close(self) -> None:
-        await self._response.write_eof()
-
     async def _write(self, text: str) -> None:
         try:
             async with asyncio.timeout(self._max_write_seconds):

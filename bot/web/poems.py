@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from aiohttp import hdrs, web
 
 from bot.core.errors import BotError
-from bot.core.records import Asker
+from bot.core.records import Asker, PoemRequest
 from bot.core.service import Service, Writing
-from bot.web.answers import report
+from bot.web.answers import has_left, report
 from bot.web.body import PoemBody, permanent_query
 from bot.web.errors import BodyTooSlow, NotJson
 from bot.web.events import MEDIA_TYPE, EventStream
@@ -57,31 +57,31 @@ class PoemHandler:
         client = self._clients.client(request)
         with self._limits.poem(client):
             asked = body.request(Asker(member=f"web:{client}"))
+            if MEDIA_TYPE in request.headers.get(hdrs.ACCEPT, ""):
+                return await self._stream(request, body, asked)
             async with self._service.write(asked) as writing:
-                if MEDIA_TYPE in request.headers.get(hdrs.ACCEPT, ""):
-                    return await self._stream(request, body, writing)
-                return web.json_response((await writing.finish()).as_dict(), headers=NO_STORE)
+                poem = await writing.finish()
+            return web.json_response(poem.as_dict(), headers=NO_STORE)
 
     async def _stream(
-        self, request: web.Request, body: PoemBody, writing: Writing
+        self, request: web.Request, body: PoemBody, asked: PoemRequest
     ) -> web.StreamResponse:
+        """Send a poem as it comes; what goes wrong after the first event becomes the last one."""
         stream = EventStream(request, max_write_seconds=self._pulse.max_write_seconds)
-        await stream.open()
-        await stream.send("start", _start(body, writing))
-        async with self._signs_of_life(stream, writing):
-            try:
-                async for text in writing:
-                    if text:
-                        await stream.send("text", text)
-                await stream.send("end", writing.poem.as_dict())
-            except BotError as error:
-                await stream.send("error", {"error": str(error)})
-            except ConnectionError:
+        try:
+            async with self._service.write(asked) as writing:
+                await stream.open()
+                await stream.send("start", _start(body, writing))
+                async with self._signs_of_life(stream, writing):
+                    async for text in writing:
+                        if text:
+                            await stream.send("text", text)
+            await stream.send("end", writing.poem.as_dict())
+        except Exception as error:
+            if not stream.response.prepared:
                 raise
-            except Exception as error:
-                sentence, error_id = report(error)
-                await stream.send("error", {"error": sentence, "id": error_id})
-        await stream.close()
+            if not has_left(request):
+                await stream.send("error", _failure(error))
         return stream.response
 
     @asynccontextmanager
@@ -126,6 +126,13 @@ async def _read_json(request: web.Request, max_seconds: float) -> bytes:
             return await request.read()
     except TimeoutError as error:
         raise BodyTooSlow(max_seconds) from error
+
+
+def _failure(error: Exception) -> dict[str, object]:
+    if isinstance(error, BotError):
+        return {"error": str(error)}
+    sentence, error_id = report(error)
+    return {"error": sentence, "id": error_id}
 
 
 def _start(body: PoemBody, writing: Writing) -> dict[str, object]:

@@ -128,16 +128,38 @@ async def test_a_long_wait_is_kept_alive_by_comments(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
-async def test_a_client_that_goes_away_frees_its_row(serve: Serve, accept: str) -> None:
+async def test_a_client_that_goes_away_frees_its_row_and_is_no_error(
+    serve: Serve, accept: str, caplog: pytest.LogCaptureFixture
+) -> None:
     poet = FakePoet()
     poet.gate = asyncio.Semaphore(0)
-    client = await serve(fake_service(poet))
+    service = fake_service(poet)
+    client = await serve(service)
     asking = asyncio.create_task(post(client, {"seed": "Gone"}, Accept=accept))
     await until(lambda: poet.running)
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     await client.close()
     await until(lambda: poet.drafts[0].cancelled)
+    counted = {"door": "web", "outcome": "cancelled"}
+    assert service.metrics.registry.get_sample_value("sonneteer_requests_total", counted) == 1
+    assert caplog.text == ""
+
+
+async def test_a_client_that_leaves_at_the_last_event_had_a_whole_poem(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = fake_service()
+    client = await serve(service)
+    async with client.post("/api/poems", json={"seed": "Moon"}, headers=STREAM) as response:
+        async for line in response.content:
+            if line == b"event: end\n":
+                response.close()
+                break
+    counted = {"door": "web", "outcome": "complete"}
+    registry = service.metrics.registry
+    await until(lambda: registry.get_sample_value("sonneteer_requests_total", counted) == 1)
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize(
@@ -310,11 +332,14 @@ async def test_no_seed_and_no_address_is_logged(
     assert "127.0.0.1" not in caplog.text
 
 
-async def test_a_reader_who_takes_nothing_more_loses_the_row(serve: Serve) -> None:
+async def test_a_reader_who_takes_nothing_more_loses_the_row(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
     poet = FakePoet("x" * 30_000_000, piece_characters=100_000)
     client = await serve(fake_service(poet), pulse=Pulse(max_write_seconds=0.05))
     async with client.post("/api/poems", json={"seed": "Slow"}, headers=STREAM):
         await until(lambda: poet.drafts[0].cancelled)
+    assert caplog.text == ""
 
 
 async def test_a_body_that_does_not_come_gets_408(serve: Serve) -> None:
