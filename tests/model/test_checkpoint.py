@@ -1,0 +1,363 @@
+"""Model files: what is saved comes back, what is not ours is refused, and kills do no harm."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import random
+import signal
+import struct
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.checkpoint import (
+    FORMAT_VERSION,
+    METADATA_KEY,
+    Card,
+    EpochLosses,
+    expected_shapes,
+    load_model,
+    read_card,
+    save_model,
+    write_atomically,
+)
+from model.config import NetworkConfig
+from model.errors import (
+    CheckpointError,
+    CheckpointForeign,
+    CheckpointMissing,
+    CheckpointNotFinite,
+    CheckpointShape,
+    CheckpointTruncated,
+    CheckpointUnwritable,
+    CheckpointVersion,
+)
+from model.network import CharLSTM
+from model.vocabulary import Vocabulary
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+VOCABULARY = Vocabulary("\n abé")
+SMALL = NetworkConfig(vocabulary_size=5, embedding_size=3, hidden_size=4, layers=2)
+CARD = Card(
+    name="walks",
+    book_title="A Walk",
+    book_sha256="ab" * 32,
+    book_characters=3_000,
+    created="2026-01-02T03:04:05+00:00",
+    recipe="default",
+    lower_case=True,
+    loss=1.25,
+    openings=("a bé", "b"),
+    training_loss=1.0,
+    held_out_loss=1.25,
+    epoch=2,
+    training={"epochs": 2, "learning_rate": 0.004, "shuffle": True, "start": None},
+    history=(EpochLosses(epoch=1, running_loss=2.0, held_out_loss=1.5, seconds=3.5),),
+)
+
+
+def make_network(config: NetworkConfig = SMALL) -> CharLSTM:
+    torch.manual_seed(0)
+    return CharLSTM(config).eval()
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "walks.safetensors"
+    save_model(path, make_network(), VOCABULARY, CARD)
+    return path
+
+
+def rewrite(
+    path: Path,
+    *,
+    contents: Callable[[dict[str, object]], object] = lambda value: None,
+    tensors: Callable[[dict[str, torch.Tensor]], object] = lambda value: None,
+) -> None:
+    """Change a good file's JSON or tensors in place, as a stranger might."""
+    with safetensors.safe_open(path, framework="pt") as file:
+        parsed = json.loads(file.metadata()[METADATA_KEY])
+    loaded = dict(safetensors.torch.load(path.read_bytes()))
+    contents(parsed)
+    tensors(loaded)
+    metadata = {METADATA_KEY: json.dumps(parsed)}
+    path.write_bytes(safetensors.torch.save(loaded, metadata))
+
+
+def rewrite_header(path: Path, change: Callable[[dict[str, dict[str, object]]], object]) -> None:
+    """Change a good file's header and leave the rest as it is."""
+    raw = path.read_bytes()
+    length = struct.unpack("<Q", raw[:8])[0]
+    header = json.loads(raw[8 : 8 + length])
+    change(header)
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + raw[8 + length :])
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        SMALL,
+        NetworkConfig(vocabulary_size=5, input="scalar", hidden_size=3, layers=4),
+        NetworkConfig(vocabulary_size=5, hidden_size=4, layers=3, residual=True, dropout=0.3),
+    ],
+)
+def test_a_model_comes_back_as_it_was(config: NetworkConfig, tmp_path: Path) -> None:
+    network, path = make_network(config), tmp_path / "deep" / "er" / "m.safetensors"
+    save_model(path, network, VOCABULARY, CARD)
+    model = load_model(path)
+    ids = torch.tensor([[0, 1, 2, 3, 4, 2]])
+    assert torch.equal(model.network(ids)[0], network(ids)[0])
+    assert (model.card, model.vocabulary, model.network.config) == (CARD, VOCABULARY, config)
+    assert model.network.parameter_count == network.parameter_count
+    assert not model.network.training
+
+
+def test_the_card_can_be_read_alone(good: Path) -> None:
+    assert read_card(good) == CARD
+
+
+def test_the_same_model_gives_the_same_bytes(good: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again.safetensors"
+    save_model(again, make_network(), VOCABULARY, CARD)
+    assert again.read_bytes() == good.read_bytes()
+    assert load_model(again).sha256 == load_model(good).sha256
+
+
+def test_the_expected_shapes_are_those_of_a_network_without_its_frozen_bias() -> None:
+    network = make_network()
+    trained = {name: tuple(p.shape) for name, p in network.named_parameters() if p.requires_grad}
+    assert expected_shapes(SMALL) == trained
+
+
+def test_a_file_that_is_not_there_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointMissing, match="No such file"):
+        load_model(tmp_path / "nowhere.safetensors")
+
+
+def test_a_folder_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_refused(good: Path, share: float) -> None:
+    raw = good.read_bytes()
+    good.write_bytes(raw[: int(len(raw) * share)])
+    with pytest.raises(CheckpointTruncated):
+        load_model(good)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"shall i compare thee to a summer's day? " * 10,
+        pickle.dumps({"weights": [1.0] * 100}),
+        b"PK\x03\x04" + b"\0" * 100,
+        struct.pack("<Q", 2**31) + b"{" * 100,  # a header of 2 GB
+        struct.pack("<Q", 2) + b"[]",
+        struct.pack("<Q", 2) + b"{}",
+        struct.pack("<Q", 100_000) + b"[" * 100_000,
+        struct.pack("<Q", 13) + b'{"a":{"b":1}}',
+    ],
+    ids=["text", "pickle", "zip", "2 GB", "list", "empty", "deep", "no offsets"],
+)
+def test_what_is_not_ours_is_foreign(raw: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "thing.safetensors"
+    path.write_bytes(raw)
+    with pytest.raises(CheckpointForeign):
+        load_model(path)
+
+
+def test_somebody_elses_safetensors_file_is_foreign(tmp_path: Path) -> None:
+    path = tmp_path / "thing.safetensors"
+    path.write_bytes(safetensors.torch.save({"weight": torch.zeros(3)}, {"format": "pt"}))
+    with pytest.raises(CheckpointForeign, match="sonneteer"):
+        load_model(path)
+
+
+def test_what_follows_the_end_is_not_read(good: Path) -> None:
+    with good.open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(CheckpointForeign, match="4 bytes"):
+        load_model(good)
+
+
+@pytest.mark.parametrize("version", [FORMAT_VERSION + 1, 10**30])
+def test_a_future_format_is_refused_whatever_else_it_holds(good: Path, version: int) -> None:
+    def change(contents: dict[str, object]) -> None:
+        contents["card"] = {"format_version": version, "news": True}
+
+    rewrite(good, contents=change)
+    with pytest.raises(CheckpointVersion, match=f"format version {version}"):
+        load_model(good)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("alphabet", "ba\n é"),
+        ("alphabet", "\n aab"),
+        ("alphabet", "\n ab"),
+        ("alphabet", 5),
+        ("network", {"vocabulary_size": 5, "hidden_size": 10**9}),
+        ("network", {"vocabulary_size": 5, "hidden_size": 4.0}),
+        ("network", None),
+        ("card", {"format_version": 1}),
+        ("card", {"format_version": True}),
+        ("card", {"format_version": "1"}),
+        ("card", {}),
+        ("card", []),
+        ("surprise", 1),
+    ],
+)
+def test_contents_that_make_no_sense_are_foreign(good: Path, field: str, value: object) -> None:
+    rewrite(good, contents=lambda contents: contents.__setitem__(field, value))
+    with pytest.raises(CheckpointForeign):
+        load_model(good)
+
+
+def test_a_loss_that_is_no_number_is_foreign(good: Path) -> None:
+    def change(contents: dict[str, object]) -> None:
+        card = contents["card"]
+        assert isinstance(card, dict)
+        card["loss"] = float("nan")
+
+    rewrite(good, contents=change)
+    with pytest.raises(CheckpointForeign, match="loss"):
+        load_model(good)
+
+
+def test_weights_of_the_wrong_shape_are_refused(good: Path) -> None:
+    rewrite(good, tensors=lambda t: t.update({"head.bias": torch.zeros(6)}))
+    with pytest.raises(CheckpointShape, match=r"head\.bias"):
+        load_model(good)
+
+
+def test_weights_of_another_type_are_refused(good: Path) -> None:
+    rewrite(good, tensors=lambda t: t.update({"head.bias": torch.zeros(5, dtype=torch.int32)}))
+    with pytest.raises(CheckpointShape, match="I32"):
+        load_model(good)
+
+
+def test_missing_and_unknown_weights_are_refused(good: Path) -> None:
+    rewrite(good, tensors=lambda t: t.pop("head.bias"))
+    with pytest.raises(CheckpointShape, match=r"head\.bias is missing"):
+        load_model(good)
+    rewrite(good, tensors=lambda t: t.update({"head.bias": torch.zeros(5), "x": torch.ones(1)}))
+    with pytest.raises(CheckpointShape, match="x is not known"):
+        load_model(good)
+
+
+def test_a_network_larger_than_its_file_is_refused_before_it_is_made(good: Path) -> None:
+    """Four thousand by four thousand, eight layers deep: 4 GB if anybody believed it."""
+    big = {"vocabulary_size": 5, "embedding_size": 3, "hidden_size": 4096, "layers": 8}
+    rewrite(good, contents=lambda contents: contents.__setitem__("network", big))
+    began = time.perf_counter()
+    with pytest.raises(CheckpointShape):
+        load_model(good)
+    assert time.perf_counter() - began < 1.0
+
+
+def test_tensors_that_overlap_are_refused(good: Path) -> None:
+    rewrite_header(good, lambda header: header["head.bias"].update({"data_offsets": [0, 20]}))
+    with pytest.raises(CheckpointError):
+        load_model(good)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_weights_that_are_not_finite_are_refused(good: Path, value: float) -> None:
+    rewrite(good, tensors=lambda t: t["lstms.1.weight_hh_l0"].fill_(value))
+    with pytest.raises(CheckpointNotFinite, match=r"lstms\.1\.weight_hh_l0"):
+        load_model(good)
+
+
+@given(place=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255), cut=st.booleans())
+def test_a_mutated_file_loads_or_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, place: float, byte: int, cut: bool
+) -> None:
+    path = tmp_path_factory.mktemp("mutated") / "m.safetensors"
+    save_model(path, make_network(), VOCABULARY, CARD)
+    raw = bytearray(path.read_bytes())
+    at = int(place * len(raw))
+    raw[at] = byte
+    path.write_bytes(raw[:at] if cut else raw)
+    with suppress(CheckpointError):  # anything else fails
+        load_model(path)
+
+
+@needs_fork
+def test_a_write_that_fails_leaves_the_earlier_file_and_nothing_else(good: Path) -> None:
+    """A full disk ends a write in the middle; a limit on file size does the same."""
+    before = good.read_bytes()
+
+    def child() -> int:
+        import resource
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
+        try:
+            save_model(good, make_network(), VOCABULARY, CARD)
+        except CheckpointUnwritable as error:
+            return 0 if "File too large" in str(error) else 1
+        return 2
+
+    assert os.waitstatus_to_exitcode(os.waitpid(fork(child), 0)[1]) == 0
+    assert good.read_bytes() == before
+    assert list(good.parent.iterdir()) == [good]
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CheckpointUnwritable, match="--out"):
+        write_atomically(tmp_path / "file" / "m.safetensors", b"x")
+
+
+def fork(child: Callable[[], int]) -> int:
+    """Run `child` in a copy of this process and return its id; nothing is imported again."""
+    with warnings.catch_warnings():
+        # Python 3.12 warns of forking beside torch's threads; this child never needs them.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process = os.fork()
+    if process == 0:
+        status = 99
+        try:
+            status = child()
+        finally:
+            os._exit(status)
+    return process
+
+
+@needs_fork
+def test_fifty_kills_while_saving_never_leave_a_broken_file(good: Path) -> None:
+    """Each killed writer may leave the old model or the new one, and a file to sweep away."""
+    network = make_network(NetworkConfig(vocabulary_size=5, embedding_size=3, hidden_size=64))
+    model = load_model(good)
+    random_moment = random.Random(0)
+    loaded = set()
+
+    def child() -> int:
+        number = 0
+        while True:
+            number += 1
+            card = CARD.model_copy(update={"epoch": number})
+            save_model(good, network if number % 2 else model.network, VOCABULARY, card)
+
+    for _ in range(50):
+        process = fork(child)
+        time.sleep(random_moment.uniform(0.0, 0.02))  # the moment is the point: nothing to wait on
+        os.kill(process, signal.SIGKILL)
+        assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
+        loaded.add(load_model(good).card.epoch)
+    assert len(loaded) > 1  # the children did save

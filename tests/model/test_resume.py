@@ -1,0 +1,93 @@
+"""A training that is stopped and taken up again arrives where an uninterrupted one arrives."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.errors import CheckpointForeign, CheckpointTruncated, ResumeMissing
+from model.recipes import TUTORIAL, Recipe
+from model.resume import load_training, restore, save_training
+from model.training import Training
+from tests.texts import VERSES
+
+STREAMS = Recipe(
+    name="default",
+    embedding_size=6,
+    hidden_size=10,
+    rows=4,
+    window=16,
+    epochs=2,
+    dropout=0.3,
+    weight_drop=0.2,
+)
+WINDOWS = TUTORIAL.model_copy(update={"hidden_size": 4, "window": 10, "epochs": 2, "layers": 2})
+
+
+def everything(training: Training) -> dict[str, torch.Tensor]:
+    return {
+        **{f"now.{name}": t for name, t in training.network.state_dict().items()},
+        **{f"mean.{name}": t for name, t in training.averaged.state_dict().items()},
+    }
+
+
+@pytest.mark.parametrize("recipe", [STREAMS, WINDOWS], ids=["streams", "windows"])
+@pytest.mark.parametrize("stop", [0, 1, 17, 41, 42, 43, 60])
+def test_resumed_equals_uninterrupted_to_the_last_bit(
+    recipe: Recipe, stop: int, tmp_path: Path
+) -> None:
+    whole = Training(VERSES, recipe, seed=3)
+    list(whole.run())
+
+    path = tmp_path / "resume.safetensors"
+    stopped = Training(VERSES, recipe, seed=3)
+    list(islice(stopped.run(), stop))
+    save_training(path, stopped, "ab")
+    torch.manual_seed(99)  # another process, another beginning
+
+    saved = load_training(path)
+    resumed = Training(VERSES, saved.standing.recipe, seed=saved.standing.seed)
+    restore(resumed, saved)
+    list(resumed.run())
+
+    expected = everything(whole)
+    assert all(torch.equal(t, expected[name]) for name, t in everything(resumed).items())
+    losses = [(e.running_loss, e.held_out_loss) for e in resumed.standing.history]
+    assert losses == [(e.running_loss, e.held_out_loss) for e in whole.standing.history]
+
+
+def test_the_seconds_of_a_pause_are_not_counted(tmp_path: Path) -> None:
+    path, now = tmp_path / "resume.safetensors", 100.0
+    training = Training(VERSES, STREAMS, clock=lambda: now)
+    now = 130.0
+    next(training.run())
+    save_training(path, training, "ab")
+    now = 5_000.0
+    again = Training(VERSES, STREAMS, clock=lambda: now)
+    restore(again, load_training(path))
+    now = 5_001.0
+    assert again.seconds == 31.0
+
+
+def test_nothing_to_resume_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ResumeMissing, match="--resume"):
+        load_training(tmp_path / "resume.safetensors")
+
+
+def test_a_damaged_resume_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "resume.safetensors"
+    save_training(path, Training(VERSES, STREAMS), "ab")
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(CheckpointTruncated):
+        load_training(path)
+
+
+def test_a_resume_file_of_another_network_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "resume.safetensors"
+    save_training(path, Training(VERSES, STREAMS), "ab")
+    other = Training(VERSES, STREAMS.model_copy(update={"hidden_size": 11}))
+    with pytest.raises(CheckpointForeign):
+        restore(other, load_training(path))

@@ -1,0 +1,238 @@
+"""The training loop: it learns, it can be stopped between any two steps, and it is repeatable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from model.checkpoint import Card, Model
+from model.config import NetworkConfig
+from model.descent import dropped_recurrence, learning_rate
+from model.errors import StartMismatch, TrainingDiverged
+from model.inheritance import adopt_weights
+from model.network import CharLSTM
+from model.processor import choose_threads
+from model.recipes import TUTORIAL, Recipe
+from model.training import EpochEnd, Progress, Training
+from model.vocabulary import Vocabulary
+from tests.texts import RHYME, VERSES
+
+TINY = Recipe(
+    name="default", embedding_size=6, hidden_size=10, rows=4, window=16, epochs=2, dropout=0.2
+)
+
+
+def finish(training: Training) -> list[EpochEnd]:
+    return [event for event in training.run() if isinstance(event, EpochEnd)]
+
+
+def weights(training: Training) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in training.averaged.parameters()])
+
+
+def ticking(seconds: float) -> Callable[[], float]:
+    """A clock that goes on by so many seconds each time it is read."""
+    now = 0.0
+
+    def read() -> float:
+        nonlocal now
+        now += seconds
+        return now
+
+    return read
+
+
+def test_a_tiny_text_is_learnt_by_heart() -> None:
+    recipe = Recipe(
+        name="default",
+        embedding_size=16,
+        hidden_size=64,
+        rows=2,
+        window=32,
+        epochs=60,
+        dropout=0.0,
+        learning_rate=1e-2,
+        average=0.9,
+        shuffle=False,
+        monitor="training",
+        patience=0,
+    )
+    training = Training(RHYME * 4, recipe)
+    finish(training)
+    network, vocabulary = training.averaged.eval(), training.vocabulary
+    ids = torch.tensor([vocabulary.encode("the kettle sings,")])
+    logits, state = network(ids)
+    written = ""
+    while len(written) < 80:
+        choice = logits[:, -1:].argmax(-1)
+        written += vocabulary.decode([int(choice)])
+        logits, state = network(choice, state)
+    assert RHYME.startswith("the kettle sings," + written)
+
+
+def test_the_loss_falls_and_the_held_out_tail_is_measured() -> None:
+    first, last = finish(Training(VERSES.lower(), TINY))
+    assert first.losses.held_out_loss is not None
+    assert last.losses.held_out_loss is not None
+    assert last.losses.held_out_loss < first.losses.held_out_loss < math.log(40)
+    assert (first.best_before, first.improved, last.improved) == (math.inf, True, True)
+    assert last.best_before == first.watched == first.losses.held_out_loss
+
+
+def test_the_last_tenth_is_held_out_and_nothing_of_it_is_trained_on() -> None:
+    training = Training(VERSES, TINY.model_copy(update={"shuffle": False}))
+    assert training.trained_on == len(VERSES) - round(len(VERSES) / 10)
+    seen = sum(targets.numel() for _, targets in training._batches(1))
+    assert training.trained_on - TINY.rows <= seen < training.trained_on
+
+
+def test_watching_the_training_holds_nothing_out() -> None:
+    training = Training(VERSES, TINY.model_copy(update={"monitor": "training", "epochs": 1}))
+    (end,) = finish(training)
+    assert training.trained_on == len(VERSES)
+    assert end.losses.held_out_loss is None
+    assert end.watched == end.losses.running_loss
+    assert training.measure(training.averaged)[1] is None
+
+
+def test_the_same_random_seed_gives_the_same_weights_and_another_gives_others() -> None:
+    results = []
+    for seed in (5, 5, 6):
+        training = Training(VERSES, TINY, seed=seed)
+        finish(training)
+        results.append(weights(training))
+    assert torch.equal(results[0], results[1])
+    assert not torch.equal(results[0], results[2])
+
+
+def test_a_rehearsal_leaves_no_trace() -> None:
+    plain = Training(VERSES, TINY)
+    finish(plain)
+    rehearsed = Training(VERSES, TINY)
+    rehearsed.rehearse()
+    finish(rehearsed)
+    assert torch.equal(weights(plain), weights(rehearsed))
+
+
+def test_progress_counts_steps_and_the_epoch_ends_after_the_last() -> None:
+    training = Training(VERSES, TINY)
+    events = list(training.run())
+    steps = [event for event in events if isinstance(event, Progress)]
+    assert [event.step for event in steps] == [*range(1, training.steps + 1)] * 2
+    assert isinstance(events[training.steps], EpochEnd)
+    assert isinstance(events[-1], EpochEnd)
+
+
+def test_windows_see_the_last_step_only_and_carry_nothing() -> None:
+    recipe = TUTORIAL.model_copy(update={"hidden_size": 4, "window": 10, "epochs": 1, "layers": 2})
+    training = Training(VERSES, recipe)
+    (end,) = finish(training)
+    assert training.steps == -(-(len(VERSES) - 10) // 64)
+    assert end.losses.held_out_loss is None
+    assert end.losses.running_loss < math.log(len(training.vocabulary))
+
+
+def test_it_stops_early_when_the_held_out_loss_no_longer_falls() -> None:
+    recipe = TINY.model_copy(update={"epochs": 50, "patience": 1})
+    training = Training(VERSES, recipe)
+    training.standing = training.standing.model_copy(update={"best": 0.1})  # beyond reach
+    assert len(finish(training)) == 1
+
+
+def test_it_ends_when_its_time_is_over_and_takes_note_of_what_it_learnt() -> None:
+    training = Training(VERSES, TINY, seconds_limit=100.0, clock=ticking(1.0))
+    ends = finish(training)
+    assert len(ends) == 1
+    assert training.standing.steps_made < training.steps
+    assert ends[0].improved
+
+
+def test_a_loss_that_is_no_number_is_an_error() -> None:
+    training = Training(VERSES, TINY)
+    with torch.no_grad():
+        training.network.head.bias.fill_(math.nan)
+    with pytest.raises(TrainingDiverged, match="epoch 1"):
+        list(training.run())
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [(0.0, 0.02), (0.025, 0.5), (0.05, 1.0), (0.525, 0.51), (1.0, 0.02), (7.0, 0.02)],
+)
+def test_the_learning_rate_warms_up_and_falls_by_half_a_cosine(
+    share: float, expected: float
+) -> None:
+    recipe = TINY.model_copy(update={"learning_rate": 1.0, "warmup": 0.05, "final_rate": 0.02})
+    assert learning_rate(recipe, share) == pytest.approx(expected)
+
+
+def test_the_tutorials_learning_rate_is_constant() -> None:
+    assert {learning_rate(TUTORIAL, share) for share in (0.0, 0.5, 1.0)} == {1e-3}
+
+
+def test_dropped_recurrent_weights_come_back_and_have_no_gradient() -> None:
+    torch.manual_seed(0)
+    network = CharLSTM(NetworkConfig(vocabulary_size=5, embedding_size=3, hidden_size=6))
+    weight = network.lstms[0].get_parameter("weight_hh_l0")
+    before = weight.detach().clone()
+    with dropped_recurrence(network, 0.5):
+        dropped = weight.detach() == 0.0
+        network(torch.tensor([[1, 2, 3, 4]]))[0].sum().backward()
+    assert torch.equal(weight, before)
+    assert 0.3 < dropped.float().mean().item() < 0.7
+    assert weight.grad is not None
+    assert torch.equal(weight.grad == 0.0, dropped)
+
+
+def test_weights_of_another_model_are_taken_over_by_character() -> None:
+    old, new = Vocabulary("abc"), Vocabulary("bcd")
+    theirs = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4))
+    ours = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4))
+    fresh = ours.head.weight[2].clone()
+    adopt_weights(ours, new, Model(theirs, old, make_card(), "00"))
+    assert ours.embedding is not None
+    assert theirs.embedding is not None
+    assert torch.equal(ours.embedding.weight[:2], theirs.embedding.weight[1:])
+    assert torch.equal(ours.head.weight[:2], theirs.head.weight[1:])
+    assert torch.equal(ours.head.weight[2], fresh)
+    assert torch.equal(
+        ours.lstms[1].get_parameter("weight_hh_l0"), theirs.lstms[1].get_parameter("weight_hh_l0")
+    )
+
+
+def test_weights_of_another_size_are_refused() -> None:
+    theirs = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=8))
+    ours = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4))
+    with pytest.raises(StartMismatch, match="hidden_size 8, this training has 4"):
+        adopt_weights(ours, Vocabulary("abc"), Model(theirs, Vocabulary("abc"), make_card(), "00"))
+
+
+@pytest.mark.parametrize(("slow", "chosen"), [(1, 2), (2, 1)])
+def test_the_faster_number_of_threads_is_chosen(slow: int, chosen: int) -> None:
+    before = torch.get_num_threads()
+    now = 0.0
+
+    def step() -> None:
+        nonlocal now
+        now += 5.0 if torch.get_num_threads() == slow else 1.0
+
+    try:
+        assert choose_threads(step, 2, clock=lambda: now) == chosen == torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+
+
+def make_card() -> Card:
+    return Card(
+        name="old",
+        book_title="",
+        book_sha256="",
+        book_characters=0,
+        created="",
+        recipe="default",
+        lower_case=True,
+        loss=1.0,
+    )
