@@ -48,13 +48,16 @@ from model import (
     Card,
     Engine,
     EpochEnd,
+    JsonVoice,
     Keeper,
     LengthConfig,
     Model,
     ModelError,
+    PlainVoice,
     Request,
     SamplingConfig,
     TrainingFolder,
+    Voice,
     Wishes,
     adapt_recipe,
     check_name,
@@ -68,7 +71,6 @@ from model import (
     write_atomically,
     write_by_window,
 )
-from model.reporting import JsonVoice, PlainVoice, Voice
 
 SAVE_EVERY_SECONDS = 60.0  # within long epochs; a save takes about 0.1 s
 TUTORIAL_CHARACTERS = 200

@@ -32,6 +32,7 @@ from model.keeper import Keeper
 from model.network import CharLSTM
 from model.processor import choose_device
 from model.recipes import Recipe, Wishes, adapt_recipe, recipe_for
+from model.reporting import JsonVoice, PlainVoice, Voice
 from model.training import EpochEnd, Progress, Training
 from model.tutorial import summarise, write_by_window
 from model.vocabulary import Folding, Vocabulary
@@ -54,12 +55,14 @@ __all__ = [
     "EpochLosses",
     "Finish",
     "Folding",
+    "JsonVoice",
     "Keeper",
     "LengthConfig",
     "Model",
     "ModelError",
     "NetworkConfig",
     "Piece",
+    "PlainVoice",
     "Progress",
     "Recipe",
     "Request",
@@ -68,6 +71,7 @@ __all__ = [
     "Training",
     "TrainingFolder",
     "Vocabulary",
+    "Voice",
     "Wishes",
     "adapt_recipe",
     "check_name",

@@ -1,7 +1,4 @@
-"""Who tells of a training: sentences and a bar for a person, JSON lines for a program.
-
-Imported by train.py alone, so that the bot never loads tqdm.
-"""
+"""Who tells of a training: sentences and a bar for a person, JSON lines for a program."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from model.network import CharLSTM
 from model.vocabulary import Vocabulary
 
-COLUMNS = "{:<14}{:<18}{:>12}"
+COLUMNS = "{:<16}{:<18}{:>12}"
 
 
 def summarise(network: CharLSTM, window: int) -> str:

@@ -1,0 +1,78 @@
+"""Names and files of a training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.errors import NameTaken, SettingError
+from model.folder import NAME_PATTERN, TrainingFolder, check_name, new_folder, safe_name
+
+
+def touch(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+
+
+def test_a_book_gives_its_name() -> None:
+    assert new_folder(Path("models"), "old_walks (1609)", None).name == "old-walks-1609"
+
+
+def test_a_taken_name_gets_the_next_number(tmp_path: Path) -> None:
+    touch(tmp_path / "walks.safetensors")
+    touch(tmp_path / "walks-2" / "resume.safetensors")  # killed before its first model
+    assert new_folder(tmp_path, "walks", None).name == "walks-3"
+
+
+def test_a_name_chosen_by_hand_is_never_replaced(tmp_path: Path) -> None:
+    touch(tmp_path / "walks.safetensors")
+    with pytest.raises(NameTaken, match="--resume"):
+        new_folder(tmp_path, "walks", "walks")
+
+
+def test_an_empty_folder_takes_no_name(tmp_path: Path) -> None:
+    (tmp_path / "walks").mkdir()
+    assert new_folder(tmp_path, "walks", "walks").name == "walks"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "-x", "a b", "x" * 65, "a\n"])
+def test_names_that_are_no_file_names_are_refused(name: str) -> None:
+    with pytest.raises(SettingError, match="--name"):
+        check_name(name)
+
+
+@given(st.text())
+def test_any_stem_gives_a_name_that_is_allowed(stem: str) -> None:
+    assert NAME_PATTERN.fullmatch(safe_name(stem))
+
+
+def test_improvements_are_ranked_by_loss_and_pruned_to_the_best(tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path, "walks")
+    for epoch, loss in ((1, 2.5), (2, 1.75), (10, 1.5), (11, 10.25)):
+        touch(folder.improvement(epoch, loss))
+    touch(folder.resume)
+    assert [path.name for path in folder.improvements()] == [
+        "weights-improvement-10-1.5000.safetensors",
+        "weights-improvement-02-1.7500.safetensors",
+        "weights-improvement-01-2.5000.safetensors",
+        "weights-improvement-11-10.2500.safetensors",
+    ]
+    folder.prune(0)
+    assert len(folder.improvements()) == 4
+    folder.prune(2)
+    assert [path.name[20:22] for path in folder.improvements()] == ["10", "02"]
+    assert folder.resume.exists()
+
+
+def test_what_killed_writers_left_is_swept_away(tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path, "walks")
+    touch(tmp_path / ".walks.safetensors.123.tmp")
+    touch(folder.kept / ".resume.safetensors.123.tmp")
+    touch(tmp_path / ".other.safetensors.123.tmp")
+    touch(folder.model)
+    folder.sweep()
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {".other.safetensors.123.tmp", "walks.safetensors"}

@@ -1,0 +1,62 @@
+"""Recipes: the tutorial's figures, what suits a book's length, and wishes."""
+
+from __future__ import annotations
+
+import pytest
+
+from model.config import NetworkConfig
+from model.errors import SettingError
+from model.network import CharLSTM
+from model.recipes import TUTORIAL, Recipe, Wishes, adapt_recipe, recipe_for
+
+
+def test_the_tutorials_recipe_is_the_tutorials() -> None:
+    recipe = recipe_for("tutorial", 94_372)
+    assert recipe is TUTORIAL
+    assert (recipe.rows, recipe.window, recipe.epochs) == (64, 100, 30)
+    assert (recipe.optimizer, recipe.learning_rate, recipe.dropout) == ("adam", 1e-3, 0.2)
+    assert (recipe.monitor, recipe.held_out, recipe.keep) == ("training", 0.0, 0)
+    assert CharLSTM(recipe.network_config(48)).parameter_count == 1_852_464
+
+
+@pytest.mark.parametrize("characters", [2_000, 94_372, 1_115_394, 10_000_000, 60_000_000])
+def test_a_longer_book_gets_a_network_no_smaller_and_no_more_epochs(characters: int) -> None:
+    recipe, longer = (recipe_for("default", length) for length in (characters, characters * 6))
+    assert recipe.hidden_size <= longer.hidden_size
+    assert recipe.epochs >= longer.epochs
+    assert recipe.dropout >= longer.dropout
+
+
+def test_the_network_for_a_book_of_sonnets_is_small_enough_to_ship() -> None:
+    network = CharLSTM(recipe_for("default", 94_372).network_config(48))
+    assert network.parameter_count * 4 < 8_000_000
+
+
+def test_wishes_take_the_place_of_settings() -> None:
+    network = NetworkConfig(vocabulary_size=9, hidden_size=32, layers=3, embedding_size=8)
+    recipe = adapt_recipe(recipe_for("default", 94_372), Wishes(7, "training", network))
+    assert (recipe.epochs, recipe.monitor) == (7, "training")
+    assert (
+        recipe.network_config(20).model_copy(update={"vocabulary_size": 9, "dropout": 0.0})
+        == network
+    )
+
+
+def test_no_wish_changes_nothing() -> None:
+    assert adapt_recipe(TUTORIAL, Wishes()) == TUTORIAL
+
+
+def test_the_tutorial_can_watch_a_held_out_tenth_but_keeps_its_network() -> None:
+    network = NetworkConfig(vocabulary_size=9, hidden_size=32)
+    recipe = adapt_recipe(TUTORIAL, Wishes(monitor="validation", network=network))
+    assert (recipe.monitor, recipe.held_out, recipe.hidden_size) == ("validation", 0.1, 256)
+
+
+def test_an_impossible_wish_is_told_with_its_range() -> None:
+    with pytest.raises(SettingError, match="epochs is 0"):
+        adapt_recipe(TUTORIAL, Wishes(epochs=0))
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(SettingError, match="momentum"):
+        Recipe.checked(name="default", momentum=0.9)
