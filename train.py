@@ -45,7 +45,6 @@ from model import (
     Book,
     BookMissing,
     BookTooLong,
-    Card,
     Engine,
     EpochEnd,
     JsonVoice,
@@ -111,18 +110,12 @@ class Session:
         seconds = arguments.seconds
         if arguments.resume:
             folder = TrainingFolder(arguments.out, check_name(arguments.name or self.stem))
-            self.keeper = Keeper.resume(folder, self.book, wishes, device=device, seconds=seconds)
+            self.keeper = Keeper.resume(folder, self.book, wishes, device, seconds=seconds)
         else:
             folder = new_folder(arguments.out, self.stem, arguments.name)
             recipe = adapt_recipe(recipe_for(arguments.recipe, len(self.book.text)), wishes)
             self.keeper = Keeper.begin(
-                folder,
-                self.book,
-                recipe,
-                device=device,
-                seed=arguments.seed,
-                start=start,
-                seconds=seconds,
+                folder, self.book, recipe, device, seed=arguments.seed, start=start, seconds=seconds
             )
         self.folder = folder
         self.training = self.keeper.training
@@ -217,9 +210,12 @@ class Session:
 
     def finish(self) -> None:
         """Measure the best model, draw the chart, write the poem, and say where everything is."""
+        from model.chart import draw_losses  # matplotlib takes a second to load
+
         best = self.keeper.complete()
         card = best.card
-        self.draw_chart(card)
+        title = f"{card.book_title}: the {card.recipe} recipe"
+        write_atomically(self.folder.chart, draw_losses(card.history, title))
         if self.recipe.name == "tutorial":
             self.write_as_the_tutorial_does()
         else:
@@ -258,12 +254,6 @@ class Session:
             self.voice.letter(character)
         write_atomically(self.folder.poem, f"{seed}{written}\n".encode())
         self.voice.say("poem", "", text=written)
-
-    def draw_chart(self, card: Card) -> None:
-        from model.chart import draw_losses  # matplotlib takes a second to load
-
-        title = f"{card.book_title}: the {card.recipe} recipe"
-        write_atomically(self.folder.chart, draw_losses(card.history, title))
 
 
 def read_paths(paths: Sequence[Path]) -> Book:

@@ -32,8 +32,8 @@ class Keeper:
         folder: TrainingFolder,
         book: Book,
         recipe: Recipe,
-        *,
         device: torch.device,
+        *,
         seed: int,
         start: Model | None = None,
         seconds: float | None = None,
@@ -57,8 +57,8 @@ class Keeper:
         folder: TrainingFolder,
         book: Book,
         wishes: Wishes,
-        *,
         device: torch.device,
+        *,
         seconds: float | None = None,
     ) -> Keeper:
         """Make the training that was interrupted in `folder`, to go on for `seconds` at most.
@@ -104,7 +104,7 @@ class Keeper:
     def complete(self) -> Model:
         """Measure the best model, put the figures on its card, and return it."""
         best = load_model(self.folder.model)
-        training_loss, held_out_loss = self.training.measure(best.network)
+        training_loss, held_out_loss = self.training.measure(best.network.to(self.training.device))
         figures = {
             "training_loss": training_loss,
             "held_out_loss": held_out_loss,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import NoReturn, Protocol
 
@@ -61,10 +62,9 @@ class PlainVoice:
 class JsonVoice:
     """One JSON object per event on stdout; progress at most twice a second."""
 
-    def __init__(self) -> None:
-        self._told = 0.0
-        self._speed: float | None = None  # characters per second, of late
-        self._since = (0.0, 0)
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._told: tuple[float, int] | None = None  # when, and after how many characters
         self._characters = 0
 
     def say(self, event: str, sentence: str, **facts: object) -> None:
@@ -75,20 +75,21 @@ class JsonVoice:
 
     def progress(self, progress: Progress) -> None:
         self._characters += progress.characters
-        now = time.monotonic()
-        if now - self._told < PROGRESS_EVERY_SECONDS:
-            return
-        then, before = self._since
-        if before:
-            self._speed = round((self._characters - before) / (now - then))
-        self._told, self._since = now, (now, self._characters)
-        left = (progress.epochs - progress.epoch + 1) * progress.steps - progress.step
+        now, speed, seconds_left = self._clock(), None, None
+        if self._told is not None:
+            then, before = self._told
+            if now - then < PROGRESS_EVERY_SECONDS:
+                return
+            speed = (self._characters - before) / (now - then)
+            left = (progress.epochs - progress.epoch + 1) * progress.steps - progress.step
+            seconds_left = round(left * progress.characters / speed, 1)
+        self._told = now, self._characters
         self.say(
             "progress",
             "",
             **asdict(progress),
-            characters_per_second=self._speed,
-            seconds_left=self._speed and round(left * progress.characters / self._speed, 1),
+            characters_per_second=speed and round(speed),
+            seconds_left=seconds_left,
         )
 
     def letter(self, character: str) -> None:
