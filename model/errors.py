@@ -174,7 +174,7 @@ class TrainingError(ModelError):
 class NameTaken(TrainingError):
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"There is a model {path} already. "
+            f"The name is taken: {path} is there already. "
             "Choose another --name, or go on with that training by --resume."
         )
         self.path = path

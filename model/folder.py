@@ -76,9 +76,13 @@ class TrainingFolder:
         for path in (*self.out.glob(f".{self.name}.*.tmp"), *self.kept.glob(".*.tmp")):
             path.unlink(missing_ok=True)
 
-    @property
-    def is_taken(self) -> bool:
-        return self.model.exists() or any(self.kept.glob(f"*{SUFFIX}"))
+    def taken_by(self) -> Path | None:
+        """Return a file that a new training of this name would replace, or None.
+
+        It need not be a model: a book of that name may lie in the same folder.
+        """
+        outcomes = (self.model, self.chart, self.poem, *self.kept.glob(f"*{SUFFIX}"))
+        return next((path for path in outcomes if path.exists()), None)
 
 
 def safe_name(stem: str) -> str:
@@ -106,13 +110,14 @@ def new_folder(out: Path, stem: str, name: str | None) -> TrainingFolder:
     """
     if name is not None:
         folder = TrainingFolder(out, check_name(name))
-        if folder.is_taken:
-            raise NameTaken(folder.model)
+        taken_by = folder.taken_by()
+        if taken_by:
+            raise NameTaken(taken_by)
         return folder
     base = safe_name(stem)
     number = 1
     folder = TrainingFolder(out, base)
-    while folder.is_taken:
+    while folder.taken_by():
         number += 1
         folder = TrainingFolder(out, f"{base}-{number}")
     return folder

@@ -30,7 +30,7 @@ class Recipe(Settings):
     shuffle: bool = True  # passages in another order each epoch
     held_out: float = Field(default=0.1, ge=0.0, le=0.5)  # the book's tail, never trained on
     # how it learns
-    epochs: int = Field(default=12, ge=1, le=10_000)
+    epochs: int = Field(default=11, ge=1, le=10_000)
     optimizer: Literal["adamw", "adam"] = "adamw"
     learning_rate: float = Field(default=5e-3, gt=0.0, le=1.0)  # 1e-3–6e-3
     schedule: Literal["cosine", "constant"] = "cosine"

@@ -33,6 +33,12 @@ def test_a_name_chosen_by_hand_is_never_replaced(tmp_path: Path) -> None:
         new_folder(tmp_path, "walks", "walks")
 
 
+def test_a_book_beside_the_models_is_not_replaced_by_its_poem(tmp_path: Path) -> None:
+    """`train.py walks.txt --out .` once wrote the sample poem over the book."""
+    touch(tmp_path / "walks.txt")
+    assert new_folder(tmp_path, "walks", None).poem.name == "walks-2.txt"
+
+
 def test_an_empty_folder_takes_no_name(tmp_path: Path) -> None:
     (tmp_path / "walks").mkdir()
     assert new_folder(tmp_path, "walks", "walks").name == "walks"

@@ -1,0 +1,113 @@
+"""What is on disk at each moment of a training."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.book import Book, openings, read_book
+from model.checkpoint import load_model, read_card
+from model.errors import CheckpointUnwritable, ResumeMismatch
+from model.folder import TrainingFolder
+from model.keeper import Keeper
+from model.recipes import Recipe, Wishes
+from model.resume import load_training
+from model.training import EpochEnd
+from tests.texts import VERSES, quatrains
+
+CPU = torch.device("cpu")
+BOOK = read_book(VERSES.encode(), "A Walk")
+RECIPE = Recipe(
+    name="default", embedding_size=6, hidden_size=10, rows=4, window=16, epochs=5, keep=2
+)
+
+
+def begin(out: Path, book: Book = BOOK, recipe: Recipe = RECIPE) -> Keeper:
+    return Keeper.begin(TrainingFolder(out, "walks"), book, recipe, CPU, seed=7)
+
+
+def train(keeper: Keeper) -> None:
+    for event in keeper.training.run():
+        if isinstance(event, EpochEnd):
+            keeper.end_epoch(event)
+
+
+def test_an_improvement_is_kept_twice_and_its_card_tells_of_it(tmp_path: Path) -> None:
+    keeper = begin(tmp_path)
+    end = next(event for event in keeper.training.run() if isinstance(event, EpochEnd))
+    path = keeper.end_epoch(end)
+    assert path is not None
+    assert path.name == f"weights-improvement-01-{end.watched:.4f}.safetensors"
+    assert path.read_bytes() == keeper.folder.model.read_bytes()
+    card = read_card(path)
+    assert (card.name, card.book_title, card.book_sha256) == ("walks", "A Walk", BOOK.sha256)
+    assert (card.book_characters, card.lower_case) == (len(VERSES), True)
+    assert (card.epoch, card.loss, card.held_out_loss) == (1, end.watched, end.watched)
+    assert card.openings == openings(VERSES.lower())
+    assert card.history == (end.losses,)
+    assert card.training["seed"] == 7
+    assert Recipe.checked(**{k: v for k, v in card.training.items() if k != "seed"}) == RECIPE
+    assert load_training(keeper.folder.resume).standing.epoch == 2
+
+
+def test_an_epoch_that_is_no_better_changes_no_model(tmp_path: Path) -> None:
+    keeper = begin(tmp_path)
+    keeper.training.standing = keeper.training.standing.model_copy(update={"best": 0.1})
+    end = next(event for event in keeper.training.run() if isinstance(event, EpochEnd))
+    assert keeper.end_epoch(end) is None
+    assert not keeper.folder.model.exists()
+    assert keeper.folder.resume.exists()
+
+
+def test_only_the_best_few_are_kept(tmp_path: Path) -> None:
+    keeper = begin(tmp_path)
+    train(keeper)
+    assert len(keeper.training.standing.history) == 5
+    assert len(keeper.folder.improvements()) == 2
+    best = keeper.folder.improvements()[0]
+    assert load_model(best).card.loss == keeper.training.standing.best
+
+
+def test_a_complete_model_carries_its_losses_and_their_history(tmp_path: Path) -> None:
+    keeper = begin(tmp_path)
+    train(keeper)
+    model = keeper.complete()
+    assert model.card.history == keeper.training.standing.history
+    assert model.card.held_out_loss == pytest.approx(keeper.training.standing.best, abs=1e-5)
+    assert model.card.training_loss is not None
+    assert model.card == read_card(keeper.folder.model)
+
+
+def test_an_interruption_before_the_first_model_leaves_one(tmp_path: Path) -> None:
+    keeper = begin(tmp_path)
+    list(islice(keeper.training.run(), 5))
+    keeper.interrupt()
+    assert load_model(keeper.folder.model).card.epoch == 0
+    assert load_training(keeper.folder.resume).standing.step == 5
+
+
+def test_a_resumed_training_goes_on_and_may_be_made_longer(tmp_path: Path) -> None:
+    keeper = begin(tmp_path)
+    list(islice(keeper.training.run(), 5))
+    keeper.interrupt()
+    again = Keeper.resume(keeper.folder, BOOK, Wishes(epochs=9), CPU, seconds=100.0)
+    assert (again.training.standing.step, again.training.standing.seed) == (5, 7)
+    assert again.training.recipe == RECIPE.model_copy(update={"epochs": 9})
+    assert again.training.seconds_limit == pytest.approx(100.0 + keeper.training.standing.seconds)
+
+
+def test_another_book_is_not_resumed(tmp_path: Path) -> None:
+    keeper = begin(tmp_path)
+    keeper.save_standing()
+    other = read_book(quatrains(30).encode(), "A Walk")
+    with pytest.raises(ResumeMismatch, match="book"):
+        Keeper.resume(keeper.folder, other, Wishes(), CPU)
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "walks").write_text("in the way")
+    with pytest.raises(CheckpointUnwritable, match="walks"):
+        begin(tmp_path).save_standing()
