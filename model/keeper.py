@@ -47,6 +47,10 @@ class Keeper:
             start=start,
             seconds_limit=seconds,
         )
+        try:
+            training.rehearse()
+        except RuntimeError:  # what a processor promises, its library may lack
+            training.use_precision("float32")
         if device.type == "cpu":
             training.use_threads(choose_threads(training.rehearse, torch.get_num_threads()))
         return cls(folder, book, training)

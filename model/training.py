@@ -144,6 +144,10 @@ class Training:
         torch.set_num_threads(threads)
         self.standing = self.standing.model_copy(update={"threads": threads})
 
+    def use_precision(self, precision: Precision) -> None:
+        """Compute activations and gradients in this precision from now on."""
+        self.standing = self.standing.model_copy(update={"precision": precision})
+
     def rehearse(self) -> None:
         """Do the work of one step and leave no trace of it, so that it can be timed."""
         standing, state = self.standing, self.state
@@ -156,6 +160,8 @@ class Training:
     def take_up(self, standing: Standing, state: State | None) -> None:
         """Go on from another Training's standing; its tensors have been put in place already."""
         self.standing = standing.model_copy(update={"recipe": self.recipe})
+        if choose_precision(self.device) == "float32":  # another machine than before
+            self.use_precision("float32")
         self.state = state
         self._began = self._clock() - standing.seconds
         torch.set_num_threads(standing.threads)

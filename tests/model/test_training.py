@@ -8,16 +8,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from model.checkpoint import Card, Model
-from model.config import NetworkConfig
-from model.descent import dropped_recurrence, learning_rate
-from model.errors import StartMismatch, TrainingDiverged
-from model.inheritance import adopt_weights
-from model.network import CharLSTM
-from model.processor import choose_threads
+from model.errors import TrainingDiverged
 from model.recipes import TUTORIAL, Recipe
 from model.training import EpochEnd, Progress, Training
-from model.vocabulary import Vocabulary
 from tests.texts import RHYME, VERSES
 
 TINY = Recipe(
@@ -156,83 +149,3 @@ def test_a_loss_that_is_no_number_is_an_error() -> None:
         training.network.head.bias.fill_(math.nan)
     with pytest.raises(TrainingDiverged, match="epoch 1"):
         list(training.run())
-
-
-@pytest.mark.parametrize(
-    ("share", "expected"),
-    [(0.0, 0.02), (0.025, 0.5), (0.05, 1.0), (0.525, 0.51), (1.0, 0.02), (7.0, 0.02)],
-)
-def test_the_learning_rate_warms_up_and_falls_by_half_a_cosine(
-    share: float, expected: float
-) -> None:
-    recipe = TINY.model_copy(update={"learning_rate": 1.0, "warmup": 0.05, "final_rate": 0.02})
-    assert learning_rate(recipe, share) == pytest.approx(expected)
-
-
-def test_the_tutorials_learning_rate_is_constant() -> None:
-    assert {learning_rate(TUTORIAL, share) for share in (0.0, 0.5, 1.0)} == {1e-3}
-
-
-def test_dropped_recurrent_weights_come_back_and_have_no_gradient() -> None:
-    torch.manual_seed(0)
-    network = CharLSTM(NetworkConfig(vocabulary_size=5, embedding_size=3, hidden_size=6))
-    weight = network.lstms[0].get_parameter("weight_hh_l0")
-    before = weight.detach().clone()
-    with dropped_recurrence(network, 0.5):
-        dropped = weight.detach() == 0.0
-        network(torch.tensor([[1, 2, 3, 4]]))[0].sum().backward()
-    assert torch.equal(weight, before)
-    assert 0.3 < dropped.float().mean().item() < 0.7
-    assert weight.grad is not None
-    assert torch.equal(weight.grad == 0.0, dropped)
-
-
-def test_weights_of_another_model_are_taken_over_by_character() -> None:
-    old, new = Vocabulary("abc"), Vocabulary("bcd")
-    theirs = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4))
-    ours = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4))
-    fresh = ours.head.weight[2].clone()
-    adopt_weights(ours, new, Model(theirs, old, make_card(), "00"))
-    assert ours.embedding is not None
-    assert theirs.embedding is not None
-    assert torch.equal(ours.embedding.weight[:2], theirs.embedding.weight[1:])
-    assert torch.equal(ours.head.weight[:2], theirs.head.weight[1:])
-    assert torch.equal(ours.head.weight[2], fresh)
-    assert torch.equal(
-        ours.lstms[1].get_parameter("weight_hh_l0"), theirs.lstms[1].get_parameter("weight_hh_l0")
-    )
-
-
-def test_weights_of_another_size_are_refused() -> None:
-    theirs = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=8))
-    ours = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4))
-    with pytest.raises(StartMismatch, match="hidden_size 8, this training has 4"):
-        adopt_weights(ours, Vocabulary("abc"), Model(theirs, Vocabulary("abc"), make_card(), "00"))
-
-
-@pytest.mark.parametrize(("slow", "chosen"), [(1, 2), (2, 1)])
-def test_the_faster_number_of_threads_is_chosen(slow: int, chosen: int) -> None:
-    before = torch.get_num_threads()
-    now = 0.0
-
-    def step() -> None:
-        nonlocal now
-        now += 5.0 if torch.get_num_threads() == slow else 1.0
-
-    try:
-        assert choose_threads(step, 2, clock=lambda: now) == chosen == torch.get_num_threads()
-    finally:
-        torch.set_num_threads(before)
-
-
-def make_card() -> Card:
-    return Card(
-        name="old",
-        book_title="",
-        book_sha256="",
-        book_characters=0,
-        created="",
-        recipe="default",
-        lower_case=True,
-        loss=1.0,
-    )
