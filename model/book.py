@@ -116,7 +116,7 @@ def openings(text: str, limit: int = MAX_OPENINGS) -> tuple[str, ...]:
     Each has at most OPENING_CHARACTERS characters and is cut between words where it can be.
 
     >>> openings("1\\nWhat is the matter?\\nNothing.\\n\\nThen go to sleep, my dear.")
-    ('Then go to sleep, my dear.', 'What is the matter?')
+    ('What is the matter?', 'Then go to sleep, my dear.')
     """
     found: dict[str, None] = {}
     for passage in re.split(r"\n\s*\n", text):

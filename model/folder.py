@@ -73,8 +73,11 @@ class TrainingFolder:
 
     def sweep(self) -> None:
         """Delete what killed writers of this name left half written."""
-        for path in (*self.out.glob(f".{self.name}.*.tmp"), *self.kept.glob(".*.tmp")):
-            path.unlink(missing_ok=True)
+        try:
+            for path in (*self.out.glob(f".{self.name}.*.tmp"), *self.kept.glob(".*.tmp")):
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise CheckpointUnwritable(self.out, error.strerror or str(error)) from error
 
     def taken_by(self) -> Path | None:
         """Return a file that a new training of this name would replace, or None.

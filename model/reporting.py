@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
@@ -30,6 +31,8 @@ class PlainVoice:
 
     def __init__(self) -> None:
         self._bar: tqdm[NoReturn] | None = None
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a terminal may lack the book's letters
 
     def say(self, event: str, sentence: str, **facts: object) -> None:
         tqdm.write(sentence, file=sys.stdout)
@@ -68,9 +71,7 @@ class JsonVoice:
         self._characters = 0
 
     def say(self, event: str, sentence: str, **facts: object) -> None:
-        sys.stdout.write(
-            json.dumps({"event": event, **facts}, ensure_ascii=False, allow_nan=False) + "\n"
-        )
+        sys.stdout.write(json.dumps({"event": event, **facts}, allow_nan=False) + "\n")
         sys.stdout.flush()
 
     def progress(self, progress: Progress) -> None:
