@@ -84,7 +84,7 @@ class FakeDraft:
 
     async def _permission(self) -> None:
         """Wait until the test lets the next piece go, or the draft is cancelled."""
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.poet.piece_seconds)
         if self.poet.gate is None:
             return
         waits = {
@@ -110,11 +110,17 @@ class FakePoet:
     """
 
     def __init__(
-        self, text: str = VERSE, *, alphabet: str | None = None, piece_characters: int = 16
+        self,
+        text: str = VERSE,
+        *,
+        alphabet: str | None = None,
+        piece_characters: int = 16,
+        piece_seconds: float = 0.0,
     ) -> None:
         self.text = text
         self.alphabet = alphabet  # None: knows every character
         self.piece_characters = piece_characters
+        self.piece_seconds = piece_seconds  # asleep before each piece, where the clock is simulated
         self.gate: asyncio.Semaphore | None = None
         self.full = False
         self.place = 0

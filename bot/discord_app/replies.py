@@ -79,8 +79,8 @@ def plain_words(content: str, names: Mapping[str, str]) -> str:
         kind, number, emoji = match.groups()
         if emoji:
             return str(emoji)
-        kind = kind.replace("!", "")
-        return f"{kind[0]}{names.get(f'{kind}{number}', 'somebody' if kind == '@' else 'it')}"
+        key = f"{kind.replace('!', '')}{number}"
+        return f"{key[0]}{names.get(key, 'somebody' if key[0] == '@' else 'somewhere')}"
 
     return _TOKEN.sub(words, content)
 
