@@ -126,9 +126,8 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] = os.en
 def _sentence(error: ErrorDetails) -> str:
     """Say what is wrong with a setting.
 
-    >>> _sentence({"type": "extra_forbidden", "loc": ("web", "prot"), "msg": "", "input": 1})
-    "unknown key web.prot = 1; [web] knows enabled, host, port, allowed_hosts, trusted_proxies, \
-metrics_public, max_streams, poems_per_minute."
+    >>> _sentence({"type": "extra_forbidden", "loc": ("wob",), "msg": "", "input": 1})
+    'unknown key wob = 1; the file knows models, writing, discord, web.'
     """
     parts = [str(part) for part in error["loc"] if not isinstance(part, int)]
     key, value = ".".join(parts), error["input"]

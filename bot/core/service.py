@@ -200,9 +200,7 @@ class Service:
         await self._poet.close()
 
     async def _begin(self, request: PoemRequest, first_text: Callable[[], None]) -> Writing:
-        if self._closing:
-            raise ShuttingDown
-        settings = self._settle(request)
+        settings = self.check(request)
         self._begin_cooldown(request.asker.member)
         try:
             model = await asyncio.to_thread(self._library.find, request.model)
@@ -219,6 +217,15 @@ class Service:
 
     def _count(self, request: PoemRequest, outcome: str) -> None:
         self.metrics.requests.labels(request.asker.door, outcome).inc()
+
+    def check(self, request: PoemRequest) -> PoemSettings:
+        """Return the settings that `request` would be written with, at once and without a place.
+
+        Raises what needs no look at a model: ShuttingDown and BadSetting.
+        """
+        if self._closing:
+            raise ShuttingDown
+        return self._settle(request)
 
     def _settle(self, request: PoemRequest) -> PoemSettings:
         """Fill in the defaults and check every range; raise BadSetting."""

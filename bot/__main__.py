@@ -1,0 +1,229 @@
+"""The command line, and the place where the bot's parts are joined.
+
+python -m bot                 every front end that is configured, until Ctrl-C
+python -m bot console         a prompt: each line is a seed
+python -m bot write SEED      one poem on stdout
+python -m bot models          what is installed
+
+Exit: 0 done, 2 wrong use or bad input (one sentence on stderr), 130 Ctrl-C in console and write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from bot import console
+from bot.composition import compose_library, compose_service
+from bot.config import TOKEN_VARIABLE, Config, load_config
+from bot.core.errors import BadConfig, BotError
+from bot.core.metrics import watch_loop_lag
+from bot.core.records import RANGES, Asker, PoemRequest
+from bot.core.service import Service
+
+if TYPE_CHECKING:  # imported when they are opened: the command line starts sooner without
+    from bot.discord_app.door import DiscordDoor
+
+log = logging.getLogger("bot")
+
+WRONG_USE = 2
+INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
+TERMINAL = Asker("terminal:")
+
+
+class Parser(argparse.ArgumentParser):
+    """Answers wrong use with one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(WRONG_USE, f"{message}. See: {self.prog} --help\n")
+
+
+def make_parser() -> Parser:
+    parser = Parser(prog="python -m bot", description="Sonneteer, a bot that writes verse.")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config.toml")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    prompt = commands.add_parser("console", help="a prompt where each line is a seed")
+    write = commands.add_parser("write", help="one poem on stdout")
+    write.add_argument("seed", metavar="SEED", help='opening words; "" opens at random')
+    write.add_argument("--json", action="store_true", help="print one JSON object on one line")
+    for command in (prompt, write):
+        _add_settings(command)
+    commands.add_parser("models", help="what is installed")
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", metavar="NAME|FILE", help="default: as in config.toml")
+    parser.add_argument("--random-seed", type=int, metavar="N", help=str(RANGES["random_seed"]))
+    parser.add_argument("--temperature", type=float, metavar="X", help=str(RANGES["temperature"]))
+    parser.add_argument("--top-k", type=int, metavar="N", help="the N likeliest characters; 0: off")
+    parser.add_argument("--top-p", type=float, metavar="X", help="the likeliest X of 1; 1: off")
+    parser.add_argument("--min-p", type=float, metavar="X", help="X of the likeliest; 0: off")
+    parser.add_argument("--greedy", action="store_true", help="always the likeliest character")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--chars", type=int, metavar="N", help=str(RANGES["characters"]))
+    length.add_argument("--lines", type=int, metavar="N", help=str(RANGES["lines"]))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    console.prepare_streams()
+    arguments = make_parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.INFO if arguments.command is None else logging.WARNING,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        config = load_config(arguments.config)
+        match arguments.command:
+            case "models":
+                print(console.render_models(compose_library(config).models()))  # noqa: T201
+            case "write" | "console":
+                _write(config, arguments)
+            case _:
+                asyncio.run(serve(config))
+    except BotError as error:
+        sys.stderr.write(f"{error}\n")
+        return WRONG_USE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our stdout, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _write(config: Config, arguments: argparse.Namespace) -> None:
+    library = compose_library(config)
+    model = arguments.model
+    if model is not None and _is_path(model):
+        model = library.add_file(Path(model)).sha256
+    request = PoemRequest(
+        asker=TERMINAL,
+        seed=getattr(arguments, "seed", ""),
+        model=model,
+        random_seed=arguments.random_seed,
+        lines=arguments.lines,
+        characters=arguments.chars,
+        temperature=arguments.temperature,
+        top_k=arguments.top_k,
+        top_p=arguments.top_p,
+        min_p=arguments.min_p,
+        greedy=arguments.greedy,
+    )
+    service = compose_service(config, library)
+    out, err = sys.stdout, sys.stderr
+    with asyncio.Runner() as runner:
+        try:
+            if arguments.command == "write":
+                runner.run(console.write_poem(service, request, out, err, as_json=arguments.json))
+            else:
+                console.converse(service, request, runner.run, lines=sys.stdin, out=out, err=err)
+        finally:
+            runner.run(service.close(grace_seconds=0))
+
+
+def _is_path(model: str) -> bool:
+    return model.endswith(".safetensors") or os.sep in model or Path(model).is_file()
+
+
+async def serve(config: Config) -> None:
+    """Open every door that is configured; return when a signal asks to stop."""
+    if not config.web.enabled and config.token is None:
+        raise BadConfig(
+            f"There is nothing to run: {TOKEN_VARIABLE} is not set and the web page is turned "
+            "off ([web] enabled in config.toml). Turn one of them on."
+        )
+    service = compose_service(config)
+    stop = _stop_signal()
+    async with AsyncExitStack() as doors:
+        lag = asyncio.create_task(watch_loop_lag(service.metrics))
+        doors.callback(lag.cancel)
+        model = await service.warm_up()
+        log.info("the model %s (%s) is ready", model.name, model.book)
+        discord = _make_discord_door(config, service)
+        if config.web.enabled:
+            await _open_page(config, service, doors, discord)
+        if discord is not None and config.token is not None:
+            doors.push_async_callback(discord.close)
+            await _first(stop, discord.run(config.token.get_secret_value()))
+        else:
+            log.info("not on Discord; to be, set %s (README.md tells how)", TOKEN_VARIABLE)
+            await stop.wait()
+        log.info("stopping: poems being written are finished first")
+        await service.close(grace_seconds=config.writing.stop_seconds)
+
+
+async def _first(stop: asyncio.Event, running: Coroutine[Any, Any, None]) -> None:
+    """Wait for `stop`, or for the end of `running`, whose error is raised.
+
+    `running` goes on after a stop: its door is closed when poems have been finished.
+    """
+    tasks = {asyncio.create_task(stop.wait()), asyncio.create_task(running)}
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+
+
+def _stop_signal() -> asyncio.Event:
+    """Return an event that Ctrl-C or SIGTERM sets."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows, where Ctrl-C raises KeyboardInterrupt
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _open_page(
+    config: Config, service: Service, doors: AsyncExitStack, discord: DiscordDoor | None
+) -> None:
+    from bot.web.app import create_app, start
+
+    web = config.web
+    app = create_app(
+        service,
+        allowed_hosts=[web.host, *web.allowed_hosts],
+        trusted_proxies=web.trusted_proxies,
+        metrics_public=web.metrics_public,
+        max_streams_per_client=web.max_streams,
+        poems_per_minute=web.poems_per_minute,
+        gateway_ready=None if discord is None else lambda: discord.ready,
+    )
+    runner = await start(app, web.host, web.port)
+    doors.push_async_callback(runner.cleanup)
+    for host, port, *_ in runner.addresses:
+        log.info("the page is at http://%s:%d", f"[{host}]" if ":" in host else host, port)
+
+
+def _make_discord_door(config: Config, service: Service) -> DiscordDoor | None:
+    if config.token is None:
+        return None
+    from bot.discord_app.client import SonneteerBot
+    from bot.discord_app.door import DiscordDoor
+    from bot.discord_app.live import Tempo
+
+    settings = config.discord
+    tempo = Tempo(edit_seconds=settings.edit_seconds)
+
+    def make_bot(message_content: bool) -> SonneteerBot:
+        return SonneteerBot(
+            service,
+            prefix=settings.prefix,
+            data_folder=config.home / settings.data_folder,
+            message_content=message_content,
+            api_url=settings.api_url,
+            tempo=tempo,
+        )
+
+    return DiscordDoor(make_bot, message_content=settings.message_content)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

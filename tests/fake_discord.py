@@ -1,0 +1,417 @@
+"""A small Discord on loopback: real sockets, so that the real discord.py can be put to the test.
+
+It speaks as much of REST v10 and of the gateway as the bot uses, remembers what was said, and
+breaks where a test asks for it: `fail` for requests, `drop` for the gateway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+TOKEN = "token-of-the-fake"
+APPLICATION, BOT, GUILD, CHANNEL, MEMBER = 10, 11, 20, 30, 40
+EPOCH = 1_420_070_400_000
+MESSAGE_CONTENT = 1 << 15
+JOINED = "2026-01-01T00:00:00+00:00"
+DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID, HELLO, ACK = 0, 1, 2, 6, 7, 9, 10, 11
+
+Payload = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An answer in place of the right one. With `after`, the request takes effect all the same."""
+
+    status: int
+    body: Payload | str = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    after: bool = False
+    cut: bool = False  # the connection is cut instead of an answer
+
+
+def rate_limit(retry_after: float, *, everywhere: bool = False) -> Fault:
+    body = {"message": "slow down", "retry_after": retry_after, "global": everywhere}
+    return Fault(429, body, {"Via": "1.1 fake"})
+
+
+def _user(user_id: int, name: str, *, bot: bool = False) -> Payload:
+    return {
+        "id": str(user_id),
+        "username": name,
+        "discriminator": "0",
+        "global_name": name,
+        "avatar": None,
+        "bot": bot,
+    }
+
+
+class FakeDiscord:
+    """One guild with one channel and one member. Use it inside `serve()`."""
+
+    def __init__(self, *, approves_message_content: bool = True) -> None:
+        self.approves_message_content = approves_message_content
+        self.messages: dict[int, Payload] = {}
+        self.requests: list[tuple[str, str, Any]] = []
+        self.commands: list[Payload] = []
+        self.identified: list[Payload] = []
+        self.resumed = 0
+        self.close_codes: list[int] = []  # for the next connections, after they identify
+        self.url = ""
+        self._faults: list[tuple[str, re.Pattern[str], Fault]] = []
+        self._ids = itertools.count((1_760_000_000_000 - EPOCH) << 22, 1 << 22)
+        self._nonces: dict[str, int] = {}
+        self._originals: dict[str, int] = {}  # interaction token → message
+        self._events: list[Payload] = []
+        self._socket: web.WebSocketResponse | None = None
+        self._transport: asyncio.Transport | None = None
+        self._changed = asyncio.Condition()
+
+    # What tests do
+
+    def fail(self, method: str, path: str, faults: Iterable[Fault]) -> None:
+        """Answer the next requests whose path matches the pattern with `faults`, in turn."""
+        self._faults += [(method, re.compile(path), fault) for fault in faults]
+
+    async def say(self, content: str) -> int:
+        """Let the member write a message."""
+        message = self._message(MEMBER, {"content": content})
+        me = _user(BOT, "Sonneteer", bot=True)
+        message["mentions"] = [me] if f"<@{BOT}>" in content else []
+        await self.emit("MESSAGE_CREATE", message)
+        return int(message["id"])
+
+    async def slash(self, name: str, options: dict[str, Any]) -> str:
+        """Let the member send a slash command; return the interaction's token."""
+        number = self._next_id()
+        kinds: dict[type, int] = {str: 3, int: 4, float: 10}
+        given = [
+            {"name": key, "type": kinds[type(value)], "value": value}
+            for key, value in options.items()
+        ]
+        command = next(one for one in self.commands if one["name"] == name)
+        data = {"id": command["id"], "name": name, "type": 1, "options": given}
+        await self.emit("INTERACTION_CREATE", self._interaction(number, 2, data))
+        return f"interaction-{number}"
+
+    async def press(self, message: Payload, label: str) -> str:
+        """Let the member press a button; return the interaction's token."""
+        number = self._next_id()
+        buttons = [one for row in message["components"] for one in row["components"]]
+        custom_id = next(one["custom_id"] for one in buttons if one["label"] == label)
+        data = {"custom_id": custom_id, "component_type": 2}
+        await self.emit(
+            "INTERACTION_CREATE", {**self._interaction(number, 3, data), "message": message}
+        )
+        return f"interaction-{number}"
+
+    async def delete(self, message_id: int) -> None:
+        self.messages.pop(message_id, None)
+        where = {"id": str(message_id), "channel_id": str(CHANNEL), "guild_id": str(GUILD)}
+        await self.emit("MESSAGE_DELETE", where)
+
+    async def emit(self, event: str, payload: Payload) -> None:
+        """Send an event, now or when the bot resumes."""
+        self._events.append(payload := {"t": event, "s": len(self._events) + 1, "d": payload})
+        await self._send({"op": DISPATCH, **payload})
+        await self._notify()
+
+    async def drop(self, code: int | None = None) -> None:
+        """Close the gateway with `code`, or cut the connection when it is None."""
+        socket, self._socket = self._socket, None
+        assert socket is not None
+        if code is not None:
+            await socket.close(code=code)
+        elif self._transport is not None:
+            self._transport.abort()
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait for something to be true after a request or a gateway event."""
+        async with asyncio.timeout(20), self._changed:
+            await self._changed.wait_for(condition)
+
+    @property
+    def answers(self) -> list[Payload]:
+        """The bot's messages as they are now, oldest first."""
+        return [one for one in self.messages.values() if one["author"]["id"] == str(BOT)]
+
+    @property
+    def contents(self) -> list[str]:
+        return [answer["content"] for answer in self.answers]
+
+    # Serving
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[FakeDiscord]:
+        app = web.Application()
+        app.router.add_get("/gateway/", self._gateway)
+        app.router.add_route("*", "/api/v10/{path:.*}", self._rest)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}/api/v10"
+        self._gateway_url = f"ws://{host}:{port}/gateway/"
+        try:
+            yield self
+        finally:
+            await runner.cleanup()
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    def _next_id(self) -> int:
+        return next(self._ids)
+
+    # REST
+
+    async def _rest(self, request: web.Request) -> web.StreamResponse:
+        path = f"/{request.match_info['path']}"
+        body = await self._body(request)
+        self.requests.append((request.method, path, body))
+        if request.headers.get("Authorization") != f"Bot {TOKEN}" and "/webhooks/" not in path:
+            return _json({"message": "401: Unauthorized", "code": 0}, status=401)
+        fault = self._fault(request.method, path)
+        if fault is None or fault.after:
+            answer = await self._act(request.method, path, body)
+        await self._notify()
+        if fault is None:
+            return answer
+        if fault.cut and request.transport is not None:
+            request.transport.abort()
+        if isinstance(fault.body, str):
+            answer = web.Response(text=fault.body, content_type="text/html", status=fault.status)
+        else:
+            answer = _json(fault.body, fault.status)
+        answer.headers.update(fault.headers)
+        return answer
+
+    async def _body(self, request: web.Request) -> Any:
+        if request.content_type == "multipart/form-data":
+            form = await request.post()
+            return json.loads(str(form["payload_json"]))
+        return await request.json() if request.can_read_body else None
+
+    def _fault(self, method: str, path: str) -> Fault | None:
+        for number, (faulty_method, pattern, fault) in enumerate(self._faults):
+            if method == faulty_method and pattern.search(path):
+                del self._faults[number]
+                return fault
+        return None
+
+    async def _act(self, method: str, path: str, body: Any) -> web.Response:
+        match [method, *path.strip("/").split("/")]:
+            case ["GET", "users", "@me"]:
+                return _json(_user(BOT, "Sonneteer", bot=True))
+            case ["GET", "oauth2", "applications", "@me"]:
+                return _json(self._application())
+            case ["GET", "gateway", "bot"]:
+                return _json(self._gateway_info())
+            case ["PUT", "applications", _, "commands"]:
+                self.commands = [self._command(command) for command in body]
+                return _json(self.commands)
+            case ["POST", "channels", _, "typing"]:
+                return web.Response(status=204)
+            case ["POST", "channels", _, "messages"]:
+                return _json(await self._post(body))
+            case ["POST", "interactions", _, token, "callback"]:
+                return await self._callback(token, body)
+            case ["POST", "webhooks", _, token]:
+                return _json(await self._follow_up(token, body))
+            case [_, "channels", _, "messages", number] | [_, "webhooks", _, _, "messages", number]:
+                own = path.split("/")[3]
+                message_id = self._originals.get(own, 0) if number == "@original" else int(number)
+                return await self._on_message(method, message_id, body)
+        return _json({"message": f"no {method} {path}", "code": 0}, status=404)
+
+    async def _on_message(self, method: str, message_id: int, body: Any) -> web.Response:
+        message = self.messages.get(message_id)
+        if message is None:
+            return _json({"message": "Unknown Message", "code": 10008}, status=404)
+        if method == "DELETE":
+            await self.delete(message_id)
+            return web.Response(status=204)
+        if method == "PATCH":
+            changes = {key: body[key] for key in ("content", "components", "flags") if key in body}
+            message.update(changes, edited_timestamp=JOINED)
+            await self.emit("MESSAGE_UPDATE", message)
+        return _json(message)
+
+    async def _post(self, body: Payload) -> Payload:
+        nonce = str(body.get("nonce"))
+        if body.get("enforce_nonce") and nonce in self._nonces:
+            return self.messages[self._nonces[nonce]]
+        message = self._message(BOT, body)
+        self._nonces[nonce] = int(message["id"])
+        await self.emit("MESSAGE_CREATE", message)
+        return message
+
+    async def _callback(self, token: str, body: Payload) -> web.Response:
+        if body["type"] in (4, 5):
+            message = self._message(BOT, body.get("data") or {"content": ""})
+            message["webhook_id"] = str(APPLICATION)
+            message["thinking"] = body["type"] == 5
+            self._originals[token] = int(message["id"])
+        return _json({"interaction": {"id": token.split("-")[1], "type": 2}})
+
+    async def _follow_up(self, token: str, body: Payload) -> Payload:
+        original = self.messages.get(self._originals.get(token, 0))
+        if original is not None and original.pop("thinking", False):
+            original.update(content=body["content"], components=body.get("components", []))
+            return original
+        message = self._message(BOT, body)
+        message["webhook_id"] = str(APPLICATION)
+        await self.emit("MESSAGE_CREATE", message)
+        return message
+
+    # Payloads
+
+    def _message(self, author: int, body: Payload) -> Payload:
+        number = self._next_id()
+        by_bot = author == BOT
+        message = {
+            "id": str(number),
+            "type": 0,
+            "channel_id": str(CHANNEL),
+            "guild_id": str(GUILD),
+            "author": _user(author, "Sonneteer" if by_bot else "ann", bot=by_bot),
+            "member": {"roles": [], "joined_at": JOINED, "deaf": False, "mute": False, "flags": 0},
+            "content": body.get("content", ""),
+            "components": body.get("components", []),
+            "flags": body.get("flags", 0),
+            "timestamp": JOINED,
+            "edited_timestamp": None,
+            "tts": False,
+            "mention_everyone": False,
+            **{key: [] for key in ("mentions", "mention_roles", "attachments", "embeds")},
+            "pinned": False,
+        }
+        self.messages[number] = message
+        return message
+
+    def _interaction(self, number: int, kind: int, data: Payload) -> Payload:
+        member = {"roles": [], "joined_at": JOINED, "deaf": False, "mute": False, "flags": 0}
+        return {
+            "id": str(number),
+            "application_id": str(APPLICATION),
+            "type": kind,
+            "token": f"interaction-{number}",
+            "version": 1,
+            "guild_id": str(GUILD),
+            "channel_id": str(CHANNEL),
+            "channel": self._channel(),
+            "member": {**member, "user": _user(MEMBER, "ann"), "permissions": "0"},
+            "data": data,
+            "locale": "en-US",
+            "entitlements": [],
+            "authorizing_integration_owners": {"0": str(GUILD)},
+            "context": 0,
+            "attachment_size_limit": 10_000_000,
+        }
+
+    def _command(self, command: Payload) -> Payload:
+        identity = {"id": str(self._next_id()), "application_id": str(APPLICATION)}
+        return {**command, **identity, "version": "1", "default_member_permissions": None}
+
+    def _application(self) -> Payload:
+        owner = _user(MEMBER, "ann")
+        texts = {"name": "Sonneteer", "description": "", "verify_key": "", "icon": None}
+        flags = {"bot_public": True, "bot_require_code_grant": False, "flags": 0}
+        return {"id": str(APPLICATION), "owner": owner, "team": None, **texts, **flags}
+
+    def _gateway_info(self) -> Payload:
+        limit = {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1}
+        return {"url": self._gateway_url, "shards": 1, "session_start_limit": limit}
+
+    def _channel(self) -> Payload:
+        return {
+            "id": str(CHANNEL),
+            "type": 0,
+            "name": "verse",
+            "position": 0,
+            "permission_overwrites": [],
+            "nsfw": False,
+            "parent_id": None,
+        }
+
+    def _guild(self) -> Payload:
+        everyone = {"id": str(GUILD), "name": "@everyone", "permissions": str(2**53 - 1)}
+        look = {"color": 0, "hoist": False, "position": 0, "managed": False, "mentionable": False}
+        return {
+            "id": str(GUILD),
+            "name": "Readers",
+            "owner_id": str(MEMBER),
+            "roles": [{**everyone, **look}],
+            "channels": [self._channel()],
+            "member_count": 2,
+            **{key: [] for key in ("members", "emojis", "stickers", "features", "threads")},
+            **{key: [] for key in ("voice_states", "presences", "stage_instances")},
+        }
+
+    # The gateway
+
+    async def _gateway(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        self._transport = request.transport
+        await socket.send_json({"op": HELLO, "d": {"heartbeat_interval": 41_250}})
+        async for received in socket:
+            if received.type is not WSMsgType.TEXT:
+                break
+            order = json.loads(received.data)
+            match order["op"]:
+                case 1:
+                    await socket.send_json({"op": ACK})
+                case 2:
+                    await self._identify(socket, order["d"])
+                case 6:
+                    await self._resume(socket, order["d"]["seq"])
+        return socket
+
+    async def _identify(self, socket: web.WebSocketResponse, identity: Payload) -> None:
+        self.identified.append(identity)
+        wants_content = bool(identity["intents"] & MESSAGE_CONTENT)
+        if wants_content and not self.approves_message_content:
+            await socket.close(code=4014)
+        elif self.close_codes:
+            await socket.close(code=self.close_codes.pop(0))
+        else:
+            self._socket = socket
+            self._events.clear()
+            hello = {
+                "v": 10,
+                "user": _user(BOT, "Sonneteer", bot=True),
+                "guilds": [{"id": str(GUILD), "unavailable": True}],
+                "session_id": "session",
+                "resume_gateway_url": self._gateway_url,
+                "application": {"id": str(APPLICATION), "flags": 0},
+            }
+            await self.emit("READY", hello)
+            await self.emit("GUILD_CREATE", self._guild())
+
+    async def _resume(self, socket: web.WebSocketResponse, seen: int) -> None:
+        self.resumed += 1
+        self._socket = socket
+        for event in self._events[seen:]:
+            await self._send({"op": DISPATCH, **event})
+        await self.emit("RESUMED", {})
+
+    async def _send(self, payload: Payload) -> None:
+        if self._socket is not None and not self._socket.closed:
+            await self._socket.send_json(payload)
+
+
+def _json(payload: Any, status: int = 200) -> web.Response:
+    """Answer as Discord does: discord.py reads JSON only where no charset is named."""
+    kind = {"Content-Type": "application/json"}
+    return web.Response(body=json.dumps(payload).encode(), headers=kind, status=status)
