@@ -179,7 +179,8 @@ class FakeDiscord:
         path = f"/{request.match_info['path']}"
         body = await self._body(request)
         self.requests.append((request.method, path, body))
-        if request.headers.get("Authorization") != f"Bot {TOKEN}" and "/webhooks/" not in path:
+        by_token = path.startswith(("/webhooks/", "/interactions/"))  # theirs is in the path
+        if not by_token and request.headers.get("Authorization") != f"Bot {TOKEN}":
             return _json({"message": "401: Unauthorized", "code": 0}, status=401)
         fault = self._fault(request.method, path)
         if fault is None or fault.after:
@@ -244,6 +245,7 @@ class FakeDiscord:
         if method == "PATCH":
             changes = {key: body[key] for key in ("content", "components", "flags") if key in body}
             message.update(changes, edited_timestamp=JOINED)
+            message.pop("thinking", None)
             await self.emit("MESSAGE_UPDATE", message)
         return _json(message)
 

@@ -19,7 +19,7 @@ from bot.discord_app.cogs.help import Help
 from bot.discord_app.cogs.poems import Poems
 from bot.discord_app.commands_sync import sync_commands
 from bot.discord_app.live import Tempo
-from bot.discord_app.screens import NO_MENTIONS, InteractionScreen, MessageScreen
+from bot.discord_app.screens import FAILURES, NO_MENTIONS, InteractionScreen, MessageScreen
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class SonneteerBot(commands.Bot):
         self._data_folder = data_folder
         self._api_url = api_url
         self._tempo = tempo
-        self.was_ready = False
+        self.was_connected = False
         if api_url != OFFICIAL_API:
             use_api(api_url)
 
@@ -138,8 +138,16 @@ class SonneteerBot(commands.Bot):
         if self.application_id is not None:
             log.info("invite the bot with %s", invite_url(self.application_id))
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the gateway is open; `is_ready` stays true while it is lost."""
+        socket = self.ws
+        return socket is not None and socket.open and socket.session_id is not None
+
+    async def on_connect(self) -> None:
+        self.was_connected = True
+
     async def on_ready(self) -> None:
-        self.was_ready = True
         log.info("on Discord, on %d servers", len(self.guilds))
 
     async def on_command_error(
@@ -153,5 +161,5 @@ class SonneteerBot(commands.Bot):
 async def _tell(screen: InteractionScreen | MessageScreen, error: Exception) -> None:
     try:
         await screen.refuse(sentence_for(error))
-    except (discord.DiscordException, OSError) as failure:
+    except FAILURES as failure:
         log.warning("a member could not be told: %r", failure)

@@ -13,6 +13,8 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot.discord_app.screens import FAILURES
+
 log = logging.getLogger(__name__)
 
 FILE_NAME = "discord-commands.json"
@@ -30,7 +32,7 @@ async def sync_commands(tree: app_commands.CommandTree[Any], folder: Path | None
         return False
     try:
         await tree.sync()
-    except (discord.DiscordException, app_commands.AppCommandError, OSError) as error:
+    except FAILURES as error:
         log.warning("the slash commands could not be sent to Discord: %s", error)
         return False
     log.info("the slash commands were sent to Discord")

@@ -59,16 +59,16 @@ class DiscordDoor:
 
     @property
     def ready(self) -> bool:
-        """Whether the gateway is connected."""
+        """Whether the gateway is open."""
         bot = self._bot
-        return bot is not None and not bot.is_closed() and bot.is_ready()
+        return bot is not None and not bot.is_closed() and bot.is_connected
 
     async def run(self, token: str) -> None:
         """Be on Discord until `close`; raise DiscordRefused."""
         pause = self._pause_seconds
         while not self._closed.is_set():
             bot = self._bot = self._make_bot(self._message_content)
-            was_ready = False
+            was_connected = False
             try:
                 async with bot:
                     await bot.start(token)
@@ -89,8 +89,8 @@ class DiscordDoor:
                     return
                 log.exception("the connection to Discord ended; trying again in %.0f s", pause)
             finally:
-                was_ready = bot.was_ready
-            pause = self._pause_seconds if was_ready else min(2 * pause, MAX_PAUSE_SECONDS)
+                was_connected = bot.was_connected
+            pause = self._pause_seconds if was_connected else min(2 * pause, MAX_PAUSE_SECONDS)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._closed.wait()

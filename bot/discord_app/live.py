@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import discord
 
 from bot.discord_app.replies import Part
-from bot.discord_app.screens import Screen
+from bot.discord_app.screens import FAILURES, Screen
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,7 @@ class LiveReply:
         self._pace = pace
         self._tempo = tempo
         self._shown = ""
+        self._doubtful = False  # the answer to a send was lost: an earlier text may stand there
         self._stopped = False
         self._nap: asyncio.Task[None] | None = None
 
@@ -118,21 +119,23 @@ class LiveReply:
                 self.messages.append(await self._screen.send(part, view, 0))
         except (discord.Forbidden, discord.NotFound) as error:
             raise Gone(error) from error
-        except (discord.DiscordException, OSError) as error:
+        except FAILURES as error:
             log.debug("an edit was lost: %r", error)
+            self._doubtful = not self.messages
             await self._rest(self._tempo.edit_seconds)
         else:
-            self._shown = part.content
+            self._shown = "" if self._doubtful else part.content
+            self._doubtful = False
 
     async def _replace(self, number: int, part: Part, view: discord.ui.View | None) -> None:
         """Bring a message to its last state, or say it in a new one."""
         message = self.messages[number]
         try:
             await self._insist(lambda: self._screen.edit(message, part, view))
-        except (discord.DiscordException, OSError) as error:
+        except FAILURES as error:
             log.warning("an edit failed for good, a new message says it: %r", error)
             self.messages[number] = await self._send(part, view, NEW_NUMBERS + number)
-            with suppress(discord.DiscordException, OSError):
+            with suppress(*FAILURES):
                 await message.delete()
 
     async def _send(self, part: Part, view: discord.ui.View | None, number: int) -> discord.Message:
@@ -141,7 +144,10 @@ class LiveReply:
         async def send() -> None:
             sent.append(await self._screen.send(part, view, number))
 
+        doubtful, self._doubtful = self._doubtful, False
         await self._insist(send)
+        if doubtful:
+            await self._insist(lambda: self._screen.edit(sent[-1], part, view))
         return sent[-1]
 
     async def _insist(self, call: Callable[[], Awaitable[None]]) -> None:
@@ -151,7 +157,7 @@ class LiveReply:
                 return await call()
             except (discord.Forbidden, discord.NotFound) as error:
                 raise Gone(error) from error
-            except (discord.DiscordException, OSError) as error:
+            except FAILURES as error:
                 if attempt == ATTEMPTS - 1 or _is_final(error):
                     raise
                 await asyncio.sleep(self._tempo.retry_seconds * 2**attempt)

@@ -1,7 +1,8 @@
 """Where an answer appears: under a member's message, or as the response to an interaction.
 
 Every send asks for no mentions and no embeds, because the bot around these commands may be
-somebody else's, with other defaults.
+somebody else's, with other defaults. (The original response of an interaction can only be
+edited, for which discord.py has no such flag; its links are inert like all others.)
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ import io
 from contextlib import suppress
 from typing import Any, Protocol
 
+import aiohttp
 import discord
 
 from bot.core.records import Asker
 from bot.discord_app.replies import Part, TextFile
 
+# What a request may end with: Discord said no, or nothing came back.
+FAILURES = (discord.DiscordException, aiohttp.ClientError, OSError)
 NO_MENTIONS = discord.AllowedMentions.none()
 REFUSAL = 999  # its number among an answer's messages, beyond all others
 NO_HISTORY = 160002  # a reply needs the permission to read what it replies to
@@ -75,7 +79,7 @@ class MessageScreen:
         self._typing = asyncio.create_task(self._type())
 
     async def _type(self) -> None:
-        with suppress(discord.DiscordException, OSError):
+        with suppress(*FAILURES):
             await self._message.channel.typing()
 
     async def send(self, part: Part, view: discord.ui.View | None, number: int) -> discord.Message:
@@ -119,7 +123,7 @@ class InteractionScreen:
 
     def __init__(self, interaction: discord.Interaction[Any]) -> None:
         self._interaction = interaction
-        self._attempted = False
+        self._shown = False
         self.command_id = interaction.id
         self.channel_id = interaction.channel_id or 0
         self.asker_id = interaction.user.id
@@ -130,15 +134,15 @@ class InteractionScreen:
 
     async def send(self, part: Part, view: discord.ui.View | None, number: int) -> discord.Message:
         options: dict[str, Any] = {} if view is None else {"view": view}
-        if number == 0 and self._attempted:
-            # A follow-up whose answer was lost may be there; editing the original is safe twice.
+        if number == 0:
+            # Editing may be tried again; a follow-up whose answer is lost would be there twice.
+            self._shown = True
             return await self._interaction.edit_original_response(
                 content=part.content,
                 attachments=_files(part),
                 allowed_mentions=NO_MENTIONS,
                 **options,
             )
-        self._attempted = True
         return await self._interaction.followup.send(
             part.content,
             files=_files(part),
@@ -183,7 +187,7 @@ class InteractionScreen:
     @property
     def _is_thinking(self) -> bool:
         thinking = discord.InteractionResponseType.deferred_channel_message
-        return not self._attempted and self._interaction.response.type is thinking
+        return not self._shown and self._interaction.response.type is thinking
 
     async def _complete(self, sentence: str) -> None:
         """Put something where "thinking…" stands for all, or the follow-up would end up there."""

@@ -21,7 +21,7 @@ from bot.discord_app.apologies import LoggedOnce, sentence_for
 from bot.discord_app.buttons import finished_view, growing_view
 from bot.discord_app.live import Gone, LiveReply, Pace, Tempo
 from bot.discord_app.replies import finished, growing
-from bot.discord_app.screens import Screen
+from bot.discord_app.screens import FAILURES, Screen
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class Scribe:
             await screen.refuse(sentence_for(error))
         except discord.HTTPException as failure:
             self._silenced.warn(screen.channel_id, failure)
-        except (discord.DiscordException, OSError) as failure:
+        except FAILURES as failure:
             log.warning("a member could not be told: %r", failure)
 
     def forget(self, message_id: int) -> None:
@@ -125,10 +125,9 @@ class Scribe:
         """Wait for the beginning, which must not fail the answer: it may have been typing only."""
         try:
             await beginning
-        except discord.HTTPException as error:
-            if isinstance(error, discord.Forbidden | discord.NotFound):
-                self._silenced.warn(screen.channel_id, error)
-        except (discord.DiscordException, OSError) as error:
+        except (discord.Forbidden, discord.NotFound) as error:
+            self._silenced.warn(screen.channel_id, error)
+        except FAILURES as error:
             log.debug("a beginning was lost: %r", error)
 
     async def _write(
@@ -190,5 +189,5 @@ class Scribe:
 async def _take_back(reply: LiveReply) -> None:
     """Delete what was shown of a poem that somebody has withdrawn."""
     for message in reply.messages:
-        with suppress(discord.HTTPException, OSError):
+        with suppress(*FAILURES):
             await message.delete()

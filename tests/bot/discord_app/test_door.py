@@ -125,12 +125,14 @@ async def test_a_server_error_that_discord_py_retries_is_survived(discord: FakeD
     assert [read_verse(content) for content in discord.contents] == [POEM]
 
 
-@pytest.mark.parametrize("faults", [[Fault(503)], [Fault(503, after=True)], [rate_limit(0.02)]])
-async def test_a_follow_up_that_fails_is_made_up_for(
+@pytest.mark.parametrize(
+    "faults", [[Fault(503)], [Fault(500, cut=True, after=True)], [rate_limit(0.02)]]
+)
+async def test_a_response_that_fails_is_made_up_for(
     discord: FakeDiscord, faults: list[Fault]
 ) -> None:
     async with _open(discord):
-        discord.fail("POST", "/webhooks/", faults)
+        discord.fail("PATCH", "/@original", faults)
         await discord.slash("sonnet", {"seed": "a rose"})
         await discord.until(lambda: _written(discord))
     assert [read_verse(content) for content in discord.contents] == [POEM]
