@@ -19,7 +19,6 @@ from bot.discord_app.screens import FAILURES, Screen
 
 log = logging.getLogger(__name__)
 
-MAX_PACED_CHANNELS = 1000
 NEW_NUMBERS = 100  # of messages that stand for others, beyond those of any reply
 ATTEMPTS = 4  # at what must arrive; discord.py itself tries five times on 500, 502 and 504
 
@@ -44,8 +43,9 @@ class Gone(Exception):
 class Pace:
     """When the next edit of a channel is due."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, max_channels: int = 1000) -> None:
         self._seconds = seconds
+        self._max_channels = max_channels
         self._next: dict[int, float] = {}
 
     def wait_seconds(self, channel_id: int) -> float:
@@ -54,7 +54,7 @@ class Pace:
     def take_turn(self, channel_id: int) -> float:
         """Reserve the channel's next turn and return the seconds until it."""
         wait = self.wait_seconds(channel_id)
-        if len(self._next) >= MAX_PACED_CHANNELS:
+        if len(self._next) >= self._max_channels:
             now = _now()
             self._next = {channel: due for channel, due in self._next.items() if due > now}
         self._next[channel_id] = _now() + wait + self._seconds

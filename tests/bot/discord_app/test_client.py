@@ -1,0 +1,145 @@
+"""The bot's client: its commands, its rights, and somebody else's bot around them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import discord
+import pytest
+import simcord
+from discord.ext import commands
+
+from bot.core.service import Service
+from bot.discord_app.client import SonneteerBot, add_cogs, intents, invite_url, remove_cogs
+from bot.discord_app.commands_sync import FILE_NAME
+from bot.discord_app.replies import read_verse
+from tests.bot.discord_app.conftest import FAST
+from tests.fakes import VERSE
+
+
+async def _start(bot: commands.Bot, **options: Any) -> int:
+    """Start a bot once and return how often it sent its commands to Discord."""
+    async with simcord.run(bot, **options) as env:
+        return sum(call.method == "PUT" for call in env.http_requests)
+
+
+async def test_commands_are_sent_only_when_they_have_changed(
+    service: Service, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    assert await _start(SonneteerBot(service, data_folder=folder)) == 1
+    assert await _start(SonneteerBot(service, data_folder=folder)) == 0
+    changed = SonneteerBot(service, data_folder=folder)
+
+    @changed.tree.command(name="ode", description="Write an ode")
+    async def _ode(interaction: discord.Interaction) -> None: ...
+
+    assert await _start(changed) == 1
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 99, "sha256": "x"}', "\x00\xff"])
+async def test_a_memory_that_cannot_be_read_only_costs_a_sending(
+    service: Service, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / FILE_NAME).write_text(content, "latin-1")
+    assert await _start(SonneteerBot(service, data_folder=tmp_path)) == 1
+
+
+async def test_a_data_folder_that_cannot_be_written_is_said(
+    service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "data").write_text("a file where the folder should be")
+    assert await _start(SonneteerBot(service, data_folder=tmp_path / "data")) == 1
+    assert "cannot be written" in caplog.text
+
+
+async def test_nothing_is_sent_when_the_gateway_says_ready(service: Service) -> None:
+    bot = SonneteerBot(service)
+    async with simcord.run(bot) as env:
+        for _ in range(2):
+            bot.dispatch("ready")
+        await env.settle()
+        assert sum(call.method == "PUT" for call in env.http_requests) == 1
+
+
+def test_the_invitation_asks_for_the_least_that_is_needed() -> None:
+    link = invite_url(42)
+    assert "client_id=42" in link
+    assert "scope=bot+applications.commands" in link
+    given = discord.Permissions(int(link.split("permissions=")[1].split("&")[0]))
+    assert {name for name, granted in given if granted} == {
+        "read_messages",  # discord.py's name for seeing a channel
+        "send_messages",
+        "send_messages_in_threads",
+        "attach_files",
+        "read_message_history",
+    }
+
+
+@pytest.mark.parametrize("message_content", [True, False])
+def test_only_one_intent_is_privileged(message_content: bool) -> None:
+    wanted = {name for name, asked in intents(message_content=message_content) if asked}
+    extra = {"message_content"} if message_content else set()
+    assert wanted == {"guilds", "guild_messages", "dm_messages"} | extra
+
+
+async def test_nothing_the_bot_says_can_ping_anybody(service: Service) -> None:
+    bot = SonneteerBot(service)
+    allowed = bot.allowed_mentions
+    assert allowed is not None
+    assert not any((allowed.everyone, allowed.users, allowed.roles, allowed.replied_user))
+    await bot.close()
+
+
+class TestSomebodyElsesBot:
+    """A host with its own help, default mentions and a command of its own."""
+
+    @pytest.fixture
+    def simcord_bot(self, service: Service) -> commands.Bot:
+        host = commands.Bot("?", intents=discord.Intents.all())
+
+        async def setup_hook() -> None:
+            await add_cogs(host, service, prefix="?", talk=False, tempo=FAST)
+            await host.tree.sync()
+
+        host.setup_hook = setup_hook  # type: ignore[method-assign]
+        return host
+
+    async def test_it_gets_the_commands_and_nobody_is_pinged(
+        self, simcord_env: simcord.Env
+    ) -> None:
+        guild = simcord_env.create_guild()
+        channel = guild.create_text_channel("verse")
+        ann = guild.add_member(simcord_env.create_user("ann"))
+        await ann.send(channel, "?sonnet @everyone")
+        message = channel.last_message
+        assert message is not None
+        assert read_verse(message.content) == f"@everyone{VERSE}"
+        assert message.flags.suppress_embeds
+        assert not message.mention_everyone
+        result = await ann.slash(channel, "sonnet", seed="a rose")
+        assert result.response is not None
+        assert read_verse(result.response.content) == f"a rose{VERSE}"
+
+    async def test_its_own_help_and_its_own_talk_stay(self, simcord_env: simcord.Env) -> None:
+        guild = simcord_env.create_guild()
+        channel = guild.create_text_channel("verse")
+        ann = guild.add_member(simcord_env.create_user("ann"))
+        assert simcord_env.bot.user is not None
+        await ann.send(channel, f"{simcord_env.bot.user.mention} good morning")
+        await ann.send_dm("good morning")
+        assert [m for m in channel.history() if m.author.bot] == []
+        assert [m for m in ann.user.dm_channel.history() if m.author.bot] == []
+        await ann.send(channel, "?help")
+        message = channel.last_message
+        assert message is not None
+        assert "Poems:" in message.content
+
+    async def test_the_commands_can_be_taken_out_again(self, simcord_env: simcord.Env) -> None:
+        host = simcord_env.bot
+        assert isinstance(host, commands.Bot)
+        await remove_cogs(host)
+        assert host.get_command("sonnet") is None
+        assert host.tree.get_command("sonnet") is None
+        assert host.get_command("help") is not None

@@ -1,0 +1,116 @@
+"""A growing reply on a screen that only remembers."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import cast
+
+import discord
+
+from bot.core.records import Asker
+from bot.discord_app.buttons import growing_view
+from bot.discord_app.live import LiveReply, Pace, Tempo
+from bot.discord_app.replies import Part
+
+TEMPO = Tempo(edit_seconds=0.02, patience_seconds=0.0, retry_seconds=0.0)
+
+
+@dataclass
+class Said:
+    """A message that a screen has taken."""
+
+    id: int
+
+
+@dataclass
+class RememberingScreen:
+    """Keeps what is shown, and when."""
+
+    command_id: int = 1
+    channel_id: int = 2
+    asker_id: int = 3
+    asker: Asker = field(default_factory=lambda: Asker("discord:3"))
+    shown: list[str] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def begin(self) -> None: ...
+
+    async def send(self, part: Part, view: discord.ui.View | None, number: int) -> discord.Message:
+        self._take(part)
+        return cast(discord.Message, Said(100 + number))
+
+    async def edit(
+        self, message: discord.Message, part: Part, view: discord.ui.View | None
+    ) -> None:
+        self._take(part)
+
+    async def refuse(self, sentence: str) -> None: ...
+
+    def _take(self, part: Part) -> None:
+        self.shown.append(part.content)
+        self.times.append(asyncio.get_running_loop().time())
+        self.news.set()
+
+
+def _buttons(_: list[int]) -> discord.ui.View:
+    return growing_view(3)
+
+
+async def test_edits_keep_the_pace_and_show_the_latest_text() -> None:
+    screen, words = RememberingScreen(), ["one"]
+    reply = LiveReply(screen, Pace(TEMPO.edit_seconds), TEMPO)
+    following = asyncio.create_task(reply.follow(lambda: Part(words[-1]), growing_view(3)))
+    while len(screen.shown) < 4:
+        words.append(f"{words[-1]}+")
+        await asyncio.sleep(0)
+    reply.stop()
+    await following
+    gaps = [late - early for early, late in zip(screen.times, screen.times[1:], strict=False)]
+    assert min(gaps) >= TEMPO.edit_seconds * 0.9
+    assert len(words) > 10  # many came between the edits, which did not show them
+    await reply.finish([Part("the end")], _buttons)
+    assert screen.shown[-1] == "the end"
+    assert screen.times[-1] - screen.times[-2] >= TEMPO.edit_seconds * 0.9
+
+
+async def test_two_replies_in_a_channel_share_its_pace() -> None:
+    pace = Pace(0.02)
+    screens = [RememberingScreen(), RememberingScreen()]
+    replies = [LiveReply(screen, pace, TEMPO) for screen in screens]
+    for reply in replies:
+        await reply.finish([Part("sent")], _buttons)
+    await asyncio.gather(*(reply.finish([Part("edited")], _buttons) for reply in replies))
+    first, second = sorted(screen.times[-1] for screen in screens)
+    assert second - first >= 0.018
+
+
+async def test_what_has_not_changed_is_not_sent_again() -> None:
+    screen = RememberingScreen()
+    reply = LiveReply(screen, Pace(0.0), Tempo(0.0, 0.0, 0.0))
+    following = asyncio.create_task(reply.follow(lambda: Part("the same"), growing_view(3)))
+    await screen.news.wait()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    reply.stop()
+    await following
+    assert screen.shown == ["the same"]
+
+
+async def test_a_stop_ends_the_waiting_at_once() -> None:
+    screen = RememberingScreen()
+    reply = LiveReply(screen, Pace(3600.0), Tempo(3600.0, 3600.0, 0.0))
+    following = asyncio.create_task(reply.follow(lambda: Part("x"), growing_view(3)))
+    await asyncio.sleep(0)
+    reply.stop()
+    async with asyncio.timeout(1):
+        await following
+    assert screen.shown == []
+
+
+async def test_the_pace_forgets_channels_whose_turn_is_over() -> None:
+    pace = Pace(0.0, max_channels=10)
+    for channel in range(100):
+        pace.take_turn(channel)
+    assert len(pace._next) <= 11
