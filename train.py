@@ -46,28 +46,30 @@ from model import (
     BookMissing,
     BookTooLong,
     Engine,
-    EpochEnd,
-    JsonVoice,
-    Keeper,
     LengthConfig,
     Model,
     ModelError,
-    PlainVoice,
     Request,
     SamplingConfig,
+    load_model,
+    read_books,
+    write_atomically,
+)
+from model.training import (
+    EpochEnd,
+    JsonVoice,
+    Keeper,
+    PlainVoice,
     TrainingFolder,
     Voice,
     Wishes,
     adapt_recipe,
     check_name,
     choose_device,
-    load_model,
     new_folder,
-    read_books,
     recipe_for,
     safe_name,
     summarise,
-    write_atomically,
     write_by_window,
 )
 
@@ -210,7 +212,7 @@ class Session:
 
     def finish(self) -> None:
         """Measure the best model, draw the chart, write the poem, and say where everything is."""
-        from model.chart import draw_losses  # matplotlib takes a second to load
+        from model.training.chart import draw_losses  # matplotlib takes a second to load
 
         best = self.keeper.complete()
         card = best.card

@@ -67,9 +67,8 @@ def measure(members: int, rounds: int) -> dict[str, float]:
 
 async def work(members: int, rounds: int) -> None:
     """Be the bot: start, write, and print what was seen as JSON."""
-    import bot.discord_app.client
-
     import bot.__main__  # every door, as the bot has them
+    import bot.discord_app.client
     import bot.web.app  # noqa: F401
     from bot.composition import compose_service
     from bot.config import load_config

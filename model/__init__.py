@@ -27,14 +27,7 @@ from model.errors import (
     SettingError,
 )
 from model.extent import Finish
-from model.folder import TrainingFolder, check_name, new_folder, safe_name
-from model.keeper import Keeper
 from model.network import CharLSTM
-from model.processor import choose_device
-from model.recipes import Recipe, Wishes, adapt_recipe, recipe_for
-from model.reporting import JsonVoice, PlainVoice, Voice
-from model.training import EpochEnd, Progress, Training
-from model.tutorial import summarise, write_by_window
 from model.vocabulary import Folding, Vocabulary
 
 __all__ = [
@@ -51,42 +44,24 @@ __all__ = [
     "CharLSTM",
     "Engine",
     "EngineFull",
-    "EpochEnd",
     "EpochLosses",
     "Finish",
     "Folding",
-    "JsonVoice",
-    "Keeper",
     "LengthConfig",
     "Model",
     "ModelError",
     "NetworkConfig",
     "Piece",
-    "PlainVoice",
-    "Progress",
-    "Recipe",
     "Request",
     "SamplingConfig",
     "SettingError",
-    "Training",
-    "TrainingFolder",
     "Vocabulary",
-    "Voice",
-    "Wishes",
-    "adapt_recipe",
-    "check_name",
-    "choose_device",
     "load_model",
-    "new_folder",
     "openings",
     "read_book",
     "read_books",
     "read_card",
-    "recipe_for",
-    "safe_name",
     "save_model",
     "set_threads",
-    "summarise",
     "write_atomically",
-    "write_by_window",
 ]

@@ -289,4 +289,4 @@ def test_train_py_enters_the_model_by_its_door() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith(("model", "bot"))
     }
-    assert imported == {"model", "model.chart"}
+    assert imported == {"model", "model.training", "model.training.chart"}

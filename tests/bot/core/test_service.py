@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -83,8 +84,9 @@ async def test_a_length_in_characters_is_counted_from_the_seed_as_shown() -> Non
 @pytest.mark.parametrize("name", sorted(RANGES))
 async def test_a_value_out_of_its_range_is_refused_with_the_range(name: str) -> None:
     for value in (RANGES[name].low - 1, RANGES[name].high + 1):
+        changed: dict[str, Any] = {name: value}
         with pytest.raises(BadSetting) as caught:
-            await write(fake_service(), replace(REQUEST, **{name: value}))
+            await write(fake_service(), replace(REQUEST, **changed))
         assert str(RANGES[name]) in str(caught.value)
         assert repr(value) in str(caught.value)
 

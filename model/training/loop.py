@@ -19,7 +19,11 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from model.batches import (
+from model.checkpoint import EpochLosses, Model
+from model.config import Settings
+from model.errors import TrainingDiverged
+from model.network import CharLSTM, State
+from model.training.batches import (
     count_stream_batches,
     encode_book,
     shuffle_passages,
@@ -27,15 +31,11 @@ from model.batches import (
     stream_batches,
     window_batches,
 )
-from model.checkpoint import EpochLosses, Model
-from model.config import Settings
-from model.descent import dropped_recurrence, learning_rate, make_optimizer
-from model.errors import TrainingDiverged
-from model.evaluation import evaluate_stream, evaluate_windows
-from model.inheritance import adopt_weights
-from model.network import CharLSTM, State
-from model.processor import Precision, choose_precision
-from model.recipes import Recipe
+from model.training.descent import dropped_recurrence, learning_rate, make_optimizer
+from model.training.evaluation import evaluate_stream, evaluate_windows
+from model.training.inheritance import adopt_weights
+from model.training.processor import Precision, choose_precision
+from model.training.recipes import Recipe
 from model.vocabulary import Vocabulary
 
 MAX_MEASURED = 500_000  # characters; enough for three decimals, and some seconds of work

@@ -12,7 +12,7 @@ from typing import NoReturn, Protocol
 
 from tqdm import tqdm
 
-from model.training import Progress
+from model.training.loop import Progress
 
 PROGRESS_EVERY_SECONDS = 0.5
 

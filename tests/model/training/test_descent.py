@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from model.config import NetworkConfig
-from model.descent import dropped_recurrence, learning_rate, make_optimizer
 from model.network import CharLSTM
-from model.recipes import TUTORIAL, Recipe
+from model.training.descent import dropped_recurrence, learning_rate, make_optimizer
+from model.training.recipes import TUTORIAL, Recipe
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ import torch
 from model.book import Book, openings
 from model.checkpoint import Card, Model, load_model, save_model
 from model.errors import ResumeMismatch
-from model.folder import TrainingFolder
-from model.processor import choose_threads
-from model.recipes import Recipe, Wishes, adapt_recipe
-from model.resume import load_training, restore, save_training
-from model.training import EpochEnd, Training
+from model.training.folder import TrainingFolder
+from model.training.loop import EpochEnd, Training
+from model.training.processor import choose_threads
+from model.training.recipes import Recipe, Wishes, adapt_recipe
+from model.training.resume import load_training, restore, save_training
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import torch
 
 from model.config import NetworkConfig
 from model.network import CharLSTM
-from model.recipes import TUTORIAL
-from model.tutorial import summarise, write_by_window
+from model.training.recipes import TUTORIAL
+from model.training.tutorial import summarise, write_by_window
 from model.vocabulary import Vocabulary
 
 

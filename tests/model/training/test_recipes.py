@@ -7,7 +7,7 @@ import pytest
 from model.config import NetworkConfig
 from model.errors import SettingError
 from model.network import CharLSTM
-from model.recipes import TUTORIAL, Recipe, Wishes, adapt_recipe, recipe_for
+from model.training.recipes import TUTORIAL, Recipe, Wishes, adapt_recipe, recipe_for
 
 
 def test_the_tutorials_recipe_is_the_tutorials() -> None:

@@ -11,11 +11,11 @@ import torch
 from model.book import Book, openings, read_book
 from model.checkpoint import load_model, read_card
 from model.errors import CheckpointUnwritable, ResumeMismatch
-from model.folder import TrainingFolder
-from model.keeper import Keeper
-from model.recipes import Recipe, Wishes
-from model.resume import load_training
-from model.training import EpochEnd
+from model.training.folder import TrainingFolder
+from model.training.keeper import Keeper
+from model.training.loop import EpochEnd
+from model.training.recipes import Recipe, Wishes
+from model.training.resume import load_training
 from tests.texts import VERSES, quatrains
 
 CPU = torch.device("cpu")

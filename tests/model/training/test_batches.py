@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model.batches import (
+from model.training.batches import (
     count_stream_batches,
     encode_book,
     shuffle_passages,

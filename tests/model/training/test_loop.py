@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from model.errors import TrainingDiverged
-from model.recipes import TUTORIAL, Recipe
-from model.training import EpochEnd, Progress, Training
+from model.training.loop import EpochEnd, Progress, Training
+from model.training.recipes import TUTORIAL, Recipe
 from tests.texts import RHYME, VERSES
 
 TINY = Recipe(

@@ -20,7 +20,7 @@ from model.checkpoint import write_atomically
 from model.config import Settings
 from model.errors import CheckpointForeign, CheckpointTruncated, ResumeMissing
 from model.network import State
-from model.training import Standing, Training
+from model.training.loop import Standing, Training
 
 METADATA_KEY = "sonneteer-training"
 

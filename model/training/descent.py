@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 
 from model.network import CharLSTM
-from model.recipes import Recipe
+from model.training.recipes import Recipe
 
 
 def make_optimizer(network: CharLSTM, recipe: Recipe) -> torch.optim.Optimizer:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import NameTaken, SettingError
-from model.folder import NAME_PATTERN, TrainingFolder, check_name, new_folder, safe_name
+from model.training.folder import NAME_PATTERN, TrainingFolder, check_name, new_folder, safe_name
 
 
 def touch(path: Path) -> None:

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from model.errors import CheckpointForeign, CheckpointTruncated, ResumeMissing
-from model.recipes import TUTORIAL, Recipe
-from model.resume import load_training, restore, save_training
-from model.training import Training
+from model.training.loop import Training
+from model.training.recipes import TUTORIAL, Recipe
+from model.training.resume import load_training, restore, save_training
 from tests.texts import VERSES
 
 STREAMS = Recipe(

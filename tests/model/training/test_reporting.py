@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from model.reporting import JsonVoice, PlainVoice
-from model.training import Progress
+from model.training.loop import Progress
+from model.training.reporting import JsonVoice, PlainVoice
 
 
 def step(number: int) -> Progress:

@@ -8,8 +8,8 @@ import torch
 from model.checkpoint import Card, Model
 from model.config import NetworkConfig
 from model.errors import StartMismatch
-from model.inheritance import adopt_weights
 from model.network import CharLSTM
+from model.training.inheritance import adopt_weights
 from model.vocabulary import Vocabulary
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model.errors import DeviceMissing
-from model.processor import choose_device, choose_precision, choose_threads
+from model.training.processor import choose_device, choose_precision, choose_threads
 
 CPU = torch.device("cpu")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from model.chart import draw_losses
 from model.checkpoint import EpochLosses
+from model.training.chart import draw_losses
 
 HELD_OUT = [2.1, 1.7, 1.55, 1.58]
 

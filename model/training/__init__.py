@@ -1,0 +1,33 @@
+"""The training room's door: from a book to the files of a training; serving never enters it.
+
+`chart` is not here: it loads matplotlib, which only the end of a training needs.
+"""
+
+from model.training.folder import TrainingFolder, check_name, new_folder, safe_name
+from model.training.keeper import Keeper
+from model.training.loop import EpochEnd, Progress, Training
+from model.training.processor import choose_device
+from model.training.recipes import Recipe, Wishes, adapt_recipe, recipe_for
+from model.training.reporting import JsonVoice, PlainVoice, Voice
+from model.training.tutorial import summarise, write_by_window
+
+__all__ = [
+    "EpochEnd",
+    "JsonVoice",
+    "Keeper",
+    "PlainVoice",
+    "Progress",
+    "Recipe",
+    "Training",
+    "TrainingFolder",
+    "Voice",
+    "Wishes",
+    "adapt_recipe",
+    "check_name",
+    "choose_device",
+    "new_folder",
+    "recipe_for",
+    "safe_name",
+    "summarise",
+    "write_by_window",
+]
