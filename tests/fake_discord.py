@@ -17,14 +17,25 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from tests.discord_payloads import (
+    APPLICATION,
+    BOT,
+    CHANNEL,
+    GUILD,
+    JOINED,
+    MEMBER,
+    Payload,
+    application_payload,
+    guild_payload,
+    interaction_payload,
+    message_payload,
+    user_payload,
+)
+
 TOKEN = "token-of-the-fake"
-APPLICATION, BOT, GUILD, CHANNEL, MEMBER = 10, 11, 20, 30, 40
 EPOCH = 1_420_070_400_000
 MESSAGE_CONTENT = 1 << 15
-JOINED = "2026-01-01T00:00:00+00:00"
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID, HELLO, ACK = 0, 1, 2, 6, 7, 9, 10, 11
-
-Payload = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -41,17 +52,6 @@ class Fault:
 def rate_limit(retry_after: float, *, everywhere: bool = False) -> Fault:
     body = {"message": "slow down", "retry_after": retry_after, "global": everywhere}
     return Fault(429, body, {"Via": "1.1 fake"})
-
-
-def _user(user_id: int, name: str, *, bot: bool = False) -> Payload:
-    return {
-        "id": str(user_id),
-        "username": name,
-        "discriminator": "0",
-        "global_name": name,
-        "avatar": None,
-        "bot": bot,
-    }
 
 
 class FakeDiscord:
@@ -84,7 +84,7 @@ class FakeDiscord:
     async def say(self, content: str) -> int:
         """Let the member write a message."""
         message = self._message(MEMBER, {"content": content})
-        me = _user(BOT, "Sonneteer", bot=True)
+        me = user_payload(BOT, "Sonneteer", bot=True)
         message["mentions"] = [me] if f"<@{BOT}>" in content else []
         await self.emit("MESSAGE_CREATE", message)
         return int(message["id"])
@@ -99,7 +99,7 @@ class FakeDiscord:
         ]
         command = next(one for one in self.commands if one["name"] == name)
         data = {"id": command["id"], "name": name, "type": 1, "options": given}
-        await self.emit("INTERACTION_CREATE", self._interaction(number, 2, data))
+        await self.emit("INTERACTION_CREATE", interaction_payload(number, 2, data))
         return f"interaction-{number}"
 
     async def press(self, message: Payload, label: str) -> str:
@@ -109,7 +109,7 @@ class FakeDiscord:
         custom_id = next(one["custom_id"] for one in buttons if one["label"] == label)
         data = {"custom_id": custom_id, "component_type": 2}
         await self.emit(
-            "INTERACTION_CREATE", {**self._interaction(number, 3, data), "message": message}
+            "INTERACTION_CREATE", {**interaction_payload(number, 3, data), "message": message}
         )
         return f"interaction-{number}"
 
@@ -213,9 +213,9 @@ class FakeDiscord:
     async def _act(self, method: str, path: str, body: Any) -> web.Response:
         match [method, *path.strip("/").split("/")]:
             case ["GET", "users", "@me"]:
-                return _json(_user(BOT, "Sonneteer", bot=True))
+                return _json(user_payload(BOT, "Sonneteer", bot=True))
             case ["GET", "oauth2", "applications", "@me"]:
-                return _json(self._application())
+                return _json(application_payload())
             case ["GET", "gateway", "bot"]:
                 return _json(self._gateway_info())
             case ["PUT", "applications", _, "commands"]:
@@ -279,86 +279,17 @@ class FakeDiscord:
     # Payloads
 
     def _message(self, author: int, body: Payload) -> Payload:
-        number = self._next_id()
-        by_bot = author == BOT
-        message = {
-            "id": str(number),
-            "type": 0,
-            "channel_id": str(CHANNEL),
-            "guild_id": str(GUILD),
-            "author": _user(author, "Sonneteer" if by_bot else "ann", bot=by_bot),
-            "member": {"roles": [], "joined_at": JOINED, "deaf": False, "mute": False, "flags": 0},
-            "content": body.get("content", ""),
-            "components": body.get("components", []),
-            "flags": body.get("flags", 0),
-            "timestamp": JOINED,
-            "edited_timestamp": None,
-            "tts": False,
-            "mention_everyone": False,
-            **{key: [] for key in ("mentions", "mention_roles", "attachments", "embeds")},
-            "pinned": False,
-        }
+        message = message_payload(number := self._next_id(), author, body)
         self.messages[number] = message
         return message
-
-    def _interaction(self, number: int, kind: int, data: Payload) -> Payload:
-        member = {"roles": [], "joined_at": JOINED, "deaf": False, "mute": False, "flags": 0}
-        return {
-            "id": str(number),
-            "application_id": str(APPLICATION),
-            "type": kind,
-            "token": f"interaction-{number}",
-            "version": 1,
-            "guild_id": str(GUILD),
-            "channel_id": str(CHANNEL),
-            "channel": self._channel(),
-            "member": {**member, "user": _user(MEMBER, "ann"), "permissions": "0"},
-            "data": data,
-            "locale": "en-US",
-            "entitlements": [],
-            "authorizing_integration_owners": {"0": str(GUILD)},
-            "context": 0,
-            "attachment_size_limit": 10_000_000,
-        }
 
     def _command(self, command: Payload) -> Payload:
         identity = {"id": str(self._next_id()), "application_id": str(APPLICATION)}
         return {**command, **identity, "version": "1", "default_member_permissions": None}
 
-    def _application(self) -> Payload:
-        owner = _user(MEMBER, "ann")
-        texts = {"name": "Sonneteer", "description": "", "verify_key": "", "icon": None}
-        flags = {"bot_public": True, "bot_require_code_grant": False, "flags": 0}
-        return {"id": str(APPLICATION), "owner": owner, "team": None, **texts, **flags}
-
     def _gateway_info(self) -> Payload:
         limit = {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1}
         return {"url": self._gateway_url, "shards": 1, "session_start_limit": limit}
-
-    def _channel(self) -> Payload:
-        return {
-            "id": str(CHANNEL),
-            "type": 0,
-            "name": "verse",
-            "position": 0,
-            "permission_overwrites": [],
-            "nsfw": False,
-            "parent_id": None,
-        }
-
-    def _guild(self) -> Payload:
-        everyone = {"id": str(GUILD), "name": "@everyone", "permissions": str(2**53 - 1)}
-        look = {"color": 0, "hoist": False, "position": 0, "managed": False, "mentionable": False}
-        return {
-            "id": str(GUILD),
-            "name": "Readers",
-            "owner_id": str(MEMBER),
-            "roles": [{**everyone, **look}],
-            "channels": [self._channel()],
-            "member_count": 2,
-            **{key: [] for key in ("members", "emojis", "stickers", "features", "threads")},
-            **{key: [] for key in ("voice_states", "presences", "stage_instances")},
-        }
 
     # The gateway
 
@@ -392,14 +323,14 @@ class FakeDiscord:
             self._events.clear()
             hello = {
                 "v": 10,
-                "user": _user(BOT, "Sonneteer", bot=True),
+                "user": user_payload(BOT, "Sonneteer", bot=True),
                 "guilds": [{"id": str(GUILD), "unavailable": True}],
                 "session_id": "session",
                 "resume_gateway_url": self._gateway_url,
                 "application": {"id": str(APPLICATION), "flags": 0},
             }
             await self.emit("READY", hello)
-            await self.emit("GUILD_CREATE", self._guild())
+            await self.emit("GUILD_CREATE", guild_payload())
 
     async def _resume(self, socket: web.WebSocketResponse, seen: int) -> None:
         self.resumed += 1

@@ -110,6 +110,8 @@ class SonneteerBot(commands.Bot):
         api_url: str = OFFICIAL_API,
         tempo: Tempo | None = None,
     ) -> None:
+        # Poems are silent: no word in the log about libraries for voice.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             prefix,
             help_command=None,
