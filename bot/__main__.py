@@ -16,7 +16,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -151,25 +151,17 @@ async def serve(config: Config) -> None:
         discord = _make_discord_door(config, service)
         if config.web.enabled:
             await _open_page(config, service, doors, discord)
+        waits: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
         if discord is not None and config.token is not None:
+            waits.append(asyncio.create_task(discord.run(config.token.get_secret_value())))
             doors.push_async_callback(discord.close)
-            await _first(stop, discord.run(config.token.get_secret_value()))
         else:
             log.info("not on Discord; to be, set %s (README.md tells how)", TOKEN_VARIABLE)
-            await stop.wait()
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping: poems being written are finished first")
         await service.close(grace_seconds=config.writing.stop_seconds)
-
-
-async def _first(stop: asyncio.Event, running: Coroutine[Any, Any, None]) -> None:
-    """Wait for `stop`, or for the end of `running`, whose error is raised.
-
-    `running` goes on after a stop: its door is closed when poems have been finished.
-    """
-    tasks = {asyncio.create_task(stop.wait()), asyncio.create_task(running)}
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        task.result()
+    waits[0].cancel()
+    await asyncio.gather(*waits[1:])  # whatever ended Discord for good is told
 
 
 def _stop_signal() -> asyncio.Event:

@@ -1,0 +1,213 @@
+"""The command line as a shell sees it: a child process, its two streams, its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.__main__ import main
+
+ROOT = Path(__file__).resolve().parents[2]
+SLEEP_LIMIT_SECONDS = 30.0
+
+MakeModel = Callable[..., Path]
+
+
+@pytest.fixture
+def config(tmp_path: Path, model_file: MakeModel) -> Path:
+    """A config file beside a folder with one tiny model, which is the default."""
+    model_file("harbour")
+    path = tmp_path / "config.toml"
+    path.write_text('[models]\ndefault = "harbour"\n[web]\nport = 0\n')
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISCORD_TOKEN", raising=False)
+
+
+def run(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bot", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=ROOT, input=stdin, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def answer(
+    capsys: pytest.CaptureFixture[str], *arguments: str | int | Path
+) -> tuple[int, str, str]:
+    """Run the command line in this process, where torch is loaded already."""
+    try:
+        status = main([str(argument) for argument in arguments])
+    except SystemExit as end:
+        status = int(end.code or 0)
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_write_prints_one_poem_and_nothing_else(config: Path) -> None:
+    done = run("--config", config, "write", "The sea", "--chars", "60")
+    assert done.returncode == 0
+    assert done.stdout.startswith("The sea")
+    assert len(done.stdout) == 61
+    assert done.stderr == ""
+
+
+def test_the_same_random_seed_writes_the_same_poem_after_a_restart(config: Path) -> None:
+    arguments = ("--config", config, "write", "rain", "--lines", "3", "--random-seed", "11")
+    first, second = run(*arguments), run(*arguments)
+    assert first.stdout == second.stdout != ""
+
+
+def test_json_is_one_object_on_one_line(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = answer(
+        capsys, "--config", config, "write", "rain", "--json", "--random-seed", 5, "--top-k", 9
+    )
+    assert status == 0
+    assert out.count("\n") == 1
+    poem = json.loads(out)
+    assert poem["text"].startswith("rain")
+    assert poem["lines"] == [line for line in poem["text"].split("\n") if line.strip()]
+    assert (poem["model"], poem["random_seed"], poem["settings"]["top_k"]) == ("harbour", 5, 9)
+
+
+def test_a_model_may_be_a_file(
+    config: Path, model_file: MakeModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guest = model_file("guest", folder="elsewhere")
+    status, out, _ = answer(
+        capsys, "--config", config, "write", "a", "--json", "--model", guest, "--chars", 20
+    )
+    assert status == 0
+    assert json.loads(out)["model"] == "guest"
+
+
+def test_models_lists_what_is_installed(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = answer(capsys, "--config", config, "models")
+    assert status == 0
+    assert "* harbour" in out
+    assert "The Book of Harbour" in out
+
+
+def test_a_piped_console_writes_a_poem_for_each_line(config: Path) -> None:
+    done = run("--config", config, "console", "--chars", "30", stdin="rain\nwind\n")
+    assert done.returncode == 0
+    poems = done.stdout.split("\n\n")
+    assert done.stdout.startswith("rain")
+    assert any(poem.startswith("wind") for poem in poems)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("write",), "SEED"),
+        (("write", "a", "--chars", "0"), "characters is 0; it must be between 1 and 10,000."),
+        (("write", "a", "--chars", "x"), "invalid int value: 'x'"),
+        (("write", "a", "--chars", "3", "--lines", "3"), "not allowed with"),
+        (("write", "a", "--temperature", "9"), "temperature is 9.0; it must be between 0.05 and"),
+        (("write", "a", "--temperature", "nan"), "temperature is nan; it must be between"),
+        (("write", "a", "--random-seed", "-1"), "random seed is -1; it must be between 0 and"),
+        (("write", "a", "--model", "pears"), "no model called 'pears'. Choose one of: harbour"),
+        (("write", "a", "--model", "none.safetensors"), "cannot be read"),
+        (("wrote", "a"), "invalid choice: 'wrote'"),
+    ],
+)
+def test_wrong_use_gets_one_sentence_and_exit_2(
+    config: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], sentence: str
+) -> None:
+    status, out, err = answer(capsys, "--config", config, *arguments)
+    assert (status, out) == (2, "")
+    assert sentence in err
+    assert err.count("\n") == 1
+
+
+def test_a_bad_config_gets_one_sentence_and_exit_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[web]\nport = 99999\n")
+    status, _, err = answer(capsys, "--config", path)
+    assert status == 2
+    assert err == "config.toml: web.port is 99999; it must be a whole number from 0 to 65,535.\n"
+
+
+def test_nothing_to_run_is_said(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config.write_text(config.read_text() + "enabled = false\n")
+    status, _, err = answer(capsys, "--config", config)
+    assert status == 2
+    assert "DISCORD_TOKEN is not set" in err
+
+
+def test_any_bytes_as_a_seed_are_taken(config: Path) -> None:
+    command = [sys.executable.encode(), b"-m", b"bot", b"--config", bytes(config), b"write"]
+    done = subprocess.run(
+        [*command, b"sea \xff\xfe", b"--chars", b"20"], cwd=ROOT, capture_output=True, timeout=60
+    )
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"sea")
+
+
+@pytest.fixture
+def served(config: Path) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """The bot as a child process: the process, the page's address, its log so far."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot", "--config", str(config)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stderr is not None
+    log: list[str] = []
+    for line in process.stderr:
+        log.append(line)
+        if "DISCORD_TOKEN" in line:
+            break
+    address = next(line.split()[-1] for line in log if "the page is at" in line)
+    yield process, address, log
+    process.kill()
+    process.wait()
+    process.stderr.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_running_bot_serves_the_page_and_ends_with_0(
+    served: tuple[subprocess.Popen[str], str, list[str]], number: signal.Signals
+) -> None:
+    process, address, log = served
+    assert "DISCORD_TOKEN" in log[-1]
+    with urllib.request.urlopen(f"{address}/healthz", timeout=10) as response:  # noqa: S310
+        assert json.load(response)["ok"] is True
+    with urllib.request.urlopen(address, timeout=10) as response:  # noqa: S310
+        assert b"Sonneteer" in response.read()
+    process.send_signal(number)
+    assert process.wait(timeout=SLEEP_LIMIT_SECONDS) == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to one child")
+def test_ctrl_c_at_the_console_exits_with_130(config: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot", "--config", str(config), "console", "--chars", "20"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("rain\n")
+        process.stdin.flush()
+        assert process.stdout.readline() != ""  # it is up, and about to wait for the next line
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=SLEEP_LIMIT_SECONDS) == 130
