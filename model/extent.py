@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from model.config import MAX_CHARACTERS, LengthConfig
 
+MAX_NUMBER = 4  # digits of a number that may stand over a poem; a longer line of digits is text
+
 
 class Finish(StrEnum):
     """Why a poem ended."""
@@ -18,8 +20,9 @@ class Finish(StrEnum):
 class Extent:
     """How far a poem has come, and whether it ends here.
 
-    By lines, a line counts when it is complete and not blank. Of blank lines in a row only the
-    first is shown, before the first words none, and not the line break after the last line.
+    By lines, only lines of verse count. One without words is blank; so is one that holds but a
+    short number, as books number their poems. Of blank lines in a row the first is shown, empty,
+    before the first words none, and not the line break after the last line.
     By characters, everything is shown as it comes.
     """
 
@@ -28,7 +31,8 @@ class Extent:
         *complete, current = prompt.split("\n")
         self._characters = len(prompt)  # read so far, shown or not, so that it ends in any case
         self._lines = sum(1 for line in complete if line.strip())
-        self._line_is_blank = not current.strip()
+        self._is_verse = bool(current.strip())  # the line under way, as far as it has come
+        self._held = ""  # of a line that is not verse yet
         self._blank_may_follow = bool(complete and complete[-1].strip())
 
     @property
@@ -42,15 +46,23 @@ class Extent:
         return Finish.CUT_OFF if self._characters >= MAX_CHARACTERS else None
 
     def write(self, character: str) -> str:
-        """Count `character` and return what of it is shown: itself or nothing."""
+        """Count `character` and return what is to be shown now: often itself, sometimes nothing."""
         self._characters += 1
-        if character != "\n":
-            self._line_is_blank = self._line_is_blank and character.isspace()
-            return character
-        shown = self._blank_may_follow or not self._line_is_blank
-        self._blank_may_follow = not self._line_is_blank
-        self._lines += not self._line_is_blank
-        self._line_is_blank = True
         if self._length.lines is None:
             return character
-        return character if shown and self._lines < self._length.lines else ""
+        if character == "\n":
+            return self._end_line(self._length.lines)
+        self._held += character
+        number = self._held.strip()
+        self._is_verse |= bool(number) and not (number.isdecimal() and len(number) <= MAX_NUMBER)
+        if not self._is_verse:
+            return ""
+        shown, self._held = self._held, ""
+        return shown
+
+    def _end_line(self, lines: int) -> str:
+        shown = self._is_verse or self._blank_may_follow
+        self._lines += self._is_verse
+        self._blank_may_follow = self._is_verse
+        self._is_verse, self._held = False, ""
+        return "\n" if shown and self._lines < lines else ""
