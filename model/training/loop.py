@@ -317,12 +317,15 @@ class Training:
         return self._out_of_time() or 0 < self.recipe.patience <= stale
 
     def _out_of_time(self) -> bool:
-        return self.seconds_limit is not None and self.seconds >= self.seconds_limit
+        """Whether the time is over; the first step is made in any case, so that there is a model."""
+        if self.seconds_limit is None or self.standing.steps_made == 0:
+            return False
+        return self.seconds >= self.seconds_limit
 
     def _set_learning_rate(self) -> float:
         share = self.standing.steps_made / (self.steps * self.recipe.epochs)
         if self.seconds_limit is not None:
-            share = max(share, self.seconds / self.seconds_limit)
+            share = max(share, min(1.0, self.seconds / self.seconds_limit))
         rate = learning_rate(self.recipe, share)
         for group in self.optimizer.param_groups:
             group["lr"] = rate

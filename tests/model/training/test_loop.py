@@ -143,6 +143,14 @@ def test_it_ends_when_its_time_is_over_and_takes_note_of_what_it_learnt() -> Non
     assert ends[0].improved
 
 
+def test_a_time_that_is_over_before_it_began_is_worth_one_step() -> None:
+    """On a busy machine one second passed during the start, and no model was there to generate."""
+    training = Training(VERSES, TINY, seconds_limit=0.5, clock=ticking(1.0))
+    (end,) = finish(training)
+    assert training.standing.steps_made == 1
+    assert end.improved
+
+
 def test_a_loss_that_is_no_number_is_an_error() -> None:
     training = Training(VERSES, TINY)
     with torch.no_grad():
