@@ -317,7 +317,7 @@ class Training:
         return self._out_of_time() or 0 < self.recipe.patience <= stale
 
     def _out_of_time(self) -> bool:
-        """Whether the time is over; the first step is made in any case, so that there is a model."""
+        """Whether the time is over; one step is made in any case, so that there is a model."""
         if self.seconds_limit is None or self.standing.steps_made == 0:
             return False
         return self.seconds >= self.seconds_limit
