@@ -14,7 +14,7 @@ It writes into --out DIR (default: models):
     --recipe tutorial   the classic Keras program, step for step: 4 × LSTM(256) on windows of 100
                         characters; hours without a GPU
     --epochs N          1–10,000; default by recipe and the book's length
-    --seconds N         end after N seconds at the latest; the learning rate falls in step with time
+    --seconds N         stop learning after N seconds; measuring, chart and poem take a few more
     --device auto|cpu|cuda
     --monitor validation|training   watch the held-out tenth, or learn all and watch the training
     --resume            go on with the training NAME where it was stopped or killed
@@ -51,6 +51,7 @@ from model import (
     ModelError,
     Request,
     SamplingConfig,
+    SettingError,
     load_model,
     read_books,
     write_atomically,
@@ -110,6 +111,8 @@ class Session:
         network = start.network.config if start else None
         wishes = Wishes(arguments.epochs, arguments.monitor, network)
         seconds = arguments.seconds
+        if arguments.resume and start is not None:
+            raise SettingError("--from", str(arguments.start), "left out with --resume")
         if arguments.resume:
             folder = TrainingFolder(arguments.out, check_name(arguments.name or self.stem))
             self.keeper = Keeper.resume(folder, self.book, wishes, device, seconds=seconds)

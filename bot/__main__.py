@@ -120,14 +120,19 @@ def _write(config: Config, arguments: argparse.Namespace) -> None:
     )
     service = compose_service(config, library)
     out, err = sys.stdout, sys.stderr
-    with asyncio.Runner() as runner:
-        try:
-            if arguments.command == "write":
-                runner.run(console.write_poem(service, request, out, err, as_json=arguments.json))
-            else:
-                console.converse(service, request, runner.run, lines=sys.stdin, out=out, err=err)
-        finally:
+    runner = asyncio.Runner()
+    try:
+        if arguments.command == "write":
+            runner.run(console.write_poem(service, request, out, err, as_json=arguments.json))
+        else:
+            console.converse(service, request, runner.run, lines=sys.stdin, out=out, err=err)
+    finally:
+        # Ctrl-C at the very end of a poem leaves the loop half stopped: asyncio then says
+        # "Event loop stopped before Future completed", and there is nothing left to wait for.
+        with suppress(RuntimeError):
             runner.run(service.close(grace_seconds=0))
+        with suppress(RuntimeError):
+            runner.close()
 
 
 def _is_path(model: str) -> bool:
@@ -148,6 +153,8 @@ async def serve(config: Config) -> None:
         doors.callback(lag.cancel)
         model = await service.warm_up()
         log.info("the model %s (%s) is ready", model.name, model.book)
+        if model.name != config.models.default:
+            log.warning("there is no model %r, the default in config.toml", config.models.default)
         discord = _make_discord_door(config, service)
         if config.web.enabled:
             await _open_page(config, service, doors, discord)

@@ -122,6 +122,7 @@ class FakePoet:
         self.piece_characters = piece_characters
         self.piece_seconds = piece_seconds  # asleep before each piece, where the clock is simulated
         self.gate: asyncio.Semaphore | None = None
+        self.loading: asyncio.Event | None = None  # until it is set, models are being loaded
         self.full = False
         self.place = 0
         self.failure: Exception | None = None
@@ -143,6 +144,8 @@ class FakePoet:
 
     async def load(self, model: ModelRecord) -> None:
         await asyncio.sleep(0)
+        if self.loading is not None:
+            await self.loading.wait()
         if model.name in self.unusable:
             raise ModelUnusable(model.name, "Its file is damaged.")
 

@@ -12,6 +12,7 @@ BotError
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 
@@ -50,7 +51,9 @@ class ModelUnusable(BotError):
 
 class TooSoon(BotError):
     def __init__(self, wait_seconds: float) -> None:
-        super().__init__(f"One poem at a time: please wait {wait_seconds:.0f} s and ask again.")
+        super().__init__(
+            f"One poem at a time: please wait {math.ceil(wait_seconds)} s and ask again."
+        )
         self.wait_seconds = wait_seconds
 
 

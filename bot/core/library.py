@@ -58,9 +58,11 @@ class Library:
             if record.default if wanted is None else record.name.casefold() == wanted.casefold():
                 return record
         if wanted is not None and HASH.fullmatch(wanted.lower()):
-            for record in models:
-                if record.sha256.startswith(wanted.lower()):
-                    return record
+            # Every file: a link to the model that ships holds when another one took its name.
+            for path in self._paths():
+                described = self._read(path)
+                if described is not None and described.sha256.startswith(wanted.lower()):
+                    return described
         raise UnknownModel(wanted or self._default, [record.name for record in models])
 
     def add_file(self, path: Path) -> ModelRecord:
@@ -91,7 +93,11 @@ class Library:
         except ModelUnusable as error:
             log.warning("%s", error)
             self._refused[path] = stamp
-            return None
+            if path not in self._records:
+                return None
+            # A good file was spoilt: what it held may be in memory, and goes on serving.
+            self._records[path] = (stamp, self._records[path][1])
+            return self._records[path][1]
         self._records[path] = (stamp, record)
         return record
 
@@ -101,7 +107,8 @@ class Library:
             with path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         except (ModelError, OSError) as error:
-            raise ModelUnusable(path.stem, str(error)) from error
+            # Members read this sentence: where the file lies is not their business.
+            raise ModelUnusable(path.stem, str(error).replace(str(path), path.name)) from error
         return ModelRecord(
             name=path.stem,
             path=path,

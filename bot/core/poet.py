@@ -208,6 +208,11 @@ class EnginePoet:
         self._stepping = None
         if not stepping.cancelled() and (failure := stepping.exception()) is not None:
             log.error("the torch thread stopped", exc_info=failure)
+            for draft in self._writing:  # nobody waits for what will not come
+                draft.fail(RuntimeError("the torch thread stopped"))
+            self._writing.clear()
+            self._loaded.clear()  # in whatever state their engines are
+            self._admit()
         self._start_stepping()  # orders may have come while it was leaving
 
     def _receive(self, deliveries: list[_Delivery]) -> None:
@@ -294,7 +299,8 @@ def _load(model: ModelRecord, max_rows: int) -> _Loaded:
     try:
         loaded = load_model(model.path)
     except ModelError as error:
-        raise ModelUnusable(model.name, str(error)) from error
+        sentence = str(error).replace(str(model.path), model.path.name)
+        raise ModelUnusable(model.name, sentence) from error
     return _Loaded(loaded, Engine(loaded, max_rows=max_rows))
 
 

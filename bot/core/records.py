@@ -56,7 +56,7 @@ class PoemRequest:
     asker: Asker
     seed: str = ""  # empty: a random opening of the book
     model: str | None = None  # a name, or a hash of at least 8 hexadecimal digits
-    random_seed: int | None = None  # 0…2**63-1; None: drawn
+    random_seed: int | None = None  # 0…2**53-1; None: drawn
     lines: int | None = None  # at most one of lines and characters
     characters: int | None = None
     temperature: float | None = None

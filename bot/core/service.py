@@ -206,6 +206,8 @@ class Service:
             model = await asyncio.to_thread(self._library.find, request.model)
             await self._poet.load(model)
             self._ready = True
+            if self._closing:  # while the model was being loaded
+                raise ShuttingDown
             random_seed = _either(request.random_seed, self._draw_random_seed())
             seed, prompt, notes = self._read_seed(request.seed, model, random_seed)
             allowed = _allow_for(seed, prompt, settings)

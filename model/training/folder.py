@@ -57,11 +57,11 @@ class TrainingFolder:
     def improvements(self) -> list[Path]:
         """Return the kept checkpoints, the best first."""
         ranked = [
-            (float(match[1]), path)
+            (float(match[1]), -path.stat().st_mtime_ns, path)  # of equal digits, the later is less
             for path in self.kept.glob(f"weights-improvement-*{SUFFIX}")
             if (match := IMPROVEMENT.match(path.name))
         ]
-        return [path for _, path in sorted(ranked)]
+        return [path for *_, path in sorted(ranked)]
 
     def prune(self, keep: int) -> None:
         """Delete all but the best `keep` checkpoints; 0 keeps all."""

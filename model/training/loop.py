@@ -120,7 +120,7 @@ class Training:
         self.standing = Standing(
             recipe=recipe,
             seed=seed,
-            precision=choose_precision(self.device),
+            precision=self._best_precision(),
             threads=torch.get_num_threads(),
         )
         self._clock = clock
@@ -138,6 +138,11 @@ class Training:
     def seconds(self) -> float:
         """Since the training began, pauses between standing and taking up left out."""
         return self._clock() - self._began
+
+    def _best_precision(self) -> Precision:
+        # bfloat16 cannot tell apart the scalars of an alphabet of more than 128 characters.
+        scalar = self.recipe.input == "scalar"
+        return "float32" if scalar else choose_precision(self.device)
 
     def use_threads(self, threads: int) -> None:
         """Compute with so many threads from now on."""
@@ -160,7 +165,7 @@ class Training:
     def take_up(self, standing: Standing, state: State | None) -> None:
         """Go on from another Training's standing; its tensors have been put in place already."""
         self.standing = standing.model_copy(update={"recipe": self.recipe})
-        if choose_precision(self.device) == "float32":  # another machine than before
+        if self._best_precision() == "float32":  # another machine than before
             self.use_precision("float32")
         self.state = state
         self._began = self._clock() - standing.seconds

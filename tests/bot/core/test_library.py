@@ -117,3 +117,30 @@ def test_a_file_at_the_shell_that_is_no_model_is_refused(tmp_path: Path) -> None
         library(tmp_path).add_file(tmp_path / "poem.txt")
     with pytest.raises(ModelUnusable, match="cannot be read"):
         library(tmp_path).add_file(tmp_path / "missing.safetensors")
+
+
+def test_a_hash_finds_the_shipped_model_behind_an_admins_own_of_its_name(
+    tmp_path: Path, model_file: MakeModel
+) -> None:
+    """A poem's link must hold after somebody trained the same book again."""
+    shipped = model_file("sonnets", folder="shipped", seed=1)
+    model_file("sonnets", folder="models", seed=2)
+    sha256 = hashlib.sha256(shipped.read_bytes()).hexdigest()
+    assert library(tmp_path).find(sha256[:12]).path == shipped
+
+
+def test_a_model_whose_file_was_spoilt_goes_on_being_known(
+    tmp_path: Path, model_file: MakeModel
+) -> None:
+    shelf = library(tmp_path)
+    path = model_file("apples")
+    before = shelf.find("apples")
+    path.write_bytes(path.read_bytes()[:100])
+    assert shelf.find("apples") == before
+
+
+def test_a_refusal_does_not_tell_where_the_file_lies(tmp_path: Path) -> None:
+    (tmp_path / "torn.safetensors").write_bytes(b"not a model")
+    with pytest.raises(ModelUnusable) as caught:
+        library(tmp_path).add_file(tmp_path / "torn.safetensors")
+    assert str(tmp_path) not in str(caught.value)

@@ -233,6 +233,27 @@ async def test_a_broken_step_fails_the_poems_it_wrote_and_the_next_is_written(
     assert len(await read(poet.write(order(apples)))) == 52
 
 
+async def test_a_thread_that_breaks_down_fails_its_poems_and_is_replaced(
+    poet: EnginePoet, apples: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer once waited for ever, and kept its row, when the engine failed outside a step."""
+
+    def broken(*_: object) -> bool:
+        raise ArithmeticError("no row")
+
+    await poet.load(apples)
+    draft = poet.write(order(apples, ENDLESS))
+    await first_piece(draft)
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "cancel", broken)
+        draft.cancel()
+        with pytest.raises(RuntimeError, match="thread stopped"):
+            await read(draft)
+    assert poet.running == 0
+    await poet.load(apples)
+    assert len(await read(poet.write(order(apples)))) == 52
+
+
 async def test_settings_that_the_model_refuses_are_a_bot_error(
     poet: EnginePoet, apples: ModelRecord
 ) -> None:

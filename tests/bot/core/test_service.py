@@ -206,6 +206,19 @@ async def test_a_stop_turns_new_requests_away_and_lets_poems_finish() -> None:
     assert poet.closed
 
 
+async def test_a_stop_while_a_model_is_being_loaded_turns_the_request_away() -> None:
+    poet = FakePoet()
+    service = fake_service(poet)
+    poet.loading = asyncio.Event()
+    poem = asyncio.create_task(write(service))
+    await asyncio.sleep(0)
+    await service.close(grace_seconds=0)
+    poet.loading.set()
+    with pytest.raises(ShuttingDown):
+        await poem
+    assert poet.drafts == []
+
+
 async def test_a_stop_cuts_short_what_outlasts_the_grace() -> None:
     poet = FakePoet()
     poet.gate = asyncio.Semaphore(0)
