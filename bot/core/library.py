@@ -5,7 +5,6 @@ A file that cannot be read is left out with one warning; the others go on servin
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from bot.core.errors import ModelUnusable, UnknownModel
 from bot.core.records import ModelRecord
-from model import ModelError, read_card
+from model import ModelError, load_model
 
 log = logging.getLogger(__name__)
 
@@ -103,20 +102,18 @@ class Library:
 
     def _describe(self, path: Path) -> ModelRecord:
         try:
-            card = read_card(path)
-            with path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        except (ModelError, OSError) as error:
+            model = load_model(path)  # all of it: a file with spoilt weights shall not serve
+        except ModelError as error:
             # Members read this sentence: where the file lies is not their business.
             raise ModelUnusable(path.stem, str(error).replace(str(path), path.name)) from error
         return ModelRecord(
             name=path.stem,
             path=path,
-            sha256=sha256,
-            book=card.book_title,
-            loss=card.loss,
+            sha256=model.sha256,
+            book=model.card.book_title,
+            loss=model.card.loss,
             size_bytes=path.stat().st_size,
-            created=card.created,
+            created=model.card.created,
             shipped=path.parent == self._shipped,
             default=False,
         )

@@ -301,6 +301,8 @@ def _load(model: ModelRecord, max_rows: int) -> _Loaded:
     except ModelError as error:
         sentence = str(error).replace(str(model.path), model.path.name)
         raise ModelUnusable(model.name, sentence) from error
+    if loaded.sha256 != model.sha256:
+        raise ModelUnusable(model.name, "Its file was replaced just now. Ask again.")
     return _Loaded(loaded, Engine(loaded, max_rows=max_rows))
 
 

@@ -139,6 +139,18 @@ def test_a_model_whose_file_was_spoilt_goes_on_being_known(
     assert shelf.find("apples") == before
 
 
+def test_a_new_file_with_spoilt_weights_does_not_take_the_old_models_place(
+    tmp_path: Path, model_file: MakeModel
+) -> None:
+    shelf = library(tmp_path)
+    path = model_file("apples")
+    before = shelf.find("apples")
+    raw = bytearray(path.read_bytes())
+    raw[-4:] = b"\xff\xff\xff\xff"  # the last weight is no number any more
+    path.write_bytes(raw)
+    assert shelf.find("apples") == before
+
+
 def test_a_refusal_does_not_tell_where_the_file_lies(tmp_path: Path) -> None:
     (tmp_path / "torn.safetensors").write_bytes(b"not a model")
     with pytest.raises(ModelUnusable) as caught:

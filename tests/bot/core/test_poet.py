@@ -233,6 +233,15 @@ async def test_a_broken_step_fails_the_poems_it_wrote_and_the_next_is_written(
     assert len(await read(poet.write(order(apples)))) == 52
 
 
+async def test_a_file_that_was_replaced_since_it_was_listed_is_not_taken_for_it(
+    poet: EnginePoet, apples: ModelRecord, model_file: MakeModel
+) -> None:
+    """A poem's link names the model's hash, and must not name another's."""
+    model_file("apples", seed=9)
+    with pytest.raises(ModelUnusable, match="replaced"):
+        await poet.load(apples)
+
+
 async def test_a_thread_that_breaks_down_fails_its_poems_and_is_replaced(
     poet: EnginePoet, apples: ModelRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
