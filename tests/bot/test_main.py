@@ -98,12 +98,16 @@ def test_models_lists_what_is_installed(config: Path, capsys: pytest.CaptureFixt
     assert "The Book of Harbour" in out
 
 
-def test_a_piped_console_writes_a_poem_for_each_line(config: Path) -> None:
-    done = run("--config", config, "console", "--chars", "30", stdin="rain\nwind\n")
+def test_a_piped_console_writes_a_poem_for_each_line(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--chars", "30", "--random-seed", "4")
+    done = run("--config", config, "console", *options, stdin="rain\nwind\n")
     assert done.returncode == 0
-    poems = done.stdout.split("\n\n")
-    assert done.stdout.startswith("rain")
-    assert any(poem.startswith("wind") for poem in poems)
+    alone = [
+        answer(capsys, "--config", config, "write", seed, *options) for seed in ("rain", "wind")
+    ]
+    assert done.stdout == "".join(f"{poem}\n" for _, poem, _ in alone)
 
 
 @pytest.mark.parametrize(
