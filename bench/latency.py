@@ -1,137 +1,273 @@
-"""How long members wait: many ask for a poem at the same moment, through the real service.
+"""How long members wait, and how much the service can take: open load on the real thing.
 
-    python bench/latency.py [--members 50] [--rounds 5] [--quick] [--json FILE]
+    python bench/latency.py [--rates 1 5 20 50] [--seconds 60] [--poem JSON] [--random-seed N]
+                            [--quick] [--json FILE] [--chart FILE]
 
-A fresh process is started as the bot starts, all its doors imported, with the default settings of
-config.toml and the model that ships. In each round `--members` members ask at once; those beyond
-`max_rows` stand in line. The table tells, over all rounds:
+Each phase has a process of its own, started as the bot starts, all its doors imported, with the
+settings of config.toml (limits on waiting opened wide) and the model that ships. Members come as
+a Poisson process, so that a slow answer does not slow the next question, and read their poems
+as on Discord (`crowd.py`). Asked for are poems of 600 characters; `--poem` takes any other fields
+of a PoemRequest, for example '{"lines": 14}'.
 
-    first text   from the request to the first characters from the model, seconds
-    whole poem   from the request to the end of the poem, seconds
-    loop lag     how late the event loop was at worst, milliseconds, looked at every 5 ms
-    memory       the process's peak resident set, MB
-    start        from starting the process to a loaded model, seconds
+    burst        50 members ask for a poem of 14 lines at the same moment, five times over
+    open load    a row for each rate; served: poems that ended while members came; first: to the
+                 first text from the model; whole: to the end of the poem; rows: poems written at
+                 once; lag: how late the event loop was, looked at every 5 ms; cores: busy, of
+                 those the share of the event loop's thread; req: requests to Discord for a poem
+    saturation   the highest rate that is kept up with: after the first third of a phase at least
+                 95 % as many poems end as are asked for. Found by halving between 0.5 and 1.15
+                 times what is written under far too much load
+    fairness     one guild sends 90 % of 1.5 times that rate, nine others share 10 %; Jain's
+                 index over the nine, beside a phase in which they are alone
+    Discord      what it takes to write as fast as Discord lets a bot post
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-LOOK_SECONDS = 0.005
-SEEDS = ("Shall I compare thee", "The sea", "When lamps are lit", "", "O winter", "My love")
-GOALS = {"loop lag, worst, ms": 50.0, "memory, peak, MB": 400.0, "start, s": 4.0}
+from bench.crowd_records import Phase  # noqa: E402
+from bench.figures import highest_kept  # noqa: E402
+from bench.gauges import machine  # noqa: E402
+from bench.reading import Fairness, Summary, fairness, summarise  # noqa: E402
+from bench.tables import number, table, write_json  # noqa: E402
+
+DISCORD_REQUESTS_PER_SECOND = 50  # Discord's global limit for a bot
+OVERLOAD = 4.0  # times the highest rate asked for: no machine of this kind keeps up
+LOW, HIGH = 0.5, 1.15  # of what is written under overload: where saturation is looked for
+OTHER_GUILDS = 9
+FLOOD_SHARE, FLOOD_LOAD = 0.9, 1.5  # of the load; of the saturation rate
+GOALS = {"lag p99": "≤ 20 ms", "lag worst": "≤ 50 ms", "Jain": "≥ 0.95", "memory": "≤ 350 MB"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long everything is looked at."""
+
+    rates: tuple[float, ...]
+    seconds: float  # of a rate
+    search_seconds: float  # of a step of the search
+    search_steps: int
+    flood_seconds: float
+    rounds: int
+
+
+FULL = Plan((1.0, 5.0, 20.0, 50.0), 60.0, 30.0, 5, 60.0, 5)
+QUICK = Plan((1.0, 5.0, 20.0, 50.0), 3.0, 4.0, 2, 3.0, 1)
+
+
+def measure(phase: Phase) -> dict[str, Any]:
+    """Run a phase in a fresh process; return its report, with the seconds it took to start."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "report.json"
+        command = [sys.executable, "-m", "bench.crowd", json.dumps(asdict(phase)), str(file)]
+        began = time.time()
+        subprocess.run(command, cwd=ROOT, check=True)
+        report: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return {**report, "start_seconds": report["ready"] - began}
+
+
+def tell(doing: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}  {doing} …", file=sys.stderr, flush=True)
+
+
+def burst(rounds: int) -> Summary:
+    tell("50 members at once")
+    summary = summarise(measure(Phase(rounds=rounds, poem={})))
+    print(f"\n50 members at once, {rounds} round(s), poems of 14 lines, read as they come")
+    print(f"  first text   p50 {summary.first.p50:.3f} s, p99 {summary.first.p99:.3f} s")
+    print(f"  whole poem   p50 {summary.whole.p50:.3f} s, p99 {summary.whole.p99:.3f} s")
+    print(
+        f"  {summary.served_rate:.1f} poems/s, {summary.characters_per_second:,.0f} characters/s; "
+        f"loop lag p99 {summary.lag_p99_ms:.1f} ms, worst {summary.lag_worst_ms:.1f} ms "
+        f"({GOALS['lag worst']}); {summary.peak_mb:.0f} MB; ready after "
+        f"{summary.start_seconds:.1f} s (≤ 4 s)"
+    )
+    return summary
+
+
+def open_load(base: Phase, plan: Plan) -> list[Summary]:
+    summaries = []
+    for rate in plan.rates:
+        tell(f"{rate:g} poems a second for {plan.seconds:g} s")
+        summaries.append(summarise(measure(replace(base, rate=rate, seconds=plan.seconds))))
+    print(f"\nopen load, {json.dumps(base.poem)}, {plan.seconds:g} s each")
+    show(summaries)
+    print(f"  goals: lag p99 {GOALS['lag p99']}, worst {GOALS['lag worst']}; {GOALS['memory']}")
+    return summaries
+
+
+def show(summaries: Sequence[Summary]) -> None:
+    """Print phases as a table."""
+    head = (
+        *("asked/s", "served/s", "refused", "late", "first p50", "p95", "p99 ms"),
+        *("whole p50", "p95", "p99 s", "rows", "max", "lag p99", "worst ms"),
+        *("MB", "cores", "loop", "req"),
+    )
+    rows = []
+    for one in summaries:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in one.refused.items())
+        firsts = [number(wait * 1000) for wait in (one.first.p50, one.first.p95, one.first.p99)]
+        wholes = [number(wait, 2) for wait in (one.whole.p50, one.whole.p95, one.whole.p99)]
+        rows.append(
+            (
+                *(f"{one.rate:.1f}", f"{one.served_rate:.1f}", reasons or "0"),
+                *(f"{one.unfinished}", *firsts, *wholes),
+                *(f"{one.rows_mean:.1f}", f"{one.rows_max:.0f}"),
+                *(f"{one.lag_p99_ms:.1f}", f"{one.lag_worst_ms:.1f}", f"{one.peak_mb:.0f}"),
+                *(f"{one.cores:.2f}", f"{one.loop_share:.0%}", f"{one.requests_per_poem:.1f}"),
+            )
+        )
+    print(table(head, rows, left=0))
+
+
+def search(base: Phase, plan: Plan) -> tuple[float | None, list[Summary]]:
+    """Return the saturation rate and all phases of the search, the overload first."""
+    short = replace(base, seconds=plan.search_seconds, drain_seconds=0.0)
+    tell("far too much load")
+    report = measure(replace(short, rate=OVERLOAD * max(plan.rates)))
+    overload = summarise(report)
+    seen: list[Summary] = []
+
+    def keeps_up(rate: float) -> bool:
+        tell(f"looking for saturation: {rate:.1f} poems a second")
+        seen.append(summarise(measure(replace(short, rate=rate, drain_seconds=30.0))))
+        return seen[-1].kept_up
+
+    capacity = overload.steady_rate
+    saturation = highest_kept(keeps_up, LOW * capacity, HIGH * capacity, plan.search_steps)
+    found = "not found" if saturation is None else f"{saturation:.1f} poems/s"
+    tried = ", ".join(f"{one.rate:.1f} {'yes' if one.kept_up else 'no'}" for one in seen)
+    print(f"\nsaturation: {found} (kept up with: {tried}; under overload {capacity:.1f}/s)")
+    return saturation, [overload, *seen]
+
+
+def flood(base: Phase, plan: Plan, saturation: float) -> dict[str, Any]:
+    """Compare nine guilds beside a tenth that floods with the nine alone."""
+    load = FLOOD_LOAD * saturation
+    phase = replace(base, guilds=OTHER_GUILDS, seconds=plan.flood_seconds, drain_seconds=5.0)
+    tell("nine guilds alone")
+    alone = fairness(measure(replace(phase, rate=(1 - FLOOD_SHARE) * load)))
+    tell("nine guilds beside one that floods")
+    report = measure(replace(phase, rate=load, flood_share=FLOOD_SHARE))
+    beside = fairness(report)
+    print(
+        f"\nfairness: one guild sends {FLOOD_SHARE:.0%} of {load:.1f} poems/s, nine share the rest"
+    )
+    print(
+        f"  Jain's index over the nine ({GOALS['Jain']}): written {beside.jain_served_others:.3f}, "
+        f"wait {beside.jain_wait_others:.3f}; over all ten: written {beside.jain_served_all:.3f}, "
+        f"wait {beside.jain_wait_all:.3f}"
+    )
+    print(_flood_table(alone, beside))
+    return {
+        "load": load,
+        "alone": asdict(alone),
+        "beside": asdict(beside),
+        "phase": asdict(summarise(report)),
+    }
+
+
+def _flood_table(alone: Fairness, beside: Fairness) -> str:
+    rows = [
+        ("the nine, alone", alone.others_first.p95, alone.others_whole, alone.others_served),
+        ("the nine, beside it", beside.others_first.p95, beside.others_whole, beside.others_served),
+        ("the one that floods", float("nan"), beside.flood_whole, beside.flood_served),
+    ]
+    head = ("guilds", "first p95 s", "whole p50", "p95 s", "written")
+    return table(
+        head,
+        [
+            (who, number(first, 3), number(whole.p50, 3), number(whole.p95, 3), f"{share:.0%}")
+            for who, first, whole, share in rows
+        ],
+    )
+
+
+def discord_budget(summaries: Sequence[Summary]) -> dict[str, float]:
+    """Say how many cores it takes to write as fast as Discord lets a bot post."""
+
+    def allowed(summary: Summary) -> float:
+        return DISCORD_REQUESTS_PER_SECOND / summary.requests_per_poem
+
+    nearest = min(summaries, key=lambda summary: abs(summary.served_rate - allowed(summary)))
+    poems = allowed(nearest)
+    cores = poems * nearest.cpu_per_poem
+    print(
+        f"\nDiscord: at {nearest.rate:g} poems/s a poem costs {nearest.requests_per_poem:.1f} "
+        f"requests (typing, message, edits); {DISCORD_REQUESTS_PER_SECOND} requests/s are "
+        f"{poems:.1f} poems/s; a poem costs {nearest.cpu_per_poem * 1000:.0f} ms of a core there "
+        f"({nearest.loop_share:.0%} on the event loop, {nearest.crowd_share:.1%} on making "
+        f"requests), so that takes {cores:.2f} cores"
+    )
+    return {
+        "requests_per_poem": nearest.requests_per_poem,
+        "poems_per_second": poems,
+        "cpu_seconds_per_poem": nearest.cpu_per_poem,
+        "cores": cores,
+    }
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--rates", type=float, nargs="+", metavar="N", help="poems a second")
+    parser.add_argument("--seconds", type=float, help="of each rate, and of the flood")
+    parser.add_argument("--poem", type=json.loads, metavar="JSON", help="fields of a PoemRequest")
+    parser.add_argument("--random-seed", type=int, default=1, help="of who comes when")
+    parser.add_argument("--quick", action="store_true", help="all of it, in about a minute")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="draw the waits, as PNG")
+    return parser.parse_args()
+
+
+def plan_of(asked: argparse.Namespace) -> Plan:
+    plan = QUICK if asked.quick else FULL
+    if asked.rates:
+        plan = replace(plan, rates=tuple(sorted(asked.rates)))
+    if asked.seconds:
+        plan = replace(plan, seconds=asked.seconds, flood_seconds=asked.seconds)
+    return plan
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--members", type=int, default=50)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="one round")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    rounds = 1 if arguments.quick else arguments.rounds
-    if arguments.worker:
-        asyncio.run(work(arguments.members, rounds))
-        return
-    figures = measure(arguments.members, rounds)
-    print(f"{arguments.members} members at once, {rounds} round(s)")
-    for name, value in figures.items():
-        goal = f"   goal ≤ {GOALS[name]:g}" if name in GOALS else ""
-        print(f"  {name:24} {value:10.3f}{goal}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    asked = arguments()
+    plan = plan_of(asked)
+    base = Phase(poem=asked.poem or {"characters": 600}, random_seed=asked.random_seed)
+    about = machine()
+    print(", ".join(f"{key}: {value}" for key, value in about.items()))
+    at_once = burst(plan.rounds)
+    summaries = open_load(base, plan)
+    saturation, found = search(base, plan)
+    flooded = flood(base, plan, saturation or LOW * found[0].steady_rate)
+    budget = discord_budget(summaries)
+    if asked.chart:
+        from bench.charts import latency_chart
 
-
-def measure(members: int, rounds: int) -> dict[str, float]:
-    """Run the worker and return its figures, the seconds from its start to ready among them."""
-    command = [sys.executable, __file__, "--worker"]
-    command += ["--members", str(members), "--rounds", str(rounds)]
-    began = time.time()  # the worker's clock too
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    report = json.loads(done.stdout)
-    ready = report.pop("ready") - began
-    return {**report, "start, s": ready}
-
-
-async def work(members: int, rounds: int) -> None:
-    """Be the bot: start, write, and print what was seen as JSON."""
-    import bot.__main__  # every door, as the bot has them
-    import bot.discord_app.client
-    import bot.web.app  # noqa: F401
-    from bot.composition import compose_service
-    from bot.config import load_config
-
-    service = compose_service(load_config(environment={}))
-    await service.warm_up()
-    ready = time.time()
-    lags: list[float] = []
-    watch = asyncio.create_task(watch_lag(lags))
-    firsts: list[float] = []
-    wholes: list[float] = []
-    characters = 0
-    began = time.perf_counter()
-    for number in range(rounds):
-        asked = (ask(service, f"bench:{number}-{n}", firsts, wholes) for n in range(members))
-        characters += sum(await asyncio.gather(*asked))
-    seconds = time.perf_counter() - began
-    watch.cancel()
-    await service.close()
-    figures = {
-        "ready": ready,
-        "first text, p50, s": quantile(firsts, 0.50),
-        "first text, p99, s": quantile(firsts, 0.99),
-        "whole poem, p50, s": quantile(wholes, 0.50),
-        "whole poem, p99, s": quantile(wholes, 0.99),
-        "poems per second": members * rounds / seconds,
-        "characters per second": characters / seconds,
-        "loop lag, p99, ms": quantile(lags, 0.99) * 1000,
-        "loop lag, worst, ms": max(lags) * 1000,
-        "memory, peak, MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
-    print(json.dumps(figures))
-
-
-async def ask(service: object, member: str, firsts: list[float], wholes: list[float]) -> int:
-    """Ask for one poem as a member does; return how many characters came."""
-    from bot.core.records import Asker, PoemRequest
-    from bot.core.service import Service
-
-    assert isinstance(service, Service)
-    seed = SEEDS[int(member.rpartition("-")[2]) % len(SEEDS)]
-    began = time.perf_counter()
-    pieces = 0
-    async with service.write(PoemRequest(asker=Asker(member), seed=seed)) as writing:
-        async for _ in writing:
-            pieces += 1
-            if pieces == 2:  # the first is the seed, known at once
-                firsts.append(time.perf_counter() - began)
-    wholes.append(time.perf_counter() - began)
-    return len(writing.text)
-
-
-async def watch_lag(lags: list[float]) -> None:
-    while True:
-        due = time.perf_counter() + LOOK_SECONDS
-        await asyncio.sleep(LOOK_SECONDS)
-        lags.append(max(0.0, time.perf_counter() - due))
-
-
-def quantile(values: Sequence[float], share: float) -> float:
-    """Return the value that `share` of the others do not exceed (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+        note = f"{about['processor']}, {about['cores']} cores, {json.dumps(base.poem)}"
+        latency_chart(asked.chart, [*summaries, *found[1:]], saturation, note)
+    if asked.json:
+        report = {
+            **about,
+            "burst": asdict(at_once),
+            "open_load": [asdict(summary) for summary in summaries],
+            "saturation": saturation,
+            "search": [asdict(summary) for summary in found],
+            "fairness": flooded,
+            "discord": budget,
+        }
+        write_json(asked.json, report)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""What measures speed and quality: one command each, prints a table."""
