@@ -7,6 +7,8 @@ BotError
 ├── ModelUnusable     a model file that cannot be loaded
 ├── TooSoon           the asker's cooldown
 ├── QueueFull         no place in line
+│   ├── MemberFull        the asker's own poems are as many as may be
+│   └── GuildFull         the poems of the asker's guild are
 └── ShuttingDown      the bot is about to stop
 """
 
@@ -59,12 +61,41 @@ class TooSoon(BotError):
 
 class QueueFull(BotError):
     def __init__(self, waiting: int) -> None:
-        super().__init__(
-            f"All pens are busy and {waiting} poems are waiting already. Ask again in a minute."
+        others = f" and {_poems(waiting)} waiting already" if waiting else ""
+        super().__init__(f"All pens are busy{others}. Ask again in a minute.")
+        self.count = waiting
+
+
+class MemberFull(QueueFull):
+    def __init__(self, count: int) -> None:
+        BotError.__init__(
+            self,
+            f"You already have {_poems(count, bare=True)} being written or in line. "
+            "Wait until one is done, or stop one.",
         )
-        self.waiting = waiting
+        self.count = count
+
+
+class GuildFull(QueueFull):
+    def __init__(self, count: int) -> None:
+        BotError.__init__(
+            self,
+            f"This server already has {_poems(count, bare=True)} being written or in line. "
+            "Ask again in a minute.",
+        )
+        self.count = count
 
 
 class ShuttingDown(BotError):
     def __init__(self) -> None:
         super().__init__("Sonneteer is about to restart. Ask again in a minute.")
+
+
+def _poems(count: int, *, bare: bool = False) -> str:
+    """Count poems in words that fit one and many.
+
+    >>> _poems(1), _poems(2), _poems(1, bare=True)
+    ('1 poem is', '2 poems are', '1 poem')
+    """
+    noun, verb = ("poem", "is") if count == 1 else ("poems", "are")
+    return f"{count} {noun}" if bare else f"{count} {noun} {verb}"

@@ -1,0 +1,253 @@
+"""The line: who waits for a row, whose turn it is, how many are written before.
+
+A pure structure: it knows names and numbers, neither text nor time nor threads. Rows are shared
+by who holds them, not by who asks: the next one goes to the guild with the fewest poems being
+written, among equals to the one that has waited longest since its last turn; inside the guild
+the same among its members, and a member's own poems come in the order they were asked for. So the
+members of a guild that floods wait for one another. Plain round-robin would let guilds with long
+poems gather rows, and least service by characters would let a guild that was quiet for an hour
+take all rows at once.
+
+A row is not taken back from who has it. So a guild must leave one row free for every four that it
+holds (the dynamic threshold of Choudhury and Hahne, 1998): a flood of long poems finds 52 of 64
+rows at most, fewer when others write too, and the next guild need not wait for one of them to end.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from bot.core.errors import GuildFull, MemberFull, QueueFull
+
+ROWS_PER_FREE_ROW = (
+    4  # 7 let a flood of long poems delay others 2 to 4 times as long; see the tests
+)
+SPARE_ENTRIES = 64  # outdated ones that a heap may hold before it is made anew
+
+Key = TypeVar("Key", bound=Hashable)
+Item = TypeVar("Item", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many poems there may be; poems that are written and that wait count together."""
+
+    max_rows: int = 64  # written at once
+    max_waiting: int = 256  # in line besides
+    max_per_guild: int = 160  # half of all
+    max_per_member: int = 4
+
+
+@dataclass(slots=True)
+class _Account:
+    """What one guild, or one member of it, has."""
+
+    since: int  # when it came into line, or had its last turn
+    running: int = 0
+    waiting: int = 0
+
+
+class _Turns(Generic[Key]):
+    """Whose turn it is among equals: fewest running first, then longest without a turn."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[Key, _Account] = {}
+        self._waiting: dict[Key, _Account] = {}
+        self._heap: list[tuple[int, int, Key]] = []  # running, since; outdated ones are skipped
+        self._moments = itertools.count()
+
+    def join(self, key: Key) -> None:
+        account = self.accounts.get(key)
+        if account is None:
+            account = self.accounts[key] = _Account(next(self._moments))
+        if not account.waiting:
+            account.since = next(self._moments)
+            self._waiting[key] = account
+        account.waiting += 1
+        if account.waiting == 1:
+            self._push(key, account)
+
+    def next(self) -> Key | None:
+        """Return whose turn it is, None when nobody waits."""
+        while self._heap:
+            running, since, key = self._heap[0]
+            account = self._waiting.get(key)
+            if account is not None and (account.running, account.since) == (running, since):
+                return key
+            heapq.heappop(self._heap)
+        return None
+
+    def take(self, key: Key) -> None:
+        """Let `key` have its turn."""
+        account = self.accounts[key]
+        account.running += 1
+        account.since = next(self._moments)
+        self._drop_waiting(key, account)
+
+    def leave(self, key: Key) -> None:
+        """Count a poem of `key` out that waited."""
+        account = self.accounts[key]
+        self._drop_waiting(key, account)
+
+    def end(self, key: Key) -> None:
+        """Count a poem of `key` out that was being written."""
+        account = self.accounts[key]
+        account.running -= 1
+        self._settle(key, account)
+
+    def before(self, key: Key, nth: int) -> int:
+        """Return how many will be taken before the poem of `key` that `nth` own ones precede.
+
+        Each turn adds one that runs, so the poem has its turn when `running + nth` of `key` run;
+        the others have had theirs up to that level. Who comes down to a level later, with more
+        running of old, has it before those who have climbed there.
+        """
+        own = self.accounts[key]
+        level, rank = own.running + nth, (-own.running, own.since)
+        total = nth
+        for other, account in self._waiting.items():
+            if other != key:
+                turns = level - account.running
+                if turns >= 0 and (-account.running, account.since) < rank:
+                    turns += 1
+                total += min(max(turns, 0), account.waiting)
+        return total
+
+    def _drop_waiting(self, key: Key, account: _Account) -> None:
+        account.waiting -= 1
+        if not account.waiting:
+            del self._waiting[key]
+        self._settle(key, account)
+
+    def _settle(self, key: Key, account: _Account) -> None:
+        if account.waiting:
+            self._push(key, account)
+        elif not account.running:
+            del self.accounts[key]
+
+    def _push(self, key: Key, account: _Account) -> None:
+        heapq.heappush(self._heap, (account.running, account.since, key))
+        if len(self._heap) > 2 * len(self._waiting) + SPARE_ENTRIES:
+            self._heap = [(one.running, one.since, key) for key, one in self._waiting.items()]
+            heapq.heapify(self._heap)
+
+
+@dataclass(slots=True)
+class _Guild(Generic[Item]):
+    members: _Turns[str] = field(default_factory=lambda: _Turns[str]())
+    poems: dict[str, OrderedDict[Item, None]] = field(default_factory=dict)  # that wait
+
+
+class Line(Generic[Item]):
+    """Poems that wait or are being written, each under a guild and a member.
+
+    Joining, taking and ending cost O(log n); a place costs one look at each guild that waits, and
+    at each member and each own poem that does in the poem's guild.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._turns: _Turns[str] = _Turns()
+        self._guilds: dict[str, _Guild[Item]] = {}
+        self._waiting: dict[Item, tuple[str, str]] = {}
+        self._running: dict[Item, tuple[str, str]] = {}  # longest being written first
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
+    def __contains__(self, item: Item) -> bool:
+        return item in self._waiting or item in self._running
+
+    def items(self) -> list[Item]:
+        """Return all poems, those that wait first."""
+        return [*self._waiting, *self._running]
+
+    def runs(self, item: Item) -> bool:
+        return item in self._running
+
+    def oldest(self, nth: int) -> Item | None:
+        """Return the poem that is the `nth` of those being written, by their turns, from 0."""
+        return next(itertools.islice(self._running, nth, None), None)
+
+    def check(self, guild: str, member: str) -> None:
+        """Raise QueueFull or a child of it when there is no room for another poem."""
+        limits, account = self._limits, self._turns.accounts.get(guild)
+        if account is not None:
+            own = self._guilds[guild].members.accounts.get(member)
+            if own is not None and own.running + own.waiting >= limits.max_per_member:
+                raise MemberFull(own.running + own.waiting)
+            if account.running + account.waiting >= limits.max_per_guild:
+                raise GuildFull(account.running + account.waiting)
+        if self.waiting >= limits.max_waiting and not self._has_row_for(account):
+            raise QueueFull(self.waiting)
+
+    def join(self, item: Item, guild: str, member: str) -> None:
+        """Put a poem in line; raise QueueFull or a child of it."""
+        self.check(guild, member)
+        if guild not in self._guilds:
+            self._guilds[guild] = _Guild()
+        self._turns.join(guild)
+        self._guilds[guild].members.join(member)
+        self._guilds[guild].poems.setdefault(member, OrderedDict())[item] = None
+        self._waiting[item] = (guild, member)
+
+    def take(self) -> Item | None:
+        """Give a free row to whose turn it is; None when no row is free for anybody."""
+        guild = self._turns.next()
+        if guild is None or not self._has_row_for(self._turns.accounts[guild]):
+            return None
+        books = self._guilds[guild]
+        member = books.members.next()
+        assert member is not None  # noqa: S101 - a guild waits as long as its members do
+        item, _ = books.poems[member].popitem(last=False)
+        self._forget_if_empty(books, member)
+        books.members.take(member)
+        self._turns.take(guild)
+        self._running[item] = self._waiting.pop(item)
+        return item
+
+    def end(self, item: Item) -> None:
+        """Take a poem away, whether it waits or is being written; nothing if neither."""
+        if item in self._waiting:
+            guild, member = self._waiting.pop(item)
+            books = self._guilds[guild]
+            del books.poems[member][item]
+            self._forget_if_empty(books, member)
+            books.members.leave(member)
+            self._turns.leave(guild)
+        elif item in self._running:
+            guild, member = self._running.pop(item)
+            self._guilds[guild].members.end(member)
+            self._turns.end(guild)
+        else:
+            return
+        if guild not in self._turns.accounts:
+            del self._guilds[guild]
+
+    def place_of(self, item: Item) -> int:
+        """Return the place in line: 1 for the next, 0 for a poem that does not wait."""
+        if item not in self._waiting:
+            return 0
+        guild, member = self._waiting[item]
+        books = self._guilds[guild]
+        own = next(n for n, other in enumerate(books.poems[member]) if other == item)
+        return self._turns.before(guild, books.members.before(member, own)) + 1
+
+    def _has_row_for(self, account: _Account | None) -> bool:
+        free = self._limits.max_rows - self.running
+        held = account.running if account is not None else 0
+        return free > 0 and (held == 0 or held < ROWS_PER_FREE_ROW * free)
+
+    def _forget_if_empty(self, books: _Guild[Item], member: str) -> None:
+        if not books.poems[member]:
+            del books.poems[member]

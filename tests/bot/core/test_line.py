@@ -1,0 +1,292 @@
+"""The line against a slow one that does what is said in words, and what it promises to guilds."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.core.errors import GuildFull, MemberFull, QueueFull
+from bot.core.line import Limits, Line
+
+WIDE = Limits(max_rows=10_000, max_waiting=10_000, max_per_guild=10_000, max_per_member=10_000)
+
+
+def take_all(line: Line[str]) -> list[str]:
+    taken = []
+    while (item := line.take()) is not None:
+        taken.append(item)
+    return taken
+
+
+def joined(names: Iterable[str], limits: Limits = WIDE) -> Line[str]:
+    """Make a line of poems named by guild, member and number, such as "a1-0"."""
+    line: Line[str] = Line(limits)
+    for name in names:
+        line.join(name, name[0], name[:2])
+    return line
+
+
+def test_guilds_are_taken_in_turn() -> None:
+    line = joined(["a1-0", "a1-1", "a1-2", "b1-0", "b1-1", "c1-0"])
+    assert take_all(line) == ["a1-0", "b1-0", "c1-0", "a1-1", "b1-1", "a1-2"]
+
+
+def test_members_of_a_guild_are_taken_in_turn() -> None:
+    line = joined(["a1-0", "a1-1", "a1-2", "a2-0", "a3-0", "a2-1"])
+    assert take_all(line) == ["a1-0", "a2-0", "a3-0", "a1-1", "a2-1", "a1-2"]
+
+
+def test_whose_poems_are_being_written_waits_for_those_who_have_none() -> None:
+    line = joined(["a1-0", "a1-1", "a2-0"], WIDE)
+    assert [line.take(), line.take()] == ["a1-0", "a2-0"]
+    line.join("b1-0", "b", "b1")
+    line.join("b1-1", "b", "b1")
+    assert take_all(line) == ["b1-0", "b1-1", "a1-1"]
+
+
+def test_turns_go_round_when_every_poem_ends_before_the_next_is_taken() -> None:
+    """By the rows held alone the first guild would have every turn."""
+    line = joined(["a1-0", "a1-1", "b1-0", "b1-1"], Limits(max_rows=1))
+    taken = []
+    while (item := line.take()) is not None:
+        taken.append(item)
+        line.end(item)
+    assert taken == ["a1-0", "b1-0", "a1-1", "b1-1"]
+
+
+def test_one_guild_cannot_have_every_row() -> None:
+    line = joined([f"a{n}-0" for n in range(10)], Limits(max_rows=10))
+    assert len(take_all(line)) == 8
+    line.join("b1-0", "b", "b1")
+    line.join("b1-1", "b", "b1")
+    assert take_all(line) == ["b1-0", "b1-1"]
+
+
+def test_a_few_rows_may_all_be_one_guilds() -> None:
+    assert len(take_all(joined(["a1-0", "a2-0", "a3-0"], Limits(max_rows=2)))) == 2
+
+
+def test_a_member_a_guild_and_the_line_have_limits_of_their_own() -> None:
+    limits = Limits(max_rows=1, max_waiting=5, max_per_guild=3, max_per_member=2)
+    line = joined(["a1-0", "a1-1", "a2-0"], limits)
+    assert line.take() == "a1-0"
+    with pytest.raises(MemberFull, match="already have 2 poems"):
+        line.join("a1-2", "a", "a1")
+    with pytest.raises(GuildFull, match="server already has 3 poems"):
+        line.join("a2-1", "a", "a2")
+    for name in ("b1-0", "b2-0", "c1-0"):
+        line.join(name, name[0], name[:2])
+    with pytest.raises(QueueFull, match="5 poems are waiting"):
+        line.join("d1-0", "d", "d1")
+    line.end("a1-0")
+    line.join("a1-2", "a", "a1")
+
+
+def test_nobody_needs_a_place_in_line_where_a_row_is_free() -> None:
+    line = joined(["a1-0"], Limits(max_rows=2, max_waiting=0))
+    assert line.take() == "a1-0"
+    line.join("b1-0", "b", "b1")
+    assert line.take() == "b1-0"
+    with pytest.raises(QueueFull, match=r"All pens are busy\. Ask"):
+        line.join("c1-0", "c", "c1")
+
+
+def test_a_poem_that_has_ended_twice_is_counted_once() -> None:
+    line = joined(["a1-0", "a1-1"])
+    line.take()
+    line.end("a1-0")
+    line.end("a1-0")
+    assert (line.running, line.waiting, line.items()) == (0, 1, ["a1-1"])
+
+
+# ---- Against a line that is slow and plain ----
+
+
+@dataclass
+class PlainLine:
+    """The rule in its own words: lists, and a look at everybody each time."""
+
+    waiting: list[str] = field(default_factory=list)  # by when they came
+    running: list[str] = field(default_factory=list)
+    moment: int = 0
+    since: dict[str, int] = field(default_factory=dict)  # of guilds "a" and members "a1"
+
+    def join(self, name: str) -> None:
+        for key in (name[0], name[:2]):
+            if not any(other.startswith(key) for other in self.waiting):
+                self._touch(key)
+        self.waiting.append(name)
+
+    def take(self) -> str | None:
+        if not self.waiting:
+            return None
+        guild = min({name[0] for name in self.waiting}, key=self._rank)
+        member = min({name[:2] for name in self.waiting if name[0] == guild}, key=self._rank)
+        name = next(name for name in self.waiting if name[:2] == member)
+        self.waiting.remove(name)
+        self.running.append(name)
+        self._touch(guild)
+        self._touch(member)
+        return name
+
+    def order(self) -> list[str]:
+        copy = PlainLine([*self.waiting], [*self.running], self.moment, dict(self.since))
+        return [copy.take() or "" for _ in self.waiting]
+
+    def _touch(self, key: str) -> None:
+        self.moment += 1
+        self.since[key] = self.moment
+
+    def _rank(self, key: str) -> tuple[int, int]:
+        return sum(name.startswith(key) for name in self.running), self.since[key]
+
+
+@settings(max_examples=200)
+@given(
+    deeds=st.lists(
+        st.sampled_from(["join", "join", "join", "join", "take", "take", "end", "cancel"])
+    ),
+    random=st.randoms(use_true_random=False),
+)
+def test_turns_and_places_are_those_of_the_plain_line(deeds: list[str], random: Random) -> None:
+    line, plain = joined([]), PlainLine()
+    for number, deed in enumerate(deeds):
+        if deed == "join":
+            name = f"{random.choice('abcd')}{random.choice('12')}-{number}"
+            line.join(name, name[0], name[:2])
+            plain.join(name)
+        elif deed == "take":
+            assert line.take() == plain.take()
+        else:
+            names = plain.running if deed == "end" else plain.waiting
+            if names:
+                name = random.choice(names)
+                names.remove(name)
+                line.end(name)
+        assert (line.running, line.waiting) == (len(plain.running), len(plain.waiting))
+        assert [line.place_of(name) for name in plain.order()] == [
+            place + 1 for place in range(len(plain.waiting))
+        ]
+    assert line.items() == [*plain.waiting, *plain.running]
+
+
+@given(
+    flood=st.integers(1, 40),
+    rows=st.integers(1, 16),
+    ends=st.lists(st.integers(0, 15), max_size=60),
+)
+def test_a_flood_passes_the_first_poem_of_another_guild_once_at_most(
+    flood: int, rows: int, ends: list[int]
+) -> None:
+    line: Line[str] = Line(Limits(rows, 10_000, 10_000, 10_000))
+    for number in range(flood):
+        line.join(f"a{number}", "a", f"a{number % 5}")
+    running = take_all(line)
+    line.join("b", "b", "b1")
+    passed = 0
+    for number, end in enumerate(ends):
+        line.join(f"more {number}", "a", "a1")
+        while (item := line.take()) is not None:
+            if item == "b":
+                return
+            passed += 1
+            running.append(item)
+        line.end(running.pop(end % len(running)))
+    assert passed <= 1
+
+
+def test_an_empty_line_keeps_nothing_of_those_who_were_in_it() -> None:
+    line = joined([f"{guild}{member}-0" for guild in "abcdef" for member in "123"])
+    taken = take_all(line)
+    for name in taken:
+        line.end(name)
+    assert (line._guilds, line._turns.accounts, line._waiting, line._running) == ({}, {}, {}, {})
+
+
+def test_hundreds_who_wait_have_places_without_gaps() -> None:
+    line: Line[int] = Line(Limits(max_rows=64, max_waiting=1000, max_per_guild=1000))
+    for number in range(600):
+        line.join(number, f"guild {number % 40}", f"member {number % 200}")
+    while line.take() is not None:
+        pass
+    waiting = [item for item in range(600) if not line.runs(item)]
+    assert sorted(map(line.place_of, waiting)) == list(range(1, 537))
+
+
+# ---- A simulation: one guild sends nine tenths of more than can be written ----
+
+
+@dataclass
+class Street:
+    """What became of a made-up hour: seconds in line by guild, and how many were turned away."""
+
+    waits: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    refused: Counter[str] = field(default_factory=Counter)
+
+    def mean_wait(self, guilds: Sequence[str]) -> float:
+        waits = [wait for guild in guilds for wait in self.waits[guild]]
+        return sum(waits) / len(waits)
+
+
+QUIET = tuple("bcdefghijk")
+LIMITS = Limits(max_rows=16, max_waiting=64, max_per_guild=40)
+
+
+def live(flood_per_second: float, *, flood_poem_seconds: float) -> Street:
+    """Let ten guilds ask for a poem every other second each, and guild a for many; 300 seconds."""
+    random, street = Random(3), Street()
+    line: Line[str] = Line(LIMITS)
+    rates = {**dict.fromkeys(QUIET, 0.5), "a": flood_per_second}
+    events: list[tuple[float, str, str]] = []  # when, what, whose
+    for guild, rate in rates.items():
+        now = 0.0
+        while rate and (now := now + random.expovariate(rate)) < 300:
+            events.append((now, "ask", f"{guild}-{now}"))
+    heapq.heapify(events)
+    asked: dict[str, float] = {}
+    while events:
+        now, what, name = heapq.heappop(events)
+        if what == "end":
+            line.end(name)
+        else:
+            try:
+                line.join(name, name[0], f"{name[0]}{random.randrange(50)}")
+                asked[name] = now
+            except QueueFull:
+                street.refused[name[0]] += 1
+        while (taken := line.take()) is not None:
+            street.waits[taken[0]].append(now - asked[taken])
+            seconds = flood_poem_seconds if taken[0] == "a" else 1.0
+            heapq.heappush(events, (now + seconds * random.uniform(0.5, 1.5), "end", taken))
+    return street
+
+
+def jain(values: Sequence[float]) -> float:
+    """Return how even `values` are: 1 when all are equal, 1/n when one has all."""
+    return sum(values) ** 2 / (len(values) * sum(value * value for value in values))
+
+
+@pytest.mark.parametrize(("flood_poem_seconds", "delay"), [(1.0, 0.03), (8.0, 0.4)])
+def test_guilds_beside_a_flood_are_served_alike_and_nearly_as_without(
+    flood_poem_seconds: float, delay: float
+) -> None:
+    """Where a flood may take the last row, the others wait 0.09 s and 0.77 s."""
+    calm = live(0.0, flood_poem_seconds=1.0)
+    flooded = live(45.0, flood_poem_seconds=flood_poem_seconds)
+    served = [
+        len(flooded.waits[guild]) / (len(flooded.waits[guild]) + flooded.refused[guild])
+        for guild in QUIET
+    ]
+    assert min(served) == 1.0
+    assert jain(served) >= 0.95
+    assert calm.mean_wait(QUIET) < 0.01
+    assert flooded.mean_wait(QUIET) < delay
+    assert flooded.mean_wait("a") > 0.5
+    assert flooded.refused["a"] > 1000
