@@ -35,23 +35,25 @@ def latency_chart(
         if saturation is not None:
             _mark(panel, saturation, max(rates))
     axes[0].set_ylabel("seconds", color=INK)
-    figure.suptitle("How long a poem takes", x=0.062, y=0.97, ha="left", fontsize=15, color=INK)
-    figure.text(0.062, 0.885, note, fontsize=9, color=MUTED)
-    figure.tight_layout(rect=(0.0, 0.0, 0.98, 0.88))
+    figure.suptitle("How long a poem takes", x=0.062, y=0.965, ha="left", fontsize=15, color=INK)
+    figure.text(0.062, 0.872, note, fontsize=9, color=MUTED)
+    figure.tight_layout(rect=(0.0, 0.0, 0.98, 0.92))
     figure.savefig(path, dpi=150, facecolor="white")
     pyplot.close(figure)
 
 
 def _panel(panel: Axes, title: str, rates: Sequence[float], waits: Sequence[Waits]) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
     for name, colour in SHADES.items():
         heights = [getattr(wait, name) for wait in waits]
         panel.plot(rates, heights, color=colour, marker="o", markersize=5, linewidth=2, label=name)
     panel.set_xscale("log")
     panel.set_yscale("log")
-    panel.xaxis.set_major_locator(_fixed([1, 2, 5, 10, 20, 50, 100, 200, 500]))
-    panel.xaxis.set_minor_locator(_fixed([]))
-    panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    for axis in (panel.xaxis, panel.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     panel.set_xlim(min(rates) * 0.8, max(rates) * 1.4)
     panel.set_title(title, loc="left", color=INK, fontsize=11)
     panel.set_xlabel("poems asked for per second", color=INK)
@@ -77,9 +79,3 @@ def _mark(panel: Axes, saturation: float, highest: float) -> None:
         color=EDGE,
         fontsize=9,
     )
-
-
-def _fixed(places: Sequence[float]):  # type: ignore[no-untyped-def]  # a matplotlib Locator
-    from matplotlib.ticker import FixedLocator
-
-    return FixedLocator(places)

@@ -255,7 +255,8 @@ def main() -> None:
     if asked.chart:
         from bench.charts import latency_chart
 
-        note = f"{about['processor']}, {about['cores']} cores, {json.dumps(base.poem)}"
+        poem = ", ".join(f"{value} {key}" for key, value in base.poem.items())
+        note = f"poems of {poem}; {about['processor']}, {about['cores']} cores, {about['date']}"
         latency_chart(asked.chart, [*summaries, *found[1:]], saturation, note)
     if asked.json:
         report = {
