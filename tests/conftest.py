@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from model.checkpoint import Card, save_model
 from model.config import NetworkConfig
@@ -15,8 +16,14 @@ from model.network import CharLSTM
 from model.vocabulary import Vocabulary
 
 ALPHABET = "\n !',.abcdefghijklmnopqrstuvwxyz"
-# The same examples in each run, and no stopwatch on a machine that has other work.
-settings.register_profile("steady", deadline=None, derandomize=True)
+# The same examples in each run, and no stopwatch on a machine that has other work. Fixtures that
+# are made once for all examples are meant.
+settings.register_profile(
+    "steady",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 settings.load_profile("steady")
 
 OPENINGS = ("the morning opens", "a quiet harbour", "when lamps are lit")
@@ -43,6 +50,20 @@ def write_model(path: Path, *, seed: int = 1, alphabet: str = ALPHABET) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     save_model(path, network, vocabulary, card)
     return path
+
+
+@pytest.fixture(autouse=True)
+def _same_beginning() -> Iterator[None]:
+    """Begin each test with the same random numbers, and with as many threads as the one before.
+
+    A training takes the number of threads that wins a race, which a busy machine decides.
+    """
+    random.seed(0)
+    torch.manual_seed(0)
+    threads = torch.get_num_threads()
+    yield
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
 
 
 @pytest.fixture

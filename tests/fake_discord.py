@@ -31,6 +31,7 @@ from tests.discord_payloads import (
     message_payload,
     user_payload,
 )
+from tests.patience import HANG_SECONDS
 
 TOKEN = "token-of-the-fake"
 EPOCH = 1_420_070_400_000
@@ -135,7 +136,7 @@ class FakeDiscord:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait for something to be true after a request or a gateway event."""
-        async with asyncio.timeout(20), self._changed:
+        async with asyncio.timeout(HANG_SECONDS), self._changed:
             await self._changed.wait_for(condition)
 
     @property

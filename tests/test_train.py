@@ -18,6 +18,7 @@ import safetensors.torch
 import torch
 
 from model import load_model
+from tests.patience import HANG_SECONDS
 from tests.texts import VERSES, quatrains
 
 ROOT = Path(__file__).parents[1]
@@ -42,7 +43,7 @@ def run(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str
         text=True,
         cwd=cwd,
         env=ENVIRONMENT,
-        timeout=120,
+        timeout=HANG_SECONDS,
         check=False,
     )
 
@@ -174,7 +175,7 @@ def test_ctrl_c_saves_everything_and_ends_with_130(book: Path) -> None:
         wait_for(child, "progress")
         child.send_signal(signal.SIGINT)
         told = wait_for(child, "interrupted")
-        assert child.wait(timeout=60) == 130
+        assert child.wait(timeout=HANG_SECONDS) == 130
     assert Path(str(told["resume"])).exists()
     load_model(out / "walks.safetensors")
 
@@ -273,7 +274,7 @@ def test_a_full_disk_ends_it_with_a_sentence_and_the_earlier_files_intact(
         text=True,
         cwd=ROOT,
         env=ENVIRONMENT,
-        timeout=120,
+        timeout=HANG_SECONDS,
         check=False,
     )
     assert result.returncode == 2, result.stderr

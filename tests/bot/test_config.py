@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.config import DEFAULT_PATH, SECTIONS, Config, load_config
@@ -92,7 +92,7 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
         load_config(tmp_path / "config.toml", {})
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 @given(
     section=st.sampled_from(sorted(SECTIONS)) | st.text("abc", min_size=1),
     key=st.sampled_from(["port", "host", "lines", "prefix", "top_p", "folder"])

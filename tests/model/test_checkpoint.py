@@ -12,6 +12,8 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -347,23 +349,29 @@ def fork(child: Callable[[], int]) -> int:
 
 @needs_fork
 def test_fifty_kills_while_saving_never_leave_a_broken_file(good: Path) -> None:
-    """Each killed writer may leave the old model or the new one, and a file to sweep away."""
+    """Each killed writer may leave the old model or the new one, and a file to sweep away.
+
+    It is killed some moments after it has told of its first save, however long that took.
+    """
     network = make_network(NetworkConfig(vocabulary_size=5, embedding_size=3, hidden_size=64))
     model = load_model(good)
     random_moment = random.Random(0)
-    loaded = set()
 
-    def child() -> int:
-        number = 0
-        while True:
-            number += 1
+    def child(begin: int, tell: int) -> int:
+        for number in count(begin):
             card = CARD.model_copy(update={"epoch": number})
             save_model(good, network if number % 2 else model.network, VOCABULARY, card)
+            if number == begin:
+                os.write(tell, b"!")
+        return 0
 
-    for _ in range(50):
-        process = fork(child)
+    for begin in range(0, 50_000_000, 1_000_000):
+        told, tell = os.pipe()
+        process = fork(partial(child, begin, tell))
+        os.close(tell)
+        assert os.read(told, 1) == b"!"
+        os.close(told)
         time.sleep(random_moment.uniform(0.0, 0.02))  # the moment is the point: nothing to wait on
         os.kill(process, signal.SIGKILL)
         assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
-        loaded.add(load_model(good).card.epoch)
-    assert len(loaded) > 1  # the children did save
+        assert begin <= load_model(good).card.epoch < begin + 1_000_000

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.errors import (
@@ -21,6 +21,7 @@ from bot.core.errors import (
 from bot.core.records import RANGES, Asker, Ending, Poem, PoemRequest
 from bot.core.service import Defaults, Service
 from tests.fakes import SEA_SONGS, SONNETS, VERSE, Clock, FakePoet, fake_service
+from tests.patience import HANG_SECONDS
 
 ANNA = Asker("discord:1", "10")
 BEN = Asker("discord:2", "10")
@@ -125,7 +126,7 @@ async def test_of_a_long_seed_the_last_500_characters_are_used_and_that_is_said(
     assert any("10,000 characters" in note and "500" in note for note in poem.notes)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(seed=st.text(st.characters(), max_size=600))
 def test_no_seed_whatever_raises(seed: str) -> None:
     poem = asyncio.run(write(fake_service(), replace(REQUEST, seed=seed)))
@@ -195,7 +196,7 @@ async def test_a_stop_turns_new_requests_away_and_lets_poems_finish() -> None:
     poem = asyncio.create_task(write(service))
     while not poet.drafts:
         await asyncio.sleep(0)
-    closing = asyncio.create_task(service.close(grace_seconds=30))
+    closing = asyncio.create_task(service.close(grace_seconds=HANG_SECONDS))
     await asyncio.sleep(0)
     with pytest.raises(ShuttingDown):
         await write(service, replace(REQUEST, asker=BEN))

@@ -13,6 +13,7 @@ from bot.core.service import Service
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.live import Tempo
 from tests.fakes import FakePoet, fake_service
+from tests.patience import HANG_SECONDS
 
 FAST = Tempo(edit_seconds=0.0, patience_seconds=0.0, retry_seconds=0.0)
 
@@ -30,6 +31,13 @@ def service(poet: FakePoet) -> Service:
 @pytest.fixture
 def simcord_bot(service: Service) -> SonneteerBot:
     return SonneteerBot(service, tempo=FAST)
+
+
+@pytest.fixture
+def simcord_env(simcord_env: simcord.Env) -> simcord.Env:
+    """The simulated Discord, which by itself gives the bot five seconds to come to rest."""
+    simcord_env.settle_timeout = HANG_SECONDS
+    return simcord_env
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import discord
 import pytest
@@ -16,11 +15,12 @@ from bot.discord_app.commands_sync import FILE_NAME
 from bot.discord_app.replies import read_verse
 from tests.bot.discord_app.conftest import FAST
 from tests.fakes import VERSE
+from tests.patience import HANG_SECONDS
 
 
-async def _start(bot: commands.Bot, **options: Any) -> int:
+async def _start(bot: commands.Bot) -> int:
     """Start a bot once and return how often it sent its commands to Discord."""
-    async with simcord.run(bot, **options) as env:
+    async with simcord.run(bot, settle_timeout=HANG_SECONDS) as env:
         return sum(call.method == "PUT" for call in env.http_requests)
 
 
@@ -56,7 +56,7 @@ async def test_a_data_folder_that_cannot_be_written_is_said(
 
 async def test_nothing_is_sent_when_the_gateway_says_ready(service: Service) -> None:
     bot = SonneteerBot(service)
-    async with simcord.run(bot) as env:
+    async with simcord.run(bot, settle_timeout=HANG_SECONDS) as env:
         for _ in range(2):
             bot.dispatch("ready")
         await env.settle()

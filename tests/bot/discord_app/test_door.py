@@ -17,6 +17,7 @@ from bot.discord_app.live import Tempo
 from bot.discord_app.replies import read_verse
 from tests.fake_discord import MESSAGE_CONTENT, TOKEN, FakeDiscord, Fault, rate_limit
 from tests.fakes import VERSE, FakePoet, fake_service
+from tests.patience import HANG_SECONDS
 
 POEM = f"a rose{VERSE}"
 TEMPO = Tempo(edit_seconds=0.01, patience_seconds=0.01, retry_seconds=0.01)
@@ -217,7 +218,7 @@ async def test_closing_waits_for_the_last_edit(discord: FakeDiscord, gated: Fake
     async with _open(discord, service=service):
         await discord.say("!sonnet a rose")
         await discord.until(lambda: discord.contents)
-        stopping = asyncio.create_task(service.close(grace_seconds=10))
+        stopping = asyncio.create_task(service.close(grace_seconds=HANG_SECONDS))
         await asyncio.sleep(0)
         await discord.say("!sonnet too late")
         await discord.until(lambda: len(discord.contents) == 2)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import discord
+import pytest
 
 from bot.core.records import Asker
 from bot.discord_app.buttons import growing_view
 from bot.discord_app.live import LiveReply, Pace, Tempo
 from bot.discord_app.replies import Part
+from tests.simulated_time import simulated
 
 TEMPO = Tempo(edit_seconds=0.02, patience_seconds=0.0, retry_seconds=0.0)
 
@@ -58,23 +60,25 @@ def _buttons(_: list[int]) -> discord.ui.View:
     return growing_view(3)
 
 
+@simulated
 async def test_edits_keep_the_pace_and_show_the_latest_text() -> None:
     screen, words = RememberingScreen(), ["one"]
     reply = LiveReply(screen, Pace(TEMPO.edit_seconds), TEMPO)
     following = asyncio.create_task(reply.follow(lambda: Part(words[-1]), growing_view(3)))
     while len(screen.shown) < 4:
         words.append(f"{words[-1]}+")
-        await asyncio.sleep(0)
+        await asyncio.sleep(TEMPO.edit_seconds / 8)
     reply.stop()
     await following
     gaps = [late - early for early, late in zip(screen.times, screen.times[1:], strict=False)]
-    assert min(gaps) >= TEMPO.edit_seconds * 0.9
+    assert gaps == pytest.approx([TEMPO.edit_seconds] * 3)
     assert len(words) > 10  # many came between the edits, which did not show them
     await reply.finish([Part("the end")], _buttons)
     assert screen.shown[-1] == "the end"
-    assert screen.times[-1] - screen.times[-2] >= TEMPO.edit_seconds * 0.9
+    assert screen.times[-1] - screen.times[-2] == pytest.approx(TEMPO.edit_seconds)
 
 
+@simulated
 async def test_two_replies_in_a_channel_share_its_pace() -> None:
     pace = Pace(0.02)
     screens = [RememberingScreen(), RememberingScreen()]
@@ -83,7 +87,7 @@ async def test_two_replies_in_a_channel_share_its_pace() -> None:
         await reply.finish([Part("sent")], _buttons)
     await asyncio.gather(*(reply.finish([Part("edited")], _buttons) for reply in replies))
     first, second = sorted(screen.times[-1] for screen in screens)
-    assert second - first >= 0.018
+    assert second - first == pytest.approx(0.02)
 
 
 async def test_what_has_not_changed_is_not_sent_again() -> None:
@@ -98,15 +102,16 @@ async def test_what_has_not_changed_is_not_sent_again() -> None:
     assert screen.shown == ["the same"]
 
 
+@simulated
 async def test_a_stop_ends_the_waiting_at_once() -> None:
     screen = RememberingScreen()
     reply = LiveReply(screen, Pace(3600.0), Tempo(3600.0, 3600.0, 0.0))
     following = asyncio.create_task(reply.follow(lambda: Part("x"), growing_view(3)))
     await asyncio.sleep(0)
     reply.stop()
-    async with asyncio.timeout(1):
-        await following
+    await following
     assert screen.shown == []
+    assert asyncio.get_running_loop().time() == 0.0
 
 
 async def test_the_pace_forgets_channels_whose_turn_is_over() -> None:

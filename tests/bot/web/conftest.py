@@ -14,6 +14,7 @@ from aiohttp import ClientResponse, ClientSession, DummyCookieJar
 from bot.core.service import Service
 from bot.web.app import create_app, start
 from tests.fakes import fake_service
+from tests.patience import HANG_SECONDS
 
 Serve = Callable[..., Awaitable[ClientSession]]
 
@@ -44,7 +45,7 @@ async def serve() -> AsyncIterator[Serve]:
 
 async def until(condition: Callable[[], object]) -> None:
     """Let the loop turn until something is so."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_SECONDS):
         while not condition():
             await asyncio.sleep(0.001)
 

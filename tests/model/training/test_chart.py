@@ -43,7 +43,7 @@ def test_the_same_losses_give_the_same_picture() -> None:
 
 def test_the_door_of_the_model_does_not_load_matplotlib() -> None:
     code = "import sys, model; print([m for m in ('matplotlib', 'PIL') if m in sys.modules])"
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True
     )

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from bot.web.poems import Pulse
 from tests.bot.web.conftest import serving
 from tests.fakes import VERSE, FakePoet, fake_service
+from tests.patience import HANG_SECONDS
 
 FLAGS = [
     "--no-sandbox",
@@ -72,7 +73,10 @@ async def browser() -> AsyncIterator[Browser]:
     if chromium is None:
         pytest.skip("no Chromium here: install Debian's package `chromium` to try the page")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        expect.set_options(timeout=HANG_SECONDS * 1000)
+        browser = await playwright.chromium.launch(
+            executable_path=chromium, args=FLAGS, timeout=HANG_SECONDS * 1000
+        )
         yield browser
         await browser.close()
 
@@ -94,7 +98,7 @@ async def read(browser: Browser) -> AsyncIterator[Open]:
             options.setdefault("reduced_motion", "reduce")
             context = await browser.new_context(**options)
             stack.push_async_callback(context.close)
-            context.set_default_timeout(5000)
+            context.set_default_timeout(HANG_SECONDS * 1000)
             await context.grant_permissions(["clipboard-read", "clipboard-write"])
             await context.add_init_script(script)
             page = await context.new_page()

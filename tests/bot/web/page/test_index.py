@@ -37,7 +37,7 @@ async def test_everything_can_be_reached_and_told_apart_without_seeing_it(read: 
     assert len(ids) == len(set(ids))
     assert await page.locator("h1").count() == 1
     assert await page.get_attribute("html", "lang") == "en"
-    assert await page.evaluate("document.activeElement.id") == "seed"
+    await page.wait_for_function("document.activeElement.id === 'seed'")
     order = []
     for _ in range(8):
         await page.keyboard.press("Tab")
