@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 from bot.config import Config
 from bot.core.library import Library
+from bot.core.line import Limits
 from bot.core.metrics import Metrics
 from bot.core.poet import EnginePoet
-from bot.core.service import Defaults, Service
+from bot.core.records import Defaults
+from bot.core.service import Service
 
 SHIPPED = Path(__file__).resolve().parent.parent / "model" / "pretrained"
 
@@ -23,22 +26,12 @@ def compose_service(config: Config, library: Library | None = None) -> Service:
     """Join library, poet and limits; nothing is loaded yet."""
     writing = config.writing
     metrics = Metrics()
-    poet = EnginePoet(
-        metrics,
-        max_rows=writing.max_rows,
-        max_waiting=writing.max_waiting,
-        max_models=config.models.max_loaded,
-    )
+    limits = Limits(**{each.name: getattr(writing, each.name) for each in fields(Limits)})
+    defaults = Defaults(**{each.name: getattr(writing, each.name) for each in fields(Defaults)})
     return Service(
         library or compose_library(config),
-        poet,
+        EnginePoet(metrics, limits=limits, max_models=config.models.max_loaded),
         metrics,
-        defaults=Defaults(
-            lines=writing.lines,
-            temperature=writing.temperature,
-            top_k=writing.top_k,
-            top_p=writing.top_p,
-            min_p=writing.min_p,
-        ),
+        defaults=defaults,
         cooldown_seconds={"discord": config.discord.cooldown_seconds},
     )

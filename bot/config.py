@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Ge, Le
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -19,6 +19,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from bot.core.errors import BadConfig
+from bot.core.line import Limits
+from bot.core.records import RANGES, Defaults
 
 DEFAULT_PATH = Path(__file__).resolve().parent.parent / "config.toml"
 TOKEN_VARIABLE = "DISCORD_TOKEN"  # noqa: S105 - the variable's name
@@ -34,14 +36,23 @@ class ModelsConfig(Section):
     max_loaded: int = Field(default=3, ge=1, le=32)
 
 
+def _within(name: str) -> Any:
+    """Return the field of a poem's setting: the core's default within the core's range."""
+    allowed, default = RANGES[name], getattr(Defaults(), name)
+    kind = type(default)
+    return Field(default=default, ge=kind(allowed.low), le=kind(allowed.high))
+
+
 class WritingConfig(Section):
-    lines: int = Field(default=14, ge=1, le=500)
-    temperature: float = Field(default=0.5, ge=0.05, le=2.0)
-    top_k: int = Field(default=0, ge=0, le=1000)
-    top_p: float = Field(default=1.0, ge=0.01, le=1.0)
-    min_p: float = Field(default=0.05, ge=0.0, le=0.99)
-    max_rows: int = Field(default=32, ge=1, le=256)
-    max_waiting: int = Field(default=64, ge=0, le=10_000)
+    lines: int = _within("lines")
+    temperature: float = _within("temperature")
+    top_k: int = _within("top_k")
+    top_p: float = _within("top_p")
+    min_p: float = _within("min_p")
+    max_rows: int = Field(default=Limits().max_rows, ge=1, le=256)
+    max_waiting: int = Field(default=Limits().max_waiting, ge=0, le=10_000)
+    max_per_guild: int = Field(default=Limits().max_per_guild, ge=1, le=10_000)
+    max_per_member: int = Field(default=Limits().max_per_member, ge=1, le=10_000)
     stop_seconds: float = Field(default=10.0, ge=0.0, le=600.0)
 
 

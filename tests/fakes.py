@@ -10,8 +10,8 @@ from pathlib import Path
 from bot.core.errors import ModelUnusable, QueueFull, UnknownModel
 from bot.core.metrics import Metrics
 from bot.core.ports import Order, Prompt
-from bot.core.records import ModelRecord
-from bot.core.service import Defaults, Service
+from bot.core.records import Asker, Defaults, Ending, ModelRecord
+from bot.core.service import Service
 
 VERSE = (
     " upon the quiet water\nthe evening lays its hand\n"
@@ -72,6 +72,14 @@ class FakeDraft:
     def place(self) -> int:
         return self.poet.place
 
+    @property
+    def expected_wait(self) -> float | None:
+        return self.poet.expected_wait if self.place else 0.0
+
+    @property
+    def ending(self) -> Ending:
+        return Ending.CANCELLED if self.cancelled else self.poet.ending
+
     async def __aiter__(self) -> AsyncIterator[str]:
         for piece in self.pieces:
             await self._permission()
@@ -105,8 +113,8 @@ class FakePoet:
     """Writes `text` after every seed, in pieces of `piece_characters`.
 
     With `gate` (a semaphore at 0) a test releases the pieces one by one. `full` refuses every
-    order, `place` is the place in line that drafts report, and `failure` is raised after the
-    last piece.
+    order, `place` and `expected_wait` are what drafts report, `ending` is what a whole one comes
+    to, and `failure` is raised after the last piece.
     """
 
     def __init__(
@@ -125,6 +133,8 @@ class FakePoet:
         self.loading: asyncio.Event | None = None  # until it is set, models are being loaded
         self.full = False
         self.place = 0
+        self.expected_wait: float | None = None
+        self.ending = Ending.COMPLETE
         self.failure: Exception | None = None
         self.unusable: set[str] = set()
         self.drafts: list[FakeDraft] = []
@@ -159,9 +169,12 @@ class FakePoet:
     def opening(self, model: ModelRecord, random_seed: int) -> str:
         return f"an opening, number {random_seed}"
 
-    def write(self, order: Order) -> FakeDraft:
+    def check(self, asker: Asker) -> None:
         if self.full:
             raise QueueFull(64)
+
+    def write(self, order: Order) -> FakeDraft:
+        self.check(order.asker)
         size = self.piece_characters
         pieces = [self.text[start : start + size] for start in range(0, len(self.text), size)]
         draft = FakeDraft(self, order, pieces)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 
 from bot.core.errors import ModelUnusable, UnknownModel
 from bot.core.records import ModelRecord
@@ -35,6 +36,7 @@ class Library:
         self._records: dict[Path, tuple[tuple[int, int], ModelRecord]] = {}
         self._refused: dict[Path, tuple[int, int]] = {}
         self._extra: list[Path] = []
+        self._reading = Lock()  # many may ask at once, each on a thread; one reads a new file
 
     def models(self) -> tuple[ModelRecord, ...]:
         """Look at the folders again and return what is installed, the default first."""
@@ -78,6 +80,10 @@ class Library:
 
     def _read(self, path: Path) -> ModelRecord | None:
         """Return the record of a file, from memory while the file is as it was."""
+        with self._reading:
+            return self._read_alone(path)
+
+    def _read_alone(self, path: Path) -> ModelRecord | None:
         try:
             status = path.stat()
         except OSError:

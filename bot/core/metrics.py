@@ -16,7 +16,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "sonneteer_requests",
-            "Poems asked for, by door and by what became of them.",
+            "Poems asked for, by door and by what became of them: how they ended, or the refusal.",
             ["door", "outcome"],
             registry=self.registry,
         )
@@ -28,7 +28,7 @@ class Metrics:
         )
         self.poem_seconds = Histogram(
             "sonneteer_poem_seconds",
-            "From the request to the whole poem.",
+            "From the request to the whole poem; those that were cancelled do not count.",
             buckets=SECONDS,
             registry=self.registry,
         )

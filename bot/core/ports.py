@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.core.records import Asker, ModelRecord, PoemSettings
+from bot.core.records import Asker, Ending, ModelRecord, PoemSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,12 @@ class Draft(Protocol):
         """The place in line: 0 when it is being written, 1 for the next in line."""
 
     @property
-    def cancelled(self) -> bool: ...
+    def expected_wait(self) -> float | None:
+        """Seconds until it is being written, 0 when it is; None while nothing is known of it."""
+
+    @property
+    def ending(self) -> Ending:
+        """Why it ended, or what it is heading for."""
 
     def __aiter__(self) -> AsyncIterator[str]: ...
 
@@ -70,7 +75,10 @@ class Poet(Protocol):
     def opening(self, model: ModelRecord, random_seed: int) -> str:
         """Draw an opening of a loaded model's book; "" when the model carries none."""
 
+    def check(self, asker: Asker) -> None:
+        """Raise QueueFull, or a child of it, when there is no room for another poem."""
+
     def write(self, order: Order) -> Draft:
-        """Begin a poem or put it in line; raise QueueFull."""
+        """Begin a poem or put it in line; raise QueueFull, or a child of it."""
 
     async def close(self) -> None: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -80,6 +81,54 @@ class PoemSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a poem gets where nobody asked for anything else."""
+
+    lines: int = 14
+    temperature: float = 0.5
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a poem stands in line."""
+
+    place: int  # 0: it is being written, 1: it is next
+    wait_seconds: float | None = None  # until it is being written; None: not known
+
+    @property
+    def sentence(self) -> str:
+        """Say it to whoever waits; it changes no more often than a reader cares to see.
+
+        >>> Standing(1).sentence, Standing(4, 3.2).sentence
+        ('In line: yours is next.', 'In line: 3 poems before yours, about 4 s.')
+        """
+        before = self.place - 1
+        others = {0: "yours is next", 1: "1 poem before yours"}.get(
+            before, f"{before:,} poems before yours"
+        )
+        wait = "" if self.wait_seconds is None else f", {_about(self.wait_seconds)}"
+        return f"In line: {others}{wait}."
+
+
+def _about(seconds: float) -> str:
+    """Say a time in round figures, rather too long than too short.
+
+    >>> [_about(seconds) for seconds in (0.3, 4.0, 12, 61)]
+    ['less than 1 s', 'about 4 s', 'about 15 s', 'about 2 min']
+    """
+    if seconds < 1:
+        return "less than 1 s"
+    if seconds <= 5:
+        return f"about {math.ceil(seconds)} s"
+    if seconds <= 55:
+        return f"about {5 * math.ceil(seconds / 5)} s"
+    return f"about {math.ceil(seconds / 60)} min"
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRecord:
     """A model that is installed."""
 
@@ -98,6 +147,7 @@ class Ending(StrEnum):
     """Why a poem ended."""
 
     COMPLETE = "complete"
+    CUT_OFF = "cut_off"  # it has as many characters as a poem may have
     CANCELLED = "cancelled"  # somebody pressed Stop, or the bot had to go
 
 

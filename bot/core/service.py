@@ -12,36 +12,30 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from bot.core.errors import BadSetting, BotError, ShuttingDown, TooSoon
+from bot.core.errors import BadSetting, BotError, ModelUnusable, ShuttingDown, TooSoon
 from bot.core.metrics import Metrics
 from bot.core.ports import Draft, Models, Order, Poet
 from bot.core.records import (
     MAX_SEED_CHARACTERS,
     RANGES,
+    Defaults,
     Ending,
     ModelRecord,
     Poem,
     PoemRequest,
     PoemSettings,
+    Standing,
 )
 
 log = logging.getLogger(__name__)
 
 DRAWN_RANDOM_SEEDS = 10**9  # short enough to read aloud; any of RANGES may be asked for
 MAX_REMEMBERED_ASKERS = 10_000
+CUT_OFF_NOTE = (
+    f"It ends at {RANGES['characters'].high:,} characters, the most that a poem may have."
+)
 
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What a poem gets where nobody asked for anything else."""
-
-    lines: int = 14
-    temperature: float = 0.6
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
 
 
 @dataclass(eq=False)
@@ -63,6 +57,11 @@ class Writing:
         return self._draft.place
 
     @property
+    def standing(self) -> Standing:
+        """The place in line and how long it is likely to take."""
+        return Standing(self._draft.place, self._draft.expected_wait)
+
+    @property
     def text(self) -> str:
         """What has been written so far, seed included."""
         return "".join(self._parts)
@@ -70,6 +69,7 @@ class Writing:
     @property
     def poem(self) -> Poem:
         """The poem as far as it has come; whole when the iteration has ended."""
+        ending = self._draft.ending
         return Poem(
             text=self.text,
             seed=self.seed,
@@ -77,8 +77,8 @@ class Writing:
             model_sha256=self.model.sha256,
             random_seed=self.random_seed,
             settings=self.settings,
-            notes=self.notes,
-            ending=Ending.CANCELLED if self._draft.cancelled else Ending.COMPLETE,
+            notes=(*self.notes, CUT_OFF_NOTE) if ending is Ending.CUT_OFF else self.notes,
+            ending=ending,
         )
 
     async def __aiter__(self) -> AsyncIterator[str]:
@@ -147,10 +147,7 @@ class Service:
 
     async def warm_up(self) -> ModelRecord:
         """Load the default model, so that the first poem need not wait for it."""
-        model = await asyncio.to_thread(self._library.find, None)
-        await self._poet.load(model)
-        self._ready = True
-        return model
+        return await self._have_ready(None)
 
     @asynccontextmanager
     async def write(self, request: PoemRequest) -> AsyncIterator[Writing]:
@@ -185,7 +182,8 @@ class Service:
             if not self._writings:
                 self._all_written.set()
             self._count(request, outcome)
-            self.metrics.poem_seconds.observe(self._clock() - began)
+            if outcome in (Ending.COMPLETE, Ending.CUT_OFF):
+                self.metrics.poem_seconds.observe(self._clock() - began)
 
     async def close(self, *, grace_seconds: float = 10.0) -> None:
         """Turn new requests away, let poems finish for `grace_seconds`, cancel the rest."""
@@ -201,11 +199,10 @@ class Service:
 
     async def _begin(self, request: PoemRequest, first_text: Callable[[], None]) -> Writing:
         settings = self.check(request)
+        self._poet.check(request.asker)
         self._begin_cooldown(request.asker.member)
         try:
-            model = await asyncio.to_thread(self._library.find, request.model)
-            await self._poet.load(model)
-            self._ready = True
+            model = await self._have_ready(request.model)
             if self._closing:  # while the model was being loaded
                 raise ShuttingDown
             random_seed = _either(request.random_seed, self._draw_random_seed())
@@ -216,6 +213,20 @@ class Service:
             self._last_asked.pop(request.asker.member, None)  # nothing was had, nothing is owed
             raise
         return Writing(seed, model, random_seed, settings, notes, draft, first_text)
+
+    async def _have_ready(self, wanted: str | None) -> ModelRecord:
+        """Find and load a model; once more if its file was replaced between the two."""
+        model = await asyncio.to_thread(self._library.find, wanted)
+        try:
+            await self._poet.load(model)
+        except ModelUnusable:
+            newer = await asyncio.to_thread(self._library.find, wanted)
+            if newer.sha256 == model.sha256:
+                raise
+            model = newer
+            await self._poet.load(model)
+        self._ready = True
+        return model
 
     def _count(self, request: PoemRequest, outcome: str) -> None:
         self.metrics.requests.labels(request.asker.door, outcome).inc()

@@ -12,6 +12,8 @@ from aiohttp import hdrs, web
 from bot.core.errors import (
     BadSetting,
     BotError,
+    GuildFull,
+    MemberFull,
     ModelUnusable,
     QueueFull,
     ShuttingDown,
@@ -25,12 +27,15 @@ log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 RETRY_SECONDS = 30.0  # about how long a full queue takes to move, or the bot to restart
+MEMBER_RETRY_SECONDS = 5.0  # about how long one of their own poems takes to end
 STATUSES: dict[type[BotError], int] = {
     BadSetting: 400,
     UnknownModel: 404,
     TooSoon: 429,
     ModelUnusable: 503,
     QueueFull: 503,
+    GuildFull: 503,
+    MemberFull: 429,
     ShuttingDown: 503,
 }
 SENTENCES = {
@@ -80,6 +85,8 @@ def _refuse(error: BotError) -> web.Response:
 def _retry_seconds(error: BotError) -> float:
     if isinstance(error, TooSoon):
         return max(error.wait_seconds, 1.0)
+    if isinstance(error, MemberFull):
+        return MEMBER_RETRY_SECONDS
     if isinstance(error, Refusal) and error.retry_seconds is not None:
         return max(error.retry_seconds, 1.0)
     return RETRY_SECONDS

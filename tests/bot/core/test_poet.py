@@ -12,14 +12,17 @@ import pytest
 
 from bot.core.errors import BadSetting, ModelUnusable, QueueFull
 from bot.core.library import Library
+from bot.core.line import Limits
 from bot.core.metrics import Metrics
-from bot.core.poet import EngineDraft, EnginePoet
+from bot.core.poet import EnginePoet
 from bot.core.ports import Order
 from bot.core.records import Asker, ModelRecord, PoemSettings
+from bot.core.stepping import EngineDraft
 from model import Engine, Piece
 from tests.conftest import OPENINGS
 
 SETTINGS = PoemSettings(1.0, 0, 1.0, 0.0, greedy=False, lines=None, characters=60)
+LIMITS = Limits(max_rows=2, max_waiting=2, max_per_guild=10, max_per_member=10)
 ENDLESS = replace(SETTINGS, characters=10_000)
 
 MakeModel = Callable[..., Path]
@@ -39,7 +42,7 @@ def apples(shelf: Library) -> ModelRecord:
 
 @pytest.fixture
 async def poet() -> AsyncIterator[EnginePoet]:
-    poet = EnginePoet(Metrics(), max_rows=2, max_waiting=2, max_models=2)
+    poet = EnginePoet(Metrics(), limits=LIMITS, max_models=2)
     yield poet
     await poet.close()
 
@@ -285,7 +288,7 @@ async def test_an_opening_is_one_of_the_books(poet: EnginePoet, apples: ModelRec
 
 
 async def test_closing_cancels_what_is_left(apples: ModelRecord) -> None:
-    poet = EnginePoet(Metrics(), max_rows=1, max_waiting=1)
+    poet = EnginePoet(Metrics(), limits=replace(LIMITS, max_rows=1, max_waiting=1))
     await poet.load(apples)
     drafts = [poet.write(order(apples, ENDLESS)) for _ in range(2)]
     await poet.close()

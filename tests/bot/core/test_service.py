@@ -18,8 +18,8 @@ from bot.core.errors import (
     TooSoon,
     UnknownModel,
 )
-from bot.core.records import RANGES, Asker, Ending, Poem, PoemRequest
-from bot.core.service import Defaults, Service
+from bot.core.records import RANGES, Asker, Defaults, Ending, Poem, PoemRequest
+from bot.core.service import Service
 from tests.fakes import SEA_SONGS, SONNETS, VERSE, Clock, FakePoet, fake_service
 from tests.patience import HANG_SECONDS
 

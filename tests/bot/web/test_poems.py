@@ -88,7 +88,7 @@ async def test_the_permanent_link_leaves_no_setting_open(serve: Serve) -> None:
         start = (await events_of(response))[0][1]
     assert start["link"] == (
         "?model=a1a1a1a1a1a1&seed=%C3%89t%C3%A9+%26+%3Cb%3E&random_seed=7&lines=14"
-        "&temperature=0.75&top_k=0&top_p=1.0&min_p=0.0"
+        "&temperature=0.75&top_k=0&top_p=1.0&min_p=0.05"
     )
 
 

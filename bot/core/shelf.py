@@ -1,0 +1,153 @@
+"""The models in memory, each with its engine.
+
+At most `max_models` take new poems. One that has to make room, or whose file was replaced, is
+retired: the poems that it was accepted for are written to their ends, then its memory goes back to
+the system. Retired models count too, up to as many again; a further load waits for one to be done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import sys
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+from bot.core.errors import ModelUnusable, ShuttingDown
+from bot.core.records import ModelRecord
+from model import Engine, Model, ModelError, load_model, set_threads
+
+
+@dataclass(eq=False, slots=True)
+class Loaded:
+    """A model in memory."""
+
+    record: ModelRecord
+    model: Model
+    engine: Engine
+    poems: int = 0  # accepted and not ended
+
+
+def give_heap_back() -> None:
+    """Return what the C library keeps of freed memory to the system, where that is glibc's."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # musl has no such function
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+class Shelf:
+    """Loads models on a thread of its own, one at a time, and lets them go."""
+
+    def __init__(
+        self, *, max_models: int, max_rows: int, give_back: Callable[[], None] = give_heap_back
+    ) -> None:
+        self._max_models = max_models
+        self._max_rows = max_rows
+        self._give_back = give_back
+        self._loaded: OrderedDict[str, Loaded] = OrderedDict()  # least recently used first
+        self._retired: set[Loaded] = set()  # that still write
+        self._loading: dict[str, asyncio.Task[Loaded]] = {}
+        self._let_go = asyncio.Event()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loading")
+        self._closed = False
+
+    def __getitem__(self, sha256: str) -> Loaded:
+        return self._loaded[sha256]
+
+    def __len__(self) -> int:
+        """How many models hold memory."""
+        return len(self._loaded) + len(self._retired)
+
+    async def load(self, record: ModelRecord) -> None:
+        """Have a model ready; raise ModelUnusable or ShuttingDown."""
+        if self._closed:
+            raise ShuttingDown
+        loaded = self._loaded.get(record.sha256)
+        if loaded is None:
+            task = self._loading.get(record.sha256)
+            if task is None:
+                task = self._loading[record.sha256] = asyncio.create_task(self._fetch(record))
+                task.add_done_callback(lambda done: self._fetched(record, done))
+            loaded = await asyncio.shield(task)
+        self._put(loaded)
+
+    def borrow(self, sha256: str) -> Loaded:
+        """Count a poem that is to be written with a loaded model."""
+        loaded = self._loaded[sha256]
+        loaded.poems += 1
+        return loaded
+
+    def bring_back(self, loaded: Loaded) -> None:
+        """Count such a poem out."""
+        loaded.poems -= 1
+        if not loaded.poems and loaded in self._retired:
+            self._retired.remove(loaded)
+            self._release()
+
+    def clear(self) -> None:
+        """Forget every model at once, in whatever state its engine is."""
+        self._loaded.clear()
+        self._retired.clear()
+        self._release()
+
+    async def close(self) -> None:
+        """Let loads that are under way end, and give the thread back."""
+        self._closed = True
+        if self._loading:
+            await asyncio.wait(self._loading.values())
+        await asyncio.to_thread(self._thread.shutdown)
+
+    async def _fetch(self, record: ModelRecord) -> Loaded:
+        while len(self._retired) >= self._max_models:
+            self._let_go.clear()
+            await self._let_go.wait()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, _load, record, self._max_rows)
+
+    def _fetched(self, record: ModelRecord, task: asyncio.Task[Loaded]) -> None:
+        del self._loading[record.sha256]
+        if not task.cancelled():
+            task.exception()  # told to those who wait, if they still do
+
+    def _put(self, loaded: Loaded) -> None:
+        """Set a model on the shelf as the one used last, and take off what must make room."""
+        self._loaded[loaded.record.sha256] = loaded
+        self._loaded.move_to_end(loaded.record.sha256)
+        self._retired.discard(loaded)
+        for other in list(self._loaded.values()):
+            if other is not loaded and other.record.path == loaded.record.path:
+                self._retire(other)  # its file was replaced
+        while len(self._loaded) > self._max_models:
+            others = list(self._loaded.values())[:-1]
+            self._retire(next((other for other in others if not other.poems), others[0]))
+
+    def _retire(self, loaded: Loaded) -> None:
+        del self._loaded[loaded.record.sha256]
+        if loaded.poems:
+            self._retired.add(loaded)
+        else:
+            self._release()
+
+    def _release(self) -> None:
+        """Give memory back, once whoever called has let go of it too."""
+        self._let_go.set()
+        asyncio.get_running_loop().call_soon(self._tidy)
+
+    def _tidy(self) -> None:
+        if not self._closed:
+            self._thread.submit(self._give_back)
+
+
+def _load(record: ModelRecord, max_rows: int) -> Loaded:
+    set_threads(1)  # small matrices: a second thread costs more than it brings
+    try:
+        model = load_model(record.path)
+    except ModelError as error:
+        sentence = str(error).replace(str(record.path), record.path.name)
+        raise ModelUnusable(record.name, sentence) from error
+    if model.sha256 != record.sha256:
+        raise ModelUnusable(record.name, "Its file was replaced just now. Ask again.")
+    return Loaded(record, model, Engine(model, max_rows=max_rows))
