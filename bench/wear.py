@@ -194,9 +194,9 @@ class Wear:
         name = f"visitor-{self.swaps}"
         await asyncio.to_thread(self._bring, name, 32, self.swaps)
         await asyncio.to_thread(self._bring, GUEST, 96, -self.swaps)
-        for old in self._names[1:-1]:
+        for old in self._names[1:]:
             (self._folder / f"{old}{SUFFIX}").unlink()
-        self._names = [GUEST, *self._names[1:][-1:], name]
+        self._names = [GUEST, name]  # whoever has drawn the old name by now is refused
 
     def _bring(self, name: str, hidden_size: int, kind: int) -> None:
         config = NetworkConfig(
