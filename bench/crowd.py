@@ -168,7 +168,7 @@ class Crowd:
         typing = asyncio.create_task(screen.begin())
         view = growing_view(number)
         following = asyncio.create_task(
-            reply.follow(lambda: growing(writing.text, writing.place), view)
+            reply.follow(lambda: growing(writing.text, writing.standing), view)
         )
         try:
             await self._plain(number, writing, outcome)

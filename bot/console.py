@@ -26,9 +26,13 @@ async def write_poem(
             return
         for note in writing.notes:
             print(note, file=err, flush=True)
+        if writing.place:
+            print(writing.standing.sentence, file=err, flush=True)
         async for piece in writing:
             print(piece, end="", file=out, flush=True)
         print(file=out, flush=True)
+        for note in writing.poem.notes[len(writing.notes) :]:  # known at the end only
+            print(note, file=err, flush=True)
 
 
 def converse(

@@ -132,6 +132,7 @@ class FakePoet:
         self.gate: asyncio.Semaphore | None = None
         self.loading: asyncio.Event | None = None  # until it is set, models are being loaded
         self.full = False
+        self.refusal: QueueFull | None = None  # instead of that of a full line
         self.place = 0
         self.expected_wait: float | None = None
         self.ending = Ending.COMPLETE
@@ -172,6 +173,8 @@ class FakePoet:
     def check(self, asker: Asker) -> None:
         if self.full:
             raise QueueFull(64)
+        if self.refusal is not None:
+            raise self.refusal
 
     def write(self, order: Order) -> FakeDraft:
         self.check(order.asker)

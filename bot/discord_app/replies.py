@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.core.records import RANGES, Ending, Poem
+from bot.core.records import RANGES, Ending, Poem, Standing
 
 MAX_MESSAGE = 2000  # Discord's limit for a bot, whatever the member pays for
 MAX_FOOTER = 300
@@ -20,7 +20,6 @@ MAX_PARTS = 5
 MAX_OPENING = 600  # beside a file; a seed of 500 fits, and all of it escaped fits MAX_VERSE
 MAX_LAST_LINE = 120
 FOOTER_MARK = "-# "  # Discord's small print; escaped verse never has it at the start of a line
-ORDINALS = ("next", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 
 # At the start of a line: bullets, numbers, small print. Anywhere: emphasis, code, spoilers,
 # quotes, mentions, timestamps, links, headings; a colon only where an emoji or a link could begin.
@@ -113,22 +112,12 @@ def _cut(text: str, end: int, least: int) -> int:
     return end
 
 
-def place_sentence(place: int) -> str:
-    """Tell a place in line.
-
-    >>> place_sentence(3)
-    'You are third in line.'
-    """
-    ordinal = ORDINALS[place - 1] if place <= len(ORDINALS) else f"number {place}"
-    return f"You are {ordinal} in line."
-
-
-def growing(text: str, place: int) -> Part:
+def growing(text: str, standing: Standing) -> Part:
     """Show a poem that is not finished: its first piece and how it stands."""
     verse = text.strip()
     first = split_verse(verse[: 2 * MAX_VERSE])[0]
-    if place:
-        state = place_sentence(place)
+    if standing.place:
+        state = standing.sentence
     elif len(first) < len(verse):
         state = f"writing… {len(text):,} characters so far"
     else:

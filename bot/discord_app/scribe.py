@@ -158,7 +158,7 @@ class Scribe:
             await self._settle(screen, beginning)
             try:
                 await answer.reply.follow(
-                    lambda: growing(writing.text, writing.place), growing_view(screen.asker_id)
+                    lambda: growing(writing.text, writing.standing), growing_view(screen.asker_id)
                 )
             except Gone as error:
                 self._silenced.warn(screen.channel_id, error.cause)

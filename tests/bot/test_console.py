@@ -7,7 +7,7 @@ import io
 import json
 
 from bot.console import converse, render_models, write_poem
-from bot.core.records import Asker, PoemRequest
+from bot.core.records import Asker, Ending, PoemRequest
 from tests.fakes import SEA_SONGS, SONNETS, VERSE, FakePoet, fake_service
 
 REQUEST = PoemRequest(asker=Asker("terminal:"), seed="The sea")
@@ -31,6 +31,16 @@ async def test_notes_go_to_stderr() -> None:
     await write_poem(fake_service(FakePoet(alphabet="abc")), request, out, err)
     assert out.getvalue().startswith("abc⚓")
     assert "⚓" in err.getvalue()
+
+
+async def test_a_wait_in_line_and_a_note_on_the_end_go_to_stderr() -> None:
+    out, err, poet = io.StringIO(), io.StringIO(), FakePoet()
+    poet.place, poet.expected_wait, poet.ending = 1, 2.0, Ending.CUT_OFF
+    await write_poem(fake_service(poet), REQUEST, out, err)
+    assert out.getvalue() == "The sea" + VERSE + "\n"
+    waiting, cut_off = err.getvalue().splitlines()
+    assert waiting == "In line: yours is next, about 2 s."
+    assert "10,000 characters" in cut_off
 
 
 async def test_json_is_one_object_on_one_line() -> None:

@@ -5,8 +5,6 @@ import { Pen } from "./pen.js";
 
 const $ = (id) => document.getElementById(id);
 const NUMBERS = ["temperature", "random_seed", "top_k", "top_p", "min_p"];
-const ORDINALS =
-  "next second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split(" ");
 const UNREACHABLE = "Sonneteer cannot be reached. Is it still running?";
 
 let writing = null; // { abort, poem, told }: the poem on its way, or the last one
@@ -46,7 +44,7 @@ function fillForm(query) {
   $("greedy").checked = query.get("greedy") === "true";
   chooseModel(query.get("model"));
   $("more").open = ["random_seed", "top_k", "top_p", "min_p"].some(isUnusual);
-  $("slider").value = $("temperature").value || defaults?.temperature || 0.6;
+  $("slider").value = $("temperature").value || defaults?.temperature || 0.5;
 }
 
 function isUnusual(name) {
@@ -139,7 +137,7 @@ function receive(mine, event, data) {
       openLeaf(data);
       break;
     case "place":
-      say(data.place ? `You are ${ordinal(data.place)} in line.` : "Writing…");
+      say(data.sentence || "Writing…");
       break;
     case "text":
       pen.add(data, mine.told ? "ink" : "seed");
@@ -156,7 +154,8 @@ function receive(mine, event, data) {
 function end(poem) {
   const count = poem.lines.length;
   const lines = count === 1 ? "1 line" : `${count} lines`;
-  settle(poem.ending === "complete" ? `Finished: ${lines}.` : `Cut short at ${lines}.`);
+  showNotes(poem.notes);
+  settle(poem.ending === "cancelled" ? `Cut short at ${lines}.` : `Finished: ${lines}.`);
 }
 
 // Stop writing, by the reader's wish; what has been written stays.
@@ -193,10 +192,6 @@ function showNotes(notes) {
   $("notes").replaceChildren(
     ...notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })),
   );
-}
-
-function ordinal(place) {
-  return ORDINALS[place - 1] ?? `number ${place}`;
 }
 
 function say(sentence) {

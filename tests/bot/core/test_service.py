@@ -18,9 +18,10 @@ from bot.core.errors import (
     TooSoon,
     UnknownModel,
 )
-from bot.core.records import RANGES, Asker, Defaults, Ending, Poem, PoemRequest
+from bot.core.metrics import Metrics
+from bot.core.records import RANGES, Asker, Defaults, Ending, ModelRecord, Poem, PoemRequest
 from bot.core.service import Service
-from tests.fakes import SEA_SONGS, SONNETS, VERSE, Clock, FakePoet, fake_service
+from tests.fakes import SEA_SONGS, SONNETS, VERSE, Clock, FakeLibrary, FakePoet, fake_service
 from tests.patience import HANG_SECONDS
 
 ANNA = Asker("discord:1", "10")
@@ -179,6 +180,49 @@ async def test_cancelling_ends_the_iteration_with_what_there_is() -> None:
                 writing.cancel()
     assert writing.poem.ending is Ending.CANCELLED
     assert writing.poem.text == "The sea" + VERSE[:16]
+
+
+async def test_a_poem_that_reached_the_most_a_poem_may_have_says_so() -> None:
+    poet = FakePoet()
+    poet.ending = Ending.CUT_OFF
+    service = fake_service(poet)
+    poem = await write(service)
+    assert poem.ending is Ending.CUT_OFF
+    assert any("10,000 characters" in note for note in poem.notes)
+    text = service.metrics.render().decode()
+    assert 'sonneteer_requests_total{door="discord",outcome="cut_off"} 1.0' in text
+
+
+async def test_poems_that_were_cancelled_are_not_timed() -> None:
+    poet = FakePoet()
+    poet.gate = asyncio.Semaphore(0)
+    service = fake_service(poet)
+    async with service.write(REQUEST) as writing:
+        writing.cancel()
+    assert "sonneteer_poem_seconds_count 0.0" in service.metrics.render().decode()
+
+
+async def test_a_full_line_refuses_before_a_model_is_looked_for() -> None:
+    poet = FakePoet()
+    poet.full = True
+    poet.loading = asyncio.Event()
+    service = fake_service(poet)
+    with pytest.raises(QueueFull):
+        await write(service)
+    assert 'outcome="QueueFull"} 1.0' in service.metrics.render().decode()
+
+
+async def test_a_model_whose_file_was_replaced_before_it_was_loaded_is_looked_for_again() -> None:
+    class Replaced(FakePoet):
+        async def load(self, model: ModelRecord) -> None:
+            if model == SONNETS:
+                library.known = (newer,)
+                raise ModelUnusable(model.name, "Its file was replaced just now. Ask again.")
+
+    newer = replace(SONNETS, sha256="c3" * 32)
+    library = FakeLibrary()
+    service = Service(library, Replaced(), Metrics())
+    assert (await write(service)).model_sha256 == newer.sha256
 
 
 async def test_leaving_the_context_early_frees_the_row() -> None:

@@ -171,9 +171,9 @@ class TestWhileWriting:
         assert stage.answers == ["a rose\n-# writing…"]
 
     async def test_the_place_in_line_is_told(self, stage: Stage, poet: FakePoet) -> None:
-        poet.place = 3
+        poet.place, poet.expected_wait = 3, 4.0
         await stage.ann.slash(stage.channel, "sonnet", seed="a rose")
-        assert stage.answers == ["a rose\n-# You are third in line."]
+        assert stage.answers == ["a rose\n-# In line: 2 poems before yours, about 4 s."]
 
     @pytest.mark.parametrize("how", ["button", "reply", "command", "bulk"])
     async def test_deleting_frees_the_row(self, stage: Stage, poet: FakePoet, how: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.records import Ending, Poem, PoemSettings
+from bot.core.records import Ending, Poem, PoemSettings, Standing
 from bot.discord_app import replies
 from bot.discord_app.replies import (
     MAX_FOOTER,
@@ -19,7 +19,6 @@ from bot.discord_app.replies import (
     finished,
     growing,
     measure,
-    place_sentence,
     plain_words,
     read_last_line,
     read_seed,
@@ -160,14 +159,14 @@ def test_the_last_line_is_read_without_the_small_print() -> None:
 
 
 def test_a_growing_poem_shows_its_state() -> None:
-    assert growing("a rose", 0).content == "a rose\n-# writing…"
-    assert growing("a rose", 1).content == "a rose\n-# You are next in line."
-    assert "3,000 characters so far" in growing("x" * 3000, 0).content
+    assert growing("a rose", Standing(0)).content == "a rose\n-# writing…"
+    assert growing("a rose", Standing(1)).content == "a rose\n-# In line: yours is next."
+    assert "3,000 characters so far" in growing("x" * 3000, Standing(0)).content
 
 
-def test_places_beyond_the_ninth_are_numbers() -> None:
-    assert place_sentence(2) == "You are second in line."
-    assert place_sentence(12) == "You are number 12 in line."
+def test_a_poem_that_reached_the_most_a_poem_may_have_is_not_called_cut_short() -> None:
+    poem = Poem("a", "a", "m", "0" * 64, 1, SETTINGS, ("It ends here.",), Ending.CUT_OFF)
+    assert finished(poem)[0].content.endswith("· It ends here.")
 
 
 def test_mentions_without_a_name_stay_readable() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
+from bot.core.errors import MemberFull
 from bot.web.poems import MAX_BODY_BYTES, Pulse
 from tests.bot.web.conftest import Serve, events_of, until
 from tests.fakes import SEA_SONGS, SONNETS, VERSE, Clock, FakePoet, fake_service
@@ -103,12 +104,14 @@ async def test_the_permanent_link_of_a_drawn_opening_keeps_the_seed_empty(serve:
 async def test_the_place_in_line_is_told_until_the_turn_comes(serve: Serve) -> None:
     poet = FakePoet()
     poet.gate = asyncio.Semaphore(0)
-    poet.place = 3
+    poet.place, poet.expected_wait = 3, 4.2
     client = await serve(fake_service(poet), pulse=Pulse(place_seconds=0.001))
     async with client.post("/api/poems", json={"seed": "Wait"}, headers=STREAM) as response:
         seen = b""
         while b'"place": 3' not in seen:
             seen += await response.content.readany()
+        assert b'"wait_seconds": 4.2' in seen
+        assert b"2 poems before yours, about 5 s." in seen
         poet.place = 0
         while b'"place": 0' not in seen:
             seen += await response.content.readany()
@@ -238,6 +241,23 @@ async def test_a_body_that_is_not_json_gets_415(serve: Serve, kind: str) -> None
     headers = {"Content-Type": kind}
     async with client.post("/api/poems", data=b"{}", headers=headers) as response:
         assert response.status == 415
+
+
+async def test_a_member_with_too_many_poems_gets_429_and_may_ask_again_soon(serve: Serve) -> None:
+    poet = FakePoet()
+    poet.refusal = MemberFull(4)
+    client = await serve(fake_service(poet))
+    async with client.post("/api/poems", json={}) as response:
+        assert (response.status, response.headers["Retry-After"]) == (429, "5")
+        assert "4 poems" in (await response.json())["error"]
+
+
+async def test_all_visitors_of_the_page_share_rows_as_one_guild(serve: Serve) -> None:
+    poet = FakePoet()
+    client = await serve(fake_service(poet))
+    async with client.post("/api/poems", json={}):
+        pass
+    assert poet.orders[0].asker.guild == "web"
 
 
 async def test_a_full_queue_gets_503_and_when_to_ask_again(serve: Serve) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.async_api import expect
 
+from bot.core.records import Ending
 from tests.bot.web.conftest import until
 from tests.bot.web.page.conftest import Open, gated_poet
 from tests.fakes import VERSE, FakePoet
@@ -21,7 +22,7 @@ async def test_enter_writes_a_poem(read: Open) -> None:
     assert await reader.poem() == "The moon" + VERSE
     await expect(reader.page.locator("#status")).to_have_text("Finished: 4 lines.")
     await expect(reader.page.locator("#provenance")).to_have_text(
-        "sonnets · temperature 0.6 · random seed 7"
+        "sonnets · temperature 0.5 · random seed 7"
     )
     await expect(reader.page.locator("#poem .seed")).to_have_text("The moon")
 
@@ -172,10 +173,21 @@ async def test_notes_on_the_seed_are_shown(read: Open) -> None:
 
 async def test_the_place_in_line_is_told(read: Open) -> None:
     poet = gated_poet(released=0)
-    poet.place = 3
+    poet.place, poet.expected_wait = 3, 4.0
     reader = await read(poet)
     await reader.write("The moon")
-    await expect(reader.page.get_by_role("status")).to_have_text("You are third in line.")
+    await expect(reader.page.get_by_role("status")).to_have_text(
+        "In line: 2 poems before yours, about 4 s."
+    )
+
+
+async def test_what_is_known_at_the_end_only_is_noted(read: Open) -> None:
+    poet = FakePoet()
+    poet.ending = Ending.CUT_OFF
+    reader = await read(poet)
+    await reader.write("The moon")
+    await reader.finished()
+    await expect(reader.page.locator("#notes li")).to_contain_text("10,000 characters")
 
 
 async def test_markup_in_seed_and_poem_is_shown_and_does_nothing(read: Open) -> None:
