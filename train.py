@@ -17,34 +17,30 @@ It writes into --out DIR (default: models):
     --seconds N         stop learning after N seconds; measuring, chart and poem take a few more
     --device auto|cpu|cuda
     --monitor validation|training   watch the held-out tenth, or learn all and watch the training
-    --resume            go on with the training NAME where it was stopped or killed
+    --resume            go on with the training NAME where it was stopped or killed, by the same
+                        recipe and with the same random seed
     --from MODEL        begin with the weights of another model file
     --seed N            random seed, 0 … 2**63 - 1 (default 0)
     --json              one JSON object per event on stdout, for programs
 
 Exit status: 0 when trained, 2 on wrong use or bad input with a sentence on stderr, 130 on Ctrl-C
-(143 on SIGTERM) with everything saved for --resume.
+(143 on SIGTERM, 141 when stdout is read no more) with everything saved for --resume.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 import torch
 
 from model import (
-    MAX_BOOK_BYTES,
-    Book,
-    BookMissing,
-    BookTooLong,
     Engine,
     LengthConfig,
     Model,
@@ -53,11 +49,11 @@ from model import (
     SamplingConfig,
     SettingError,
     load_model,
-    read_books,
     write_atomically,
 )
 from model.training import (
     EpochEnd,
+    Interruption,
     JsonVoice,
     Keeper,
     PlainVoice,
@@ -67,7 +63,9 @@ from model.training import (
     adapt_recipe,
     check_name,
     choose_device,
+    drop_unread,
     new_folder,
+    read_paths,
     recipe_for,
     safe_name,
     summarise,
@@ -78,24 +76,7 @@ SAVE_EVERY_SECONDS = 60.0  # within long epochs; a save takes about 0.1 s
 TUTORIAL_CHARACTERS = 200
 SAMPLE_LINES = 14
 MAX_SAMPLE_CHARACTERS = 1_200  # where a book's lines are paragraphs
-
-
-class Interruption:
-    """Notes Ctrl-C and SIGTERM, so that the step under way is finished and saved; twice is now."""
-
-    def __init__(self) -> None:
-        self.signal = 0
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._note)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.signal:
-            raise KeyboardInterrupt
-        self.signal = number
-
-    @property
-    def exit_status(self) -> int:
-        return 128 + self.signal
+NOBODY_READS = 141  # what a shell reports of a program that SIGPIPE ended
 
 
 class Session:
@@ -115,12 +96,26 @@ class Session:
             raise SettingError("--from", str(arguments.start), "left out with --resume")
         if arguments.resume:
             folder = TrainingFolder(arguments.out, check_name(arguments.name or self.stem))
-            self.keeper = Keeper.resume(folder, self.book, wishes, device, seconds=seconds)
+            self.keeper = Keeper.resume(
+                folder,
+                self.book,
+                wishes,
+                device,
+                recipe=arguments.recipe,
+                seed=arguments.seed,
+                seconds=seconds,
+            )
         else:
             folder = new_folder(arguments.out, self.stem, arguments.name)
-            recipe = adapt_recipe(recipe_for(arguments.recipe, len(self.book.text)), wishes)
+            recipe = recipe_for(arguments.recipe or "default", len(self.book.text))
             self.keeper = Keeper.begin(
-                folder, self.book, recipe, device, seed=arguments.seed, start=start, seconds=seconds
+                folder,
+                self.book,
+                adapt_recipe(recipe, wishes),
+                device,
+                seed=arguments.seed or 0,
+                start=start,
+                seconds=seconds,
             )
         self.folder = folder
         self.training = self.keeper.training
@@ -128,6 +123,13 @@ class Session:
 
     def run(self) -> int:
         """Train, save, and show; return the exit status."""
+        try:
+            return self.train()
+        except BrokenPipeError:  # the reader of our stdout, `head` say, has seen enough
+            self.keeper.interrupt()
+            raise
+
+    def train(self) -> int:
         self.introduce()
         self.folder.sweep()
         self.keeper.save_standing()
@@ -261,23 +263,6 @@ class Session:
         self.voice.say("poem", "", text=written)
 
 
-def read_paths(paths: Sequence[Path]) -> Book:
-    """Read text files as one book; raise a BookError that names what is wrong."""
-    sources = []
-    room = MAX_BOOK_BYTES
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                raw = file.read(room + 1)
-        except OSError as error:
-            raise BookMissing(path, error.strerror or str(error)) from error
-        if len(raw) > room:
-            raise BookTooLong(path.name, max(path.stat().st_size, len(raw)), MAX_BOOK_BYTES)
-        room -= len(raw)
-        sources.append((path.stem, raw))
-    return read_books(sources)
-
-
 def write_sample(model: Model, random_seed: int) -> str:
     """Write fourteen lines from a random opening, or some hundred characters of prose."""
     openings = model.card.openings
@@ -320,7 +305,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("books", nargs="+", type=Path, metavar="BOOK")
     parser.add_argument("--name")
-    parser.add_argument("--recipe", choices=("default", "tutorial"), default="default")
+    parser.add_argument("--recipe", choices=("default", "tutorial"))
     parser.add_argument("--epochs", type=number(int, 1, 10_000), metavar="N")
     parser.add_argument("--seconds", type=number(float, 1, 10_000_000), metavar="N")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -328,7 +313,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--from", dest="start", type=Path, metavar="MODEL")
     parser.add_argument("--out", type=Path, default=Path("models"), metavar="DIR")
-    parser.add_argument("--seed", type=number(int, 0, 2**63 - 1), default=0, metavar="N")
+    parser.add_argument("--seed", type=number(int, 0, 2**63 - 1), metavar="N")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(arguments)
 
@@ -347,6 +332,11 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         voice.close()
         return 130
+    except BrokenPipeError:
+        with suppress(BrokenPipeError):  # with `2>&1` the bar has nowhere to go either
+            voice.close()
+        drop_unread()
+        return NOBODY_READS
 
 
 if __name__ == "__main__":

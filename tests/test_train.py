@@ -180,6 +180,34 @@ def test_ctrl_c_saves_everything_and_ends_with_130(book: Path) -> None:
     load_model(out / "walks.safetensors")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGPIPE")
+@pytest.mark.parametrize("stderr_too", [False, True], ids=["stdout", "both"])
+def test_a_reader_who_has_seen_enough_ends_it_quietly_with_everything_saved(
+    book: Path, stderr_too: bool
+) -> None:
+    """`train.py … | head` once ended with a traceback."""
+    out = book.parent
+    reading, writing = os.pipe()
+    child = subprocess.Popen(
+        command(book, "--epochs", 10_000, "--out", out, "--name", "walks"),
+        stdout=writing,
+        stderr=writing if stderr_too else subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    os.close(writing)
+    with child, os.fdopen(reading) as lines:
+        assert any("Epoch 00001" in line for line in lines)
+        lines.close()
+        told = child.stderr.read() if child.stderr else ""
+        assert child.wait(timeout=HANG_SECONDS) == 141
+    assert "Error" not in told
+    assert "Exception" not in told
+    assert load_model(out / "walks.safetensors").card.epoch >= 1
+    resumed = run(book, "--out", out, "--name", "walks", "--resume", "--seconds", 1)
+    assert resumed.returncode == 0, resumed.stderr
+
+
 def test_training_can_begin_with_another_models_weights(trained: Trained, tmp_path: Path) -> None:
     book, old = tmp_path / "other.txt", trained.out / "old-walks.safetensors"
     book.write_text(quatrains(20) + "Zwölf!\n")

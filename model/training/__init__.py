@@ -4,15 +4,18 @@
 """
 
 from model.training.folder import TrainingFolder, check_name, new_folder, safe_name
+from model.training.interruption import Interruption, drop_unread
 from model.training.keeper import Keeper
 from model.training.loop import EpochEnd, Progress, Training
 from model.training.processor import choose_device
 from model.training.recipes import Recipe, Wishes, adapt_recipe, recipe_for
 from model.training.reporting import JsonVoice, PlainVoice, Voice
+from model.training.sources import read_paths
 from model.training.tutorial import summarise, write_by_window
 
 __all__ = [
     "EpochEnd",
+    "Interruption",
     "JsonVoice",
     "Keeper",
     "PlainVoice",
@@ -25,7 +28,9 @@ __all__ = [
     "adapt_recipe",
     "check_name",
     "choose_device",
+    "drop_unread",
     "new_folder",
+    "read_paths",
     "recipe_for",
     "safe_name",
     "summarise",

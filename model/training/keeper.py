@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from model.book import Book, openings
 from model.checkpoint import Card, Model, load_model, save_model
-from model.errors import ResumeMismatch
+from model.errors import ResumeMismatch, SettingError
 from model.training.folder import TrainingFolder
 from model.training.loop import EpochEnd, Training
 from model.training.processor import choose_threads
@@ -63,19 +64,26 @@ class Keeper:
         wishes: Wishes,
         device: torch.device,
         *,
+        recipe: Literal["default", "tutorial"] | None = None,
+        seed: int | None = None,
         seconds: float | None = None,
     ) -> Keeper:
         """Make the training that was interrupted in `folder`, to go on for `seconds` at most.
 
-        Raises ResumeMissing or a CheckpointError, and ResumeMismatch for another book.
+        Raises ResumeMissing or a CheckpointError, ResumeMismatch for another book, and SettingError
+        for another `recipe`, `seed` or monitor than it began with, where one is given.
         """
         saved = load_training(folder.resume)
         if saved.book_sha256 != book.sha256:
             raise ResumeMismatch(folder.resume, "book")
-        recipe = adapt_recipe(saved.standing.recipe, wishes)
+        began = saved.standing.recipe
+        _insist_on("--recipe", recipe, began.name)
+        _insist_on("--seed", seed, saved.standing.seed)
+        _insist_on("--monitor", wishes.monitor, began.monitor)
+        adapted = adapt_recipe(began, wishes)
         training = Training(
-            prepare_text(book, recipe),
-            recipe,
+            prepare_text(book, adapted),
+            adapted,
             device=device,
             seed=saved.standing.seed,
             seconds_limit=None if seconds is None else saved.standing.seconds + seconds,
@@ -139,6 +147,12 @@ class Keeper:
             training={**standing.recipe.model_dump(), "seed": standing.seed},
             history=standing.history,
         )
+
+
+def _insist_on(option: str, wanted: object, began_with: object) -> None:
+    if wanted not in (None, began_with):
+        allowed = f"{began_with!r}, with which this training began, or be left out"
+        raise SettingError(option, wanted, allowed)
 
 
 def prepare_text(book: Book, recipe: Recipe) -> str:

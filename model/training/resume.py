@@ -6,27 +6,34 @@ random generators as tensors; the Standing as JSON. No pickle, so nothing in it 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors
 import safetensors.torch
 import torch
-from pydantic import ValidationError
+from pydantic import Field
 from safetensors import SafetensorError
 from torch import Tensor
 
 from model.checkpoint import write_atomically
 from model.config import Settings
-from model.errors import CheckpointForeign, CheckpointTruncated, ResumeMissing
+from model.errors import (
+    CheckpointForeign,
+    CheckpointTruncated,
+    CheckpointVersion,
+    ResumeMissing,
+)
 from model.network import State
 from model.training.loop import Standing, Training
 
+FORMAT_VERSION = 1
 METADATA_KEY = "sonneteer-training"
 
 
 class _Contents(Settings):
-    format_version: int = 1
+    format_version: int = Field(default=FORMAT_VERSION, ge=1)
     book_sha256: str
     standing: Standing
 
@@ -49,17 +56,23 @@ def save_training(path: Path, training: Training, book_sha256: str) -> None:
 
 
 def load_training(path: Path) -> Saved:
-    """Read a resume file; raise ResumeMissing, CheckpointTruncated or CheckpointForeign."""
+    """Read a resume file.
+
+    Raises ResumeMissing, CheckpointTruncated, CheckpointVersion or CheckpointForeign.
+    """
     if not path.is_file():
         raise ResumeMissing(path)
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        version = json.loads(metadata[METADATA_KEY])["format_version"]
+        if version > FORMAT_VERSION:
+            raise CheckpointVersion(path, version, FORMAT_VERSION)
         contents = _Contents.model_validate_json(metadata[METADATA_KEY])
     except (SafetensorError, OSError) as error:
         raise CheckpointTruncated(path, str(error)) from error
-    except (KeyError, ValidationError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointForeign(path, "it does not say where a training stood") from error
     return Saved(path, contents.book_sha256, contents.standing, tensors)
 

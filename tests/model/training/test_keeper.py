@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from model.book import Book, openings, read_book
 from model.checkpoint import load_model, read_card
-from model.errors import CheckpointUnwritable, ResumeMismatch
+from model.errors import CheckpointUnwritable, ResumeMismatch, SettingError
 from model.training.folder import TrainingFolder
 from model.training.keeper import Keeper
 from model.training.loop import EpochEnd
@@ -105,6 +106,34 @@ def test_another_book_is_not_resumed(tmp_path: Path) -> None:
     other = read_book(quatrains(30).encode(), "A Walk")
     with pytest.raises(ResumeMismatch, match="book"):
         Keeper.resume(keeper.folder, other, Wishes(), CPU)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        ({"recipe": "tutorial"}, "--recipe is 'tutorial'; it must be 'default', with which"),
+        ({"seed": 0}, "--seed is 0; it must be 7, with which this training began, or be left out."),
+        ({"wishes": Wishes(monitor="training")}, "--monitor is 'training'; it must be 'valid"),
+    ],
+)
+def test_another_beginning_is_not_resumed(
+    tmp_path: Path, wanted: dict[str, Any], sentence: str
+) -> None:
+    """A training once kept its recipe and its random seed without a word of those asked for."""
+    keeper = begin(tmp_path)
+    keeper.save_standing()
+    asked = {"wishes": Wishes(), **wanted}
+    with pytest.raises(SettingError) as refusal:
+        Keeper.resume(keeper.folder, BOOK, device=CPU, **asked)
+    assert sentence in str(refusal.value)
+
+
+def test_the_beginning_may_be_told_again(tmp_path: Path) -> None:
+    keeper = begin(tmp_path)
+    keeper.save_standing()
+    wishes = Wishes(monitor="validation")
+    again = Keeper.resume(keeper.folder, BOOK, wishes, CPU, recipe="default", seed=7)
+    assert again.training.recipe.monitor == "validation"
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from itertools import islice
 from pathlib import Path
 
 import pytest
+import safetensors
+import safetensors.torch
 import torch
 
-from model.errors import CheckpointForeign, CheckpointTruncated, ResumeMissing
+from model.errors import (
+    CheckpointForeign,
+    CheckpointTruncated,
+    CheckpointVersion,
+    ResumeMissing,
+)
 from model.training.loop import Training
 from model.training.recipes import TUTORIAL, Recipe
-from model.training.resume import load_training, restore, save_training
+from model.training.resume import (
+    FORMAT_VERSION,
+    METADATA_KEY,
+    load_training,
+    restore,
+    save_training,
+)
 from tests.texts import VERSES
 
 STREAMS = Recipe(
@@ -82,6 +96,32 @@ def test_a_damaged_resume_file_is_told(tmp_path: Path) -> None:
     save_training(path, Training(VERSES, STREAMS), "ab")
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(CheckpointTruncated):
+        load_training(path)
+
+
+def rewrite_version(path: Path, version: object) -> None:
+    """Give a resume file another format version, as a later Sonneteer might."""
+    with safetensors.safe_open(path, framework="pt") as file:
+        contents = json.loads(file.metadata()[METADATA_KEY])
+    metadata = {METADATA_KEY: json.dumps({**contents, "format_version": version})}
+    path.write_bytes(safetensors.torch.save(safetensors.torch.load_file(path), metadata))
+
+
+@pytest.mark.parametrize("version", [FORMAT_VERSION + 1, 10**30])
+def test_a_resume_file_of_a_later_format_is_told(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "resume.safetensors"
+    save_training(path, Training(VERSES, STREAMS), "ab")
+    rewrite_version(path, version)
+    with pytest.raises(CheckpointVersion, match=f"format version {version}.*Update Sonneteer"):
+        load_training(path)
+
+
+@pytest.mark.parametrize("version", [0, -1, True, "1", None])
+def test_a_resume_file_whose_format_makes_no_sense_is_told(tmp_path: Path, version: object) -> None:
+    path = tmp_path / "resume.safetensors"
+    save_training(path, Training(VERSES, STREAMS), "ab")
+    rewrite_version(path, version)
+    with pytest.raises(CheckpointForeign):
         load_training(path)
 
 
