@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bot import console
-from bot.composition import compose_library, compose_service
+from bot.composition import compose_library, compose_service, require_default
 from bot.config import TOKEN_VARIABLE, Config, load_config
 from bot.core.errors import BadConfig, BotError
 from bot.core.metrics import watch_loop_lag
@@ -85,7 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = load_config(arguments.config)
         match arguments.command:
             case "models":
-                print(console.render_models(compose_library(config).models()))  # noqa: T201
+                table = console.render_models(compose_library(config).models())
+                print(table, flush=True)  # noqa: T201
             case "write" | "console":
                 _write(config, arguments)
             case _:
@@ -103,7 +104,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _write(config: Config, arguments: argparse.Namespace) -> None:
     library = compose_library(config)
     model = arguments.model
-    if model is not None and _is_path(model):
+    if model is None:
+        require_default(config, library)
+    elif _is_path(model):
         model = library.add_file(Path(model)).sha256
     request = PoemRequest(
         asker=TERMINAL,
@@ -146,15 +149,15 @@ async def serve(config: Config) -> None:
             f"There is nothing to run: {TOKEN_VARIABLE} is not set and the web page is turned "
             "off ([web] enabled in config.toml). Turn one of them on."
         )
-    service = compose_service(config)
+    library = compose_library(config)
+    await asyncio.to_thread(require_default, config, library)
+    service = compose_service(config, library)
     stop = _stop_signal()
     async with AsyncExitStack() as doors:
         lag = asyncio.create_task(watch_loop_lag(service.metrics))
         doors.callback(lag.cancel)
         model = await service.warm_up()
         log.info("the model %s (%s) is ready", model.name, model.book)
-        if model.name != config.models.default:
-            log.warning("there is no model %r, the default in config.toml", config.models.default)
         discord = _make_discord_door(config, service)
         if config.web.enabled:
             await _open_page(config, service, doors, discord)

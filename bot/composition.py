@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from bot.config import Config
+from bot.core.errors import BadConfig
 from bot.core.library import Library
 from bot.core.line import Limits
 from bot.core.metrics import Metrics
@@ -20,6 +21,17 @@ def compose_library(config: Config) -> Library:
     return Library(
         [config.home / config.models.folder], shipped=SHIPPED, default=config.models.default
     )
+
+
+def require_default(config: Config, library: Library) -> None:
+    """Raise BadConfig where the default model of config.toml is not installed."""
+    installed = [model.name for model in library.models()]
+    if config.models.default not in installed:
+        choice = f"Choose one of: {', '.join(installed)}." if installed else "None is installed."
+        raise BadConfig(
+            f"models.default in config.toml is {config.models.default!r}, "
+            f"and no usable model of that name is installed. {choice}"
+        )
 
 
 def compose_service(config: Config, library: Library | None = None) -> Service:

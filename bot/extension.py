@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from discord.ext import commands
 
-from bot.composition import compose_service
+from bot.composition import compose_library, compose_service, require_default
 from bot.config import load_config
 from bot.discord_app.buttons import COG_NAME
 from bot.discord_app.client import add_cogs, remove_cogs
@@ -18,7 +18,9 @@ from bot.discord_app.live import Tempo
 
 async def setup(bot: commands.Bot) -> None:
     config = load_config()
-    service = compose_service(config)
+    library = compose_library(config)
+    require_default(config, library)
+    service = compose_service(config, library)
     await service.warm_up()
     tempo = Tempo(edit_seconds=config.discord.edit_seconds)
     await add_cogs(bot, service, prefix=config.discord.prefix, talk=False, tempo=tempo)

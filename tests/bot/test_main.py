@@ -17,6 +17,7 @@ from bot.__main__ import main
 from tests.patience import HANG_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
+UNBUFFERED = "PYTHONUNBUFFERED"  # where it is set, nothing is left for the end of the process
 
 MakeModel = Callable[..., Path]
 
@@ -156,6 +157,55 @@ def test_a_bad_config_gets_one_sentence_and_exit_2(
     assert err == "config.toml: web.port is 99999; it must be a whole number from 0 to 65,535.\n"
 
 
+@pytest.mark.parametrize("command", [(), ("write", "a"), ("console",)])
+def test_an_unknown_default_gets_one_sentence_and_exit_2(
+    config: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    """The bot once came up with another model, and only the log told of it."""
+    config.write_text('[models]\ndefault = "pears"\n[web]\nport = 0\n')
+    status, out, err = answer(capsys, "--config", config, *command)
+    assert (status, out) == (2, "")
+    assert err == (
+        "models.default in config.toml is 'pears', and no usable model of that name is installed. "
+        "Choose one of: harbour, sonnets.\n"
+    )
+
+
+def test_with_an_unknown_default_models_can_be_listed_and_named(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text('[models]\ndefault = "pears"\n')
+    status, out, _ = answer(capsys, "--config", config, "models")
+    assert status == 0
+    assert "harbour" in out
+    status, out, _ = answer(
+        capsys, "--config", config, "write", "", "--model", "harbour", "--chars", 40
+    )
+    assert (status, len(out)) == (0, 41)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGPIPE")
+@pytest.mark.parametrize("command", [("models",), ("write", "a", "--chars", "99"), ("console",)])
+def test_a_reader_who_has_gone_is_no_error(config: Path, command: tuple[str, ...]) -> None:
+    """`python -m bot models | head` could end with a complaint of Python's."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = {name: value for name, value in os.environ.items() if name != UNBUFFERED}
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "--config", config, *command],
+        cwd=ROOT,
+        input="rain\nwind\n",
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        timeout=HANG_SECONDS,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_nothing_to_run_is_said(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config.write_text(config.read_text() + "enabled = false\n")
     status, _, err = answer(capsys, "--config", config)
@@ -183,7 +233,7 @@ def served(config: Path) -> Iterator[tuple[subprocess.Popen[str], str, list[str]
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, UNBUFFERED: "1"},
     )
     assert process.stderr is not None
     log: list[str] = []
