@@ -56,6 +56,11 @@ class EnginePoet:
 
     # Models
 
+    @property
+    def models(self) -> int:
+        """How many are in memory."""
+        return len(self._shelf)
+
     async def load(self, model: ModelRecord) -> None:
         await self._shelf.load(model)
 

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bot.core.errors import BadSetting, ModelUnusable, QueueFull
+from bot.core.errors import BadSetting, MemberFull, ModelUnusable, QueueFull
 from bot.core.library import Library
 from bot.core.line import Limits
 from bot.core.metrics import Metrics
 from bot.core.poet import EnginePoet
 from bot.core.ports import Order
-from bot.core.records import Asker, ModelRecord, PoemSettings
+from bot.core.records import Asker, Ending, ModelRecord, PoemSettings
 from bot.core.stepping import EngineDraft
 from model import Engine, Piece
 from tests.conftest import OPENINGS
+from tests.fakes import Clock
+from tests.patience import HANG_SECONDS
 
 SETTINGS = PoemSettings(1.0, 0, 1.0, 0.0, greedy=False, lines=None, characters=60)
 LIMITS = Limits(max_rows=2, max_waiting=2, max_per_guild=10, max_per_member=10)
@@ -47,8 +51,13 @@ async def poet() -> AsyncIterator[EnginePoet]:
     await poet.close()
 
 
-def order(model: ModelRecord, settings: PoemSettings = SETTINGS, random_seed: int = 1) -> Order:
-    return Order(Asker("test:"), model, "the sea ", settings, random_seed)
+def order(
+    model: ModelRecord,
+    settings: PoemSettings = SETTINGS,
+    random_seed: int = 1,
+    asker: Asker = Asker("test:"),  # noqa: B008 - frozen
+) -> Order:
+    return Order(asker, model, "the sea ", settings, random_seed)
 
 
 async def read(draft: EngineDraft) -> str:
@@ -294,3 +303,167 @@ async def test_closing_cancels_what_is_left(apples: ModelRecord) -> None:
     await poet.close()
     await asyncio.gather(*map(read, drafts))
     assert all(draft.cancelled for draft in drafts)
+
+
+# ---- The line ----
+
+
+async def test_guilds_take_turns_and_members_of_one_wait_for_one_another(
+    poet: EnginePoet, apples: ModelRecord
+) -> None:
+    await poet.load(apples)
+    flood = [poet.write(order(apples, ENDLESS, asker=Asker("d:1", "10"))) for _ in range(3)]
+    other = poet.write(order(apples, asker=Asker("d:2", "20")))
+    assert [draft.place for draft in [*flood, other]] == [0, 0, 2, 1]
+
+
+async def test_who_writes_to_the_bot_alone_counts_as_a_guild(
+    poet: EnginePoet, apples: ModelRecord
+) -> None:
+    await poet.load(apples)
+    first = [poet.write(order(apples, ENDLESS, asker=Asker("d:1"))) for _ in range(3)]
+    other = poet.write(order(apples, asker=Asker("d:2")))
+    assert (first[2].place, other.place) == (2, 1)
+
+
+async def test_a_member_with_too_many_poems_is_refused_and_others_are_not(
+    apples: ModelRecord,
+) -> None:
+    poet = EnginePoet(Metrics(), limits=replace(LIMITS, max_per_member=1))
+    await poet.load(apples)
+    draft = poet.write(order(apples))
+    with pytest.raises(MemberFull):
+        poet.check(Asker("test:"))
+    with pytest.raises(MemberFull):
+        poet.write(order(apples))
+    poet.check(Asker("test:2"))
+    await read(draft)
+    await read(poet.write(order(apples)))
+    await poet.close()
+
+
+async def test_the_wait_is_not_known_until_a_poem_has_been_finished(apples: ModelRecord) -> None:
+    clock = Clock(0.0)
+    poet = EnginePoet(Metrics(), limits=LIMITS, clock=clock)
+    await poet.load(apples)
+    drafts = [poet.write(order(apples, ENDLESS)) for _ in range(3)]
+    assert [draft.expected_wait for draft in drafts] == [0.0, 0.0, None]
+    for draft in drafts:
+        draft.cancel()
+    await poet.close()
+
+
+async def test_the_wait_is_what_poems_took_less_what_the_oldest_has_had(
+    apples: ModelRecord,
+) -> None:
+    clock = Clock(0.0)
+    poet = EnginePoet(Metrics(), limits=replace(LIMITS, max_waiting=8), clock=clock)
+    await poet.load(apples)
+    first = poet.write(order(apples))
+    clock.now = 10.0
+    await read(first)
+    drafts = [poet.write(order(apples, ENDLESS))]
+    clock.now = 13.0
+    drafts += [poet.write(order(apples, ENDLESS)) for _ in range(4)]
+    clock.now = 14.0
+    assert [draft.expected_wait for draft in drafts] == [0.0, 0.0, 6.0, 9.0, 16.0]
+    clock.now = 50.0
+    assert [draft.expected_wait for draft in drafts[2:]] == [0.0, 0.0, 10.0]
+    await poet.close()
+
+
+# ---- Endings ----
+
+
+async def test_a_poem_by_lines_that_has_as_many_characters_as_may_be_is_cut_off(
+    poet: EnginePoet, apples: ModelRecord
+) -> None:
+    await poet.load(apples)
+    lines = replace(SETTINGS, temperature=0.05, min_p=0.9, characters=None, lines=500)
+    prompt = "a" * 9_990
+    draft = poet.write(replace(order(apples, lines), prompt=prompt))
+    assert len(await read(draft)) == 10
+    assert draft.ending is Ending.CUT_OFF
+
+
+async def test_what_was_written_when_a_poem_is_cancelled_still_arrives(
+    poet: EnginePoet, apples: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The text of the last thirtieth of a second was once lost."""
+    written = 0
+    step = Engine.step
+
+    def counted(engine: Engine) -> list[Piece]:
+        nonlocal written
+        pieces = step(engine)
+        written += sum(len(piece.text) for piece in pieces)
+        return pieces
+
+    monkeypatch.setattr(Engine, "step", counted)
+    monkeypatch.setattr("bot.core.stepping.DELIVERY_SECONDS", HANG_SECONDS)
+    await poet.load(apples)
+    draft = poet.write(order(apples, ENDLESS))
+    while written < 20:
+        await asyncio.sleep(0)
+    draft.cancel()
+    assert len(await read(draft)) == written
+    assert draft.ending is Ending.CANCELLED
+
+
+async def test_a_poem_that_was_whole_before_the_cancel_came_is_complete(
+    poet: EnginePoet, apples: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = threading.Event()
+    step = Engine.step
+
+    def watched(engine: Engine) -> list[Piece]:
+        pieces = step(engine)
+        if not engine.running:
+            whole.set()
+        return pieces
+
+    monkeypatch.setattr(Engine, "step", watched)
+    await poet.load(apples)
+    draft = poet.write(order(apples))
+    assert whole.wait(HANG_SECONDS)  # the event loop stands: nothing is delivered
+    draft.cancel()
+    assert len(await read(draft)) == 52
+    assert draft.ending is Ending.COMPLETE
+
+
+async def test_a_reader_who_never_reads_holds_no_row_and_at_most_the_poem(
+    poet: EnginePoet, apples: ModelRecord
+) -> None:
+    await poet.load(apples)
+    unread = poet.write(order(apples, replace(SETTINGS, characters=500)))
+    while not unread.finished:
+        unread._news.clear()
+        await unread._news.wait()
+    assert poet.running == 0
+    assert unread.loaded is None
+    assert sum(map(len, unread._pieces)) == 500 - len("the sea ")
+
+
+# ---- Models that come and go ----
+
+
+async def test_poems_of_a_replaced_model_end_on_it_and_then_its_memory_is_free(
+    poet: EnginePoet, apples: ModelRecord, shelf: Library, model_file: MakeModel
+) -> None:
+    """Other poems keep the thread at work: that once kept every engine it had had."""
+    await poet.load(apples)
+    alone = await read(poet.write(order(apples)))
+    old = poet.write(order(apples))
+    assert old.loaded is not None
+    engine = weakref.ref(old.loaded.engine)
+    model_file("apples", seed=9)
+    newer = shelf.find("apples")
+    await poet.load(newer)
+    going_on = poet.write(order(newer, ENDLESS))
+    await first_piece(going_on)
+    assert await read(old) == alone
+    await first_piece(going_on)
+    gc.collect()
+    assert engine() is None
+    assert poet.models == 1
+    assert not going_on.finished

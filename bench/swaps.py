@@ -1,0 +1,156 @@
+"""What replacing a model costs while poems are written: memory kept, and pauses between steps.
+
+    python bench/swaps.py [--swaps 30] [--readers 16] [--keep-heap] [--json FILE]
+
+A network of the tutorial's size (4 × 256, 7.4 MB, random weights) is replaced under its name again
+and again, while `--readers` readers ask for one poem after another. The table
+tells the resident memory after each swap, once the old model's last poem has ended, and the longest
+pause between two steps while the new model was read and while it was not. `--keep-heap` leaves out
+the call that gives freed memory back to the system.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import sys
+import tempfile
+import time
+from pathlib import Path
+from random import Random
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import torch  # noqa: E402
+
+from bench.gauges import resident_mb  # noqa: E402
+from bot.core import shelf  # noqa: E402
+from bot.core.library import Library  # noqa: E402
+from bot.core.metrics import Metrics  # noqa: E402
+from bot.core.poet import EnginePoet  # noqa: E402
+from bot.core.records import Asker, PoemRequest  # noqa: E402
+from bot.core.service import Service  # noqa: E402
+from model import Card, CharLSTM, Engine, NetworkConfig, Piece, Vocabulary, save_model  # noqa: E402
+
+NAME = "swapped"
+ALPHABET = Vocabulary.of("\n !',.-abcdefghijklmnopqrstuvwxyz")
+CARD = Card(
+    name=NAME,
+    book_title="Swaps",
+    book_sha256="0" * 64,
+    book_characters=5_000,
+    created="2026-11-25T00:00:00+00:00",
+    recipe="default",
+    lower_case=True,
+    loss=3.0,
+    openings=("the sea",),
+)
+SETTLE_SECONDS = 2.5  # a poem of 500 characters takes less
+CALM_SECONDS = 1.0
+
+
+class Pauses:
+    """Watches how long rows wait from one step to the next, over all engines."""
+
+    def __init__(self) -> None:
+        self._longest_ms = 0.0
+        self._last: float | None = None  # when the last step began, if it left rows to go on
+        step = Engine.step
+
+        def watched(engine: Engine) -> list[Piece]:
+            now = time.perf_counter()
+            if self._last is not None:
+                self._longest_ms = max(self._longest_ms, (now - self._last) * 1000)
+            pieces = step(engine)
+            self._last = now if engine.running else None
+            return pieces
+
+        setattr(Engine, "step", watched)  # noqa: B010 - mypy takes no new methods
+
+    def take(self) -> float:
+        longest, self._longest_ms = self._longest_ms, 0.0
+        return longest
+
+
+def write_models(folder: Path, count: int) -> None:
+    """Write the first model and `count` to come; in another process, for the memory's sake."""
+    writer = multiprocessing.get_context("spawn").Process(target=_write_all, args=(folder, count))
+    writer.start()
+    writer.join()
+
+
+def _write_all(folder: Path, count: int) -> None:
+    for number in range(count + 1):
+        torch.manual_seed(number)
+        path = folder / f"{NAME}.safetensors"
+        network = CharLSTM(NetworkConfig(vocabulary_size=len(ALPHABET), hidden_size=256, layers=4))
+        save_model(path, network, ALPHABET, CARD)
+        path.replace(folder / f"{number}.new")
+    (folder / "0.new").replace(path)
+
+
+async def read_on(service: Service, number: int) -> None:
+    """Ask for poem after poem, of lengths that keep readers out of step."""
+    random = Random(number)
+    while True:
+        length = random.randint(100, 500)
+        request = PoemRequest(Asker(f"bench:{number}"), "the sea", characters=length)
+        async with service.write(request) as writing:
+            await writing.finish()
+
+
+async def swap(swaps: int, readers: int, folder: Path, pauses: Pauses) -> list[dict[str, float]]:
+    """Let the readers read, replace the model time and again, and look."""
+    library = Library([folder], shipped=folder / "none", default=NAME)
+    metrics = Metrics()
+    poet = EnginePoet(metrics)
+    service = Service(library, poet, metrics)
+    await service.warm_up()
+    reading = [asyncio.create_task(read_on(service, number)) for number in range(readers)]
+    await asyncio.sleep(SETTLE_SECONDS)
+    table: list[dict[str, float]] = []
+    for number in range(swaps + 1):
+        pauses.take()
+        await asyncio.sleep(CALM_SECONDS)
+        calm = pauses.take()
+        if number:
+            (folder / f"{number}.new").replace(folder / f"{NAME}.safetensors")
+            await asyncio.sleep(SETTLE_SECONDS)
+        table.append(
+            {
+                "swap": number,
+                "resident, MB": resident_mb(),
+                "models": poet.models,
+                "longest pause, swap, ms": pauses.take(),
+                "longest pause, calm, ms": calm,
+            }
+        )
+        print("  ".join(f"{name} {value:.1f}" for name, value in table[-1].items()), flush=True)
+    for task in reading:
+        task.cancel()
+    await asyncio.gather(*reading, return_exceptions=True)
+    await service.close(grace_seconds=0.0)
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--swaps", type=int, default=30)
+    parser.add_argument("--readers", type=int, default=16)
+    parser.add_argument("--keep-heap", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    arguments = parser.parse_args()
+    if arguments.keep_heap:
+        setattr(shelf.Shelf, "_tidy", lambda _: None)  # noqa: B010
+    with tempfile.TemporaryDirectory() as folder:
+        write_models(Path(folder), arguments.swaps)
+        table = asyncio.run(swap(arguments.swaps, arguments.readers, Path(folder), Pauses()))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(table, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
