@@ -3,10 +3,10 @@
     python bench/swaps.py [--swaps 30] [--readers 16] [--keep-heap] [--json FILE]
 
 A network of the tutorial's size (4 × 256, 7.4 MB, random weights) is replaced under its name again
-and again, while `--readers` readers ask for one poem after another. The table
-tells the resident memory after each swap, once the old model's last poem has ended, and the longest
-pause between two steps while the new model was read and while it was not. `--keep-heap` leaves out
-the call that gives freed memory back to the system.
+and again, while `--readers` readers ask for one poem after another. The table tells the memory in
+use after each swap, once the old model's last poem has ended, and the longest time from one step to
+the next in the seconds of the swap and in a calm second before it. `--keep-heap` leaves out the
+call that gives freed memory back to the system.
 """
 
 from __future__ import annotations

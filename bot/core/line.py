@@ -24,9 +24,7 @@ from typing import Generic, TypeVar
 
 from bot.core.errors import GuildFull, MemberFull, QueueFull
 
-ROWS_PER_FREE_ROW = (
-    4  # 7 let a flood of long poems delay others 2 to 4 times as long; see the tests
-)
+ROWS_PER_FREE_ROW = 4  # with 7, a flood of long poems delays others 2 to 4 times as long
 
 Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item", bound=Hashable)
