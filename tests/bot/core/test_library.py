@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from bot.core.errors import ModelUnusable, UnknownModel
 from bot.core.library import Library
+from model import Model, load_model
 
 MakeModel = Callable[..., Path]
 
@@ -157,3 +160,27 @@ def test_a_refusal_does_not_tell_where_the_file_lies(tmp_path: Path) -> None:
     with pytest.raises(ModelUnusable) as caught:
         library(tmp_path).add_file(tmp_path / "torn.safetensors")
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_many_who_look_at_a_new_file_at_once_read_it_once(
+    tmp_path: Path, model_file: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a swap under load, every request that waited once held a copy of its own."""
+    reads: list[Path] = []
+
+    def counted(path: Path) -> Model:
+        reads.append(path)
+        return load_model(path)
+
+    monkeypatch.setattr("bot.core.library.load_model", counted)
+    model_file("new")
+    shelf = library(tmp_path)
+    together = Barrier(8)
+
+    def look(_: int) -> str:
+        together.wait()
+        return shelf.find("new").name
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(look, range(8))) == ["new"] * 8
+    assert len(reads) == 1
