@@ -65,7 +65,7 @@ class Plan:
 
 
 FULL = Plan((1.0, 5.0, 20.0, 50.0), 60.0, 30.0, 5, 60.0, 5)
-QUICK = Plan((1.0, 5.0, 20.0, 50.0), 3.0, 4.0, 2, 3.0, 1)
+QUICK = Plan((1.0, 5.0, 20.0, 50.0), 2.5, 3.0, 2, 2.5, 1)
 
 
 def measure(phase: Phase) -> dict[str, Any]:
@@ -205,18 +205,22 @@ def discord_budget(summaries: Sequence[Summary]) -> dict[str, float]:
     nearest = min(summaries, key=lambda summary: abs(summary.served_rate - allowed(summary)))
     poems = allowed(nearest)
     cores = poems * nearest.cpu_per_poem
+    least = min(summary.cpu_per_poem for summary in summaries)
     print(
         f"\nDiscord: at {nearest.rate:g} poems/s a poem costs {nearest.requests_per_poem:.1f} "
         f"requests (typing, message, edits); {DISCORD_REQUESTS_PER_SECOND} requests/s are "
         f"{poems:.1f} poems/s; a poem costs {nearest.cpu_per_poem * 1000:.0f} ms of a core there "
         f"({nearest.loop_share:.0%} on the event loop, {nearest.crowd_share:.1%} on making "
-        f"requests), so that takes {cores:.2f} cores"
+        f"requests), so that takes {cores:.2f} cores. In the fullest batches seen a poem costs "
+        f"{least * 1000:.0f} ms, so that {poems * least:.2f} cores would do"
     )
     return {
         "requests_per_poem": nearest.requests_per_poem,
         "poems_per_second": poems,
         "cpu_seconds_per_poem": nearest.cpu_per_poem,
         "cores": cores,
+        "least_cpu_seconds_per_poem": least,
+        "least_cores": poems * least,
     }
 
 
@@ -251,7 +255,7 @@ def main() -> None:
     summaries = open_load(base, plan)
     saturation, found = search(base, plan)
     flooded = flood(base, plan, saturation or LOW * found[0].steady_rate)
-    budget = discord_budget(summaries)
+    budget = discord_budget([*summaries, *(one for one in found[1:] if one.kept_up)])
     if asked.chart:
         from bench.charts import latency_chart
 
