@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from random import Random
 
+MAX_STRIDES = 12  # of a search: 1.25 ** 12 is 15
+
 
 def poisson_arrivals(rate: float, seconds: float, random: Random) -> list[float]:
     """Return when independent people come: `rate` a second on average, for `seconds`.
@@ -68,17 +70,27 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
 
 
 def highest_kept(
-    keeps_up: Callable[[float], bool], low: float, high: float, steps: int
+    keeps_up: Callable[[float], bool], begin: float, *, stride: float, halvings: int
 ) -> float | None:
-    """Halve the way between `low` and `high` so often; return the highest rate that kept up.
+    """Return the highest rate that was seen to keep up; None when not one was.
 
-    None when not one did.
+    Goes up from `begin` by the factor `stride` until a rate does not keep up (or down until one
+    does), then halves the way between the two.
     """
-    kept = None
-    for _ in range(steps):
-        middle = (low + high) / 2
-        if keeps_up(middle):
-            kept = low = middle
+    kept, missed, rate = None, None, begin
+    for _ in range(MAX_STRIDES):
+        if keeps_up(rate):
+            kept, rate = rate, rate * stride
         else:
-            high = middle
+            missed, rate = rate, rate / stride
+        if kept is not None and missed is not None:
+            break
+    if kept is None or missed is None:
+        return kept
+    for _ in range(halvings):
+        middle = (kept + missed) / 2
+        if keeps_up(middle):
+            kept = middle
+        else:
+            missed = middle
     return kept

@@ -15,8 +15,8 @@ of a PoemRequest, for example '{"lines": 14}'.
                  once; lag: how late the event loop was, looked at every 5 ms; cores: busy, of
                  those the share of the event loop's thread; req: requests to Discord for a poem
     saturation   the highest rate that is kept up with: after the first third of a phase at least
-                 95 % as many poems end as are asked for. Found by halving between 0.5 and 1.15
-                 times what is written under far too much load
+                 95 % as many poems end as are asked for. Looked for by strides from the
+                 highest rate of the table that kept up, then by halving
     fairness     one guild sends 90 % of 1.5 times that rate, nine others share 10 %; Jain's
                  index over the nine, beside a phase in which they are alone
     Discord      what it takes to write as fast as Discord lets a bot post
@@ -45,8 +45,6 @@ from bench.reading import Fairness, Summary, fairness, summarise  # noqa: E402
 from bench.tables import number, table, write_json  # noqa: E402
 
 DISCORD_REQUESTS_PER_SECOND = 50  # Discord's global limit for a bot
-OVERLOAD = 4.0  # times the highest rate asked for: no machine of this kind keeps up
-LOW, HIGH = 0.5, 1.15  # of what is written under overload: where saturation is looked for
 OTHER_GUILDS = 9
 FLOOD_SHARE, FLOOD_LOAD = 0.9, 1.5  # of the load; of the saturation rate
 GOALS = {"lag p99": "≤ 20 ms", "lag worst": "≤ 50 ms", "Jain": "≥ 0.95", "memory": "≤ 350 MB"}
@@ -58,14 +56,15 @@ class Plan:
 
     rates: tuple[float, ...]
     seconds: float  # of a rate
-    search_seconds: float  # of a step of the search
-    search_steps: int
+    search_seconds: float  # of a rate that the search looks at
+    stride: float  # of the search, a factor
+    halvings: int
     flood_seconds: float
     rounds: int
 
 
-FULL = Plan((1.0, 5.0, 20.0, 50.0), 60.0, 30.0, 5, 60.0, 5)
-QUICK = Plan((1.0, 5.0, 20.0, 50.0), 2.5, 3.0, 2, 2.5, 1)
+FULL = Plan((1.0, 5.0, 20.0, 50.0), 60.0, 30.0, 1.25, 3, 60.0, 5)
+QUICK = Plan((1.0, 5.0, 20.0, 50.0), 2.5, 3.0, 1.5, 0, 2.5, 1)
 
 
 def measure(phase: Phase) -> dict[str, Any]:
@@ -133,25 +132,24 @@ def show(summaries: Sequence[Summary]) -> None:
     print(table(head, rows, left=0))
 
 
-def search(base: Phase, plan: Plan) -> tuple[float | None, list[Summary]]:
-    """Return the saturation rate and all phases of the search, the overload first."""
-    short = replace(base, seconds=plan.search_seconds, drain_seconds=0.0)
-    tell("far too much load")
-    report = measure(replace(short, rate=OVERLOAD * max(plan.rates)))
-    overload = summarise(report)
+def search(base: Phase, plan: Plan, known: Sequence[Summary]) -> tuple[float | None, list[Summary]]:
+    """Return the saturation rate and the phases of the search; `known` rates are not run again."""
     seen: list[Summary] = []
+    kept_up = {summary.rate: summary.kept_up for summary in known}
 
     def keeps_up(rate: float) -> bool:
-        tell(f"looking for saturation: {rate:.1f} poems a second")
-        seen.append(summarise(measure(replace(short, rate=rate, drain_seconds=30.0))))
-        return seen[-1].kept_up
+        if rate not in kept_up:
+            tell(f"looking for saturation: {rate:.1f} poems a second")
+            seen.append(summarise(measure(replace(base, rate=rate, seconds=plan.search_seconds))))
+            kept_up[rate] = seen[-1].kept_up
+        return kept_up[rate]
 
-    capacity = overload.steady_rate
-    saturation = highest_kept(keeps_up, LOW * capacity, HIGH * capacity, plan.search_steps)
+    begin = max((rate for rate, kept in kept_up.items() if kept), default=min(kept_up))
+    saturation = highest_kept(keeps_up, begin, stride=plan.stride, halvings=plan.halvings)
     found = "not found" if saturation is None else f"{saturation:.1f} poems/s"
-    tried = ", ".join(f"{one.rate:.1f} {'yes' if one.kept_up else 'no'}" for one in seen)
-    print(f"\nsaturation: {found} (kept up with: {tried}; under overload {capacity:.1f}/s)")
-    return saturation, [overload, *seen]
+    print(f"\nsaturation: {found}, looked for in {plan.search_seconds:g} s each")
+    show(seen)
+    return saturation, seen
 
 
 def flood(base: Phase, plan: Plan, saturation: float) -> dict[str, Any]:
@@ -253,15 +251,15 @@ def main() -> None:
     print(", ".join(f"{key}: {value}" for key, value in about.items()))
     at_once = burst(plan.rounds)
     summaries = open_load(base, plan)
-    saturation, found = search(base, plan)
-    flooded = flood(base, plan, saturation or LOW * found[0].steady_rate)
-    budget = discord_budget([*summaries, *(one for one in found[1:] if one.kept_up)])
+    saturation, found = search(base, plan, summaries)
+    flooded = flood(base, plan, saturation or min(plan.rates))
+    budget = discord_budget([*summaries, *(one for one in found if one.kept_up)])
     if asked.chart:
         from bench.charts import latency_chart
 
         poem = ", ".join(f"{value} {key}" for key, value in base.poem.items())
         note = f"poems of {poem}; {about['processor']}, {about['cores']} cores, {about['date']}"
-        latency_chart(asked.chart, [*summaries, *found[1:]], saturation, note)
+        latency_chart(asked.chart, [*summaries, *found], saturation, note)
     if asked.json:
         report = {
             **about,

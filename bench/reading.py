@@ -37,7 +37,6 @@ class Summary:
     rate: float  # asked for, poems a second on average
     asked: int
     served_rate: float  # poems a second that ended while others were asking
-    steady_rate: float  # the same, without the first third of that time
     refused: dict[str, int]  # by reason
     unfinished: int  # at the cut-off
     first: Waits  # from asking to the first text from the model
@@ -71,8 +70,6 @@ def summarise(report: dict[str, Any]) -> Summary:
         rate=phase.rate,
         asked=len(outcomes),
         served_rate=sum(_ended_within(outcome, 0.0, asking) for outcome in written) / asking,
-        steady_rate=sum(_ended_within(outcome, asking / 3, asking) for outcome in written)
-        / (asking * 2 / 3),
         refused=dict(Counter(o.ending for o in outcomes if o.refused)),
         unfinished=len(written) - len(ended),
         first=Waits.of([_wait(outcome, outcome.first, wall) for outcome in written]),

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from bench import figures, tables
-from bench.figures import highest_kept, jain, mean, poisson_arrivals, quantile, slope
+from bench.figures import MAX_STRIDES, highest_kept, jain, mean, poisson_arrivals, quantile, slope
 
 
 def test_members_come_at_the_rate_asked_for() -> None:
@@ -57,15 +57,28 @@ def test_the_slope_of_a_noisy_line_is_found() -> None:
     assert slope(points) == pytest.approx(-0.5, abs=0.01)
 
 
-def test_halving_finds_the_rate_that_is_kept_up_with() -> None:
-    found = highest_kept(lambda rate: rate <= 37.0, 20.0, 60.0, 8)
+@pytest.mark.parametrize("begin", [5.0, 36.0, 37.0, 150.0])
+def test_the_search_finds_the_rate_that_is_kept_up_with_from_wherever_it_begins(
+    begin: float,
+) -> None:
+    found = highest_kept(lambda rate: rate <= 37.0, begin, stride=1.25, halvings=8)
     assert found is not None
-    assert found == pytest.approx(37.0, abs=40 / 2**8)
-    assert found <= 37.0
+    assert 36.9 < found <= 37.0
 
 
-def test_nothing_is_found_when_no_rate_is_kept_up_with() -> None:
-    assert highest_kept(lambda _: False, 20.0, 60.0, 5) is None
+def test_the_search_gives_up_when_no_rate_is_kept_up_with() -> None:
+    asked: list[float] = []
+
+    def fails(rate: float) -> bool:
+        asked.append(rate)
+        return False
+
+    assert highest_kept(fails, 20.0, stride=2.0, halvings=5) is None
+    assert len(asked) == MAX_STRIDES
+
+
+def test_a_rate_that_nothing_overloads_is_told_as_far_as_it_was_seen() -> None:
+    assert highest_kept(lambda _: True, 1.0, stride=2.0, halvings=5) == 2.0 ** (MAX_STRIDES - 1)
 
 
 @pytest.mark.parametrize("module", [figures, tables])
