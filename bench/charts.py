@@ -71,7 +71,7 @@ def _mark(panel: Axes, saturation: float, highest: float) -> None:
     panel.axvline(saturation, color=EDGE, linewidth=1.4)
     panel.annotate(
         f"saturated at {saturation:.0f}/s",
-        xy=(saturation, 0.03),
+        xy=(saturation, 0.95),
         xycoords=("data", "axes fraction"),
         xytext=(-6, 0),
         textcoords="offset points",

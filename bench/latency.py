@@ -15,7 +15,7 @@ of a PoemRequest, for example '{"lines": 14}'.
                  once; lag: how late the event loop was, looked at every 5 ms; cores: busy, of
                  those the share of the event loop's thread; req: requests to Discord for a poem
     saturation   the highest rate that is kept up with: after the first third of a phase at least
-                 95 % as many poems end as are asked for. Looked for by strides from the
+                 97 % as many poems end as are asked for. Looked for by strides from the
                  highest rate of the table that kept up, then by halving
     fairness     one guild sends 90 % of 1.5 times that rate, nine others share 10 %; Jain's
                  index over the nine, beside a phase in which they are alone
@@ -147,7 +147,11 @@ def search(base: Phase, plan: Plan, known: Sequence[Summary]) -> tuple[float | N
     begin = max((rate for rate, kept in kept_up.items() if kept), default=min(kept_up))
     saturation = highest_kept(keeps_up, begin, stride=plan.stride, halvings=plan.halvings)
     found = "not found" if saturation is None else f"{saturation:.1f} poems/s"
-    print(f"\nsaturation: {found}, looked for in {plan.search_seconds:g} s each")
+    most = max(summary.served_rate for summary in [*known, *seen])
+    print(
+        f"\nsaturation: {found}, looked for in {plan.search_seconds:g} s each; the most that was "
+        f"served: {most:.1f}/s"
+    )
     show(seen)
     return saturation, seen
 
