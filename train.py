@@ -64,6 +64,8 @@ from model.training import (
     check_name,
     choose_device,
     drop_unread,
+    give_way,
+    network_of,
     new_folder,
     read_paths,
     recipe_for,
@@ -89,7 +91,7 @@ class Session:
         self.stem = safe_name(arguments.books[0].stem)
         device = choose_device(arguments.device)
         start = load_model(arguments.start) if arguments.start else None
-        network = start.network.config if start else None
+        network = start.network if start else None
         wishes = Wishes(arguments.epochs, arguments.monitor, network)
         seconds = arguments.seconds
         if arguments.resume and start is not None:
@@ -256,7 +258,8 @@ class Session:
         self.voice.say("seed", f'Seed:\n"{seed}"', seed=seed)
         written = ""
         ids = self.training.ids[begin : begin + window].cpu()
-        for character in write_by_window(best.network, best.vocabulary, ids, TUTORIAL_CHARACTERS):
+        network = network_of(best)
+        for character in write_by_window(network, best.vocabulary, ids, TUTORIAL_CHARACTERS):
             written += character
             self.voice.letter(character)
         write_atomically(self.folder.poem, f"{seed}{written}\n".encode())
@@ -340,4 +343,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    give_way()
     sys.exit(main(sys.argv[1:]))

@@ -11,7 +11,10 @@ from bench.reading import Summary, Waits
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from bench.generation import Figure
+
 INK, MUTED, GRID, EDGE = "#1f2430", "#6b7280", "#e5e7eb", "#b4532a"
+GREYS = ("#c7ccd4", "#9aa3af", "#6b7280", "#4b5563", "#3f88b5", "#1b4965")
 SHADES = {"p99": "#1b4965", "p95": "#3f88b5", "p50": "#8fc1e0"}  # dark: the unlucky
 
 
@@ -40,6 +43,53 @@ def latency_chart(
     figure.tight_layout(rect=(0.0, 0.0, 0.98, 0.92))
     figure.savefig(path, dpi=150, facecolor="white")
     pyplot.close(figure)
+
+
+def generation_chart(path: Path, figures: Sequence[Figure]) -> None:
+    """Draw how quickly each way writes, over the number of rows, a panel for each network."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+    from matplotlib.ticker import FuncFormatter, NullLocator
+
+    networks = list(dict.fromkeys(figure.network for figure in figures))
+    picture, axes = pyplot.subplots(
+        1, len(networks), figsize=(5.8 * len(networks), 5.4), sharey=True, squeeze=False
+    )
+    for panel, network in zip(axes[0], networks, strict=True):
+        these = [figure for figure in figures if figure.network == network]
+        for place, way in enumerate(dict.fromkeys(figure.way for figure in these)):
+            points = [figure for figure in these if figure.way == way]
+            ours = way.startswith("ours")
+            panel.plot(
+                [figure.rows for figure in points],
+                [figure.characters_per_second for figure in points],
+                color=EDGE if ours else GREYS[place % len(GREYS)],
+                linestyle="--" if way.endswith("alone") else "-",
+                marker="o",
+                markersize=4,
+                linewidth=2.2 if ours else 1.4,
+                label=way,
+            )
+        rows = sorted({figure.rows for figure in these})
+        panel.set_xscale("log", base=2)
+        panel.set_yscale("log")
+        panel.set_xticks(rows)
+        panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        panel.xaxis.set_minor_locator(NullLocator())
+        panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        panel.set_title(network, loc="left", color=INK, fontsize=11)
+        panel.set_xlabel("poems written at once", color=INK)
+        panel.grid(color=GRID, linewidth=0.8)
+        panel.tick_params(colors=MUTED, which="both", length=0)
+        for spine in panel.spines.values():
+            spine.set_visible(False)
+    axes[0][0].set_ylabel("characters a second, one core", color=INK)
+    axes[0][-1].legend(frameon=False, fontsize=8, labelcolor=INK, loc="lower right")
+    picture.tight_layout()
+    picture.savefig(path, dpi=150, facecolor="white")
+    pyplot.close(picture)
 
 
 def _panel(panel: Axes, title: str, rates: Sequence[float], waits: Sequence[Waits]) -> None:

@@ -1,228 +1,257 @@
-"""How many characters a second one core writes, in three ways, for one stream and for many.
+"""How many characters a second one core writes, in eight ways, for one row and for many.
 
-    python bench/generation.py [--streams 1 32] [--rounds 9] [--seconds 1.0] [--quick] [--json FILE]
+    python bench/generation.py [--rows 1 4 16 64 256] [--rounds 5] [--seconds 0.4] [--text FILE]
+                               [--processors here avx2 sse4] [--quick] [--json FILE] [--chart FILE]
 
-The ways, each with the same weights on one thread:
+The ways stand in `bench/ways.py`: what people would use, and ours, each with the same weights, on
+one core with one thread. Machines are noisy, so the ways take turns for `--seconds` each,
+`--rounds` times, and the table tells medians.
 
-    window      the tutorial's: the last 100 characters are read anew for each character, the
-                likeliest is taken
-    stepwise    torch.nn.LSTM carries its state and reads one character per call, the next one is
-                drawn by torch.multinomial at temperature 0.6
-    engine      ours, with the default sampling, ends of poems and new poems included
+The networks: the tutorial's (4 × 256, 48 characters, random weights: speed does not depend on what
+they are) and every model in model/pretrained/. The processors: this one as it is; with its
+AVX-512 and AMX switched off, to stand for a cheap server; and, for ours alone, without AVX2 too.
 
-The networks: the tutorial's (4 × 256, 48 characters, weights fresh: speed does not depend on what
-they are) and every model in model/pretrained/. Machines are noisy, so the ways take turns for
-`--seconds` each, `--rounds` times, and the table tells medians with the lowest and highest round.
+`of floor` is the share of what the network's int8 products alone would allow (`bench/floor.py`).
+`KL` is the mean divergence of a way's expectations from float32's, in nats per character, and
+`loss` by how much its loss differs on `--text` (default: the model's own openings).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
+import math
+import os
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from model import (  # noqa: E402
-    Card,
-    CharLSTM,
-    Engine,
-    LengthConfig,
-    Model,
-    NetworkConfig,
-    Request,
-    SamplingConfig,
-    Vocabulary,
-    load_model,
-)
+from bench.charts import generation_chart  # noqa: E402
+from bench.floor import floor  # noqa: E402
+from bench.gauges import machine  # noqa: E402
+from bench.networks import tutorial_model  # noqa: E402
+from bench.tables import number, read_json, table, write_json  # noqa: E402
+from bench.ways import BURST, WAYS, Way  # noqa: E402
+from model import Model, load_model  # noqa: E402
+from model.kernel import checked_arithmetic  # noqa: E402
+from model.training import network_of  # noqa: E402
 
-WINDOW = 100  # the tutorial's
-ALPHABET = Vocabulary.of("\n abcdefghijklmnopqrstuvwxyz!'(),-.:;?0123456789")
-POEM = LengthConfig(characters=600)  # about a sonnet
-Step = Callable[[], object]  # writes one character for every stream
+MAX_TEXT = 10_000  # characters that accuracy is measured on
+AVX2 = "+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt"
+PROCESSORS: dict[str, dict[str, str]] = {
+    "here": {},
+    "avx2": {
+        "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": AVX2,
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    },
+    "sse4": {
+        "NUMBA_CPU_NAME": "nehalem",
+        "NUMBA_CPU_FEATURES": "+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt",
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "ATEN_CPU_CAPABILITY": "default",
+    },
+}
+OURS = "ours"
 
 
 @dataclass(frozen=True)
 class Figure:
+    """What one way did for so many rows."""
+
+    processor: str
+    arithmetic: str  # that ours chose
     network: str
     way: str
-    streams: int
-    characters_per_second: float  # all streams together; the median of the rounds
+    rows: int
+    characters_per_second: float  # all rows together; the median of the rounds
     lowest: float
     highest: float
-    ms_per_step: float
-    times_stepwise: float
-
-
-def by_window(model: Model, streams: int) -> Step:
-    window = torch.zeros(streams, WINDOW, dtype=torch.long)
-
-    def step() -> None:
-        outputs, _ = model.network.features(window, model.network.initial_state(streams))
-        likeliest = model.network.head(outputs[:, -1]).argmax(dim=-1, keepdim=True)
-        window.copy_(torch.cat([window[:, 1:], likeliest], dim=1))
-
-    return step
-
-
-def by_step(model: Model, streams: int) -> Step:
-    ids = torch.zeros(streams, 1, dtype=torch.long)
-    state = model.network.initial_state(streams)
-
-    def step() -> None:
-        nonlocal ids, state
-        logits, state = model.network(ids, state)
-        ids = torch.multinomial((logits[:, -1] / 0.6).softmax(dim=-1), 1)
-
-    return step
-
-
-def by_engine(model: Model, streams: int) -> Step:
-    engine = Engine(model, max_rows=streams)
-    asked = 0
-
-    def step() -> None:
-        nonlocal asked
-        while engine.running < streams:
-            engine.add(Request("", SamplingConfig(), asked, POEM))
-            asked += 1
-        engine.step()
-
-    return step
-
-
-WAYS = {"window": by_window, "stepwise": by_step, "engine": by_engine}
-
-
-def tutorial_model() -> Model:
-    """Return the tutorial's network with fresh weights."""
-    config = NetworkConfig(
-        vocabulary_size=len(ALPHABET), input="scalar", hidden_size=256, layers=4, dropout=0.2
-    )
-    torch.manual_seed(0)
-    card = Card(
-        name="tutorial",
-        book_title="no book",
-        book_sha256="",
-        book_characters=0,
-        created=datetime.now(UTC).isoformat(),
-        recipe="tutorial",
-        lower_case=True,
-        loss=0.0,
-    )
-    return Model(CharLSTM(config).eval(), ALPHABET, card, "")
+    ms_per_step: float  # one character of every row
+    of_floor: float
+    divergence: float  # KL, nats per character; nan where the way is float32
+    loss_change: float  # of the loss in nats, as a share; nan where there is no text
 
 
 def name_of(model: Model) -> str:
-    config = model.network.config
-    return f"{model.card.name} {config.layers} × {config.hidden_size}"
+    return f"{model.card.name} {model.network.layers} × {model.network.hidden_size}"
 
 
-def rate(step: Step, streams: int, seconds: float) -> float:
-    """Step for `seconds` (at least once); return characters per second of all streams."""
-    steps, began = 0, time.perf_counter()
+def rate(way: Way, rows: int, seconds: float) -> float:
+    """Write for `seconds` (at least once); return characters per second of all rows."""
+    bursts, began = 0, time.perf_counter()
     while True:
-        step()
-        steps += 1
+        way.write()
+        bursts += 1
         spent = time.perf_counter() - began
         if spent >= seconds:
-            return steps * streams / spent
+            return bursts * BURST * rows / spent
 
 
-def measure(model: Model, streams: list[int], rounds: int, seconds: float) -> list[Figure]:
-    """Let all ways and stream counts take turns, and sum the rounds up."""
-    steps = {(way, n): make(model, n) for n in streams for way, make in WAYS.items()}
-    rates: dict[tuple[str, int], list[float]] = {key: [] for key in steps}
-    for step in steps.values():
-        step()  # kernels are made at the first call
-    for _ in range(rounds):
-        for (way, n), step in steps.items():
-            rates[way, n].append(rate(step, n, seconds))
-    medians = {key: statistics.median(values) for key, values in rates.items()}
-    return [
-        Figure(
-            network=name_of(model),
-            way=way,
-            streams=n,
-            characters_per_second=median,
-            lowest=min(rates[way, n]),
-            highest=max(rates[way, n]),
-            ms_per_step=1000 * n / median,
-            times_stepwise=median / medians["stepwise", n],
-        )
-        for (way, n), median in medians.items()
-    ]
+def accuracy(model: Model, way: Way, text: str) -> tuple[float, float]:
+    """Return the mean divergence from float32 and the change of the loss, as a share of it."""
+    ids = model.vocabulary.encode(text)
+    found = way.logits(ids[:-1])
+    if found is None:
+        return math.nan, math.nan
+    exact = network_of(model)(torch.tensor([ids[:-1]]))[0][0].double().log_softmax(-1).numpy()
+    ours = torch.from_numpy(found).double().log_softmax(-1).numpy()
+    divergence = float((np.exp(exact) * (exact - ours)).sum(axis=1).mean())
+    losses = [-logs[np.arange(len(ids) - 1), ids[1:]].mean() for logs in (exact, ours)]
+    return divergence, float(losses[1] / losses[0] - 1)
 
 
-def processor() -> str:
-    """Name the processor as Linux does, or as Python can."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+def measure(
+    model: Model, processor: str, rows: list[int], rounds: int, seconds: float, text: str
+) -> list[Figure]:
+    """Let all ways take turns at every number of rows."""
+    arithmetic = type(checked_arithmetic()).__name__
+    figures = []
+    known: dict[str, tuple[float, float]] = {}
+    for n in rows:
+        bare, _ = floor(model, n, seconds)
+        ways = {
+            name: make(model, n)
+            for name, make in WAYS.items()
+            if n <= make.most_rows and (processor != "sse4" or name.startswith(OURS))
+        }
+        for name, way in ways.items():
+            way.write()  # kernels are made at the first call
+            if name not in known:
+                known[name] = accuracy(model, way, text)
+        rates: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(rounds):
+            for name, way in ways.items():
+                rates[name].append(rate(way, n, seconds))
+        for name, values in rates.items():
+            median = statistics.median(values)
+            figures.append(
+                Figure(
+                    processor=processor,
+                    arithmetic=arithmetic,
+                    network=name_of(model),
+                    way=name,
+                    rows=n,
+                    characters_per_second=median,
+                    lowest=min(values),
+                    highest=max(values),
+                    ms_per_step=1000 * n / median,
+                    of_floor=median / bare,
+                    divergence=known[name][0],
+                    loss_change=known[name][1],
+                )
+            )
+    return figures
 
 
 def show(figures: list[Figure]) -> None:
-    """Print the figures as a table."""
-    head = ("network", "way", "streams", "chars/s", "lowest–highest", "ms/step", "× stepwise")
-    rows = [
-        (
-            figure.network,
-            figure.way,
-            f"{figure.streams}",
-            f"{figure.characters_per_second:,.0f}",
-            f"{figure.lowest:,.0f}–{figure.highest:,.0f}",
-            f"{figure.ms_per_step:.3f}",
-            f"{figure.times_stepwise:.2f}",
-        )
-        for figure in figures
-    ]
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        left = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
-        right = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
-        print("  ".join(left + right))
+    """Print a table for each network and processor."""
+    for key in dict.fromkeys((figure.network, figure.processor) for figure in figures):
+        these = [figure for figure in figures if (figure.network, figure.processor) == key]
+        print(f"\n{key[0]}, processor: {key[1]}, ours with {these[0].arithmetic}")
+        head = ("way", "rows", "chars/s", "lowest–highest", "ms/step", "of floor", "KL", "loss")
+        body = [
+            (
+                figure.way,
+                f"{figure.rows}",
+                number(figure.characters_per_second),
+                f"{figure.lowest:,.0f}–{figure.highest:,.0f}",
+                number(figure.ms_per_step, 3),
+                f"{figure.of_floor:.1%}",
+                "–" if math.isnan(figure.divergence) else f"{figure.divergence:.1e}",
+                "–" if math.isnan(figure.loss_change) else f"{figure.loss_change:+.3%}",
+            )
+            for figure in sorted(these, key=lambda figure: list(WAYS).index(figure.way))
+        ]
+        print(table(head, body))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--streams", type=int, nargs="+", default=[1, 32], metavar="N")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each turn")
-    parser.add_argument("--quick", action="store_true", help="3 rounds of 0.4 s")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    arguments = parser.parse_args()
-    rounds, seconds = (3, 0.4) if arguments.quick else (arguments.rounds, arguments.seconds)
+def measure_here(arguments: argparse.Namespace, processor: str) -> list[Figure]:
+    """Measure in this process."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
-    machine = {
-        "processor": processor(),
-        "kernels": torch.backends.cpu.get_cpu_capability(),
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "date": datetime.now(UTC).date().isoformat(),
-    }
-    print(", ".join(f"{key}: {value}" for key, value in machine.items()))
+    torch.manual_seed(0)
     shipped = sorted((ROOT / "model" / "pretrained").glob("*.safetensors"))
     figures: list[Figure] = []
     with torch.inference_mode():
         for model in (tutorial_model(), *map(load_model, shipped)):
-            figures += measure(model, arguments.streams, rounds, seconds)
-    show(figures)
+            figures += measure(
+                model,
+                processor,
+                arguments.rows,
+                arguments.rounds,
+                arguments.seconds,
+                text_for(model, arguments.text),
+            )
+    return figures
+
+
+def text_for(model: Model, path: Path | None) -> str:
+    """Return what a model reads to be judged, on its alphabet."""
+    text = "\n".join(model.card.openings) or "the quick brown fox jumps over the lazy dog. " * 5
+    if path is not None:
+        text = path.read_text("utf-8")
+    return model.vocabulary.fold(text[:MAX_TEXT]).text
+
+
+def measure_elsewhere(arguments: argparse.Namespace, processor: str) -> list[Figure]:
+    """Measure in a process of its own that believes to be on another processor."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "figures.json"
+        command = [sys.executable, __file__, "--child", processor, "--json", str(file)]
+        command += ["--rounds", str(arguments.rounds), "--seconds", str(arguments.seconds)]
+        command += ["--rows", *map(str, arguments.rows)]
+        if arguments.text is not None:
+            command += ["--text", str(arguments.text)]
+        environment = {**os.environ, **PROCESSORS[processor]}
+        subprocess.run(command, env=environment, check=True)
+        return [Figure(**_with_nan(values)) for values in read_json(file)["figures"]]
+
+
+def _with_nan(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: math.nan if value is None else value for key, value in values.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rows", type=int, nargs="+", default=[1, 4, 16, 64, 256], metavar="N")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.4, help="of each turn")
+    parser.add_argument("--text", type=Path, metavar="FILE", help="to measure accuracy on")
+    parser.add_argument("--processors", nargs="+", choices=PROCESSORS, default=list(PROCESSORS))
+    parser.add_argument("--quick", action="store_true", help="fewer rows, short turns")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="draw this processor's figures")
+    parser.add_argument("--child", choices=PROCESSORS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.rows, arguments.rounds, arguments.seconds = [1, 64], 1, 0.1
+    if arguments.child:
+        figures = measure_here(arguments, arguments.child)
+    else:
+        print(", ".join(f"{key}: {value}" for key, value in machine().items()))
+        figures = []
+        for processor in arguments.processors:
+            figures += measure_elsewhere(arguments, processor)
+        show(figures)
+    if arguments.chart:
+        generation_chart(arguments.chart, [each for each in figures if each.processor == "here"])
     if arguments.json:
-        report = {**machine, "figures": [asdict(figure) for figure in figures]}
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+        report = {**machine(), "figures": [asdict(figure) for figure in figures]}
+        write_json(arguments.json, report)
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ def check_ends(service: Service, ledger: Ledger) -> list[Check]:
 
 async def check_left(service: Service, max_loaded: int) -> list[Check]:
     """Look for rows, places, tasks and engines that nobody needs any more."""
-    await asyncio.sleep(0.2)  # for the torch thread's last words
+    await asyncio.sleep(0.2)  # for the writing thread's last words
     gc.collect()
     sample = service.metrics.registry.get_sample_value
     rows, line = sample("sonneteer_rows_running"), sample("sonneteer_rows_waiting")

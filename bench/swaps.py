@@ -24,16 +24,15 @@ from random import Random
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import torch  # noqa: E402
-
 from bench.gauges import resident_mb  # noqa: E402
+from bench.networks import random_tensors  # noqa: E402
 from bot.core import shelf  # noqa: E402
 from bot.core.library import Library  # noqa: E402
 from bot.core.metrics import Metrics  # noqa: E402
 from bot.core.poet import EnginePoet  # noqa: E402
 from bot.core.records import Asker, PoemRequest  # noqa: E402
 from bot.core.service import Service  # noqa: E402
-from model import Card, CharLSTM, Engine, NetworkConfig, Piece, Vocabulary, save_model  # noqa: E402
+from model import Card, Engine, NetworkConfig, Piece, Vocabulary, save_model  # noqa: E402
 
 NAME = "swapped"
 ALPHABET = Vocabulary.of("\n !',.-abcdefghijklmnopqrstuvwxyz")
@@ -84,10 +83,9 @@ def write_models(folder: Path, count: int) -> None:
 
 def _write_all(folder: Path, count: int) -> None:
     for number in range(count + 1):
-        torch.manual_seed(number)
         path = folder / f"{NAME}.safetensors"
-        network = CharLSTM(NetworkConfig(vocabulary_size=len(ALPHABET), hidden_size=256, layers=4))
-        save_model(path, network, ALPHABET, CARD)
+        config = NetworkConfig(vocabulary_size=len(ALPHABET), hidden_size=256, layers=4)
+        save_model(path, config, random_tensors(config, number), ALPHABET, CARD)
         path.replace(folder / f"{number}.new")
     (folder / "0.new").replace(path)
 

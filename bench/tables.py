@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
@@ -37,6 +38,12 @@ def number(value: float, digits: int = 0) -> str:
 def write_json(path: Path, report: object) -> None:
     """Write everything down; what was not measured becomes null."""
     path.write_text(json.dumps(_plain(report), indent=2, allow_nan=False) + "\n", "utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read what `write_json` wrote."""
+    report: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return report
 
 
 def _plain(value: object) -> object:

@@ -13,10 +13,11 @@ from pathlib import Path
 from random import Random
 
 from bench.gauges import resident_mb
+from bench.networks import random_tensors
 from bot.core.errors import BotError
 from bot.core.records import Asker, Poem, PoemRequest
 from bot.core.service import Service, Writing
-from model import Card, CharLSTM, NetworkConfig, Vocabulary, save_model
+from model import Card, NetworkConfig, Vocabulary, save_model
 
 ALPHABET = Vocabulary.of("\n !',.-abcdefghijklmnopqrstuvwxyz")
 SEEDS = ("the sea", "Shall I", "when lamps are lit", "", "O winter", "a ☃ of snow", "ça & là\nrose")
@@ -213,9 +214,9 @@ class Wear:
             loss=3.0,
             openings=("the morning", "a quiet harbour"),
         )
-        network = CharLSTM(config).eval()
-        save_model(self._archive / f"{name}-{self.swaps}{SUFFIX}", network, ALPHABET, card)
-        save_model(self._folder / f"{name}{SUFFIX}", network, ALPHABET, card)
+        tensors = random_tensors(config, self.swaps)
+        for path in (self._archive / f"{name}-{self.swaps}", self._folder / name):
+            save_model(path.with_name(f"{path.name}{SUFFIX}"), config, tensors, ALPHABET, card)
 
 
 async def _read(writing: Writing, temper: Temper) -> None:

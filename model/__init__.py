@@ -13,11 +13,13 @@ from model.checkpoint import (
 from model.config import (
     MAX_CHARACTERS,
     MAX_LINES,
+    MAX_STOPS,
     LengthConfig,
     NetworkConfig,
     SamplingConfig,
+    Tensors,
 )
-from model.engine import MAX_RANDOM_SEED, Engine, Piece, Request, set_threads
+from model.engine import MAX_RANDOM_SEED, Engine, Piece, Request
 from model.errors import (
     BookError,
     BookMissing,
@@ -27,7 +29,6 @@ from model.errors import (
     SettingError,
 )
 from model.extent import Finish
-from model.network import CharLSTM
 from model.vocabulary import Folding, Vocabulary
 
 __all__ = [
@@ -35,13 +36,13 @@ __all__ = [
     "MAX_CHARACTERS",
     "MAX_LINES",
     "MAX_RANDOM_SEED",
+    "MAX_STOPS",
     "MIN_BOOK_CHARACTERS",
     "Book",
     "BookError",
     "BookMissing",
     "BookTooLong",
     "Card",
-    "CharLSTM",
     "Engine",
     "EngineFull",
     "EpochLosses",
@@ -55,6 +56,7 @@ __all__ = [
     "Request",
     "SamplingConfig",
     "SettingError",
+    "Tensors",
     "Vocabulary",
     "load_model",
     "openings",
@@ -62,6 +64,5 @@ __all__ = [
     "read_books",
     "read_card",
     "save_model",
-    "set_threads",
     "write_atomically",
 ]

@@ -1,7 +1,7 @@
 """A model on disk: one safetensors file, saved atomically, loaded strictly.
 
-Layout: the tensors of CharLSTM in float32 under their own names, less the frozen zero biases, and
-one metadata entry, METADATA_KEY, with the JSON of `Contents`. A file from a stranger is measured
+Layout: the tensors of `expected_shapes` in float32, and one metadata entry, METADATA_KEY, with the
+JSON of `Contents`. A file from a stranger is measured
 before it is read: nothing larger than its settings allow is ever allocated.
 """
 
@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
-import safetensors.torch
-import torch
+import numpy as np
+import safetensors.numpy
 from pydantic import Field, ValidationError, model_validator
 from safetensors import SafetensorError
-from torch import Tensor
 
-from model.config import NetworkConfig, Settings
+from model.config import NetworkConfig, Settings, Tensors
 from model.errors import (
     CheckpointForeign,
     CheckpointMissing,
@@ -31,13 +30,11 @@ from model.errors import (
     CheckpointUnwritable,
     CheckpointVersion,
 )
-from model.network import CharLSTM
 from model.vocabulary import Vocabulary
 
 FORMAT_VERSION = 1
 METADATA_KEY = "sonneteer"
 SUFFIX = ".safetensors"
-FROZEN = "bias_hh_l0"  # PyTorch's second bias: always zero, so not worth a byte
 # A history of 10,000 epochs, the longest, takes 2 MB; the library allows 100 MB.
 MAX_HEADER_BYTES = 2**23
 
@@ -89,25 +86,23 @@ class Contents(Settings):
 
 @dataclass(frozen=True)
 class Model:
-    """Everything a poem needs: the network in eval mode, its alphabet, and its card."""
+    """Everything a poem needs: the network's shape and weights, its alphabet, and its card."""
 
-    network: CharLSTM
+    network: NetworkConfig
+    tensors: Tensors
     vocabulary: Vocabulary
     card: Card
     sha256: str  # of the file it came from; the model's identity in links and buttons
 
 
-def save_model(path: Path, network: CharLSTM, vocabulary: Vocabulary, card: Card) -> None:
+def save_model(
+    path: Path, network: NetworkConfig, tensors: Tensors, vocabulary: Vocabulary, card: Card
+) -> None:
     """Write a model file in one stroke; raise CheckpointUnwritable, the earlier file intact."""
-    contents = Contents(alphabet=vocabulary.characters, network=network.config, card=card)
-    tensors = {
-        name: tensor.detach().to("cpu", torch.float32).contiguous()
-        for name, tensor in network.state_dict().items()
-        if not name.endswith(FROZEN)
-    }
+    contents = Contents(alphabet=vocabulary.characters, network=network, card=card)
     # One entry only: safetensors writes several in no fixed order, and the file is its hash.
     metadata = {METADATA_KEY: contents.model_dump_json()}
-    write_atomically(path, safetensors.torch.save(tensors, metadata))
+    write_atomically(path, safetensors.numpy.save(dict(tensors), metadata))
 
 
 def load_model(path: Path) -> Model:
@@ -122,15 +117,15 @@ def load_model(path: Path) -> Model:
     except OSError as error:
         raise CheckpointMissing(path, error.strerror or str(error)) from error
     try:
-        tensors = safetensors.torch.load(raw)
+        tensors = safetensors.numpy.load(raw)
     except SafetensorError as error:
         raise CheckpointTruncated(path, str(error)) from error
     for name, tensor in tensors.items():
-        if not torch.isfinite(tensor).all():
+        if not np.isfinite(tensor).all():
             raise CheckpointNotFinite(path, name)
-    network = _network_of(contents.network, tensors)
     sha256 = hashlib.sha256(raw).hexdigest()
-    return Model(network, Vocabulary(contents.alphabet), contents.card, sha256)
+    vocabulary = Vocabulary(contents.alphabet)
+    return Model(contents.network, tensors, vocabulary, contents.card, sha256)
 
 
 def read_card(path: Path) -> Card:
@@ -249,13 +244,6 @@ def expected_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
     shapes["head.weight"] = (vocabulary, hidden)
     shapes["head.bias"] = (vocabulary,)
     return shapes
-
-
-def _network_of(config: NetworkConfig, tensors: dict[str, Tensor]) -> CharLSTM:
-    network = CharLSTM(config, initialise=False)
-    frozen = {name: zeros for name, zeros in network.state_dict().items() if name.endswith(FROZEN)}
-    network.load_state_dict(frozen | tensors)
-    return network.eval()
 
 
 __all__ = ["Card", "Contents", "EpochLosses", "Model", "load_model", "read_card", "save_model"]

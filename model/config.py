@@ -5,14 +5,20 @@ Those of training stand beside the training recipes that use them, in `training.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model.errors import SettingError
 
 MAX_CHARACTERS = 10_000
 MAX_LINES = 500
+MAX_STOPS = 8
+Tensors = Mapping[str, NDArray[np.float32]]  # a network's weights, named as in a model file
+StopString = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Settings(BaseModel):
@@ -49,7 +55,7 @@ class NetworkConfig(Settings):
 class SamplingConfig(Settings):
     """How the next character is chosen from the network's logits.
 
-    Order of the filters: temperature, top-k, top-p, min-p. Greedy overrides them all.
+    Order: repetition guard, temperature, top-k, top-p, min-p. Greedy overrides the last four.
     """
 
     greedy: bool = False
@@ -57,13 +63,17 @@ class SamplingConfig(Settings):
     top_k: int = Field(default=0, ge=0, le=1000)  # 0: off
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)  # 1: off
     min_p: float = Field(default=0.0, ge=0.0, lt=1.0)  # 0: off
+    # Characters repeated from which on going on with them gets ever less likely; 0: off.
+    repetition_guard: int = Field(default=0, ge=0, le=200)
 
 
 class LengthConfig(Settings):
     """When a poem ends: after `lines` lines or exactly `characters` characters, seed included.
 
+    It ends sooner where one of the strings `stop` would come.
     Only one of the two is set; a poem by lines is cut off at MAX_CHARACTERS at the latest.
     """
 
     lines: int | None = Field(default=None, ge=1, le=MAX_LINES)
     characters: int | None = Field(default=None, ge=1, le=MAX_CHARACTERS)
+    stop: tuple[StopString, ...] = Field(default=(), max_length=MAX_STOPS)

@@ -1,27 +1,27 @@
-"""Continuous batching: many poems advance together, one character per step.
+"""Continuous batching: many poems advance together, a few characters per step.
 
 Rows join and leave between steps. The same model, prompt, settings and random seed give the same
-text whoever else is being written for: each row has its own random generator, and the arithmetic
-(`stepper.py`) keeps rows apart to the last bit. Not thread-safe: one thread owns an engine.
+text whoever else is being written for, however they are stepped, on whatever processor: see
+`model.kernel`. Not thread-safe: one thread owns an engine.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from random import Random
-
-import torch
+from typing import Protocol
 
 from model.checkpoint import Model
 from model.config import LengthConfig, SamplingConfig
 from model.errors import EngineFull, SettingError
 from model.extent import Extent, Finish
-from model.sampling import RowSettings, sample
-from model.stepper import FloatStepper, Stepper
+from model.kernel import Batch, checked_arithmetic, pack_network
 
 MAX_RANDOM_SEED = 2**63 - 1  # fits SQLite's and JSON readers' signed 64 bits
+WRITTEN_PER_STEP = 8  # characters of each row; fewer cost calls, more delay those who join
+READ_PER_STEP = 256  # characters of prompts, which take about as long as a step of a full batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What a step added to one poem: usually one character; none is possible at the end."""
+    """What a step added to one poem: a few characters; none is possible at the end."""
 
     ticket: int
     text: str
@@ -48,44 +48,24 @@ class _Row:
     """A request being written."""
 
     ticket: int
-    sampling: SamplingConfig
-    opening: list[int]  # ids to read on joining
-    next_id: int  # the id that the next step reads
-    random: Random
+    request: Request
+    ids: list[int]  # of the prompt; all but the last are read before the row joins
     extent: Extent
+    read: int = 0  # how many of them are
 
 
-class Batch:
-    """The rows as the arithmetic sees them: it turns ids and uniforms into the next ids."""
+class Rows(Protocol):
+    """The arithmetic, see `model.kernel.Batch`: rows that write and one that reads its prompt."""
 
-    def __init__(self, stepper: Stepper) -> None:
-        self._stepper = stepper
-        self._sampling: list[SamplingConfig] = []
-        self._settings: RowSettings | None = None  # of the present rows; made when they change
+    def begin(self, sampling: SamplingConfig, random_seed: int) -> None: ...
 
-    def join(self, read: Sequence[int], sampling: SamplingConfig) -> None:
-        """Add a row after the last one; it has read the ids `read`."""
-        self._stepper.join(len(self._sampling), read)
-        self._sampling.append(sampling)
-        self._settings = None
+    def read(self, ids: Sequence[int]) -> None: ...
 
-    def leave(self, position: int) -> None:
-        """Take a row away; the last row takes its place."""
-        last = len(self._sampling) - 1
-        if position != last:
-            self._stepper.move(last, position)
-            self._sampling[position] = self._sampling[last]
-        self._sampling.pop()
-        self._settings = None
+    def join(self, next_id: int) -> None: ...
 
-    def step(self, ids: Sequence[int], uniforms: Sequence[float]) -> list[int]:
-        """Let each row read its id; return the ids chosen next."""
-        if self._settings is None:
-            self._settings = RowSettings.of(self._sampling)
-        logits = self._stepper.step(ids)
-        with torch.inference_mode():
-            chosen = sample(logits, self._settings, torch.tensor(uniforms, dtype=torch.float64))
-        return [int(place) for place in chosen.tolist()]
+    def leave(self, place: int) -> None: ...
+
+    def write(self, count: int) -> list[list[int]]: ...
 
 
 class Engine:
@@ -98,15 +78,17 @@ class Engine:
             print(piece.text, end="")
     """
 
-    def __init__(self, model: Model, *, max_rows: int = 64, stepper: Stepper | None = None) -> None:
+    def __init__(self, model: Model, *, max_rows: int = 64, rows: Rows | None = None) -> None:
         if max_rows < 1:
             raise SettingError("max_rows", max_rows, "at least 1")
         self._vocabulary = model.vocabulary
         self._max_rows = max_rows
-        self._batch = Batch(stepper or FloatStepper(model.network, max_rows))
+        self._batch: Rows = rows or Batch(
+            pack_network(model.network, model.tensors), max_rows, checked_arithmetic()
+        )
         self._tickets = itertools.count(1)
-        self._waiting: list[_Row] = []  # join at the next step
-        self._rows: list[_Row] = []  # at the same positions as in the batch
+        self._waiting: deque[_Row] = deque()  # the first one is reading its prompt
+        self._rows: list[_Row] = []  # at the same places as in the batch
         self._ended: list[Piece] = []  # told by the next step
 
     @property
@@ -120,7 +102,7 @@ class Engine:
         return bool(self._waiting or self._rows or self._ended)
 
     def add(self, request: Request) -> int:
-        """Take a request on and return its ticket; its first piece comes with the next step.
+        """Take a request on and return its ticket; the next steps read its prompt, then write.
 
         Raises EngineFull when all rows are taken, SettingError for a random seed out of range or
         a prompt with characters that the model lacks.
@@ -129,59 +111,69 @@ class Engine:
             raise EngineFull(self._max_rows)
         if not 0 <= request.random_seed <= MAX_RANDOM_SEED:
             raise SettingError("random_seed", request.random_seed, f"from 0 to {MAX_RANDOM_SEED}")
-        *opening, next_id = self._ids_of(request.prompt)
+        ids = self._ids_of(request.prompt)
         ticket = next(self._tickets)
         extent = Extent(request.length, request.prompt)
         if extent.finish is not None:
             self._ended.append(Piece(ticket, "", extent.finish))
-            return ticket
-        random = Random(request.random_seed)
-        self._waiting.append(_Row(ticket, request.sampling, opening, next_id, random, extent))
+        else:
+            self._waiting.append(_Row(ticket, request, ids, extent))
         return ticket
 
     def cancel(self, ticket: int) -> bool:
         """Free the row of `ticket`, told by the next step; False if it is not being written."""
-        for position, row in enumerate(self._rows):
+        for place, row in enumerate(self._rows):
             if row.ticket == ticket:
-                self._leave(position)
+                self._leave(place)
                 break
         else:
-            still = [row for row in self._waiting if row.ticket != ticket]
-            if len(still) == len(self._waiting):
+            waiting = next((row for row in self._waiting if row.ticket == ticket), None)
+            if waiting is None:
                 return False
-            self._waiting = still
+            self._waiting.remove(waiting)
         self._ended.append(Piece(ticket, "", Finish.CANCELLED))
         return True
 
     def step(self) -> list[Piece]:
-        """Write one character of every poem; return what there is to show and what has ended."""
+        """Write some characters of every poem; return what there is to show and what has ended."""
         pieces, self._ended = self._ended, []
-        while self._waiting:
-            self._batch.join(self._waiting[0].opening, self._waiting[0].sampling)
-            self._rows.append(self._waiting.pop(0))
+        self._read_prompts()
         if not self._rows:
             return pieces
-        chosen = self._batch.step(
-            [row.next_id for row in self._rows], [row.random.random() for row in self._rows]
-        )
-        characters = self._vocabulary.characters
-        # From the last position down: the row that fills a gap has had its turn.
-        for position in reversed(range(len(chosen))):
-            row = self._rows[position]
-            row.next_id = chosen[position]
-            text = row.extent.write(characters[chosen[position]])
+        written = self._batch.write(WRITTEN_PER_STEP)
+        # From the last place down: the row that fills a gap has had its turn.
+        for place in reversed(range(len(written))):
+            row = self._rows[place]
+            text = row.extent.write(self._vocabulary.decode(written[place]))
             finish = row.extent.finish
             if text or finish is not None:
                 pieces.append(Piece(row.ticket, text, finish))
             if finish is not None:
-                self._leave(position)
+                self._leave(place)
         return pieces
 
-    def _leave(self, position: int) -> None:
-        self._batch.leave(position)
+    def _read_prompts(self) -> None:
+        """Let those who wait read and join, as far as this step's share goes."""
+        share = READ_PER_STEP
+        while self._waiting:
+            row = self._waiting[0]
+            *opening, last = row.ids
+            if not row.read:
+                self._batch.begin(row.request.sampling, row.request.random_seed)
+            part = opening[row.read : row.read + share]
+            self._batch.read(part)
+            row.read += len(part)
+            share -= len(part)
+            if row.read < len(opening):
+                return
+            self._batch.join(last)
+            self._rows.append(self._waiting.popleft())
+
+    def _leave(self, place: int) -> None:
+        self._batch.leave(place)
         last = self._rows.pop()
-        if position < len(self._rows):
-            self._rows[position] = last
+        if place < len(self._rows):
+            self._rows[place] = last
 
     def _ids_of(self, prompt: str) -> list[int]:
         """Return the ids to read; an empty prompt begins as a new line does."""
@@ -190,8 +182,3 @@ class Engine:
         if unknown:
             raise SettingError("prompt", unknown, "made of characters that the model knows")
         return self._vocabulary.encode(prompt) or [known.get("\n", 0)]
-
-
-def set_threads(count: int) -> None:
-    """Let torch compute with `count` threads, in this whole process."""
-    torch.set_num_threads(count)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from model.checkpoint import Card, save_model
 from model.config import NetworkConfig
-from model.network import CharLSTM
+from model.training.network import CharLSTM, tensors_of
 from model.vocabulary import Vocabulary
 
 ALPHABET = "\n !',.abcdefghijklmnopqrstuvwxyz"
@@ -48,7 +48,7 @@ def write_model(path: Path, *, seed: int = 1, alphabet: str = ALPHABET) -> Path:
         openings=OPENINGS,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_model(path, network, vocabulary, card)
+    save_model(path, network.config, tensors_of(network), vocabulary, card)
     return path
 
 

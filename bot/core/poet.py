@@ -65,11 +65,11 @@ class EnginePoet:
         await self._shelf.load(model)
 
     def prepare(self, model: ModelRecord, seed: str) -> Prompt:
-        folding = self._shelf[model.sha256].model.vocabulary.fold(seed)
+        folding = self._shelf[model.sha256].vocabulary.fold(seed)
         return Prompt(folding.text, folding.left_out)
 
     def opening(self, model: ModelRecord, random_seed: int) -> str:
-        openings = self._shelf[model.sha256].model.card.openings
+        openings = self._shelf[model.sha256].openings
         return openings[random_seed % len(openings)] if openings else ""
 
     # The line
@@ -154,9 +154,9 @@ class EnginePoet:
 
     def _break_down(self, failure: BaseException) -> None:
         """Fail every poem: nobody shall wait for what will not come."""
-        log.error("the torch thread stopped", exc_info=failure)
+        log.error("the writing thread stopped", exc_info=failure)
         for draft in self._line.items():
-            self._take_back(Delivery(draft, "", failure=RuntimeError("the torch thread stopped")))
+            self._take_back(Delivery(draft, "", failure=RuntimeError("the writing thread stopped")))
         self._shelf.clear()  # in whatever state their engines are
         self._count()
 

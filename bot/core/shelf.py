@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from bot.core.errors import ModelUnusable, ShuttingDown
 from bot.core.records import ModelRecord
-from model import Engine, Model, ModelError, load_model, set_threads
+from model import Engine, ModelError, Vocabulary, load_model
 
 
 @dataclass(eq=False, slots=True)
@@ -26,7 +26,8 @@ class Loaded:
     """A model in memory."""
 
     record: ModelRecord
-    model: Model
+    vocabulary: Vocabulary
+    openings: tuple[str, ...]
     engine: Engine
     poems: int = 0  # accepted and not ended
 
@@ -142,7 +143,6 @@ class Shelf:
 
 
 def _load(record: ModelRecord, max_rows: int) -> Loaded:
-    set_threads(1)  # small matrices: a second thread costs more than it brings
     try:
         model = load_model(record.path)
     except ModelError as error:
@@ -150,4 +150,5 @@ def _load(record: ModelRecord, max_rows: int) -> Loaded:
         raise ModelUnusable(record.name, sentence) from error
     if model.sha256 != record.sha256:
         raise ModelUnusable(record.name, "Its file was replaced just now. Ask again.")
-    return Loaded(record, model, Engine(model, max_rows=max_rows))
+    engine = Engine(model, max_rows=max_rows)
+    return Loaded(record, model.vocabulary, model.card.openings, engine)

@@ -1,4 +1,4 @@
-"""Poems being written, and the thread that owns torch and writes them.
+"""Poems being written, and the thread that owns the engines and writes them.
 
 The thread steps the engines and never waits for anybody; the event loop never computes. Between
 them go an inbox of drafts, to begin or to cancel, and batches of text.
@@ -21,6 +21,7 @@ from model import Engine, Finish, Request
 DELIVERY_SECONDS = 0.03  # how often text goes to the event loop: faster than an eye can follow
 ENDINGS = {
     Finish.LENGTH: Ending.COMPLETE,
+    Finish.STOP: Ending.COMPLETE,
     Finish.CUT_OFF: Ending.CUT_OFF,
     Finish.CANCELLED: Ending.CANCELLED,
 }
@@ -50,7 +51,7 @@ class EngineDraft:
     finished: bool = False
     failure: Exception | None = None
     began: float = 0.0  # when it got its row
-    ticket: int | None = None  # the engine's, known to the torch thread alone
+    ticket: int | None = None  # the engine's, known to the writing thread alone
     _ending: Ending | None = None
     _pieces: list[str] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -130,7 +131,7 @@ class Stepping:
         self._receive = receive
         self._broke_down = broke_down
         self._inbox: queue.SimpleQueue[EngineDraft] = queue.SimpleQueue()
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="torch")
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writing")
         self._running: asyncio.Future[None] | None = None
 
     def put(self, draft: EngineDraft) -> None:
@@ -205,7 +206,7 @@ class Stepping:
 
 
 def _step(engine: Engine, rows: Rows, texts: Texts) -> list[Delivery]:
-    """Advance one engine by a character; return the ends, keep the other text in `texts`."""
+    """Advance one engine by a step; return the ends, keep the other text in `texts`."""
     try:
         pieces = engine.step()
     except Exception as failure:  # told to whoever waits for the drafts

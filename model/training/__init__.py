@@ -7,13 +7,15 @@ from model.training.folder import TrainingFolder, check_name, new_folder, safe_n
 from model.training.interruption import Interruption, drop_unread
 from model.training.keeper import Keeper
 from model.training.loop import EpochEnd, Progress, Training
-from model.training.processor import choose_device
+from model.training.network import CharLSTM, network_of, tensors_of
+from model.training.processor import choose_device, give_way
 from model.training.recipes import Recipe, Wishes, adapt_recipe, recipe_for
 from model.training.reporting import JsonVoice, PlainVoice, Voice
 from model.training.sources import read_paths
 from model.training.tutorial import summarise, write_by_window
 
 __all__ = [
+    "CharLSTM",
     "EpochEnd",
     "Interruption",
     "JsonVoice",
@@ -29,10 +31,13 @@ __all__ = [
     "check_name",
     "choose_device",
     "drop_unread",
+    "give_way",
+    "network_of",
     "new_folder",
     "read_paths",
     "recipe_for",
     "safe_name",
     "summarise",
+    "tensors_of",
     "write_by_window",
 ]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
-from model.network import CharLSTM
+from model.training.network import CharLSTM
 from model.training.recipes import Recipe
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from model.network import CharLSTM
 from model.training.batches import sliding_windows
+from model.training.network import CharLSTM
 
 RUN_UP = 256  # characters; after so many a state is that of having read everything, to 1e-3 nats
 WINDOW = 256  # characters between two calls; only memory depends on it

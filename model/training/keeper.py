@@ -14,6 +14,7 @@ from model.checkpoint import Card, Model, load_model, save_model
 from model.errors import ResumeMismatch, SettingError
 from model.training.folder import TrainingFolder
 from model.training.loop import EpochEnd, Training
+from model.training.network import network_of, tensors_of
 from model.training.processor import choose_threads
 from model.training.recipes import Recipe, Wishes, adapt_recipe
 from model.training.resume import load_training, restore, save_training
@@ -116,19 +117,22 @@ class Keeper:
     def complete(self) -> Model:
         """Measure the best model, put the figures on its card, and return it."""
         best = load_model(self.folder.model)
-        training_loss, held_out_loss = self.training.measure(best.network.to(self.training.device))
+        training_loss, held_out_loss = self.training.measure(
+            network_of(best).to(self.training.device)
+        )
         figures = {
             "training_loss": training_loss,
             "held_out_loss": held_out_loss,
             "history": self.training.standing.history,
         }
         card = best.card.model_copy(update=figures)
-        save_model(self.folder.model, best.network, best.vocabulary, card)
+        save_model(self.folder.model, best.network, best.tensors, best.vocabulary, card)
         return load_model(self.folder.model)
 
     def _save(self, path: Path, loss: float) -> None:
         training = self.training
-        save_model(path, training.averaged, training.vocabulary, self._card(loss))
+        network = training.averaged
+        save_model(path, network.config, tensors_of(network), training.vocabulary, self._card(loss))
 
     def _card(self, loss: float) -> Card:
         standing, text = self.training.standing, self.training.text

@@ -22,7 +22,6 @@ from torch.nn import functional
 from model.checkpoint import EpochLosses, Model
 from model.config import Settings
 from model.errors import TrainingDiverged
-from model.network import CharLSTM, State
 from model.training.batches import (
     count_stream_batches,
     encode_book,
@@ -34,6 +33,7 @@ from model.training.batches import (
 from model.training.descent import dropped_recurrence, learning_rate, make_optimizer
 from model.training.evaluation import evaluate_stream, evaluate_windows
 from model.training.inheritance import adopt_weights
+from model.training.network import CharLSTM, State
 from model.training.processor import Precision, choose_precision
 from model.training.recipes import Recipe
 from model.vocabulary import Vocabulary

@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Literal
 
 import torch
 
 from model.errors import DeviceMissing
 
+NICENESS = 10  # of 19
 Precision = Literal["float32", "bfloat16"]
+
+
+def give_way() -> None:
+    """Let other programs go first, in this whole process: a bot beside it goes on writing."""
+    with suppress(AttributeError, OSError):  # Windows has no such call
+        os.nice(NICENESS)
 
 
 def choose_device(wish: Literal["auto", "cpu", "cuda"]) -> torch.device:

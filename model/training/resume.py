@@ -25,8 +25,8 @@ from model.errors import (
     CheckpointVersion,
     ResumeMissing,
 )
-from model.network import State
 from model.training.loop import Standing, Training
+from model.training.network import State
 
 FORMAT_VERSION = 1
 METADATA_KEY = "sonneteer-training"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from model.network import CharLSTM
+from model.training.network import CharLSTM
 from model.vocabulary import Vocabulary
 
 COLUMNS = "{:<16}{:<18}{:>12}"

@@ -44,7 +44,7 @@ from model.errors import (
     CheckpointUnwritable,
     CheckpointVersion,
 )
-from model.network import CharLSTM
+from model.training.network import CharLSTM, network_of, tensors_of
 from model.vocabulary import Vocabulary
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -74,10 +74,14 @@ def make_network(config: NetworkConfig = SMALL) -> CharLSTM:
     return CharLSTM(config).eval()
 
 
+def save(path: Path, network: CharLSTM, card: Card = CARD) -> None:
+    save_model(path, network.config, tensors_of(network), VOCABULARY, card)
+
+
 @pytest.fixture
 def good(tmp_path: Path) -> Path:
     path = tmp_path / "walks.safetensors"
-    save_model(path, make_network(), VOCABULARY, CARD)
+    save(path, make_network())
     return path
 
 
@@ -117,13 +121,14 @@ def rewrite_header(path: Path, change: Callable[[dict[str, dict[str, object]]], 
 )
 def test_a_model_comes_back_as_it_was(config: NetworkConfig, tmp_path: Path) -> None:
     network, path = make_network(config), tmp_path / "deep" / "er" / "m.safetensors"
-    save_model(path, network, VOCABULARY, CARD)
+    save(path, network)
     model = load_model(path)
     ids = torch.tensor([[0, 1, 2, 3, 4, 2]])
-    assert torch.equal(model.network(ids)[0], network(ids)[0])
-    assert (model.card, model.vocabulary, model.network.config) == (CARD, VOCABULARY, config)
-    assert model.network.parameter_count == network.parameter_count
-    assert not model.network.training
+    again = network_of(model)
+    assert torch.equal(again(ids)[0], network(ids)[0])
+    assert (model.card, model.vocabulary, model.network) == (CARD, VOCABULARY, config)
+    assert again.parameter_count == network.parameter_count
+    assert not again.training
 
 
 def test_the_card_can_be_read_alone(good: Path) -> None:
@@ -132,7 +137,7 @@ def test_the_card_can_be_read_alone(good: Path) -> None:
 
 def test_the_same_model_gives_the_same_bytes(good: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.safetensors"
-    save_model(again, make_network(), VOCABULARY, CARD)
+    save(again, make_network())
     assert again.read_bytes() == good.read_bytes()
     assert load_model(again).sha256 == load_model(good).sha256
 
@@ -268,9 +273,9 @@ def test_a_network_larger_than_its_file_is_refused_before_it_is_made(
     """Four thousand by four thousand, eight layers deep: 4 GB if anybody believed it."""
 
     def made(*_: object, **__: object) -> None:
-        raise AssertionError("the network was made")
+        raise AssertionError("the tensors were read")
 
-    monkeypatch.setattr("model.checkpoint.CharLSTM", made)
+    monkeypatch.setattr("model.checkpoint.safetensors.numpy.load", made)
     big = {"vocabulary_size": 5, "embedding_size": 3, "hidden_size": 4096, "layers": 8}
     rewrite(good, contents=lambda contents: contents.__setitem__("network", big))
     with pytest.raises(CheckpointShape):
@@ -295,7 +300,7 @@ def test_a_mutated_file_loads_or_is_refused(
     tmp_path_factory: pytest.TempPathFactory, place: float, byte: int, cut: bool
 ) -> None:
     path = tmp_path_factory.mktemp("mutated") / "m.safetensors"
-    save_model(path, make_network(), VOCABULARY, CARD)
+    save(path, make_network())
     raw = bytearray(path.read_bytes())
     at = int(place * len(raw))
     raw[at] = byte
@@ -316,7 +321,7 @@ def test_a_write_that_fails_leaves_the_earlier_file_and_nothing_else(good: Path)
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
         try:
-            save_model(good, network, VOCABULARY, CARD)
+            save(good, network)
         except CheckpointUnwritable as error:
             return 0 if "File too large" in str(error) else 1
         return 2
@@ -354,13 +359,13 @@ def test_fifty_kills_while_saving_never_leave_a_broken_file(good: Path) -> None:
     It is killed some moments after it has told of its first save, however long that took.
     """
     network = make_network(NetworkConfig(vocabulary_size=5, embedding_size=3, hidden_size=64))
-    model = load_model(good)
+    other = network_of(load_model(good))
     random_moment = random.Random(0)
 
     def child(begin: int, tell: int) -> int:
         for number in count(begin):
             card = CARD.model_copy(update={"epoch": number})
-            save_model(good, network if number % 2 else model.network, VOCABULARY, card)
+            save(good, network if number % 2 else other, card)
             if number == begin:
                 os.write(tell, b"!")
         return 0

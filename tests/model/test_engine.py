@@ -4,16 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 
 from model.checkpoint import Card, Model
 from model.config import LengthConfig, NetworkConfig, SamplingConfig
-from model.engine import MAX_RANDOM_SEED, Engine, Piece, Request
+from model.engine import MAX_RANDOM_SEED, READ_PER_STEP, WRITTEN_PER_STEP, Engine, Piece, Request
 from model.errors import EngineFull, SettingError
 from model.extent import Finish
-from model.network import CharLSTM
+from model.training.network import CharLSTM, tensors_of
 from model.vocabulary import Vocabulary
 
 ALPHABET = Vocabulary.of("\n abcdefghijklm")
@@ -22,29 +21,38 @@ GREEDY = SamplingConfig(greedy=True)
 
 
 class Reciter:
-    """A stepper that reads no weights: every row recites `text` over and over.
+    """Rows without a network: each recites `text` over and over from where it is.
 
-    It keeps each row's place in the text at the row's position, as a real one keeps its state.
+    Each row's place in the text stands at the row's place, as a real one's state does.
     """
 
     def __init__(self, text: str) -> None:
         self.text = ALPHABET.encode(text)
-        self.places: dict[int, int] = {}
-        self.openings: list[str] = []
+        self.places: list[int] = []
+        self.openings: list[str] = []  # what each row has read, in the order of beginning
+        self.next_ids: list[int] = []
 
-    def join(self, position: int, read: Sequence[int]) -> None:
-        self.places[position] = 0
-        self.openings.append(ALPHABET.decode(read))
+    def begin(self, sampling: SamplingConfig, random_seed: int) -> None:
+        self.openings.append("")
 
-    def move(self, source: int, target: int) -> None:
-        self.places[target] = self.places[source]
+    def read(self, ids: Sequence[int]) -> None:
+        self.openings[-1] += ALPHABET.decode(ids)
 
-    def step(self, ids: Sequence[int]) -> Tensor:
-        logits = torch.zeros(len(ids), V)
-        for position in range(len(ids)):
-            logits[position, self.text[self.places[position] % len(self.text)]] = 1.0
-            self.places[position] += 1
-        return logits
+    def join(self, next_id: int) -> None:
+        self.places.append(0)
+        self.next_ids.append(next_id)
+
+    def leave(self, place: int) -> None:
+        last = self.places.pop()
+        if place < len(self.places):
+            self.places[place] = last
+
+    def write(self, count: int) -> list[list[int]]:
+        written = []
+        for row, begin in enumerate(self.places):
+            written.append([self.text[(begin + n) % len(self.text)] for n in range(count)])
+            self.places[row] += count
+        return written
 
 
 def model_of(config: NetworkConfig, seed: int = 5) -> Model:
@@ -61,14 +69,14 @@ def model_of(config: NetworkConfig, seed: int = 5) -> Model:
         lower_case=True,
         loss=1.0,
     )
-    return Model(network, ALPHABET, card, "")
+    return Model(config, tensors_of(network), ALPHABET, card, "")
 
 
 TINY = model_of(NetworkConfig(vocabulary_size=V, embedding_size=5, hidden_size=24))
 
 
 def reciting(text: str, max_rows: int = 4) -> Engine:
-    return Engine(TINY, max_rows=max_rows, stepper=Reciter(text))
+    return Engine(TINY, max_rows=max_rows, rows=Reciter(text))
 
 
 def asking(
@@ -114,16 +122,63 @@ def test_a_prompt_that_is_long_enough_ends_at_the_next_step_with_nothing_added()
 def test_the_last_piece_says_why_the_poem_ended_and_may_hold_no_text() -> None:
     engine = reciting("a\n")
     ticket = engine.add(asking(lines=1))
-    assert drain(engine) == [Piece(ticket, "a"), Piece(ticket, "", Finish.LENGTH)]
+    assert drain(engine) == [Piece(ticket, "a", Finish.LENGTH)]
+    blank = reciting(" " * 8 + "a\n")
+    ticket = blank.add(asking("k", lines=1))
+    assert drain(blank)[-1] == Piece(ticket, "a", Finish.LENGTH)
+    shown = reciting("a" * WRITTEN_PER_STEP + "\n")
+    ticket = shown.add(asking(lines=1))
+    full = Piece(ticket, "a" * WRITTEN_PER_STEP)
+    assert drain(shown) == [full, Piece(ticket, "", Finish.LENGTH)]
 
 
 def test_the_network_reads_all_of_the_prompt_but_the_last_character_on_joining() -> None:
     reciter = Reciter("a")
-    engine = Engine(TINY, stepper=reciter)
+    engine = Engine(TINY, rows=reciter)
     for prompt in ("abc", "d", ""):
         engine.add(asking(prompt, characters=5))
     engine.step()
     assert reciter.openings == ["ab", "", ""]
+    assert ALPHABET.decode(reciter.next_ids) == "cd\n"
+
+
+def test_a_long_prompt_does_not_hold_up_those_who_write() -> None:
+    reciter = Reciter("abcdefgh")
+    engine = Engine(TINY, rows=reciter)
+    writer = engine.add(asking(characters=5_000))
+    engine.step()
+    prompt = "k" * (3 * READ_PER_STEP + 10)
+    reader = engine.add(asking(prompt, characters=len(prompt) + 4))
+    for steps in (1, 2, 3):
+        [piece] = engine.step()
+        assert (piece.ticket, len(piece.text)) == (writer, WRITTEN_PER_STEP)
+        assert len(reciter.openings[-1]) == steps * READ_PER_STEP
+    pieces = engine.step()
+    assert written(pieces, reader) == "abcd"
+    assert reciter.openings[-1] == prompt[:-1]
+
+
+def test_a_prompt_half_read_can_be_cancelled_and_the_next_is_read_from_its_beginning() -> None:
+    reciter = Reciter("abcdefgh")
+    engine = Engine(TINY, rows=reciter)
+    cancelled = engine.add(asking("k" * 2 * READ_PER_STEP, characters=9_000))
+    other = engine.add(asking("lmlmlm", characters=9))
+    assert engine.step() == []
+    assert engine.cancel(cancelled)
+    pieces = drain(engine)
+    assert Piece(cancelled, "", Finish.CANCELLED) in pieces
+    assert written(pieces, other) == "abc"
+    assert reciter.openings == ["k" * READ_PER_STEP, "lmlml"]
+
+
+def test_a_stop_string_ends_a_poem_and_is_not_shown() -> None:
+    engine = reciting("ab cd\nef gh\n")
+    request = asking(lines=9)
+    stopped = replace(request, length=LengthConfig(lines=9, stop=("x", "f g")))
+    ticket = engine.add(stopped)
+    pieces = drain(engine)
+    assert written(pieces, ticket) == "ab cd\ne"
+    assert pieces[-1].finished is Finish.STOP
 
 
 def test_an_empty_prompt_begins_as_a_new_line_does() -> None:
@@ -136,23 +191,24 @@ def test_an_empty_prompt_begins_as_a_new_line_does() -> None:
 
 def test_each_poem_gets_its_own_text_as_rows_come_and_go() -> None:
     engine = reciting("abcdefgh")
-    tickets = {engine.add(asking(characters=length)): length for length in (2, 7, 3)}
+    tickets = {engine.add(asking(characters=length)): length for length in (2, 17, 9)}
     pieces = engine.step() + engine.step()
-    tickets[engine.add(asking(characters=5))] = 5
+    tickets[engine.add(asking(characters=25))] = 25
     pieces += drain(engine)
     for ticket, length in tickets.items():
-        assert written(pieces, ticket) == "abcdefgh"[:length]
+        assert written(pieces, ticket) == ("abcdefgh" * 4)[:length]
 
 
 def test_a_cancelled_poem_frees_its_row_and_is_told_at_the_next_step() -> None:
     engine = reciting("abc", max_rows=1)
-    ticket = engine.add(asking(characters=9))
+    ticket = engine.add(asking(characters=99))
     engine.step()
     assert engine.cancel(ticket)
     assert engine.running == 0
     other = engine.add(asking(characters=2))
-    assert engine.step()[0] == Piece(ticket, "", Finish.CANCELLED)
-    assert written(drain(engine), other) == "b"
+    pieces = engine.step()
+    assert pieces[0] == Piece(ticket, "", Finish.CANCELLED)
+    assert written(pieces, other) == "ab"
 
 
 def test_a_poem_that_has_not_begun_can_be_cancelled() -> None:
@@ -185,20 +241,20 @@ def test_a_full_engine_refuses_and_says_how_many_rows_it_has() -> None:
 
 
 class Stumbler(Reciter):
-    """A stepper that fails when the third row joins, and at every step."""
+    """Rows that fail when the third one joins, and at every step."""
 
-    def join(self, position: int, read: Sequence[int]) -> None:
-        if position == 2:
+    def join(self, next_id: int) -> None:
+        if len(self.places) == 2:
             raise MemoryError
-        super().join(position, read)
+        super().join(next_id)
 
-    def step(self, ids: Sequence[int]) -> Tensor:
+    def write(self, count: int) -> list[list[int]]:
         raise MemoryError
 
 
 @pytest.mark.parametrize("rows", [2, 4])
 def test_after_a_failure_every_row_can_be_freed(rows: int) -> None:
-    engine = Engine(TINY, max_rows=4, stepper=Stumbler("abc"))
+    engine = Engine(TINY, max_rows=4, rows=Stumbler("abc"))
     tickets = [engine.add(asking(characters=9)) for _ in range(rows)]
     with pytest.raises(MemoryError):
         engine.step()
@@ -236,7 +292,7 @@ def test_every_poem_ends_exactly_once(moves: list[str], seed: int) -> None:
     pieces: list[Piece] = []
     for move in moves:
         if move == "add" and engine.running < 3:
-            length = chance.randrange(1, 6)
+            length = chance.randrange(1, 40)
             asked[engine.add(asking(characters=length))] = length
         elif move == "cancel" and asked:
             engine.cancel(chance.choice(list(asked)))
@@ -246,7 +302,7 @@ def test_every_poem_ends_exactly_once(moves: list[str], seed: int) -> None:
     ends = [piece.ticket for piece in pieces if piece.finished is not None]
     assert sorted(ends) == sorted(asked)
     for ticket, length in asked.items():
-        assert "abcdefgh"[:length].startswith(written(pieces, ticket))
+        assert ("abcdefgh" * 5)[:length].startswith(written(pieces, ticket))
     assert engine.running == 0
 
 
@@ -258,6 +314,7 @@ def requests_of_all_kinds(count: int) -> list[Request]:
         SamplingConfig(temperature=1.5, top_k=5),
         SamplingConfig(temperature=1.0, top_p=0.8),
         SamplingConfig(temperature=2.0, top_k=9, top_p=0.9, min_p=0.02),
+        SamplingConfig(temperature=0.5, repetition_guard=2),
     ]
     return [
         asking(
@@ -293,8 +350,8 @@ def test_a_poem_is_the_same_alone_and_in_a_crowd_that_comes_and_goes(model: Mode
     asked: dict[int, int] = {}
     cancelled: set[int] = set()
     pieces: list[Piece] = []
-    for _ in range(150):
-        for _ in range(chance.choice([0, 0, 1, 2, 9])):
+    for _ in range(60):
+        for _ in range(chance.choice([0, 1, 2, 9, 30])):
             if engine.running < 64:
                 place = chance.randrange(64)
                 asked[engine.add(requests[place])] = place
@@ -318,9 +375,9 @@ def test_a_poem_is_the_same_in_every_width_of_batch(model: Model) -> None:
     for width in range(1, 65):
         places = chance.sample(range(64), width)
         tickets = [engine.add(requests[place]) for place in places]
-        pieces = [piece for _ in range(6) for piece in engine.step()]
+        pieces = engine.step() + engine.step()
         for ticket, place in zip(tickets, places, strict=True):
-            assert written(pieces, ticket) == alone[place][:6], width
+            assert written(pieces, ticket) == alone[place][: 2 * WRITTEN_PER_STEP], width
             engine.cancel(ticket)
         engine.step()
 
@@ -329,21 +386,3 @@ def test_another_random_seed_gives_another_poem() -> None:
     [one] = requests_of_all_kinds(2)[1:]
     other = replace(one, random_seed=1)
     assert len(set(write_alone(TINY, [one, other]))) == 2
-
-
-@every_model
-@settings(max_examples=5, deadline=None)
-@given(prompt=st.text(ALPHABET.characters, min_size=1, max_size=12))
-def test_greedy_writing_equals_the_network_read_character_by_character(
-    model: Model, prompt: str
-) -> None:
-    ids = ALPHABET.encode(prompt)
-    with torch.inference_mode():
-        for _ in range(15):
-            logits, _ = model.network(torch.tensor([ids]))
-            likeliest = logits[0, -1].topk(2)
-            if likeliest.values[0] - likeliest.values[1] < 1e-4:
-                return  # too close for two ways of summing to agree on
-            ids.append(int(likeliest.indices[0]))
-    [text] = write_alone(model, [asking(prompt, characters=len(ids))])
-    assert prompt + text == ALPHABET.decode(ids)

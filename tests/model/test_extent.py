@@ -1,4 +1,4 @@
-from itertools import cycle
+from itertools import cycle, pairwise
 
 import pytest
 from hypothesis import example, given
@@ -110,3 +110,55 @@ def test_by_lines_no_letter_is_left_out(prompt: str, stream: str, lines: int) ->
     elif read:
         assert len(inked) == lines
         assert not (prompt + shown).endswith("\n")
+
+
+@given(
+    st.text("ab 1\n", max_size=60),
+    st.lists(st.integers(0, 60), max_size=6),
+    st.sampled_from([LengthConfig(lines=3), LengthConfig(characters=20), LengthConfig()]),
+    st.sampled_from([(), ("b a",), ("aa", "\n\n"), ("abab", "ba")]),
+)
+@example("xabab", [5], LengthConfig(), ("abab", "ba"))
+def test_it_does_not_matter_in_how_many_parts_the_text_comes(
+    stream: str, cuts: list[int], length: LengthConfig, stop: tuple[str, ...]
+) -> None:
+    length = length.model_copy(update={"stop": stop})
+    letters, parts = Extent(length, "a"), Extent(length, "a")
+    shown = ""
+    for character in stream:
+        if letters.finish is None:
+            shown += letters.write(character)
+    begins = [0, *sorted(cuts), len(stream)]
+    shown_in_parts = ""
+    for begin, end in pairwise(begins):
+        if parts.finish is None:
+            shown_in_parts += parts.write(stream[begin:end])
+    assert parts.finish is letters.finish
+    assert shown_in_parts == shown
+
+
+@given(st.text("ab", max_size=40), st.lists(st.text("ab", min_size=1, max_size=4), max_size=3))
+def test_text_comes_up_to_the_first_stop_string_and_no_further(
+    stream: str, stops: list[str]
+) -> None:
+    extent = Extent(LengthConfig(stop=tuple(stops)), "")
+    shown = ""
+    for character in stream:
+        if extent.finish is not None:
+            break
+        shown += extent.write(character)
+        assert stream.startswith(shown)
+    # The place where a stop string is first complete, and where that one begins.
+    ends = [end for end in range(len(stream) + 1) if stream[:end].endswith(tuple(stops))]
+    if stops and ends:
+        begins = [ends[0] - len(stop) for stop in stops if stream[: ends[0]].endswith(stop)]
+        assert (shown, extent.finish) == (stream[: min(begins)], Finish.STOP)
+    else:
+        assert extent.finish is None
+        assert not any(stop in shown for stop in stops)
+
+
+def test_what_was_held_for_a_stop_string_comes_when_the_poem_ends_otherwise() -> None:
+    extent = Extent(LengthConfig(characters=6, stop=("end.",)), "")
+    assert [extent.write("the e"), extent.write("nd.")] == ["the ", "en"]
+    assert extent.finish is Finish.LENGTH

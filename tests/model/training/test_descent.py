@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from model.config import NetworkConfig
-from model.network import CharLSTM
 from model.training.descent import dropped_recurrence, learning_rate, make_optimizer
+from model.training.network import CharLSTM
 from model.training.recipes import TUTORIAL, Recipe
 
 

@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional
 
 from model.config import NetworkConfig
-from model.network import CharLSTM
 from model.training.evaluation import evaluate_stream, evaluate_windows
+from model.training.network import CharLSTM
 
 
 @pytest.fixture

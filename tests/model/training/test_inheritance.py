@@ -8,8 +8,8 @@ import torch
 from model.checkpoint import Card, Model
 from model.config import NetworkConfig
 from model.errors import StartMismatch
-from model.network import CharLSTM
 from model.training.inheritance import adopt_weights
+from model.training.network import CharLSTM, tensors_of
 from model.vocabulary import Vocabulary
 
 
@@ -26,12 +26,16 @@ def make_card() -> Card:
     )
 
 
+def model_of(network: CharLSTM, alphabet: str) -> Model:
+    return Model(network.config, tensors_of(network), Vocabulary(alphabet), make_card(), "00")
+
+
 def test_weights_of_another_model_are_taken_over_by_character() -> None:
-    old, new = Vocabulary("abc"), Vocabulary("bcd")
+    new = Vocabulary("bcd")
     theirs = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4))
     ours = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4))
     fresh = ours.head.weight[2].clone()
-    adopt_weights(ours, new, Model(theirs, old, make_card(), "00"))
+    adopt_weights(ours, new, model_of(theirs, "abc"))
     assert ours.embedding is not None
     assert theirs.embedding is not None
     assert torch.equal(ours.embedding.weight[:2], theirs.embedding.weight[1:])
@@ -46,4 +50,4 @@ def test_weights_of_another_size_are_refused() -> None:
     theirs = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=8))
     ours = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4))
     with pytest.raises(StartMismatch, match="hidden_size 8, this training has 4"):
-        adopt_weights(ours, Vocabulary("abc"), Model(theirs, Vocabulary("abc"), make_card(), "00"))
+        adopt_weights(ours, Vocabulary("abc"), model_of(theirs, "abc"))

@@ -6,7 +6,7 @@ import pytest
 
 from model.config import NetworkConfig
 from model.errors import SettingError
-from model.network import CharLSTM
+from model.training.network import CharLSTM
 from model.training.recipes import TUTORIAL, Recipe, Wishes, adapt_recipe, recipe_for
 
 

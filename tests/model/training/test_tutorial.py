@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from model.config import NetworkConfig
-from model.network import CharLSTM
+from model.training.network import CharLSTM
 from model.training.recipes import TUTORIAL
 from model.training.tutorial import summarise, write_by_window
 from model.vocabulary import Vocabulary

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from model.config import NetworkConfig
-from model.network import CharLSTM, State
+from model.training.network import CharLSTM, State
 
 # Sizes are tiny and all different, so that a mixed-up dimension cannot pass unseen.
 N, T, E, H, V = 3, 7, 4, 5, 6

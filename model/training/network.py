@@ -7,7 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from model.config import NetworkConfig
+from model.checkpoint import Model
+from model.config import NetworkConfig, Tensors
+
+FROZEN = "bias_hh_l0"  # PyTorch's second bias: always zero, so not worth a byte in a file
 
 
 class State(NamedTuple):
@@ -98,3 +101,21 @@ def _lstm_layer(inputs: int, hidden: int, initialise: bool) -> nn.LSTM:
     bias = nn.init.zeros_(layer.get_parameter("bias_ih_l0"))
     bias.data[hidden : 2 * hidden] = 1.0  # gates stand in the order i f g o
     return layer
+
+
+def network_of(model: Model) -> CharLSTM:
+    """Make a model's network, in eval mode."""
+    network = CharLSTM(model.network, initialise=False)
+    own = {name: zeros for name, zeros in network.state_dict().items() if name.endswith(FROZEN)}
+    given = {name: torch.from_numpy(values) for name, values in model.tensors.items()}
+    network.load_state_dict(own | given)
+    return network.eval()
+
+
+def tensors_of(network: CharLSTM) -> Tensors:
+    """Return a network's weights as a model file holds them."""
+    return {
+        name: tensor.detach().to("cpu", torch.float32).contiguous().numpy()
+        for name, tensor in network.state_dict().items()
+        if not name.endswith(FROZEN)
+    }

@@ -1,0 +1,273 @@
+"""Rows through the network and on to their next characters, compiled.
+
+What a row computes is the same to the last bit wherever it stands and whatever stands beside it:
+its activations have a fixed scale, sums of integers are exact in any order, and everything else is
+done lane by lane.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.kernel.compilation import entry, inner
+from model.kernel.sampling import (
+    by_likelihood,
+    draw,
+    greedy,
+    guard_repetition,
+    min_p,
+    note_repetition,
+    temperature,
+    top_k,
+    top_p,
+    uniform,
+)
+from model.kernel.tiles import (
+    Arithmetic,
+    address,
+    gates_of_1,
+    gates_of_2,
+    gates_of_4,
+    sums_of_1,
+    sums_of_4,
+)
+from model.kernel.weights import Floats, Weights
+
+CHUNK = 64  # characters that one pass of `read` takes; a multiple of 4
+
+
+class Rows(NamedTuple):
+    """What N rows remember and were asked for; one row's values stand at one place everywhere."""
+
+    x: NDArray[np.uint8]  # (L, N, 2, H): the output of the layer below, and the hidden state
+    cell: Floats  # (L, N, H)
+    top: NDArray[np.uint8]  # (N, H), the last layer's output
+    next_id: NDArray[np.int64]  # (N,), which the next step reads
+    random: NDArray[np.uint64]  # (N,)
+    greedy: NDArray[np.bool_]  # (N,), and so on: see model.config.SamplingConfig
+    temperature: NDArray[np.float64]
+    top_k: NDArray[np.int64]
+    top_p: NDArray[np.float64]
+    min_p: NDArray[np.float64]
+    guard: NDArray[np.int64]
+    history: NDArray[np.uint16]  # (N, 2 × GUARD_WINDOW), the ids that the guard looks back on
+    runs: NDArray[np.int16]  # (N, GUARD_WINDOW + 1)
+    length: NDArray[np.int64]  # (N,) of the history
+
+
+class Scratch(NamedTuple):
+    """Room for what passes by; nothing in it outlives a call. M: N rows, or CHUNK characters."""
+
+    places: NDArray[np.int64]  # (M,)
+    hidden: Floats  # (M, H)
+    fresh: NDArray[np.uint8]  # (M, H)
+    stream: Floats  # (M, H), for residual networks
+    tape: NDArray[np.uint8]  # (M, H)
+    sums: NDArray[np.int32]  # (M, B, 64)
+    head: NDArray[np.int32]  # (M, V rounded up to 64)
+    logits: Floats  # (M, V)
+    weights: NDArray[np.float64]  # (V,)
+    order: NDArray[np.int64]  # (V,)
+
+
+@entry
+def write(
+    arithmetic: Arithmetic,
+    weights: Weights,
+    rows: Rows,
+    scratch: Scratch,
+    out: NDArray[np.int64],
+) -> None:
+    """Fill `out` (N, S) with the next S ids of the first N rows."""
+    for character in range(out.shape[1]):
+        _step(arithmetic, weights, rows, scratch, out.shape[0])
+        for row in range(out.shape[0]):
+            out[row, character] = _choose(rows, scratch, row)
+
+
+@entry
+def read(
+    arithmetic: Arithmetic,
+    weights: Weights,
+    rows: Rows,
+    scratch: Scratch,
+    row: int,
+    ids: NDArray[np.int64],
+    predict: bool,
+) -> None:
+    """Let `row` read up to CHUNK ids in one pass, layer by layer.
+
+    The products with the outputs of the layer below are made for all characters at once; only
+    those with the layer's own past one by one. With `predict`, scratch.logits are what the network
+    expects after each id.
+    """
+    layers, blocks = weights.start.shape[0], weights.start.shape[1]
+    count, hidden = rows.x.shape[1], rows.x.shape[3]
+    size = blocks * 256  # bytes of a vector of gates
+    for layer in range(layers):
+        inputs = 2 * hidden if layer else hidden
+        if layer:
+            for block in range(blocks):
+                w = address(weights.w, weights.w_at[layer] + block * inputs * 64)
+                start = address(weights.start, (layer * blocks + block) * 256)
+                for t in range(0, len(ids), 4):
+                    tape = address(scratch.tape, t * hidden)
+                    out = address(scratch.sums, t * size + block * 256)
+                    sums_of_4(arithmetic, tape, hidden, hidden // 4, w, start, out, size)
+        x = address(rows.x, ((layer * count + row) * 2 + 1) * hidden)
+        for t in range(len(ids)):
+            place = ids[t] if layer == 0 else weights.vocabulary_size + layer - 1
+            scratch.places[0] = size * place
+            for block in range(blocks):
+                start = address(weights.start, block * 256)
+                if layer:
+                    start = address(scratch.sums, t * size + block * 256)
+                gates_of_1(
+                    arithmetic,
+                    x,
+                    0,
+                    hidden // 4,
+                    address(weights.w, weights.w_at[layer] + ((block + 1) * inputs - hidden) * 64),
+                    start,
+                    address(weights.scale, (layer * blocks + block) * 256),
+                    address(weights.plus, block * 256),
+                    address(scratch.places, 0),
+                    address(rows.cell, ((layer * count + row) * hidden + block * 16) * 4),
+                    address(scratch.hidden, (t * hidden + block * 16) * 4),
+                    address(scratch.fresh, t * hidden + block * 16),
+                    hidden,
+                )
+            rows.x[layer, row, 1] = scratch.fresh[t]
+            _pass_on(weights, scratch, layer, t, scratch.tape[t])
+    if predict:
+        _head(arithmetic, weights, scratch.tape, scratch, len(ids))
+    if rows.guard[row] > 0:
+        for id_ in ids:
+            note_repetition(rows.history[row], rows.runs[row], rows.length, row, id_)
+
+
+@inner
+def _step(
+    arithmetic: Arithmetic, weights: Weights, rows: Rows, scratch: Scratch, last: int
+) -> None:
+    """Let the rows before `last` read their next id; fill scratch.logits."""
+    layers, blocks = weights.start.shape[0], weights.start.shape[1]
+    count, hidden = rows.x.shape[1], rows.x.shape[3]
+    size = blocks * 256
+    stride = 2 * hidden
+    for layer in range(layers):
+        inputs = stride if layer else hidden
+        for row in range(last):
+            place = rows.next_id[row] if layer == 0 else weights.vocabulary_size + layer - 1
+            scratch.places[row] = place * size
+        for block in range(blocks):
+            w = address(weights.w, weights.w_at[layer] + block * inputs * 64)
+            start = address(weights.start, (layer * blocks + block) * 256)
+            scale = address(weights.scale, (layer * blocks + block) * 256)
+            plus = address(weights.plus, block * 256)
+            row = 0
+            while row < last:
+                x = address(rows.x, (layer * count + row) * stride + stride - inputs)
+                places = address(scratch.places, row * 8)
+                at = row * hidden + block * 16
+                cell = address(rows.cell, (layer * count * hidden + at) * 4)
+                out = address(scratch.hidden, at * 4)
+                fresh = address(scratch.fresh, at)
+                # fmt: off
+                if arithmetic.rows >= 4 and row + 4 <= last:
+                    gates_of_4(arithmetic, x, stride, inputs // 4, w, start, scale, plus,
+                               places, cell, out, fresh, hidden)
+                    row += 4
+                elif arithmetic.rows >= 2 and row + 2 <= last:
+                    gates_of_2(arithmetic, x, stride, inputs // 4, w, start, scale, plus,
+                               places, cell, out, fresh, hidden)
+                    row += 2
+                else:
+                    gates_of_1(arithmetic, x, stride, inputs // 4, w, start, scale, plus,
+                               places, cell, out, fresh, hidden)
+                    row += 1
+                # fmt: on
+        for row in range(last):
+            rows.x[layer, row, 1] = scratch.fresh[row]
+            above = rows.top[row] if layer + 1 == layers else rows.x[layer + 1, row, 0]
+            _pass_on(weights, scratch, layer, row, above)
+    _head(arithmetic, weights, rows.top, scratch, last)
+
+
+@inner
+def _pass_on(
+    weights: Weights, scratch: Scratch, layer: int, row: int, above: NDArray[np.uint8]
+) -> None:
+    """Fill `above` with the bytes of the layer's output for `row`."""
+    if not weights.residual:
+        above[:] = scratch.fresh[row]
+        return
+    scale = np.float32(127.0 / (layer + 1))
+    for unit in range(len(above)):
+        value = scratch.hidden[row, unit]
+        if layer:
+            value += scratch.stream[row, unit]
+        scratch.stream[row, unit] = value
+        above[unit] = np.uint8(np.int32(value * scale + np.float32(128.5)))
+
+
+@inner
+def _head(
+    arithmetic: Arithmetic,
+    weights: Weights,
+    top: NDArray[np.uint8],
+    scratch: Scratch,
+    last: int,
+) -> None:
+    """Fill scratch.logits[:last] from the bytes of the last layer's output (M, H)."""
+    hidden, size = top.shape[1], weights.vocabulary_size
+    width = scratch.head.shape[1] * 4
+    for block in range(weights.head_start.shape[0]):
+        w = address(weights.head_w, block * hidden * 64)
+        start = address(weights.head_start, block * 256)
+        row = 0
+        while row < last:
+            x = address(top, row * hidden)
+            out = address(scratch.head, row * width + block * 256)
+            if row + 4 <= last:
+                sums_of_4(arithmetic, x, hidden, hidden // 4, w, start, out, width)
+                row += 4
+            else:
+                sums_of_1(arithmetic, x, hidden, hidden // 4, w, start, out, width)
+                row += 1
+    for row in range(last):
+        for i in range(size):
+            value = np.float32(scratch.head[row, i]) * weights.head_scale[i]
+            scratch.logits[row, i] = value + weights.head_plus[i]
+
+
+@inner
+def _choose(rows: Rows, scratch: Scratch, row: int) -> int:
+    """Choose the next id of `row` from its logits and remember it."""
+    logits, chances = scratch.logits[row], scratch.weights
+    guarded = rows.guard[row] > 0
+    if guarded:
+        history, runs, length = rows.history[row], rows.runs[row], rows.length[row]
+        guard_repetition(logits, history, runs, length, rows.guard[row])
+    chance = uniform(rows.random, row)
+    if rows.greedy[row]:
+        chosen = greedy(logits)
+    else:
+        temperature(logits, rows.temperature[row], chances)
+        k, size = rows.top_k[row], len(logits)
+        if 0 < k < size or rows.top_p[row] < 1.0:
+            by_likelihood(chances, scratch.order)
+            if 0 < k < size:
+                top_k(chances, scratch.order, k)
+            if rows.top_p[row] < 1.0:
+                top_p(chances, scratch.order, rows.top_p[row])
+        if rows.min_p[row] > 0.0:
+            min_p(chances, rows.min_p[row])
+        chosen = draw(chances, chance)
+    if guarded:
+        note_repetition(rows.history[row], rows.runs[row], rows.length, row, chosen)
+    rows.next_id[row] = chosen
+    return chosen

@@ -1,0 +1,378 @@
+"""The innermost loops, written in LLVM's own language so that they compile the same everywhere.
+
+numba turns Python into machine code, but leaves to chance which instructions a loop becomes. The
+two loops that take the time are therefore spelled out in vectors of 16 lanes: the integer dot
+products of a block of gates, and what an LSTM cell makes of them.
+
+A *block* is 16 neighbouring hidden units with their four gates, i f o g: 64 sums. Weights lie in
+memory as a block needs them: (K / 4, 4 gates, 16 units, 4 inputs), so that one 64-byte vector holds
+four inputs' weights of 16 units. Activations are unsigned bytes, weights signed ones within ±64,
+sums 32-bit integers: exact in any order, on any processor, whatever rows are computed beside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import llvmlite.binding
+from llvmlite import ir
+from numba.core import config, types
+
+from model.kernel.compilation import intrinsic
+
+LANES = 16
+GATES = 4
+BLOCK = GATES * LANES  # sums of a block
+
+I8, I32, I64, F32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
+BYTES = ir.VectorType(I8, 4 * LANES)
+SUMS = ir.VectorType(I32, LANES)
+FLOATS = ir.VectorType(F32, LANES)
+
+# tanh x ≈ x (a0 + a1 x² + a2 x⁴) / (b0 + b1 x² + b2 x⁴ + b3 x⁶)
+TANH_ABOVE = (0.99997115, 0.114472717, 0.00149555306)
+TANH_BELOW = (1.0, 0.44771409, 0.017487403, 5.5186003e-05)
+
+
+class Vnni512(NamedTuple):
+    """AVX-512 VNNI: 64 products in one instruction, 512 bits wide."""
+
+    rows: int = 4
+
+
+class Vnni256(NamedTuple):
+    """AVX-VNNI, or AVX-512 VNNI on 256 bits."""
+
+    rows: int = 2
+
+
+class Avx2(NamedTuple):
+    """AVX2: pairs of products summed in 16 bits, which weights within ±64 cannot overflow."""
+
+    rows: int = 1
+
+
+class Plain(NamedTuple):
+    """Vectors of whatever width LLVM makes of them; every processor has it."""
+
+    rows: int = 1
+
+
+Arithmetic = Vnni512 | Vnni256 | Avx2 | Plain
+
+
+def best_arithmetic() -> Arithmetic:
+    """Return the quickest arithmetic of the processor that numba compiles for."""
+    features = config.CPU_FEATURES  # type: ignore[attr-defined]
+    if features is None:
+        found = llvmlite.binding.get_host_cpu_features()
+        has = {name for name, present in found.items() if present}
+    else:
+        has = {name[1:] for name in features.split(",") if name.startswith("+")}
+    if "avx512vnni" in has:
+        return Vnni512()
+    if "avxvnni" in has:
+        return Vnni256()
+    return Avx2() if "avx2" in has else Plain()
+
+
+Dot = Callable[[ir.IRBuilder, ir.Value, ir.Value, ir.Value], ir.Value]
+
+
+def _intrinsic(builder: ir.IRBuilder, name: str, out: ir.Type, *values: ir.Value) -> ir.Value:
+    kind = ir.FunctionType(out, [value.type for value in values])
+    return builder.call(builder.module.declare_intrinsic(name, (), kind), values)
+
+
+def _half(builder: ir.IRBuilder, vector: ir.Value, second: int) -> ir.Value:
+    size = vector.type.count // 2
+    places = ir.Constant(ir.VectorType(I32, size), [second * size + i for i in range(size)])
+    return builder.shuffle_vector(vector, vector, places)
+
+
+def _whole(builder: ir.IRBuilder, first: ir.Value, second: ir.Value) -> ir.Value:
+    places = ir.Constant(ir.VectorType(I32, 2 * first.type.count), [*range(2 * first.type.count)])
+    return builder.shuffle_vector(first, second, places)
+
+
+def _dot_vnni512(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+    return _intrinsic(builder, "llvm.x86.avx512.vpdpbusd.512", SUMS, sums, x, w)
+
+
+def _dot_vnni256(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+    halves = []
+    for second in (0, 1):
+        s, a, b = (_half(builder, vector, second) for vector in (sums, x, w))
+        halves.append(_intrinsic(builder, "llvm.x86.avx512.vpdpbusd.256", s.type, s, a, b))
+    return _whole(builder, *halves)
+
+
+def _dot_avx2(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+    pairs = ir.VectorType(ir.IntType(16), LANES)
+    ones = ir.Constant(pairs, [1] * LANES)
+    halves = []
+    for second in (0, 1):
+        s, a, b = (_half(builder, vector, second) for vector in (sums, x, w))
+        two = _intrinsic(builder, "llvm.x86.avx2.pmadd.ub.sw", pairs, a, b)
+        four = _intrinsic(builder, "llvm.x86.avx2.pmadd.wd", s.type, two, ones)
+        halves.append(builder.add(s, four))
+    return _whole(builder, *halves)
+
+
+def _dot_plain(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+    for input_ in range(4):
+        places = ir.Constant(SUMS, [4 * lane + input_ for lane in range(LANES)])
+        a = builder.zext(builder.shuffle_vector(x, x, places), SUMS)
+        b = builder.sext(builder.shuffle_vector(w, w, places), SUMS)
+        sums = builder.add(sums, builder.mul(a, b))
+    return sums
+
+
+_DOTS: dict[str, Dot] = {
+    "Vnni512": _dot_vnni512,
+    "Vnni256": _dot_vnni256,
+    "Avx2": _dot_avx2,
+    "Plain": _dot_plain,
+}
+
+
+class _Floats:
+    """16 floats in IR, so that a formula below reads as one."""
+
+    def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
+        self.builder, self.value = builder, value
+
+    def _of(self, other: _Floats | float) -> ir.Value:
+        if isinstance(other, _Floats):
+            return other.value
+        return ir.Constant(FLOATS, [float(other)] * LANES)
+
+    def __add__(self, other: _Floats | float) -> _Floats:
+        return _Floats(self.builder, self.builder.fadd(self.value, self._of(other)))
+
+    def __mul__(self, other: _Floats | float) -> _Floats:
+        return _Floats(self.builder, self.builder.fmul(self.value, self._of(other)))
+
+    def times_plus(self, factor: _Floats | float, more: _Floats | float) -> _Floats:
+        """Return self × factor + more, in one instruction where the processor has it."""
+        values = (self.value, self._of(factor), self._of(more))
+        return _Floats(
+            self.builder, _intrinsic(self.builder, "llvm.fmuladd.v16f32", FLOATS, *values)
+        )
+
+    def __truediv__(self, other: _Floats | float) -> _Floats:
+        return _Floats(self.builder, self.builder.fdiv(self.value, self._of(other)))
+
+    def clamped(self, limit: float) -> _Floats:
+        """Bring all lanes within ±limit."""
+        value = self.value
+        for bound, sign in ((limit, ">"), (-limit, "<")):
+            edge = self._of(bound)
+            value = self.builder.select(self.builder.fcmp_ordered(sign, value, edge), edge, value)
+        return _Floats(self.builder, value)
+
+
+def _tanh_parts(x: _Floats) -> tuple[_Floats, _Floats]:
+    """Return numerator and denominator of tanh x, within 2e-5 of it.
+
+    A rational function of degrees 5 and 6, fitted on ±6 to the smallest largest error.
+    """
+    x = x.clamped(6.0)
+    s = x * x
+    above = s.times_plus(TANH_ABOVE[2], TANH_ABOVE[1]).times_plus(s, TANH_ABOVE[0])
+    below = s.times_plus(TANH_BELOW[3], TANH_BELOW[2]).times_plus(s, TANH_BELOW[1])
+    return x * above, below.times_plus(s, TANH_BELOW[0])
+
+
+def _cell(
+    enter: _Floats, forget: _Floats, leave: _Floats, new: _Floats, cell: _Floats
+) -> tuple[_Floats, _Floats]:
+    """Return an LSTM's next cell and hidden values; three of the gates' sums come halved.
+
+    sigmoid x = (1 + tanh x/2) / 2. Divisions are slow, so each line has but one.
+    """
+    (ia, ib), (fa, fb), (oa, ob) = (_tanh_parts(half) for half in (enter, forget, leave))
+    na, nb = _tanh_parts(new)
+    kept = cell * (fb + fa) * (ib * nb)
+    cell = ((ib + ia) * na).times_plus(fb, kept) / (fb * ib * nb * 2.0)
+    ca, cb = _tanh_parts(cell)
+    return cell, (ob + oa) * ca / (ob * cb * 2.0)
+
+
+class _Loop:
+    """Pointers and the loop over the inputs, common to all blocks."""
+
+    def __init__(self, builder: ir.IRBuilder, dot: Dot) -> None:
+        self.builder, self.dot = builder, dot
+
+    def at(self, base: ir.Value, offset: ir.Value | int, kind: ir.Type) -> ir.Value:
+        """Return a pointer to `kind`, `offset` bytes after `base`."""
+        if isinstance(offset, int):
+            offset = I64(offset)
+        raw = self.builder.gep(self.builder.bitcast(base, I8.as_pointer()), [offset])
+        return self.builder.bitcast(raw, kind.as_pointer())
+
+    def load(self, base: ir.Value, offset: ir.Value | int, kind: ir.Type, align: int) -> ir.Value:
+        value = self.builder.load(self.at(base, offset, kind))
+        value.align = align
+        return value
+
+    def store(self, value: ir.Value, base: ir.Value, offset: ir.Value | int, align: int) -> None:
+        self.builder.store(value, self.at(base, offset, value.type)).align = align
+
+    def sums(
+        self,
+        start: ir.Value,
+        rows: Sequence[ir.Value],
+        w: ir.Value,
+        fours: ir.Value,
+    ) -> list[list[ir.Value]]:
+        """Return sums (rows, 4 vectors) of `fours` × 4 inputs, which begin at `start` (64,)."""
+        builder = self.builder
+        begin = [self.load(start, 64 * gate, SUMS, 64) for gate in range(GATES)]
+        before = builder.block
+        loop, after = builder.append_basic_block(), builder.append_basic_block()
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        i = builder.phi(I64)
+        i.add_incoming(I64(0), before)
+        sums = []
+        for _ in rows:
+            phis = [builder.phi(SUMS) for _ in begin]
+            for phi, value in zip(phis, begin, strict=True):
+                phi.add_incoming(value, before)
+            sums.append(phis)
+        offset = builder.mul(i, I64(BLOCK * 4))
+        weights = [
+            self.load(w, builder.add(offset, I64(64 * gate)), BYTES, 64) for gate in range(GATES)
+        ]
+        nexts = []
+        for row, phis in zip(rows, sums, strict=True):
+            four = self.load(row, builder.mul(i, I64(4)), I32, 4)
+            spread = builder.insert_element(ir.Constant(SUMS, ir.Undefined), four, I32(0))
+            spread = builder.shuffle_vector(spread, spread, ir.Constant(SUMS, [0] * LANES))
+            x = builder.bitcast(spread, BYTES)
+            nexts.append([self.dot(builder, s, x, b) for s, b in zip(phis, weights, strict=True)])
+        following = builder.add(i, I64(1))
+        i.add_incoming(following, loop)
+        for row, phis in zip(nexts, sums, strict=True):
+            for value, phi in zip(row, phis, strict=True):
+                phi.add_incoming(value, loop)
+        builder.cbranch(builder.icmp_signed("<", following, fours), loop, after)
+        builder.position_at_end(after)
+        return nexts
+
+
+def _gates(rows: int) -> Any:
+    """Return the block of gates for `rows` neighbouring rows, as a function for compiled code.
+
+    (arithmetic, x, x stride, fours, w, start, scale, plus, places, cell, hidden, bytes, stride):
+    pointers, and strides between rows in bytes. Sums begin at `start`; times `scale` plus the
+    vector at plus + places[row] (in bytes) they are the gates; `cell` is updated; the new hidden
+    values go to `hidden` as floats (row stride: 4 × stride, as the cell's) and to `bytes` as bytes
+    (row stride: stride), 128 + 127 h rounded.
+    """
+
+    @intrinsic
+    def gates(
+        typingctx: Any,
+        arithmetic: Any,
+        x: Any,
+        x_stride: Any,
+        fours: Any,
+        w: Any,
+        start: Any,
+        scale: Any,
+        plus: Any,
+        places: Any,
+        cell: Any,
+        hidden: Any,
+        bytes_: Any,
+        stride: Any,
+    ) -> Any:
+        p, n = types.voidptr, types.int64
+        signature = types.void(arithmetic, p, n, n, p, p, p, p, p, p, p, p, n)
+        dot = _DOTS[arithmetic.instance_class.__name__]
+
+        def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
+            _, x, x_stride, fours, w, start, scale, plus, places, *rest = values
+            cell, hidden, bytes_, stride = rest
+            loop = _Loop(builder, dot)
+            inputs = [loop.at(x, builder.mul(x_stride, I64(row)), I8) for row in range(rows)]
+            sums = loop.sums(start, inputs, w, fours)
+            scales = [loop.load(scale, 64 * gate, FLOATS, 64) for gate in range(GATES)]
+            for row in range(rows):
+                place = loop.load(places, 8 * row, I64, 8)
+                gates = []
+                for gate in range(GATES):
+                    number = _Floats(builder, builder.sitofp(sums[row][gate], FLOATS))
+                    more = loop.load(plus, builder.add(place, I64(64 * gate)), FLOATS, 64)
+                    gates.append(
+                        number.times_plus(_Floats(builder, scales[gate]), _Floats(builder, more))
+                    )
+                at = builder.mul(stride, I64(row))
+                at4 = builder.mul(at, I64(4))
+                old = _Floats(builder, loop.load(cell, at4, FLOATS, 64))
+                enter, forget, leave, new = gates
+                new_cell, h = _cell(enter, forget, leave, new, old)
+                loop.store(new_cell.value, cell, at4, 64)
+                loop.store(h.value, hidden, at4, 64)
+                rounded = builder.fptosi(h.times_plus(127.0, 128.5).value, SUMS)
+                narrow = builder.trunc(rounded, ir.VectorType(I8, LANES))
+                loop.store(narrow, bytes_, at, 16)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return gates
+
+
+def _sums(rows: int) -> Any:
+    """Return the block of 64 sums for `rows` rows, as integers, to begin other sums with."""
+
+    @intrinsic
+    def sums(
+        typingctx: Any,
+        arithmetic: Any,
+        x: Any,
+        x_stride: Any,
+        fours: Any,
+        w: Any,
+        start: Any,
+        out: Any,
+        out_stride: Any,
+    ) -> Any:
+        p, n = types.voidptr, types.int64
+        signature = types.void(arithmetic, p, n, n, p, p, p, n)
+        dot = _DOTS[arithmetic.instance_class.__name__]
+
+        def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
+            _, x, x_stride, fours, w, start, out, out_stride = values
+            loop = _Loop(builder, dot)
+            inputs = [loop.at(x, builder.mul(x_stride, I64(row)), I8) for row in range(rows)]
+            found = loop.sums(start, inputs, w, fours)
+            for row in range(rows):
+                for part in range(GATES):
+                    at = builder.add(builder.mul(out_stride, I64(row)), I64(64 * part))
+                    loop.store(found[row][part], out, at, 64)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return sums
+
+
+@intrinsic
+def address(typingctx: Any, array: Any, offset: Any) -> Any:
+    """Return a pointer `offset` bytes into a contiguous array, for the blocks above."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, values[0]).data
+        return builder.gep(builder.bitcast(data, I8.as_pointer()), [values[1]])
+
+    return types.voidptr(array, types.int64), generate
+
+
+gates_of_1, gates_of_2, gates_of_4 = (_gates(rows) for rows in (1, 2, 4))
+sums_of_1, sums_of_4 = (_sums(rows) for rows in (1, 4))

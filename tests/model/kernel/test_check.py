@@ -1,0 +1,104 @@
+"""The arithmetic is chosen by what the processor has, and tried before it is trusted."""
+
+import logging
+from collections.abc import Callable
+
+import llvmlite.binding
+import numpy as np
+import pytest
+from llvmlite import ir
+from numba.core import config
+
+from model.config import SamplingConfig
+from model.kernel import check, tiles
+from model.kernel.batch import Batch
+from model.kernel.check import TRIAL, agrees, checked_arithmetic, trial_tensors
+from model.kernel.tiles import Arithmetic, Avx2, Plain, Vnni256, Vnni512, best_arithmetic
+from model.kernel.weights import pack_network
+
+HOST = llvmlite.binding.get_host_cpu_features()
+
+
+def needs(feature: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(not HOST.get(feature), reason=f"this processor has no {feature}")
+
+
+ARITHMETICS = [
+    pytest.param(Vnni512(), marks=needs("avx512vnni")),
+    pytest.param(Vnni256(), marks=needs("avx512vnni")),
+    pytest.param(Avx2(), marks=needs("avx2")),
+]
+
+
+def some_logits(arithmetic: Arithmetic) -> bytes:
+    batch = Batch(pack_network(TRIAL, trial_tensors(TRIAL)), 1, arithmetic)
+    batch.begin(SamplingConfig(), 0)
+    return batch.predict([n % TRIAL.vocabulary_size for n in range(30)]).tobytes()
+
+
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+def test_every_arithmetic_gives_the_same_to_the_last_bit(arithmetic: Arithmetic) -> None:
+    assert agrees(arithmetic)
+    assert some_logits(arithmetic) == some_logits(Plain())
+
+
+def test_the_plain_arithmetic_agrees_with_plain_sums() -> None:
+    assert agrees(Plain())
+
+
+@pytest.mark.parametrize(
+    ("features", "best"),
+    [
+        ("+avx512vnni,+avx2", Vnni512()),
+        ("+avxvnni,+avx2", Vnni256()),
+        ("-avx512vnni,+avx2", Avx2()),
+        ("+sse4.2", Plain()),
+    ],
+)
+def test_the_best_arithmetic_is_chosen_by_what_numba_may_use(
+    features: str, best: Arithmetic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "CPU_FEATURES", features)
+    assert best_arithmetic() == best
+    assert type(best_arithmetic()) is type(best)
+
+
+class Wrong(tiles.Plain):
+    """An arithmetic that takes weights for unsigned bytes."""
+
+
+@pytest.fixture
+def wrong(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    def forget_the_sign(builder, sums, x, w):  # type: ignore[no-untyped-def]
+        for input_ in range(4):
+            places = ir.Constant(tiles.SUMS, [4 * lane + input_ for lane in range(16)])
+            a = builder.zext(builder.shuffle_vector(x, x, places), tiles.SUMS)
+            b = builder.zext(builder.shuffle_vector(w, w, places), tiles.SUMS)
+            sums = builder.add(sums, builder.mul(a, b))
+        return sums
+
+    monkeypatch.setitem(tiles._DOTS, "Wrong", forget_the_sign)
+    return lambda: monkeypatch.setattr(check, "best_arithmetic", Wrong)
+
+
+def test_an_arithmetic_that_computes_wrongly_is_found_out_and_not_used(
+    wrong: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert not agrees(Wrong())
+    wrong()
+    checked_arithmetic.cache_clear()
+    try:
+        with caplog.at_level(logging.WARNING):
+            assert type(checked_arithmetic()) is Plain
+    finally:
+        checked_arithmetic.cache_clear()
+    assert "Wrong does not compute rightly here" in caplog.text
+
+
+def test_tanh_is_right_to_two_hundred_thousandths() -> None:
+    """The kernel's formula in numpy, clamped as there."""
+    x = np.concatenate([np.linspace(-8, 8, 100_001), [-1e6, 1e6]])
+    z = np.clip(x, -6, 6)
+    above = sum(a * z ** (2 * n) for n, a in enumerate(tiles.TANH_ABOVE))
+    below = sum(b * z ** (2 * n) for n, b in enumerate(tiles.TANH_BELOW))
+    assert np.abs(z * above / below - np.tanh(x)).max() < 2e-5
