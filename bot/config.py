@@ -49,6 +49,7 @@ class WritingConfig(Section):
     top_k: int = _within("top_k")
     top_p: float = _within("top_p")
     min_p: float = _within("min_p")
+    repetition_guard: int = _within("repetition_guard")
     max_rows: int = Field(default=Limits().max_rows, ge=1, le=256)
     max_waiting: int = Field(default=Limits().max_waiting, ge=0, le=10_000)
     max_per_guild: int = Field(default=Limits().max_per_guild, ge=1, le=10_000)

@@ -177,7 +177,9 @@ def _request(order: Order) -> Request:
             sampling=_sampling(order.settings),
             random_seed=order.random_seed,
             length=LengthConfig.checked(
-                lines=order.settings.lines, characters=order.settings.characters
+                lines=order.settings.lines,
+                characters=order.settings.characters,
+                stop=order.settings.stop,
             ),
         )
     except SettingError as error:
@@ -191,4 +193,5 @@ def _sampling(settings: PoemSettings) -> SamplingConfig:
         top_k=settings.top_k,
         top_p=settings.top_p,
         min_p=settings.min_p,
+        repetition_guard=settings.repetition_guard,
     )

@@ -28,10 +28,12 @@ RANGES = {
     "top_k": Range(0, 1000),  # 0: off
     "top_p": Range(0.01, 1.0),  # 1: off
     "min_p": Range(0.0, 0.99),  # 0: off
+    "repetition_guard": Range(0, 200),  # 0: off
     "lines": Range(1, 500),
     "characters": Range(1, 10_000),
     "random_seed": Range(0, 2**53 - 1),
 }
+MAX_STOPS, MAX_STOP_CHARACTERS = 8, 100
 MAX_SEED_CHARACTERS = 500  # of a longer seed, the last so many are used
 
 
@@ -64,7 +66,9 @@ class PoemRequest:
     top_k: int | None = None
     top_p: float | None = None
     min_p: float | None = None
+    repetition_guard: int | None = None
     greedy: bool = False
+    stop: tuple[str, ...] = ()  # the poem ends where one of these would come
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,8 @@ class PoemSettings:
     greedy: bool
     lines: int | None  # exactly one of lines and characters is set
     characters: int | None
+    repetition_guard: int = 0  # characters repeated from which on a loop is made unlikely; 0: off
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,7 @@ class Defaults:
     top_k: int = 0
     top_p: float = 1.0
     min_p: float = 0.05
+    repetition_guard: int = 12  # a phrase comes back, a loop does not
 
 
 @dataclass(frozen=True, slots=True)

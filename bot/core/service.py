@@ -17,6 +17,8 @@ from bot.core.metrics import Metrics
 from bot.core.ports import Draft, Models, Order, Poet
 from bot.core.records import (
     MAX_SEED_CHARACTERS,
+    MAX_STOP_CHARACTERS,
+    MAX_STOPS,
     RANGES,
     Defaults,
     Ending,
@@ -166,6 +168,9 @@ class Service:
         except BotError as error:
             self._count(request, type(error).__name__)
             raise
+        except asyncio.CancelledError:  # whoever asked has gone before it began
+            self._count(request, Ending.CANCELLED.value)
+            raise
         self._writings.add(writing)
         self._all_written.clear()
         outcome = "failed"
@@ -208,6 +213,7 @@ class Service:
             random_seed = _either(request.random_seed, self._draw_random_seed())
             seed, prompt, notes = self._read_seed(request.seed, model, random_seed)
             allowed = _allow_for(seed, prompt, settings)
+            allowed = replace(allowed, stop=self._read_stops(settings.stop, model))
             draft = self._poet.write(Order(request.asker, model, prompt, allowed, random_seed))
         except BotError:
             self._last_asked.pop(request.asker.member, None)  # nothing was had, nothing is owed
@@ -248,6 +254,7 @@ class Service:
                 raise BadSetting(name.replace("_", " "), value, str(allowed))
         if request.lines is not None and request.characters is not None:
             raise BadSetting("length", "lines and characters", "one of the two")
+        _check_stops(request.stop)
         defaults = self.defaults
         lines = defaults.lines if request.lines is None else request.lines
         return PoemSettings(
@@ -255,10 +262,20 @@ class Service:
             top_k=_either(request.top_k, defaults.top_k),
             top_p=_either(request.top_p, defaults.top_p),
             min_p=_either(request.min_p, defaults.min_p),
+            repetition_guard=_either(request.repetition_guard, defaults.repetition_guard),
             greedy=request.greedy,
             lines=None if request.characters is not None else lines,
             characters=request.characters,
+            stop=request.stop,
         )
+
+    def _read_stops(self, stops: tuple[str, ...], model: ModelRecord) -> tuple[str, ...]:
+        """Put stop strings onto the model's alphabet, as a seed is; raise BadSetting."""
+        folded = tuple(self._poet.prepare(model, stop).text for stop in stops)
+        for stop, text in zip(stops, folded, strict=True):
+            if not text:
+                raise BadSetting("stop", stop, "made of characters that the model knows")
+        return folded
 
     def _begin_cooldown(self, member: str) -> None:
         now = self._clock()
@@ -294,6 +311,14 @@ class Service:
             notes.append("Nothing of the seed is left, so the poem opens at random.")
         opening = self._poet.opening(model, random_seed)
         return opening, opening, tuple(notes)
+
+
+def _check_stops(stops: tuple[str, ...]) -> None:
+    if len(stops) > MAX_STOPS:
+        raise BadSetting("stop", f"{len(stops)} strings", f"at most {MAX_STOPS} strings")
+    for stop in stops:
+        if not 1 <= len(stop) <= MAX_STOP_CHARACTERS:
+            raise BadSetting("stop", stop, f"text of 1 to {MAX_STOP_CHARACTERS} characters")
 
 
 def _either(asked: Value | None, default: Value) -> Value:

@@ -18,7 +18,9 @@ from bot.core.records import Ending
 from bot.core.shelf import Loaded
 from model import Engine, Finish, Request
 
-DELIVERY_SECONDS = 0.03  # how often text goes to the event loop: faster than an eye can follow
+# How often text goes to the event loop, but for a poem's first, which goes at once: faster than an
+# eye can follow.
+DELIVERY_SECONDS = 0.03
 ENDINGS = {
     Finish.LENGTH: Ending.COMPLETE,
     Finish.STOP: Ending.COMPLETE,
@@ -51,7 +53,9 @@ class EngineDraft:
     finished: bool = False
     failure: Exception | None = None
     began: float = 0.0  # when it got its row
-    ticket: int | None = None  # the engine's, known to the writing thread alone
+    # Known to the writing thread alone:
+    ticket: int | None = None  # the engine's
+    shown: bool = False  # whether some of it was delivered
     _ending: Ending | None = None
     _pieces: list[str] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -175,10 +179,10 @@ class Stepping:
             # An engine that nobody writes with may be all that is left of a model.
             work = {engine: rows for engine, rows in work.items() if rows}
             now = time.monotonic()
-            if now - last_delivery >= DELIVERY_SECONDS:
-                deliveries += [Delivery(draft, "".join(parts)) for draft, parts in texts.items()]
-                texts.clear()
+            due = now - last_delivery >= DELIVERY_SECONDS
+            if due:
                 last_delivery = now
+            deliveries += _collect(texts, all_drafts=due)
             if deliveries:
                 loop.call_soon_threadsafe(self._receive, deliveries)
             if not work and self._inbox.empty():
@@ -203,6 +207,15 @@ class Stepping:
                 except Exception as failure:  # told to whoever waits for the draft
                     deliveries.append(Delivery(draft, "", failure=failure))
         return deliveries
+
+
+def _collect(texts: Texts, *, all_drafts: bool) -> list[Delivery]:
+    """Take from `texts` what is to be delivered: everything, or what comes first of a poem."""
+    deliveries = []
+    for draft in [draft for draft in texts if all_drafts or not draft.shown]:
+        draft.shown = True
+        deliveries.append(Delivery(draft, "".join(texts.pop(draft))))
+    return deliveries
 
 
 def _step(engine: Engine, rows: Rows, texts: Texts) -> list[Delivery]:

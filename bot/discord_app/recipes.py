@@ -21,6 +21,7 @@ DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _RECIPE = re.compile(
     r"(?P<model>[0-9a-f]{12})-(?P<random_seed>[0-9a-z]{1,11})-(?P<temperature>[0-9a-z]{1,4})"
     r"-(?P<top_k>[0-9a-z]{1,3})-(?P<top_p>[0-9a-z]{1,4})-(?P<min_p>[0-9a-z]{1,4})"
+    r"(?:-(?P<repetition_guard>[0-9a-z]{1,2}))?"  # buttons without it were made when it was off
     r"-(?P<greedy>[gs])(?P<unit>[lc])(?P<length>[0-9a-z]{1,4})"
     r":(?P<seed_length>[0-9a-z]{1,3}):(?P<first>[0-9a-z]{1,13})"
 )
@@ -73,6 +74,7 @@ def pack_recipe(recipe: Recipe) -> str:
         settings.top_k,
         round(settings.top_p * FRACTION),
         round(settings.min_p * FRACTION),
+        settings.repetition_guard,
     ]
     how = "-".join(base36(number) for number in numbers)
     size = f"{'g' if settings.greedy else 's'}{unit}{base36(length or 0)}"
@@ -86,7 +88,7 @@ def read_recipe(text: str) -> Recipe | None:
     if match is None:
         return None
     number = {
-        name: int(value, 36)
+        name: int(value or "0", 36)
         for name, value in match.groupdict().items()
         if name not in ("model", "greedy", "unit")
     }
@@ -99,6 +101,7 @@ def read_recipe(text: str) -> Recipe | None:
         greedy=match["greedy"] == "g",
         lines=number["length"] if by_lines else None,
         characters=None if by_lines else number["length"],
+        repetition_guard=number["repetition_guard"],
     )
     recipe = Recipe(
         match["model"], number["random_seed"], settings, number["seed_length"], number["first"]
@@ -113,6 +116,7 @@ def _is_sound(recipe: Recipe) -> bool:
         "top_k": settings.top_k,
         "top_p": settings.top_p,
         "min_p": settings.min_p,
+        "repetition_guard": settings.repetition_guard,
         "lines": settings.lines,
         "characters": settings.characters,
         "random_seed": recipe.random_seed,

@@ -8,7 +8,14 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from bot.core.records import MAX_SEED_CHARACTERS, RANGES, Asker, PoemRequest
+from bot.core.records import (
+    MAX_SEED_CHARACTERS,
+    MAX_STOP_CHARACTERS,
+    MAX_STOPS,
+    RANGES,
+    Asker,
+    PoemRequest,
+)
 from bot.core.service import Writing
 from bot.web.errors import BadBody
 
@@ -28,7 +35,9 @@ class PoemBody(BaseModel):
     top_k: int | None = None
     top_p: float | None = None
     min_p: float | None = None
+    repetition_guard: int | None = None
     greedy: bool = False
+    stop: list[str] = []
     random_seed: int | None = None
 
     @classmethod
@@ -40,7 +49,7 @@ class PoemBody(BaseModel):
             raise _refusal(error.errors(include_url=False)[0]) from error
 
     def request(self, asker: Asker) -> PoemRequest:
-        return PoemRequest(asker=asker, **self.model_dump())
+        return PoemRequest(asker=asker, **{**self.model_dump(), "stop": tuple(self.stop)})
 
 
 def permanent_query(body: PoemBody, writing: Writing) -> str:
@@ -61,9 +70,12 @@ def permanent_query(body: PoemBody, writing: Writing) -> str:
         "top_k": settings.top_k,
         "top_p": settings.top_p,
         "min_p": settings.min_p,
+        "repetition_guard": settings.repetition_guard,
         "greedy": "true" if settings.greedy else None,
+        "stop": settings.stop,
     }
-    return "?" + urlencode({name: value for name, value in values.items() if value is not None})
+    known = {name: value for name, value in values.items() if value is not None}
+    return "?" + urlencode(known, doseq=True)
 
 
 def _refusal(error: ErrorDetails) -> BadBody:
@@ -86,6 +98,8 @@ def _allowed(key: str) -> str:
             return "text"
         case "model":
             return "a model's name or hash, of at most 100 characters"
+        case "stop":
+            return f"a list of at most {MAX_STOPS} texts of 1 to {MAX_STOP_CHARACTERS} characters"
         case "greedy":
             return "true or false"
         case "temperature" | "top_p" | "min_p":

@@ -176,6 +176,7 @@ class Poems(commands.Cog, name=COG_NAME):
             top_k=settings.top_k,
             top_p=settings.top_p,
             min_p=settings.min_p,
+            repetition_guard=settings.repetition_guard,
             greedy=settings.greedy,
         )
         return await self._scribe.answer(InteractionScreen(interaction), request)

@@ -4,7 +4,7 @@ import { readEvents } from "./events.js";
 import { Pen } from "./pen.js";
 
 const $ = (id) => document.getElementById(id);
-const NUMBERS = ["temperature", "random_seed", "top_k", "top_p", "min_p"];
+const NUMBERS = ["temperature", "random_seed", "top_k", "top_p", "min_p", "repetition_guard"];
 const UNREACHABLE = "Sonneteer cannot be reached. Is it still running?";
 
 let writing = null; // { abort, poem, told }: the poem on its way, or the last one
@@ -19,6 +19,7 @@ class Refusal extends Error {}
 // Return the body of the request; raise Refusal for what is no number at all.
 function readForm() {
   const body = { seed: $("seed").value, greedy: $("greedy").checked };
+  body.stop = $("stop_at").value.split("\n").filter((line) => line !== "");
   if ($("model").value) body.model = $("model").value;
   for (const name of NUMBERS) body[name] = readNumber($(name));
   body[$("unit").value] = readNumber($("length"));
@@ -42,8 +43,9 @@ function fillForm(query) {
   $("unit").value = unit;
   $("length").value = query.get(unit) ?? "";
   $("greedy").checked = query.get("greedy") === "true";
+  $("stop_at").value = query.getAll("stop").join("\n");
   chooseModel(query.get("model"));
-  $("more").open = ["random_seed", "top_k", "top_p", "min_p"].some(isUnusual);
+  $("more").open = NUMBERS.slice(1).some(isUnusual) || $("stop_at").value !== "";
   $("slider").value = $("temperature").value || defaults?.temperature || 0.5;
 }
 

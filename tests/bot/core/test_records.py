@@ -59,6 +59,8 @@ def test_a_poem_as_dict_has_what_a_reader_needs_to_write_it_again() -> None:
             "greedy": False,
             "lines": 14,
             "characters": None,
+            "repetition_guard": 0,
+            "stop": (),
         },
         "notes": ["a note"],
         "ending": "complete",

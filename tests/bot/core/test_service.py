@@ -49,6 +49,55 @@ async def test_text_comes_in_pieces_the_seed_first() -> None:
     assert "".join(pieces) == writing.text
 
 
+async def test_stop_strings_are_put_on_the_models_alphabet() -> None:
+    poet = FakePoet()
+    poem = await write(fake_service(poet), replace(REQUEST, stop=("THE END", "amen")))
+    assert poet.orders[0].settings.stop == tuple(
+        poet.prepare(SONNETS, stop).text for stop in ("THE END", "amen")
+    )
+    assert poem.settings.stop == ("THE END", "amen")
+
+
+@pytest.mark.parametrize(
+    ("stop", "sentence"),
+    [
+        (("",), "text of 1 to 100 characters"),
+        (("x" * 101,), "text of 1 to 100 characters"),
+        (("a",) * 9, "stop is '9 strings'; it must be at most 8 strings"),
+        (("☃",), "stop is '☃'"),
+    ],
+)
+async def test_stop_strings_that_cannot_be_are_refused(
+    stop: tuple[str, ...], sentence: str
+) -> None:
+    with pytest.raises(BadSetting, match=sentence):
+        poet = FakePoet()
+        poet.alphabet = "abc"
+        await write(fake_service(poet), replace(REQUEST, stop=stop))
+
+
+async def test_who_goes_before_the_poem_has_begun_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service = fake_service(FakePoet())
+
+    async def never(_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(service._poet, "load", never)
+    asking = asyncio.create_task(write(service))
+    await asyncio.sleep(0)
+    while not service._last_asked:
+        await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    count = service.metrics.registry.get_sample_value(
+        "sonneteer_requests_total", {"door": "discord", "outcome": "cancelled"}
+    )
+    assert count == 1.0
+
+
 async def test_defaults_fill_in_what_nobody_asked_for() -> None:
     poet = FakePoet()
     await write(fake_service(poet, defaults=Defaults(lines=6, temperature=0.9, min_p=0.1)))

@@ -46,6 +46,7 @@ def _recipes(draw: st.DrawFn) -> Recipe:
         greedy=draw(st.booleans()),
         lines=draw(_whole("lines")) if by_lines else None,
         characters=None if by_lines else draw(_whole("characters")),
+        repetition_guard=draw(_whole("repetition_guard")),
     )
     model = draw(st.text("0123456789abcdef", min_size=12, max_size=12))
     return Recipe(
@@ -81,6 +82,12 @@ def test_anything_else_is_no_recipe_and_no_ownership(text: str) -> None:
     recipe, ownership = read_recipe(text), read_ownership(text)
     assert recipe is None or read_recipe(pack_recipe(recipe)) == recipe
     assert ownership is None or ownership.asker <= MAX_SNOWFLAKE
+
+
+def test_a_button_from_before_the_repetition_guard_writes_without_one() -> None:
+    recipe = read_recipe("a1a1a1a1a1a1-7-4mo-0-7ps-0-sle:6:0")
+    assert recipe is not None
+    assert recipe.settings.repetition_guard == 0
 
 
 def test_values_out_of_range_are_refused() -> None:

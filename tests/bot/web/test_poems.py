@@ -44,7 +44,9 @@ async def test_every_setting_reaches_the_poet(serve: Serve) -> None:
         "top_k": 5,
         "top_p": 0.9,
         "min_p": 0.05,
+        "repetition_guard": 20,
         "greedy": True,
+        "stop": ["The End", "\n\n"],
         "random_seed": 2**53 - 1,
     }
     status, poem = await post(await serve(fake_service(poet)), asked)
@@ -60,6 +62,8 @@ async def test_every_setting_reaches_the_poet(serve: Serve) -> None:
         "greedy": True,
         "lines": None,
         "characters": 300,
+        "repetition_guard": 20,
+        "stop": ["The End", "\n\n"],
     }
 
 
@@ -89,7 +93,7 @@ async def test_the_permanent_link_leaves_no_setting_open(serve: Serve) -> None:
         start = (await events_of(response))[0][1]
     assert start["link"] == (
         "?model=a1a1a1a1a1a1&seed=%C3%89t%C3%A9+%26+%3Cb%3E&random_seed=7&lines=14"
-        "&temperature=0.75&top_k=0&top_p=1.0&min_p=0.05"
+        "&temperature=0.75&top_k=0&top_p=1.0&min_p=0.05&repetition_guard=12"
     )
 
 
@@ -109,11 +113,13 @@ async def test_the_place_in_line_is_told_until_the_turn_comes(serve: Serve) -> N
     async with client.post("/api/poems", json={"seed": "Wait"}, headers=STREAM) as response:
         seen = b""
         while b'"place": 3' not in seen:
+            assert not response.content.at_eof()
             seen += await response.content.readany()
         assert b'"wait_seconds": 4.2' in seen
         assert b"2 poems before yours, about 5 s." in seen
         poet.place = 0
         while b'"place": 0' not in seen:
+            assert not response.content.at_eof()
             seen += await response.content.readany()
         for _ in range(20):
             poet.gate.release()
