@@ -1,8 +1,8 @@
 """A model on disk: one safetensors file, saved atomically, loaded strictly.
 
-Layout: the tensors of `expected_shapes` in float32, and one metadata entry, METADATA_KEY, with the
-JSON of `Contents`. A file from a stranger is measured
-before it is read: nothing larger than its settings allow is ever allocated.
+Layout: the tensors of `expected_shapes` in half precision, and one metadata entry, METADATA_KEY,
+with the JSON of `Contents`. A file from a stranger is measured before it is read: nothing larger
+than its settings allow is ever allocated.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from model.errors import (
 )
 from model.vocabulary import Vocabulary
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 METADATA_KEY = "sonneteer"
 SUFFIX = ".safetensors"
 # A history of 10,000 epochs, the longest, takes 2 MB; the library allows 100 MB.
@@ -99,10 +99,13 @@ def save_model(
     path: Path, network: NetworkConfig, tensors: Tensors, vocabulary: Vocabulary, card: Card
 ) -> None:
     """Write a model file in one stroke; raise CheckpointUnwritable, the earlier file intact."""
+    card = card.model_copy(update={"format_version": FORMAT_VERSION})
     contents = Contents(alphabet=vocabulary.characters, network=network, card=card)
     # One entry only: safetensors writes several in no fixed order, and the file is its hash.
     metadata = {METADATA_KEY: contents.model_dump_json()}
-    write_atomically(path, safetensors.numpy.save(dict(tensors), metadata))
+    with np.errstate(over="ignore"):  # a weight beyond 65,504 becomes infinite: refused on reading
+        halves = {name: tensor.astype(np.float16) for name, tensor in tensors.items()}
+    write_atomically(path, safetensors.numpy.save(halves, metadata))
 
 
 def load_model(path: Path) -> Model:
@@ -123,6 +126,7 @@ def load_model(path: Path) -> Model:
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise CheckpointNotFinite(path, name)
+    tensors = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
     sha256 = hashlib.sha256(raw).hexdigest()
     vocabulary = Vocabulary(contents.alphabet)
     return Model(contents.network, tensors, vocabulary, contents.card, sha256)
@@ -225,8 +229,8 @@ def _check_shapes(path: Path, header: dict[str, object], config: NetworkConfig) 
     for name, shape in expected.items():
         entry = header[name]
         found = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else None
-        if found != ("F32", list(shape)):
-            raise CheckpointShape(path, f"{name} is {found}, not ('F32', {list(shape)})")
+        if found not in [(kind, list(shape)) for kind in ("F16", "F32")]:  # F32 until version 1
+            raise CheckpointShape(path, f"{name} is {found}, not ('F16', {list(shape)})")
 
 
 def expected_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:

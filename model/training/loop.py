@@ -242,15 +242,23 @@ class Training:
     def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """Read a batch from the carried state, which moves on; return its mean loss."""
         with self._autocast():
-            outputs, state = self.network.features(
-                inputs, self.state or self.network.initial_state(len(inputs))
-            )
+            outputs, state = self.network.features(inputs, self._state_for(len(inputs)))
             if self.recipe.reads == "windows":
                 outputs = outputs[:, -1]
             logits = self.network.head(outputs)  # (N, T, V) or (N, V)
         self.state = State(state.hidden.detach().float(), state.cell.detach().float())
         logits = logits.float().reshape(-1, logits.shape[-1])
         return functional.cross_entropy(logits, targets.flatten())
+
+    def _state_for(self, rows: int) -> State:
+        """Return what the rows remember; a share of them nothing."""
+        if self.state is None:
+            return self.network.initial_state(rows)
+        if not self.recipe.cold_starts:
+            return self.state
+        kept = torch.rand(rows, device=self.device) >= self.recipe.cold_starts
+        hidden, cell = (part * kept[:, None] for part in self.state)
+        return State(hidden, cell)
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.standing.precision == "float32":

@@ -28,6 +28,8 @@ class Recipe(Settings):
     rows: int = Field(default=8, ge=1, le=4096)  # N: 8–128; fewer learn more in an epoch
     window: int = Field(default=64, ge=1, le=4096)  # T: 32–128
     shuffle: bool = True  # passages in another order each epoch
+    # Share of the rows that forget, at each window, what they have read: a poem begins cold.
+    cold_starts: float = Field(default=0.0, ge=0.0, le=1.0)  # 0.01–0.1
     held_out: float = Field(default=0.1, ge=0.0, le=0.5)  # the book's tail, never trained on
     # how it learns
     epochs: int = Field(default=11, ge=1, le=10_000)

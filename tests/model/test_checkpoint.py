@@ -124,8 +124,8 @@ def test_a_model_comes_back_as_it_was(config: NetworkConfig, tmp_path: Path) -> 
     save(path, network)
     model = load_model(path)
     ids = torch.tensor([[0, 1, 2, 3, 4, 2]])
-    again = network_of(model)
-    assert torch.equal(again(ids)[0], network(ids)[0])
+    again, rounded = network_of(model), network.half().float()
+    assert torch.equal(again(ids)[0], rounded(ids)[0])
     assert (model.card, model.vocabulary, model.network) == (CARD, VOCABULARY, config)
     assert again.parameter_count == network.parameter_count
     assert not again.training
@@ -250,6 +250,20 @@ def test_weights_of_the_wrong_shape_are_refused(good: Path) -> None:
     rewrite(good, tensors=lambda t: t.update({"head.bias": torch.zeros(6)}))
     with pytest.raises(CheckpointShape, match=r"head\.bias"):
         load_model(good)
+
+
+def test_a_file_in_single_precision_is_read_as_version_1_had_it(good: Path) -> None:
+    single = torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5])  # none of them is a half-precision number
+    rewrite(good, tensors=lambda t: t.update({"head.bias": single}))
+    assert torch.equal(torch.from_numpy(load_model(good).tensors["head.bias"]), single)
+
+
+def test_a_weight_too_large_for_the_file_is_found_out_on_reading(tmp_path: Path) -> None:
+    network, path = make_network(), tmp_path / "m.safetensors"
+    network.head.bias.data[2] = 70_000.0
+    save(path, network)
+    with pytest.raises(CheckpointNotFinite, match=r"head\.bias"):
+        load_model(path)
 
 
 def test_weights_of_another_type_are_refused(good: Path) -> None:

@@ -70,9 +70,9 @@ async def test_stop_strings_are_put_on_the_models_alphabet() -> None:
 async def test_stop_strings_that_cannot_be_are_refused(
     stop: tuple[str, ...], sentence: str
 ) -> None:
+    poet = FakePoet()
+    poet.alphabet = "abc"
     with pytest.raises(BadSetting, match=sentence):
-        poet = FakePoet()
-        poet.alphabet = "abc"
         await write(fake_service(poet), replace(REQUEST, stop=stop))
 
 
