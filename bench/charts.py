@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +10,6 @@ from bench.reading import Summary, Waits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from bench.generation import Figure
 
 INK, MUTED, GRID, EDGE = "#1f2430", "#6b7280", "#e5e7eb", "#b4532a"
 GREYS = ("#c7ccd4", "#9aa3af", "#6b7280", "#4b5563", "#3f88b5", "#1b4965")
@@ -45,26 +43,23 @@ def latency_chart(
     pyplot.close(figure)
 
 
-def generation_chart(path: Path, figures: Sequence[Figure]) -> None:
-    """Draw how quickly each way writes, over the number of rows, a panel for each network."""
+def generation_chart(path: Path, rates: Mapping[str, Mapping[str, Mapping[int, float]]]) -> None:
+    """Draw how quickly each way writes: network → way → rows → characters a second."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot
     from matplotlib.ticker import FuncFormatter, NullLocator
 
-    networks = list(dict.fromkeys(figure.network for figure in figures))
     picture, axes = pyplot.subplots(
-        1, len(networks), figsize=(5.8 * len(networks), 5.4), sharey=True, squeeze=False
+        1, len(rates), figsize=(5.8 * len(rates), 5.4), sharey=True, squeeze=False
     )
-    for panel, network in zip(axes[0], networks, strict=True):
-        these = [figure for figure in figures if figure.network == network]
-        for place, way in enumerate(dict.fromkeys(figure.way for figure in these)):
-            points = [figure for figure in these if figure.way == way]
+    for panel, (network, ways) in zip(axes[0], rates.items(), strict=True):
+        for place, (way, points) in enumerate(ways.items()):
             ours = way.startswith("ours")
             panel.plot(
-                [figure.rows for figure in points],
-                [figure.characters_per_second for figure in points],
+                list(points),
+                list(points.values()),
                 color=EDGE if ours else GREYS[place % len(GREYS)],
                 linestyle="--" if way.endswith("alone") else "-",
                 marker="o",
@@ -72,10 +67,9 @@ def generation_chart(path: Path, figures: Sequence[Figure]) -> None:
                 linewidth=2.2 if ours else 1.4,
                 label=way,
             )
-        rows = sorted({figure.rows for figure in these})
         panel.set_xscale("log", base=2)
         panel.set_yscale("log")
-        panel.set_xticks(rows)
+        panel.set_xticks(sorted({rows for points in ways.values() for rows in points}))
         panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         panel.xaxis.set_minor_locator(NullLocator())
         panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import json
 import sys
 import threading
@@ -202,6 +203,8 @@ async def run(phase: Phase) -> dict[str, object]:
     """Start as the bot does, let the crowd come, and tell what was seen."""
     service = compose_service(loosened(load_config(environment={})))
     await service.warm_up()
+    gc.collect()
+    gc.freeze()
     ready = time.time()
     lags: list[float] = []
     rows: list[float] = []

@@ -178,6 +178,16 @@ def show(figures: list[Figure]) -> None:
         print(table(head, body))
 
 
+def rates_here(figures: list[Figure]) -> dict[str, dict[str, dict[int, float]]]:
+    """Return network → way → rows → characters a second, of this processor as it is."""
+    rates: dict[str, dict[str, dict[int, float]]] = {}
+    for figure in figures:
+        if figure.processor == "here":
+            ways = rates.setdefault(figure.network, {})
+            ways.setdefault(figure.way, {})[figure.rows] = figure.characters_per_second
+    return rates
+
+
 def measure_here(arguments: argparse.Namespace, processor: str) -> list[Figure]:
     """Measure in this process."""
     if hasattr(os, "sched_setaffinity"):
@@ -248,7 +258,7 @@ def main() -> None:
             figures += measure_elsewhere(arguments, processor)
         show(figures)
     if arguments.chart:
-        generation_chart(arguments.chart, [each for each in figures if each.processor == "here"])
+        generation_chart(arguments.chart, rates_here(figures))
     if arguments.json:
         report = {**machine(), "figures": [asdict(figure) for figure in figures]}
         write_json(arguments.json, report)

@@ -1,6 +1,6 @@
 """What replacing a model costs while poems are written: memory kept, and pauses between steps.
 
-    python bench/swaps.py [--swaps 30] [--readers 16] [--keep-heap] [--json FILE]
+    python bench/swaps.py [--swaps 30] [--readers 16] [--keep-heap] [--quick] [--json FILE]
 
 A network of the tutorial's size (4 × 256, 7.4 MB, random weights) is replaced under its name again
 and again, while `--readers` readers ask for one poem after another. The table tells the memory in
@@ -49,6 +49,7 @@ CARD = Card(
 )
 SETTLE_SECONDS = 2.5  # a poem of 500 characters takes less
 CALM_SECONDS = 1.0
+QUICK_SWAPS = 3
 
 
 class Pauses:
@@ -139,8 +140,11 @@ def main() -> None:
     parser.add_argument("--swaps", type=int, default=30)
     parser.add_argument("--readers", type=int, default=16)
     parser.add_argument("--keep-heap", action="store_true")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_SWAPS} swaps")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.swaps = QUICK_SWAPS
     if arguments.keep_heap:
         setattr(shelf.Shelf, "_tidy", lambda _: None)  # noqa: B010
     with tempfile.TemporaryDirectory() as folder:

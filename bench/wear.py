@@ -21,6 +21,7 @@ from model import Card, NetworkConfig, Vocabulary, save_model
 
 ALPHABET = Vocabulary.of("\n !',.-abcdefghijklmnopqrstuvwxyz")
 SEEDS = ("the sea", "Shall I", "when lamps are lit", "", "O winter", "a ☃ of snow", "ça & là\nrose")
+STOPS = (("e",), ("the", "th"), ("and so", "\n\n"))
 SUFFIX = ".safetensors"
 GUEST = "guest"  # a model whose file is replaced under its name
 GUILDS, MEMBERS = 20, 200
@@ -54,8 +55,7 @@ class Ledger:
 
     ends: Counter[str] = field(default_factory=Counter)  # ending or refusal → how many
     ends_of: bytearray = field(default_factory=bytearray)  # request → how many ends it had
-    vanished_early: int = 0  # cancelled before there was a poem: not in the service's count
-    wrong_length: int = 0  # complete poems by characters that are longer or shorter than asked
+    wrong_length: int = 0  # complete poems by characters that have no right to their length
     characters: int = 0
     errors: list[str] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
@@ -82,6 +82,8 @@ def draw_request(number: int, random: Random, names: list[str]) -> PoemRequest:
         top_k=None if usual else random.choice((0, 1, 5, 20)),
         top_p=None if usual else random.choice((1.0, 0.9, 0.5)),
         min_p=None if usual else random.choice((0.0, 0.02, 0.2)),
+        repetition_guard=None if usual else random.choice((0, 3, 12, 200)),
+        stop=random.choice(STOPS) if random.random() < 0.05 else (),
         greedy=random.random() < 0.05,
     )
 
@@ -160,7 +162,6 @@ class Wear:
             self._swapping = asyncio.create_task(self._swap())
 
     async def _ask(self, number: int, request: PoemRequest, temper: Temper) -> None:
-        writing: Writing | None = None
         try:
             async with self._service.write(request) as writing:
                 await _read(writing, temper)
@@ -168,7 +169,6 @@ class Wear:
             self.ledger.end(number, type(error).__name__)
             await asyncio.sleep(REFUSED_PAUSE_SECONDS)
         except asyncio.CancelledError:
-            self.ledger.vanished_early += writing is None
             self.ledger.end(number, "cancelled")
             raise
         except Exception as error:  # what is counted here fails the whole run
@@ -183,8 +183,8 @@ class Wear:
         ledger.end(number, poem.ending.value)
         ledger.characters += len(poem.text) - len(poem.seed)
         asked = request.characters
-        if complete and asked is not None and len(poem.text) != max(asked, len(poem.seed)):
-            ledger.wrong_length += 1
+        if complete and asked is not None:
+            ledger.wrong_length += not _may_be_so_long(poem, max(asked, len(poem.seed)))
         if number % max(1, self._poems // 400) == 0:
             exactly = replace(request, model=poem.model_sha256, seed=poem.seed)
             ledger.samples.append(Sample(exactly, poem.text, complete))
@@ -217,6 +217,14 @@ class Wear:
         tensors = random_tensors(config, self.swaps)
         for path in (self._archive / f"{name}-{self.swaps}", self._folder / name):
             save_model(path.with_name(f"{path.name}{SUFFIX}"), config, tensors, ALPHABET, card)
+
+
+def _may_be_so_long(poem: Poem, asked: int) -> bool:
+    stops = poem.settings.stop
+    if not stops:
+        return len(poem.text) == asked
+    written = poem.text[len(poem.seed) :]
+    return len(poem.text) <= asked and not any(stop in written for stop in stops)
 
 
 async def _read(writing: Writing, temper: Temper) -> None:

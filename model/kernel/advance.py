@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from model.kernel.arithmetic import Arithmetic
 from model.kernel.compilation import entry, inner
 from model.kernel.sampling import (
     by_likelihood,
@@ -26,7 +27,6 @@ from model.kernel.sampling import (
     uniform,
 )
 from model.kernel.tiles import (
-    Arithmetic,
     address,
     gates_of_1,
     gates_of_2,

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from model.config import SamplingConfig
 from model.kernel.advance import CHUNK, Rows, Scratch, read, write
+from model.kernel.arithmetic import Arithmetic
 from model.kernel.sampling import GUARD_WINDOW
-from model.kernel.tiles import BLOCK, LANES, Arithmetic
+from model.kernel.vectors import BLOCK, LANES
 from model.kernel.weights import Floats, Weights, aligned
 
 

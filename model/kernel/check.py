@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from model.config import NetworkConfig, SamplingConfig, Tensors
 from model.kernel import compilation
+from model.kernel.arithmetic import Arithmetic, Plain, best_arithmetic
 from model.kernel.batch import Batch
-from model.kernel.tiles import Arithmetic, Plain, best_arithmetic
 from model.kernel.weights import Floats, bound_of, inputs_of, pack_network
 
 log = logging.getLogger(__name__)

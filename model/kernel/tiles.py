@@ -12,192 +12,16 @@ sums 32-bit integers: exact in any order, on any processor, whatever rows are co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
-import llvmlite.binding
 from llvmlite import ir
-from numba.core import config, types
+from numba.core import types
 
+from model.kernel.arithmetic import DOTS, Dot
+from model.kernel.cell import Floats, lstm_cell
 from model.kernel.compilation import intrinsic
-
-LANES = 16
-GATES = 4
-BLOCK = GATES * LANES  # sums of a block
-
-I8, I32, I64, F32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
-BYTES = ir.VectorType(I8, 4 * LANES)
-SUMS = ir.VectorType(I32, LANES)
-FLOATS = ir.VectorType(F32, LANES)
-
-# tanh x ≈ x (a0 + a1 x² + a2 x⁴) / (b0 + b1 x² + b2 x⁴ + b3 x⁶)
-TANH_ABOVE = (0.99997115, 0.114472717, 0.00149555306)
-TANH_BELOW = (1.0, 0.44771409, 0.017487403, 5.5186003e-05)
-
-
-class Vnni512(NamedTuple):
-    """AVX-512 VNNI: 64 products in one instruction, 512 bits wide."""
-
-    rows: int = 4
-
-
-class Vnni256(NamedTuple):
-    """AVX-VNNI, or AVX-512 VNNI on 256 bits."""
-
-    rows: int = 2
-
-
-class Avx2(NamedTuple):
-    """AVX2: pairs of products summed in 16 bits, which weights within ±64 cannot overflow."""
-
-    rows: int = 1
-
-
-class Plain(NamedTuple):
-    """Vectors of whatever width LLVM makes of them; every processor has it."""
-
-    rows: int = 1
-
-
-Arithmetic = Vnni512 | Vnni256 | Avx2 | Plain
-
-
-def best_arithmetic() -> Arithmetic:
-    """Return the quickest arithmetic of the processor that numba compiles for."""
-    features = config.CPU_FEATURES  # type: ignore[attr-defined]
-    if features is None:
-        found = llvmlite.binding.get_host_cpu_features()
-        has = {name for name, present in found.items() if present}
-    else:
-        has = {name[1:] for name in features.split(",") if name.startswith("+")}
-    if "avx512vnni" in has:
-        return Vnni512()
-    if "avxvnni" in has:
-        return Vnni256()
-    return Avx2() if "avx2" in has else Plain()
-
-
-Dot = Callable[[ir.IRBuilder, ir.Value, ir.Value, ir.Value], ir.Value]
-
-
-def _intrinsic(builder: ir.IRBuilder, name: str, out: ir.Type, *values: ir.Value) -> ir.Value:
-    kind = ir.FunctionType(out, [value.type for value in values])
-    return builder.call(builder.module.declare_intrinsic(name, (), kind), values)
-
-
-def _half(builder: ir.IRBuilder, vector: ir.Value, second: int) -> ir.Value:
-    size = vector.type.count // 2
-    places = ir.Constant(ir.VectorType(I32, size), [second * size + i for i in range(size)])
-    return builder.shuffle_vector(vector, vector, places)
-
-
-def _whole(builder: ir.IRBuilder, first: ir.Value, second: ir.Value) -> ir.Value:
-    places = ir.Constant(ir.VectorType(I32, 2 * first.type.count), [*range(2 * first.type.count)])
-    return builder.shuffle_vector(first, second, places)
-
-
-def _dot_vnni512(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
-    return _intrinsic(builder, "llvm.x86.avx512.vpdpbusd.512", SUMS, sums, x, w)
-
-
-def _dot_vnni256(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
-    halves = []
-    for second in (0, 1):
-        s, a, b = (_half(builder, vector, second) for vector in (sums, x, w))
-        halves.append(_intrinsic(builder, "llvm.x86.avx512.vpdpbusd.256", s.type, s, a, b))
-    return _whole(builder, *halves)
-
-
-def _dot_avx2(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
-    pairs = ir.VectorType(ir.IntType(16), LANES)
-    ones = ir.Constant(pairs, [1] * LANES)
-    halves = []
-    for second in (0, 1):
-        s, a, b = (_half(builder, vector, second) for vector in (sums, x, w))
-        two = _intrinsic(builder, "llvm.x86.avx2.pmadd.ub.sw", pairs, a, b)
-        four = _intrinsic(builder, "llvm.x86.avx2.pmadd.wd", s.type, two, ones)
-        halves.append(builder.add(s, four))
-    return _whole(builder, *halves)
-
-
-def _dot_plain(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
-    for input_ in range(4):
-        places = ir.Constant(SUMS, [4 * lane + input_ for lane in range(LANES)])
-        a = builder.zext(builder.shuffle_vector(x, x, places), SUMS)
-        b = builder.sext(builder.shuffle_vector(w, w, places), SUMS)
-        sums = builder.add(sums, builder.mul(a, b))
-    return sums
-
-
-_DOTS: dict[str, Dot] = {
-    "Vnni512": _dot_vnni512,
-    "Vnni256": _dot_vnni256,
-    "Avx2": _dot_avx2,
-    "Plain": _dot_plain,
-}
-
-
-class _Floats:
-    """16 floats in IR, so that a formula below reads as one."""
-
-    def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
-        self.builder, self.value = builder, value
-
-    def _of(self, other: _Floats | float) -> ir.Value:
-        if isinstance(other, _Floats):
-            return other.value
-        return ir.Constant(FLOATS, [float(other)] * LANES)
-
-    def __add__(self, other: _Floats | float) -> _Floats:
-        return _Floats(self.builder, self.builder.fadd(self.value, self._of(other)))
-
-    def __mul__(self, other: _Floats | float) -> _Floats:
-        return _Floats(self.builder, self.builder.fmul(self.value, self._of(other)))
-
-    def times_plus(self, factor: _Floats | float, more: _Floats | float) -> _Floats:
-        """Return self × factor + more, in one instruction where the processor has it."""
-        values = (self.value, self._of(factor), self._of(more))
-        return _Floats(
-            self.builder, _intrinsic(self.builder, "llvm.fmuladd.v16f32", FLOATS, *values)
-        )
-
-    def __truediv__(self, other: _Floats | float) -> _Floats:
-        return _Floats(self.builder, self.builder.fdiv(self.value, self._of(other)))
-
-    def clamped(self, limit: float) -> _Floats:
-        """Bring all lanes within ±limit."""
-        value = self.value
-        for bound, sign in ((limit, ">"), (-limit, "<")):
-            edge = self._of(bound)
-            value = self.builder.select(self.builder.fcmp_ordered(sign, value, edge), edge, value)
-        return _Floats(self.builder, value)
-
-
-def _tanh_parts(x: _Floats) -> tuple[_Floats, _Floats]:
-    """Return numerator and denominator of tanh x, within 2e-5 of it.
-
-    A rational function of degrees 5 and 6, fitted on ±6 to the smallest largest error.
-    """
-    x = x.clamped(6.0)
-    s = x * x
-    above = s.times_plus(TANH_ABOVE[2], TANH_ABOVE[1]).times_plus(s, TANH_ABOVE[0])
-    below = s.times_plus(TANH_BELOW[3], TANH_BELOW[2]).times_plus(s, TANH_BELOW[1])
-    return x * above, below.times_plus(s, TANH_BELOW[0])
-
-
-def _cell(
-    enter: _Floats, forget: _Floats, leave: _Floats, new: _Floats, cell: _Floats
-) -> tuple[_Floats, _Floats]:
-    """Return an LSTM's next cell and hidden values; three of the gates' sums come halved.
-
-    sigmoid x = (1 + tanh x/2) / 2. Divisions are slow, so each line has but one.
-    """
-    (ia, ib), (fa, fb), (oa, ob) = (_tanh_parts(half) for half in (enter, forget, leave))
-    na, nb = _tanh_parts(new)
-    kept = cell * (fb + fa) * (ib * nb)
-    cell = ((ib + ia) * na).times_plus(fb, kept) / (fb * ib * nb * 2.0)
-    ca, cb = _tanh_parts(cell)
-    return cell, (ob + oa) * ca / (ob * cb * 2.0)
+from model.kernel.vectors import BYTES, FLOATS, GATES, I8, I32, I64, LANES, SUMS
 
 
 class _Loop:
@@ -243,7 +67,7 @@ class _Loop:
             for phi, value in zip(phis, begin, strict=True):
                 phi.add_incoming(value, before)
             sums.append(phis)
-        offset = builder.mul(i, I64(BLOCK * 4))
+        offset = builder.mul(i, I64(GATES * LANES * 4))
         weights = [
             self.load(w, builder.add(offset, I64(64 * gate)), BYTES, 64) for gate in range(GATES)
         ]
@@ -293,7 +117,7 @@ def _gates(rows: int) -> Any:
     ) -> Any:
         p, n = types.voidptr, types.int64
         signature = types.void(arithmetic, p, n, n, p, p, p, p, p, p, p, p, n)
-        dot = _DOTS[arithmetic.instance_class.__name__]
+        dot = DOTS[arithmetic.instance_class.__name__]
 
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
             _, x, x_stride, fours, w, start, scale, plus, places, *rest = values
@@ -306,16 +130,16 @@ def _gates(rows: int) -> Any:
                 place = loop.load(places, 8 * row, I64, 8)
                 gates = []
                 for gate in range(GATES):
-                    number = _Floats(builder, builder.sitofp(sums[row][gate], FLOATS))
+                    number = Floats(builder, builder.sitofp(sums[row][gate], FLOATS))
                     more = loop.load(plus, builder.add(place, I64(64 * gate)), FLOATS, 64)
                     gates.append(
-                        number.times_plus(_Floats(builder, scales[gate]), _Floats(builder, more))
+                        number.times_plus(Floats(builder, scales[gate]), Floats(builder, more))
                     )
                 at = builder.mul(stride, I64(row))
                 at4 = builder.mul(at, I64(4))
-                old = _Floats(builder, loop.load(cell, at4, FLOATS, 64))
+                old = Floats(builder, loop.load(cell, at4, FLOATS, 64))
                 enter, forget, leave, new = gates
-                new_cell, h = _cell(enter, forget, leave, new, old)
+                new_cell, h = lstm_cell(enter, forget, leave, new, old)
                 loop.store(new_cell.value, cell, at4, 64)
                 loop.store(h.value, hidden, at4, 64)
                 rounded = builder.fptosi(h.times_plus(127.0, 128.5).value, SUMS)
@@ -345,7 +169,7 @@ def _sums(rows: int) -> Any:
     ) -> Any:
         p, n = types.voidptr, types.int64
         signature = types.void(arithmetic, p, n, n, p, p, p, n)
-        dot = _DOTS[arithmetic.instance_class.__name__]
+        dot = DOTS[arithmetic.instance_class.__name__]
 
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
             _, x, x_stride, fours, w, start, out, out_stride = values

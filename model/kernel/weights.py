@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import NetworkConfig, Tensors
-from model.kernel.tiles import BLOCK, GATES, LANES
+from model.kernel.vectors import BLOCK, GATES, LANES
 
 LARGEST_WEIGHT = 64  # two products with bytes up to 255 still fit AVX2's sums of 16 bits
 ONE = 127  # the byte distance that stands for an activation of 1

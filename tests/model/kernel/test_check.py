@@ -10,10 +10,18 @@ from llvmlite import ir
 from numba.core import config
 
 from model.config import SamplingConfig
-from model.kernel import check, tiles
+from model.kernel import arithmetic, cell, check
+from model.kernel.arithmetic import (
+    Arithmetic,
+    Avx2,
+    Plain,
+    Vnni256,
+    Vnni512,
+    best_arithmetic,
+)
 from model.kernel.batch import Batch
 from model.kernel.check import TRIAL, agrees, checked_arithmetic, trial_tensors
-from model.kernel.tiles import Arithmetic, Avx2, Plain, Vnni256, Vnni512, best_arithmetic
+from model.kernel.vectors import SUMS
 from model.kernel.weights import pack_network
 
 HOST = llvmlite.binding.get_host_cpu_features()
@@ -63,7 +71,7 @@ def test_the_best_arithmetic_is_chosen_by_what_numba_may_use(
     assert type(best_arithmetic()) is type(best)
 
 
-class Wrong(tiles.Plain):
+class Wrong(Plain):
     """An arithmetic that takes weights for unsigned bytes."""
 
 
@@ -71,13 +79,13 @@ class Wrong(tiles.Plain):
 def wrong(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def forget_the_sign(builder, sums, x, w):  # type: ignore[no-untyped-def]
         for input_ in range(4):
-            places = ir.Constant(tiles.SUMS, [4 * lane + input_ for lane in range(16)])
-            a = builder.zext(builder.shuffle_vector(x, x, places), tiles.SUMS)
-            b = builder.zext(builder.shuffle_vector(w, w, places), tiles.SUMS)
+            places = ir.Constant(SUMS, [4 * lane + input_ for lane in range(16)])
+            a = builder.zext(builder.shuffle_vector(x, x, places), SUMS)
+            b = builder.zext(builder.shuffle_vector(w, w, places), SUMS)
             sums = builder.add(sums, builder.mul(a, b))
         return sums
 
-    monkeypatch.setitem(tiles._DOTS, "Wrong", forget_the_sign)
+    monkeypatch.setitem(arithmetic.DOTS, "Wrong", forget_the_sign)
     return lambda: monkeypatch.setattr(check, "best_arithmetic", Wrong)
 
 
@@ -99,6 +107,6 @@ def test_tanh_is_right_to_two_hundred_thousandths() -> None:
     """The kernel's formula in numpy, clamped as there."""
     x = np.concatenate([np.linspace(-8, 8, 100_001), [-1e6, 1e6]])
     z = np.clip(x, -6, 6)
-    above = sum(a * z ** (2 * n) for n, a in enumerate(tiles.TANH_ABOVE))
-    below = sum(b * z ** (2 * n) for n, b in enumerate(tiles.TANH_BELOW))
+    above = sum(a * z ** (2 * n) for n, a in enumerate(cell.TANH_ABOVE))
+    below = sum(b * z ** (2 * n) for n, b in enumerate(cell.TANH_BELOW))
     assert np.abs(z * above / below - np.tanh(x)).max() < 2e-5
