@@ -9,8 +9,8 @@ It writes into --out DIR (default: models):
     NAME/               the checkpoints kept, and what --resume goes on from
 
     --name NAME         1–64 letters, digits, dashes; default: the first book's file name
-    --recipe default    a stacked LSTM with an embedding and carried state; the book's last tenth is
-                        held out, picks the best epoch and stops early
+    --recipe default    a stacked LSTM with an embedding and carried state, fine-tuned from another
+                        model; the book's last tenth is held out and picks the best epoch
     --recipe tutorial   the classic Keras program, step for step: 4 × LSTM(256) on windows of 100
                         characters; hours without a GPU
     --epochs N          1–10,000; default by recipe and the book's length
@@ -19,7 +19,8 @@ It writes into --out DIR (default: models):
     --monitor validation|training   watch the held-out tenth, or learn all and watch the training
     --resume            go on with the training NAME where it was stopped or killed, by the same
                         recipe and with the same random seed
-    --from MODEL        begin with the weights of another model file
+    --from MODEL        begin with the weights of another model file; "none": with nothing; default:
+                        with the base model of English verse, if it knows the book's script
     --seed N            random seed, 0 … 2**63 - 1 (default 0)
     --json              one JSON object per event on stdout, for programs
 
@@ -36,7 +37,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import torch
 
@@ -63,6 +64,7 @@ from model.training import (
     adapt_recipe,
     check_name,
     choose_device,
+    choose_start,
     drop_unread,
     give_way,
     network_of,
@@ -74,6 +76,7 @@ from model.training import (
     write_by_window,
 )
 
+RecipeName = Literal["default", "tutorial"]
 SAVE_EVERY_SECONDS = 60.0  # within long epochs; a save takes about 0.1 s
 TUTORIAL_CHARACTERS = 200
 SAMPLE_LINES = 14
@@ -90,12 +93,11 @@ class Session:
         self.book = read_paths(arguments.books)
         self.stem = safe_name(arguments.books[0].stem)
         device = choose_device(arguments.device)
-        start = load_model(arguments.start) if arguments.start else None
-        network = start.network if start else None
-        wishes = Wishes(arguments.epochs, arguments.monitor, network)
+        wishes = Wishes(arguments.epochs, arguments.monitor)
         seconds = arguments.seconds
-        if arguments.resume and start is not None:
-            raise SettingError("--from", str(arguments.start), "left out with --resume")
+        self.beginning = ""
+        if arguments.resume and arguments.start is not None:
+            raise SettingError("--from", arguments.start, "left out with --resume")
         if arguments.resume:
             folder = TrainingFolder(arguments.out, check_name(arguments.name or self.stem))
             self.keeper = Keeper.resume(
@@ -109,7 +111,11 @@ class Session:
             )
         else:
             folder = new_folder(arguments.out, self.stem, arguments.name)
-            recipe = recipe_for(arguments.recipe or "default", len(self.book.text))
+            name: RecipeName = "default" if arguments.recipe is None else arguments.recipe
+            # The tutorial begins with nothing, unless told otherwise.
+            wish = arguments.start or ("none" if name == "tutorial" else None)
+            start, self.beginning = choose_start(wish, self.book.text)
+            recipe = recipe_for(name, len(self.book.text), start.network if start else None)
             self.keeper = Keeper.begin(
                 folder,
                 self.book,
@@ -158,6 +164,8 @@ class Session:
             say("name", f"The model is called {name}.", name=name)
         for note in self.book.notes:
             say("note", note, note=note)
+        if self.beginning:
+            say("beginning", self.beginning, note=self.beginning)
         characters, vocabulary = len(training.text), len(training.vocabulary)
         say("total_characters", f"Total Characters: {characters}", count=characters)
         say("total_vocab", f"Total Vocab: {vocabulary}", count=vocabulary)
@@ -314,7 +322,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--monitor", choices=("validation", "training"))
     parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--from", dest="start", type=Path, metavar="MODEL")
+    parser.add_argument("--from", dest="start", metavar="MODEL")
     parser.add_argument("--out", type=Path, default=Path("models"), metavar="DIR")
     parser.add_argument("--seed", type=number(int, 0, 2**63 - 1), metavar="N")
     parser.add_argument("--json", action="store_true")

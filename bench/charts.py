@@ -56,13 +56,13 @@ def generation_chart(path: Path, rates: Mapping[str, Mapping[str, Mapping[int, f
     )
     for panel, (network, ways) in zip(axes[0], rates.items(), strict=True):
         for place, (way, points) in enumerate(ways.items()):
-            ours = way.startswith("ours")
+            ours, floor = way.startswith("ours"), way.startswith("floor")
             panel.plot(
                 list(points),
                 list(points.values()),
-                color=EDGE if ours else GREYS[place % len(GREYS)],
-                linestyle="--" if way.endswith("alone") else "-",
-                marker="o",
+                color=EDGE if ours else MUTED if floor else GREYS[place % len(GREYS)],
+                linestyle=":" if floor else "--" if way.endswith("alone") else "-",
+                marker=None if floor else "o",
                 markersize=4,
                 linewidth=2.2 if ours else 1.4,
                 label=way,

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from model import Model
 from model.kernel import Arithmetic, Weights, checked_arithmetic, pack_network
+from model.kernel.advance import multiply
 from model.kernel.compilation import inner
-from model.kernel.tiles import address, sums_of_1, sums_of_4
+from model.kernel.tiles import address
 from model.kernel.weights import aligned
 
 TRIES = 5
@@ -24,21 +25,13 @@ def _products(
 ) -> None:
     """Multiply x (N, 2H) with every layer's weights; out (N, 64) takes all sums in turn."""
     layers, blocks = weights.start.shape[0], weights.start.shape[1]
-    rows, width = x.shape
+    width = x.shape[1]
     for layer in range(layers):
         inputs = width if layer else width // 2
         for block in range(blocks):
             w = address(weights.w, weights.w_at[layer] + block * inputs * 64)
             start = address(weights.start, (layer * blocks + block) * 256)
-            row = 0
-            while row < rows:
-                there, here = address(x, row * width), address(out, row * 256)
-                if row + 4 <= rows:
-                    sums_of_4(arithmetic, there, width, inputs // 4, w, start, here, 256)
-                    row += 4
-                else:
-                    sums_of_1(arithmetic, there, width, inputs // 4, w, start, here, 256)
-                    row += 1
+            multiply(arithmetic, x[:, :inputs], w, start, out)
 
 
 def _by_tiles(model: Model, rows: int) -> Callable[[], object]:

@@ -11,9 +11,10 @@ The networks: the tutorial's (4 × 256, 48 characters, random weights: speed doe
 they are) and every model in model/pretrained/. The processors: this one as it is; with its
 AVX-512 and AMX switched off, to stand for a cheap server; and, for ours alone, without AVX2 too.
 
-`of floor` is the share of what the network's int8 products alone would allow (`bench/floor.py`).
-`KL` is the mean divergence of a way's expectations from float32's, in nats per character, and
-`loss` by how much its loss differs on `--text` (default: the model's own openings).
+The floor is how many characters the network's int8 products alone would allow (`bench/floor.py`),
+at the best of the rounds. `KL` is the mean divergence of a way's expectations from float32's, in
+nats per character, and `loss` by how much its loss differs on `--text` (default: the model's own
+openings); random weights have no loss to speak of.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ from model.kernel import checked_arithmetic  # noqa: E402
 from model.training import network_of  # noqa: E402
 
 MAX_TEXT = 10_000  # characters that accuracy is measured on
+MAX_RANDOM_TEXT = 1_000  # where the weights are random
+FLOOR_SHARE = 0.25  # of a turn's seconds
+FLOOR = "floor: the int8 products alone"
 AVX2 = "+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt"
 PROCESSORS: dict[str, dict[str, str]] = {
     "here": {},
@@ -82,7 +86,7 @@ class Figure:
     ms_per_step: float  # one character of every row
     of_floor: float
     divergence: float  # KL, nats per character; nan where the way is float32
-    loss_change: float  # of the loss in nats, as a share; nan where there is no text
+    loss_change: float  # of the loss in nats, as a share; nan for random weights too
 
 
 def name_of(model: Model) -> str:
@@ -109,8 +113,14 @@ def accuracy(model: Model, way: Way, text: str) -> tuple[float, float]:
     exact = network_of(model)(torch.tensor([ids[:-1]]))[0][0].double().log_softmax(-1).numpy()
     ours = torch.from_numpy(found).double().log_softmax(-1).numpy()
     divergence = float((np.exp(exact) * (exact - ours)).sum(axis=1).mean())
+    if is_random(model):
+        return divergence, math.nan
     losses = [-logs[np.arange(len(ids) - 1), ids[1:]].mean() for logs in (exact, ours)]
     return divergence, float(losses[1] / losses[0] - 1)
+
+
+def is_random(model: Model) -> bool:
+    return not model.card.openings
 
 
 def measure(
@@ -119,9 +129,8 @@ def measure(
     """Let all ways take turns at every number of rows."""
     arithmetic = type(checked_arithmetic()).__name__
     figures = []
-    known: dict[str, tuple[float, float]] = {}
+    known: dict[str, tuple[float, float]] = {FLOOR: (math.nan, math.nan)}
     for n in rows:
-        bare, _ = floor(model, n, seconds)
         ways = {
             name: make(model, n)
             for name, make in WAYS.items()
@@ -131,12 +140,14 @@ def measure(
             way.write()  # kernels are made at the first call
             if name not in known:
                 known[name] = accuracy(model, way, text)
-        rates: dict[str, list[float]] = {name: [] for name in ways}
+        rates: dict[str, list[float]] = {name: [] for name in (*ways, FLOOR)}
         for _ in range(rounds):
+            rates[FLOOR].append(floor(model, n, FLOOR_SHARE * seconds)[0])
             for name, way in ways.items():
                 rates[name].append(rate(way, n, seconds))
+        bare = max(rates[FLOOR])
         for name, values in rates.items():
-            median = statistics.median(values)
+            median = bare if name == FLOOR else statistics.median(values)
             figures.append(
                 Figure(
                     processor=processor,
@@ -173,7 +184,7 @@ def show(figures: list[Figure]) -> None:
                 "–" if math.isnan(figure.divergence) else f"{figure.divergence:.1e}",
                 "–" if math.isnan(figure.loss_change) else f"{figure.loss_change:+.3%}",
             )
-            for figure in sorted(these, key=lambda figure: list(WAYS).index(figure.way))
+            for figure in sorted(these, key=lambda figure: [*WAYS, FLOOR].index(figure.way))
         ]
         print(table(head, body))
 
@@ -214,7 +225,8 @@ def text_for(model: Model, path: Path | None) -> str:
     text = "\n".join(model.card.openings) or "the quick brown fox jumps over the lazy dog. " * 5
     if path is not None:
         text = path.read_text("utf-8")
-    return model.vocabulary.fold(text[:MAX_TEXT]).text
+    most = MAX_RANDOM_TEXT if is_random(model) else MAX_TEXT
+    return model.vocabulary.fold(text[:most]).text
 
 
 def measure_elsewhere(arguments: argparse.Namespace, processor: str) -> list[Figure]:
@@ -248,7 +260,7 @@ def main() -> None:
     parser.add_argument("--child", choices=PROCESSORS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.quick:
-        arguments.rows, arguments.rounds, arguments.seconds = [1, 64], 1, 0.1
+        arguments.rows, arguments.rounds, arguments.seconds = [1, 64], 3, 0.05
     if arguments.child:
         figures = measure_here(arguments, arguments.child)
     else:

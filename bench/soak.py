@@ -47,7 +47,7 @@ from bot.core.service import Service  # noqa: E402
 from model import Engine  # noqa: E402
 
 MAX_WAITING = 16
-TOO_MANY = 2  # readers beyond all rows and places
+TOO_MANY = 10  # readers beyond all rows and places
 GROWTH_GOAL = 1.0  # MB per 10,000 poems
 ENOUGH_POEMS = 50_000  # to judge memory by
 QUICK_POEMS = 2_000

@@ -208,6 +208,7 @@ class OurEngine(Way):
     """Ours, all of it: texts, ends of poems and new ones, each begun with a prompt."""
 
     def __init__(self, model: Model, rows: int) -> None:
+        self._model = model
         self._engine = Engine(model, max_rows=rows)
         self._rows = rows
         self._asked = 0
@@ -217,6 +218,9 @@ class OurEngine(Way):
             self._engine.add(Request("", SAMPLING, self._asked, POEM))
             self._asked += 1
         self._engine.step()
+
+    def logits(self, ids: Sequence[int]) -> Floats:
+        return OurBatch(self._model, 1).logits(ids)
 
 
 WAYS: dict[str, type[Way]] = {

@@ -184,7 +184,7 @@ class Wear:
         ledger.characters += len(poem.text) - len(poem.seed)
         asked = request.characters
         if complete and asked is not None:
-            ledger.wrong_length += not _may_be_so_long(poem, max(asked, len(poem.seed)))
+            ledger.wrong_length += not may_be_so_long(poem, max(asked, len(poem.seed)))
         if number % max(1, self._poems // 400) == 0:
             exactly = replace(request, model=poem.model_sha256, seed=poem.seed)
             ledger.samples.append(Sample(exactly, poem.text, complete))
@@ -219,7 +219,7 @@ class Wear:
             save_model(path.with_name(f"{path.name}{SUFFIX}"), config, tensors, ALPHABET, card)
 
 
-def _may_be_so_long(poem: Poem, asked: int) -> bool:
+def may_be_so_long(poem: Poem, asked: int) -> bool:
     stops = poem.settings.stop
     if not stops:
         return len(poem.text) == asked

@@ -61,6 +61,8 @@ class Extent:
             self._characters += len(shown)
         else:
             shown = "".join(self._shown_of(text, self._length.lines))
+        if not self._length.stop:
+            return shown
         shown = self._stops.write(shown)
         return shown if self.finish in (None, Finish.STOP) else shown + self._stops.rest()
 

@@ -59,7 +59,8 @@ class Vocabulary:
         return [ids[character] for character in text]
 
     def decode(self, ids: Sequence[int]) -> str:
-        return "".join(self.characters[place] for place in ids)
+        characters = self.characters
+        return "".join([characters[place] for place in ids])
 
     def fold(self, text: str) -> Folding:
         """Put `text` onto this alphabet; never raises, whatever the Unicode.

@@ -7,7 +7,7 @@ done lane by lane.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,12 +111,10 @@ def read(
         inputs = 2 * hidden if layer else hidden
         if layer:
             for block in range(blocks):
-                w = address(weights.w, weights.w_at[layer] + block * inputs * 64)
+                w = weights.w_at[layer] + block * inputs * 64
                 start = address(weights.start, (layer * blocks + block) * 256)
-                for t in range(0, len(ids), 4):
-                    tape = address(scratch.tape, t * hidden)
-                    out = address(scratch.sums, t * size + block * 256)
-                    sums_of_4(arithmetic, tape, hidden, hidden // 4, w, start, out, size)
+                out = scratch.sums[:, block]
+                multiply(arithmetic, scratch.tape[: len(ids)], address(weights.w, w), start, out)
         x = address(rows.x, ((layer * count + row) * 2 + 1) * hidden)
         for t in range(len(ids)):
             place = ids[t] if layer == 0 else weights.vocabulary_size + layer - 1
@@ -224,24 +222,35 @@ def _head(
 ) -> None:
     """Fill scratch.logits[:last] from the bytes of the last layer's output (M, H)."""
     hidden, size = top.shape[1], weights.vocabulary_size
-    width = scratch.head.shape[1] * 4
     for block in range(weights.head_start.shape[0]):
         w = address(weights.head_w, block * hidden * 64)
         start = address(weights.head_start, block * 256)
-        row = 0
-        while row < last:
-            x = address(top, row * hidden)
-            out = address(scratch.head, row * width + block * 256)
-            if row + 4 <= last:
-                sums_of_4(arithmetic, x, hidden, hidden // 4, w, start, out, width)
-                row += 4
-            else:
-                sums_of_1(arithmetic, x, hidden, hidden // 4, w, start, out, width)
-                row += 1
+        multiply(arithmetic, top[:last], w, start, scratch.head[:, block * 64 : block * 64 + 64])
     for row in range(last):
         for i in range(size):
             value = np.float32(scratch.head[row, i]) * weights.head_scale[i]
             scratch.logits[row, i] = value + weights.head_plus[i]
+
+
+@inner
+def multiply(
+    arithmetic: Arithmetic, x: NDArray[np.uint8], w: Any, start: Any, out: NDArray[np.int32]
+) -> None:
+    """Fill out[: len(x)] (M, 64) with the sums of a block `w` for rows x (M, K), from `start` on.
+
+    Rows of `x` and `out` may stand apart in memory.
+    """
+    rows, fours = x.shape[0], x.shape[1] // 4
+    across, down = x.strides[0], out.strides[0]
+    row = 0
+    while row < rows:
+        there, here = address(x, row * across), address(out, row * down)
+        if arithmetic.rows >= 4 and row + 4 <= rows:
+            sums_of_4(arithmetic, there, across, fours, w, start, here, down)
+            row += 4
+        else:
+            sums_of_1(arithmetic, there, across, fours, w, start, here, down)
+            row += 1
 
 
 @inner

@@ -4,6 +4,7 @@
 """
 
 from model.training.folder import TrainingFolder, check_name, new_folder, safe_name
+from model.training.inheritance import choose_start
 from model.training.interruption import Interruption, drop_unread
 from model.training.keeper import Keeper
 from model.training.loop import EpochEnd, Progress, Training
@@ -30,6 +31,7 @@ __all__ = [
     "adapt_recipe",
     "check_name",
     "choose_device",
+    "choose_start",
     "drop_unread",
     "give_way",
     "network_of",

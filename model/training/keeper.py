@@ -78,7 +78,8 @@ class Keeper:
         if saved.book_sha256 != book.sha256:
             raise ResumeMismatch(folder.resume, "book")
         began = saved.standing.recipe
-        _insist_on("--recipe", recipe, began.name)
+        # "default" is what people ask for, "fine-tuning" what it is where it begins with a model.
+        _insist_on("--recipe", recipe, "default" if began.name == "fine-tuning" else began.name)
         _insist_on("--seed", seed, saved.standing.seed)
         _insist_on("--monitor", wishes.monitor, began.monitor)
         adapted = adapt_recipe(began, wishes)

@@ -1,4 +1,4 @@
-"""How a model is trained: every setting with its sane range, and two recipes of them."""
+"""How a model is trained: every setting with its sane range, and the recipes of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from model.config import NetworkConfig, Settings
 class Recipe(Settings):
     """Settings of one training. Losses are in nats per character."""
 
-    name: Literal["default", "tutorial"]
+    name: Literal["default", "fine-tuning", "tutorial"]
     lower_case: bool = True  # a quarter fewer characters to learn
     # the network
     input: Literal["embedding", "scalar"] = "embedding"
@@ -86,6 +86,9 @@ TUTORIAL = Recipe(
     keep=0,
 )
 
+# What must be the same of two networks for one to go on with the other's weights.
+SHAPE = ("input", "embedding_size", "hidden_size", "layers", "residual")
+
 # Upper end of a book's length in characters, and what suits it. A network too big learns a short
 # book by heart before it can spell; many epochs of a long one take hours.
 SIZES: tuple[tuple[int, dict[str, object]], ...] = (
@@ -97,10 +100,34 @@ SIZES: tuple[tuple[int, dict[str, object]], ...] = (
 LONGEST: dict[str, object] = {"hidden_size": 512, "dropout": 0.0, "epochs": 1, "rows": 64}
 
 
-def recipe_for(name: Literal["default", "tutorial"], characters: int) -> Recipe:
-    """Return the recipe called `name` for a book of so many characters."""
+# Fine-tuning: the network is the other model's, and it can spell already. Upper ends as above.
+EPOCHS: tuple[tuple[int, int], ...] = ((20_000, 12), (400_000, 4), (3_000_000, 2))
+FINE_TUNING: dict[str, object] = {
+    "learning_rate": 2e-3,
+    "dropout": 0.4,
+    "weight_drop": 0.3,
+    "cold_starts": 0.05,
+}
+
+
+def fine_tuning(characters: int, network: NetworkConfig) -> Recipe:
+    """Return the recipe that goes on from a trained `network` with a book of so many characters."""
+    epochs = next((epochs for limit, epochs in EPOCHS if characters <= limit), 1)
+    shape = {field: getattr(network, field) for field in SHAPE}
+    return Recipe.checked(name="fine-tuning", epochs=epochs, **shape, **FINE_TUNING)
+
+
+def recipe_for(
+    name: Literal["default", "tutorial"], characters: int, start: NetworkConfig | None = None
+) -> Recipe:
+    """Return the recipe called `name` for a book of so many characters.
+
+    `start` is the network to go on from, if any: then the default recipe is fine-tuning.
+    """
     if name == "tutorial":
         return TUTORIAL
+    if start is not None:
+        return fine_tuning(characters, start)
     fitting = next((settings for limit, settings in SIZES if characters <= limit), LONGEST)
     return Recipe.checked(name="default", **fitting)
 
@@ -111,13 +138,12 @@ class Wishes:
 
     epochs: int | None = None
     monitor: Literal["validation", "training"] | None = None
-    network: NetworkConfig | None = None  # of a model to start from
 
 
 def adapt_recipe(recipe: Recipe, wishes: Wishes) -> Recipe:
     """Return `recipe` with the wishes in place of its own settings.
 
-    Raises SettingError for an impossible one. The tutorial's network is what it is.
+    Raises SettingError for an impossible one.
     """
     settings = recipe.model_dump()
     if wishes.epochs is not None:
@@ -125,7 +151,4 @@ def adapt_recipe(recipe: Recipe, wishes: Wishes) -> Recipe:
     if wishes.monitor is not None:
         settings["monitor"] = wishes.monitor
         settings["held_out"] = recipe.held_out or 0.1
-    if wishes.network is not None and recipe.name == "default":
-        for field in ("input", "embedding_size", "hidden_size", "layers", "residual"):
-            settings[field] = getattr(wishes.network, field)
     return Recipe.checked(**settings)

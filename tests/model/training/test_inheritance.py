@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from model.checkpoint import Card, Model
+from model.checkpoint import Card, Model, save_model
 from model.config import NetworkConfig
-from model.errors import StartMismatch
-from model.training.inheritance import adopt_weights
+from model.errors import CheckpointMissing, StartMismatch
+from model.training.inheritance import adopt_weights, choose_start, known_share
 from model.training.network import CharLSTM, tensors_of
 from model.vocabulary import Vocabulary
 
@@ -51,3 +53,43 @@ def test_weights_of_another_size_are_refused() -> None:
     ours = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4))
     with pytest.raises(StartMismatch, match="hidden_size 8, this training has 4"):
         adopt_weights(ours, Vocabulary("abc"), model_of(theirs, "abc"))
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    network = CharLSTM(NetworkConfig(vocabulary_size=6, embedding_size=2, hidden_size=4))
+    path = tmp_path / "base.safetensors"
+    save_model(path, network.config, tensors_of(network), Vocabulary("\n abcd"), make_card())
+    return path
+
+
+def test_a_book_in_the_bases_script_begins_with_the_base(base: Path) -> None:
+    start, sentence = choose_start(None, "ABBA, a cab\n" + "a bad dad\n" * 20, base)
+    assert start is not None
+    assert start.card.name == "old"
+    assert sentence.startswith("Beginning with what the base model")
+
+
+def test_a_book_in_another_script_begins_with_nothing_and_says_so(base: Path) -> None:
+    start, sentence = choose_start(None, "абвгд abcd", base)
+    assert start is None
+    assert "knows 44% of the book's characters, which is too few" in sentence
+
+
+def test_without_a_base_the_training_begins_with_nothing_and_says_so(tmp_path: Path) -> None:
+    start, sentence = choose_start(None, "abc", tmp_path / "nowhere")
+    assert start is None
+    assert "base model is not installed" in sentence
+
+
+def test_a_wish_is_followed(base: Path, tmp_path: Path) -> None:
+    assert choose_start("none", "abc", base) == (None, "")
+    start, _ = choose_start(str(base), "абвгд", tmp_path / "nowhere")
+    assert start is not None
+    with pytest.raises(CheckpointMissing):
+        choose_start(str(tmp_path / "nowhere"), "abc", base)
+
+
+def test_spaces_say_nothing_of_a_script() -> None:
+    assert known_share("ä    \n\n", Vocabulary("\n abc")) == 0.0
+    assert known_share("", Vocabulary("abc")) == 0.0

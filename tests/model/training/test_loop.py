@@ -10,6 +10,7 @@ import torch
 
 from model.errors import TrainingDiverged
 from model.training.loop import EpochEnd, Progress, Training
+from model.training.network import State
 from model.training.recipes import TUTORIAL, Recipe
 from tests.texts import RHYME, VERSES
 
@@ -157,3 +158,23 @@ def test_a_loss_that_is_no_number_is_an_error() -> None:
         training.network.head.bias.fill_(math.nan)
     with pytest.raises(TrainingDiverged, match="epoch 1"):
         list(training.run())
+
+
+@pytest.mark.parametrize(("share", "cold"), [(0.0, 0), (1.0, 1), (0.5, 0.5)])
+def test_a_share_of_the_rows_begins_each_window_cold(
+    share: float, cold: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = TINY.model_copy(update={"cold_starts": share, "epochs": 1, "rows": 8, "window": 4})
+    training = Training(VERSES, recipe)
+    cells = []
+    features = training.network.features
+
+    def watched(ids: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
+        cells.append(state.cell.clone())
+        return features(ids, state)
+
+    monkeypatch.setattr(training.network, "features", watched)
+    finish(training)
+    began = torch.stack(cells[1:]) == 0.0  # (steps, L, N, H); of the first all rows are cold
+    assert (began.all(dim=(1, 3)) == began.any(dim=(1, 3))).all()  # whole rows or nothing of them
+    assert began.all(dim=(1, 3)).float().mean().item() == pytest.approx(cold, abs=0.1)

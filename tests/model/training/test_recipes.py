@@ -33,13 +33,18 @@ def test_the_network_for_a_book_of_sonnets_is_small_enough_to_ship() -> None:
 
 
 def test_wishes_take_the_place_of_settings() -> None:
-    network = NetworkConfig(vocabulary_size=9, hidden_size=32, layers=3, embedding_size=8)
-    recipe = adapt_recipe(recipe_for("default", 94_372), Wishes(7, "training", network))
+    recipe = adapt_recipe(recipe_for("default", 94_372), Wishes(7, "training"))
     assert (recipe.epochs, recipe.monitor) == (7, "training")
-    assert (
-        recipe.network_config(20).model_copy(update={"vocabulary_size": 9, "dropout": 0.0})
-        == network
-    )
+
+
+@pytest.mark.parametrize("characters", [2_000, 94_372, 1_115_394, 10_000_000])
+def test_fine_tuning_keeps_the_network_that_it_goes_on_from(characters: int) -> None:
+    network = NetworkConfig(vocabulary_size=9, hidden_size=32, layers=3, embedding_size=8)
+    recipe = recipe_for("default", characters, network)
+    same = {"vocabulary_size": 9, "dropout": 0.0}
+    assert recipe.network_config(20).model_copy(update=same) == network
+    assert recipe.epochs >= recipe_for("default", characters * 6, network).epochs
+    assert recipe.epochs < recipe_for("default", characters).epochs or characters > 400_000
 
 
 def test_no_wish_changes_nothing() -> None:
@@ -48,7 +53,7 @@ def test_no_wish_changes_nothing() -> None:
 
 def test_the_tutorial_can_watch_a_held_out_tenth_but_keeps_its_network() -> None:
     network = NetworkConfig(vocabulary_size=9, hidden_size=32)
-    recipe = adapt_recipe(TUTORIAL, Wishes(monitor="validation", network=network))
+    recipe = adapt_recipe(recipe_for("tutorial", 94_372, network), Wishes(monitor="validation"))
     assert (recipe.monitor, recipe.held_out, recipe.hidden_size) == ("validation", 0.1, 256)
 
 

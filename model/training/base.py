@@ -1,0 +1,75 @@
+"""The base model: what it reads, what it must not have read, and how it is trained.
+
+Whatever is held out to measure a book's model by must be out of the base's text too. Books of many
+authors hold other people's poems, so every passage that shares a line with the book is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from model.training.recipes import Recipe
+
+MIN_LETTERS = 16  # of a line that proves a common origin; shorter ones are common property
+# Characters that a book of English may have although the base's text does not.
+WIDE = "0123456789!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+
+STAGES = (
+    Recipe(
+        name="default",
+        hidden_size=512,
+        dropout=0.1,
+        rows=32,
+        held_out=0.0,
+        epochs=4,
+        learning_rate=4e-3,
+        warmup=0.03,
+        final_rate=0.1,
+        weight_decay=0.03,
+        average=0.995,
+        monitor="training",
+        patience=0,
+    ),
+    Recipe(
+        name="default",
+        hidden_size=512,
+        dropout=0.2,
+        weight_drop=0.2,
+        cold_starts=0.03,
+        rows=32,
+        held_out=0.0,
+        epochs=3,
+        learning_rate=3e-3,
+        warmup=0.02,
+        final_rate=0.03,
+        weight_decay=0.05,
+        average=0.998,
+        monitor="training",
+        patience=0,
+    ),
+)
+
+
+def base_text(texts: Iterable[str], unseen: Iterable[str]) -> str:
+    """Join texts of verse, lower-cased, without the passages that share a line with `unseen`."""
+    known = {key for text in unseen for line in text.split("\n") if (key := _key(line))}
+    passages = [passage for text in texts for passage in _passages(text.lower())]
+    kept = [
+        passage
+        for passage in passages
+        if not any(_key(line) in known for line in passage.split("\n"))
+    ]
+    return "\n\n".join([*kept, WIDE]) + "\n\n"
+
+
+def _passages(text: str) -> Iterator[str]:
+    for passage in re.split(r"\n\s*\n", text):
+        if passage.strip():
+            yield passage.strip("\n")
+
+
+def _key(line: str) -> str:
+    """Return a line's letters, or nothing where they are too few to tell its origin."""
+    letters = "".join(filter(str.isalpha, line.lower()))
+    return letters if len(letters) >= MIN_LETTERS else ""

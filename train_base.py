@@ -1,0 +1,72 @@
+"""Train the base model, from which train.py makes a book's own; an hour or two on two cores.
+
+    python train_base.py TEXT [TEXT …] --unseen BOOK [BOOK …] --out FILE [--seed N]
+
+Passages of the texts that share a line with a book under --unseen are left out, so that a model of
+that book can be measured by what is held out of it. Texts are separated into passages by blank
+lines. Ctrl-C leaves FILE as it was after the last epoch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tqdm import tqdm
+
+from model import Card, Model, ModelError, save_model
+from model.training import EpochEnd, Training, choose_device, read_paths, tensors_of
+from model.training.base import STAGES, base_text
+
+
+def save(path: Path, training: Training, card: Card) -> None:
+    network = training.averaged
+    loss = training.standing.history[-1].running_loss
+    card = card.model_copy(update={"loss": loss, "history": training.standing.history})
+    save_model(path, network.config, tensors_of(network), training.vocabulary, card)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("texts", nargs="+", type=Path, metavar="TEXT")
+    parser.add_argument("--unseen", nargs="+", type=Path, required=True, metavar="BOOK")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    try:
+        texts = [read_paths([path]).text for path in arguments.texts]
+        text = base_text(texts, [read_paths([path]).text for path in arguments.unseen])
+    except ModelError as error:
+        sys.stderr.write(f"train_base.py: {error}\n")
+        return 2
+    card = Card(
+        name="verse",
+        book_title="English verse",
+        book_sha256="",
+        book_characters=len(text),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        recipe="base",
+        lower_case=True,
+        loss=0.0,
+    )
+    start: Model | None = None
+    for number, recipe in enumerate(STAGES, 1):
+        device = choose_device("auto")
+        training = Training(text, recipe, device=device, seed=arguments.seed, start=start)
+        total = training.steps * recipe.epochs
+        with tqdm(total=total, desc=f"stage {number} of {len(STAGES)}", unit=" steps") as bar:
+            for event in training.run():
+                if isinstance(event, EpochEnd):
+                    save(arguments.out, training, card)
+                else:
+                    bar.update()
+                    bar.set_postfix_str(f"loss {event.loss:.4f}", refresh=False)
+        network = training.averaged
+        start = Model(network.config, tensors_of(network), training.vocabulary, card, "")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
