@@ -13,13 +13,14 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Annotated, BinaryIO, Self
 
 import numpy as np
 import safetensors.numpy
 from pydantic import Field, ValidationError, model_validator
 from safetensors import SafetensorError
 
+from model.capitals import MAX_NAME, MAX_NAMES
 from model.config import NetworkConfig, Settings, Tensors
 from model.errors import (
     CheckpointForeign,
@@ -37,6 +38,9 @@ METADATA_KEY = "sonneteer"
 SUFFIX = ".safetensors"
 # A history of 10,000 epochs, the longest, takes 2 MB; the library allows 100 MB.
 MAX_HEADER_BYTES = 2**23
+
+
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 
 
 class EpochLosses(Settings):
@@ -60,6 +64,7 @@ class Card(Settings):
     recipe: str = Field(max_length=40)  # "default" or "tutorial"
     lower_case: bool
     loss: float = Field(allow_inf_nan=False)  # nats per character of the monitored text
+    names: tuple[Name, ...] = Field(default=(), max_length=MAX_NAMES)  # written with a capital
     openings: tuple[str, ...] = ()  # beginnings of passages of the book, on the alphabet
     training_loss: float | None = Field(default=None, allow_inf_nan=False)
     held_out_loss: float | None = Field(default=None, allow_inf_nan=False)

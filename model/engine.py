@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from model.capitals import Capitals
 from model.checkpoint import Model
 from model.config import LengthConfig, SamplingConfig
 from model.errors import EngineFull, SettingError
@@ -51,7 +52,17 @@ class _Row:
     request: Request
     ids: list[int]  # of the prompt; all but the last are read before the row joins
     extent: Extent
-    read: int = 0  # how many of them are
+    capitals: Capitals | None  # of a model that has learnt in lower case
+    read: int = 0  # how many of the ids are
+
+    def show(self, text: str) -> str:
+        """Take what was written on; return what is to be shown of it now."""
+        shown = self.extent.write(text)
+        if self.capitals is not None:
+            shown = self.capitals.write(shown)
+            if self.extent.finish is not None:
+                shown += self.capitals.rest()
+        return shown
 
 
 class Rows(Protocol):
@@ -82,6 +93,7 @@ class Engine:
         if max_rows < 1:
             raise SettingError("max_rows", max_rows, "at least 1")
         self._vocabulary = model.vocabulary
+        self._names = model.card.names if model.card.lower_case else None
         self._max_rows = max_rows
         self._batch: Rows = rows or Batch(
             pack_network(model.network, model.tensors), max_rows, checked_arithmetic()
@@ -117,7 +129,9 @@ class Engine:
         if extent.finish is not None:
             self._ended.append(Piece(ticket, "", extent.finish))
         else:
-            self._waiting.append(_Row(ticket, request, ids, extent))
+            names = self._names
+            capitals = None if names is None else Capitals(names, request.prompt)
+            self._waiting.append(_Row(ticket, request, ids, extent, capitals))
         return ticket
 
     def cancel(self, ticket: int) -> bool:
@@ -127,11 +141,13 @@ class Engine:
                 self._leave(place)
                 break
         else:
-            waiting = next((row for row in self._waiting if row.ticket == ticket), None)
-            if waiting is None:
+            found = next((row for row in self._waiting if row.ticket == ticket), None)
+            if found is None:
                 return False
-            self._waiting.remove(waiting)
-        self._ended.append(Piece(ticket, "", Finish.CANCELLED))
+            row = found
+            self._waiting.remove(row)
+        held_back = "" if row.capitals is None else row.capitals.rest()
+        self._ended.append(Piece(ticket, held_back, Finish.CANCELLED))
         return True
 
     def step(self) -> list[Piece]:
@@ -144,7 +160,7 @@ class Engine:
         # From the last place down: the row that fills a gap has had its turn.
         for place in reversed(range(len(written))):
             row = self._rows[place]
-            text = row.extent.write(self._vocabulary.decode(written[place]))
+            text = row.show(self._vocabulary.decode(written[place]))
             finish = row.extent.finish
             if text or finish is not None:
                 pieces.append(Piece(row.ticket, text, finish))

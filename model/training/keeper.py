@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 
 from model.book import Book, openings
+from model.capitals import names
 from model.checkpoint import Card, Model, load_model, save_model
 from model.errors import ResumeMismatch, SettingError
 from model.training.folder import TrainingFolder
@@ -146,6 +147,7 @@ class Keeper:
             recipe=standing.recipe.name,
             lower_case=standing.recipe.lower_case,
             loss=loss,
+            names=names(self.book.text) if standing.recipe.lower_case else (),
             openings=openings(text),
             held_out_loss=standing.history[-1].held_out_loss if standing.history else None,
             epoch=len(standing.history),

@@ -66,7 +66,7 @@ def model_of(config: NetworkConfig, seed: int = 5) -> Model:
         book_characters=0,
         created="2026-01-01T00:00:00Z",
         recipe="default",
-        lower_case=True,
+        lower_case=False,
         loss=1.0,
     )
     return Model(config, tensors_of(network), ALPHABET, card, "")
@@ -169,6 +169,18 @@ def test_a_prompt_half_read_can_be_cancelled_and_the_next_is_read_from_its_begin
     assert Piece(cancelled, "", Finish.CANCELLED) in pieces
     assert written(pieces, other) == "abc"
     assert reciter.openings == ["k" * READ_PER_STEP, "lmlml"]
+
+
+def test_a_model_in_lower_case_shows_capitals_word_by_word() -> None:
+    card = TINY.card.model_copy(update={"lower_case": True, "names": ("Abe",)})
+    engine = Engine(replace(TINY, card=card), rows=Reciter("ed abe i\n"))
+    poem, cut = engine.add(asking("l", lines=3)), engine.add(asking(lines=9))
+    pieces = engine.step()
+    assert written(pieces, poem) == "ed Abe "
+    engine.cancel(cut)
+    pieces += drain(engine)
+    assert written(pieces, poem) == "ed Abe I\nEd Abe I\nEd Abe I"
+    assert written(pieces, cut) == "Ed Abe I"
 
 
 def test_a_stop_string_ends_a_poem_and_is_not_shown() -> None:
