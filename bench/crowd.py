@@ -201,7 +201,8 @@ async def watch_rows(service: Service, rows: list[float]) -> None:
 
 async def run(phase: Phase) -> dict[str, object]:
     """Start as the bot does, let the crowd come, and tell what was seen."""
-    service = compose_service(loosened(load_config(environment={})))
+    config = load_config(environment={})
+    service = compose_service(config if phase.limits else loosened(config))
     await service.warm_up()
     gc.collect()
     gc.freeze()

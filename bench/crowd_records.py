@@ -21,6 +21,7 @@ class Phase:
     guilds: int = 10
     flood_share: float = 0.0  # of the load, from one further guild
     drain_seconds: float = 30.0  # how long to wait for what is being written at the end
+    limits: bool = False  # whether to refuse as config.toml has it; else nobody is refused
     rounds: int = 0  # instead of `rate`: `burst` members ask at once, so many times over
     burst: int = 50
     poem: dict[str, Any] = field(default_factory=lambda: {"characters": 600})  # of a PoemRequest

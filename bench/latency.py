@@ -4,10 +4,11 @@
                             [--quick] [--json FILE] [--chart FILE]
 
 Each phase has a process of its own, started as the bot starts, all its doors imported, with the
-settings of config.toml (limits on waiting opened wide) and the model that ships. Members come as
-a Poisson process, so that a slow answer does not slow the next question, and read their poems
-as on Discord (`crowd.py`). Asked for are poems of 600 characters; `--poem` takes any other fields
-of a PoemRequest, for example '{"lines": 14}'.
+settings of config.toml and the model that ships. But for the flood, limits on waiting are opened
+wide, since open load must not be turned away. Members come as a Poisson process, so that a slow
+answer does not slow the next question, and read their poems as on Discord (`crowd.py`). Asked for
+are poems of 600 characters; `--poem` takes any other fields of a PoemRequest, for example
+'{"lines": 14}'.
 
     burst        50 members ask for a poem of 14 lines at the same moment, five times over
     open load    a row for each rate; served: poems that ended while members came; first: to the
@@ -17,8 +18,9 @@ of a PoemRequest, for example '{"lines": 14}'.
     saturation   the highest rate that is kept up with: after the first third of a phase at least
                  97 % as many poems end as are asked for. Looked for by strides from the
                  highest rate of the table that kept up, then by halving
-    fairness     one guild sends 90 % of 1.5 times that rate, nine others share 10 %; Jain's
-                 index over the nine, beside a phase in which they are alone
+    fairness     one guild sends 90 % of 1.5 times that rate, nine others share 10 %, with the
+                 limits that the bot has; Jain's index over the nine, beside a phase in which they
+                 are alone
     Discord      what it takes to write as fast as Discord lets a bot post
 """
 
@@ -159,12 +161,14 @@ def search(base: Phase, plan: Plan, known: Sequence[Summary]) -> tuple[float | N
 def flood(base: Phase, plan: Plan, saturation: float) -> dict[str, Any]:
     """Compare nine guilds beside a tenth that floods with the nine alone."""
     load = FLOOD_LOAD * saturation
-    phase = replace(base, guilds=OTHER_GUILDS, seconds=plan.flood_seconds, drain_seconds=5.0)
+    phase = replace(
+        base, guilds=OTHER_GUILDS, seconds=plan.flood_seconds, drain_seconds=5.0, limits=True
+    )
     tell("nine guilds alone")
     alone = fairness(measure(replace(phase, rate=(1 - FLOOD_SHARE) * load)))
     tell("nine guilds beside one that floods")
     report = measure(replace(phase, rate=load, flood_share=FLOOD_SHARE))
-    beside = fairness(report)
+    beside, whole = fairness(report), summarise(report)
     print(
         f"\nfairness: one guild sends {FLOOD_SHARE:.0%} of {load:.1f} poems/s, nine share the rest"
     )
@@ -174,11 +178,15 @@ def flood(base: Phase, plan: Plan, saturation: float) -> dict[str, Any]:
         f"wait {beside.jain_wait_all:.3f}"
     )
     print(_flood_table(alone, beside))
+    refused = ", ".join(f"{count} {reason}" for reason, count in whole.refused.items()) or "nobody"
+    print(
+        f"  refused: {refused}; lag p99 {whole.lag_p99_ms:.1f}, worst {whole.lag_worst_ms:.1f} ms"
+    )
     return {
         "load": load,
         "alone": asdict(alone),
         "beside": asdict(beside),
-        "phase": asdict(summarise(report)),
+        "phase": asdict(whole),
     }
 
 

@@ -37,7 +37,7 @@ class Avx2(NamedTuple):
 class Plain(NamedTuple):
     """Vectors of whatever width LLVM makes of them; every processor has it."""
 
-    rows: int = 1
+    rows: int = 4
 
 
 Arithmetic = Vnni512 | Vnni256 | Avx2 | Plain

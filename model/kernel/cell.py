@@ -29,11 +29,9 @@ class Floats:
         return Floats(self.builder, self.builder.fmul(self.value, self._of(other)))
 
     def times_plus(self, factor: Floats | float, more: Floats | float) -> Floats:
-        """Return self × factor + more, in one instruction where the processor has it."""
+        """Return self × factor + more, rounded once, on processors that have to work it out too."""
         values = (self.value, self._of(factor), self._of(more))
-        return Floats(
-            self.builder, instruction(self.builder, "llvm.fmuladd.v16f32", FLOATS, *values)
-        )
+        return Floats(self.builder, instruction(self.builder, "llvm.fma.v16f32", FLOATS, *values))
 
     def __truediv__(self, other: Floats | float) -> Floats:
         return Floats(self.builder, self.builder.fdiv(self.value, self._of(other)))

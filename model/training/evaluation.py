@@ -12,6 +12,7 @@ from model.training.network import CharLSTM
 RUN_UP = 256  # characters; after so many a state is that of having read everything, to 1e-3 nats
 WINDOW = 256  # characters between two calls; only memory depends on it
 ROWS = 16
+MANY_ROWS = 64  # for long stretches: a quarter of the calls, more to run up
 NOT_COUNTED = -100  # cross_entropy's own mark for a target to pass over
 
 
@@ -24,7 +25,8 @@ def evaluate_stream(network: CharLSTM, ids: Tensor, begin: int, end: int) -> flo
     """
     first = max(begin, 1)
     count = end - first
-    rows = min(ROWS, max(count // RUN_UP, 1))
+    most = MANY_ROWS if count >= MANY_ROWS * RUN_UP * 4 else ROWS
+    rows = min(most, max(count // RUN_UP, 1))
     each = -(-count // rows)
     run_up = min(RUN_UP, first - 1 if begin else each)
     # Places of the inputs (N, run-up + each); a target stands one further on.

@@ -101,11 +101,12 @@ LONGEST: dict[str, object] = {"hidden_size": 512, "dropout": 0.0, "epochs": 1, "
 
 
 # Fine-tuning: the network is the other model's, and it can spell already. Upper ends as above.
-EPOCHS: tuple[tuple[int, int], ...] = ((20_000, 12), (400_000, 4), (3_000_000, 2))
+EPOCHS: tuple[tuple[int, int], ...] = ((20_000, 12), (400_000, 3), (3_000_000, 2))
 FINE_TUNING: dict[str, object] = {
-    "learning_rate": 2e-3,
-    "dropout": 0.4,
-    "weight_drop": 0.3,
+    "rows": 16,
+    "learning_rate": 1e-3,
+    "dropout": 0.3,
+    "weight_drop": 0.2,
     "cold_starts": 0.05,
 }
 

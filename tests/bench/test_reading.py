@@ -46,6 +46,14 @@ def test_only_poems_that_end_while_others_ask_are_served_in_time() -> None:
     assert summary.served_rate == pytest.approx(0.2)
 
 
+def test_a_phase_that_was_overrun_is_not_judged_by_the_time_it_took_to_ask() -> None:
+    outcomes = [done(moment / 10, moment / 10 * 3) for moment in range(100)]
+    overrun = report(outcomes, seconds=10.0, wall=31.0) | {"asking_seconds": 30.0}
+    summary = summarise(overrun)
+    assert not summary.kept_up
+    assert summary.served_rate == pytest.approx(3.4)
+
+
 def test_the_refused_are_told_by_reason_and_do_not_shorten_the_waits() -> None:
     refused = Outcome("a", 3.0, ended=3.001, ending="QueueFull", refused=True)
     summary = summarise(report([done(1.0, 3.0), refused], seconds=10.0, wall=10.0))

@@ -1,7 +1,11 @@
 """The arithmetic is chosen by what the processor has, and tried before it is trusted."""
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import llvmlite.binding
 import numpy as np
@@ -101,6 +105,35 @@ def test_an_arithmetic_that_computes_wrongly_is_found_out_and_not_used(
     finally:
         checked_arithmetic.cache_clear()
     assert "Wrong does not compute rightly here" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_processor_without_avx_gives_the_same_to_the_last_bit() -> None:
+    """It has no fused multiply-add either; what rounds otherwise shows after some hundred steps."""
+    program = (
+        "import hashlib, random\n"
+        "from model import SamplingConfig, load_model\n"
+        "from model.kernel import Batch, checked_arithmetic, pack_network\n"
+        "from model.training.inheritance import BASE\n"
+        "base = load_model(BASE)\n"
+        "batch = Batch(pack_network(base.network, base.tensors), 1, checked_arithmetic())\n"
+        "batch.begin(SamplingConfig(), 0)\n"
+        "ids = random.Random(1).choices(range(base.network.vocabulary_size), k=600)\n"
+        "print(hashlib.sha256(batch.predict(ids).tobytes()).hexdigest())\n"
+    )
+    old = {"NUMBA_CPU_NAME": "nehalem", "NUMBA_CPU_FEATURES": "+sse4.2,+sse4.1,+ssse3,+sse3"}
+    hashes = {
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", program],
+            env={**os.environ, **variables},
+            cwd=Path(__file__).parents[3],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for variables in ({}, old)
+    }
+    assert len(hashes) == 1
 
 
 def test_tanh_is_right_to_two_hundred_thousandths() -> None:

@@ -1,0 +1,25 @@
+"""The models that ship."""
+
+from model import load_model
+from model.training.inheritance import BASE
+
+SONNETS = BASE.parent.parent / "sonnets.safetensors"
+MAX_BYTES = 16 * 10**6  # both together
+
+
+def test_the_base_and_the_sonnets_can_be_used_and_are_small_enough() -> None:
+    base, sonnets = load_model(BASE), load_model(SONNETS)
+    assert BASE.stat().st_size + SONNETS.stat().st_size <= MAX_BYTES
+    assert base.network.hidden_size == sonnets.network.hidden_size
+
+
+def test_the_base_knows_the_characters_of_english() -> None:
+    known = set(load_model(BASE).vocabulary.characters)
+    assert set("abcdefghijklmnopqrstuvwxyz0123456789.,;:!?'\"()-éæœ\n ") <= known
+
+
+def test_the_sonnets_have_their_openings_and_lose_less_than_1_29_nats() -> None:
+    card = load_model(SONNETS).card
+    assert len(card.openings) > 50
+    assert card.held_out_loss is not None
+    assert card.held_out_loss <= 1.29
