@@ -29,6 +29,7 @@ class Tempo:
 
     edit_seconds: float = 1.0  # between two edits in a channel
     patience_seconds: float = 0.25  # a poem that is done by then is sent in one go
+    place_seconds: float = 5.0  # between two edits that only tell a place in line
     retry_seconds: float = 1.0  # before the second attempt; twice as long before each further one
 
 
@@ -70,6 +71,7 @@ class LiveReply:
         self._pace = pace
         self._tempo = tempo
         self._shown = ""
+        self._place_due = 0.0  # when a new place in line may be told, by the event loop's clock
         self._doubtful = False  # the answer to a send was lost: an earlier text may stand there
         self._stopped = False
         self._nap: asyncio.Task[None] | None = None
@@ -82,9 +84,11 @@ class LiveReply:
             part = draw()
             if wait:
                 await self._rest(wait)
-            elif part.content == self._shown:
+            elif part.content == self._shown or (part.waits and _now() < self._place_due):
                 await self._rest(self._tempo.edit_seconds)
             else:
+                if part.waits:
+                    self._place_due = _now() + self._tempo.place_seconds
                 self._pace.take_turn(self._screen.channel_id)
                 await self._show(part, view)
 

@@ -42,6 +42,7 @@ class Part:
 
     content: str
     file: TextFile | None = None
+    waits: bool = False  # it only tells a place in line
 
 
 def escape(text: str) -> str:
@@ -122,7 +123,7 @@ def growing(text: str, standing: Standing) -> Part:
         state = f"writing… {len(text):,} characters so far"
     else:
         state = "writing…"
-    return Part(_with_footer(first, state))
+    return Part(_with_footer(first, state), waits=standing.place > 0)
 
 
 def finished(poem: Poem, *, may_attach: bool = True) -> list[Part]:

@@ -15,7 +15,7 @@ from bot.discord_app.live import Tempo
 from tests.fakes import FakePoet, fake_service
 from tests.patience import HANG_SECONDS
 
-FAST = Tempo(edit_seconds=0.0, patience_seconds=0.0, retry_seconds=0.0)
+FAST = Tempo(edit_seconds=0.0, patience_seconds=0.0, place_seconds=0.0, retry_seconds=0.0)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.fakes import VERSE, FakePoet, fake_service
 from tests.patience import HANG_SECONDS
 
 POEM = f"a rose{VERSE}"
-TEMPO = Tempo(edit_seconds=0.01, patience_seconds=0.01, retry_seconds=0.01)
+TEMPO = Tempo(0.01, 0.01, 0.01, 0.01)
 FIRST_PIECE = "\n-# writing…"
 
 

@@ -15,7 +15,7 @@ from bot.discord_app.live import LiveReply, Pace, Tempo
 from bot.discord_app.replies import Part
 from tests.simulated_time import simulated
 
-TEMPO = Tempo(edit_seconds=0.02, patience_seconds=0.0, retry_seconds=0.0)
+TEMPO = Tempo(edit_seconds=0.02, patience_seconds=0.0, place_seconds=0.1, retry_seconds=0.0)
 
 
 @dataclass
@@ -79,6 +79,30 @@ async def test_edits_keep_the_pace_and_show_the_latest_text() -> None:
 
 
 @simulated
+async def test_places_in_line_are_told_more_rarely_than_text_which_comes_at_once() -> None:
+    """Hundreds who wait would otherwise take all the requests that Discord allows."""
+    screen, places = RememberingScreen(), [100]
+    reply = LiveReply(screen, Pace(TEMPO.edit_seconds), TEMPO)
+
+    def draw() -> Part:
+        return Part(f"{places[-1]}", waits=True) if places[-1] else Part("a poem")
+
+    following = asyncio.create_task(reply.follow(draw, growing_view(3)))
+    while len(screen.shown) < 3:
+        places.append(places[-1] - 1)
+        await asyncio.sleep(TEMPO.edit_seconds)
+    places.append(0)
+    began = asyncio.get_running_loop().time()
+    while screen.shown[-1] != "a poem":
+        await asyncio.sleep(TEMPO.edit_seconds / 8)
+    reply.stop()
+    await following
+    gaps = [late - early for early, late in zip(screen.times, screen.times[1:], strict=False)]
+    assert all(gap >= TEMPO.place_seconds for gap in gaps[:2])
+    assert screen.times[-1] - began <= 2 * TEMPO.edit_seconds
+
+
+@simulated
 async def test_two_replies_in_a_channel_share_its_pace() -> None:
     pace = Pace(0.02)
     screens = [RememberingScreen(), RememberingScreen()]
@@ -92,7 +116,7 @@ async def test_two_replies_in_a_channel_share_its_pace() -> None:
 
 async def test_what_has_not_changed_is_not_sent_again() -> None:
     screen = RememberingScreen()
-    reply = LiveReply(screen, Pace(0.0), Tempo(0.0, 0.0, 0.0))
+    reply = LiveReply(screen, Pace(0.0), Tempo(0.0, 0.0, 0.0, 0.0))
     following = asyncio.create_task(reply.follow(lambda: Part("the same"), growing_view(3)))
     await screen.news.wait()
     for _ in range(20):
@@ -105,7 +129,7 @@ async def test_what_has_not_changed_is_not_sent_again() -> None:
 @simulated
 async def test_a_stop_ends_the_waiting_at_once() -> None:
     screen = RememberingScreen()
-    reply = LiveReply(screen, Pace(3600.0), Tempo(3600.0, 3600.0, 0.0))
+    reply = LiveReply(screen, Pace(3600.0), Tempo(3600.0, 3600.0, 3600.0, 0.0))
     following = asyncio.create_task(reply.follow(lambda: Part("x"), growing_view(3)))
     await asyncio.sleep(0)
     reply.stop()
