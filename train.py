@@ -42,6 +42,7 @@ from typing import Literal, NoReturn
 import torch
 
 from model import (
+    FORMS,
     Engine,
     LengthConfig,
     Model,
@@ -164,6 +165,8 @@ class Session:
             say("name", f"The model is called {name}.", name=name)
         for note in self.book.notes:
             say("note", note, note=note)
+        if self.keeper.words.note:
+            say("note", self.keeper.words.note, note=self.keeper.words.note)
         if self.beginning:
             say("beginning", self.beginning, note=self.beginning)
         characters, vocabulary = len(training.text), len(training.vocabulary)
@@ -275,12 +278,14 @@ class Session:
 
 
 def write_sample(model: Model, random_seed: int) -> str:
-    """Write fourteen lines from a random opening, or some hundred characters of prose."""
-    openings = model.card.openings
-    prompt = random.Random(random_seed).choice(openings) if openings else ""
+    """Write a sonnet, or what free text the model has learnt, some hundred characters at most."""
     engine = Engine(model, max_rows=1)
+    verse = engine.verse is not None
+    openings = () if verse else model.card.openings
+    prompt = random.Random(random_seed).choice(openings) if openings else ""
     length = LengthConfig(lines=SAMPLE_LINES)
-    engine.add(Request(prompt, SamplingConfig(), random_seed, length))
+    form = FORMS["sonnet"] if verse else None
+    engine.add(Request(prompt, SamplingConfig(), random_seed, length, form))
     poem = prompt
     while engine.has_work and len(poem) < MAX_SAMPLE_CHARACTERS:
         poem += "".join(piece.text for piece in engine.step())

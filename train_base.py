@@ -16,16 +16,18 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from model import Card, Model, ModelError, save_model
+from model import Card, Lexicon, Model, ModelError, save_model
 from model.training import EpochEnd, Training, choose_device, read_paths, tensors_of
-from model.training.base import STAGES, base_text
+from model.training.base import STAGES, base_lexicon, base_text
 
 
-def save(path: Path, training: Training, card: Card) -> None:
+def save(path: Path, training: Training, card: Card, lexicon: Lexicon) -> None:
     network = training.averaged
     loss = training.standing.history[-1].running_loss
     card = card.model_copy(update={"loss": loss, "history": training.standing.history})
-    save_model(path, network.config, tensors_of(network), training.vocabulary, card)
+    save_model(
+        path, network.config, tensors_of(network), training.vocabulary, card, lexicon=lexicon
+    )
 
 
 def main() -> int:
@@ -51,6 +53,7 @@ def main() -> int:
         lower_case=True,
         loss=0.0,
     )
+    lexicon = base_lexicon(text, texts)
     start: Model | None = None
     for number, recipe in enumerate(STAGES, 1):
         device = choose_device("auto")
@@ -59,7 +62,7 @@ def main() -> int:
         with tqdm(total=total, desc=f"stage {number} of {len(STAGES)}", unit=" steps") as bar:
             for event in training.run():
                 if isinstance(event, EpochEnd):
-                    save(arguments.out, training, card)
+                    save(arguments.out, training, card, lexicon)
                 else:
                     bar.update()
                     bar.set_postfix_str(f"loss {event.loss:.4f}", refresh=False)

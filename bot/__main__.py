@@ -27,7 +27,7 @@ from bot.composition import compose_library, compose_service, require_default
 from bot.config import TOKEN_VARIABLE, Config, load_config
 from bot.core.errors import BadConfig, BotError
 from bot.core.metrics import watch_loop_lag
-from bot.core.records import RANGES, Asker, PoemRequest
+from bot.core.records import FORMS, FREE, RANGES, Asker, PoemRequest
 from bot.core.service import Service
 
 if TYPE_CHECKING:  # imported when they are opened: the command line starts sooner without
@@ -74,6 +74,10 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--greedy", action="store_true", help="always the likeliest character")
     parser.add_argument(
         "--stop", action="append", default=[], metavar="TEXT", help="end before TEXT; repeatable"
+    )
+    parser.add_argument("--form", metavar="NAME", help=f"{', '.join(FORMS)} or {FREE}")
+    parser.add_argument(
+        "--avoid", action="append", default=[], metavar="WORD", help="never WORD; repeatable"
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--chars", type=int, metavar="N", help=str(RANGES["characters"]))
@@ -129,6 +133,8 @@ def _write(config: Config, arguments: argparse.Namespace) -> None:
         repetition_guard=arguments.repetition_guard,
         greedy=arguments.greedy,
         stop=tuple(arguments.stop),
+        form=arguments.form,
+        avoid=tuple(arguments.avoid),
     )
     service = compose_service(config, library)
     out, err = sys.stdout, sys.stderr

@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 
 from bot.core.errors import BadConfig
 from bot.core.line import Limits
-from bot.core.records import RANGES, Defaults
+from bot.core.records import FORMS, FREE, RANGES, Defaults
 
 DEFAULT_PATH = Path(__file__).resolve().parent.parent / "config.toml"
 TOKEN_VARIABLE = "DISCORD_TOKEN"  # noqa: S105 - the variable's name
@@ -36,14 +36,23 @@ class ModelsConfig(Section):
     max_loaded: int = Field(default=3, ge=1, le=32)
 
 
-def _within(name: str) -> Any:
-    """Return the field of a poem's setting: the core's default within the core's range."""
-    allowed, default = RANGES[name], getattr(Defaults(), name)
+def _within(name: str, kin: str = "") -> Any:
+    """Return the field of a poem's setting: the core's default within the core's range.
+
+    `kin` names the setting that has the same range, where it has none by its own name.
+    """
+    allowed, default = RANGES[kin or name], getattr(Defaults(), name)
     kind = type(default)
     return Field(default=default, ge=kind(allowed.low), le=kind(allowed.high))
 
 
 class WritingConfig(Section):
+    form: str = Field(
+        default=Defaults().form,
+        pattern=f"^({'|'.join([*FORMS, FREE])})$",
+        description=f"one of {', '.join(FORMS)} and {FREE}",
+    )
+    verse_temperature: float = _within("verse_temperature", kin="temperature")
     lines: int = _within("lines")
     temperature: float = _within("temperature")
     top_k: int = _within("top_k")

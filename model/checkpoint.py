@@ -11,12 +11,13 @@ import hashlib
 import json
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, BinaryIO, Self
 
 import numpy as np
 import safetensors.numpy
+from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 from safetensors import SafetensorError
 
@@ -31,15 +32,20 @@ from model.errors import (
     CheckpointUnwritable,
     CheckpointVersion,
 )
+from model.verse.lexicon import Lexicon
 from model.vocabulary import Vocabulary
 
 FORMAT_VERSION = 2
 METADATA_KEY = "sonneteer"
 SUFFIX = ".safetensors"
+GRAMS = "book.grams"  # the one entry that is not a weight
+MAX_GRAMS = 64 * 2**20  # as many as the longest book has characters
+MAX_LEXICON = 6 * 2**20
 # A history of 10,000 epochs, the longest, takes 2 MB; the library allows 100 MB.
 MAX_HEADER_BYTES = 2**23
 
 
+Grams = NDArray[np.uint32]  # sorted
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 
 
@@ -79,6 +85,7 @@ class Contents(Settings):
     alphabet: str = Field(min_length=1, max_length=65_536)
     network: NetworkConfig
     card: Card
+    lexicon: str = Field(default="", max_length=MAX_LEXICON)  # see model.verse.lexicon
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -87,6 +94,10 @@ class Contents(Settings):
         if len(self.alphabet) != self.network.vocabulary_size:
             raise ValueError("the alphabet and the network differ in size")
         return self
+
+
+def no_grams() -> Grams:
+    return np.empty(0, np.uint32)
 
 
 @dataclass(frozen=True)
@@ -98,18 +109,36 @@ class Model:
     vocabulary: Vocabulary
     card: Card
     sha256: str  # of the file it came from; the model's identity in links and buttons
+    lexicon: Lexicon = field(default_factory=Lexicon)  # of a model that can write verse
+    grams: Grams = field(default_factory=no_grams)  # of what the book has, see model.kernel.grams
 
 
 def save_model(
-    path: Path, network: NetworkConfig, tensors: Tensors, vocabulary: Vocabulary, card: Card
+    path: Path,
+    network: NetworkConfig,
+    tensors: Tensors,
+    vocabulary: Vocabulary,
+    card: Card,
+    *,
+    lexicon: Lexicon | None = None,
+    grams: Grams | None = None,
 ) -> None:
     """Write a model file in one stroke; raise CheckpointUnwritable, the earlier file intact."""
     card = card.model_copy(update={"format_version": FORMAT_VERSION})
-    contents = Contents(alphabet=vocabulary.characters, network=network, card=card)
+    contents = Contents(
+        alphabet=vocabulary.characters,
+        network=network,
+        card=card,
+        lexicon=lexicon.write() if lexicon else "",
+    )
     # One entry only: safetensors writes several in no fixed order, and the file is its hash.
     metadata = {METADATA_KEY: contents.model_dump_json()}
     with np.errstate(over="ignore"):  # a weight beyond 65,504 becomes infinite: refused on reading
-        halves = {name: tensor.astype(np.float16) for name, tensor in tensors.items()}
+        halves: dict[str, NDArray[np.generic]] = {
+            name: tensor.astype(np.float16) for name, tensor in tensors.items()
+        }
+    if grams is not None and len(grams):
+        halves[GRAMS] = grams
     write_atomically(path, safetensors.numpy.save(halves, metadata))
 
 
@@ -131,10 +160,15 @@ def load_model(path: Path) -> Model:
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise CheckpointNotFinite(path, name)
+    grams = np.unique(tensors.pop(GRAMS, no_grams()))
     tensors = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
     sha256 = hashlib.sha256(raw).hexdigest()
     vocabulary = Vocabulary(contents.alphabet)
-    return Model(contents.network, tensors, vocabulary, contents.card, sha256)
+    try:
+        lexicon = Lexicon.read(contents.lexicon)
+    except ValueError as error:
+        raise CheckpointForeign(path, str(error)) from error
+    return Model(contents.network, tensors, vocabulary, contents.card, sha256, lexicon, grams)
 
 
 def read_card(path: Path) -> Card:
@@ -229,7 +263,14 @@ def _contents(path: Path, header: dict[str, object]) -> Contents:
 
 def _check_shapes(path: Path, header: dict[str, object], config: NetworkConfig) -> None:
     expected = expected_shapes(config)
-    for name in expected.keys() ^ (header.keys() - {"__metadata__"}):
+    entry = header.get(GRAMS)
+    if entry is not None:
+        kind, shape = (
+            (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else (0, 0)
+        )
+        if kind != "U32" or not isinstance(shape, list) or len(shape) != 1 or shape[0] > MAX_GRAMS:
+            raise CheckpointShape(path, f"{GRAMS} is {kind, shape}, not ('U32', [≤ {MAX_GRAMS:,}])")
+    for name in expected.keys() ^ (header.keys() - {"__metadata__", GRAMS}):
         raise CheckpointShape(path, f"{name} is {'missing' if name in expected else 'not known'}")
     for name, shape in expected.items():
         entry = header[name]

@@ -2,15 +2,16 @@
 
 Rows join and leave between steps. The same model, prompt, settings and random seed give the same
 text whoever else is being written for, however they are stepped, on whatever processor: see
-`model.kernel`. Not thread-safe: one thread owns an engine.
+`model.kernel`. A poem in a form is written by a crowd of rows, line by line: see `model.verse`.
+Not thread-safe: one thread owns an engine.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from model.capitals import Capitals
@@ -19,20 +20,37 @@ from model.config import LengthConfig, SamplingConfig
 from model.errors import EngineFull, SettingError
 from model.extent import Extent, Finish
 from model.kernel import Batch, checked_arithmetic, pack_network
+from model.verse import (
+    PARTICLES,
+    Composition,
+    Crowd,
+    Form,
+    GuidedRows,
+    Opening,
+    Particle,
+    Verse,
+)
 
 MAX_RANDOM_SEED = 2**63 - 1  # fits SQLite's and JSON readers' signed 64 bits
 WRITTEN_PER_STEP = 8  # characters of each row; fewer cost calls, more delay those who join
 READ_PER_STEP = 256  # characters of prompts, which take about as long as a step of a full batch
+CROWDS = 4  # poems in a form that are written at once; others wait, and more would be no quicker
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A poem to be written: it continues `prompt`, which is on the model's alphabet."""
+    """A poem to be written: it continues `prompt`, which is on the model's alphabet.
+
+    With a form, the poem begins with `opening` instead, and has the form's length.
+    """
 
     prompt: str
     sampling: SamplingConfig
     random_seed: int  # 0 … 2**63 - 1
     length: LengthConfig  # counts the prompt too
+    form: Form | None = None
+    opening: Opening = field(default_factory=Opening)
+    avoided: frozenset[str] = frozenset()  # lower-case words that must not come
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +83,32 @@ class _Row:
         return shown
 
 
+@dataclass(slots=True, eq=False)
+class _Verses:
+    """A request being written in a form."""
+
+    ticket: int
+    request: Request
+    composition: Composition
+    capitals: Capitals | None
+    crowd: Crowd | None = None  # while it has a slot
+    read: int = 0
+
+    def show(self, line: str) -> str:
+        """Return a line as it is to be shown, with the break after it."""
+        number, form = len(self.composition.lines), self.composition.form
+        after = "" if number == len(form) else form.break_after(number - 1)
+        if self.capitals is None:
+            return line + after
+        return self.capitals.write(line) + self.capitals.rest() + self.capitals.write(after)
+
+
 class Rows(Protocol):
     """The arithmetic, see `model.kernel.Batch`: rows that write and one that reads its prompt."""
 
-    def begin(self, sampling: SamplingConfig, random_seed: int) -> None: ...
+    def begin(
+        self, sampling: SamplingConfig, random_seed: int, avoided: Collection[str]
+    ) -> None: ...
 
     def read(self, ids: Sequence[int]) -> None: ...
 
@@ -95,58 +135,68 @@ class Engine:
         self._vocabulary = model.vocabulary
         self._names = model.card.names if model.card.lower_case else None
         self._max_rows = max_rows
-        self._batch: Rows = rows or Batch(
-            pack_network(model.network, model.tensors), max_rows, checked_arithmetic()
-        )
+        # Rows of another kind than the kernel's write no verse.
+        self.verse = _verse_of(model) if rows is None else None
+        batch = _make_batch(model, self.verse, max_rows) if rows is None else rows
+        self._batch: Rows = batch
+        self._guided: GuidedRows | None = batch if isinstance(batch, Batch) else None
         self._tickets = itertools.count(1)
-        self._waiting: deque[_Row] = deque()  # the first one is reading its prompt
-        self._rows: list[_Row] = []  # at the same places as in the batch
+        # The first one is reading; those in a form come back for each line.
+        self._waiting: deque[_Row | _Verses] = deque()
+        self._places: list[_Row | Particle] = []  # as in the batch
+        self._verses: dict[Crowd, _Verses] = {}
+        self._slots = list(range(CROWDS))
         self._ended: list[Piece] = []  # told by the next step
+        self._running: dict[int, _Row | _Verses] = {}  # by ticket
 
     @property
     def running(self) -> int:
-        """How many poems hold a row."""
-        return len(self._waiting) + len(self._rows)
+        """How many poems are being written, or read their prompts."""
+        return len(self._running)
 
     @property
     def has_work(self) -> bool:
         """Whether `step` has anything to do or to tell."""
-        return bool(self._waiting or self._rows or self._ended)
+        return bool(self._running or self._ended)
 
     def add(self, request: Request) -> int:
         """Take a request on and return its ticket; the next steps read its prompt, then write.
 
-        Raises EngineFull when all rows are taken, SettingError for a random seed out of range or
-        a prompt with characters that the model lacks.
+        Raises EngineFull when all rows are taken, SettingError for a random seed out of range, a
+        prompt with characters that the model lacks, or a form where the model writes no verse.
         """
         if self.running >= self._max_rows:
             raise EngineFull(self._max_rows)
         if not 0 <= request.random_seed <= MAX_RANDOM_SEED:
             raise SettingError("random_seed", request.random_seed, f"from 0 to {MAX_RANDOM_SEED}")
+        if request.form is not None:
+            return self._add_verses(request, request.form)
         ids = self._ids_of(request.prompt)
         ticket = next(self._tickets)
         extent = Extent(request.length, request.prompt)
         if extent.finish is not None:
             self._ended.append(Piece(ticket, "", extent.finish))
         else:
-            names = self._names
-            capitals = None if names is None else Capitals(names, request.prompt)
-            self._waiting.append(_Row(ticket, request, ids, extent, capitals))
+            row = _Row(ticket, request, ids, extent, self._capitals_after(request.prompt))
+            self._running[ticket] = row
+            self._waiting.append(row)
         return ticket
 
     def cancel(self, ticket: int) -> bool:
-        """Free the row of `ticket`, told by the next step; False if it is not being written."""
-        for place, row in enumerate(self._rows):
-            if row.ticket == ticket:
+        """Free the rows of `ticket`, told by the next step; False if it is not being written."""
+        poem = self._running.pop(ticket, None)
+        if poem is None:
+            return False
+        if poem in self._waiting:
+            self._waiting.remove(poem)
+        for place in reversed(range(len(self._places))):
+            if self._owner(place) is poem:
                 self._leave(place)
-                break
-        else:
-            found = next((row for row in self._waiting if row.ticket == ticket), None)
-            if found is None:
-                return False
-            row = found
-            self._waiting.remove(row)
-        held_back = "" if row.capitals is None else row.capitals.rest()
+        held_back = ""
+        if isinstance(poem, _Verses):
+            self._free(poem)
+        elif poem.capitals is not None:
+            held_back = poem.capitals.rest()
         self._ended.append(Piece(ticket, held_back, Finish.CANCELLED))
         return True
 
@@ -154,42 +204,138 @@ class Engine:
         """Write some characters of every poem; return what there is to show and what has ended."""
         pieces, self._ended = self._ended, []
         self._read_prompts()
-        if not self._rows:
+        if not self._places:
             return pieces
         written = self._batch.write(WRITTEN_PER_STEP)
+        crowds: dict[Crowd, None] = {}
         # From the last place down: the row that fills a gap has had its turn.
         for place in reversed(range(len(written))):
-            row = self._rows[place]
-            text = row.show(self._vocabulary.decode(written[place]))
-            finish = row.extent.finish
+            owner = self._places[place]
+            if isinstance(owner, Particle):
+                crowds[owner.crowd] = None
+                if not owner.crowd.receive(owner, written[place], place, self._rows):
+                    self._leave(place)
+                continue
+            text = owner.show(self._vocabulary.decode(written[place]))
+            finish = owner.extent.finish
             if text or finish is not None:
-                pieces.append(Piece(row.ticket, text, finish))
+                pieces.append(Piece(owner.ticket, text, finish))
             if finish is not None:
                 self._leave(place)
+                del self._running[owner.ticket]
+        for crowd in crowds:
+            pieces += self._go_on(crowd)
         return pieces
+
+    def _go_on(self, crowd: Crowd) -> list[Piece]:
+        """Sift a crowd that still writes its line, or take the best line of one that has."""
+        poem = self._verses[crowd]
+        if crowd.writing:
+            found = [
+                (owner, place)
+                for place, owner in enumerate(self._places)
+                if isinstance(owner, Particle) and owner.crowd is crowd
+            ]
+            crowd.sift(self._rows, found)
+            return []
+        line = crowd.decide(self._vocabulary.characters)
+        if line is None and crowd.composition.is_stuck:
+            self._free(poem)
+            del self._running[poem.ticket]
+            return [Piece(poem.ticket, "", Finish.CUT_OFF)]
+        if line is not None:
+            crowd.unread += self._vocabulary.encode(line + "\n")
+        piece = [] if line is None else [Piece(poem.ticket, poem.show(line))]
+        if poem.composition.is_complete:
+            self._free(poem)
+            del self._running[poem.ticket]
+            return [Piece(poem.ticket, piece[0].text, Finish.LENGTH)]
+        poem.read = 0
+        self._waiting.append(poem)
+        return piece
 
     def _read_prompts(self) -> None:
         """Let those who wait read and join, as far as this step's share goes."""
         share = READ_PER_STEP
+        held_up: list[_Verses] = []  # for want of a slot
         while self._waiting:
-            row = self._waiting[0]
-            *opening, last = row.ids
-            if not row.read:
-                self._batch.begin(row.request.sampling, row.request.random_seed)
-            part = opening[row.read : row.read + share]
+            poem = self._waiting[0]
+            if isinstance(poem, _Verses) and poem.crowd is None and not self._admit(poem):
+                held_up.append(poem)
+                self._waiting.popleft()
+                continue
+            *opening, last = poem.ids if isinstance(poem, _Row) else _crowd_of(poem).unread
+            if not poem.read:
+                self._begin(poem)
+            part = opening[poem.read : poem.read + share]
             self._batch.read(part)
-            row.read += len(part)
+            poem.read += len(part)
             share -= len(part)
-            if row.read < len(opening):
-                return
-            self._batch.join(last)
-            self._rows.append(self._waiting.popleft())
+            if poem.read < len(opening):
+                break
+            self._waiting.popleft()
+            if isinstance(poem, _Row):
+                self._batch.join(last)
+                self._places.append(poem)
+            else:
+                self._places += _crowd_of(poem).set_out(self._rows)
+        first = [self._waiting.popleft()] if self._waiting else []  # in the midst of its prompt
+        self._waiting.extendleft(reversed([*first, *held_up]))
+
+    def _begin(self, poem: _Row | _Verses) -> None:
+        memory = poem.crowd.memory if isinstance(poem, _Verses) and poem.crowd else None
+        if memory is None:
+            request = poem.request
+            self._batch.begin(request.sampling, request.random_seed, request.avoided)
+        else:
+            self._rows.load(memory)
+
+    def _add_verses(self, request: Request, form: Form) -> int:
+        if self.verse is None:
+            raise SettingError("form", form.name, "left out: the model writes free text alone")
+        opening = request.opening
+        self._ids_of(opening.text)
+        ticket = next(self._tickets)
+        composition = Composition(self.verse, form, opening, request.random_seed, request.avoided)
+        poem = _Verses(ticket, request, composition, self._capitals_after(opening.text))
+        self._running[ticket] = poem
+        self._waiting.append(poem)
+        return ticket
+
+    def _admit(self, poem: _Verses) -> bool:
+        """Give a poem in a form its slot, if one is free."""
+        if not self._slots:
+            return False
+        # A poem begins after a blank line.
+        unread = self._vocabulary.encode("\n\n" + poem.request.opening.text)
+        newline = self._vocabulary.ids["\n"]
+        poem.crowd = Crowd(poem.composition, self._slots.pop(), unread, newline)
+        self._verses[poem.crowd] = poem
+        return True
+
+    def _free(self, poem: _Verses) -> None:
+        if poem.crowd is not None:
+            self._slots.append(poem.crowd.slot)
+            del self._verses[poem.crowd]
+            poem.crowd = None
+
+    def _owner(self, place: int) -> _Row | _Verses:
+        owner = self._places[place]
+        return self._verses[owner.crowd] if isinstance(owner, Particle) else owner
+
+    @property
+    def _rows(self) -> GuidedRows:
+        assert self._guided is not None  # noqa: S101 - a poem in a form was taken on
+        return self._guided
 
     def _leave(self, place: int) -> None:
         self._batch.leave(place)
-        last = self._rows.pop()
-        if place < len(self._rows):
-            self._rows[place] = last
+        last = self._places.pop()
+        if place < len(self._places):
+            self._places[place] = last
+
+    def _capitals_after(self, prompt: str) -> Capitals | None:
+        return None if self._names is None else Capitals(self._names, prompt)
 
     def _ids_of(self, prompt: str) -> list[int]:
         """Return the ids to read; an empty prompt begins as a new line does."""
@@ -198,3 +344,29 @@ class Engine:
         if unknown:
             raise SettingError("prompt", unknown, "made of characters that the model knows")
         return self._vocabulary.encode(prompt) or [known.get("\n", 0)]
+
+
+def _crowd_of(poem: _Verses) -> Crowd:
+    assert poem.crowd is not None  # noqa: S101 - who reads or writes has one
+    return poem.crowd
+
+
+def _verse_of(model: Model) -> Verse | None:
+    """Return what the model needs for verse, None where it has no lexicon or no line break."""
+    if not model.lexicon or "\n" not in model.vocabulary.ids:
+        return None
+    card = model.card
+    loss = card.loss if card.held_out_loss is None else card.held_out_loss
+    return Verse(model.lexicon, model.vocabulary.ids, loss)
+
+
+def _make_batch(model: Model, verse: Verse | None, max_rows: int) -> Batch:
+    return Batch(
+        pack_network(model.network, model.tensors),
+        max_rows + (CROWDS * PARTICLES if verse else 0),
+        checked_arithmetic(),
+        characters=model.vocabulary.characters,
+        grams=model.grams,
+        trie=verse.trie if verse else None,
+        slots=CROWDS,
+    )

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.core.errors import ModelUnusable, QueueFull, UnknownModel
+from bot.core.errors import FormImpossible, ModelUnusable, QueueFull, UnknownModel
 from bot.core.metrics import Metrics
-from bot.core.ports import Order, Prompt
-from bot.core.records import Asker, Defaults, Ending, ModelRecord
+from bot.core.ports import LaidOut, Order, Prompt
+from bot.core.records import FREE, Asker, Defaults, Ending, Looks, ModelRecord
 from bot.core.service import Service
 
 VERSE = (
@@ -132,6 +132,7 @@ class FakePoet:
         self.gate: asyncio.Semaphore | None = None
         self.loading: asyncio.Event | None = None  # until it is set, models are being loaded
         self.full = False
+        self.impossible = ""  # why no form can be had
         self.refusal: QueueFull | None = None  # instead of that of a full line
         self.place = 0
         self.expected_wait: float | None = None
@@ -166,6 +167,14 @@ class FakePoet:
         kept = "".join(character for character in seed.lower() if character in self.alphabet)
         left_out = dict.fromkeys(c for c in seed if c.lower() not in self.alphabet)
         return Prompt(kept, tuple(left_out))
+
+    def lay_out(self, model: ModelRecord, seed: str, form: str) -> LaidOut:
+        if self.impossible:
+            raise FormImpossible(form, self.impossible)
+        return LaidOut(seed, self.prepare(model, seed).text)
+
+    def look_at(self, model: ModelRecord, text: str, form: str) -> Looks:
+        return Looks() if form == FREE else Looks("A Title")
 
     def opening(self, model: ModelRecord, random_seed: int) -> str:
         return f"an opening, number {random_seed}"
@@ -212,7 +221,7 @@ def fake_service(
         FakeLibrary(models),
         poet or FakePoet(),
         Metrics(),
-        defaults=defaults,
+        defaults=defaults or Defaults(form=FREE),
         cooldown_seconds=cooldown_seconds,
         clock=clock or Clock(),
         draw_random_seed=lambda: random_seed,

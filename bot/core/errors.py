@@ -51,6 +51,21 @@ class ModelUnusable(BotError):
         self.reason = reason
 
 
+class FormImpossible(BotError):
+    """This model or this seed cannot have that form; told as a note, the poem is free."""
+
+    def __init__(self, form: str, reason: str) -> None:
+        super().__init__(f"This is free text and no {form}. {reason}")
+
+
+class AvoidedSeed(BotError):
+    def __init__(self, word: str) -> None:
+        super().__init__(
+            f"The seed has the word {word!r}, which is to be avoided here. Ask again without it."
+        )
+        self.word = word
+
+
 class TooSoon(BotError):
     def __init__(self, wait_seconds: float) -> None:
         super().__init__(

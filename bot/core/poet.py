@@ -9,14 +9,33 @@ import logging
 import time
 from collections.abc import Callable
 
-from bot.core.errors import BadSetting
+from bot.core.errors import BadSetting, FormImpossible
 from bot.core.line import Limits, Line
 from bot.core.metrics import Metrics
-from bot.core.ports import Order, Prompt
-from bot.core.records import Asker, Ending, ModelRecord, PoemSettings
-from bot.core.shelf import Shelf
+from bot.core.ports import LaidOut, Order, Prompt
+from bot.core.records import (
+    FREE,
+    Asker,
+    Ending,
+    LineLook,
+    Looks,
+    ModelRecord,
+    PoemSettings,
+)
+from bot.core.shelf import Loaded, Shelf
 from bot.core.stepping import Delivery, EngineDraft, Stepping
-from model import LengthConfig, Request, SamplingConfig, SettingError
+from model import (
+    FORMS,
+    LengthConfig,
+    Opening,
+    Request,
+    SamplingConfig,
+    SeedTooLong,
+    SettingError,
+    lay_out,
+    look_at,
+    title_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +87,30 @@ class EnginePoet:
         folding = self._shelf[model.sha256].vocabulary.fold(seed)
         return Prompt(folding.text, folding.left_out)
 
+    def lay_out(self, model: ModelRecord, seed: str, form: str) -> LaidOut:
+        loaded = self._shelf[model.sha256]
+        if loaded.verse is None:
+            raise FormImpossible(form, "Its model was not trained on English verse.")
+        try:
+            opening = lay_out(seed, FORMS[form], loaded.verse, loaded.fold)
+        except SeedTooLong as error:
+            raise FormImpossible(form, str(error)) from error
+        return LaidOut(opening.shown, opening.text)
+
+    def look_at(self, model: ModelRecord, text: str, form: str) -> Looks:
+        loaded = self._shelf.find(model.sha256)
+        lines = [line for line in text.split("\n") if line.strip()]
+        if loaded is None or loaded.verse is None or form == FREE:
+            return Looks()
+        shown = look_at(lines, FORMS[form], loaded.verse)
+        return Looks(
+            title_of(lines, loaded.verse),
+            tuple(
+                LineLook(line.rhyme, tuple((part.text, part.beat) for part in line.syllables))
+                for line in shown
+            ),
+        )
+
     def opening(self, model: ModelRecord, random_seed: int) -> str:
         openings = self._shelf[model.sha256].openings
         return openings[random_seed % len(openings)] if openings else ""
@@ -78,8 +121,8 @@ class EnginePoet:
         self._line.check(_community(asker), asker.member)
 
     def write(self, order: Order) -> EngineDraft:
-        request = _request(order)
-        draft = EngineDraft(self, self._shelf[order.model.sha256], request)
+        loaded = self._shelf[order.model.sha256]
+        draft = EngineDraft(self, loaded, _request(order, loaded))
         self._line.join(draft, _community(order.asker), order.asker.member)
         self._shelf.borrow(order.model.sha256)
         self._admit()
@@ -170,9 +213,15 @@ def _community(asker: Asker) -> str:
     return asker.guild or asker.member
 
 
-def _request(order: Order) -> Request:
+def _request(order: Order, loaded: Loaded) -> Request:
+    form = FORMS.get(order.settings.form)
     try:
         return Request(
+            form=form,
+            opening=lay_out(order.prompt, form, loaded.verse, loaded.fold)
+            if form is not None and loaded.verse is not None
+            else Opening(),
+            avoided=frozenset(order.settings.avoid),
             prompt=order.prompt,
             sampling=_sampling(order.settings),
             random_seed=order.random_seed,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.core.records import Asker, Ending, ModelRecord, PoemSettings
+from bot.core.records import Asker, Ending, Looks, ModelRecord, PoemSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,14 @@ class Prompt:
 
     text: str  # what the network reads
     left_out: tuple[str, ...]  # characters that the model lacks, distinct
+
+
+@dataclass(frozen=True, slots=True)
+class LaidOut:
+    """A seed laid out in a form."""
+
+    shown: str  # as it was typed, with the form's line breaks
+    prompt: str  # the same on the model's alphabet
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,12 @@ class Poet(Protocol):
 
     def prepare(self, model: ModelRecord, seed: str) -> Prompt:
         """Fold a seed onto the alphabet of a loaded model."""
+
+    def lay_out(self, model: ModelRecord, seed: str, form: str) -> LaidOut:
+        """Break a seed into the lines of `form`; raise FormImpossible where that cannot be."""
+
+    def look_at(self, model: ModelRecord, text: str, form: str) -> Looks:
+        """Return what there is to see of a poem; nothing of one that has no form."""
 
     def opening(self, model: ModelRecord, random_seed: int) -> str:
         """Draw an opening of a loaded model's book; "" when the model carries none."""

@@ -34,6 +34,9 @@ RANGES = {
     "random_seed": Range(0, 2**53 - 1),
 }
 MAX_STOPS, MAX_STOP_CHARACTERS = 8, 100
+MAX_AVOIDED, MAX_AVOIDED_CHARACTERS = 200, 30
+FREE = "free"
+FORMS = {"sonnet": 14, "quatrain": 4, "couplet": 2, "haiku": 3}  # and their lines
 MAX_SEED_CHARACTERS = 500  # of a longer seed, the last so many are used
 
 
@@ -69,6 +72,8 @@ class PoemRequest:
     repetition_guard: int | None = None
     greedy: bool = False
     stop: tuple[str, ...] = ()  # the poem ends where one of these would come
+    form: str | None = None  # of FORMS, or FREE
+    avoid: tuple[str, ...] = ()  # words that the poem must not have
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,8 @@ class PoemSettings:
     characters: int | None
     repetition_guard: int = 0  # characters repeated from which on a loop is made unlikely; 0: off
     stop: tuple[str, ...] = ()
+    form: str = FREE
+    avoid: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,8 @@ class Defaults:
     top_p: float = 1.0
     min_p: float = 0.05
     repetition_guard: int = 12  # a phrase comes back, a loop does not
+    form: str = "sonnet"
+    verse_temperature: float = 0.7  # of poems in a form, which the form itself keeps in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +168,22 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class LineLook:
+    """A line as a reader may look at it."""
+
+    rhyme: str  # a letter, "" where it rhymes with none
+    syllables: tuple[tuple[str, bool], ...]  # all of the line in parts; whether the beat is there
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What there is to see of a poem in a form; nothing of free text."""
+
+    title: str = ""
+    lines: tuple[LineLook, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Poem:
     """A finished poem."""
 
@@ -170,6 +195,7 @@ class Poem:
     settings: PoemSettings
     notes: tuple[str, ...]  # sentences for the reader: what was folded, cut or drawn
     ending: Ending = Ending.COMPLETE
+    looks: Looks = Looks()
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -179,6 +205,7 @@ class Poem:
     def as_dict(self) -> dict[str, object]:
         """Return what `write --json` prints and the web page's API answers."""
         return {
+            "title": self.looks.title,
             "text": self.text,
             "lines": list(self.lines),
             "seed": self.seed,
@@ -186,6 +213,7 @@ class Poem:
             "model_sha256": self.model_sha256,
             "random_seed": self.random_seed,
             "settings": asdict(self.settings),
+            "looks": [asdict(line) for line in self.looks.lines],
             "notes": list(self.notes),
             "ending": self.ending.value,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 import time
 import unicodedata
@@ -12,16 +13,29 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from bot.core.errors import BadSetting, BotError, ModelUnusable, ShuttingDown, TooSoon
+from bot.core.errors import (
+    AvoidedSeed,
+    BadSetting,
+    BotError,
+    FormImpossible,
+    ModelUnusable,
+    ShuttingDown,
+    TooSoon,
+)
 from bot.core.metrics import Metrics
-from bot.core.ports import Draft, Models, Order, Poet
+from bot.core.ports import Draft, LaidOut, Models, Order, Poet
 from bot.core.records import (
+    FORMS,
+    FREE,
+    MAX_AVOIDED,
+    MAX_AVOIDED_CHARACTERS,
     MAX_SEED_CHARACTERS,
     MAX_STOP_CHARACTERS,
     MAX_STOPS,
     RANGES,
     Defaults,
     Ending,
+    Looks,
     ModelRecord,
     Poem,
     PoemRequest,
@@ -37,6 +51,8 @@ CUT_OFF_NOTE = (
     f"It ends at {RANGES['characters'].high:,} characters, the most that a poem may have."
 )
 
+_LETTERS = re.compile(r"[^\W\d_]+")
+
 Value = TypeVar("Value")
 
 
@@ -51,6 +67,7 @@ class Writing:
     notes: tuple[str, ...]
     _draft: Draft
     _began_to_speak: Callable[[], None]  # called once, at the first text from the model
+    _look_at: Callable[[str], Looks]
     _parts: list[str] = field(default_factory=list)
 
     @property
@@ -81,6 +98,7 @@ class Writing:
             settings=self.settings,
             notes=(*self.notes, CUT_OFF_NOTE) if ending is Ending.CUT_OFF else self.notes,
             ending=ending,
+            looks=self._look_at(self.text),
         )
 
     async def __aiter__(self) -> AsyncIterator[str]:
@@ -211,14 +229,35 @@ class Service:
             if self._closing:  # while the model was being loaded
                 raise ShuttingDown
             random_seed = _either(request.random_seed, self._draw_random_seed())
-            seed, prompt, notes = self._read_seed(request.seed, model, random_seed)
-            allowed = _allow_for(seed, prompt, settings)
+            seed, notes = self._read_seed(request.seed, model)
+            settings, laid, more = self._lay_out(seed, model, settings)
+            notes += more
+            if laid is None:
+                seed = seed or self._poet.opening(model, random_seed)
+                laid = LaidOut(seed, self._poet.prepare(model, seed).text)
+            allowed = _allow_for(laid.shown, laid.prompt, settings)
             allowed = replace(allowed, stop=self._read_stops(settings.stop, model))
-            draft = self._poet.write(Order(request.asker, model, prompt, allowed, random_seed))
+            draft = self._poet.write(Order(request.asker, model, laid.prompt, allowed, random_seed))
         except BotError:
             self._last_asked.pop(request.asker.member, None)  # nothing was had, nothing is owed
             raise
-        return Writing(seed, model, random_seed, settings, notes, draft, first_text)
+
+        def look_at(text: str) -> Looks:
+            return self._poet.look_at(model, text, settings.form)
+
+        return Writing(laid.shown, model, random_seed, settings, notes, draft, first_text, look_at)
+
+    def _lay_out(
+        self, seed: str, model: ModelRecord, settings: PoemSettings
+    ) -> tuple[PoemSettings, LaidOut | None, tuple[str, ...]]:
+        """Lay a seed out in the form that was asked for; without one where that cannot be."""
+        if settings.form == FREE:
+            return settings, None, ()
+        try:
+            return settings, self._poet.lay_out(model, seed, settings.form), ()
+        except FormImpossible as impossible:
+            free = replace(settings, form=FREE)
+            return free, None, (str(impossible),)
 
     async def _have_ready(self, wanted: str | None) -> ModelRecord:
         """Find and load a model; once more if its file was replaced between the two."""
@@ -255,16 +294,21 @@ class Service:
         if request.lines is not None and request.characters is not None:
             raise BadSetting("length", "lines and characters", "one of the two")
         _check_stops(request.stop)
+        avoid = _check_avoided(request)
         defaults = self.defaults
+        form = _form_of(request, defaults)
         lines = defaults.lines if request.lines is None else request.lines
+        temperature = defaults.temperature if form == FREE else defaults.verse_temperature
         return PoemSettings(
-            temperature=_either(request.temperature, defaults.temperature),
+            form=form,
+            avoid=avoid,
+            temperature=_either(request.temperature, temperature),
             top_k=_either(request.top_k, defaults.top_k),
             top_p=_either(request.top_p, defaults.top_p),
             min_p=_either(request.min_p, defaults.min_p),
             repetition_guard=_either(request.repetition_guard, defaults.repetition_guard),
             greedy=request.greedy,
-            lines=None if request.characters is not None else lines,
+            lines=None if request.characters is not None else FORMS.get(form, lines),
             characters=request.characters,
             stop=request.stop,
         )
@@ -289,10 +333,8 @@ class Service:
             self._last_asked = recent
         self._last_asked[member] = now
 
-    def _read_seed(
-        self, typed: str, model: ModelRecord, random_seed: int
-    ) -> tuple[str, str, tuple[str, ...]]:
-        """Return the seed to show, the prompt for the network, and what to tell the reader."""
+    def _read_seed(self, typed: str, model: ModelRecord) -> tuple[str, tuple[str, ...]]:
+        """Return the seed to show, "" if nothing of it is left, and what to tell the reader."""
         notes = []
         seed = _printable(typed).strip()
         if len(seed) > MAX_SEED_CHARACTERS:
@@ -306,11 +348,10 @@ class Service:
                 f"The model does not know {' '.join(prompt.left_out[:20])}; it wrote on without."
             )
         if prompt.text.strip():
-            return seed, prompt.text, tuple(notes)
+            return seed, tuple(notes)
         if seed:
             notes.append("Nothing of the seed is left, so the poem opens at random.")
-        opening = self._poet.opening(model, random_seed)
-        return opening, opening, tuple(notes)
+        return "", tuple(notes)
 
 
 def _check_stops(stops: tuple[str, ...]) -> None:
@@ -319,6 +360,36 @@ def _check_stops(stops: tuple[str, ...]) -> None:
     for stop in stops:
         if not 1 <= len(stop) <= MAX_STOP_CHARACTERS:
             raise BadSetting("stop", stop, f"text of 1 to {MAX_STOP_CHARACTERS} characters")
+
+
+def _check_avoided(request: PoemRequest) -> tuple[str, ...]:
+    """Return the words to avoid in small letters; raise AvoidedSeed where the seed has one."""
+    words = tuple(dict.fromkeys(word.strip().lower() for word in request.avoid))
+    if len(words) > MAX_AVOIDED:
+        raise BadSetting("avoid", f"{len(words)} words", f"at most {MAX_AVOIDED} words")
+    for word in words:
+        if not word.isalpha() or len(word) > MAX_AVOIDED_CHARACTERS:
+            allowed = f"single words of 1 to {MAX_AVOIDED_CHARACTERS} letters"
+            raise BadSetting("avoid", word, allowed)
+    for word in _LETTERS.findall(unicodedata.normalize("NFKC", request.seed).lower()):
+        if word in words:
+            raise AvoidedSeed(word)
+    return words
+
+
+def _form_of(request: PoemRequest, defaults: Defaults) -> str:
+    """Return the form that was asked for; raise BadSetting for one that is not known.
+
+    Whoever asks for a length, a stop or the likeliest letters without a form wants free text.
+    """
+    free = [request.lines, request.characters, request.greedy or None, request.stop or None]
+    if request.form is None:
+        return defaults.form if free == [None] * len(free) else FREE
+    if request.form != FREE and request.form not in FORMS:
+        raise BadSetting("form", request.form, f"one of {', '.join(FORMS)} and {FREE}")
+    if request.form != FREE and free != [None] * len(free):
+        raise BadSetting("form", request.form, f"{FREE} with a length, a stop or greedy writing")
+    return request.form
 
 
 def _either(asked: Value | None, default: Value) -> Value:

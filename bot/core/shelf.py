@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from bot.core.errors import ModelUnusable, ShuttingDown
 from bot.core.records import ModelRecord
-from model import Engine, ModelError, Vocabulary, load_model
+from model import Engine, ModelError, Verse, Vocabulary, load_model
 
 
 @dataclass(eq=False, slots=True)
@@ -29,7 +29,12 @@ class Loaded:
     vocabulary: Vocabulary
     openings: tuple[str, ...]
     engine: Engine
+    verse: Verse | None  # None: the model writes free text alone
     poems: int = 0  # accepted and not ended
+
+    def fold(self, text: str) -> str:
+        """Put a text onto the model's alphabet."""
+        return self.vocabulary.fold(text).text
 
 
 def give_heap_back() -> None:
@@ -57,6 +62,11 @@ class Shelf:
 
     def __getitem__(self, sha256: str) -> Loaded:
         return self._loaded[sha256]
+
+    def find(self, sha256: str) -> Loaded | None:
+        """Return a model in memory, be it on its way out."""
+        retired = (loaded for loaded in self._retired if loaded.record.sha256 == sha256)
+        return self._loaded.get(sha256) or next(retired, None)
 
     def __len__(self) -> int:
         """How many models hold memory."""
@@ -151,4 +161,4 @@ def _load(record: ModelRecord, max_rows: int) -> Loaded:
     if model.sha256 != record.sha256:
         raise ModelUnusable(record.name, "Its file was replaced just now. Ask again.")
     engine = Engine(model, max_rows=max_rows)
-    return Loaded(record, model.vocabulary, model.card.openings, engine)
+    return Loaded(record, model.vocabulary, model.card.openings, engine, engine.verse)

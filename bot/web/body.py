@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from bot.core.records import (
+    FORMS,
+    FREE,
+    MAX_AVOIDED,
     MAX_SEED_CHARACTERS,
     MAX_STOP_CHARACTERS,
     MAX_STOPS,
@@ -38,6 +41,8 @@ class PoemBody(BaseModel):
     repetition_guard: int | None = None
     greedy: bool = False
     stop: list[str] = []
+    form: str | None = None
+    avoid: list[str] = []
     random_seed: int | None = None
 
     @classmethod
@@ -49,7 +54,10 @@ class PoemBody(BaseModel):
             raise _refusal(error.errors(include_url=False)[0]) from error
 
     def request(self, asker: Asker) -> PoemRequest:
-        return PoemRequest(asker=asker, **{**self.model_dump(), "stop": tuple(self.stop)})
+        return PoemRequest(
+            asker=asker,
+            **{**self.model_dump(), "stop": tuple(self.stop), "avoid": tuple(self.avoid)},
+        )
 
 
 def permanent_query(body: PoemBody, writing: Writing) -> str:
@@ -64,7 +72,8 @@ def permanent_query(body: PoemBody, writing: Writing) -> str:
         "model": writing.model.sha256[:MODEL_DIGITS],
         "seed": writing.seed if is_cut else body.seed,
         "random_seed": writing.random_seed,
-        "lines": settings.lines,
+        "form": settings.form,
+        "lines": settings.lines if settings.form == FREE else None,
         "characters": settings.characters,
         "temperature": settings.temperature,
         "top_k": settings.top_k,
@@ -73,6 +82,7 @@ def permanent_query(body: PoemBody, writing: Writing) -> str:
         "repetition_guard": settings.repetition_guard,
         "greedy": "true" if settings.greedy else None,
         "stop": settings.stop,
+        "avoid": settings.avoid,
     }
     known = {name: value for name, value in values.items() if value is not None}
     return "?" + urlencode(known, doseq=True)
@@ -100,6 +110,10 @@ def _allowed(key: str) -> str:
             return "a model's name or hash, of at most 100 characters"
         case "stop":
             return f"a list of at most {MAX_STOPS} texts of 1 to {MAX_STOP_CHARACTERS} characters"
+        case "form":
+            return f"one of {', '.join(FORMS)} and {FREE}"
+        case "avoid":
+            return f"a list of at most {MAX_AVOIDED} words"
         case "greedy":
             return "true or false"
         case "temperature" | "top_p" | "min_p":

@@ -13,7 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.kernel.arithmetic import Arithmetic
+from model.kernel.avoidance import is_avoided, spell
 from model.kernel.compilation import entry, inner
+from model.kernel.grams import GRAM, MAX_HITS, is_of_book, note
+from model.kernel.guide import (
+    DONE,
+    NEWLINE,
+    NO_ROW,
+    SPACE,
+    Guide,
+    Walk,
+    allow,
+    cost,
+    favour,
+    restrict,
+    take,
+)
 from model.kernel.sampling import (
     by_likelihood,
     draw,
@@ -56,6 +71,11 @@ class Rows(NamedTuple):
     history: NDArray[np.uint16]  # (N, 2 × GUARD_WINDOW), the ids that the guard looks back on
     runs: NDArray[np.int16]  # (N, GUARD_WINDOW + 1)
     length: NDArray[np.int64]  # (N,) of the history
+    ring: NDArray[np.uint64]  # (N, RING), see model.kernel.grams
+    ring_state: NDArray[np.int64]  # (N, 3)
+    word: NDArray[np.uint64]  # (N,), and so on: see model.kernel.avoidance
+    avoided: NDArray[np.uint64]  # (N, MAX_AVOIDED)
+    avoided_count: NDArray[np.int64]
 
 
 class Scratch(NamedTuple):
@@ -71,6 +91,18 @@ class Scratch(NamedTuple):
     logits: Floats  # (M, V)
     weights: NDArray[np.float64]  # (V,)
     order: NDArray[np.int64]  # (V,)
+    allowed: NDArray[np.bool_]  # (V,)
+
+
+class Rules(NamedTuple):
+    """What limits the choice besides a row's own settings."""
+
+    guide: Guide
+    grams: NDArray[np.uint32]  # hashes of what must not be repeated, sorted
+    letters: NDArray[np.int64]  # (V,), see model.kernel.avoidance
+
+
+NOTHING = -1  # in `out`, of a guided row whose line has ended
 
 
 @entry
@@ -78,6 +110,8 @@ def write(
     arithmetic: Arithmetic,
     weights: Weights,
     rows: Rows,
+    walk: Walk,
+    rules: Rules,
     scratch: Scratch,
     out: NDArray[np.int64],
 ) -> None:
@@ -85,7 +119,12 @@ def write(
     for character in range(out.shape[1]):
         _step(arithmetic, weights, rows, scratch, out.shape[0])
         for row in range(out.shape[0]):
-            out[row, character] = _choose(rows, scratch, row)
+            if walk.slot[row] == NO_ROW:
+                out[row, character] = _choose(rows, walk, rules, scratch, row)
+            elif walk.phase[row] == DONE:
+                out[row, character] = NOTHING
+            else:
+                out[row, character] = _choose(rows, walk, rules, scratch, row)
 
 
 @entry
@@ -93,6 +132,7 @@ def read(
     arithmetic: Arithmetic,
     weights: Weights,
     rows: Rows,
+    rules: Rules,
     scratch: Scratch,
     row: int,
     ids: NDArray[np.int64],
@@ -142,9 +182,23 @@ def read(
             _pass_on(weights, scratch, layer, t, scratch.tape[t])
     if predict:
         _head(arithmetic, weights, scratch.tape, scratch, len(ids))
+    for id_ in ids:
+        _note(rows, rules, row, id_)
+
+
+@inner
+def _note(rows: Rows, rules: Rules, row: int, id_: int) -> None:
+    """Let a row remember what it has read or written, as far as that is looked back on."""
     if rows.guard[row] > 0:
-        for id_ in ids:
-            note_repetition(rows.history[row], rows.runs[row], rows.length, row, id_)
+        note_repetition(rows.history[row], rows.runs[row], rows.length, row, id_)
+    if len(rules.grams):
+        note(id_, _is_space(rules, id_), rows.ring[row], rows.ring_state[row], rules.grams)
+    spell(rules.letters[id_], rows.word, row)
+
+
+@inner
+def _is_space(rules: Rules, id_: int) -> bool:
+    return bool(rules.guide.kinds[id_] == SPACE or rules.guide.kinds[id_] == NEWLINE)
 
 
 @inner
@@ -254,29 +308,84 @@ def multiply(
 
 
 @inner
-def _choose(rows: Rows, scratch: Scratch, row: int) -> int:
-    """Choose the next id of `row` from its logits and remember it."""
-    logits, chances = scratch.logits[row], scratch.weights
-    guarded = rows.guard[row] > 0
-    if guarded:
+def _choose(rows: Rows, walk: Walk, rules: Rules, scratch: Scratch, row: int) -> int:
+    """Choose the next id of `row` from its logits and remember it; NOTHING in a dead end."""
+    logits, guide = scratch.logits[row], rules.guide
+    guided = walk.slot[row] != NO_ROW
+    if rows.guard[row] > 0:
         history, runs, length = rows.history[row], rows.runs[row], rows.length[row]
         guard_repetition(logits, history, runs, length, rows.guard[row])
+    if guided:
+        allow(guide, walk, row, scratch.allowed)
     chance = uniform(rows.random, row)
-    if rows.greedy[row]:
-        chosen = greedy(logits)
-    else:
-        temperature(logits, rows.temperature[row], chances)
-        k, size = rows.top_k[row], len(logits)
-        if 0 < k < size or rows.top_p[row] < 1.0:
-            by_likelihood(chances, scratch.order)
-            if 0 < k < size:
-                top_k(chances, scratch.order, k)
-            if rows.top_p[row] < 1.0:
-                top_p(chances, scratch.order, rows.top_p[row])
-        if rows.min_p[row] > 0.0:
-            min_p(chances, rows.min_p[row])
-        chosen = draw(chances, chance)
-    if guarded:
-        note_repetition(rows.history[row], rows.runs[row], rows.length, row, chosen)
+    before = walk.weight[row]
+    while True:
+        chosen = _draw(rows, walk, guide, scratch, row, chance, guided)
+        if chosen == NOTHING:
+            return NOTHING
+        if not _is_forbidden(rows, rules, row, chosen):
+            break
+        logits[chosen] = -np.inf
+        walk.weight[row] = before
+    if guided:
+        walk.nats[row] += cost(logits, chosen)
+        take(guide, walk, row, chosen)
+    _note(rows, rules, row, chosen)
+    if guided and rows.ring_state[row, 2] > 0:
+        walk.copied[row] = max(walk.copied[row], GRAM - 1 + rows.ring_state[row, 2])
     rows.next_id[row] = chosen
     return chosen
+
+
+@inner
+def _is_forbidden(rows: Rows, rules: Rules, row: int, id_: int) -> bool:
+    """Whether `id_` would complete a run of the book, or a word to avoid."""
+    ring, state = rows.ring[row], rows.ring_state[row]
+    is_space = _is_space(rules, id_)
+    goes_on = state[2] >= MAX_HITS and not (is_space and state[1] == 1)
+    if goes_on and is_of_book(id_, is_space, ring, state, rules.grams):
+        return True
+    letter, count = rules.letters[id_], rows.avoided_count[row]
+    return bool(is_avoided(letter, rows.word[row], rows.avoided[row], count))
+
+
+@inner
+def _draw(
+    rows: Rows,
+    walk: Walk,
+    guide: Guide,
+    scratch: Scratch,
+    row: int,
+    chance: float,
+    guided: bool,
+) -> int:
+    """Draw an id as the row's settings have it, from what its guide allows if it has one."""
+    logits, chances = scratch.logits[row], scratch.weights
+    if rows.greedy[row] and not guided:
+        return greedy(logits)
+    temperature(logits, rows.temperature[row], chances)
+    if guided and not restrict(scratch.allowed, chances, walk, row):
+        return NOTHING
+    if guided and rows.greedy[row]:
+        return _heaviest(chances)
+    k, size = rows.top_k[row], len(logits)
+    if 0 < k < size or rows.top_p[row] < 1.0:
+        by_likelihood(chances, scratch.order)
+        if 0 < k < size:
+            top_k(chances, scratch.order, k)
+        if rows.top_p[row] < 1.0:
+            top_p(chances, scratch.order, rows.top_p[row])
+    if rows.min_p[row] > 0.0:
+        min_p(chances, rows.min_p[row] * chances[_heaviest(chances)])
+    if guided:
+        favour(guide, walk, row, chances)
+    return draw(chances, chance)
+
+
+@inner
+def _heaviest(chances: NDArray[np.float64]) -> int:
+    best = 0
+    for id_ in range(1, len(chances)):
+        if chances[id_] > chances[best]:
+            best = id_
+    return best

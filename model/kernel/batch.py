@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.config import SamplingConfig
-from model.kernel.advance import CHUNK, Rows, Scratch, read, write
+from model.kernel.advance import CHUNK, Rows, Rules, Scratch, read, write
 from model.kernel.arithmetic import Arithmetic
+from model.kernel.avoidance import MAX_AVOIDED, hash_of, letters_of, spell
+from model.kernel.grams import RING
+from model.kernel.guide import (
+    IN_WORD,
+    MAX_OWN,
+    MAX_PHRASES,
+    NO_ROW,
+    OTHER,
+    Guide,
+    Lines,
+    Trie,
+    Walk,
+    kind_of,
+)
 from model.kernel.sampling import GUARD_WINDOW
 from model.kernel.vectors import BLOCK, LANES
 from model.kernel.weights import Floats, Weights, aligned
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is asked of a line of verse; see `model.kernel.guide.Lines`."""
+
+    syllables: int
+    may_go_on: int
+    metre: int
+    owes: bool
+    closes: bool
+    favour: float
+    own: Trie  # the poem's own words
+    phrases: Sequence[int]
+    # where its rows stand at first
+    begun: int = 1  # bits: numbers of syllables that it has
+    phase: int = IN_WORD
+    may_end: bool = False
+    words: tuple[int, int] = (0, 0)
 
 
 class Batch:
@@ -23,10 +57,37 @@ class Batch:
     `read` compute without Python's lock.
     """
 
-    def __init__(self, weights: Weights, max_rows: int, arithmetic: Arithmetic) -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        max_rows: int,
+        arithmetic: Arithmetic,
+        *,
+        characters: str = "",
+        grams: NDArray[np.uint32] | None = None,
+        trie: Trie | None = None,
+        slots: int = 1,
+    ) -> None:
+        """Make room for `max_rows` rows, of which up to `slots` groups may write verse.
+
+        `characters` is the alphabet, without which nothing is known of words and lines; `grams`
+        are hashes of runs that must not come, `trie` the words that guided rows may write.
+        """
         self._arithmetic = arithmetic
         self._weights = weights
         self._rows = _make_rows(weights, max_rows + 1)
+        self._walk = _make_walk(max_rows + 1)
+        size = weights.vocabulary_size
+        self._rules = Rules(
+            Guide(
+                trie=trie or _empty_trie(),
+                own=_make_own(slots),
+                lines=_make_lines(slots),
+                kinds=np.array([kind_of(c) for c in characters] or [OTHER] * size, np.int64),
+            ),
+            grams=np.empty(0, np.uint32) if grams is None else grams,
+            letters=letters_of(characters) if characters else np.zeros(size, np.int64),
+        )
         self._scratch = _make_scratch(weights, max(max_rows + 1, CHUNK))
         self._reader = max_rows  # its place
         self._size = 0
@@ -35,8 +96,13 @@ class Batch:
         """How many rows write."""
         return self._size
 
-    def begin(self, sampling: SamplingConfig, random_seed: int) -> None:
-        """Let the row that reads begin anew, with nothing read."""
+    def begin(
+        self, sampling: SamplingConfig, random_seed: int, avoided: Collection[str] = ()
+    ) -> None:
+        """Let the row that reads begin anew, with nothing read.
+
+        Up to MAX_AVOIDED words of letters, `avoided`, it will not write.
+        """
         rows, row = self._rows, self._reader
         rows.x[:, row] = 128  # a hidden value of 0
         rows.cell[:, row] = 0.0
@@ -49,6 +115,11 @@ class Batch:
         rows.guard[row] = sampling.repetition_guard
         rows.length[row] = 0
         rows.runs[row] = 0
+        rows.ring_state[row] = 0
+        spell(0, rows.word, row)
+        rows.avoided_count[row] = len(avoided)
+        rows.avoided[row, : len(avoided)] = [hash_of(word) for word in sorted(avoided)]
+        self._walk.slot[row] = NO_ROW
 
     def read(self, ids: Sequence[int]) -> None:
         """Let the row that reads read `ids`, of any number."""
@@ -69,6 +140,81 @@ class Batch:
         self._move(self._reader, self._size)
         self._size += 1
 
+    def save(self) -> Memory:
+        """Return what the row that reads remembers."""
+        return Memory(
+            {
+                name: getattr(self._rows, name)[:, self._reader].copy()
+                if name in ("x", "cell")
+                else getattr(self._rows, name)[self._reader].copy()
+                for name in Rows._fields
+            }
+        )
+
+    def load(self, memory: Memory) -> None:
+        """Let the row that reads remember what was saved."""
+        for name, value in memory.values.items():
+            values = getattr(self._rows, name)
+            if name in ("x", "cell"):
+                values[:, self._reader] = value
+            else:
+                values[self._reader] = value
+
+    def ask(self, slot: int, line: Line) -> None:
+        """Say what the rows of `slot` are to write from now on."""
+        lines, own = self._rules.guide.lines, self._rules.guide.own
+        for name in ("syllables", "may_go_on", "metre", "owes", "closes", "favour"):
+            getattr(lines, name)[slot] = getattr(line, name)
+        phrases = line.phrases[-MAX_PHRASES:]
+        lines.phrases[slot, : len(phrases)] = phrases
+        lines.phrase_count[slot] = len(phrases)
+        for name in Trie._fields:
+            part = getattr(line.own, name)
+            getattr(own, name)[slot, : len(part)] = part
+
+    def spread(self, slot: int, line: Line, next_id: int, randoms: NDArray[np.uint64]) -> None:
+        """Let copies of the row that reads write the line of `slot` from place n on, a row for
+        each of `randoms`; they read `next_id` first.
+        """
+        walk, row = self._walk, self._reader
+        self._rows.next_id[row] = next_id
+        walk.slot[row] = slot
+        walk.phase[row] = line.phase
+        walk.node[row] = walk.own[row] = 0
+        walk.syllables[row] = line.begun
+        walk.may_end[row] = line.may_end
+        walk.words[row] = line.words
+        walk.weight[row] = walk.nats[row] = 0.0
+        walk.copied[row] = 0
+        walk.favoured[row] = 0.0
+        places = np.arange(self._size, self._size + len(randoms))
+        self._copy(np.full(len(places), row), places)
+        self._rows.random[places] = randoms
+        self._size += len(places)
+
+    def weights(self, places: Sequence[int]) -> NDArray[np.float64]:
+        """Return the log weights of guided rows."""
+        return self._walk.weight[list(places)]
+
+    def outcome(self, place: int) -> tuple[float, int]:
+        """Return what the line of a guided row has cost the network, in nats, and how long its
+        longest run of the book is, in characters; 0 for a short one.
+        """
+        return float(self._walk.nats[place]), int(self._walk.copied[place])
+
+    def reweigh(
+        self,
+        places: Sequence[int],
+        sources: Sequence[int],
+        weight: float,
+        randoms: NDArray[np.uint64],
+    ) -> None:
+        """Put copies of the rows `sources` at `places`, all of one log weight."""
+        where = np.asarray(places)
+        self._copy(np.asarray(sources), where)
+        self._walk.weight[where] = weight
+        self._rows.random[where] = randoms
+
     def leave(self, place: int) -> None:
         """Take a row away; the last row takes its place."""
         self._size -= 1
@@ -78,21 +224,41 @@ class Batch:
     def write(self, count: int) -> list[list[int]]:
         """Return the next `count` ids of every row."""
         out = np.empty((self._size, count), np.int64)
-        write(self._arithmetic, self._weights, self._rows, self._scratch, out)
+        write(
+            self._arithmetic,
+            self._weights,
+            self._rows,
+            self._walk,
+            self._rules,
+            self._scratch,
+            out,
+        )
         ids: list[list[int]] = out.tolist()
         return ids
 
     def _read(self, ids: NDArray[np.int64], *, predict: bool) -> None:
         row = self._reader
-        read(self._arithmetic, self._weights, self._rows, self._scratch, row, ids, predict)
+        rules, scratch = self._rules, self._scratch
+        read(self._arithmetic, self._weights, self._rows, rules, scratch, row, ids, predict)
 
     def _move(self, source: int, target: int) -> None:
-        for name in Rows._fields:
-            values = getattr(self._rows, name)
-            if name in ("x", "cell"):
-                values[:, target] = values[:, source]
-            else:
-                values[target] = values[source]
+        self._copy(np.array([source]), np.array([target]))
+
+    def _copy(self, sources: NDArray[np.int64], targets: NDArray[np.int64]) -> None:
+        for part in (self._rows, self._walk):
+            for name in part._fields:
+                values = getattr(part, name)
+                if name in ("x", "cell"):
+                    values[:, targets] = values[:, sources]
+                else:
+                    values[targets] = values[sources]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a row remembers, out of the batch."""
+
+    values: Mapping[str, NDArray[np.generic]]
 
 
 def _chunks(ids: Sequence[int]) -> list[NDArray[np.int64]]:
@@ -118,6 +284,57 @@ def _make_rows(weights: Weights, count: int) -> Rows:
         history=np.zeros((count, 2 * GUARD_WINDOW), np.uint16),
         runs=np.zeros((count, GUARD_WINDOW + 1), np.int16),
         length=np.zeros(count, np.int64),
+        ring=np.zeros((count, RING), np.uint64),
+        ring_state=np.zeros((count, 3), np.int64),
+        word=np.zeros(count, np.uint64),
+        avoided=np.zeros((count, MAX_AVOIDED), np.uint64),
+        avoided_count=np.zeros(count, np.int64),
+    )
+
+
+def _make_walk(count: int) -> Walk:
+    return Walk(
+        slot=np.full(count, NO_ROW, np.int64),
+        phase=np.zeros(count, np.int64),
+        node=np.zeros(count, np.int64),
+        own=np.zeros(count, np.int64),
+        syllables=np.ones(count, np.int64),
+        may_end=np.zeros(count, np.bool_),
+        words=np.zeros((count, 2), np.int64),
+        weight=np.zeros(count, np.float64),
+        nats=np.zeros(count, np.float64),
+        favoured=np.zeros(count, np.float64),
+        copied=np.zeros(count, np.int64),
+    )
+
+
+def _empty_trie() -> Trie:
+    one = np.zeros(1, np.int32)
+    return Trie(np.ones(2, np.int32), one, one, one, one, one, one)
+
+
+def _make_own(slots: int) -> Trie:
+    def masks(size: int) -> NDArray[np.int32]:
+        return np.zeros((slots, size), np.int32)
+
+    first = masks(MAX_OWN + 1)
+    first[:] = 1
+    return Trie(first, *(masks(MAX_OWN) for _ in Trie._fields[1:]))
+
+
+def _make_lines(slots: int) -> Lines:
+    def numbers(*shape: int) -> NDArray[np.int64]:
+        return np.zeros((slots, *shape), np.int64)
+
+    return Lines(
+        syllables=numbers(),
+        may_go_on=numbers(),
+        metre=numbers(),
+        owes=np.zeros(slots, np.bool_),
+        closes=np.zeros(slots, np.bool_),
+        favour=np.ones(slots, np.float64),
+        phrases=numbers(MAX_PHRASES),
+        phrase_count=numbers(),
     )
 
 
@@ -135,4 +352,5 @@ def _make_scratch(weights: Weights, count: int) -> Scratch:
         logits=aligned((count, size), np.float32),
         weights=np.zeros(size, np.float64),
         order=np.zeros(size, np.int64),
+        allowed=np.zeros(size, np.bool_),
     )

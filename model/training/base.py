@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from model.capitals import names
 from model.training.recipes import Recipe
+from model.verse.lexicon import MIN_COUNT, Lexicon, make_lexicon
 
 MIN_LETTERS = 16  # of a line that proves a common origin; shorter ones are common property
 # Characters that a book of English may have although the base's text does not.
@@ -61,6 +63,21 @@ def base_text(texts: Iterable[str], unseen: Iterable[str]) -> str:
         if not any(_key(line) in known for line in passage.split("\n"))
     ]
     return "\n\n".join([*kept, WIDE]) + "\n\n"
+
+
+def base_lexicon(text: str, sources: Iterable[str]) -> Lexicon:
+    """Return the words of the base's text that other books may borrow.
+
+    Neither slips of the pen nor names, as the `sources` write them with a capital.
+    """
+    people = {name.lower() for source in sources for name in names(source)}
+    return Lexicon(
+        tuple(
+            entry
+            for entry in make_lexicon(text).entries
+            if entry.count >= MIN_COUNT and entry.word not in people
+        )
+    )
 
 
 def _passages(text: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ import torch
 from model.book import Book, openings
 from model.capitals import names
 from model.checkpoint import Card, Model, load_model, save_model
+from model.config import NetworkConfig, Tensors
 from model.errors import ResumeMismatch, SettingError
 from model.training.folder import TrainingFolder
 from model.training.loop import EpochEnd, Training
@@ -19,6 +20,7 @@ from model.training.network import network_of, tensors_of
 from model.training.processor import choose_threads
 from model.training.recipes import Recipe, Wishes, adapt_recipe
 from model.training.resume import load_training, restore, save_training
+from model.training.words import Words, book_grams, collect_words
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Keeper:
     folder: TrainingFolder
     book: Book
     training: Training
+    words: Words
 
     @classmethod
     def begin(
@@ -56,7 +59,10 @@ class Keeper:
             training.use_precision("float32")
         if device.type == "cpu":
             training.use_threads(choose_threads(training.rehearse, torch.get_num_threads()))
-        return cls(folder, book, training)
+        words = collect_words(
+            training.text, training.ids, training.vocabulary, start.lexicon if start else None
+        )
+        return cls(folder, book, training, words)
 
     @classmethod
     def resume(
@@ -92,11 +98,12 @@ class Keeper:
             seconds_limit=None if seconds is None else saved.standing.seconds + seconds,
         )
         restore(training, saved)
-        return cls(folder, book, training)
+        words = Words(saved.lexicon, book_grams(training.ids, training.vocabulary))
+        return cls(folder, book, training, words)
 
     def save_standing(self) -> None:
         """Write what --resume goes on from."""
-        save_training(self.folder.resume, self.training, self.book.sha256)
+        save_training(self.folder.resume, self.training, self.book.sha256, self.words.lexicon)
 
     def end_epoch(self, end: EpochEnd) -> Path | None:
         """Keep an improvement and the standing; return the path of the checkpoint, if any."""
@@ -128,13 +135,24 @@ class Keeper:
             "history": self.training.standing.history,
         }
         card = best.card.model_copy(update=figures)
-        save_model(self.folder.model, best.network, best.tensors, best.vocabulary, card)
+        self._save_file(self.folder.model, best.network, best.tensors, card)
         return load_model(self.folder.model)
 
     def _save(self, path: Path, loss: float) -> None:
-        training = self.training
-        network = training.averaged
-        save_model(path, network.config, tensors_of(network), training.vocabulary, self._card(loss))
+        network = self.training.averaged
+        self._save_file(path, network.config, tensors_of(network), self._card(loss))
+
+    def _save_file(self, path: Path, network: NetworkConfig, tensors: Tensors, card: Card) -> None:
+        words = self.words
+        save_model(
+            path,
+            network,
+            tensors,
+            self.training.vocabulary,
+            card,
+            lexicon=words.lexicon,
+            grams=words.grams,
+        )
 
     def _card(self, loss: float) -> Card:
         standing, text = self.training.standing, self.training.text

@@ -27,6 +27,7 @@ from model.errors import (
 )
 from model.training.loop import Standing, Training
 from model.training.network import State
+from model.verse import Lexicon
 
 FORMAT_VERSION = 1
 METADATA_KEY = "sonneteer-training"
@@ -36,6 +37,7 @@ class _Contents(Settings):
     format_version: int = Field(default=FORMAT_VERSION, ge=1)
     book_sha256: str
     standing: Standing
+    lexicon: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,21 @@ class Saved:
     book_sha256: str
     standing: Standing
     tensors: dict[str, Tensor]
+    lexicon: Lexicon
 
 
-def save_training(path: Path, training: Training, book_sha256: str) -> None:
-    """Write where `training` stands; raise CheckpointUnwritable, the earlier file intact."""
-    contents = _Contents(book_sha256=book_sha256, standing=training.standing)
+def save_training(
+    path: Path, training: Training, book_sha256: str, lexicon: Lexicon | None = None
+) -> None:
+    """Write where `training` stands, and the words that its model is to have.
+
+    Raises CheckpointUnwritable, the earlier file intact.
+    """
+    contents = _Contents(
+        book_sha256=book_sha256,
+        standing=training.standing,
+        lexicon=lexicon.write() if lexicon else "",
+    )
     metadata = {METADATA_KEY: contents.model_dump_json()}
     write_atomically(path, safetensors.torch.save(_tensors(training), metadata))
 
@@ -70,11 +82,12 @@ def load_training(path: Path) -> Saved:
         if version > FORMAT_VERSION:
             raise CheckpointVersion(path, version, FORMAT_VERSION)
         contents = _Contents.model_validate_json(metadata[METADATA_KEY])
+        lexicon = Lexicon.read(contents.lexicon)
     except (SafetensorError, OSError) as error:
         raise CheckpointTruncated(path, str(error)) from error
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointForeign(path, "it does not say where a training stood") from error
-    return Saved(path, contents.book_sha256, contents.standing, tensors)
+    return Saved(path, contents.book_sha256, contents.standing, tensors, lexicon)
 
 
 def restore(training: Training, saved: Saved) -> None:

@@ -185,7 +185,9 @@ def test_with_an_unknown_default_models_can_be_listed_and_named(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGPIPE")
-@pytest.mark.parametrize("command", [("models",), ("write", "a", "--chars", "99"), ("console",)])
+@pytest.mark.parametrize(
+    "command", [("models",), ("write", "a", "--chars", "99"), ("console", "--lines", "3")]
+)
 def test_a_reader_who_has_gone_is_no_error(config: Path, command: tuple[str, ...]) -> None:
     """`python -m bot models | head` could end with a complaint of Python's."""
     reading, writing = os.pipe()

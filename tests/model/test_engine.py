@@ -1,5 +1,5 @@
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -32,7 +32,7 @@ class Reciter:
         self.openings: list[str] = []  # what each row has read, in the order of beginning
         self.next_ids: list[int] = []
 
-    def begin(self, sampling: SamplingConfig, random_seed: int) -> None:
+    def begin(self, sampling: SamplingConfig, random_seed: int, avoided: Collection[str]) -> None:
         self.openings.append("")
 
     def read(self, ids: Sequence[int]) -> None:

@@ -19,7 +19,7 @@ from bot.core.errors import (
     UnknownModel,
 )
 from bot.core.metrics import Metrics
-from bot.core.records import RANGES, Asker, Defaults, Ending, ModelRecord, Poem, PoemRequest
+from bot.core.records import FREE, RANGES, Asker, Defaults, Ending, ModelRecord, Poem, PoemRequest
 from bot.core.service import Service
 from tests.fakes import SEA_SONGS, SONNETS, VERSE, Clock, FakeLibrary, FakePoet, fake_service
 from tests.patience import HANG_SECONDS
@@ -100,7 +100,9 @@ async def test_who_goes_before_the_poem_has_begun_is_counted(
 
 async def test_defaults_fill_in_what_nobody_asked_for() -> None:
     poet = FakePoet()
-    await write(fake_service(poet, defaults=Defaults(lines=6, temperature=0.9, min_p=0.1)))
+    await write(
+        fake_service(poet, defaults=Defaults(form=FREE, lines=6, temperature=0.9, min_p=0.1))
+    )
     (order,) = poet.orders
     assert order.model == SONNETS
     assert order.random_seed == 7
@@ -270,7 +272,7 @@ async def test_a_model_whose_file_was_replaced_before_it_was_loaded_is_looked_fo
 
     newer = replace(SONNETS, sha256="c3" * 32)
     library = FakeLibrary()
-    service = Service(library, Replaced(), Metrics())
+    service = Service(library, Replaced(), Metrics(), defaults=Defaults(form=FREE))
     assert (await write(service)).model_sha256 == newer.sha256
 
 

@@ -47,6 +47,7 @@ async def test_every_setting_reaches_the_poet(serve: Serve) -> None:
         "repetition_guard": 20,
         "greedy": True,
         "stop": ["The End", "\n\n"],
+        "avoid": ["Sand"],
         "random_seed": 2**53 - 1,
     }
     status, poem = await post(await serve(fake_service(poet)), asked)
@@ -64,6 +65,8 @@ async def test_every_setting_reaches_the_poet(serve: Serve) -> None:
         "characters": 300,
         "repetition_guard": 20,
         "stop": ["The End", "\n\n"],
+        "form": "free",
+        "avoid": ["sand"],
     }
 
 
@@ -92,7 +95,7 @@ async def test_the_permanent_link_leaves_no_setting_open(serve: Serve) -> None:
     async with client.post("/api/poems", json=asked, headers=STREAM) as response:
         start = (await events_of(response))[0][1]
     assert start["link"] == (
-        "?model=a1a1a1a1a1a1&seed=%C3%89t%C3%A9+%26+%3Cb%3E&random_seed=7&lines=14"
+        "?model=a1a1a1a1a1a1&seed=%C3%89t%C3%A9+%26+%3Cb%3E&random_seed=7&form=free&lines=14"
         "&temperature=0.75&top_k=0&top_p=1.0&min_p=0.05&repetition_guard=12"
     )
 

@@ -1,0 +1,44 @@
+"""What of a book its model keeps beside the weights: the words of its verse, hashes of its runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch import Tensor
+
+from model.checkpoint import Grams, no_grams
+from model.kernel.grams import grams_of
+from model.verse import Lexicon, NoVerse, make_lexicon
+from model.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Words:
+    """Of one book."""
+
+    lexicon: Lexicon = field(default_factory=Lexicon)  # empty: its model writes free text alone
+    grams: Grams = field(default_factory=no_grams)
+    note: str = ""  # why there is no verse, for whoever trains
+
+
+def collect_words(
+    text: str, ids: Tensor, vocabulary: Vocabulary, elsewhere: Lexicon | None
+) -> Words:
+    """Return what to keep of a book, `text` or its `ids` (C,), as the network reads it.
+
+    `elsewhere` has words that the book may lack: the base model's.
+    """
+    grams = book_grams(ids, vocabulary)
+    if text != text.lower():
+        return Words(grams=grams, note="A model that tells capitals apart writes free text alone.")
+    try:
+        return Words(make_lexicon(text, elsewhere), grams)
+    except NoVerse as reason:
+        return Words(grams=grams, note=str(reason))
+
+
+def book_grams(ids: Tensor, vocabulary: Vocabulary) -> Grams:
+    """Return the hashes of the runs of a book; see `model.kernel.grams`."""
+    spaces = np.array([character.isspace() for character in vocabulary.characters])
+    return grams_of(ids.cpu().numpy(), spaces)

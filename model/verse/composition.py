@@ -1,0 +1,233 @@
+"""A poem in a form, written line by line: what each line must be, and which of many to keep.
+
+Each line is written by a crowd of particles (sequential Monte Carlo, after Lew et al. 2023 and
+Loula et al. 2025): rows of the batch that keep within the form by masks, and are resampled by the
+share of probability that the masks have left them. Of the lines that come out one is chosen, by
+likelihood up to that of the book itself, against repetition, for closeness to the seed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.kernel.batch import Line
+from model.kernel.guide import AFTER_PAUSE, AFTER_STOP, AFTER_WORD, FALLING, FREE, IN_WORD, RISING
+from model.verse.forms import Form
+from model.verse.seed import Opening
+from model.verse.trie import Part, build_trie, mask_inside, mask_last
+from model.verse.verse import Verse, phrase_of
+from model.verse.words import is_content, words_of
+
+PARTICLES = 32
+MAX_ATTEMPTS = 12  # at one line, each with other chances
+FAVOUR = 8.0  # how many times likelier each letter of a word of the seed is made
+# The weights of a choice, in nats per line of forty characters; found by reading, see
+# docs/decisions.md.
+LINE_CHARACTERS = 40
+HUMAN_SHARE = 0.65  # of the book's own loss; a line likelier than that is no better for it
+REPEATED, SMALL_REPEATED, SAME_BEGINNING, ECHO, SAME_RHYME = 3.0, 1.0, 1.5, 4.0, 30.0
+WORDS_PER_LINE, EACH_WORD_OFF = 8.0, 2.5
+FAIR_COPY, COPIED = 14, 2.5  # characters of the book in a row, and what each one more costs
+ANSWERS_WANTED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A line as a particle wrote it, without its beginning if that was given."""
+
+    text: str
+    nats: float
+    copied: int = 0  # characters of the longest run of the book in it; 0 for a short one
+
+
+@dataclass(eq=False, slots=True)
+class Composition:
+    """The state of one poem; who writes it asks for `task`, and then tells what came of it."""
+
+    verse: Verse
+    form: Form
+    opening: Opening  # the seed, laid out
+    random_seed: int
+    avoided: frozenset[str]
+    lines: list[str] = field(default_factory=list)  # as far as they are decided
+    attempt: int = 0
+    restarts: int = 0  # lines for which every particle came to nothing
+    _draws: int = 0
+    _own_numbers: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.lines = list(self.opening.lines)
+
+    @property
+    def beginning(self) -> str:
+        """What of the line under way is given: the end of the seed, or nothing."""
+        return self.opening.rest if len(self.lines) == len(self.opening.lines) else ""
+
+    @property
+    def is_complete(self) -> bool:
+        return len(self.lines) >= len(self.form)
+
+    @property
+    def is_stuck(self) -> bool:
+        return self.attempt >= MAX_ATTEMPTS
+
+    def randoms(self, count: int) -> NDArray[np.uint64]:
+        """Return `count` numbers to begin random streams with, none twice."""
+        self._draws += 1
+        generator = np.random.Generator(np.random.PCG64([self.random_seed, self._draws]))
+        return generator.integers(0, 2**64, count, dtype=np.uint64)
+
+    def task(self) -> Line:
+        """Return what the particles of the next line are to do."""
+        number = len(self.lines)
+        whole = self.form.syllables[number]
+        metre = {"": FREE, "-+": RISING, "+-": FALLING}[self.form.stress]
+        owed = self._owed(number)
+        own = self._own_parts(owed, final=not self.form.opens_rhyme(number))
+        shortest = _shortest(part.last for part in own.values()) if owed else 1
+        words = self._words()
+        begun, phase, may_end = self._standing(whole, owed is not None)
+        return Line(
+            syllables=whole,
+            may_go_on=(1 << (whole - shortest + 1)) - 1,
+            metre=metre,
+            owes=owed is not None,
+            closes=number == len(self.form) - 1,
+            favour=FAVOUR if self._answers() < ANSWERS_WANTED and number else 1.0,
+            own=build_trie(own.values(), self.verse.ids),
+            phrases=[
+                phrase_of(*map(self._number, words[n : n + 3])) for n in range(len(words) - 2)
+            ],
+            begun=begun,
+            phase=phase,
+            may_end=may_end,
+            words=self._last_two(words),
+        )
+
+    def choose(self, candidates: Sequence[Candidate]) -> str | None:
+        """Take the best line on and return it; None, and another attempt, where there is none."""
+        scored = [(self._score(c), c.text) for c in dict.fromkeys(candidates)]
+        best = max(scored, default=(-math.inf, ""))
+        if best[0] == -math.inf:
+            self.attempt += 1
+            self.restarts += 1
+            return None
+        self.attempt = 0
+        line = self.beginning + best[1]
+        self.lines.append(line)
+        return line
+
+    # What is owed
+
+    def _owed(self, number: int) -> dict[str, int] | None:
+        """Return the words that may rhyme with the line's partner, with their masks."""
+        partner = self.form.partner(number)
+        if partner is None:
+            return None
+        word = words_of(self.lines[partner])[-1:] or [""]
+        had = {words_of(line)[-1] for line in self.lines if words_of(line)}
+        return self.verse.rhymes_with(word[0], had | self.avoided)
+
+    def _own_parts(self, owed: dict[str, int] | None, *, final: bool) -> dict[str, Part]:
+        parts: dict[str, Part] = {}
+        for word in self.opening.theme.words:
+            if word in self.avoided:
+                continue
+            sayings = self.verse.say(word)
+            last = 0
+            if owed is None and (final or self.verse.has_rhymes(word)):
+                last = mask_last(word, sayings)
+            parts[word] = Part(word, self._number(word), mask_inside(word, sayings), last)
+        for word, mask in (owed or {}).items():
+            inside = parts[word].inside if word in parts else 0
+            parts[word] = Part(word, self._number(word), inside, mask)
+        return parts
+
+    # Where a line begins
+
+    def _standing(self, whole: int, owes: bool) -> tuple[int, int, bool]:
+        """Return the syllables that the line may have, its phase, and whether it may end."""
+        given = self.beginning
+        if not given.strip():
+            return 1, IN_WORD, False
+        begun = self.verse.syllables(words_of(given)) & ((1 << whole + 1) - 1)
+        last = given.rstrip()[-1]
+        phase = AFTER_WORD if last.isalpha() or last == "'" else AFTER_PAUSE
+        if last in ".!?":
+            phase = AFTER_STOP
+        may_end = not owes and bool(begun >> whole & 1)
+        return begun, phase, may_end
+
+    def _words(self) -> list[str]:
+        return words_of("\n".join([*self.lines, self.beginning]))
+
+    def _last_two(self, words: Sequence[str]) -> tuple[int, int]:
+        numbers = [0, 0, *map(self._number, words[-2:])]
+        return numbers[-2], numbers[-1]
+
+    def _number(self, word: str) -> int:
+        """Return a word's number: the lexicon's, or the next one of the poem's own."""
+        known = self.verse.lexicon.numbers.get(word)
+        if known is not None:
+            return known + 1
+        own = self._own_numbers
+        return own.setdefault(word, len(self.verse.lexicon) + 1 + len(own))
+
+    # The choice
+
+    def _score(self, candidate: Candidate) -> float:
+        """Return how good a line is, in nats; -inf for one that must not be."""
+        text = self.beginning + candidate.text
+        words = words_of(text)
+        letters = max(len(candidate.text), 1)
+        if not words or _has_echo(words):
+            return -math.inf
+        per_letter = max(candidate.nats / letters, HUMAN_SHARE * self.verse.human_loss)
+        score = -per_letter * LINE_CHARACTERS
+        score -= COPIED * max(candidate.copied - FAIR_COPY, 0)
+        before = set(words_of("\n".join(self.lines)))
+        contents = [word for word in words if is_content(word)]
+        score -= REPEATED * sum(word in before for word in contents)
+        score -= SMALL_REPEATED * sum(word in before for word in words if not is_content(word))
+        score -= REPEATED * (len(contents) - len(set(contents)))
+        score -= ECHO * sum(a == b for a, b in pairwise(words))
+        firsts = [words_of(line)[:1] for line in self.lines]
+        score -= SAME_BEGINNING * sum(words[:1] == first for first in firsts)
+        number = len(self.lines)
+        if self.form.opens_rhyme(number) and self.form.partner(number) is None:
+            ends = [words_of(line)[-1] for line in self.lines if words_of(line)]
+            score -= SAME_RHYME * any(self.verse.rhymes_at_all(words[-1], end) for end in ends)
+        if self.form.stress:
+            score -= EACH_WORD_OFF * max(abs(len(words) - WORDS_PER_LINE) - 0.5, 0.0)
+        wanted = ANSWERS_WANTED - self._answers()
+        if wanted > 0 and self.lines:
+            theme = self.opening.theme
+            score += theme.weight * min(theme.answers(words, self.verse), wanted)
+        return score
+
+    def _answers(self) -> int:
+        """Return how many words of the poem answer to the seed so far."""
+        theme = self.opening.theme
+        later = self.lines[max(len(self.opening.lines), 1) :]
+        return sum(theme.answers(words_of(line), self.verse) for line in later)
+
+
+def _has_echo(words: Sequence[str]) -> bool:
+    """Whether three words in a row come twice."""
+    phrases = [tuple(words[n : n + 3]) for n in range(len(words) - 2)]
+    return len(set(phrases)) < len(phrases)
+
+
+def _shortest(masks: Iterable[int]) -> int:
+    """Return the fewest syllables that one of the masks has; 1 where there is none."""
+    union = 0
+    for mask in masks:
+        union |= mask
+    sizes = [n for n in range(1, 7) if any(union >> (6 * group + n - 1) & 1 for group in range(4))]
+    return min(sizes, default=1)

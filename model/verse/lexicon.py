@@ -1,0 +1,155 @@
+"""The words a model may write verse with, and how they are said: made when it is trained."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from model.errors import ModelError
+from model.verse.pronunciation import MAX_SYLLABLES, Pronouncer, Pronunciation
+from model.verse.words import words_of
+
+MIN_KNOWN = 0.85  # share of a book's words that must be English; the sonnets have 0.995
+MAX_LINE = 60  # characters of the middle line of a book of verse
+MAX_WORDS = 60_000
+MAX_SAYINGS = 3  # ways to say one word
+# Beyond the book's own words, those that other books had often enough to be no slip of the pen.
+MIN_COUNT = 4
+_SAYING = re.compile(r"([012]{1,6})/([A-Z_]*)/([A-Z_]+)")
+_LINE = re.compile(r"(['\w-]{1,30}) (\d{1,9})((?: [012]{1,6}/[A-Z_]*/[A-Z_]+){1,3})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """What of a pronunciation verse goes by."""
+
+    stresses: str  # a digit for each syllable
+    onset: str  # consonants before the last stressed vowel
+    rhyme: str  # phones from that vowel on
+
+    @property
+    def ends_stressed(self) -> bool:
+        return self.stresses.endswith("1")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A word."""
+
+    word: str
+    count: int  # in the book; 0: from elsewhere
+    sayings: tuple[Saying, ...]
+
+
+def sayings_of(pronunciations: Iterable[Pronunciation]) -> tuple[Saying, ...]:
+    """Return what verse goes by, without repetitions.
+
+    >>> sayings_of([Pronunciation(("F", "AY1", "ER0"))])
+    (Saying(stresses='1', onset='F', rhyme='AY_R'),)
+    """
+    found: dict[Saying, None] = {}
+    for pronunciation in pronunciations:
+        phones = list(pronunciation.phones)
+        if len(phones) > 1 and phones[-1] == "ER0" and phones[-2][:2] in ("AY", "AW"):
+            phones[-1] = "R"  # fire and desire, in verse, have one syllable less
+        said = Pronunciation(tuple(phones))
+        if 1 <= len(said.stresses) <= MAX_SYLLABLES:
+            onset, rhyme = said.onset.replace(" ", "_"), said.rhyme.replace(" ", "_")
+            # One syllable alone is stressed if it ends a line.
+            stresses = "1" if len(said.stresses) == 1 else said.stresses
+            found[Saying(stresses, onset, rhyme)] = None
+    return tuple(found)[:MAX_SAYINGS]
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Words in alphabetical order; a word's number is its place."""
+
+    entries: tuple[Entry, ...] = ()
+
+    @cached_property
+    def numbers(self) -> Mapping[str, int]:
+        return {entry.word: number for number, entry in enumerate(self.entries)}
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def get(self, word: str) -> Entry | None:
+        number = self.numbers.get(word)
+        return None if number is None else self.entries[number]
+
+    @cached_property
+    def rhymes(self) -> Mapping[str, tuple[Entry, ...]]:
+        """By rhyme, the words that end in it under stress."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            for rhyme in {saying.rhyme for saying in entry.sayings if saying.ends_stressed}:
+                found.setdefault(rhyme, []).append(entry)
+        return {rhyme: tuple(entries) for rhyme, entries in found.items()}
+
+    def write(self) -> str:
+        """Return the lexicon as lines: word, count, sayings."""
+        return "\n".join(
+            " ".join(
+                [
+                    entry.word,
+                    str(entry.count),
+                    *(f"{s.stresses}/{s.onset}/{s.rhyme}" for s in entry.sayings),
+                ]
+            )
+            for entry in self.entries
+        )
+
+    @classmethod
+    def read(cls, text: str) -> Lexicon:
+        """Read what `write` wrote; raise ValueError for anything else."""
+        lines = text.split("\n") if text else []
+        if len(lines) > MAX_WORDS:
+            raise ValueError(f"the lexicon has more than {MAX_WORDS:,} words")
+        entries = []
+        for line in lines:
+            match = _LINE.fullmatch(line)
+            if match is None:
+                raise ValueError(f"the lexicon has a line {line[:60]!r}")
+            sayings = tuple(Saying(*found) for found in _SAYING.findall(match[3]))
+            entries.append(Entry(match[1], int(match[2]), sayings))
+        words = [entry.word for entry in entries]
+        if words != sorted(set(words)):
+            raise ValueError("the lexicon is not sorted")
+        return cls(tuple(entries))
+
+
+class NoVerse(ModelError):
+    """The book is not English verse, so that its model writes free text alone."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The model will write free text, no metre or rhyme: {reason}.")
+
+
+def make_lexicon(text: str, elsewhere: Lexicon | None = None) -> Lexicon:
+    """Return the words of a book that can be said, and those of a lexicon that may help out.
+
+    Raises NoVerse for prose, and for other languages.
+    """
+    lines = sorted(len(line) for line in text.split("\n") if line.strip())
+    if not lines or lines[len(lines) // 2] > MAX_LINE:
+        raise NoVerse(f"its lines have {lines[len(lines) // 2] if lines else 0} characters")
+    counts = Counter(words_of(text))
+    pronouncer = Pronouncer()
+    found: dict[str, Entry] = {}
+    known = 0
+    for word, count in counts.items():
+        sayings = sayings_of(pronouncer.by_rule(word)) if word.isascii() else ()
+        if sayings:
+            known += count
+            found[word] = Entry(word, count, sayings)
+    share = known / max(counts.total(), 1)
+    if share < MIN_KNOWN:
+        raise NoVerse(f"{1 - share:.0%} of its words are not English")
+    for entry in elsewhere.entries if elsewhere else ():
+        if entry.count >= MIN_COUNT:
+            found.setdefault(entry.word, Entry(entry.word, 0, entry.sayings))
+    return Lexicon(tuple(found[word] for word in sorted(found)[:MAX_WORDS]))

@@ -1,0 +1,143 @@
+"""The reader's own words: laid out as lines, and what the poem may come back to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from model.errors import ModelError
+from model.verse.forms import Form
+from model.verse.verse import Verse
+from model.verse.words import is_content, words_of
+
+ANSWER = 8.0  # nats that an answer to the seed is worth in the choice of a line
+MAX_THEME = 12  # words
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """Words of the seed that say something, and other forms of them."""
+
+    words: tuple[str, ...] = ()
+    weight: float = ANSWER
+
+    def answers(self, words: Sequence[str], verse: Verse) -> int:
+        """Return how many of `words` are the seed's, or rhyme with it at the line's end."""
+        found = sum(word in self.words for word in set(words))
+        if not found and words and any(verse.rhymes(word, words[-1]) for word in self.words):
+            found = 1
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A seed laid out in a form: whole lines, and the beginning of the next."""
+
+    lines: tuple[str, ...] = ()  # on the model's alphabet
+    rest: str = ""
+    shown: str = ""  # the same as it was typed, line breaks and all
+    theme: Theme = Theme()
+
+    @property
+    def text(self) -> str:
+        """What the network reads."""
+        return "\n".join([*self.lines, self.rest])
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    typed: str
+    folded: str  # "": nothing that the model knows
+
+
+class SeedTooLong(ModelError):
+    """The seed leaves nothing of the form to be written."""
+
+    def __init__(self, lines: int, form: Form) -> None:
+        self.lines = lines
+        super().__init__(f"The seed fills {lines} lines, and a {form.name} has {len(form)}.")
+
+
+def lay_out(seed: str, form: Form, verse: Verse, fold: Callable[[str], str]) -> Opening:
+    """Break a seed into lines as it scans; `fold` puts a word onto the model's alphabet.
+
+    A line of the reader's own stays one; a longer one breaks where the form's syllables are had,
+    or before the word that would be too many. Raises SeedTooLong where nothing is left to write.
+    """
+    lines: list[list[_Word]] = []
+    for typed in seed.split("\n"):
+        words = [_Word(word, fold(word).strip()) for word in typed.split()]
+        if any(word.folded for word in words):
+            lines += _break(words, form, len(lines), verse)
+    whole = form.syllables[min(len(lines), len(form)) - 1]
+    closed = seed.endswith("\n") or not lines or _is_full(lines[-1], whole, verse)
+    if len(lines) - (not closed) >= len(form):
+        raise SeedTooLong(len(lines), form)
+    folded = [" ".join(word.folded for word in line if word.folded) for line in lines]
+    shown = ""
+    for number, line in enumerate(lines):
+        shown += " ".join(word.typed for word in line)
+        if closed or number < len(lines) - 1:
+            shown += form.break_after(number)
+    rest = "" if closed else folded.pop()
+    theme = theme_of("\n".join([*folded, rest]), verse)
+    return Opening(tuple(folded), rest, shown, theme)
+
+
+def _break(words: Sequence[_Word], form: Form, first: int, verse: Verse) -> list[list[_Word]]:
+    lines: list[list[_Word]] = [[]]
+    for word in words:
+        whole = form.syllables[min(first + len(lines), len(form)) - 1]
+        longer = [*lines[-1], word]
+        if lines[-1] and (
+            _is_full(lines[-1], whole, verse) or not _syllables(longer, verse) & _up_to(whole)
+        ):
+            lines.append([word])
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def _is_full(line: Sequence[_Word], whole: int, verse: Verse) -> bool:
+    """Whether a line has all its syllables, or more."""
+    numbers = _syllables(line, verse)
+    return bool(numbers >> whole & 1) or not numbers & _up_to(whole)
+
+
+def _syllables(line: Sequence[_Word], verse: Verse) -> int:
+    return verse.syllables(words_of(" ".join(word.folded for word in line)))
+
+
+def _up_to(whole: int) -> int:
+    return (1 << whole + 1) - 1
+
+
+def theme_of(seed: str, verse: Verse) -> Theme:
+    """Return the seed's content words, the last ones if many, with other forms of them."""
+    own = [word for word in dict.fromkeys(words_of(seed)) if is_content(word)][-6:]
+    found = dict.fromkeys(word for word in own if all(letter in verse.ids for letter in word))
+    for word in list(found):
+        for form in _forms(word):
+            if form in verse.lexicon.numbers:
+                found[form] = None
+    return Theme(tuple(found)[:MAX_THEME])
+
+
+def _forms(word: str) -> list[str]:
+    stems = [word]
+    for ending in ("s", "es", "ed", "ing", "'s", "ly", "er", "est"):
+        if word.endswith(ending) and len(word) > len(ending) + 2:
+            stem = word.removesuffix(ending)
+            stems += [stem, stem + "e"]
+            if stem[-1:] == stem[-2:-1]:
+                stems.append(stem[:-1])
+    if word.endswith("ies"):
+        stems.append(word.removesuffix("ies") + "y")
+    forms = list(stems)
+    for stem in stems:
+        forms += [stem + ending for ending in ("s", "es", "'s", "ing", "ed", "d", "y", "ly")]
+        if stem.endswith("e"):
+            forms += [stem[:-1] + "ing"]
+        if stem.endswith("y"):
+            forms += [stem[:-1] + "ies", stem[:-1] + "ied"]
+    return [form for form in dict.fromkeys(forms) if form != word and len(form) > 2]

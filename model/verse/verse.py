@@ -1,0 +1,147 @@
+"""A model's verse: its words, ready for the kernel, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
+
+from model.kernel.guide import SIZES, Trie
+from model.verse.lexicon import Entry, Lexicon, Saying, sayings_of
+from model.verse.pronunciation import Pronouncer
+from model.verse.trie import Part, build_trie, mask_inside, mask_last
+from model.verse.words import LEANING
+
+# A word may open a rhyme if so many others rhyme with it; the last line should have a choice.
+MIN_RHYMES = 6
+VOWELS = "AEIOU"
+
+
+class Verse:
+    """What a model needs to write verse: its lexicon on its alphabet."""
+
+    def __init__(self, lexicon: Lexicon, ids: Mapping[str, int], human_loss: float) -> None:
+        """`ids` is the alphabet; `human_loss` what the book costs the model, nats a letter."""
+        self.lexicon = lexicon
+        self.ids = ids
+        self.human_loss = human_loss
+        self._pronouncer = Pronouncer()
+
+    @cached_property
+    def trie(self) -> Trie:
+        """The words within lines, and at the end of a line that others are to rhyme with."""
+        return build_trie(
+            (
+                Part(
+                    entry.word,
+                    number + 1,  # 0 is no word
+                    mask_inside(entry.word, entry.sayings),
+                    mask_last(entry.word, entry.sayings) if self._can_open(entry) else 0,
+                )
+                for number, entry in enumerate(self.lexicon.entries)
+                if all(letter in self.ids for letter in entry.word)
+            ),
+            self.ids,
+        )
+
+    def say(self, word: str) -> tuple[Saying, ...]:
+        """Return how a word is said, whoever knows it."""
+        entry = self.lexicon.get(word)
+        return entry.sayings if entry else sayings_of(self._pronouncer.say(word))
+
+    def syllables(self, words: Iterable[str]) -> int:
+        """Return the numbers of syllables that words may have together, a bit each."""
+        result = 1
+        for word in words:
+            sizes = {len(saying.stresses) for saying in self.say(word)} or {1}
+            result = _shifted(result, sizes)
+        return result
+
+    def has_rhymes(self, word: str) -> bool:
+        return len(self.rhymes_with(word, ())) >= MIN_RHYMES
+
+    def rhymes_with(self, word: str, without: Collection[str]) -> dict[str, int]:
+        """Return words that rhyme with `word`, each with its mask at the end of a line.
+
+        Perfect rhymes; where there is none, as a reader's own word may have none, words with the
+        same last syllable, then with the same last vowel.
+        """
+        sayings = self.say(word)
+        for nearness in (_perfectly, _by_syllable, _by_vowel):
+            found: dict[str, int] = {}
+            for rhyme, entries in self.lexicon.rhymes.items():
+                if not any(nearness(saying, rhyme) for saying in sayings):
+                    continue
+                for entry in entries:
+                    mask = self._mask_if_fresh(entry, rhyme, word, sayings, without)
+                    if mask:
+                        found[entry.word] = found.get(entry.word, 0) | mask
+            if found:
+                return found
+        return {}
+
+    def rhymes_at_all(self, one: str, other: str) -> bool:
+        """Whether two words end alike, be they the same."""
+        theirs = {saying.rhyme for saying in self.say(other)}
+        return any(saying.rhyme in theirs for saying in self.say(one))
+
+    def rhymes(self, one: str, other: str) -> bool:
+        """Whether two words rhyme perfectly; a word does not with itself.
+
+        Whatever can be said in more than one way rhymes in any of them.
+        """
+        ours, theirs = self.say(one), self.say(other)
+        return one != other and any(
+            a.rhyme == b.rhyme and a.onset != b.onset for a in ours for b in theirs
+        )
+
+    def _mask_if_fresh(
+        self,
+        entry: Entry,
+        rhyme: str,
+        word: str,
+        sayings: Sequence[Saying],
+        without: Collection[str],
+    ) -> int:
+        if entry.word == word or entry.word in without or entry.word in LEANING:
+            return 0
+        if not all(letter in self.ids for letter in entry.word):
+            return 0
+        onsets = {saying.onset for saying in sayings}
+        fresh = [s for s in entry.sayings if s.rhyme == rhyme and s.onset not in onsets]
+        # A word that does not always rhyme is no rhyme to a reader who says it the other way.
+        if len(fresh) < len(entry.sayings) and len({s.rhyme for s in entry.sayings}) > 1:
+            return 0
+        return mask_last(entry.word, fresh, rhyme) if fresh else 0
+
+    def _can_open(self, entry: Entry) -> bool:
+        if len({saying.rhyme for saying in entry.sayings}) > 1:
+            return False
+        saying = entry.sayings[0]
+        others = self.lexicon.rhymes.get(saying.rhyme, ())
+        return sum(other.sayings[0].onset != saying.onset for other in others) >= MIN_RHYMES
+
+
+def phrase_of(before: int, between: int, word: int) -> int:
+    """Return the number of three words in a row, as `model.kernel.guide.phrase` does."""
+    return (before * 2_097_152 + between) * 2_097_152 + word
+
+
+def _shifted(numbers: int, sizes: Iterable[int]) -> int:
+    result = 0
+    for size in sizes:
+        result |= numbers << min(size, SIZES)
+    return result
+
+
+def _perfectly(saying: Saying, rhyme: str) -> bool:
+    return saying.rhyme == rhyme
+
+
+def _by_syllable(saying: Saying, rhyme: str) -> bool:
+    phones = saying.rhyme.split("_")
+    vowels = [place for place, phone in enumerate(phones) if phone[0] in VOWELS]
+    return "_".join(phones[vowels[-1] :]) == rhyme if vowels else False
+
+
+def _by_vowel(saying: Saying, rhyme: str) -> bool:
+    return saying.rhyme.split("_")[0] == rhyme.split("_")[0]

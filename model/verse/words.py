@@ -1,0 +1,56 @@
+"""Words by their work: which are small, which carry a meaning."""
+
+from __future__ import annotations
+
+import re
+
+# A word: letters, with apostrophes and hyphens inside; an apostrophe before, as in 'tis.
+WORD = re.compile(r"(?:(?<![^\W\d_])')?[^\W\d_]+(?:['-][^\W\d_]+)*")
+
+ARTICLES = frozenset(["a", "an", "the"])  # never under the beat
+# May not end a line: what follows belongs to them.
+LEANING = ARTICLES | frozenset(
+    """and but or nor if that than as of to in on at by for from with upon into unto i' my thy your
+    our their his her its whose no every each some any such what which who is are was were am be
+    been shall should will would may might can could must do does did hath has have had doth
+    dost hast art wilt shalt canst didst mayst wouldst couldst shouldst i he she we they thou ye
+    it's i'm i'll he'll she'll thou'lt o oh when where while whilst though since because lest
+    till until ere so too very not yet even only or else then whilst whereon wherein th' t' 'tis
+    'twas let lets let's both these those this""".split()
+)
+SMALL = LEANING | frozenset(
+    """me thee you him them us it mine thine yours ours theirs hers self myself thyself himself
+    herself itself ourselves themselves yourself there here how why now never ever still all
+    more most less much many own other others another one ones nought naught none nothing up
+    down out off over o'er e'er ne'er again away against between through like unlike before
+    after about above under beneath among within without toward towards along be being made make
+    makes made say said says well therefore thus hence whence thence hither thither yes aye ay
+    nay no lo alas ah said go come came comes goes get got doing having ' 's 'twere 'twill
+    'gainst""".split()
+)
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of lower-case `text`, quotation marks left out.
+
+    >>> words_of("'tis the rose's self-love, 'she' said")
+    ["'tis", 'the', "rose's", 'self-love', 'she', 'said']
+    """
+    found = []
+    for match in WORD.finditer(text.lower()):
+        word = match[0]
+        if word.startswith("'") and word not in APOSTROPHIZED:
+            word = word[1:]
+        found.append(word)
+    return found
+
+
+APOSTROPHIZED = frozenset(
+    """'tis 'twas 'twere 'twill 'twould 'twixt 'gainst 'gins 'gan 'scape 'scaped 'mongst 'mid
+    'neath""".split()
+)
+
+
+def is_content(word: str) -> bool:
+    """Whether `word` says something by itself."""
+    return word not in SMALL and sum(map(str.isalpha, word)) > 2
