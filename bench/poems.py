@@ -38,8 +38,9 @@ STEM = 4  # letters that two forms of a word share at least
 class Sample:
     """A poem and how it came."""
 
-    seed: str
+    seed: str  # as the poem has it
     text: str
+    typed: str = ""
     seconds: float = 0.0
     complete: bool = True
 
@@ -68,7 +69,7 @@ async def write(service: Service, request: PoemRequest) -> Sample:
     async with service.write(request) as writing:
         poem = await writing.finish()
     complete = poem.ending is Ending.COMPLETE
-    return Sample(writing.seed, poem.text, time.perf_counter() - began, complete)
+    return Sample(writing.seed, poem.text, request.seed, time.perf_counter() - began, complete)
 
 
 def shakespeare(book: str) -> list[Sample]:
@@ -165,7 +166,8 @@ def _distinct(words: Sequence[str], size: int) -> float:
 
 
 def _begins(sample: Sample) -> bool:
-    return " ".join(sample.text.split()).startswith(" ".join(sample.seed.split()))
+    text, seed = (" ".join(part.lower().split()) for part in (sample.text, sample.typed))
+    return text.startswith(seed)
 
 
 def _percent(truths: object) -> float:

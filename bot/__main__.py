@@ -54,6 +54,7 @@ def make_parser() -> Parser:
     prompt = commands.add_parser("console", help="a prompt where each line is a seed")
     write = commands.add_parser("write", help="one poem on stdout")
     write.add_argument("seed", metavar="SEED", help='opening words; "" opens at random')
+    write.add_argument("--card", type=Path, metavar="FILE", help="a picture of it, a PNG file")
     write.add_argument("--json", action="store_true", help="print one JSON object on one line")
     for command in (prompt, write):
         _add_settings(command)
@@ -145,7 +146,8 @@ def _write(config: Config, arguments: argparse.Namespace) -> None:
 
     try:
         if arguments.command == "write":
-            run(console.write_poem(service, request, out, err, as_json=arguments.json))
+            as_json, card = arguments.json, arguments.card
+            run(console.write_poem(service, request, out, err, as_json=as_json, card=card))
         else:
             console.converse(service, request, run, lines=sys.stdin, out=out, err=err)
     finally:

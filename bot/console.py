@@ -6,22 +6,35 @@ import json
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TextIO
 
-from bot.core.errors import BotError
-from bot.core.records import ModelRecord, PoemRequest
+from bot.core.card import draw_card
+from bot.core.errors import BotError, CannotWrite
+from bot.core.records import ModelRecord, Poem, PoemRequest
 from bot.core.service import Service
 
 PROMPT = "seed> "
 
 
 async def write_poem(
-    service: Service, request: PoemRequest, out: TextIO, err: TextIO, *, as_json: bool = False
+    service: Service,
+    request: PoemRequest,
+    out: TextIO,
+    err: TextIO,
+    *,
+    as_json: bool = False,
+    card: Path | None = None,
 ) -> None:
-    """Write one poem to `out`, as it comes or as one line of JSON; notes go to `err`."""
+    """Write one poem to `out`, as it comes or as one line of JSON; notes go to `err`.
+
+    A picture of it goes to the file `card`; raise CannotWrite where that cannot be.
+    """
     async with service.write(request) as writing:
         if as_json:
             poem = await writing.finish()
+            if card is not None:
+                save_card(poem, card)
             print(json.dumps(poem.as_dict(), ensure_ascii=False), file=out, flush=True)
             return
         for note in writing.notes:
@@ -31,8 +44,22 @@ async def write_poem(
         async for piece in writing:
             print(piece, end="", file=out, flush=True)
         print(file=out, flush=True)
-        for note in writing.poem.notes[len(writing.notes) :]:  # known at the end only
+        poem = writing.poem
+        for note in poem.notes[len(writing.notes) :]:  # known at the end only
             print(note, file=err, flush=True)
+        if poem.looks.title:
+            signature = f"{poem.looks.title} · {poem.model} · random seed {poem.random_seed}"
+            print(signature, file=err, flush=True)
+        if card is not None:
+            save_card(poem, card)
+
+
+def save_card(poem: Poem, path: Path) -> None:
+    """Draw a poem into a PNG file; raise CannotWrite."""
+    try:
+        path.write_bytes(draw_card(poem))
+    except OSError as error:
+        raise CannotWrite(path, error.strerror or str(error)) from error
 
 
 def converse(

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class BotError(Exception):
@@ -64,6 +65,13 @@ class AvoidedSeed(BotError):
             f"The seed has the word {word!r}, which is to be avoided here. Ask again without it."
         )
         self.word = word
+
+
+class CannotWrite(BotError):
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} cannot be written: {reason}. Choose another place.")
+        self.path = path
+        self.reason = reason
 
 
 class TooSoon(BotError):

@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 import discord
 
-from bot.core.records import Poem
+from bot.core.records import FREE, Poem
 from bot.discord_app.recipes import PREFIX, pack_ownership, pack_recipe, recipe_of
 from bot.discord_app.replies import shown_seed_length
 
@@ -24,6 +24,7 @@ class Deed(StrEnum):
 
     AGAIN = "again"
     CONTINUE = "continue"
+    CARD = "card"
     DELETE = "delete"
 
 
@@ -36,9 +37,9 @@ class Pressable(Protocol):
 
 class PoemButton(
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
-    template=rf"{PREFIX}:(?P<deed>again|continue|delete):(?P<packed>.*)",
+    template=rf"{PREFIX}:(?P<deed>again|continue|card|delete):(?P<packed>.*)",
 ):
-    """Again, Continue or Delete."""
+    """Again, Continue, Card or Delete."""
 
     def __init__(self, deed: Deed, packed: str) -> None:
         style = discord.ButtonStyle.secondary
@@ -78,8 +79,7 @@ def finished_view(poem: Poem, asker: int, earlier_parts: Sequence[int] = ()) -> 
     """Return the buttons of a whole poem, which stand on its last message."""
     first = earlier_parts[0] if earlier_parts else 0
     recipe = pack_recipe(recipe_of(poem, seed_length=shown_seed_length(poem), first=first))
-    return _view(
-        PoemButton(Deed.AGAIN, recipe),
-        PoemButton(Deed.CONTINUE, recipe),
-        PoemButton(Deed.DELETE, pack_ownership(asker, earlier_parts)),
-    )
+    buttons = [PoemButton(Deed.AGAIN, recipe), PoemButton(Deed.CONTINUE, recipe)]
+    if poem.settings.form != FREE and not earlier_parts:
+        buttons.append(PoemButton(Deed.CARD, recipe))
+    return _view(*buttons, PoemButton(Deed.DELETE, pack_ownership(asker, earlier_parts)))

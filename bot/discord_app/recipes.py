@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.core.records import MAX_SEED_CHARACTERS, RANGES, Poem, PoemSettings
+from bot.core.records import FORMS, FREE, MAX_SEED_CHARACTERS, RANGES, Poem, PoemSettings
 
 MAX_CUSTOM_ID = 100
 PREFIX = "sonnet"
@@ -22,9 +22,10 @@ _RECIPE = re.compile(
     r"(?P<model>[0-9a-f]{12})-(?P<random_seed>[0-9a-z]{1,11})-(?P<temperature>[0-9a-z]{1,4})"
     r"-(?P<top_k>[0-9a-z]{1,3})-(?P<top_p>[0-9a-z]{1,4})-(?P<min_p>[0-9a-z]{1,4})"
     r"(?:-(?P<repetition_guard>[0-9a-z]{1,2}))?"  # buttons without it were made when it was off
-    r"-(?P<greedy>[gs])(?P<unit>[lc])(?P<length>[0-9a-z]{1,4})"
+    r"-(?P<greedy>[gs])(?P<unit>[lc])(?P<length>[0-9a-z]{1,4})(?:-(?P<form>[a-z]))?"
     r":(?P<seed_length>[0-9a-z]{1,3}):(?P<first>[0-9a-z]{1,13})"
 )
+_BY_INITIAL = {form[0]: form for form in FORMS}  # a test holds that no two begin alike
 _OWNERSHIP = re.compile(r"(?P<asker>[0-9a-z]{1,13})(?::(?P<parts>[0-9a-z]{1,13}(?:\.[0-9a-z]+)*))?")
 
 
@@ -78,6 +79,8 @@ def pack_recipe(recipe: Recipe) -> str:
     ]
     how = "-".join(base36(number) for number in numbers)
     size = f"{'g' if settings.greedy else 's'}{unit}{base36(length or 0)}"
+    if settings.form != FREE:
+        size += f"-{settings.form[0]}"
     place = f"{base36(recipe.seed_length)}:{base36(recipe.first)}"
     return f"{recipe.model}-{how}-{size}:{place}"
 
@@ -90,7 +93,7 @@ def read_recipe(text: str) -> Recipe | None:
     number = {
         name: int(value or "0", 36)
         for name, value in match.groupdict().items()
-        if name not in ("model", "greedy", "unit")
+        if name not in ("model", "greedy", "unit", "form")
     }
     by_lines = match["unit"] == "l"
     settings = PoemSettings(
@@ -102,6 +105,7 @@ def read_recipe(text: str) -> Recipe | None:
         lines=number["length"] if by_lines else None,
         characters=None if by_lines else number["length"],
         repetition_guard=number["repetition_guard"],
+        form=_BY_INITIAL.get(match["form"] or "", FREE),
     )
     recipe = Recipe(
         match["model"], number["random_seed"], settings, number["seed_length"], number["first"]

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.core.records import RANGES, Ending, Poem, Standing
+from bot.core.records import FORMS, FREE, RANGES, Ending, Poem, Standing
 
 MAX_MESSAGE = 2000  # Discord's limit for a bot, whatever the member pays for
 MAX_FOOTER = 300
-MAX_VERSE = MAX_MESSAGE - MAX_FOOTER  # the same for every part, so that a part never changes
+MAX_HEADING = 100
+MAX_VERSE = (
+    MAX_MESSAGE - MAX_FOOTER - MAX_HEADING
+)  # the same for every part, so that a part never changes
 MAX_PARTS = 5
 MAX_OPENING = 600  # beside a file; a seed of 500 fits, and all of it escaped fits MAX_VERSE
 MAX_LAST_LINE = 120
-FOOTER_MARK = "-# "  # Discord's small print; escaped verse never has it at the start of a line
+# Discord's small print and headings; escaped verse never has them at the start of a line.
+FOOTER_MARK = "-# "
+HEADING_MARK = "### "
 
 # At the start of a line: bullets, numbers, small print. Anywhere: emphasis, code, spoilers,
 # quotes, mentions, timestamps, links, headings; a colon only where an emoji or a link could begin.
@@ -132,8 +137,11 @@ def finished(poem: Poem, *, may_attach: bool = True) -> list[Part]:
     pieces = split_verse(verse, keep=shown_seed_length(poem))
     signature = _signature(poem)
     if len(pieces) <= MAX_PARTS or not may_attach:
-        contents = [escape(piece) for piece in pieces]
-        return [Part(text) for text in contents[:-1]] + [Part(_with_footer(pieces[-1], signature))]
+        contents = [escape(piece) for piece in pieces[:-1]]
+        contents.append(_with_footer(pieces[-1], signature))
+        return [
+            Part(heading + text) for heading, text in zip(_headings(poem), contents, strict=False)
+        ]
     opening, last_line = pieces[0][:MAX_OPENING], verse.rsplit("\n", 1)[-1][-MAX_LAST_LINE:]
     opening = opening[: _cut(opening, len(opening), shown_seed_length(poem))]
     file = TextFile(f"poem-{poem.random_seed}.txt", f"{verse}\n\n{signature}\n")
@@ -145,6 +153,14 @@ def finished(poem: Poem, *, may_attach: bool = True) -> list[Part]:
 def shown_seed_length(poem: Poem) -> int:
     """Return how many characters of the shown poem are its seed."""
     return len(poem.seed.lstrip())
+
+
+def _headings(poem: Poem) -> Iterator[str]:
+    """Yield what stands above each part: the title above the first."""
+    title = " ".join(poem.looks.title.split())[: MAX_HEADING // 2 - len(HEADING_MARK)]
+    yield f"{HEADING_MARK}{escape(title)}\n" if title else ""
+    while True:
+        yield ""
 
 
 def _signature(poem: Poem) -> str:
@@ -166,7 +182,15 @@ def read_verse(content: str) -> str:
     verse, mark, _ = content.rpartition(f"\n{FOOTER_MARK}")
     if not mark:
         verse = "" if content.startswith(FOOTER_MARK) else content
+    if verse.startswith(HEADING_MARK):
+        verse = verse.partition("\n")[2]
     return unescape(verse)
+
+
+def read_title(content: str) -> str:
+    """Return the title above the verse, "" where there is none."""
+    first = content.partition("\n")[0]
+    return unescape(first.removeprefix(HEADING_MARK)) if first.startswith(HEADING_MARK) else ""
 
 
 def read_seed(content: str, length: int) -> str:
@@ -184,19 +208,22 @@ def help_text(name: str, prefix: str | None, models: Sequence[str]) -> str:
     """Return how to ask; `prefix` is None where the bot cannot read plain messages."""
     name = escape(name)
     ways = [
-        "`/sonnet` with your opening words, a model, a length, a temperature, a random seed",
+        "`/sonnet` with your opening words, a form, a model, a temperature, a random seed",
         f"`@{name} your opening words`",
         "your opening words in a direct message",
     ]
     if prefix is not None:
         ways.insert(1, f"`{prefix}sonnet your opening words`")
-        ways.append(f"options with the prefix: `{prefix}sonnet --lines 8 --temperature 0.7 rose`")
+        ways.append(
+            f"options with the prefix: `{prefix}sonnet --form haiku --temperature 0.9 rose`"
+        )
     lines = [
         f"**{name} writes verse.** Give it a beginning, or none, and it goes on from there:",
         *(f"- {way}" for way in ways),
         "Under a poem, **Again** writes another one from the same words, **Continue** goes on from "
-        "its last line, and **Delete** removes it.",
-        f"-# lines {RANGES['lines']} · temperature {RANGES['temperature']} · models: "
+        "its last line, **Card** makes a picture of it, and **Delete** removes it.",
+        f"-# forms: {', '.join(FORMS)}, {FREE} · lines of free text {RANGES['lines']}"
+        f" · temperature {RANGES['temperature']} · models: "
         + escape(", ".join(models)[:400] or "none"),
     ]
     return "\n".join(lines)

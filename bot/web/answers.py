@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import hdrs, web
 
 from bot.core.errors import (
+    AvoidedSeed,
     BadSetting,
     BotError,
     GuildFull,
@@ -30,6 +31,7 @@ RETRY_SECONDS = 30.0  # about how long a full queue takes to move, or the bot to
 MEMBER_RETRY_SECONDS = 5.0  # about how long one of their own poems takes to end
 STATUSES: dict[type[BotError], int] = {
     BadSetting: 400,
+    AvoidedSeed: 400,
     UnknownModel: 404,
     TooSoon: 429,
     ModelUnusable: 503,

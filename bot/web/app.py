@@ -13,6 +13,7 @@ from aiohttp import web
 
 from bot.core.service import Service
 from bot.web.answers import Handler, answer_errors
+from bot.web.cards import CardHandler
 from bot.web.errors import CannotListen
 from bot.web.files import page_routes
 from bot.web.limits import ClientLimits
@@ -44,14 +45,13 @@ def create_app(
     """
     hosts = HostGuard(allowed_hosts)
     status = StatusHandlers(service, metrics_public=metrics_public, gateway_ready=gateway_ready)
-    poems = PoemHandler(
-        service,
-        hosts=hosts,
-        clients=Clients(trusted_proxies),
-        limits=ClientLimits(
-            max_at_once=max_streams_per_client, per_minute=poems_per_minute, clock=clock
-        ),
-        pulse=pulse or Pulse(),
+    clients, pulse = Clients(trusted_proxies), pulse or Pulse()
+    limits = ClientLimits(
+        max_at_once=max_streams_per_client, per_minute=poems_per_minute, clock=clock
+    )
+    poems = PoemHandler(service, hosts=hosts, clients=clients, limits=limits, pulse=pulse)
+    cards = CardHandler(
+        hosts=hosts, clients=clients, limits=limits, max_body_seconds=pulse.max_body_seconds
     )
 
     @web.middleware
@@ -68,6 +68,7 @@ def create_app(
             web.get("/metrics", status.metrics),
             web.get("/api/models", status.models),
             web.post("/api/poems", poems.post),
+            web.post("/api/cards", cards.post),
         ]
     )
     return app

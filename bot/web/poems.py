@@ -54,7 +54,7 @@ class PoemHandler:
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         self._hosts.check_origin(request)
-        body = PoemBody.parse(await _read_json(request, self._pulse.max_body_seconds))
+        body = PoemBody.parse(await read_json(request, self._pulse.max_body_seconds))
         client = self._clients.client(request)
         with self._limits.poem(client):
             asked = body.request(Asker(member=f"web:{client}", guild=VISITORS))
@@ -119,7 +119,7 @@ class PoemHandler:
             await stream.beat()
 
 
-async def _read_json(request: web.Request, max_seconds: float) -> bytes:
+async def read_json(request: web.Request, max_seconds: float) -> bytes:
     """Return the body; only a JSON type is taken, which no page of another site can send."""
     if request.content_type != "application/json":
         raise NotJson(request.headers.get(hdrs.CONTENT_TYPE, ""))

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from aiohttp import hdrs, web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from bot.core.records import MAX_SEED_CHARACTERS, RANGES, ModelRecord
+from bot.core.records import FORMS, FREE, MAX_SEED_CHARACTERS, RANGES, ModelRecord
 from bot.core.service import Service
 from bot.web.errors import LocalOnly
 from bot.web.security import is_local
@@ -52,6 +52,7 @@ class StatusHandlers:
         return web.json_response(
             {
                 "models": [_shown(model) for model in models],
+                "forms": [*FORMS, FREE],
                 "defaults": asdict(self._service.defaults),
                 "ranges": {name: [range_.low, range_.high] for name, range_ in RANGES.items()},
                 "max_seed_characters": MAX_SEED_CHARACTERS,

@@ -186,6 +186,12 @@ def read(
         _note(rows, rules, row, id_)
 
 
+@entry
+def remember(rows: Rows, rules: Rules, row: int, id_: int) -> None:
+    """Let a row that is to read `id_` next remember it, as it does what it has read."""
+    _note(rows, rules, row, id_)
+
+
 @inner
 def _note(rows: Rows, rules: Rules, row: int, id_: int) -> None:
     """Let a row remember what it has read or written, as far as that is looked back on."""

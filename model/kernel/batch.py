@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import SamplingConfig
-from model.kernel.advance import CHUNK, Rows, Rules, Scratch, read, write
+from model.kernel.advance import CHUNK, Rows, Rules, Scratch, read, remember, write
 from model.kernel.arithmetic import Arithmetic
 from model.kernel.avoidance import MAX_AVOIDED, hash_of, letters_of, spell
 from model.kernel.grams import RING
@@ -47,6 +47,7 @@ class Line:
     phase: int = IN_WORD
     may_end: bool = False
     words: tuple[int, int] = (0, 0)
+    least_temperature: float = 0.0  # above 0: no filter counts, and this at the least
 
 
 class Batch:
@@ -136,7 +137,7 @@ class Batch:
 
     def join(self, next_id: int) -> None:
         """Let the row that has read write from place n on; it reads `next_id` first."""
-        self._rows.next_id[self._reader] = next_id
+        self._expect(next_id)
         self._move(self._reader, self._size)
         self._size += 1
 
@@ -177,7 +178,7 @@ class Batch:
         each of `randoms`; they read `next_id` first.
         """
         walk, row = self._walk, self._reader
-        self._rows.next_id[row] = next_id
+        self._expect(next_id)
         walk.slot[row] = slot
         walk.phase[row] = line.phase
         walk.node[row] = walk.own[row] = 0
@@ -190,6 +191,11 @@ class Batch:
         places = np.arange(self._size, self._size + len(randoms))
         self._copy(np.full(len(places), row), places)
         self._rows.random[places] = randoms
+        if line.least_temperature:
+            temperature = self._rows.temperature
+            temperature[places] = np.maximum(temperature[places], line.least_temperature)
+            for off, name in ((False, "greedy"), (0, "top_k"), (1.0, "top_p"), (0.0, "min_p")):
+                getattr(self._rows, name)[places] = off
         self._size += len(places)
 
     def weights(self, places: Sequence[int]) -> NDArray[np.float64]:
@@ -235,6 +241,11 @@ class Batch:
         )
         ids: list[list[int]] = out.tolist()
         return ids
+
+    def _expect(self, next_id: int) -> None:
+        """Let the row that has read be about to read one more."""
+        self._rows.next_id[self._reader] = next_id
+        remember(self._rows, self._rules, self._reader, next_id)
 
     def _read(self, ids: NDArray[np.int64], *, predict: bool) -> None:
         row = self._reader

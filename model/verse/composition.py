@@ -25,13 +25,14 @@ from model.verse.verse import Verse, phrase_of
 from model.verse.words import is_content, words_of
 
 PARTICLES = 32
-MAX_ATTEMPTS = 12  # at one line, each with other chances
+MAX_ATTEMPTS = 12  # at one line, each with other chances and the warmer
+HEAT, MAX_HEAT = 0.4, 2.0  # least temperature of the second attempt, and of the last ones
 FAVOUR = 8.0  # how many times likelier each letter of a word of the seed is made
 # The weights of a choice, in nats per line of forty characters; found by reading, see
 # docs/decisions.md.
 LINE_CHARACTERS = 40
 HUMAN_SHARE = 0.65  # of the book's own loss; a line likelier than that is no better for it
-REPEATED, SMALL_REPEATED, SAME_BEGINNING, ECHO, SAME_RHYME = 3.0, 1.0, 1.5, 4.0, 30.0
+REPEATED, SMALL_REPEATED, SAME_BEGINNING, ECHO, SAME_RHYME = 3.0, 1.0, 1.5, 8.0, 30.0
 WORDS_PER_LINE, EACH_WORD_OFF = 8.0, 2.5
 FAIR_COPY, COPIED = 14, 2.5  # characters of the book in a row, and what each one more costs
 ANSWERS_WANTED = 2
@@ -108,6 +109,7 @@ class Composition:
             phase=phase,
             may_end=may_end,
             words=self._last_two(words),
+            least_temperature=min(HEAT * self.attempt, MAX_HEAT),
         )
 
     def choose(self, candidates: Sequence[Candidate]) -> str | None:
@@ -196,7 +198,9 @@ class Composition:
         score -= REPEATED * sum(word in before for word in contents)
         score -= SMALL_REPEATED * sum(word in before for word in words if not is_content(word))
         score -= REPEATED * (len(contents) - len(set(contents)))
-        score -= ECHO * sum(a == b for a, b in pairwise(words))
+        pairs = list(pairwise(words))
+        score -= ECHO * sum(a == b for a, b in pairs)
+        score -= ECHO * (len(pairs) - len(set(pairs)))
         firsts = [words_of(line)[:1] for line in self.lines]
         score -= SAME_BEGINNING * sum(words[:1] == first for first in firsts)
         number = len(self.lines)

@@ -67,7 +67,7 @@ def title_of(lines: Sequence[str], verse: Verse, theme: Sequence[str] = ()) -> s
                     if not is_content(following.lower()):
                         break
                     named.append(following)
-                if not named:
+                if not named or named[-1].endswith("'s"):
                     continue
                 rarity = sum(_rarity(w.lower(), verse) for w in named) / math.sqrt(len(named))
                 rarity += 4.0 * any(w.lower() in theme for w in named)

@@ -166,6 +166,9 @@ SPELLINGS = (
 )
 
 
+SHORT = re.compile(r"(?:^|[^aeiouy])[aeiouy][^aeiouwxy]$")
+
+
 @dataclass(frozen=True, slots=True)
 class Pronunciation:
     """One way to say a word."""
@@ -287,6 +290,8 @@ class Pronouncer:
                 continue
             bare = word[: -len(letters)]
             stems = [bare + end for end in replaced]
+            if SHORT.search(bare):  # hateth comes of hate: of hat it would be hatteth
+                stems.reverse()
             if len(bare) > 2 and bare[-1] == bare[-2] and letters[0] in "'eiy":
                 stems.append(bare[:-1])  # stop, stopp'd
             # What the dictionary has comes before what would have to be built first.

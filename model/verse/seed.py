@@ -35,7 +35,7 @@ class Opening:
 
     lines: tuple[str, ...] = ()  # on the model's alphabet
     rest: str = ""
-    shown: str = ""  # the same as it was typed, line breaks and all
+    shown: str = ""  # the same as it was typed, but for line breaks and their capitals
     theme: Theme = Theme()
 
     @property
@@ -76,7 +76,8 @@ def lay_out(seed: str, form: Form, verse: Verse, fold: Callable[[str], str]) -> 
     folded = [" ".join(word.folded for word in line if word.folded) for line in lines]
     shown = ""
     for number, line in enumerate(lines):
-        shown += " ".join(word.typed for word in line)
+        typed = " ".join(word.typed for word in line)
+        shown += typed[:1].upper() + typed[1:]
         if closed or number < len(lines) - 1:
             shown += form.break_after(number)
     rest = "" if closed else folded.pop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,12 +14,19 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.core.records import RANGES, PoemRequest
+from bot.core.card import draw_card
+from bot.core.records import FORMS, FREE, RANGES, Looks, Poem, PoemRequest
 from bot.core.service import Service
 from bot.discord_app.buttons import COG_NAME, Deed, PoemButton
 from bot.discord_app.live import Tempo
 from bot.discord_app.recipes import Ownership, Recipe, read_ownership, read_recipe
-from bot.discord_app.replies import plain_words, read_last_line, read_seed
+from bot.discord_app.replies import (
+    plain_words,
+    read_last_line,
+    read_seed,
+    read_title,
+    read_verse,
+)
 from bot.discord_app.screens import (
     NO_MENTIONS,
     InteractionScreen,
@@ -38,7 +46,7 @@ LOST_BEGINNING = (
 )
 NOT_YOURS = "Only whoever asked for this poem, or who may manage messages here, can delete it."
 
-_FLAG = re.compile(r"--(lines|temperature|random-seed|model)[ =](\S+)(?:\s+|$)")
+_FLAG = re.compile(r"--(form|lines|temperature|random-seed|model)[ =](\S+)(?:\s+|$)")
 
 
 class Poems(commands.Cog, name=COG_NAME):
@@ -103,9 +111,13 @@ class Poems(commands.Cog, name=COG_NAME):
     @app_commands.describe(
         seed="the opening words; without them the poem opens at random",
         model="whose style",
-        lines=f"how many lines, {RANGES['lines']}",
+        form="what kind of poem; a sonnet, if you do not say",
+        lines=f"how many lines of free text, {RANGES['lines']}",
         temperature=f"from careful to wild, {RANGES['temperature']}",
         random_seed="a number; the same words, model and number give the same poem",
+    )
+    @app_commands.choices(
+        form=[app_commands.Choice(name=form, value=form) for form in (*FORMS, FREE)]
     )
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
@@ -113,6 +125,7 @@ class Poems(commands.Cog, name=COG_NAME):
         self,
         interaction: discord.Interaction[Any],
         seed: str = "",
+        form: str | None = None,
         model: str | None = None,
         lines: int | None = None,
         temperature: float | None = None,
@@ -122,6 +135,7 @@ class Poems(commands.Cog, name=COG_NAME):
         request = PoemRequest(
             screen.asker,
             seed=plain_words(seed, {}),
+            form=form,
             model=model,
             lines=lines,
             temperature=temperature,
@@ -146,7 +160,9 @@ class Poems(commands.Cog, name=COG_NAME):
     async def press(self, interaction: discord.Interaction[Any], deed: Deed, packed: str) -> None:
         """Do what a button says; see `buttons.PoemButton`."""
         try:
-            if deed is Deed.DELETE:
+            if deed is Deed.CARD:
+                await self._draw(interaction, read_recipe(packed))
+            elif deed is Deed.DELETE:
                 await self._delete(interaction, read_ownership(packed))
             else:
                 await self._write_on(interaction, deed, read_recipe(packed))
@@ -170,7 +186,8 @@ class Poems(commands.Cog, name=COG_NAME):
             make_asker(interaction.user, interaction.guild_id),
             seed=seed,
             model=recipe.model,
-            lines=settings.lines,
+            form=settings.form,
+            lines=settings.lines if settings.form == FREE else None,
             characters=settings.characters,
             temperature=settings.temperature,
             top_k=settings.top_k,
@@ -180,6 +197,29 @@ class Poems(commands.Cog, name=COG_NAME):
             greedy=settings.greedy,
         )
         return await self._scribe.answer(InteractionScreen(interaction), request)
+
+    async def _draw(self, interaction: discord.Interaction[Any], recipe: Recipe | None) -> None:
+        """Answer with a picture of the poem that the message shows."""
+        if recipe is None or interaction.message is None:
+            return await _whisper(interaction, STRANGE_BUTTON)
+        await interaction.response.defer(thinking=True)
+        content = interaction.message.content
+        models = await asyncio.to_thread(self.service.models)
+        poem = Poem(
+            text=read_verse(content),
+            seed="",
+            model=next((m.name for m in models if m.sha256.startswith(recipe.model)), recipe.model),
+            model_sha256=recipe.model,
+            random_seed=recipe.random_seed,
+            settings=recipe.settings,
+            notes=(),
+            looks=Looks(read_title(content)),
+        )
+        picture = io.BytesIO(await asyncio.to_thread(draw_card, poem))
+        await interaction.edit_original_response(
+            attachments=[discord.File(picture, f"poem-{poem.random_seed}.png")]
+        )
+        return None
 
     async def _delete(
         self, interaction: discord.Interaction[Any], ownership: Ownership | None
@@ -244,7 +284,7 @@ def _read_flags(typed: str, request: PoemRequest) -> PoemRequest:
         name, value = match[1], match[2]
         try:
             taken: Any = value
-            if name != "model":
+            if name not in ("form", "model"):
                 taken = float(value) if name == "temperature" else int(value)
         except ValueError:
             break

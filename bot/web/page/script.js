@@ -22,7 +22,9 @@ function readForm() {
   body.stop = $("stop_at").value.split("\n").filter((line) => line !== "");
   if ($("model").value) body.model = $("model").value;
   for (const name of NUMBERS) body[name] = readNumber($(name));
-  body[$("unit").value] = readNumber($("length"));
+  body.avoid = $("avoid").value.split(/[\s,;]+/).filter((word) => word !== "");
+  body.form = $("shape").value || null;
+  if (body.form === "free") body[$("unit").value] = readNumber($("length"));
   body.seed = body.seed.toWellFormed?.() ?? body.seed;
   return body;
 }
@@ -44,8 +46,12 @@ function fillForm(query) {
   $("length").value = query.get(unit) ?? "";
   $("greedy").checked = query.get("greedy") === "true";
   $("stop_at").value = query.getAll("stop").join("\n");
+  $("avoid").value = query.getAll("avoid").join(" ");
+  // Links of before there were forms have a length alone.
+  chooseForm(query.get("form") ?? (query.has("lines") || query.has("characters") ? "free" : null));
   chooseModel(query.get("model"));
-  $("more").open = NUMBERS.slice(1).some(isUnusual) || $("stop_at").value !== "";
+  const written = [$("stop_at").value, $("avoid").value];
+  $("more").open = NUMBERS.slice(1).some(isUnusual) || written.some((text) => text !== "");
   $("slider").value = $("temperature").value || defaults?.temperature || 0.5;
 }
 
@@ -59,6 +65,23 @@ function chooseModel(wanted) {
   const found = models.find((model) => model.name === wanted || model.sha256.startsWith(wanted));
   if (!found) $("model").append(new Option(`${wanted} (not installed)`, wanted));
   $("model").value = found ? found.name : wanted;
+}
+
+// Select a form, and show the settings that it has.
+function chooseForm(wanted) {
+  if (wanted && ![...$("shape").options].some((option) => option.value === wanted)) {
+    $("shape").append(new Option(`${wanted} (not known)`, wanted));
+  }
+  $("shape").value = wanted ?? defaults?.form ?? "free";
+  fitForm();
+}
+
+function fitForm() {
+  const free = $("shape").value === "free";
+  $("free_length").hidden = !free;
+  const usual = free ? defaults?.temperature : defaults?.verse_temperature;
+  if (usual === undefined) return;
+  $("temperature").placeholder = usual;
 }
 
 async function loadModels() {
@@ -79,8 +102,15 @@ async function loadModels() {
     max: answer.ranges.temperature[1],
     value: defaults.temperature,
   });
-  $("temperature").value = defaults.temperature;
   $("length").value = defaults.lines;
+  $("shape").replaceChildren(...answer.forms.map((form) => new Option(form, form)));
+  chooseForm(null);
+  useUsualTemperature();
+}
+
+function useUsualTemperature() {
+  $("temperature").value = $("temperature").placeholder;
+  $("slider").value = $("temperature").value;
 }
 
 // ---- A poem ----
@@ -125,6 +155,7 @@ function openLeaf(start) {
   $("poem").setAttribute("aria-busy", "true");
   $("invitation").hidden = true;
   $("colophon").hidden = true;
+  showLooks(null);
   showProvenance(start);
   showNotes(start.notes);
   if ($("leaf").getBoundingClientRect().top > innerHeight * 0.6) {
@@ -157,6 +188,7 @@ function end(poem) {
   const count = poem.lines.length;
   const lines = count === 1 ? "1 line" : `${count} lines`;
   showNotes(poem.notes);
+  showLooks(poem);
   settle(poem.ending === "cancelled" ? `Cut short at ${lines}.` : `Finished: ${lines}.`);
 }
 
@@ -194,6 +226,59 @@ function showNotes(notes) {
   $("notes").replaceChildren(
     ...notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })),
   );
+}
+
+// Show the title of a finished poem, and offer its rhymes and beats where it has a form.
+function showLooks(poem) {
+  const looks = poem?.looks ?? [];
+  $("title").textContent = poem?.title ?? "";
+  $("title").hidden = !poem?.title;
+  $("scan").hidden = looks.length === 0;
+  $("card").hidden = !poem?.title;
+  const lines = (poem?.text ?? "").trim().split("\n");
+  let next = 0;
+  $("scansion").replaceChildren(...lines.map((line) => scan(line.trim() ? looks[next++] : null)));
+  toggleScansion(looks.length > 0 && $("scan").getAttribute("aria-pressed") === "true");
+}
+
+// Return a line with its rhyme letter and a mark over each syllable; a blank one for null.
+function scan(look) {
+  const line = Object.assign(document.createElement("span"), { className: "line" });
+  if (!look) return line;
+  if (look.rhyme) line.dataset.rhyme = look.rhyme;
+  const last = look.syllables.findLastIndex(([text]) => /\p{L}/u.test(text));
+  look.syllables.forEach(([text, beat], place) => {
+    if (!/\p{L}/u.test(text)) return line.append(text);
+    const syllable = Object.assign(document.createElement("span"), { textContent: text });
+    syllable.className = `syllable${beat ? " beat" : ""}${place === last ? " end" : ""}`;
+    return line.append(syllable);
+  });
+  return line;
+}
+
+function toggleScansion(on) {
+  $("scansion").hidden = !on;
+  $("poem").hidden = on;
+}
+
+async function saveCard(poem) {
+  const { title, text, model, random_seed } = poem;
+  try {
+    const response = await fetch("api/cards", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ title, text, model, random_seed }),
+    });
+    if (!response.ok) throw new Refusal((await response.json()).error);
+    const address = URL.createObjectURL(await response.blob());
+    const link = Object.assign(document.createElement("a"), { href: address });
+    link.download = `${title.toLowerCase().replace(/[^a-z0-9]+/g, "-")}.png`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(address), 60_000);
+    say("The card is among your downloads.");
+  } catch (error) {
+    showError(error instanceof Refusal ? error.message : UNREACHABLE);
+  }
 }
 
 function say(sentence) {
@@ -263,6 +348,16 @@ $("temperature").addEventListener("input", () => ($("slider").value = $("tempera
 $("unit").addEventListener("change", () => {
   $("length").value = $("unit").value === "lines" ? (defaults?.lines ?? 14) : 600;
 });
+$("shape").addEventListener("change", () => {
+  fitForm();
+  useUsualTemperature();
+});
+$("scan").addEventListener("click", () => {
+  const on = $("scan").getAttribute("aria-pressed") !== "true";
+  $("scan").setAttribute("aria-pressed", String(on));
+  toggleScansion(on);
+});
+$("card").addEventListener("click", () => writing?.poem && saveCard(writing.poem));
 $("copy").addEventListener("click", () => toClipboard(pen.shown, "Copied."));
 $("link").addEventListener("click", (event) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;

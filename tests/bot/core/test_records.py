@@ -63,6 +63,8 @@ def test_a_poem_as_dict_has_what_a_reader_needs_to_write_it_again() -> None:
             "characters": None,
             "repetition_guard": 0,
             "stop": (),
+            "form": "free",
+            "avoid": (),
         },
         "notes": ["a note"],
         "ending": "complete",

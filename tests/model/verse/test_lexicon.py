@@ -1,0 +1,74 @@
+"""The words of a book: which are kept, how they are written down, when there is no verse."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.verse.lexicon import Entry, Lexicon, NoVerse, Saying, make_lexicon
+from tests.texts import VERSES
+from tests.verse_words import small_lexicon
+
+
+def test_a_book_gives_its_words_with_their_counts() -> None:
+    lexicon = make_lexicon("The cat sat.\nThe cat's hat, and thou lov'st it.\n")
+    cat = lexicon.get("cat")
+    assert cat == Entry("cat", 1, (Saying("1", "K", "AE_T"),))
+    assert {entry.word for entry in lexicon.entries} >= {"cat's", "lov'st", "thou"}
+
+
+def test_words_that_nobody_can_say_are_left_out() -> None:
+    assert make_lexicon("the cat sat on zlorp and then it went home again\n").get("zlorp") is None
+
+
+def test_words_of_elsewhere_help_out_and_are_not_counted() -> None:
+    often, seldom = Entry("dog", 9, (Saying("1", "D", "AO_G"),)), Entry("emu", 1, ())
+    lexicon = make_lexicon("the cat sat\n", Lexicon((often, seldom)))
+    found = lexicon.get("dog")
+    assert found is not None
+    assert found.count == 0
+    assert lexicon.get("emu") is None
+
+
+def test_prose_writes_no_verse() -> None:
+    with pytest.raises(NoVerse, match="lines have 76"):
+        make_lexicon(
+            "the cat sat on the mat and it did not want to go away at all, not even for a\n"
+        )
+
+
+def test_another_language_writes_no_verse() -> None:
+    with pytest.raises(NoVerse, match="not English"):
+        make_lexicon("über allen gipfeln\nist ruh\nin allen wipfeln\nspürest du\n")
+
+
+def test_our_own_verses_are_english() -> None:
+    assert len(make_lexicon(VERSES.lower())) > 40
+
+
+def test_a_lexicon_is_read_as_it_was_written() -> None:
+    lexicon = small_lexicon()
+    assert Lexicon.read(lexicon.write()) == lexicon
+    assert Lexicon.read("") == Lexicon()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["cat", "cat 1 1/K/AE_T\nant 1 1/N/AE_T", "cat x 1/K/AE_T", "cat 1 9/K/AE_T", "a b 1 1//AH"],
+)
+def test_what_is_no_lexicon_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="lexicon"):
+        Lexicon.read(text)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_lexicon_or_refused(text: str) -> None:
+    with suppress(ValueError):
+        assert Lexicon.read(text).write() == text
+
+
+def test_fire_and_desire_have_a_syllable_less_in_verse() -> None:
+    desire = make_lexicon("desire\n").get("desire")
+    assert desire is not None
+    assert {saying.stresses for saying in desire.sayings} == {"01"}

@@ -1,0 +1,48 @@
+"""Titles, syllables and beats."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.verse import FORMS, Verse, look_at, title_of
+from model.verse.looks import split_syllables
+from tests.verse_words import ALPHABET, small_lexicon
+
+VERSE = Verse(small_lexicon(), ALPHABET.ids, 2.0)
+LINES = ("The river sings to me and to the sea,", "And in my garden walks a yellow bee.")
+
+
+def test_a_title_names_something_of_the_poem() -> None:
+    assert title_of(LINES, VERSE) in ("The River Sings", "The Sea", "My Garden Walks")
+
+
+def test_a_poem_that_names_nothing_is_called_as_it_begins() -> None:
+    assert title_of(("And so to be, and so", "to be with me"), VERSE) == "And so to be"
+    assert title_of((), VERSE) == ""
+
+
+def test_a_line_has_its_rhyme_letter_its_syllables_and_its_beats() -> None:
+    first, second = look_at(LINES, FORMS["couplet"], VERSE)
+    assert (first.rhyme, second.rhyme) == ("A", "A")
+    assert first.text == LINES[0]
+    spoken = [part for part in first.syllables if part.text.strip(" ,")]
+    assert [part.beat for part in spoken] == [False, True] * 5
+    assert [part.text for part in spoken][:3] == ["The", "ri", "ver"]
+
+
+def test_lines_that_rhyme_with_none_have_no_letter() -> None:
+    assert {line.rhyme for line in look_at(("a", "b", "c"), FORMS["haiku"], VERSE)} == {""}
+
+
+@given(st.lists(st.text(max_size=40), max_size=14))
+def test_every_character_of_a_line_is_in_a_syllable(lines: list[str]) -> None:
+    for line, shown in zip(lines, look_at(lines, FORMS["sonnet"], VERSE), strict=True):
+        assert shown.text == line
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+@given(word=st.text("abcdefghijklmnopqrstuvwxyz'", max_size=14))
+def test_a_word_is_cut_into_as_many_parts_as_it_has_syllables(size: int, word: str) -> None:
+    parts = split_syllables(word, size)
+    assert len(parts) == size
+    assert "".join(parts) == word

@@ -1,0 +1,226 @@
+"""Poems in form, whatever the network: here one that knows nothing."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.config import LengthConfig, SamplingConfig
+from model.engine import Engine, Piece, Request
+from model.errors import SettingError
+from model.extent import Finish
+from model.kernel.grams import MAX_RUN, grams_of
+from model.verse import FORMS, Form, Opening, lay_out
+from model.verse.verse import Verse
+from model.verse.words import words_of
+from tests.verse_words import ALPHABET, small_lexicon, verse_model
+
+SONNET = FORMS["sonnet"]
+MODEL = verse_model()
+ENGINE = Engine(MODEL, max_rows=8)
+VERSE = Verse(small_lexicon(), ALPHABET.ids, 2.0)
+
+
+def asking(
+    seed: str = "",
+    form: Form = SONNET,
+    *,
+    random_seed: int = 7,
+    avoided: frozenset[str] = frozenset(),
+    sampling: SamplingConfig | None = None,
+) -> Request:
+    opening = lay_out(seed, form, VERSE, lambda text: ALPHABET.fold(text).text)
+    return Request(
+        prompt="",
+        sampling=sampling or SamplingConfig(temperature=1.0),
+        random_seed=random_seed,
+        length=LengthConfig(lines=1),
+        form=form,
+        opening=opening,
+        avoided=avoided,
+    )
+
+
+def write(request: Request, engine: Engine = ENGINE) -> str:
+    ticket = engine.add(request)
+    text, finish = request.opening.shown, None
+    while engine.has_work:
+        for piece in engine.step():
+            assert piece.ticket == ticket
+            text += piece.text
+            finish = piece.finished
+    assert finish is Finish.LENGTH
+    return text
+
+
+def lines_of(text: str) -> list[str]:
+    return [line for line in text.split("\n") if line]
+
+
+def fits(line: str, syllables: int) -> bool:
+    return bool(VERSE.syllables(words_of(line)) >> syllables & 1)
+
+
+def test_a_sonnet_has_its_lines_stanzas_syllables_and_rhymes() -> None:
+    text = write(asking())
+    assert [len(stanza.split("\n")) for stanza in text.split("\n\n")] == [4, 4, 4, 2]
+    lines = lines_of(text)
+    assert all(fits(line, 10) for line in lines)
+    ends = [words_of(line)[-1] for line in lines]
+    pairs = [(0, 2), (1, 3), (4, 6), (5, 7), (8, 10), (9, 11), (12, 13)]
+    assert all(VERSE.rhymes(ends[a], ends[b]) for a, b in pairs)
+    assert not VERSE.rhymes_at_all(ends[0], ends[1])
+    assert re.search(r"[.!?]$", text)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.sampled_from(sorted(FORMS)),
+    st.integers(0, 2**32),
+    st.sampled_from([0.05, 0.7, 2.0]),
+    st.sampled_from(["", "the river", "Zlorp, my", "o, the garden of", "pizza!"]),
+)
+def test_whatever_is_asked_words_are_real_and_lines_are_whole(
+    form: str, random_seed: int, temperature: float, seed: str
+) -> None:
+    request = asking(
+        seed,
+        FORMS[form],
+        random_seed=random_seed,
+        sampling=SamplingConfig(temperature=temperature, min_p=0.02),
+    )
+    lines = lines_of(write(request))
+    own = set(words_of(ALPHABET.fold(seed).text))
+    assert len(lines) == len(FORMS[form])
+    for line, syllables in zip(lines, FORMS[form].syllables, strict=True):
+        assert fits(line, syllables)
+        for word in words_of(line):
+            assert word in own or word in small_lexicon().numbers
+
+
+def test_a_new_form_is_a_new_value() -> None:
+    cinquain = Form("cinquain", (2, 4, 6, 8, 2), "-+", "-----", (5,))
+    lines = lines_of(write(asking(form=cinquain)))
+    assert [fits(line, size) for line, size in zip(lines, cinquain.syllables, strict=True)] == [
+        True
+    ] * 5
+    with pytest.raises(ValueError, match="differ in lines"):
+        Form("wrong", (2, 4), "-+", "---", (3,))
+    with pytest.raises(ValueError, match="no way to walk"):
+        Form("wrong", (9,), "--+", "-", (1,))
+
+
+def test_a_falling_line_begins_with_the_beat() -> None:
+    falling = Form("falling", (7, 7), "+-", "AA", (2,))
+    lines = lines_of(write(asking(form=falling)))
+    assert all(fits(line, 7) for line in lines)
+
+
+def test_the_same_request_gives_the_same_poem_whatever_else_is_written() -> None:
+    alone = write(asking("the river", random_seed=3))
+    engine = Engine(MODEL, max_rows=8)
+    tickets = [engine.add(asking("the river", random_seed=number)) for number in range(1, 7)]
+    free = Request("in the ", SamplingConfig(), 1, LengthConfig(characters=500))
+    tickets.append(engine.add(free))
+    texts = dict.fromkeys(tickets, "")
+    while engine.has_work:
+        for piece in engine.step():
+            texts[piece.ticket] += piece.text
+    assert "the river".capitalize() + texts[tickets[2]] == alone
+    assert len(set(texts.values())) == 7
+
+
+def test_another_random_seed_gives_another_poem() -> None:
+    assert write(asking(random_seed=1)) != write(asking(random_seed=2))
+
+
+def test_lines_come_one_by_one() -> None:
+    engine = Engine(MODEL, max_rows=1)
+    engine.add(asking())
+    pieces: list[Piece] = []
+    while engine.has_work:
+        pieces += engine.step()
+    assert [piece.text.count("\n") > 0 for piece in pieces] == [True] * 13 + [False]
+
+
+def test_a_cancelled_poem_frees_its_rows_at_once() -> None:
+    engine = Engine(MODEL, max_rows=8)
+    tickets = [engine.add(asking(random_seed=number)) for number in range(8)]
+    for _ in range(3):
+        engine.step()
+    assert all(engine.cancel(ticket) for ticket in tickets)
+    assert not engine.cancel(tickets[0])
+    assert {piece.finished for piece in engine.step()} == {Finish.CANCELLED}
+    assert not engine.has_work
+    assert write(asking(random_seed=3), engine) == write(asking(random_seed=3))
+
+
+def test_words_to_avoid_are_masked() -> None:
+    usual = set(words_of(write(asking())))
+    avoided = frozenset(sorted(word for word in usual if word.isalpha())[:8])
+    assert not set(words_of(write(asking(avoided=avoided)))) & avoided
+
+
+def test_no_long_run_of_the_book_comes_out() -> None:
+    book = write(asking(random_seed=5)).lower()
+    ids = np.array(ALPHABET.encode(book))
+    spaces = np.array([character.isspace() for character in ALPHABET.characters])
+    model = verse_model()
+    holding_back = Engine(
+        type(model)(
+            model.network,
+            model.tensors,
+            model.vocabulary,
+            model.card,
+            "",
+            model.lexicon,
+            grams_of(ids, spaces),
+        )
+    )
+    text = " ".join(write(asking(random_seed=5), holding_back).lower().split())
+    plain = " ".join(book.split())
+    runs = {plain[n : n + MAX_RUN + 1] for n in range(len(plain) - MAX_RUN)}
+    assert not any(text[n : n + MAX_RUN + 1] in runs for n in range(len(text)))
+
+
+def test_no_three_words_come_twice() -> None:
+    for random_seed in range(5):
+        words = words_of(write(asking("the river sings", random_seed=random_seed)))
+        phrases = [tuple(words[n : n + 3]) for n in range(len(words) - 2)]
+        assert len(phrases) == len(set(phrases))
+
+
+def test_a_poem_comes_back_to_the_seed() -> None:
+    answered = 0
+    for random_seed in range(6):
+        text = write(asking("my zlorp", random_seed=random_seed))
+        later = words_of(text)[2:]
+        answered += "zlorp" in later or any(VERSE.rhymes("zlorp", word) for word in later)
+    assert answered >= 3
+
+
+def test_what_was_typed_to_the_end_of_a_line_is_rhymed_with() -> None:
+    lines = lines_of(write(asking("the river sings to me and to the night")))
+    assert VERSE.rhymes_at_all("night", words_of(lines[2])[-1])
+
+
+def test_a_last_word_without_rhyme_gets_the_nearest() -> None:
+    lines = lines_of(write(asking("the river sings to me and to my miracle")))
+    assert len(lines) == 14
+
+
+def test_a_model_without_words_refuses_a_form() -> None:
+    model = verse_model()
+    bare = Engine(type(model)(model.network, model.tensors, model.vocabulary, model.card, ""))
+    assert bare.verse is None
+    with pytest.raises(SettingError, match="free text"):
+        bare.add(asking())
+
+
+def test_characters_that_the_model_lacks_are_refused() -> None:
+    with pytest.raises(SettingError, match="knows"):
+        ENGINE.add(
+            Request("", SamplingConfig(), 1, LengthConfig(lines=1), SONNET, Opening(rest="É"))
+        )

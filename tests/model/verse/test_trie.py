@@ -1,0 +1,73 @@
+"""What a word may do in a line."""
+
+import pytest
+
+from model.kernel.guide import FREE, RISING, spans
+from model.verse.lexicon import Saying
+from model.verse.trie import Part, build_trie, mask_inside, mask_last
+
+IDS = {letter: place for place, letter in enumerate("abcdefghijklmnopqrstuvwxyz'-")}
+
+
+def after(word: str, stresses: str, begun: int, metre: int = RISING) -> list[int]:
+    """Return the numbers of syllables that a line may have after `word`."""
+    reached = int(spans(1 << begun, mask_inside(word, [Saying(stresses, "", "AA")]), metre))
+    return [count for count in range(20) if reached >> count & 1]
+
+
+@pytest.mark.parametrize(
+    ("stresses", "begun", "expected"),
+    [
+        ("10", 1, [3]),  # its stress falls under the beat
+        ("10", 2, []),  # and here it does not
+        ("10", 0, [2]),  # but a line may begin so
+        ("01", 0, [2]),
+        ("01", 3, []),
+        ("1", 4, [5]),
+        ("1", 5, [6]),
+        ("100", 1, [4]),
+        ("201", 1, []),
+        ("201", 2, []),
+        ("201", 3, []),
+        ("2010", 1, []),
+        ("0100", 2, [6]),
+    ],
+)
+def test_the_stress_of_a_longer_word_falls_under_the_beat(
+    stresses: str, begun: int, expected: list[int]
+) -> None:
+    if stresses == "201":
+        expected = [begun + 3] if begun % 2 == 1 else []
+    if stresses == "2010":
+        expected = [begun + 4] if begun % 2 == 1 else []
+    assert after("word", stresses, begun) == expected
+
+
+def test_an_article_is_never_under_the_beat() -> None:
+    assert after("the", "0", 2) == [3]
+    assert after("the", "0", 3) == []
+
+
+def test_in_free_metre_only_syllables_count() -> None:
+    assert after("word", "10", 2, FREE) == after("word", "01", 2, FREE) == [4]
+
+
+def test_a_line_ends_with_a_stressed_syllable_and_no_small_word() -> None:
+    assert mask_last("delight", [Saying("01", "L", "AY_T")])
+    assert not mask_last("the", [Saying("1", "DH", "AH")])
+    rising = mask_last("river", [Saying("10", "R", "IH_V_ER")])
+    assert spans(1 << 8, rising, RISING) == 0
+
+
+def test_a_rhyme_counts_only_as_the_word_is_said_so() -> None:
+    sayings = [Saying("1", "W", "IH_N_D"), Saying("1", "W", "AY_N_D")]
+    assert mask_last("wind", sayings, "AY_N_D")
+    assert not mask_last("wind", sayings, "EY_N")
+
+
+def test_a_trie_knows_below_each_node_what_can_come_of_it() -> None:
+    trie = build_trie([Part("ab", 1, 0b01, 0b100), Part("ac", 2, 0b10, 0), Part("b", 3, 1, 0)], IDS)
+    assert trie.label.tolist() == [0, 0, 1, 1, 2]  # the root, a, b, ab, ac
+    assert trie.inside_below.tolist() == [0b11, 0b11, 1, 0b01, 0b10]
+    assert trie.last_below.tolist() == [0b100, 0b100, 0, 0b100, 0]
+    assert trie.inside.tolist() == [0, 0, 1, 0b01, 0b10]
