@@ -1,8 +1,8 @@
 """A model on disk: one safetensors file, saved atomically, loaded strictly.
 
-Layout: the tensors of `expected_shapes` in half precision, and one metadata entry, METADATA_KEY,
-with the JSON of `Contents`. A file from a stranger is measured before it is read: nothing larger
-than its settings allow is ever allocated.
+Layout: the tensors of `expected_shapes` in half precision, hashes of the book's runs (GRAMS), and
+one metadata entry, METADATA_KEY, with the JSON of `Contents`. A file from a stranger is measured
+before it is read: nothing larger than its settings allow is ever allocated.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from model.errors import (
 from model.verse.lexicon import Lexicon
 from model.vocabulary import Vocabulary
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3  # with words and hashes of the book; 2 had none, 1 single precision
 METADATA_KEY = "sonneteer"
 SUFFIX = ".safetensors"
 GRAMS = "book.grams"  # the one entry that is not a weight

@@ -133,6 +133,7 @@ class FakePoet:
         self.loading: asyncio.Event | None = None  # until it is set, models are being loaded
         self.full = False
         self.impossible = ""  # why no form can be had
+        self.looks = Looks("A Title")  # of poems in a form
         self.refusal: QueueFull | None = None  # instead of that of a full line
         self.place = 0
         self.expected_wait: float | None = None
@@ -174,7 +175,7 @@ class FakePoet:
         return LaidOut(seed, self.prepare(model, seed).text)
 
     def look_at(self, model: ModelRecord, text: str, form: str) -> Looks:
-        return Looks() if form == FREE else Looks("A Title")
+        return Looks() if form == FREE else self.looks
 
     def opening(self, model: ModelRecord, random_seed: int) -> str:
         return f"an opening, number {random_seed}"

@@ -17,7 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.kernel.batch import Line
-from model.kernel.guide import AFTER_PAUSE, AFTER_STOP, AFTER_WORD, FALLING, FREE, IN_WORD, RISING
+from model.kernel.guide import (
+    AFTER_PAUSE,
+    AFTER_STOP,
+    AFTER_WORD,
+    FALLING,
+    FREE,
+    IN_WORD,
+    MAX_OWN,
+    RISING,
+)
 from model.verse.forms import Form
 from model.verse.seed import Opening
 from model.verse.trie import Part, build_trie, mask_inside, mask_last
@@ -146,7 +155,11 @@ class Composition:
             if owed is None and (final or self.verse.has_rhymes(word)):
                 last = mask_last(word, sayings)
             parts[word] = Part(word, self._number(word), mask_inside(word, sayings), last)
+        letters = sum(map(len, parts))
         for word, mask in (owed or {}).items():
+            letters += len(word)
+            if letters >= MAX_OWN:  # a stranger's model may have thousands of rhymes
+                break
             inside = parts[word].inside if word in parts else 0
             parts[word] = Part(word, self._number(word), inside, mask)
         return parts

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,12 +16,13 @@ from model.verse.words import words_of
 
 MIN_KNOWN = 0.85  # share of a book's words that must be English; the sonnets have 0.995
 MAX_LINE = 60  # characters of the middle line of a book of verse
-MAX_WORDS = 60_000
+MAX_WORDS = 30_000
+MAX_LETTERS = 300_000  # of all words, so that a stranger's file makes no giant of a trie
 MAX_SAYINGS = 3  # ways to say one word
 # Beyond the book's own words, those that other books had often enough to be no slip of the pen.
 MIN_COUNT = 4
 _SAYING = re.compile(r"([012]{1,6})/([A-Z_]*)/([A-Z_]+)")
-_LINE = re.compile(r"(['\w-]{1,30}) (\d{1,9})((?: [012]{1,6}/[A-Z_]*/[A-Z_]+){1,3})", re.ASCII)
+_LINE = re.compile(r"([a-z'-]{1,30}) (\d{1,9})((?: [012]{1,6}/[A-Z_]*/[A-Z_]+){1,3})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,8 @@ class Lexicon:
             sayings = tuple(Saying(*found) for found in _SAYING.findall(match[3]))
             entries.append(Entry(match[1], int(match[2]), sayings))
         words = [entry.word for entry in entries]
+        if sum(map(len, words)) > MAX_LETTERS:
+            raise ValueError(f"the lexicon has more than {MAX_LETTERS:,} letters")
         if words != sorted(set(words)):
             raise ValueError("the lexicon is not sorted")
         return cls(tuple(entries))
@@ -152,4 +157,11 @@ def make_lexicon(text: str, elsewhere: Lexicon | None = None) -> Lexicon:
     for entry in elsewhere.entries if elsewhere else ():
         if entry.count >= MIN_COUNT:
             found.setdefault(entry.word, Entry(entry.word, 0, entry.sayings))
-    return Lexicon(tuple(found[word] for word in sorted(found)[:MAX_WORDS]))
+    return Lexicon(tuple(found[word] for word in sorted(_most_used(found))))
+
+
+def _most_used(found: Mapping[str, Entry]) -> list[str]:
+    """Return as many words as a lexicon may have, the book's most frequent ones first."""
+    ordered = sorted(found, key=lambda word: -found[word].count)[:MAX_WORDS]
+    letters = list(itertools.accumulate(map(len, ordered)))
+    return ordered[: bisect_right(letters, MAX_LETTERS)]

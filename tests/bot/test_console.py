@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from pathlib import Path
+
+import pytest
 
 from bot.console import converse, render_models, write_poem
-from bot.core.records import Asker, Ending, PoemRequest
+from bot.core.errors import CannotWrite
+from bot.core.records import Asker, Defaults, Ending, PoemRequest
 from tests.fakes import SEA_SONGS, SONNETS, VERSE, FakePoet, fake_service
 
 REQUEST = PoemRequest(asker=Asker("terminal:"), seed="The sea")
@@ -97,3 +101,26 @@ def test_the_table_of_models_marks_the_default() -> None:
     assert "1.700" in second
     assert "2.9 MB" in second
     assert "2026-11-25" in second
+
+
+async def test_a_title_and_a_signature_go_to_stderr() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    await write_poem(fake_service(defaults=Defaults()), REQUEST, out, err)
+    assert err.getvalue() == "A Title · sonnets · random seed 7\n"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_a_card_is_a_picture_in_a_file(as_json: bool, tmp_path: Path) -> None:
+    card = tmp_path / "card.png"
+    out, err = io.StringIO(), io.StringIO()
+    await write_poem(fake_service(), REQUEST, out, err, as_json=as_json, card=card)
+    assert card.read_bytes().startswith(b"\x89PNG")
+
+
+async def test_a_card_that_cannot_be_written_is_told_after_the_poem(tmp_path: Path) -> None:
+    out = io.StringIO()
+    with pytest.raises(CannotWrite, match="cannot be written: No such file"):
+        await write_poem(
+            fake_service(), REQUEST, out, io.StringIO(), card=tmp_path / "no" / "card.png"
+        )
+    assert out.getvalue() == "The sea" + VERSE + "\n"

@@ -16,6 +16,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -45,6 +46,7 @@ from model.errors import (
     CheckpointVersion,
 )
 from model.training.network import CharLSTM, network_of, tensors_of
+from model.verse import Lexicon, make_lexicon
 from model.vocabulary import Vocabulary
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -394,3 +396,61 @@ def test_fifty_kills_while_saving_never_leave_a_broken_file(good: Path) -> None:
         os.kill(process, signal.SIGKILL)
         assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
         assert begin <= load_model(good).card.epoch < begin + 1_000_000
+
+
+# Words and runs of the book
+
+
+@pytest.fixture
+def versed(good: Path) -> Path:
+    model = load_model(good)
+    save_model(
+        good,
+        model.network,
+        model.tensors,
+        model.vocabulary,
+        model.card,
+        lexicon=make_lexicon("a bee and a bad bed\n"),
+        grams=np.array([3, 7, 11], np.uint32),
+    )
+    return good
+
+
+def test_words_and_hashes_come_back(versed: Path) -> None:
+    model = load_model(versed)
+    assert {entry.word for entry in model.lexicon.entries} == {"a", "bee", "and", "bad", "bed"}
+    assert model.grams.tolist() == [3, 7, 11]
+
+
+def test_a_model_may_have_neither(good: Path) -> None:
+    model = load_model(good)
+    assert model.lexicon == Lexicon()
+    assert len(model.grams) == 0
+
+
+def test_hashes_that_are_not_sorted_are_sorted(versed: Path) -> None:
+    raw = versed.read_bytes()
+    hashes = struct.pack("<3I", 3, 7, 11)
+    assert raw.count(hashes) == 1
+    versed.write_bytes(raw.replace(hashes, struct.pack("<3I", 11, 3, 7)))
+    assert load_model(versed).grams.tolist() == [3, 7, 11]
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("F16", "[6]"), ("U32", "[3,1]"), ("U32", "[]")])
+def test_hashes_of_another_kind_are_refused(versed: Path, kind: str, shape: str) -> None:
+    raw = versed.read_bytes()
+    old = b'"book.grams":{"dtype":"U32","shape":[3]'
+    assert old in raw
+    new = f'"book.grams":{{"dtype":"{kind}","shape":{shape}'.encode()
+    length = struct.unpack("<Q", raw[:8])[0]
+    header = raw[8 : 8 + length].replace(old, new)
+    versed.write_bytes(struct.pack("<Q", len(header)) + header + raw[8 + length :])
+    with pytest.raises(CheckpointShape):
+        load_model(versed)
+
+
+def test_words_that_are_none_are_refused(versed: Path) -> None:
+    raw = versed.read_bytes()
+    versed.write_bytes(raw.replace(b"bee 1 1", b"bee x 1"))
+    with pytest.raises(CheckpointForeign, match="the lexicon has a line"):
+        load_model(versed)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bot.config import WritingConfig
+from bot.core.records import FORMS as FORM_LINES
 from bot.core.records import RANGES, Asker, Poem, PoemSettings, Range
+from model import FORMS
 from model.config import LengthConfig, SamplingConfig
 from model.engine import MAX_RANDOM_SEED
 
@@ -73,3 +75,7 @@ def test_a_poem_as_dict_has_what_a_reader_needs_to_write_it_again() -> None:
 
 def test_an_asker_tells_its_door() -> None:
     assert Asker("discord:42", "7").door == "discord"
+
+
+def test_the_forms_are_the_models() -> None:
+    assert {name: len(form) for name, form in FORMS.items()} == FORM_LINES

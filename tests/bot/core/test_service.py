@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.errors import (
+    AvoidedSeed,
     BadSetting,
     ModelUnusable,
     QueueFull,
@@ -19,7 +20,17 @@ from bot.core.errors import (
     UnknownModel,
 )
 from bot.core.metrics import Metrics
-from bot.core.records import FREE, RANGES, Asker, Defaults, Ending, ModelRecord, Poem, PoemRequest
+from bot.core.records import (
+    FORMS,
+    FREE,
+    RANGES,
+    Asker,
+    Defaults,
+    Ending,
+    ModelRecord,
+    Poem,
+    PoemRequest,
+)
 from bot.core.service import Service
 from tests.fakes import SEA_SONGS, SONNETS, VERSE, Clock, FakeLibrary, FakePoet, fake_service
 from tests.patience import HANG_SECONDS
@@ -352,3 +363,83 @@ async def test_requests_are_counted_by_door_and_outcome() -> None:
     assert 'sonneteer_requests_total{door="discord",outcome="UnknownModel"} 1.0' in text
     assert "sonneteer_first_text_seconds_count 1.0" in text
     assert "sonneteer_poem_seconds_count 1.0" in text
+
+
+# Forms
+
+
+async def test_a_poem_is_a_sonnet_unless_free_text_is_what_was_asked_for() -> None:
+    poet = FakePoet()
+    service = fake_service(poet, defaults=Defaults())
+    asked: list[dict[str, Any]] = [
+        {},
+        {"form": "haiku"},
+        {"form": "free"},
+        {"lines": 3},
+        {"characters": 50},
+        {"greedy": True},
+        {"stop": ("end",)},
+    ]
+    for options in asked:
+        await write(service, replace(REQUEST, **options))
+    forms = [(order.settings.form, order.settings.lines) for order in poet.orders]
+    assert forms[:4] == [("sonnet", 14), ("haiku", 3), ("free", 14), ("free", 3)]
+    assert {form for form, _ in forms[4:]} == {FREE}
+
+
+async def test_verse_has_a_temperature_of_its_own() -> None:
+    poet = FakePoet()
+    service = fake_service(poet, defaults=Defaults(temperature=0.3, verse_temperature=0.9))
+    await write(service)
+    await write(service, replace(REQUEST, form=FREE))
+    await write(service, replace(REQUEST, temperature=1.1))
+    assert [order.settings.temperature for order in poet.orders] == [0.9, 0.3, 1.1]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"form": "limerick"}, "form is 'limerick'; it must be one of sonnet, quatrain"),
+        ({"form": "sonnet", "lines": 3}, "it must be free with a length"),
+        ({"form": "haiku", "stop": ("x",)}, "it must be free with a length"),
+        ({"avoid": ("two words",)}, "avoid is 'two words'; it must be single words"),
+        ({"avoid": ("x" * 31,)}, "1 to 30 letters"),
+        (
+            {"avoid": tuple(f"w{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(201))},
+            "avoid is '201 words'; it must be at most 200 words",
+        ),
+    ],
+)
+async def test_what_no_form_can_be_is_refused(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadSetting, match=sentence):
+        await write(fake_service(), replace(REQUEST, **options))
+
+
+@pytest.mark.parametrize("seed", ["The Sea", "o SEA!", "the ｓｅａ"])
+async def test_a_seed_with_a_word_to_avoid_is_refused(seed: str) -> None:
+    with pytest.raises(AvoidedSeed, match="has the word 'sea', which is to be avoided"):
+        await write(fake_service(), replace(REQUEST, seed=seed, avoid=("Sea",)))
+
+
+async def test_only_whole_words_are_avoided_in_a_seed() -> None:
+    poem = await write(fake_service(), replace(REQUEST, seed="overseas", avoid=("sea",)))
+    assert poem.settings.avoid == ("sea",)
+
+
+async def test_where_no_form_can_be_the_poem_is_free_and_says_so() -> None:
+    poet = FakePoet()
+    poet.impossible = "Its model was not trained on English verse."
+    poem = await write(fake_service(poet, defaults=Defaults()))
+    assert poem.settings.form == FREE
+    assert poem.notes == (
+        "This is free text and no sonnet. Its model was not trained on English verse.",
+    )
+    assert poem.looks.lines == ()
+
+
+async def test_a_poem_in_a_form_without_seed_opens_by_itself() -> None:
+    poet = FakePoet()
+    poem = await write(fake_service(poet, defaults=Defaults()), replace(REQUEST, seed=""))
+    assert poem.seed == ""
+    assert poem.looks.title == "A Title"
+    assert list(FORMS) == ["sonnet", "quatrain", "couplet", "haiku"]

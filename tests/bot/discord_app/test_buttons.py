@@ -5,6 +5,7 @@ from __future__ import annotations
 import discord
 import pytest
 
+from bot.core.records import Defaults
 from bot.core.service import Service
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.live import Tempo
@@ -193,3 +194,54 @@ class TestWhileWriting:
         assert poet.running == 0
         await stage.env.advance_time(3600)  # the fake wakes up and sees that it was cancelled
         assert stage.answers == []
+
+
+# Poems in a form
+
+
+@pytest.fixture
+def versed(service: Service) -> Service:
+    service.defaults = Defaults()
+    return service
+
+
+async def test_a_poem_in_a_form_has_its_title_and_a_card(stage: Stage, versed: Service) -> None:
+    await stage.ann.send(stage.channel, "!sonnet a rose")
+    assert stage.answers == [f"### A Title\na rose{VERSE}\n-# sonnets · random seed 7"]
+    result = await stage.ben.click(await _last(stage), label="Card")
+    assert result.response is not None
+    [card] = result.response.attachments
+    assert card.filename == "poem-7.png"
+
+
+async def test_again_and_continue_keep_the_form(
+    stage: Stage, poet: FakePoet, versed: Service
+) -> None:
+    await stage.ann.send(stage.channel, "!sonnet --form haiku a rose")
+    message = await _last(stage)
+    await stage.ann.click(message, label="Again")
+    await stage.ann.click(message, label="Continue")
+    assert [(order.settings.form, order.prompt) for order in poet.orders] == [
+        ("haiku", "a rose"),
+        ("haiku", "a rose"),
+        ("haiku", "along the sleeping land"),
+    ]
+
+
+async def test_free_text_has_no_card(stage: Stage) -> None:
+    await stage.ann.send(stage.channel, "!sonnet a rose")
+    labels = [
+        button.label
+        for row in (await _last(stage)).components
+        if isinstance(row, discord.ActionRow)
+        for button in row.children
+        if isinstance(button, discord.Button)
+    ]
+    assert labels == ["Again", "Continue", "Delete"]
+
+
+async def test_a_slash_command_may_choose_the_form(
+    stage: Stage, poet: FakePoet, versed: Service
+) -> None:
+    await stage.ann.slash(stage.channel, "sonnet", seed="a rose", form="couplet")
+    assert poet.orders[0].settings.form == "couplet"

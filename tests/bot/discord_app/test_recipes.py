@@ -7,7 +7,7 @@ import doctest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.records import RANGES, PoemSettings
+from bot.core.records import FORMS, FREE, RANGES, PoemSettings
 from bot.discord_app import recipes
 from bot.discord_app.recipes import (
     MAX_CUSTOM_ID,
@@ -47,6 +47,7 @@ def _recipes(draw: st.DrawFn) -> Recipe:
         lines=draw(_whole("lines")) if by_lines else None,
         characters=None if by_lines else draw(_whole("characters")),
         repetition_guard=draw(_whole("repetition_guard")),
+        form=draw(st.sampled_from([FREE, *FORMS])),
     )
     model = draw(st.text("0123456789abcdef", min_size=12, max_size=12))
     return Recipe(
@@ -95,3 +96,7 @@ def test_values_out_of_range_are_refused() -> None:
     assert read_recipe(good) is not None
     for bad in ("-zzzz-0-7ps-0-sle:6:0", "-4mo-0-7ps-0-sl0:6:0", "-4mo-0-7ps-0-sle:zzz:0"):
         assert read_recipe(f"a1a1a1a1a1a1-7{bad}") is None
+
+
+def test_no_two_forms_begin_alike() -> None:
+    assert len({form[0] for form in FORMS}) == len(FORMS)

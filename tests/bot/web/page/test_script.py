@@ -7,10 +7,15 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.async_api import expect
 
-from bot.core.records import Ending
+from bot.core.records import Ending, LineLook, Looks
 from tests.bot.web.conftest import until
 from tests.bot.web.page.conftest import Open, gated_poet
 from tests.fakes import VERSE, FakePoet
+
+LOOKS = Looks(
+    "The Moon",
+    (LineLook("A", (("the", False), (" ", False), ("moon", True), (",", False))),),
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -204,3 +209,51 @@ async def test_half_a_character_in_the_seed_is_no_error(read: Open) -> None:
     await reader.page.evaluate("document.querySelector('#seed').value = 'moon \\ud83c'")
     await reader.page.click("#write")
     await reader.finished()
+
+
+async def test_a_poem_in_a_form_shows_its_title_rhymes_and_beats(read: Open) -> None:
+    poet = FakePoet()
+    poet.looks = LOOKS
+    reader = await read(poet)
+    page = reader.page
+    await page.select_option("#shape", "quatrain")
+    assert not await page.is_visible("#length")
+    await reader.write("The moon")
+    await reader.finished()
+    assert poet.orders[0].settings.form == "quatrain"
+    await expect(page.locator("#title")).to_have_text("The Moon")
+    await page.click("#scan")
+    await expect(page.locator("#scansion [data-rhyme='A']")).to_have_text("the moon,")
+    assert await page.locator("#scansion .beat").all_text_contents() == ["moon"]
+    assert not await page.is_visible("#poem")
+    await page.click("#scan")
+    assert await page.is_visible("#poem")
+
+
+async def test_a_card_is_downloaded(read: Open) -> None:
+    poet = FakePoet()
+    poet.looks = LOOKS
+    reader = await read(poet)
+    await reader.page.select_option("#shape", "sonnet")
+    await reader.write("The moon")
+    await reader.finished()
+    async with reader.page.expect_download() as download:
+        await reader.page.click("#card")
+    assert (await download.value).suggested_filename == "the-moon.png"
+
+
+async def test_free_text_offers_neither_rhymes_nor_card(read: Open) -> None:
+    reader = await read()
+    await reader.write("The moon")
+    await reader.finished()
+    for name in ("#title", "#scan", "#card"):
+        assert not await reader.page.is_visible(name)
+
+
+async def test_words_to_avoid_are_sent(read: Open) -> None:
+    reader = await read()
+    await reader.page.click("#more summary")
+    await reader.page.fill("#avoid", "stars, tides")
+    await reader.write("The moon")
+    await reader.finished()
+    assert reader.poet.orders[0].settings.avoid == ("stars", "tides")
