@@ -19,7 +19,7 @@ from model.config import (
     SamplingConfig,
     Tensors,
 )
-from model.engine import MAX_RANDOM_SEED, Engine, Piece, Request
+from model.engine import CROWDS, MAX_RANDOM_SEED, Engine, Piece, Request
 from model.errors import (
     BookError,
     BookMissing,
@@ -45,6 +45,7 @@ from model.verse import (
 from model.vocabulary import Folding, Vocabulary
 
 __all__ = [
+    "CROWDS",
     "FORMS",
     "MAX_BOOK_BYTES",
     "MAX_CHARACTERS",

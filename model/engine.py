@@ -34,7 +34,7 @@ from model.verse import (
 MAX_RANDOM_SEED = 2**63 - 1  # fits SQLite's and JSON readers' signed 64 bits
 WRITTEN_PER_STEP = 8  # characters of each row; fewer cost calls, more delay those who join
 READ_PER_STEP = 256  # characters of prompts, which take about as long as a step of a full batch
-CROWDS = 4  # poems in a form that are written at once; others wait, and more would be no quicker
+CROWDS = 2  # poems in a form that are written at once: with more, each would take the longer
 
 
 @dataclass(frozen=True, slots=True)

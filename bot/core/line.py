@@ -18,7 +18,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_left, insort
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -190,15 +190,21 @@ class Line(Generic[Item]):
         self._guilds[guild].poems.setdefault(member, OrderedDict())[item] = None
         self._waiting[item] = (guild, member)
 
-    def take(self) -> Item | None:
-        """Give a free row to whose turn it is; None when no row is free for anybody."""
+    def take(self, fits: Callable[[Item], bool] = lambda _: True) -> Item | None:
+        """Give a free row to whose turn it is; None when no row is free for anybody.
+
+        None also where the poem whose turn it is does not fit: it keeps its turn.
+        """
         guild = self._turns.next()
         if guild is None or not self._has_row_for(self._turns.accounts[guild]):
             return None
         books = self._guilds[guild]
         member = books.members.next()
         assert member is not None  # noqa: S101 - a guild waits as long as its members do
-        item, _ = books.poems[member].popitem(last=False)
+        item = next(iter(books.poems[member]))
+        if not fits(item):
+            return None
+        del books.poems[member][item]
         self._forget_if_empty(books, member)
         books.members.take(member)
         self._turns.take(guild)

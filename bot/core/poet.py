@@ -25,6 +25,7 @@ from bot.core.records import (
 from bot.core.shelf import Loaded, Shelf
 from bot.core.stepping import Delivery, EngineDraft, Stepping
 from model import (
+    CROWDS,
     FORMS,
     LengthConfig,
     Opening,
@@ -162,10 +163,18 @@ class EnginePoet:
 
     def _admit(self) -> None:
         """Let in from the line as many as there are free rows."""
-        while (draft := self._line.take()) is not None:
+        while (draft := self._line.take(self._fits)) is not None:
             draft.began = self._clock()
+            if draft.request.form is not None and draft.loaded is not None:
+                draft.loaded.in_form += 1
             self._stepping.put(draft)
         self._count()
+
+    def _fits(self, draft: EngineDraft) -> bool:
+        """Whether its engine writes `draft` at once; poems in a form are many rows each."""
+        if draft.request.form is None or draft.loaded is None:
+            return True
+        return draft.loaded.in_form < CROWDS
 
     def _count(self) -> None:
         self._metrics.rows_running.set(self._line.running)
@@ -188,6 +197,8 @@ class EnginePoet:
         if draft.finished and loaded is not None:
             if delivery.ending in (Ending.COMPLETE, Ending.CUT_OFF):
                 self._learn(self._clock() - draft.began)
+            if draft.request.form is not None and self._line.runs(draft):
+                loaded.in_form -= 1
             self._line.end(draft)
             self._shelf.bring_back(loaded)
 

@@ -31,6 +31,7 @@ class Loaded:
     engine: Engine
     verse: Verse | None  # None: the model writes free text alone
     poems: int = 0  # accepted and not ended
+    in_form: int = 0  # being written in a form, by many rows each
 
     def fold(self, text: str) -> str:
         """Put a text onto the model's alphabet."""

@@ -290,3 +290,13 @@ def test_guilds_beside_a_flood_are_served_alike_and_nearly_as_without(
     assert flooded.mean_wait(QUIET) < delay
     assert flooded.mean_wait("a") > 0.5
     assert flooded.refused["a"] > 1000
+
+
+def test_a_poem_that_does_not_fit_keeps_its_turn() -> None:
+    line: Line[str] = Line(Limits(max_rows=4))
+    line.join("large", "one", "ann")
+    line.join("small", "two", "ben")
+    assert line.take(lambda poem: poem != "large") is None
+    assert line.place_of("large") == 1
+    assert line.take() == "large"
+    assert line.take() == "small"
