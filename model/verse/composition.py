@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,33 +26,17 @@ from model.kernel.guide import (
     MAX_OWN,
     RISING,
 )
+from model.verse.choice import Candidate, Critic
 from model.verse.forms import Form
 from model.verse.seed import Opening
 from model.verse.trie import Part, build_trie, mask_inside, mask_last
 from model.verse.verse import Verse, phrase_of
-from model.verse.words import is_content, words_of
+from model.verse.words import words_of
 
-PARTICLES = 32
+PARTICLES = 24
 MAX_ATTEMPTS = 12  # at one line, each with other chances and the warmer
 HEAT, MAX_HEAT = 0.4, 2.0  # least temperature of the second attempt, and of the last ones
 FAVOUR = 8.0  # how many times likelier each letter of a word of the seed is made
-# The weights of a choice, in nats per line of forty characters; found by reading, see
-# docs/decisions.md.
-LINE_CHARACTERS = 40
-HUMAN_SHARE = 0.65  # of the book's own loss; a line likelier than that is no better for it
-REPEATED, SMALL_REPEATED, SAME_BEGINNING, ECHO, SAME_RHYME = 3.0, 1.0, 1.5, 8.0, 30.0
-WORDS_PER_LINE, EACH_WORD_OFF = 8.0, 2.5
-FAIR_COPY, COPIED = 14, 2.5  # characters of the book in a row, and what each one more costs
-ANSWERS_WANTED = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A line as a particle wrote it, without its beginning if that was given."""
-
-    text: str
-    nats: float
-    copied: int = 0  # characters of the longest run of the book in it; 0 for a short one
 
 
 @dataclass(eq=False, slots=True)
@@ -66,8 +49,7 @@ class Composition:
     random_seed: int
     avoided: frozenset[str]
     lines: list[str] = field(default_factory=list)  # as far as they are decided
-    attempt: int = 0
-    restarts: int = 0  # lines for which every particle came to nothing
+    attempt: int = 0  # at the next line: how often every particle has come to nothing
     _draws: int = 0
     _own_numbers: dict[str, int] = field(default_factory=dict)
 
@@ -109,7 +91,7 @@ class Composition:
             metre=metre,
             owes=owed is not None,
             closes=number == len(self.form) - 1,
-            favour=FAVOUR if self._answers() < ANSWERS_WANTED and number else 1.0,
+            favour=FAVOUR if number and self._critic().wanted else 1.0,
             own=build_trie(own.values(), self.verse.ids),
             phrases=[
                 phrase_of(*map(self._number, words[n : n + 3])) for n in range(len(words) - 2)
@@ -123,16 +105,23 @@ class Composition:
 
     def choose(self, candidates: Sequence[Candidate]) -> str | None:
         """Take the best line on and return it; None, and another attempt, where there is none."""
-        scored = [(self._score(c), c.text) for c in dict.fromkeys(candidates)]
+        given, critic = self.beginning, self._critic()
+        scored = [
+            (critic.score(words_of(given + candidate.text), candidate), candidate.text)
+            for candidate in dict.fromkeys(candidates)
+        ]
         best = max(scored, default=(-math.inf, ""))
         if best[0] == -math.inf:
             self.attempt += 1
-            self.restarts += 1
             return None
         self.attempt = 0
-        line = self.beginning + best[1]
+        line = given + best[1]
         self.lines.append(line)
         return line
+
+    def _critic(self) -> Critic:
+        opening = self.opening
+        return Critic(self.lines, self.form, opening.theme, len(opening.lines), self.verse)
 
     # What is owed
 
@@ -193,52 +182,6 @@ class Composition:
             return known + 1
         own = self._own_numbers
         return own.setdefault(word, len(self.verse.lexicon) + 1 + len(own))
-
-    # The choice
-
-    def _score(self, candidate: Candidate) -> float:
-        """Return how good a line is, in nats; -inf for one that must not be."""
-        text = self.beginning + candidate.text
-        words = words_of(text)
-        letters = max(len(candidate.text), 1)
-        if not words or _has_echo(words):
-            return -math.inf
-        per_letter = max(candidate.nats / letters, HUMAN_SHARE * self.verse.human_loss)
-        score = -per_letter * LINE_CHARACTERS
-        score -= COPIED * max(candidate.copied - FAIR_COPY, 0)
-        before = set(words_of("\n".join(self.lines)))
-        contents = [word for word in words if is_content(word)]
-        score -= REPEATED * sum(word in before for word in contents)
-        score -= SMALL_REPEATED * sum(word in before for word in words if not is_content(word))
-        score -= REPEATED * (len(contents) - len(set(contents)))
-        pairs = list(pairwise(words))
-        score -= ECHO * sum(a == b for a, b in pairs)
-        score -= ECHO * (len(pairs) - len(set(pairs)))
-        firsts = [words_of(line)[:1] for line in self.lines]
-        score -= SAME_BEGINNING * sum(words[:1] == first for first in firsts)
-        number = len(self.lines)
-        if self.form.opens_rhyme(number) and self.form.partner(number) is None:
-            ends = [words_of(line)[-1] for line in self.lines if words_of(line)]
-            score -= SAME_RHYME * any(self.verse.rhymes_at_all(words[-1], end) for end in ends)
-        if self.form.stress:
-            score -= EACH_WORD_OFF * max(abs(len(words) - WORDS_PER_LINE) - 0.5, 0.0)
-        wanted = ANSWERS_WANTED - self._answers()
-        if wanted > 0 and self.lines:
-            theme = self.opening.theme
-            score += theme.weight * min(theme.answers(words, self.verse), wanted)
-        return score
-
-    def _answers(self) -> int:
-        """Return how many words of the poem answer to the seed so far."""
-        theme = self.opening.theme
-        later = self.lines[max(len(self.opening.lines), 1) :]
-        return sum(theme.answers(words_of(line), self.verse) for line in later)
-
-
-def _has_echo(words: Sequence[str]) -> bool:
-    """Whether three words in a row come twice."""
-    phrases = [tuple(words[n : n + 3]) for n in range(len(words) - 2)]
-    return len(set(phrases)) < len(phrases)
 
 
 def _shortest(masks: Iterable[int]) -> int:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.kernel.batch import Line, Memory
-from model.verse.composition import PARTICLES, Candidate, Composition
+from model.verse.choice import Candidate
+from model.verse.composition import PARTICLES, Composition
 
 # Particles are sifted when fewer than this share of them carry the weight.
 EFFECTIVE_SHARE = 0.5

@@ -19,6 +19,7 @@ VOICELESS = frozenset(["P", "T", "K", "F", "TH"])
 SIBILANT = frozenset(["S", "Z", "SH", "ZH", "CH", "JH"])
 MAX_WORD = 30  # characters; what is longer is no word
 MAX_SYLLABLES = 6
+MAX_KNOWN = 50_000  # words that a Pronouncer remembers
 
 Phones = tuple[str, ...]  # ARPAbet; a vowel ends with its stress: 0 none, 1 primary, 2 secondary
 
@@ -264,11 +265,13 @@ class Pronouncer:
     def _say(self, word: str, depth: int) -> tuple[Phones, ...]:
         if len(word) > MAX_WORD:
             return ()
-        if word not in self._known:
-            self._known[word] = look_up(word) or (
-                tuple(self._build(word, depth + 1)) if depth < 3 else ()
-            )
-        return self._known[word]
+        found = self._known.get(word)
+        if found is None:
+            found = look_up(word) or (tuple(self._build(word, depth + 1)) if depth < 3 else ())
+            if len(self._known) >= MAX_KNOWN:  # strangers make up words without end
+                self._known.clear()
+            self._known[word] = found
+        return found
 
     def _build(self, word: str, depth: int) -> Iterator[Phones]:
         """Yield a pronunciation from parts of `word`: the first way that works."""

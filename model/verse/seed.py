@@ -10,7 +10,6 @@ from model.verse.forms import Form
 from model.verse.verse import Verse
 from model.verse.words import is_content, words_of
 
-ANSWER = 8.0  # nats that an answer to the seed is worth in the choice of a line
 MAX_THEME = 12  # words
 
 
@@ -19,7 +18,6 @@ class Theme:
     """Words of the seed that say something, and other forms of them."""
 
     words: tuple[str, ...] = ()
-    weight: float = ANSWER
 
     def answers(self, words: Sequence[str], verse: Verse) -> int:
         """Return how many of `words` are the seed's, or rhyme with it at the line's end."""

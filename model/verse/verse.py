@@ -79,7 +79,7 @@ class Verse:
                 return found
         return {}
 
-    def rhymes_at_all(self, one: str, other: str) -> bool:
+    def end_alike(self, one: str, other: str) -> bool:
         """Whether two words end alike, be they the same."""
         theirs = {saying.rhyme for saying in self.say(other)}
         return any(saying.rhyme in theirs for saying in self.say(one))

@@ -71,7 +71,7 @@ def test_a_sonnet_has_its_lines_stanzas_syllables_and_rhymes() -> None:
     ends = [words_of(line)[-1] for line in lines]
     pairs = [(0, 2), (1, 3), (4, 6), (5, 7), (8, 10), (9, 11), (12, 13)]
     assert all(VERSE.rhymes(ends[a], ends[b]) for a, b in pairs)
-    assert not VERSE.rhymes_at_all(ends[0], ends[1])
+    assert not VERSE.end_alike(ends[0], ends[1])
     assert re.search(r"[.!?]$", text)
 
 
@@ -203,7 +203,7 @@ def test_a_poem_comes_back_to_the_seed() -> None:
 
 def test_what_was_typed_to_the_end_of_a_line_is_rhymed_with() -> None:
     lines = lines_of(write(asking("the river sings to me and to the night")))
-    assert VERSE.rhymes_at_all("night", words_of(lines[2])[-1])
+    assert VERSE.end_alike("night", words_of(lines[2])[-1])
 
 
 def test_a_last_word_without_rhyme_gets_the_nearest() -> None:
