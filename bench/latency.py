@@ -86,7 +86,7 @@ def tell(doing: str) -> None:
 
 def burst(rounds: int) -> Summary:
     tell("50 members at once")
-    summary = summarise(measure(Phase(rounds=rounds, poem={})))
+    summary = summarise(measure(Phase(rounds=rounds, poem={"lines": 14})))
     print(f"\n50 members at once, {rounds} round(s), poems of 14 lines, read as they come")
     print(f"  first text   p50 {summary.first.p50:.3f} s, p99 {summary.first.p99:.3f} s")
     print(f"  whole poem   p50 {summary.whole.p50:.3f} s, p99 {summary.whole.p99:.3f} s")

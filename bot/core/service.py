@@ -69,6 +69,7 @@ class Writing:
     _began_to_speak: Callable[[], None]  # called once, at the first text from the model
     _look_at: Callable[[str], Looks]
     _parts: list[str] = field(default_factory=list)
+    _looked: tuple[str, Looks] | None = None
 
     @property
     def place(self) -> int:
@@ -79,6 +80,11 @@ class Writing:
     def standing(self) -> Standing:
         """The place in line and how long it is likely to take."""
         return Standing(self._draft.place, self._draft.expected_wait)
+
+    @property
+    def ending(self) -> Ending:
+        """Why it ended, or what it is heading for."""
+        return self._draft.ending
 
     @property
     def text(self) -> str:
@@ -98,7 +104,7 @@ class Writing:
             settings=self.settings,
             notes=(*self.notes, CUT_OFF_NOTE) if ending is Ending.CUT_OFF else self.notes,
             ending=ending,
-            looks=self._look_at(self.text),
+            looks=self._looks(),
         )
 
     async def __aiter__(self) -> AsyncIterator[str]:
@@ -109,6 +115,13 @@ class Writing:
                 self._began_to_speak()
             self._parts.append(piece)
             yield piece
+
+    def _looks(self) -> Looks:
+        """Look at the poem as it stands, once: it takes about a millisecond."""
+        text = self.text
+        if self._looked is None or self._looked[0] != text:
+            self._looked = (text, self._look_at(text))
+        return self._looked[1]
 
     async def finish(self) -> Poem:
         """Wait for the whole poem."""
@@ -195,7 +208,7 @@ class Service:
         try:
             yield writing
             writing.cancel()  # does nothing to a draft that has ended by itself
-            outcome = writing.poem.ending.value
+            outcome = writing.ending.value
         except asyncio.CancelledError:  # whoever asked has gone
             outcome = Ending.CANCELLED.value
             raise

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from model.kernel.guide import SIZES, Trie
 from model.verse.lexicon import Entry, Lexicon, Saying, sayings_of
-from model.verse.pronunciation import Pronouncer
+from model.verse.pronunciation import Pronouncer, look_up
 from model.verse.trie import Part, build_trie, mask_inside, mask_last
 from model.verse.words import LEANING
 
@@ -25,6 +25,7 @@ class Verse:
         self.ids = ids
         self.human_loss = human_loss
         self._pronouncer = Pronouncer()
+        look_up("a")  # reads the dictionary now, not when somebody waits
 
     @cached_property
     def trie(self) -> Trie:
