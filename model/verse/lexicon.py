@@ -20,7 +20,7 @@ MAX_WORDS = 30_000
 MAX_LETTERS = 300_000  # of all words, so that a stranger's file makes no giant of a trie
 MAX_SAYINGS = 3  # ways to say one word
 # Beyond the book's own words, those that other books had often enough to be no slip of the pen.
-MIN_COUNT = 4
+MIN_COUNT = 8
 _SAYING = re.compile(r"([012]{1,6})/([A-Z_]*)/([A-Z_]+)")
 _LINE = re.compile(r"([a-z'-]{1,30}) (\d{1,9})((?: [012]{1,6}/[A-Z_]*/[A-Z_]+){1,3})", re.ASCII)
 
