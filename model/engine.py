@@ -352,8 +352,8 @@ def _crowd_of(poem: _Verses) -> Crowd:
 
 
 def _verse_of(model: Model) -> Verse | None:
-    """Return what the model needs for verse, None where it has no lexicon or no line break."""
-    if not model.lexicon or "\n" not in model.vocabulary.ids:
+    """Return what the model needs for verse, None where it has too few words or no line break."""
+    if not model.lexicon.can_rhyme or not {" ", "\n"} <= model.vocabulary.ids.keys():
         return None
     card = model.card
     loss = card.loss if card.held_out_loss is None else card.held_out_loss

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+from bisect import bisect_right
 from functools import cache
 from pathlib import Path
 
@@ -57,7 +59,10 @@ def draw_card(poem: Poem) -> bytes:
 def _fit(lines: list[str]) -> tuple[int, list[str]]:
     """Return a size of type in which every line fits; at the smallest, lines are broken."""
     room = WIDTH - 2 * MARGIN
+    longest = max(map(len, lines))
     for size in range(LINE, MIN_LINE - 1, -2):
+        if longest * size > 8 * room:  # far too long, without a closer look
+            continue
         font = _font("Regular", size)
         if max(font.getlength(line) for line in lines) <= room:
             return size, lines
@@ -65,7 +70,11 @@ def _fit(lines: list[str]) -> tuple[int, list[str]]:
     broken: list[str] = []
     for line in lines:
         while font.getlength(line) > room:
-            cut = next(n for n in range(len(line), 0, -1) if font.getlength(line[:n]) <= room)
+            # The narrowest letters are a fifth of the type's size, so that is all there is to try.
+            ends = range(1, min(len(line), 5 * room // MIN_LINE) + 1)
+            cut = max(
+                bisect_right(ends, room, key=lambda end: math.ceil(font.getlength(line[:end]))), 1
+            )
             space = line.rfind(" ", 1, cut)
             cut = space if space > 0 else cut
             broken.append(line[:cut])

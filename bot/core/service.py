@@ -47,9 +47,6 @@ log = logging.getLogger(__name__)
 
 DRAWN_RANDOM_SEEDS = 10**9  # short enough to read aloud; any of RANGES may be asked for
 MAX_REMEMBERED_ASKERS = 10_000
-CUT_OFF_NOTE = (
-    f"It ends at {RANGES['characters'].high:,} characters, the most that a poem may have."
-)
 
 _LETTERS = re.compile(r"[^\W\d_]+")
 
@@ -102,7 +99,9 @@ class Writing:
             model_sha256=self.model.sha256,
             random_seed=self.random_seed,
             settings=self.settings,
-            notes=(*self.notes, CUT_OFF_NOTE) if ending is Ending.CUT_OFF else self.notes,
+            notes=(*self.notes, _cut_off_note(self.settings))
+            if ending is Ending.CUT_OFF
+            else self.notes,
             ending=ending,
             looks=self._looks(),
         )
@@ -403,6 +402,14 @@ def _form_of(request: PoemRequest, defaults: Defaults) -> str:
     if request.form != FREE and free != [None] * len(free):
         raise BadSetting("form", request.form, f"{FREE} with a length, a stop or greedy writing")
     return request.form
+
+
+def _cut_off_note(settings: PoemSettings) -> str:
+    if settings.form != FREE:
+        return (
+            f"No line was found that goes on in this {settings.form}. Ask again, or for free text."
+        )
+    return f"It ends at {RANGES['characters'].high:,} characters, the most that a poem may have."
 
 
 def _either(asked: Value | None, default: Value) -> Value:

@@ -90,11 +90,12 @@ def permanent_query(body: PoemBody, writing: Writing) -> str:
 
 def _refusal(error: ErrorDetails) -> BadBody:
     key = ".".join(str(part) for part in error["loc"])
+    setting = str(error["loc"][0]) if error["loc"] else ""
     if error["type"] == "extra_forbidden":
         return BadBody.unknown_key(key, list(PoemBody.model_fields))
     if not error["loc"]:
         return BadBody.not_an_object(error["msg"])
-    return BadBody.wrong_value(key, error["input"], _allowed(key))
+    return BadBody.wrong_value(key, error["input"], _allowed(setting))
 
 
 def _allowed(key: str) -> str:

@@ -33,9 +33,12 @@ def collect_words(
     if text != text.lower():
         return Words(grams=grams, note="A model that tells capitals apart writes free text alone.")
     try:
-        return Words(make_lexicon(text, elsewhere), grams)
+        lexicon = make_lexicon(text, elsewhere)
+        if not lexicon.can_rhyme:
+            raise NoVerse("too few of its words rhyme")
     except NoVerse as reason:
         return Words(grams=grams, note=str(reason))
+    return Words(lexicon, grams)
 
 
 def book_grams(ids: Tensor, vocabulary: Vocabulary) -> Grams:

@@ -35,6 +35,7 @@ from model.verse.words import words_of
 
 PARTICLES = 24
 MAX_ATTEMPTS = 12  # at one line, each with other chances and the warmer
+LAST_RHYME = 8  # attempts that keep to the rhyme
 HEAT, MAX_HEAT = 0.4, 2.0  # least temperature of the second attempt, and of the last ones
 FAVOUR = 8.0  # how many times likelier each letter of a word of the seed is made
 
@@ -72,15 +73,17 @@ class Composition:
     def randoms(self, count: int) -> NDArray[np.uint64]:
         """Return `count` numbers to begin random streams with, none twice."""
         self._draws += 1
-        generator = np.random.Generator(np.random.PCG64([self.random_seed, self._draws]))
-        return generator.integers(0, 2**64, count, dtype=np.uint64)
+        # The raw stream, which no version of numpy may change.
+        raw = np.random.PCG64([self.random_seed, self._draws]).random_raw(count)
+        return np.asarray(raw, np.uint64)
 
     def task(self) -> Line:
         """Return what the particles of the next line are to do."""
         number = len(self.lines)
         whole = self.form.syllables[number]
         metre = {"": FREE, "-+": RISING, "+-": FALLING}[self.form.stress]
-        owed = self._owed(number)
+        # Where nothing comes of it, the rhyme is given up rather than the poem.
+        owed = self._owed(number) if self.attempt < LAST_RHYME else None
         own = self._own_parts(owed, final=not self.form.opens_rhyme(number))
         shortest = _shortest(part.last for part in own.values()) if owed else 1
         words = self._words()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -94,10 +95,11 @@ class Crowd:
         found.sort(key=lambda each: each[0].number)
         places = [place for _, place in found]
         weights = rows.weights(places)
-        largest = weights.max()
-        chances = np.exp(weights - largest)
-        total = chances.sum()
-        if total**2 >= EFFECTIVE_SHARE * len(found) * (chances**2).sum():
+        largest = float(weights.max())
+        # Not numpy's exp, whose last bits are another processor's own.
+        chances = [math.exp(weight - largest) for weight in weights.tolist()]
+        total = math.fsum(chances)
+        if total**2 >= EFFECTIVE_SHARE * len(found) * math.fsum(c * c for c in chances):
             return
         randoms = self.composition.randoms(len(found) + 1)
         begin = float(randoms[-1] >> np.uint64(11)) * 2.0**-53
@@ -106,7 +108,7 @@ class Crowd:
         ids = [list(found[source][0].ids) for source in chosen]
         for (particle, _), copied in zip(found, ids, strict=True):
             particle.ids = copied
-        mean = float(largest + np.log(total / len(found)))
+        mean = largest + math.log(total / len(found))
         rows.reweigh(places, [places[source] for source in chosen], mean, randoms[:-1])
 
     def decide(self, decode: Sequence[str]) -> str | None:

@@ -18,6 +18,8 @@ MIN_KNOWN = 0.85  # share of a book's words that must be English; the sonnets ha
 MAX_LINE = 60  # characters of the middle line of a book of verse
 MAX_WORDS = 30_000
 MAX_LETTERS = 300_000  # of all words, so that a stranger's file makes no giant of a trie
+MIN_RHYMES = 6  # others that a word must rhyme with to open a rhyme: the last line wants a choice
+MIN_OPENERS = 50  # words that can; the sonnets and what they borrow have some 2,000
 MAX_SAYINGS = 3  # ways to say one word
 # Beyond the book's own words, those that other books had often enough to be no slip of the pen.
 MIN_COUNT = 8
@@ -92,6 +94,12 @@ class Lexicon:
             for rhyme in {saying.rhyme for saying in entry.sayings if saying.ends_stressed}:
                 found.setdefault(rhyme, []).append(entry)
         return {rhyme: tuple(entries) for rhyme, entries in found.items()}
+
+    @property
+    def can_rhyme(self) -> bool:
+        """Whether there are enough words that rhyme for poems to be made of them."""
+        families = [len(words) for words in self.rhymes.values()]
+        return sum(size for size in families if size > MIN_RHYMES) >= MIN_OPENERS
 
     def write(self) -> str:
         """Return the lexicon as lines: word, count, sayings."""

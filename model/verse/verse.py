@@ -6,13 +6,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 
 from model.kernel.guide import SIZES, Trie
-from model.verse.lexicon import Entry, Lexicon, Saying, sayings_of
+from model.verse.lexicon import MIN_RHYMES, Entry, Lexicon, Saying, sayings_of
 from model.verse.pronunciation import Pronouncer, look_up
 from model.verse.trie import Part, build_trie, mask_inside, mask_last
 from model.verse.words import LEANING
 
-# A word may open a rhyme if so many others rhyme with it; the last line should have a choice.
-MIN_RHYMES = 6
 VOWELS = "AEIOU"
 
 

@@ -27,7 +27,7 @@ def test_the_sonnets_have_their_openings_and_lose_less_than_1_29_nats() -> None:
 
 def test_the_sonnets_write_verse_and_none_of_the_books_own() -> None:
     sonnets, base = load_model(SONNETS), load_model(BASE)
-    assert len(sonnets.lexicon) > 8_000
-    assert len(base.lexicon) > 8_000
+    assert len(sonnets.lexicon) > 6_000
+    assert len(base.lexicon) > 5_000
     assert len(sonnets.grams) > 90_000
     assert {"thee", "lov'st", "beauty's"} <= sonnets.lexicon.numbers.keys()

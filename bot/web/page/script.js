@@ -52,7 +52,7 @@ function fillForm(query) {
   chooseModel(query.get("model"));
   const written = [$("stop_at").value, $("avoid").value];
   $("more").open = NUMBERS.slice(1).some(isUnusual) || written.some((text) => text !== "");
-  $("slider").value = $("temperature").value || defaults?.temperature || 0.5;
+  $("slider").value = $("temperature").value || $("temperature").placeholder || 0.5;
 }
 
 function isUnusual(name) {

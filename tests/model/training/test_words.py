@@ -20,9 +20,11 @@ from model.verse import Lexicon
 from model.verse.lexicon import MIN_COUNT
 from model.vocabulary import Vocabulary
 from tests.texts import VERSES
+from tests.verse_words import RHYMES
 
 CPU = torch.device("cpu")
-BOOK = read_book(VERSES.encode(), "A Walk")
+RHYMING = "\n".join(RHYMES) + "\n"
+BOOK = read_book((VERSES + RHYMING).encode(), "A Walk")
 RECIPE = Recipe(name="default", embedding_size=6, hidden_size=10, rows=4, window=16, epochs=1)
 PROSE = "The ferry left at noon and nobody on the quay had thought of asking where it went. " * 40
 
@@ -33,7 +35,7 @@ def collect(text: str, elsewhere: Lexicon | None = None) -> Words:
 
 
 def test_verse_gives_words_and_runs() -> None:
-    words = collect(VERSES.lower())
+    words = collect(VERSES.lower() + RHYMING)
     assert words.lexicon.get("neighbour") is not None
     assert 0 < len(words.grams) <= len(VERSES) - GRAM + 1
     assert words.note == ""
@@ -45,8 +47,9 @@ def test_verse_gives_words_and_runs() -> None:
         (PROSE.lower(), "its lines have"),
         ("wir gingen über eine brücke\nund sahen einen alten mann\n" * 60, "not English"),
         (VERSES, "capitals"),
+        (VERSES.lower(), "rhyme"),
     ],
-    ids=["prose", "German", "capitals"],
+    ids=["prose", "German", "capitals", "few rhymes"],
 )
 def test_other_books_give_runs_alone_and_a_reason(text: str, reason: str) -> None:
     words = collect(text)
