@@ -7,40 +7,16 @@ done lane by lane.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.kernel.arithmetic import Arithmetic
-from model.kernel.avoidance import is_avoided, spell
+from model.kernel.choosing import NOTHING, choose, remember
 from model.kernel.compilation import entry, inner
-from model.kernel.grams import GRAM, MAX_HITS, is_of_book, note
-from model.kernel.guide import (
-    DONE,
-    NEWLINE,
-    NO_ROW,
-    SPACE,
-    Guide,
-    Walk,
-    allow,
-    cost,
-    favour,
-    restrict,
-    take,
-)
-from model.kernel.sampling import (
-    by_likelihood,
-    draw,
-    greedy,
-    guard_repetition,
-    min_p,
-    note_repetition,
-    temperature,
-    top_k,
-    top_p,
-    uniform,
-)
+from model.kernel.guide import DONE, NO_ROW, Walk
+from model.kernel.rows import Rows, Rules, Scratch
 from model.kernel.tiles import (
     address,
     gates_of_1,
@@ -49,60 +25,7 @@ from model.kernel.tiles import (
     sums_of_1,
     sums_of_4,
 )
-from model.kernel.weights import Floats, Weights
-
-CHUNK = 64  # characters that one pass of `read` takes; a multiple of 4
-
-
-class Rows(NamedTuple):
-    """What N rows remember and were asked for; one row's values stand at one place everywhere."""
-
-    x: NDArray[np.uint8]  # (L, N, 2, H): the output of the layer below, and the hidden state
-    cell: Floats  # (L, N, H)
-    top: NDArray[np.uint8]  # (N, H), the last layer's output
-    next_id: NDArray[np.int64]  # (N,), which the next step reads
-    random: NDArray[np.uint64]  # (N,)
-    greedy: NDArray[np.bool_]  # (N,), and so on: see model.config.SamplingConfig
-    temperature: NDArray[np.float64]
-    top_k: NDArray[np.int64]
-    top_p: NDArray[np.float64]
-    min_p: NDArray[np.float64]
-    guard: NDArray[np.int64]
-    history: NDArray[np.uint16]  # (N, 2 × GUARD_WINDOW), the ids that the guard looks back on
-    runs: NDArray[np.int16]  # (N, GUARD_WINDOW + 1)
-    length: NDArray[np.int64]  # (N,) of the history
-    ring: NDArray[np.uint64]  # (N, RING), see model.kernel.grams
-    ring_state: NDArray[np.int64]  # (N, 3)
-    word: NDArray[np.uint64]  # (N,), and so on: see model.kernel.avoidance
-    avoided: NDArray[np.uint64]  # (N, MAX_AVOIDED)
-    avoided_count: NDArray[np.int64]
-
-
-class Scratch(NamedTuple):
-    """Room for what passes by; nothing in it outlives a call. M: N rows, or CHUNK characters."""
-
-    places: NDArray[np.int64]  # (M,)
-    hidden: Floats  # (M, H)
-    fresh: NDArray[np.uint8]  # (M, H)
-    stream: Floats  # (M, H), for residual networks
-    tape: NDArray[np.uint8]  # (M, H)
-    sums: NDArray[np.int32]  # (M, B, 64)
-    head: NDArray[np.int32]  # (M, V rounded up to 64)
-    logits: Floats  # (M, V)
-    weights: NDArray[np.float64]  # (V,)
-    order: NDArray[np.int64]  # (V,)
-    allowed: NDArray[np.bool_]  # (V,)
-
-
-class Rules(NamedTuple):
-    """What limits the choice besides a row's own settings."""
-
-    guide: Guide
-    grams: NDArray[np.uint32]  # hashes of what must not be repeated, sorted
-    letters: NDArray[np.int64]  # (V,), see model.kernel.avoidance
-
-
-NOTHING = -1  # in `out`, of a guided row whose line has ended
+from model.kernel.weights import Weights
 
 
 @entry
@@ -120,11 +43,11 @@ def write(
         _step(arithmetic, weights, rows, scratch, out.shape[0])
         for row in range(out.shape[0]):
             if walk.slot[row] == NO_ROW:
-                out[row, character] = _choose(rows, walk, rules, scratch, row)
+                out[row, character] = choose(rows, walk, rules, scratch, row)
             elif walk.phase[row] == DONE:
                 out[row, character] = NOTHING
             else:
-                out[row, character] = _choose(rows, walk, rules, scratch, row)
+                out[row, character] = choose(rows, walk, rules, scratch, row)
 
 
 @entry
@@ -183,28 +106,14 @@ def read(
     if predict:
         _head(arithmetic, weights, scratch.tape, scratch, len(ids))
     for id_ in ids:
-        _note(rows, rules, row, id_)
+        remember(rows, rules, row, id_)
 
 
 @entry
-def remember(rows: Rows, rules: Rules, row: int, id_: int) -> None:
-    """Let a row that is to read `id_` next remember it, as it does what it has read."""
-    _note(rows, rules, row, id_)
-
-
-@inner
-def _note(rows: Rows, rules: Rules, row: int, id_: int) -> None:
-    """Let a row remember what it has read or written, as far as that is looked back on."""
-    if rows.guard[row] > 0:
-        note_repetition(rows.history[row], rows.runs[row], rows.length, row, id_)
-    if len(rules.grams):
-        note(id_, _is_space(rules, id_), rows.ring[row], rows.ring_state[row], rules.grams)
-    spell(rules.letters[id_], rows.word, row)
-
-
-@inner
-def _is_space(rules: Rules, id_: int) -> bool:
-    return bool(rules.guide.kinds[id_] == SPACE or rules.guide.kinds[id_] == NEWLINE)
+def expect(rows: Rows, rules: Rules, row: int, id_: int) -> None:
+    """Let `row` be about to read `id_`, and remember it as it does what it has read."""
+    rows.next_id[row] = id_
+    remember(rows, rules, row, id_)
 
 
 @inner
@@ -311,87 +220,3 @@ def multiply(
         else:
             sums_of_1(arithmetic, there, across, fours, w, start, here, down)
             row += 1
-
-
-@inner
-def _choose(rows: Rows, walk: Walk, rules: Rules, scratch: Scratch, row: int) -> int:
-    """Choose the next id of `row` from its logits and remember it; NOTHING in a dead end."""
-    logits, guide = scratch.logits[row], rules.guide
-    guided = walk.slot[row] != NO_ROW
-    if rows.guard[row] > 0:
-        history, runs, length = rows.history[row], rows.runs[row], rows.length[row]
-        guard_repetition(logits, history, runs, length, rows.guard[row])
-    if guided:
-        allow(guide, walk, row, scratch.allowed)
-    chance = uniform(rows.random, row)
-    before = walk.weight[row]
-    while True:
-        chosen = _draw(rows, walk, guide, scratch, row, chance, guided)
-        if chosen == NOTHING:
-            return NOTHING
-        if not _is_forbidden(rows, rules, row, chosen):
-            break
-        logits[chosen] = -np.inf
-        walk.weight[row] = before
-    if guided:
-        walk.nats[row] += cost(logits, chosen)
-        take(guide, walk, row, chosen)
-    _note(rows, rules, row, chosen)
-    if guided and rows.ring_state[row, 2] > 0:
-        walk.copied[row] = max(walk.copied[row], GRAM - 1 + rows.ring_state[row, 2])
-    rows.next_id[row] = chosen
-    return chosen
-
-
-@inner
-def _is_forbidden(rows: Rows, rules: Rules, row: int, id_: int) -> bool:
-    """Whether `id_` would complete a run of the book, or a word to avoid."""
-    ring, state = rows.ring[row], rows.ring_state[row]
-    is_space = _is_space(rules, id_)
-    goes_on = state[2] >= MAX_HITS and not (is_space and state[1] == 1)
-    if goes_on and is_of_book(id_, is_space, ring, state, rules.grams):
-        return True
-    letter, count = rules.letters[id_], rows.avoided_count[row]
-    return bool(is_avoided(letter, rows.word[row], rows.avoided[row], count))
-
-
-@inner
-def _draw(
-    rows: Rows,
-    walk: Walk,
-    guide: Guide,
-    scratch: Scratch,
-    row: int,
-    chance: float,
-    guided: bool,
-) -> int:
-    """Draw an id as the row's settings have it, from what its guide allows if it has one."""
-    logits, chances = scratch.logits[row], scratch.weights
-    if rows.greedy[row] and not guided:
-        return greedy(logits)
-    temperature(logits, rows.temperature[row], chances)
-    if guided and not restrict(scratch.allowed, chances, walk, row):
-        return NOTHING
-    if guided and rows.greedy[row]:
-        return _heaviest(chances)
-    k, size = rows.top_k[row], len(logits)
-    if 0 < k < size or rows.top_p[row] < 1.0:
-        by_likelihood(chances, scratch.order)
-        if 0 < k < size:
-            top_k(chances, scratch.order, k)
-        if rows.top_p[row] < 1.0:
-            top_p(chances, scratch.order, rows.top_p[row])
-    if rows.min_p[row] > 0.0:
-        min_p(chances, rows.min_p[row] * chances[_heaviest(chances)])
-    if guided:
-        favour(guide, walk, row, chances)
-    return draw(chances, chance)
-
-
-@inner
-def _heaviest(chances: NDArray[np.float64]) -> int:
-    best = 0
-    for id_ in range(1, len(chances)):
-        if chances[id_] > chances[best]:
-            best = id_
-    return best

@@ -9,25 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import SamplingConfig
-from model.kernel.advance import CHUNK, Rows, Rules, Scratch, read, remember, write
+from model.kernel.advance import expect, read, write
 from model.kernel.arithmetic import Arithmetic
-from model.kernel.avoidance import MAX_AVOIDED, hash_of, letters_of, spell
-from model.kernel.grams import RING
-from model.kernel.guide import (
-    IN_WORD,
-    MAX_OWN,
-    MAX_PHRASES,
-    NO_ROW,
-    OTHER,
-    Guide,
-    Lines,
-    Trie,
-    Walk,
-    kind_of,
+from model.kernel.avoidance import hash_of, letters_of, spell
+from model.kernel.guide import IN_WORD, MAX_PHRASES, NO_ROW, OTHER, Guide, Trie, kind_of
+from model.kernel.rows import (
+    CHUNK,
+    Rows,
+    Rules,
+    empty_trie,
+    make_lines,
+    make_own,
+    make_rows,
+    make_scratch,
+    make_walk,
 )
-from model.kernel.sampling import GUARD_WINDOW
-from model.kernel.vectors import BLOCK, LANES
-from model.kernel.weights import Floats, Weights, aligned
+from model.kernel.weights import Floats, Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +73,20 @@ class Batch:
         """
         self._arithmetic = arithmetic
         self._weights = weights
-        self._rows = _make_rows(weights, max_rows + 1)
-        self._walk = _make_walk(max_rows + 1)
+        self._rows = make_rows(weights, max_rows + 1)
+        self._walk = make_walk(max_rows + 1)
         size = weights.vocabulary_size
         self._rules = Rules(
             Guide(
-                trie=trie or _empty_trie(),
-                own=_make_own(slots),
-                lines=_make_lines(slots),
+                trie=trie or empty_trie(),
+                own=make_own(slots),
+                lines=make_lines(slots),
                 kinds=np.array([kind_of(c) for c in characters] or [OTHER] * size, np.int64),
             ),
             grams=np.empty(0, np.uint32) if grams is None else grams,
             letters=letters_of(characters) if characters else np.zeros(size, np.int64),
         )
-        self._scratch = _make_scratch(weights, max(max_rows + 1, CHUNK))
+        self._scratch = make_scratch(weights, max(max_rows + 1, CHUNK))
         self._reader = max_rows  # its place
         self._size = 0
 
@@ -244,8 +241,7 @@ class Batch:
 
     def _expect(self, next_id: int) -> None:
         """Let the row that has read be about to read one more."""
-        self._rows.next_id[self._reader] = next_id
-        remember(self._rows, self._rules, self._reader, next_id)
+        expect(self._rows, self._rules, self._reader, next_id)
 
     def _read(self, ids: NDArray[np.int64], *, predict: bool) -> None:
         row = self._reader
@@ -275,93 +271,3 @@ class Memory:
 def _chunks(ids: Sequence[int]) -> list[NDArray[np.int64]]:
     whole = np.asarray(ids, np.int64)
     return [whole[begin : begin + CHUNK] for begin in range(0, len(whole), CHUNK)]
-
-
-def _make_rows(weights: Weights, count: int) -> Rows:
-    layers, blocks, _ = weights.start.shape
-    hidden = blocks * LANES
-    return Rows(
-        x=aligned((layers, count, 2, hidden), np.uint8),
-        cell=aligned((layers, count, hidden), np.float32),
-        top=aligned((count, hidden), np.uint8),
-        next_id=np.zeros(count, np.int64),
-        random=np.zeros(count, np.uint64),
-        greedy=np.zeros(count, np.bool_),
-        temperature=np.ones(count, np.float64),
-        top_k=np.zeros(count, np.int64),
-        top_p=np.ones(count, np.float64),
-        min_p=np.zeros(count, np.float64),
-        guard=np.zeros(count, np.int64),
-        history=np.zeros((count, 2 * GUARD_WINDOW), np.uint16),
-        runs=np.zeros((count, GUARD_WINDOW + 1), np.int16),
-        length=np.zeros(count, np.int64),
-        ring=np.zeros((count, RING), np.uint64),
-        ring_state=np.zeros((count, 3), np.int64),
-        word=np.zeros(count, np.uint64),
-        avoided=np.zeros((count, MAX_AVOIDED), np.uint64),
-        avoided_count=np.zeros(count, np.int64),
-    )
-
-
-def _make_walk(count: int) -> Walk:
-    return Walk(
-        slot=np.full(count, NO_ROW, np.int64),
-        phase=np.zeros(count, np.int64),
-        node=np.zeros(count, np.int64),
-        own=np.zeros(count, np.int64),
-        syllables=np.ones(count, np.int64),
-        may_end=np.zeros(count, np.bool_),
-        words=np.zeros((count, 2), np.int64),
-        weight=np.zeros(count, np.float64),
-        nats=np.zeros(count, np.float64),
-        favoured=np.zeros(count, np.float64),
-        copied=np.zeros(count, np.int64),
-    )
-
-
-def _empty_trie() -> Trie:
-    one = np.zeros(1, np.int32)
-    return Trie(np.ones(2, np.int32), one, one, one, one, one, one)
-
-
-def _make_own(slots: int) -> Trie:
-    def masks(size: int) -> NDArray[np.int32]:
-        return np.zeros((slots, size), np.int32)
-
-    first = masks(MAX_OWN + 1)
-    first[:] = 1
-    return Trie(first, *(masks(MAX_OWN) for _ in Trie._fields[1:]))
-
-
-def _make_lines(slots: int) -> Lines:
-    def numbers(*shape: int) -> NDArray[np.int64]:
-        return np.zeros((slots, *shape), np.int64)
-
-    return Lines(
-        syllables=numbers(),
-        may_go_on=numbers(),
-        metre=numbers(),
-        owes=np.zeros(slots, np.bool_),
-        closes=np.zeros(slots, np.bool_),
-        favour=np.ones(slots, np.float64),
-        phrases=numbers(MAX_PHRASES),
-        phrase_count=numbers(),
-    )
-
-
-def _make_scratch(weights: Weights, count: int) -> Scratch:
-    blocks, size = weights.start.shape[1], weights.vocabulary_size
-    hidden = blocks * LANES
-    return Scratch(
-        places=np.zeros(count, np.int64),
-        hidden=aligned((count, hidden), np.float32),
-        fresh=aligned((count, hidden), np.uint8),
-        stream=aligned((count, hidden), np.float32),
-        tape=aligned((count, hidden), np.uint8),
-        sums=aligned((CHUNK, blocks, BLOCK), np.int32),
-        head=aligned((count, weights.head_start.size), np.int32),
-        logits=aligned((count, size), np.float32),
-        weights=np.zeros(size, np.float64),
-        order=np.zeros(size, np.int64),
-        allowed=np.zeros(size, np.bool_),
-    )

@@ -7,107 +7,19 @@ another spelling (colour); what is left, a member's name say, is read letter by 
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-DICTIONARY = Path(__file__).with_name("cmudict.dict.gz")  # see cmudict.LICENSE beside it
+from model.verse.dictionary import Phones, look_up
+from model.verse.spelling import spell_out
+
 VOICELESS = frozenset(["P", "T", "K", "F", "TH"])
 SIBILANT = frozenset(["S", "Z", "SH", "ZH", "CH", "JH"])
 MAX_WORD = 30  # characters; what is longer is no word
 MAX_SYLLABLES = 6
 MAX_KNOWN = 50_000  # words that a Pronouncer remembers
 
-Phones = tuple[str, ...]  # ARPAbet; a vowel ends with its stress: 0 none, 1 primary, 2 secondary
-
-# What rules would get wrong, or what the dictionary says otherwise than verse does.
-BY_HAND = {
-    "o'er": "AO1 R",
-    "e'er": "EH1 R",
-    "ne'er": "N EH1 R",
-    "where'er": "W EH0 R EH1 R",
-    "whate'er": "W AH0 T EH1 R",
-    "howe'er": "HH AW0 EH1 R",
-    "e'en": "IY1 N",
-    "ta'en": "T EY1 N",
-    "i'": "IH1",
-    "'t": "T",
-    "t'": "T",
-    "th'": "DH",
-    "'tis": "T IH1 Z",
-    "'twas": "T W AA1 Z",
-    "'twere": "T W ER1",
-    "'twill": "T W IH1 L",
-    "'twould": "T W UH1 D",
-    "'twixt": "T W IH1 K S T",
-    "'gainst": "G EH1 N S T",
-    "'gins": "G IH1 N Z",
-    "'gan": "G AE1 N",
-    "'scape": "S K EY1 P",
-    "'scaped": "S K EY1 P T",
-    "ev'n": "IY1 V N",
-    "heav'n": "HH EH1 V N",
-    "giv'n": "G IH1 V N",
-    "driv'n": "D R IH1 V N",
-    "fall'n": "F AO1 L N",
-    "stol'n": "S T OW1 L N",
-    "thou": "DH AW1",
-    "thee": "DH IY1",
-    "thy": "DH AY1",
-    "thine": "DH AY1 N",
-    "ye": "Y IY1",
-    "hath": "HH AE1 TH",
-    "doth": "D AH1 TH",
-    "dost": "D AH1 S T",
-    "hast": "HH AE1 S T",
-    "wilt": "W IH1 L T",
-    "shalt": "SH AE1 L T",
-    "wert": "W ER1 T",
-    "canst": "K AE1 N S T",
-    "didst": "D IH1 D S T",
-    "hadst": "HH AE1 D S T",
-    "mayst": "M EY1 S T",
-    "wouldst": "W UH1 D S T",
-    "couldst": "K UH1 D S T",
-    "shouldst": "SH UH1 D S T",
-    "whilst": "W AY1 L S T",
-    "a": "AH0",
-    "the": "DH AH0",
-    "live": "L IH1 V",
-    "lov'd": "L AH1 V D",
-    "wind": "W IH1 N D",
-    "winds": "W IH1 N D Z",
-    "read": "R IY1 D",
-    "tear": "T IH1 R",
-    "tears": "T IH1 R Z",
-    "lead": "L IY1 D",
-    "bow": "B OW1",
-    "used": "Y UW1 Z D",
-    "use": "Y UW1 Z",
-    "wound": "W UW1 N D",
-    "close": "K L OW1 Z",
-    "minute": "M IH1 N AH0 T",
-    "prayer": "P R EH1 R",
-    "prayers": "P R EH1 R Z",
-    "woe": "W OW1",
-    "beauteous": "B Y UW1 T IY0 AH0 S",
-    "nought": "N AO1 T",
-    "churl": "CH ER1 L",
-    "raiment": "R EY1 M AH0 N T",
-    "erst": "ER1 S T",
-    "saith": "S EH1 TH",
-    "vaunt": "V AO1 N T",
-    "attaint": "AH0 T EY1 N T",
-    "is't": "IH1 Z T",
-    "were't": "W ER1 T",
-    "wherefore": "W EH1 R F AO2 R",
-    "therefore": "DH EH1 R F AO2 R",
-    "unto": "AH1 N T UW0",
-    "methinks": "M IY0 TH IH1 NG K S",
-}
 # Endings: letters, what they sound like, what they may have replaced at the end of the stem.
 ENDINGS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("'st", "S T", ("", "e")),
@@ -210,39 +122,6 @@ class Pronunciation:
 
 def _bare(phone: str) -> str:
     return phone.rstrip("012")
-
-
-@cache
-def _dictionary() -> bytes:
-    """Return the dictionary's lines, sorted; searched, not parsed: it is 3.6 MB."""
-    return gzip.decompress(DICTIONARY.read_bytes())
-
-
-def look_up(word: str) -> tuple[Phones, ...]:
-    """Return what the dictionary has of `word`, lower-case."""
-    if word in BY_HAND:
-        return (tuple(BY_HAND[word].split()),)
-    if not word.isascii() or not word:
-        return ()
-    entries = (_entry(name) for name in (word, *(f"{word}({n})" for n in range(2, 5))))
-    return tuple(dict.fromkeys(entry for entry in entries if entry))
-
-
-def _entry(name: str) -> Phones:
-    """Find the line of `name` by halving the dictionary."""
-    lines, wanted = _dictionary(), f"{name} ".encode()
-    low, high = 0, len(lines)
-    while low < high:
-        begin = lines.rfind(b"\n", 0, (low + high) // 2) + 1
-        end = lines.index(b"\n", begin)
-        if lines[begin:end] < wanted:
-            low = end + 1
-        else:
-            high = begin
-    line = lines[low : lines.find(b"\n", low)]
-    if not line.startswith(wanted):
-        return ()
-    return tuple(line[len(wanted) :].decode("ascii").partition("#")[0].split())
 
 
 class Pronouncer:
@@ -367,55 +246,3 @@ def _elided(phones: Phones) -> int | None:
 
 def _remnant(vowel: str) -> Phones:
     return ("R",) if vowel.startswith("ER") else ()
-
-
-# Letter by letter: the longest spelling that fits, from the left.
-LETTERS = {
-    "tion": "SH AH0 N", "sion": "ZH AH0 N", "ough": "AO", "augh": "AO", "eigh": "EY",
-    "igh": "AY", "tch": "CH", "dge": "JH", "sch": "SH", "eau": "OW",
-    "ai": "EY", "ay": "EY", "au": "AO", "aw": "AO", "ee": "IY", "ea": "IY", "ei": "EY",
-    "ey": "IY", "eu": "Y UW", "ew": "UW", "ie": "IY", "oa": "OW", "oo": "UW", "ou": "AW",
-    "ow": "OW", "oi": "OY", "oy": "OY", "ue": "UW", "ui": "UW",
-    "er": "ER", "ir": "ER", "ur": "ER", "ar": "AA R", "or": "AO R",
-    "ch": "CH", "ck": "K", "gh": "G", "kn": "N", "ng": "NG", "ph": "F", "qu": "K W",
-    "sh": "SH", "th": "TH", "wh": "W", "wr": "R", "ps": "P S", "zz": "T S",
-    "ce": "S EH", "ci": "S IH", "cy": "S IY", "ge": "JH EH", "gi": "G IH",
-    "a": "AE", "b": "B", "c": "K", "d": "D", "e": "EH", "f": "F", "g": "G", "h": "HH",
-    "i": "IH", "j": "JH", "k": "K", "l": "L", "m": "M", "n": "N", "o": "AA", "p": "P",
-    "q": "K", "r": "R", "s": "S", "t": "T", "u": "AH", "v": "V", "w": "W", "x": "K S",
-    "y": "IY", "z": "Z",
-}  # fmt: skip
-VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
-LONG = {"a": "EY", "e": "IY", "i": "AY", "o": "OW", "u": "UW", "y": "AY"}
-
-
-def spell_out(word: str) -> Phones:
-    """Say a word that nobody knows, letter by letter; stress on the last syllable but one.
-
-    >>> spell_out("zlorp"), spell_out("miko")
-    (('Z', 'L', 'AO1', 'R', 'P'), ('M', 'IH1', 'K', 'OW0'))
-    """
-    letters = re.sub(r"[^a-z]", "", word)
-    letters = re.sub(r"([b-df-hj-np-tv-y])\1", r"\1", letters)
-    phones: list[str] = []
-    place = 0
-    while place < len(letters):
-        rest = letters[place:]
-        if re.fullmatch(r"[aeiouy][b-df-hj-np-tvxz]e", rest) and phones:  # a silent e
-            phones += [LONG[rest[0]], *LETTERS[rest[1]].split()]
-            break
-        if len(rest) == 1 and rest in "aeo" and phones:
-            phones.append({"a": "AH", "e": "IY", "o": "OW"}[rest])
-            break
-        size = next(n for n in (4, 3, 2, 1) if rest[:n] in LETTERS)
-        phones += LETTERS[rest[:size]].split()
-        place += size
-    phones = [_bare(phone) for phone in phones]
-    vowels = [place for place, phone in enumerate(phones) if phone in VOWELS]
-    if not vowels:  # an abbreviation: its letters' names, roughly
-        return tuple(part for _ in letters[:MAX_SYLLABLES] for part in ("IY1",)) or ("AH1",)
-    stressed = vowels[max(len(vowels) - 2, 0)]
-    return tuple(
-        phone + ("1" if place == stressed else "0") if phone in VOWELS else phone
-        for place, phone in enumerate(phones)
-    )

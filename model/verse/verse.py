@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 
 from model.kernel.guide import SIZES, Trie
+from model.verse.dictionary import look_up
 from model.verse.lexicon import MIN_RHYMES, Entry, Lexicon, Saying, sayings_of
-from model.verse.pronunciation import Pronouncer, look_up
+from model.verse.pronunciation import Pronouncer
 from model.verse.trie import Part, build_trie, mask_inside, mask_last
 from model.verse.words import LEANING
 

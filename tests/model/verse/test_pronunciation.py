@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.verse.pronunciation import BY_HAND, Pronouncer, look_up, spell_out
+from model.verse.dictionary import BY_HAND, look_up
+from model.verse.pronunciation import Pronouncer
+from model.verse.spelling import spell_out
 
 SAY = Pronouncer()
 
