@@ -37,7 +37,8 @@ from bot.composition import compose_service
 from bot.config import Config, WritingConfig, load_config
 from bot.core.errors import BotError
 from bot.core.records import Asker, PoemRequest
-from bot.core.service import Service, Writing
+from bot.core.service import Service
+from bot.core.writing import Writing
 from bot.discord_app.buttons import finished_view, growing_view
 from bot.discord_app.live import LiveReply, Pace, Tempo
 from bot.discord_app.replies import Part, finished, growing

@@ -16,7 +16,8 @@ from bench.gauges import resident_mb
 from bench.networks import random_tensors
 from bot.core.errors import BotError
 from bot.core.records import Asker, Poem, PoemRequest
-from bot.core.service import Service, Writing
+from bot.core.service import Service
+from bot.core.writing import Writing
 from model import Card, NetworkConfig, Vocabulary, save_model
 
 ALPHABET = Vocabulary.of("\n !',.-abcdefghijklmnopqrstuvwxyz")

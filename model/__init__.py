@@ -19,7 +19,7 @@ from model.config import (
     SamplingConfig,
     Tensors,
 )
-from model.engine import CROWDS, MAX_RANDOM_SEED, Engine, Piece, Request
+from model.engine import CROWDS, MAX_RANDOM_SEED, Engine
 from model.errors import (
     BookError,
     BookMissing,
@@ -29,6 +29,7 @@ from model.errors import (
     SettingError,
 )
 from model.extent import Finish
+from model.requests import Piece, Request
 from model.verse import (
     FORMS,
     Form,

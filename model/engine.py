@@ -10,23 +10,19 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
 
 from model.capitals import Capitals
 from model.checkpoint import Model
-from model.config import LengthConfig, SamplingConfig
 from model.errors import EngineFull, SettingError
 from model.extent import Extent, Finish
 from model.kernel import Batch, checked_arithmetic, pack_network
+from model.requests import Piece, Request, Row, Rows, Verses
 from model.verse import (
     PARTICLES,
     Composition,
     Crowd,
     Form,
     GuidedRows,
-    Opening,
     Particle,
     Verse,
 )
@@ -35,88 +31,6 @@ MAX_RANDOM_SEED = 2**63 - 1  # fits SQLite's and JSON readers' signed 64 bits
 WRITTEN_PER_STEP = 8  # characters of each row; fewer cost calls, more delay those who join
 READ_PER_STEP = 256  # characters of prompts, which take about as long as a step of a full batch
 CROWDS = 2  # poems in a form that are written at once: with more, each would take the longer
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A poem to be written: it continues `prompt`, which is on the model's alphabet.
-
-    With a form, the poem begins with `opening` instead, and has the form's length.
-    """
-
-    prompt: str
-    sampling: SamplingConfig
-    random_seed: int  # 0 … 2**63 - 1
-    length: LengthConfig  # counts the prompt too
-    form: Form | None = None
-    opening: Opening = field(default_factory=Opening)
-    avoided: frozenset[str] = frozenset()  # lower-case words that must not come
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """What a step added to one poem: a few characters; none is possible at the end."""
-
-    ticket: int
-    text: str
-    finished: Finish | None = None
-
-
-@dataclass(slots=True, eq=False)
-class _Row:
-    """A request being written."""
-
-    ticket: int
-    request: Request
-    ids: list[int]  # of the prompt; all but the last are read before the row joins
-    extent: Extent
-    capitals: Capitals | None  # of a model that has learnt in lower case
-    read: int = 0  # how many of the ids are
-
-    def show(self, text: str) -> str:
-        """Take what was written on; return what is to be shown of it now."""
-        shown = self.extent.write(text)
-        if self.capitals is not None:
-            shown = self.capitals.write(shown)
-            if self.extent.finish is not None:
-                shown += self.capitals.rest()
-        return shown
-
-
-@dataclass(slots=True, eq=False)
-class _Verses:
-    """A request being written in a form."""
-
-    ticket: int
-    request: Request
-    composition: Composition
-    capitals: Capitals | None
-    crowd: Crowd | None = None  # while it has a slot
-    read: int = 0
-
-    def show(self, line: str) -> str:
-        """Return a line as it is to be shown, with the break after it."""
-        number, form = len(self.composition.lines), self.composition.form
-        after = "" if number == len(form) else form.break_after(number - 1)
-        if self.capitals is None:
-            return line + after
-        return self.capitals.write(line) + self.capitals.rest() + self.capitals.write(after)
-
-
-class Rows(Protocol):
-    """The arithmetic, see `model.kernel.Batch`: rows that write and one that reads its prompt."""
-
-    def begin(
-        self, sampling: SamplingConfig, random_seed: int, avoided: Collection[str]
-    ) -> None: ...
-
-    def read(self, ids: Sequence[int]) -> None: ...
-
-    def join(self, next_id: int) -> None: ...
-
-    def leave(self, place: int) -> None: ...
-
-    def write(self, count: int) -> list[list[int]]: ...
 
 
 class Engine:
@@ -142,12 +56,12 @@ class Engine:
         self._guided: GuidedRows | None = batch if isinstance(batch, Batch) else None
         self._tickets = itertools.count(1)
         # The first one is reading; those in a form come back for each line.
-        self._waiting: deque[_Row | _Verses] = deque()
-        self._places: list[_Row | Particle] = []  # as in the batch
-        self._verses: dict[Crowd, _Verses] = {}
+        self._waiting: deque[Row | Verses] = deque()
+        self._places: list[Row | Particle] = []  # as in the batch
+        self._verses: dict[Crowd, Verses] = {}
         self._slots = list(range(CROWDS))
         self._ended: list[Piece] = []  # told by the next step
-        self._running: dict[int, _Row | _Verses] = {}  # by ticket
+        self._running: dict[int, Row | Verses] = {}  # by ticket
 
     @property
     def running(self) -> int:
@@ -177,7 +91,7 @@ class Engine:
         if extent.finish is not None:
             self._ended.append(Piece(ticket, "", extent.finish))
         else:
-            row = _Row(ticket, request, ids, extent, self._capitals_after(request.prompt))
+            row = Row(ticket, request, ids, extent, self._capitals_after(request.prompt))
             self._running[ticket] = row
             self._waiting.append(row)
         return ticket
@@ -193,7 +107,7 @@ class Engine:
             if self._owner(place) is poem:
                 self._leave(place)
         held_back = ""
-        if isinstance(poem, _Verses):
+        if isinstance(poem, Verses):
             self._free(poem)
         elif poem.capitals is not None:
             held_back = poem.capitals.rest()
@@ -257,14 +171,14 @@ class Engine:
     def _read_prompts(self) -> None:
         """Let those who wait read and join, as far as this step's share goes."""
         share = READ_PER_STEP
-        held_up: list[_Verses] = []  # for want of a slot
+        held_up: list[Verses] = []  # for want of a slot
         while self._waiting:
             poem = self._waiting[0]
-            if isinstance(poem, _Verses) and poem.crowd is None and not self._admit(poem):
+            if isinstance(poem, Verses) and poem.crowd is None and not self._admit(poem):
                 held_up.append(poem)
                 self._waiting.popleft()
                 continue
-            *opening, last = poem.ids if isinstance(poem, _Row) else _crowd_of(poem).unread
+            *opening, last = poem.ids if isinstance(poem, Row) else _crowd_of(poem).unread
             if not poem.read:
                 self._begin(poem)
             part = opening[poem.read : poem.read + share]
@@ -274,7 +188,7 @@ class Engine:
             if poem.read < len(opening):
                 break
             self._waiting.popleft()
-            if isinstance(poem, _Row):
+            if isinstance(poem, Row):
                 self._batch.join(last)
                 self._places.append(poem)
             else:
@@ -282,8 +196,8 @@ class Engine:
         first = [self._waiting.popleft()] if self._waiting else []  # in the midst of its prompt
         self._waiting.extendleft(reversed([*first, *held_up]))
 
-    def _begin(self, poem: _Row | _Verses) -> None:
-        memory = poem.crowd.memory if isinstance(poem, _Verses) and poem.crowd else None
+    def _begin(self, poem: Row | Verses) -> None:
+        memory = poem.crowd.memory if isinstance(poem, Verses) and poem.crowd else None
         if memory is None:
             request = poem.request
             self._batch.begin(request.sampling, request.random_seed, request.avoided)
@@ -297,12 +211,12 @@ class Engine:
         self._ids_of(opening.text)
         ticket = next(self._tickets)
         composition = Composition(self.verse, form, opening, request.random_seed, request.avoided)
-        poem = _Verses(ticket, request, composition, self._capitals_after(opening.text))
+        poem = Verses(ticket, request, composition, self._capitals_after(opening.text))
         self._running[ticket] = poem
         self._waiting.append(poem)
         return ticket
 
-    def _admit(self, poem: _Verses) -> bool:
+    def _admit(self, poem: Verses) -> bool:
         """Give a poem in a form its slot, if one is free."""
         if not self._slots:
             return False
@@ -313,13 +227,13 @@ class Engine:
         self._verses[poem.crowd] = poem
         return True
 
-    def _free(self, poem: _Verses) -> None:
+    def _free(self, poem: Verses) -> None:
         if poem.crowd is not None:
             self._slots.append(poem.crowd.slot)
             del self._verses[poem.crowd]
             poem.crowd = None
 
-    def _owner(self, place: int) -> _Row | _Verses:
+    def _owner(self, place: int) -> Row | Verses:
         owner = self._places[place]
         return self._verses[owner.crowd] if isinstance(owner, Particle) else owner
 
@@ -346,7 +260,7 @@ class Engine:
         return self._vocabulary.encode(prompt) or [known.get("\n", 0)]
 
 
-def _crowd_of(poem: _Verses) -> Crowd:
+def _crowd_of(poem: Verses) -> Crowd:
     assert poem.crowd is not None  # noqa: S101 - who reads or writes has one
     return poem.crowd
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import secrets
 import time
 import unicodedata
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from dataclasses import replace
 
 from bot.core.errors import (
-    AvoidedSeed,
     BadSetting,
     BotError,
     FormImpossible,
@@ -23,114 +20,25 @@ from bot.core.errors import (
     TooSoon,
 )
 from bot.core.metrics import Metrics
-from bot.core.ports import Draft, LaidOut, Models, Order, Poet
+from bot.core.ports import LaidOut, Models, Order, Poet
 from bot.core.records import (
-    FORMS,
     FREE,
-    MAX_AVOIDED,
-    MAX_AVOIDED_CHARACTERS,
     MAX_SEED_CHARACTERS,
-    MAX_STOP_CHARACTERS,
-    MAX_STOPS,
     RANGES,
     Defaults,
     Ending,
     Looks,
     ModelRecord,
-    Poem,
     PoemRequest,
     PoemSettings,
-    Standing,
 )
+from bot.core.settling import either, settle
+from bot.core.writing import Writing
 
 log = logging.getLogger(__name__)
 
 DRAWN_RANDOM_SEEDS = 10**9  # short enough to read aloud; any of RANGES may be asked for
 MAX_REMEMBERED_ASKERS = 10_000
-
-_LETTERS = re.compile(r"[^\W\d_]+")
-
-Value = TypeVar("Value")
-
-
-@dataclass(eq=False)
-class Writing:
-    """A poem on its way to a reader: iterate it once for the text as it comes, seed first."""
-
-    seed: str  # as typed, or as drawn from the book
-    model: ModelRecord
-    random_seed: int
-    settings: PoemSettings
-    notes: tuple[str, ...]
-    _draft: Draft
-    _began_to_speak: Callable[[], None]  # called once, at the first text from the model
-    _look_at: Callable[[str], Looks]
-    _parts: list[str] = field(default_factory=list)
-    _looked: tuple[str, Looks] | None = None
-
-    @property
-    def place(self) -> int:
-        """The place in line: 0 while it is being written, 1 for the next in line."""
-        return self._draft.place
-
-    @property
-    def standing(self) -> Standing:
-        """The place in line and how long it is likely to take."""
-        return Standing(self._draft.place, self._draft.expected_wait)
-
-    @property
-    def ending(self) -> Ending:
-        """Why it ended, or what it is heading for."""
-        return self._draft.ending
-
-    @property
-    def text(self) -> str:
-        """What has been written so far, seed included."""
-        return "".join(self._parts)
-
-    @property
-    def poem(self) -> Poem:
-        """The poem as far as it has come; whole when the iteration has ended."""
-        ending = self._draft.ending
-        return Poem(
-            text=self.text,
-            seed=self.seed,
-            model=self.model.name,
-            model_sha256=self.model.sha256,
-            random_seed=self.random_seed,
-            settings=self.settings,
-            notes=(*self.notes, _cut_off_note(self.settings))
-            if ending is Ending.CUT_OFF
-            else self.notes,
-            ending=ending,
-            looks=self._looks(),
-        )
-
-    async def __aiter__(self) -> AsyncIterator[str]:
-        self._parts.append(self.seed)
-        yield self.seed
-        async for piece in self._draft:
-            if len(self._parts) == 1:
-                self._began_to_speak()
-            self._parts.append(piece)
-            yield piece
-
-    def _looks(self) -> Looks:
-        """Look at the poem as it stands, once: it takes about a millisecond."""
-        text = self.text
-        if self._looked is None or self._looked[0] != text:
-            self._looked = (text, self._look_at(text))
-        return self._looked[1]
-
-    async def finish(self) -> Poem:
-        """Wait for the whole poem."""
-        async for _ in self:
-            pass
-        return self.poem
-
-    def cancel(self) -> None:
-        """Stop writing; the iteration ends with what there is."""
-        self._draft.cancel()
 
 
 class Service:
@@ -240,7 +148,7 @@ class Service:
             model = await self._have_ready(request.model)
             if self._closing:  # while the model was being loaded
                 raise ShuttingDown
-            random_seed = _either(request.random_seed, self._draw_random_seed())
+            random_seed = either(request.random_seed, self._draw_random_seed())
             seed, notes = self._read_seed(request.seed, model)
             settings, laid, more = self._lay_out(seed, model, settings)
             notes += more
@@ -295,35 +203,7 @@ class Service:
         """
         if self._closing:
             raise ShuttingDown
-        return self._settle(request)
-
-    def _settle(self, request: PoemRequest) -> PoemSettings:
-        """Fill in the defaults and check every range; raise BadSetting."""
-        for name, allowed in RANGES.items():
-            value = getattr(request, name)
-            if value is not None and value not in allowed:
-                raise BadSetting(name.replace("_", " "), value, str(allowed))
-        if request.lines is not None and request.characters is not None:
-            raise BadSetting("length", "lines and characters", "one of the two")
-        _check_stops(request.stop)
-        avoid = _check_avoided(request)
-        defaults = self.defaults
-        form = _form_of(request, defaults)
-        lines = defaults.lines if request.lines is None else request.lines
-        temperature = defaults.temperature if form == FREE else defaults.verse_temperature
-        return PoemSettings(
-            form=form,
-            avoid=avoid,
-            temperature=_either(request.temperature, temperature),
-            top_k=_either(request.top_k, defaults.top_k),
-            top_p=_either(request.top_p, defaults.top_p),
-            min_p=_either(request.min_p, defaults.min_p),
-            repetition_guard=_either(request.repetition_guard, defaults.repetition_guard),
-            greedy=request.greedy,
-            lines=None if request.characters is not None else FORMS.get(form, lines),
-            characters=request.characters,
-            stop=request.stop,
-        )
+        return settle(request, self.defaults)
 
     def _read_stops(self, stops: tuple[str, ...], model: ModelRecord) -> tuple[str, ...]:
         """Put stop strings onto the model's alphabet, as a seed is; raise BadSetting."""
@@ -364,56 +244,6 @@ class Service:
         if seed:
             notes.append("Nothing of the seed is left, so the poem opens at random.")
         return "", tuple(notes)
-
-
-def _check_stops(stops: tuple[str, ...]) -> None:
-    if len(stops) > MAX_STOPS:
-        raise BadSetting("stop", f"{len(stops)} strings", f"at most {MAX_STOPS} strings")
-    for stop in stops:
-        if not 1 <= len(stop) <= MAX_STOP_CHARACTERS:
-            raise BadSetting("stop", stop, f"text of 1 to {MAX_STOP_CHARACTERS} characters")
-
-
-def _check_avoided(request: PoemRequest) -> tuple[str, ...]:
-    """Return the words to avoid in small letters; raise AvoidedSeed where the seed has one."""
-    words = tuple(dict.fromkeys(word.strip().lower() for word in request.avoid))
-    if len(words) > MAX_AVOIDED:
-        raise BadSetting("avoid", f"{len(words)} words", f"at most {MAX_AVOIDED} words")
-    for word in words:
-        if not word.isalpha() or len(word) > MAX_AVOIDED_CHARACTERS:
-            allowed = f"single words of 1 to {MAX_AVOIDED_CHARACTERS} letters"
-            raise BadSetting("avoid", word, allowed)
-    for word in _LETTERS.findall(unicodedata.normalize("NFKC", request.seed).lower()):
-        if word in words:
-            raise AvoidedSeed(word)
-    return words
-
-
-def _form_of(request: PoemRequest, defaults: Defaults) -> str:
-    """Return the form that was asked for; raise BadSetting for one that is not known.
-
-    Whoever asks for a length, a stop or the likeliest letters without a form wants free text.
-    """
-    free = [request.lines, request.characters, request.greedy or None, request.stop or None]
-    if request.form is None:
-        return defaults.form if free == [None] * len(free) else FREE
-    if request.form != FREE and request.form not in FORMS:
-        raise BadSetting("form", request.form, f"one of {', '.join(FORMS)} and {FREE}")
-    if request.form != FREE and free != [None] * len(free):
-        raise BadSetting("form", request.form, f"{FREE} with a length, a stop or greedy writing")
-    return request.form
-
-
-def _cut_off_note(settings: PoemSettings) -> str:
-    if settings.form != FREE:
-        return (
-            f"No line was found that goes on in this {settings.form}. Ask again, or for free text."
-        )
-    return f"It ends at {RANGES['characters'].high:,} characters, the most that a poem may have."
-
-
-def _either(asked: Value | None, default: Value) -> Value:
-    return default if asked is None else asked
 
 
 def _printable(typed: str) -> str:

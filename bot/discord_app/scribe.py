@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 import discord
 
 from bot.core.records import Poem, PoemRequest
-from bot.core.service import Service, Writing
+from bot.core.service import Service
+from bot.core.writing import Writing
 from bot.discord_app.apologies import LoggedOnce, sentence_for
 from bot.discord_app.buttons import finished_view, growing_view
 from bot.discord_app.live import Gone, LiveReply, Pace, Tempo

@@ -19,7 +19,7 @@ from bot.core.records import (
     Asker,
     PoemRequest,
 )
-from bot.core.service import Writing
+from bot.core.writing import Writing
 from bot.web.errors import BadBody
 
 MODEL_DIGITS = 12  # of a model's hash in a permanent link: no two models of a library share them

@@ -11,7 +11,8 @@ from aiohttp import hdrs, web
 
 from bot.core.errors import BotError
 from bot.core.records import Asker, PoemRequest
-from bot.core.service import Service, Writing
+from bot.core.service import Service
+from bot.core.writing import Writing
 from bot.web.answers import has_left, report
 from bot.web.body import PoemBody, permanent_query
 from bot.web.errors import BodyTooSlow, NotJson

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from model.checkpoint import Card, Model
 from model.config import LengthConfig, NetworkConfig, SamplingConfig
-from model.engine import MAX_RANDOM_SEED, READ_PER_STEP, WRITTEN_PER_STEP, Engine, Piece, Request
+from model.engine import MAX_RANDOM_SEED, READ_PER_STEP, WRITTEN_PER_STEP, Engine
 from model.errors import EngineFull, SettingError
 from model.extent import Finish
+from model.requests import Piece, Request
 from model.training.network import CharLSTM, tensors_of
 from model.vocabulary import Vocabulary
 

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.config import LengthConfig, SamplingConfig
-from model.engine import Engine, Piece, Request
+from model.engine import Engine
 from model.errors import SettingError
 from model.extent import Finish
 from model.kernel.grams import MAX_RUN, grams_of
+from model.requests import Piece, Request
 from model.verse import FORMS, Form, Opening, lay_out
 from model.verse.verse import Verse
 from model.verse.words import words_of
