@@ -2,6 +2,7 @@
 
 import { readEvents } from "./events.js";
 import { Pen } from "./pen.js";
+import { scan } from "./scansion.js";
 
 const $ = (id) => document.getElementById(id);
 const NUMBERS = ["temperature", "random_seed", "top_k", "top_p", "min_p", "repetition_guard"];
@@ -235,25 +236,8 @@ function showLooks(poem) {
   $("title").hidden = !poem?.title;
   $("scan").hidden = looks.length === 0;
   $("card").hidden = !poem?.title;
-  const lines = (poem?.text ?? "").trim().split("\n");
-  let next = 0;
-  $("scansion").replaceChildren(...lines.map((line) => scan(line.trim() ? looks[next++] : null)));
+  $("scansion").replaceChildren(...scan(poem?.text ?? "", looks));
   toggleScansion(looks.length > 0 && $("scan").getAttribute("aria-pressed") === "true");
-}
-
-// Return a line with its rhyme letter and a mark over each syllable; a blank one for null.
-function scan(look) {
-  const line = Object.assign(document.createElement("span"), { className: "line" });
-  if (!look) return line;
-  if (look.rhyme) line.dataset.rhyme = look.rhyme;
-  const last = look.syllables.findLastIndex(([text]) => /\p{L}/u.test(text));
-  look.syllables.forEach(([text, beat], place) => {
-    if (!/\p{L}/u.test(text)) return line.append(text);
-    const syllable = Object.assign(document.createElement("span"), { textContent: text });
-    syllable.className = `syllable${beat ? " beat" : ""}${place === last ? " end" : ""}`;
-    return line.append(syllable);
-  });
-  return line;
 }
 
 function toggleScansion(on) {
