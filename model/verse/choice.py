@@ -55,10 +55,13 @@ class Critic:
         number = len(lines)
         self._opens = form.opens_rhyme(number) and form.partner(number) is None
 
-    def score(self, words: Sequence[str], candidate: Candidate) -> float:
-        """Return how good a line of `words` is, in nats; -inf for one that must not be."""
-        phrases = [tuple(words[n : n + 3]) for n in range(len(words) - 2)]
-        if not words or len(set(phrases)) < len(phrases):
+    def score(self, given: Sequence[str], candidate: Candidate) -> float:
+        """Return how good a line is, in nats; -inf for one that must not be.
+
+        `given` are the words that it begins with by the reader's will.
+        """
+        words = [*given, *words_of(candidate.text)]
+        if len(words) == len(given) == 0 or _repeats(words, len(given)):
             return -math.inf
         per_letter = candidate.nats / max(len(candidate.text), 1)
         score = -LINE_CHARACTERS * max(per_letter, HUMAN_SHARE * self._verse.human_loss)
@@ -83,3 +86,11 @@ class Critic:
             + TWICE * (len(pairs) - len(set(pairs)))
             + SAME_BEGINNING * self._firsts.count(words[0])
         )
+
+
+def _repeats(words: Sequence[str], given: int) -> bool:
+    """Whether three words in a row come twice, not both times among the first `given`."""
+    phrases = [tuple(words[n : n + 3]) for n in range(len(words) - 2)]
+    return any(
+        phrase in phrases[:place] for place, phrase in enumerate(phrases) if place + 3 > given
+    )

@@ -110,7 +110,7 @@ class Composition:
         """Take the best line on and return it; None, and another attempt, where there is none."""
         given, critic = self.beginning, self._critic()
         scored = [
-            (critic.score(words_of(given + candidate.text), candidate), candidate.text)
+            (critic.score(words_of(given), candidate), candidate.text)
             for candidate in dict.fromkeys(candidates)
         ]
         best = max(scored, default=(-math.inf, ""))

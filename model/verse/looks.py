@@ -15,7 +15,7 @@ from model.verse.words import WORD, is_content
 BEFORE_NOUNS = frozenset(
     """the my thy his her our their your this no every each mine thine""".split()
 )
-TITLE_WORDS = 3
+MOST_BEFORE_OF = 4  # words; a longer title has no second half
 VOWELS = re.compile(r"[aeiouy]+", re.IGNORECASE)
 TOGETHER = ("th", "sh", "ch", "ph", "wh", "gh", "ck", "st", "br", "bl", "tr", "dr", "gr", "gl")
 
@@ -53,31 +53,56 @@ def look_at(lines: Sequence[str], form: Form, verse: Verse) -> tuple[ShownLine, 
 def title_of(lines: Sequence[str], verse: Verse, theme: Sequence[str] = ()) -> str:
     """Return a title from the poem's own words: the rarest thing that it names.
 
-    Something like "The Summer's Breath"; where it names nothing, how it begins.
+    Something like "The Summer's Breath" or "The Silence of the Sea"; where it names nothing, how
+    it begins. What of `theme` is in it counts more.
     """
     best: tuple[float, int, str] | None = None
     for number, line in enumerate(lines):
         for clause in re.split(r"[^\w' -]+", line):
             words = clause.split()
-            for at, word in enumerate(words):
-                if word.lower() not in BEFORE_NOUNS:
+            for at in range(len(words)):
+                named = _named(words[at:])
+                said = [w.lower() for w in named if is_content(w.lower())]
+                if not said:
                     continue
-                named = []
-                for following in words[at + 1 : at + TITLE_WORDS]:
-                    if not is_content(following.lower()):
-                        break
-                    named.append(following)
-                if not named or named[-1].endswith("'s"):
-                    continue
-                rarity = sum(_rarity(w.lower(), verse) for w in named) / math.sqrt(len(named))
-                rarity += 4.0 * any(w.lower() in theme for w in named)
-                found = (rarity, -number, " ".join([word, *named]))
+                worth = sum(_rarity(w, verse) for w in said) / math.sqrt(len(said))
+                worth += 4.0 * any(w in theme for w in said)
+                found = (worth, -number, " ".join(named))
                 best = max(best, found) if best else found
     if best is not None:
-        return " ".join(word[:1].upper() + word[1:] for word in best[2].split())
+        return _title_case(best[2])
     first = lines[0].split() if lines else []
     begun = " ".join(first[:4]).strip(" ,;:.!?")
     return begun[:1].upper() + begun[1:]
+
+
+def _named(words: Sequence[str]) -> list[str]:
+    """Return what `words` begin by naming, or nothing: "the king's daughter of the sea".
+
+    Only what needs no grammar to be told from a sentence.
+    """
+    if not words or words[0].lower() not in BEFORE_NOUNS:
+        return []
+    named, rest = [words[0]], list(words[1:])
+    while rest and rest[0].lower().endswith("'s") and is_content(rest[0].lower()):
+        named.append(rest.pop(0))
+    if not rest or not is_content(rest[0].lower()):
+        return []
+    named.append(rest.pop(0))
+    if rest[:1] == ["of"]:
+        after = rest[1:]
+        small = [after.pop(0)] if after and after[0].lower() in BEFORE_NOUNS else []
+        whole = after and is_content(after[0].lower()) and not after[0].endswith("'s")
+        if whole and len(named) < MOST_BEFORE_OF:
+            named += ["of", *small, after[0]]
+    return named
+
+
+def _title_case(text: str) -> str:
+    """Write a title's words with capitals, but for the smallest within."""
+    first, *others = text.split()
+    rest = [w if w in ("of", "the") else w[:1].upper() + w[1:] for w in others]
+    return " ".join([first[:1].upper() + first[1:], *rest])
 
 
 def _rarity(word: str, verse: Verse) -> float:

@@ -225,3 +225,7 @@ def test_characters_that_the_model_lacks_are_refused() -> None:
         ENGINE.add(
             Request("", SamplingConfig(), 1, LengthConfig(lines=1), SONNET, Opening(rest="É"))
         )
+
+
+def test_a_seed_may_repeat_itself() -> None:
+    assert len(lines_of(write(asking("the river the river the river")))) == 14
