@@ -1,4 +1,4 @@
-"""Train the base model, from which train.py makes a book's own; an hour or two on two cores.
+"""Train the base model, from which train.py makes a book's own; two or three hours on two cores.
 
     python train_base.py TEXT [TEXT …] --unseen BOOK [BOOK …] --out FILE [--seed N]
 
@@ -57,7 +57,9 @@ def main() -> int:
     start: Model | None = None
     for number, recipe in enumerate(STAGES, 1):
         device = choose_device("auto")
-        training = Training(text, recipe, device=device, seed=arguments.seed, start=start)
+        # Another order of the passages in each stage.
+        seed = arguments.seed + number
+        training = Training(text, recipe, device=device, seed=seed, start=start)
         total = training.steps * recipe.epochs
         with tqdm(total=total, desc=f"stage {number} of {len(STAGES)}", unit=" steps") as bar:
             for event in training.run():
