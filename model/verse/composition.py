@@ -133,9 +133,13 @@ class Composition:
         partner = self.form.partner(number)
         if partner is None:
             return None
-        word = words_of(self.lines[partner])[-1:] or [""]
-        had = {words_of(line)[-1] for line in self.lines if words_of(line)}
-        return self.verse.rhymes_with(word[0], had | self.avoided)
+        [word] = words_of(self.lines[partner])[-1:] or [""]
+        without = {words_of(line)[-1] for line in self.lines if words_of(line)} | self.avoided
+        owed = self.verse.rhymes_with(word, without)
+        for own in self.opening.theme.words:  # the reader's words may be in no book
+            if own not in without and self.verse.rhymes(own, word):
+                owed[own] = mask_last(own, self.verse.say(own))
+        return owed
 
     def _own_parts(self, owed: dict[str, int] | None, *, final: bool) -> dict[str, Part]:
         parts: dict[str, Part] = {}

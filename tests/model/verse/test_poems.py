@@ -12,8 +12,9 @@ from model.engine import Engine
 from model.errors import SettingError
 from model.extent import Finish
 from model.kernel.grams import MAX_RUN, grams_of
+from model.kernel.guide import Trie
 from model.requests import Piece, Request
-from model.verse import FORMS, Form, Opening, lay_out
+from model.verse import FORMS, Composition, Form, Opening, lay_out
 from model.verse.verse import Verse
 from model.verse.words import words_of
 from tests.verse_words import ALPHABET, small_lexicon, verse_model
@@ -229,3 +230,24 @@ def test_characters_that_the_model_lacks_are_refused() -> None:
 
 def test_a_seed_may_repeat_itself() -> None:
     assert len(lines_of(write(asking("the river the river the river")))) == 14
+
+
+def last_words(own: Trie) -> set[str]:
+    """Return the words of a trie that may end the line."""
+    words, found = {0: ""}, set()
+    for node in range(len(own.label)):
+        for child in range(own.first[node], own.first[node + 1]):
+            words[child] = words[node] + ALPHABET.characters[own.label[child]]
+            if own.last[child]:
+                found.add(words[child])
+    return found
+
+
+def test_a_word_that_nobody_knows_may_be_a_rhyme() -> None:
+    opening = lay_out("o dray, the river sings to me in may", SONNET, VERSE, lambda text: text)
+    composition = Composition(VERSE, SONNET, opening, 7, frozenset())
+    composition.lines.append("and walks with me")
+    ends = last_words(composition.task().own)
+    assert "dray" not in small_lexicon().numbers
+    assert {"dray", "day", "away"} <= ends
+    assert not {"may", "me", "river"} & ends
