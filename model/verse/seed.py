@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from model.errors import ModelError
 from model.verse.forms import Form
 from model.verse.verse import Verse
-from model.verse.words import is_content, words_of
+from model.verse.words import LEANING, is_content, words_of
 
 MAX_THEME = 12  # words
+LONGER = 2  # syllables that a line of the reader's own may have too many
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,20 @@ def lay_out(seed: str, form: Form, verse: Verse, fold: Callable[[str], str]) -> 
     or before the word that would be too many. Raises SeedTooLong where nothing is left to write.
     """
     lines: list[list[_Word]] = []
-    for typed in seed.split("\n"):
+    *ended, _ = typed_lines = seed.split("\n")
+    for number, typed in enumerate(typed_lines):
         words = [_Word(word, fold(word).strip()) for word in typed.split()]
-        if any(word.folded for word in words):
+        if not any(word.folded for word in words):
+            continue
+        whole = form.syllables[min(len(lines) + 1, len(form)) - 1]
+        if number < len(ended) and _syllables(words, verse) & _up_to(whole + LONGER):
+            lines.append(words)
+        else:
             lines += _break(words, form, len(lines), verse)
     whole = form.syllables[min(len(lines), len(form)) - 1]
+    if lines and not seed.endswith("\n") and _is_full(lines[-1], whole, verse):
+        leaning = _leaning(lines[-1])
+        lines += [leaning] if leaning else []
     closed = seed.endswith("\n") or not lines or _is_full(lines[-1], whole, verse)
     if len(lines) - (not closed) >= len(form):
         raise SeedTooLong(len(lines), form)
@@ -91,10 +101,18 @@ def _break(words: Sequence[_Word], form: Form, first: int, verse: Verse) -> list
         if lines[-1] and (
             _is_full(lines[-1], whole, verse) or not _syllables(longer, verse) & _up_to(whole)
         ):
-            lines.append([word])
+            lines.append([*_leaning(lines[-1]), word])
         else:
             lines[-1] = longer
     return lines
+
+
+def _leaning(line: list[_Word]) -> list[_Word]:
+    """Take from the end of a line up to two words that lean on what follows: "in the"."""
+    taken: list[_Word] = []
+    while len(taken) < 2 < len(line) and LEANING.issuperset(words_of(line[-1].folded)):
+        taken.insert(0, line.pop())
+    return taken
 
 
 def _is_full(line: Sequence[_Word], whole: int, verse: Verse) -> bool:

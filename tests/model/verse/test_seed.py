@@ -39,8 +39,8 @@ def test_a_longer_seed_breaks_where_a_line_is_full() -> None:
 
 
 def test_a_line_breaks_before_the_word_that_would_be_too_long() -> None:
-    opening = laid_out("the river sings to me and to the beautiful garden")
-    assert opening.lines == ("the river sings to me and to the",)
+    opening = laid_out("the river sings to me and walks beautiful garden")
+    assert opening.lines == ("the river sings to me and walks",)
     assert opening.rest == "beautiful garden"
 
 
@@ -86,3 +86,16 @@ def test_nothing_that_was_typed_is_lost_and_laying_out_again_changes_nothing(
     again = laid_out(opening.text, form)
     assert again.lines == opening.lines
     assert again.rest == opening.rest
+
+
+def test_a_line_of_the_readers_own_may_be_a_little_long() -> None:
+    opening = laid_out("in my garden i am singing to the mountains\nand nobody")
+    assert opening.lines == ("in my garden i am singing to the mountains",)
+
+
+def test_no_line_ends_with_words_that_lean_on_the_next() -> None:
+    opening = laid_out("the river sings to me and say in the morning")
+    assert opening.lines == ("the river sings to me and say",)
+    assert opening.rest == "in the morning"
+    alone = laid_out("the river sings to me and say in the")
+    assert (alone.lines, alone.rest) == (("the river sings to me and say",), "in the")
