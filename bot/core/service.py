@@ -149,11 +149,13 @@ class Service:
             if self._closing:  # while the model was being loaded
                 raise ShuttingDown
             random_seed = either(request.random_seed, self._draw_random_seed())
-            seed, notes = self._read_seed(request.seed, model)
+            seed, is_known, notes = self._read_seed(request.seed, model)
             settings, laid, more = self._lay_out(seed, model, settings)
             notes += more
             if laid is None:
-                seed = seed or self._poet.opening(model, random_seed)
+                if seed and not is_known:
+                    notes += ("Nothing of the seed is left, so the poem opens at random.",)
+                seed = seed if is_known else self._poet.opening(model, random_seed)
                 laid = LaidOut(seed, self._poet.prepare(model, seed).text)
             allowed = _allow_for(laid.shown, laid.prompt, settings)
             allowed = replace(allowed, stop=self._read_stops(settings.stop, model))
@@ -225,8 +227,8 @@ class Service:
             self._last_asked = recent
         self._last_asked[member] = now
 
-    def _read_seed(self, typed: str, model: ModelRecord) -> tuple[str, tuple[str, ...]]:
-        """Return the seed to show, "" if nothing of it is left, and what to tell the reader."""
+    def _read_seed(self, typed: str, model: ModelRecord) -> tuple[str, bool, tuple[str, ...]]:
+        """Return the seed, whether the model knows any of it, and what to tell the reader."""
         notes = []
         seed = _printable(typed).strip()
         if len(seed) > MAX_SEED_CHARACTERS:
@@ -239,11 +241,7 @@ class Service:
             notes.append(
                 f"The model does not know {' '.join(prompt.left_out[:20])}; it wrote on without."
             )
-        if prompt.text.strip():
-            return seed, tuple(notes)
-        if seed:
-            notes.append("Nothing of the seed is left, so the poem opens at random.")
-        return "", tuple(notes)
+        return seed, bool(prompt.text.strip()), tuple(notes)
 
 
 def _printable(typed: str) -> str:

@@ -74,11 +74,14 @@ def lay_out(seed: str, form: Form, verse: Verse, fold: Callable[[str], str]) -> 
             lines.append(words)
         else:
             lines += _break(words, form, len(lines), verse)
+    if not lines:  # what the model knows nothing of stands before the first line all the same
+        typed = " ".join(seed.split())
+        return Opening(shown=f"{typed} " if typed else "")
     whole = form.syllables[min(len(lines), len(form)) - 1]
-    if lines and not seed.endswith("\n") and _is_full(lines[-1], whole, verse):
+    if not seed.endswith("\n") and _is_full(lines[-1], whole, verse):
         leaning = _leaning(lines[-1])
         lines += [leaning] if leaning else []
-    closed = seed.endswith("\n") or not lines or _is_full(lines[-1], whole, verse)
+    closed = seed.endswith("\n") or _is_full(lines[-1], whole, verse)
     if len(lines) - (not closed) >= len(form):
         raise SeedTooLong(len(lines), form)
     folded = [" ".join(word.folded for word in line if word.folded) for line in lines]

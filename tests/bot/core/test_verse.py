@@ -99,3 +99,14 @@ async def test_a_poem_in_a_form_can_be_stopped(service: Service) -> None:
         assert len(writing.poem.lines) < 14
     async with service.write(REQUEST) as writing:
         assert len((await writing.finish()).lines) == 14
+
+
+async def test_a_seed_that_the_model_knows_nothing_of_stands_before_the_first_line(
+    service: Service,
+) -> None:
+    async with service.write(replace(REQUEST, seed="🙂 любовь")) as writing:
+        poem = await writing.finish()
+    assert poem.text.startswith("🙂 любовь ")
+    assert len(poem.lines) == 14
+    assert len(poem.notes) == 1
+    assert "does not know" in poem.notes[0]

@@ -28,7 +28,8 @@ def test_a_few_words_begin_the_first_line() -> None:
 
 
 def test_nothing_begins_nothing() -> None:
-    assert laid_out("") == laid_out("🙂") == Opening()
+    assert laid_out("") == laid_out(" \n ") == Opening()
+    assert laid_out("🙂\n🙂") == Opening(shown="🙂 🙂 ")
 
 
 def test_a_longer_seed_breaks_where_a_line_is_full() -> None:
