@@ -17,7 +17,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -140,16 +140,12 @@ def _write(config: Config, arguments: argparse.Namespace) -> None:
     service = compose_service(config, library)
     out, err = sys.stdout, sys.stderr
     runner = asyncio.Runner()
-
-    def run(writing: Coroutine[Any, Any, None]) -> None:
-        runner.run(_heed_interrupt(writing))
-
     try:
         if arguments.command == "write":
             as_json, card = arguments.json, arguments.card
-            run(console.write_poem(service, request, out, err, as_json=as_json, card=card))
+            runner.run(console.write_poem(service, request, out, err, as_json=as_json, card=card))
         else:
-            console.converse(service, request, run, lines=sys.stdin, out=out, err=err)
+            console.converse(service, request, runner.run, lines=sys.stdin, out=out, err=err)
     finally:
         # Ctrl-C at the very end of a poem leaves the loop half stopped: asyncio then says
         # "Event loop stopped before Future completed", and there is nothing left to wait for.
@@ -157,17 +153,6 @@ def _write(config: Config, arguments: argparse.Namespace) -> None:
             runner.run(service.close(grace_seconds=0))
         with suppress(RuntimeError):
             runner.close()
-
-
-async def _heed_interrupt(writing: Coroutine[Any, Any, None]) -> None:
-    """Run `writing`; be cancelled by a Ctrl-C that comes too late to cancel it.
-
-    asyncio.Runner forgets a Ctrl-C that falls between the last wait of a task and its end.
-    """
-    await writing
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def _is_path(model: str) -> bool:
