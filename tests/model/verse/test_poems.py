@@ -244,10 +244,10 @@ def last_words(own: Trie) -> set[str]:
 
 
 def test_a_word_that_nobody_knows_may_be_a_rhyme() -> None:
-    opening = lay_out("o dray, the river sings to me in may", SONNET, VERSE, lambda text: text)
+    opening = lay_out("o dray, the river sings to me today", SONNET, VERSE, lambda text: text)
     composition = Composition(VERSE, SONNET, opening, 7, frozenset())
     composition.lines.append("and walks with me")
     ends = last_words(composition.task().own)
     assert "dray" not in small_lexicon().numbers
-    assert {"dray", "day", "away"} <= ends
-    assert not {"may", "me", "river"} & ends
+    assert {"dray", "way", "away"} <= ends
+    assert not {"today", "me", "river"} & ends
