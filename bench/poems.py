@@ -14,7 +14,7 @@ import argparse
 import asyncio
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -170,8 +170,8 @@ def _begins(sample: Sample) -> bool:
     return text.startswith(seed)
 
 
-def _percent(truths: object) -> float:
-    counted = [bool(truth) for truth in truths]  # type: ignore[attr-defined]
+def _percent(truths: Iterable[bool]) -> float:
+    counted = list(truths)
     return 100.0 * sum(counted) / len(counted) if counted else float("nan")
 
 

@@ -158,7 +158,11 @@ class Service:
                 seed = seed if is_known else self._poet.opening(model, random_seed)
                 laid = LaidOut(seed, self._poet.prepare(model, seed).text)
             allowed = _allow_for(laid.shown, laid.prompt, settings)
-            allowed = replace(allowed, stop=self._read_stops(settings.stop, model))
+            allowed = replace(
+                allowed,
+                stop=self._read_stops(settings.stop, model),
+                avoid=self._read_avoided(settings.avoid, model),
+            )
             draft = self._poet.write(Order(request.asker, model, laid.prompt, allowed, random_seed))
         except BotError:
             self._last_asked.pop(request.asker.member, None)  # nothing was had, nothing is owed
@@ -214,6 +218,11 @@ class Service:
             if not text:
                 raise BadSetting("stop", stop, "made of characters that the model knows")
         return folded
+
+    def _read_avoided(self, words: tuple[str, ...], model: ModelRecord) -> tuple[str, ...]:
+        """Put words onto the model's alphabet; what it cannot write need not be avoided."""
+        folded = (self._poet.prepare(model, word).text for word in words)
+        return tuple(word for word in folded if word)
 
     def _begin_cooldown(self, member: str) -> None:
         now = self._clock()

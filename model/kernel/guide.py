@@ -55,7 +55,7 @@ class Lines(NamedTuple):
     owes: NDArray[np.bool_]  # only the poem's own words may end it
     closes: NDArray[np.bool_]  # it ends with a stop
     favour: NDArray[np.float64]  # by how much the poem's own words are likelier, per letter
-    phrases: Ints  # (S, MAX_PHRASES), see `phrase`
+    phrases: Ints  # (S, MAX_PHRASES), see `phrase_of`
     phrase_count: Ints
 
 
@@ -101,10 +101,12 @@ def kind_of(character: str) -> int:
     return STOP if character in ".!?" else OTHER
 
 
-@inner
-def phrase(before: int, between: int, word: int) -> int:
+def phrase_of(before: int, between: int, word: int) -> int:
     """Return a number for three words in a row."""
     return (before * 2_097_152 + between) * 2_097_152 + word  # 21 bits each
+
+
+_phrase = inner(phrase_of)
 
 
 @inner
@@ -144,7 +146,7 @@ def _word_of(guide: Guide, slot: int, node: int, own: int) -> int:
 def _repeats(guide: Guide, walk: Walk, row: int, word: int) -> bool:
     """Whether the poem has had the row's last two words and `word`, in a row."""
     lines, slot = guide.lines, walk.slot[row]
-    code = phrase(walk.words[row, 0], walk.words[row, 1], word)
+    code = _phrase(walk.words[row, 0], walk.words[row, 1], word)
     for n in range(lines.phrase_count[slot]):  # noqa: SIM110 - numba has no generators in any()
         if lines.phrases[slot, n] == code:
             return True

@@ -25,12 +25,13 @@ from model.kernel.guide import (
     IN_WORD,
     MAX_OWN,
     RISING,
+    phrase_of,
 )
 from model.verse.choice import Candidate, Critic
 from model.verse.forms import Form
 from model.verse.seed import Opening
 from model.verse.trie import Part, build_trie, mask_inside, mask_last
-from model.verse.verse import Verse, phrase_of
+from model.verse.verse import Verse
 from model.verse.words import words_of
 
 PARTICLES = 24

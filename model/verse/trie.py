@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,28 +75,34 @@ def _turns(stresses: str) -> bool:
     return stresses in ("10", "12")
 
 
+@dataclass(eq=False, slots=True)
+class _Node:
+    """A beginning of words, while a trie is made."""
+
+    children: dict[str, _Node] = field(default_factory=dict)  # by letter
+    part: Part | None = None  # the word that ends here
+
+
 def build_trie(parts: Iterable[Part], ids: Mapping[str, int]) -> Trie:
     """Return the trie of `parts`, whose letters are all in `ids`."""
-    root: dict[str, dict[str, object]] = {}
-    ends: dict[int, Part] = {}
+    root = _Node()
     for part in parts:
-        node: dict[str, object] = root  # type: ignore[assignment]
+        node = root
         for letter in part.word:
-            node = node.setdefault(letter, {})  # type: ignore[assignment]
-        ends[id(node)] = part
+            node = node.children.setdefault(letter, _Node())
+        node.part = part
     # Breadth first, so that the children of a node stand in a row.
-    nodes: list[dict[str, object]] = [root]  # type: ignore[list-item]
-    first, label = [], [0]
+    nodes, first, label = [root], [], [0]
     for node in nodes:
         first.append(len(nodes))
-        for letter in sorted(node):
+        for letter in sorted(node.children):
             label.append(ids[letter])
-            nodes.append(node[letter])  # type: ignore[arg-type]
+            nodes.append(node.children[letter])
     first.append(len(nodes))
     size = len(nodes)
     inside, last, word = (np.zeros(size, np.int32) for _ in range(3))
     for place, node in enumerate(nodes):
-        found = ends.get(id(node))
+        found = node.part
         if found is not None:
             inside[place], last[place], word[place] = found.inside, found.last, found.number
     inside_below, last_below = inside.copy(), last.copy()

@@ -121,11 +121,6 @@ class Verse:
         return sum(other.sayings[0].onset != saying.onset for other in others) >= MIN_RHYMES
 
 
-def phrase_of(before: int, between: int, word: int) -> int:
-    """Return the number of three words in a row, as `model.kernel.guide.phrase` does."""
-    return (before * 2_097_152 + between) * 2_097_152 + word
-
-
 def _shifted(numbers: int, sizes: Iterable[int]) -> int:
     result = 0
     for size in sizes:

@@ -9,6 +9,12 @@ from bench.poems import Sample, _distinct, _kin, _repeats, shakespeare
 BOOK = "Along the quay the lanterns\nhad gone out, and no one sang."
 
 
+def spoken(phones: str) -> tuple[Sound, ...]:
+    sound = _of_arpabet(phones.split())
+    assert sound is not None
+    return (sound,)
+
+
 def judges_of(**sounds: tuple[Sound, ...]) -> Judges:
     return Judges(BOOK, dict(sounds))
 
@@ -27,9 +33,9 @@ def test_the_sounds_of_espeak_and_of_the_dictionary_are_read() -> None:
 
 def test_lines_are_iambic_where_stresses_can_fall_so() -> None:
     judges = judges_of(
-        above=(_of_arpabet("AH0 B AH1 V".split()),),  # type: ignore[arg-type]
-        river=(_of_arpabet("R IH1 V ER0".split()),),  # type: ignore[arg-type]
-        the=(_of_arpabet("DH AH0".split()),),  # type: ignore[arg-type]
+        above=spoken("AH0 B AH1 V"),
+        river=spoken("R IH1 V ER0"),
+        the=spoken("DH AH0"),
     )
     assert judges.is_iambic(["above", "the", "river"], 5)
     assert judges.is_iambic(["river", "the", "the"], 4)  # a trochee may begin

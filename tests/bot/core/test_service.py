@@ -443,3 +443,10 @@ async def test_a_poem_in_a_form_without_seed_opens_by_itself() -> None:
     assert poem.seed == ""
     assert poem.looks.title == "A Title"
     assert list(FORMS) == ["sonnet", "quatrain", "couplet", "haiku"]
+
+
+async def test_words_to_avoid_are_put_on_the_models_alphabet() -> None:
+    poet = FakePoet(alphabet="abcdefghijklmnopqrstuvwxyz ")
+    poem = await write(fake_service(poet), replace(REQUEST, avoid=("Café", "я")))
+    assert poet.orders[0].settings.avoid == (poet.prepare(SONNETS, "café").text,) == ("caf",)
+    assert poem.settings.avoid == ("café", "я")
