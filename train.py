@@ -9,6 +9,7 @@ It writes into --out DIR (default: models):
     NAME/               the checkpoints kept, and what --resume goes on from
 
     --name NAME         1–64 letters, digits, dashes; default: the first book's file name
+    --title TEXT        of the book; default: what its header or its file name says
     --recipe default    a stacked LSTM with an embedding and carried state, fine-tuned from another
                         model; the book's last tenth is held out and picks the best epoch
     --recipe tutorial   the classic Keras program, step for step: 4 × LSTM(256) on windows of 100
@@ -22,7 +23,9 @@ It writes into --out DIR (default: models):
     --from MODEL        begin with the weights of another model file; "none": with nothing; default:
                         with the base model of English verse, if it knows the book's script
     --seed N            random seed, 0 … 2**63 - 1 (default 0)
+    --show              at each improvement, also write a quatrain and draw the chart
     --json              one JSON object per event on stdout, for programs
+    --leash             stop, as on SIGTERM, when stdin ends; for programs
 
 Exit status: 0 when trained, 2 on wrong use or bad input with a sentence on stderr, 130 on Ctrl-C
 (143 on SIGTERM, 141 when stdout is read no more) with everything saved for --resume.
@@ -36,6 +39,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -43,14 +47,18 @@ import torch
 
 from model import (
     FORMS,
+    Book,
     Engine,
+    EpochLosses,
     LengthConfig,
     Model,
     ModelError,
     Request,
     SamplingConfig,
     SettingError,
+    check_name,
     load_model,
+    safe_name,
     write_atomically,
 )
 from model.training import (
@@ -63,7 +71,6 @@ from model.training import (
     Voice,
     Wishes,
     adapt_recipe,
-    check_name,
     choose_device,
     choose_start,
     drop_unread,
@@ -72,7 +79,6 @@ from model.training import (
     new_folder,
     read_paths,
     recipe_for,
-    safe_name,
     summarise,
     write_by_window,
 )
@@ -80,7 +86,6 @@ from model.training import (
 RecipeName = Literal["default", "tutorial"]
 SAVE_EVERY_SECONDS = 60.0  # within long epochs; a save takes about 0.1 s
 TUTORIAL_CHARACTERS = 200
-SAMPLE_LINES = 14
 MAX_SAMPLE_CHARACTERS = 1_200  # where a book's lines are paragraphs
 NOBODY_READS = 141  # what a shell reports of a program that SIGPIPE ended
 
@@ -88,19 +93,20 @@ NOBODY_READS = 141  # what a shell reports of a program that SIGPIPE ended
 class Session:
     """One run of this program: a training, its keeper, and a voice."""
 
-    def __init__(self, arguments: argparse.Namespace, voice: Voice) -> None:
+    def __init__(
+        self, arguments: argparse.Namespace, book: Book, folder: TrainingFolder, voice: Voice
+    ) -> None:
         self.voice = voice
-        self.interruption = Interruption()
-        self.book = read_paths(arguments.books)
+        self.book = book
+        self.folder = folder
         self.stem = safe_name(arguments.books[0].stem)
+        self.shows = arguments.show
+        self.interruption = Interruption(leash=arguments.leash)
         device = choose_device(arguments.device)
         wishes = Wishes(arguments.epochs, arguments.monitor)
         seconds = arguments.seconds
         self.beginning = ""
-        if arguments.resume and arguments.start is not None:
-            raise SettingError("--from", arguments.start, "left out with --resume")
         if arguments.resume:
-            folder = TrainingFolder(arguments.out, check_name(arguments.name or self.stem))
             self.keeper = Keeper.resume(
                 folder,
                 self.book,
@@ -111,7 +117,6 @@ class Session:
                 seconds=seconds,
             )
         else:
-            folder = new_folder(arguments.out, self.stem, arguments.name)
             name: RecipeName = "default" if arguments.recipe is None else arguments.recipe
             # The tutorial begins with nothing, unless told otherwise.
             wish = arguments.start or ("none" if name == "tutorial" else None)
@@ -126,7 +131,6 @@ class Session:
                 start=start,
                 seconds=seconds,
             )
-        self.folder = folder
         self.training = self.keeper.training
         self.recipe = self.training.recipe
 
@@ -216,6 +220,20 @@ class Session:
             improved=end.improved,
             saved=path and str(path),
         )
+        if path and self.shows:
+            self.show(path)
+
+    def show(self, path: Path) -> None:
+        """Draw the losses so far, and let the model write a little."""
+        self.draw(self.training.standing.history)
+        verse = write_sample(load_model(path), self.training.standing.seed, form="quatrain")
+        self.voice.say("sample", f"\n{verse}\n", text=verse, chart=str(self.folder.chart))
+
+    def draw(self, history: Sequence[EpochLosses]) -> None:
+        from model.training.chart import draw_losses  # matplotlib takes a second to load
+
+        title = f"{self.book.title}: the {self.recipe.name} recipe"
+        write_atomically(self.folder.chart, draw_losses(history, title))
 
     def interrupt(self) -> int:
         """Save everything and say how to go on; return the exit status."""
@@ -230,12 +248,9 @@ class Session:
 
     def finish(self) -> None:
         """Measure the best model, draw the chart, write the poem, and say where everything is."""
-        from model.training.chart import draw_losses  # matplotlib takes a second to load
-
         best = self.keeper.complete()
         card = best.card
-        title = f"{card.book_title}: the {card.recipe} recipe"
-        write_atomically(self.folder.chart, draw_losses(card.history, title))
+        self.draw(card.history)
         if self.recipe.name == "tutorial":
             self.write_as_the_tutorial_does()
         else:
@@ -277,15 +292,15 @@ class Session:
         self.voice.say("poem", "", text=written)
 
 
-def write_sample(model: Model, random_seed: int) -> str:
-    """Write a sonnet, or what free text the model has learnt, some hundred characters at most."""
+def write_sample(model: Model, random_seed: int, *, form: str = "sonnet") -> str:
+    """Write a poem, or what free text the model has learnt, some hundred characters at most."""
     engine = Engine(model, max_rows=1)
     verse = engine.verse is not None
     openings = () if verse else model.card.openings
     prompt = random.Random(random_seed).choice(openings) if openings else ""
-    length = LengthConfig(lines=SAMPLE_LINES)
-    form = FORMS["sonnet"] if verse else None
-    engine.add(Request(prompt, SamplingConfig(), random_seed, length, form))
+    shape = FORMS[form]
+    length = LengthConfig(lines=len(shape))
+    engine.add(Request(prompt, SamplingConfig(), random_seed, length, shape if verse else None))
     poem = prompt
     while engine.has_work and len(poem) < MAX_SAMPLE_CHARACTERS:
         poem += "".join(piece.text for piece in engine.step())
@@ -321,6 +336,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("books", nargs="+", type=Path, metavar="BOOK")
     parser.add_argument("--name")
+    parser.add_argument("--title")
     parser.add_argument("--recipe", choices=("default", "tutorial"))
     parser.add_argument("--epochs", type=number(int, 1, 10_000), metavar="N")
     parser.add_argument("--seconds", type=number(float, 1, 10_000_000), metavar="N")
@@ -330,8 +346,20 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--from", dest="start", metavar="MODEL")
     parser.add_argument("--out", type=Path, default=Path("models"), metavar="DIR")
     parser.add_argument("--seed", type=number(int, 0, 2**63 - 1), metavar="N")
+    parser.add_argument("--show", action="store_true")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--leash", action="store_true")
     return parser.parse_args(arguments)
+
+
+def choose_folder(arguments: argparse.Namespace) -> TrainingFolder:
+    """Return the folder that --resume goes on in, or a free one."""
+    stem = safe_name(arguments.books[0].stem)
+    if not arguments.resume:
+        return new_folder(arguments.out, stem, arguments.name)
+    if arguments.start is not None:
+        raise SettingError("--from", arguments.start, "left out with --resume")
+    return TrainingFolder(arguments.out, check_name(arguments.name or stem))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -340,7 +368,11 @@ def main(arguments: Sequence[str]) -> int:
     if torch.cuda.is_available():
         torch.set_float32_matmul_precision("high")  # TF32: three digits are enough to train by
     try:
-        return Session(parsed, voice).run()
+        book = read_paths(parsed.books)
+        book = replace(book, title=parsed.title or book.title)
+        folder = choose_folder(parsed)
+        with folder.hold():
+            return Session(parsed, book, folder, voice).run()
     except ModelError as error:
         voice.close()
         sys.stderr.write(f"train.py: {error}\n")

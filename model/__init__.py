@@ -1,6 +1,14 @@
 """The model side's door: numerics, synchronous, knowing nothing of Discord, HTTP or asyncio."""
 
-from model.book import MAX_BOOK_BYTES, MIN_BOOK_CHARACTERS, Book, openings, read_book, read_books
+from model.book import (
+    MAX_BOOK_BYTES,
+    MIN_BOOK_CHARACTERS,
+    Book,
+    check_beginning,
+    openings,
+    read_book,
+    read_books,
+)
 from model.checkpoint import (
     Card,
     EpochLosses,
@@ -29,6 +37,7 @@ from model.errors import (
     SettingError,
 )
 from model.extent import Finish
+from model.naming import check_name, safe_name
 from model.requests import Piece, Request
 from model.verse import (
     FORMS,
@@ -81,6 +90,8 @@ __all__ = [
     "Tensors",
     "Verse",
     "Vocabulary",
+    "check_beginning",
+    "check_name",
     "lay_out",
     "load_model",
     "look_at",
@@ -88,6 +99,7 @@ __all__ = [
     "read_book",
     "read_books",
     "read_card",
+    "safe_name",
     "save_model",
     "title_of",
     "write_atomically",

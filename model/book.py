@@ -12,15 +12,19 @@ import hashlib
 import random
 import re
 import unicodedata
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import charset_normalizer
 
-from model.errors import BookBinary, BookTooLong, BookTooShort
+from model.errors import BookBinary, BookMonotonous, BookTooLong, BookTooShort
 
 MIN_BOOK_CHARACTERS = 2_000  # less than that is learnt by heart, word for word
 MAX_BOOK_BYTES = 64 * 2**20
+MIN_ALPHABET = 8  # different letters or signs; binary digits, DNA and "aaaa" have fewer
+LONG_BYTES = 100_000
+MAX_COMPRESSION = 25.0  # verse shrinks to a half or third, source code to a fifth
 MAX_OPENINGS = 300
 OPENING_CHARACTERS = 40  # about a line of verse
 
@@ -44,8 +48,7 @@ SIGNATURES = (
     (b"\x89PNG", "it is a PNG picture"),
     (b"\xff\xd8\xff", "it is a JPEG picture"),
     (b"\x7fELF", "it is a program"),
-    (b"\x80\x02", "it is a Python pickle"),
-    (b"\x80\x04", "it is a Python pickle"),
+    *((bytes((0x80, protocol)), "it is a Python pickle") for protocol in range(2, 6)),
     (b"{\\rtf", "it is RTF"),
 )
 BREAKS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
@@ -100,6 +103,7 @@ def read_books(sources: Sequence[tuple[str, bytes]]) -> Book:
     text = "\n\n".join(part.text.rstrip("\n") if parts[1:] else part.text for part in parts)
     if len(text.strip()) < MIN_BOOK_CHARACTERS:
         raise BookTooShort(title, len(text.strip()), MIN_BOOK_CHARACTERS)
+    _insist_on_variety(text, title)
     prefixes = [f"{part.title}: " if parts[1:] else "" for part in parts]
     return Book(
         text,
@@ -127,6 +131,25 @@ def openings(text: str, limit: int = MAX_OPENINGS) -> tuple[str, ...]:
     kept = [opening for opening in found if _begins_something(opening)]
     random.Random(0).shuffle(kept)
     return tuple(kept[:limit])
+
+
+def check_beginning(raw: bytes, title: str) -> None:
+    """Raise BookBinary where a file's first bytes are those of another kind of file."""
+    for signature, reason in SIGNATURES:
+        if raw.startswith(signature):
+            raise BookBinary(title, reason)
+
+
+def _insist_on_variety(text: str, title: str) -> None:
+    """Raise BookMonotonous for a text that has next to nothing to learn."""
+    distinct = len({character for character in text if not character.isspace()})
+    if distinct < MIN_ALPHABET:
+        raise BookMonotonous(title, f"it is made of {distinct} different characters alone")
+    raw = text.encode()
+    if len(raw) < LONG_BYTES:
+        return  # a short one costs no more than a minute
+    if len(raw) / len(zlib.compress(raw, 1)) > MAX_COMPRESSION:
+        raise BookMonotonous(title, "it says the same over and over")
 
 
 def _begins_something(line: str) -> bool:
@@ -184,9 +207,7 @@ def strip_gutenberg(text: str) -> tuple[str, list[str]]:
 
 def _decode(raw: bytes, title: str) -> tuple[str, str, list[str]]:
     """Return the text, the encoding it was read in, and notes."""
-    for signature, reason in SIGNATURES:
-        if raw.startswith(signature):
-            raise BookBinary(title, reason)
+    check_beginning(raw, title)
     for mark, encoding in BYTE_ORDER_MARKS:
         if raw.startswith(mark):
             return (*_decode_as(raw[len(mark) :], encoding), [f"Read as {encoding} by its mark."])

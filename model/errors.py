@@ -8,6 +8,7 @@ ModelError
 │   ├── BookMissing
 │   ├── BookBinary
 │   ├── BookTooShort
+│   ├── BookMonotonous
 │   └── BookTooLong
 ├── CheckpointError       a model file cannot be used
 │   ├── CheckpointMissing
@@ -19,6 +20,7 @@ ModelError
 │   └── CheckpointUnwritable
 └── TrainingError         a training cannot begin, or cannot go on
     ├── NameTaken
+    ├── TrainingElsewhere
     ├── ResumeMissing
     ├── ResumeMismatch
     ├── StartMismatch
@@ -89,6 +91,15 @@ class BookTooShort(BookError):
         self.title = title
         self.characters = characters
         self.minimum = minimum
+
+
+class BookMonotonous(BookError):
+    def __init__(self, title: str, reason: str) -> None:
+        super().__init__(
+            f"The book {title!r} teaches nothing: {reason}. Give a text with more in it."
+        )
+        self.title = title
+        self.reason = reason
 
 
 class BookTooLong(BookError):
@@ -178,6 +189,15 @@ class NameTaken(TrainingError):
             "Choose another --name, or go on with that training by --resume."
         )
         self.path = path
+
+
+class TrainingElsewhere(TrainingError):
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The model {name!r} is being trained by another process. Wait until it has ended, "
+            "or choose another --name."
+        )
+        self.name = name
 
 
 class ResumeMissing(TrainingError):

@@ -3,7 +3,7 @@
 `chart` is not here: it loads matplotlib, which only the end of a training needs.
 """
 
-from model.training.folder import TrainingFolder, check_name, new_folder, safe_name
+from model.training.folder import TrainingFolder, new_folder
 from model.training.inheritance import choose_start
 from model.training.interruption import Interruption, drop_unread
 from model.training.keeper import Keeper
@@ -29,7 +29,6 @@ __all__ = [
     "Voice",
     "Wishes",
     "adapt_recipe",
-    "check_name",
     "choose_device",
     "choose_start",
     "drop_unread",
@@ -38,7 +37,6 @@ __all__ = [
     "new_folder",
     "read_paths",
     "recipe_for",
-    "safe_name",
     "summarise",
     "tensors_of",
     "write_by_window",

@@ -7,19 +7,25 @@ models/
   NAME/
     weights-improvement-{epoch:02d}-{loss:.4f}.safetensors
     resume.safetensors    where the training stands
+    lock                  held while a process trains it
 ```
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.checkpoint import SUFFIX
-from model.errors import CheckpointUnwritable, NameTaken, SettingError
+from filelock import FileLock, Timeout
 
-NAME_PATTERN = re.compile(r"[^\W_][\w-]{0,63}")
+from model.checkpoint import SUFFIX
+from model.errors import CheckpointUnwritable, NameTaken, TrainingElsewhere
+from model.naming import check_name, safe_name
+
+LOCK_SECONDS = 30.0  # for an earlier process that saves before it ends
 IMPROVEMENT = re.compile(r"weights-improvement-\d+-(\d+\.\d+)")
 
 
@@ -50,6 +56,18 @@ class TrainingFolder:
     @property
     def resume(self) -> Path:
         return self.kept / f"resume{SUFFIX}"
+
+    @contextmanager
+    def hold(self, wait_seconds: float = LOCK_SECONDS) -> Iterator[None]:
+        """Keep other processes from training this name; raise TrainingElsewhere if one does."""
+        try:
+            self.kept.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.kept / "lock", timeout=wait_seconds):
+                yield
+        except Timeout as error:
+            raise TrainingElsewhere(self.name) from error
+        except PermissionError as error:
+            raise CheckpointUnwritable(self.kept, error.strerror or str(error)) from error
 
     def improvement(self, epoch: int, loss: float) -> Path:
         return self.kept / f"weights-improvement-{epoch:02d}-{loss:.4f}{SUFFIX}"
@@ -86,24 +104,6 @@ class TrainingFolder:
         """
         outcomes = (self.model, self.chart, self.poem, *self.kept.glob(f"*{SUFFIX}"))
         return next((path for path in outcomes if path.exists()), None)
-
-
-def safe_name(stem: str) -> str:
-    """Turn a file's stem into a model's name.
-
-    >>> safe_name("Shakespeare's Sonnets (1609)")
-    'Shakespeare-s-Sonnets-1609'
-    """
-    return re.sub(r"[\W_]+", "-", stem).strip("-")[:60].rstrip("-") or "model"
-
-
-def check_name(name: str) -> str:
-    """Return `name` if it may be a model's; raise SettingError otherwise."""
-    if not NAME_PATTERN.fullmatch(name):
-        raise SettingError(
-            "--name", name, "1–64 letters, digits, dashes and underscores, a letter or digit first"
-        )
-    return name
 
 
 def new_folder(out: Path, stem: str, name: str | None) -> TrainingFolder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import random
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ from model.book import (
     read_books,
     strip_gutenberg,
 )
-from model.errors import BookBinary, BookError, BookTooLong, BookTooShort
+from model.errors import BookBinary, BookError, BookMonotonous, BookTooLong, BookTooShort
 from tests.texts import VERSES, quatrains
 
 FRENCH = "Déjà la forêt s'éveille, où l'été naît; la mère à sa fenêtre chante très bas.\n" * 40
@@ -66,8 +67,9 @@ def test_an_encoding_is_recognised_and_told(
 
 
 def test_a_legacy_encoding_is_guessed_from_the_beginning_of_a_long_book() -> None:
-    book = read_book((FRENCH * 500).encode("latin-1"), "long")
-    assert book.text == FRENCH * 500
+    words = FRENCH.split()
+    text = "\n".join(" ".join(random.Random(n).choices(words, k=12)) for n in range(20_000))
+    assert read_book(text.encode("latin-1"), "long").text == text
 
 
 def test_a_few_broken_bytes_do_not_make_utf_8_something_else() -> None:
@@ -130,7 +132,22 @@ def test_a_short_book_is_refused_with_the_limit(raw: bytes) -> None:
 
 
 def test_a_book_of_the_least_length_is_read() -> None:
-    assert len(read_book(b"a" * MIN_BOOK_CHARACTERS, "scream").text) == MIN_BOOK_CHARACTERS
+    assert len(read_book(b"a scream." * 1_000, "scream").text) == 9_000
+    raw = b"a scream." * MIN_BOOK_CHARACTERS
+    assert len(read_book(raw[:MIN_BOOK_CHARACTERS], "scream").text) == MIN_BOOK_CHARACTERS
+    with pytest.raises(BookTooShort):
+        read_book(raw[: MIN_BOOK_CHARACTERS - 1], "scream")
+
+
+@pytest.mark.parametrize("raw", [b"a" * 10_000_000, b"01 " * 1_000], ids=["scream", "bits"])
+def test_a_book_of_a_few_different_characters_is_refused(raw: bytes) -> None:
+    with pytest.raises(BookMonotonous, match=r"made of \d different characters"):
+        read_book(raw, "scream")
+
+
+def test_a_long_book_that_says_one_thing_only_is_refused() -> None:
+    with pytest.raises(BookMonotonous, match="the same over and over"):
+        read_book(b"All work and no play. " * 5_000, "overlook")
 
 
 def test_a_long_book_is_refused_with_the_limit() -> None:

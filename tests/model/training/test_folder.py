@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import NameTaken, SettingError
-from model.training.folder import NAME_PATTERN, TrainingFolder, check_name, new_folder, safe_name
+from model.naming import NAME_PATTERN, check_name, safe_name
+from model.training.folder import TrainingFolder, new_folder
 
 
 def touch(path: Path) -> None:
