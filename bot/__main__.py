@@ -3,7 +3,10 @@
 python -m bot                 every front end that is configured, until Ctrl-C
 python -m bot console         a prompt: each line is a seed
 python -m bot write SEED      one poem on stdout
-python -m bot models          what is installed
+python -m bot models          what is installed; --help tells how to use and remove models
+python -m bot settings GUILD  what a server has settled
+python -m bot forget MEMBER   remove what is kept of a member
+python -m bot backup FILE     everything that is kept, in one file; restore FILE brings it back
 
 Exit: 0 done, 2 wrong use or bad input (one sentence on stderr), 130 Ctrl-C in console and write.
 """
@@ -22,12 +25,21 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bot import console
-from bot.composition import compose_library, compose_service, require_default
+from bot import console, shell
+from bot.composition import (
+    Parts,
+    compose_library,
+    compose_service,
+    data_folder,
+    open_parts,
+    open_shelves,
+    require_default,
+)
 from bot.config import TOKEN_VARIABLE, Config, load_config
 from bot.core.errors import BadConfig, BotError
 from bot.core.metrics import watch_loop_lag
-from bot.core.records import FORMS, FREE, RANGES, Asker, PoemRequest
+from bot.core.records import FORMS, FREE, RANGES, PoemRequest
+from bot.core.rights import TERMINAL
 from bot.core.service import Service
 
 if TYPE_CHECKING:  # imported when they are opened: the command line starts sooner without
@@ -37,7 +49,6 @@ log = logging.getLogger("bot")
 
 WRONG_USE = 2
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
-TERMINAL = Asker("terminal:")
 
 
 class Parser(argparse.ArgumentParser):
@@ -58,7 +69,7 @@ def make_parser() -> Parser:
     write.add_argument("--json", action="store_true", help="print one JSON object on one line")
     for command in (prompt, write):
         _add_settings(command)
-    commands.add_parser("models", help="what is installed")
+    shell.add_commands(commands)
     return parser
 
 
@@ -96,9 +107,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = load_config(arguments.config)
         match arguments.command:
-            case "models":
-                table = console.render_models(compose_library(config).models())
-                print(table, flush=True)  # noqa: T201
+            case command if command in shell.COMMANDS:
+                asyncio.run(_at_the_shell(config, arguments))
             case "write" | "console":
                 _write(config, arguments)
             case _:
@@ -111,6 +121,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our stdout, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+async def _at_the_shell(config: Config, arguments: argparse.Namespace) -> None:
+    library = compose_library(config)
+    await shell.run(
+        arguments,
+        library=library,
+        data=data_folder(config),
+        open_shelves=lambda: open_shelves(config, library),
+        out=sys.stdout,
+    )
+    sys.stdout.flush()
 
 
 def _write(config: Config, arguments: argparse.Namespace) -> None:
@@ -168,9 +190,9 @@ async def serve(config: Config) -> None:
         )
     library = compose_library(config)
     await asyncio.to_thread(require_default, config, library)
-    service = compose_service(config, library)
     stop = _stop_signal()
-    async with AsyncExitStack() as doors:
+    async with open_parts(config, library) as parts, AsyncExitStack() as doors:
+        service = parts.service
         lag = asyncio.create_task(watch_loop_lag(service.metrics))
         doors.callback(lag.cancel)
         model = await service.warm_up()
@@ -179,7 +201,7 @@ async def serve(config: Config) -> None:
         # the event loop for up to 97 ms, and then for 3.
         gc.collect()
         gc.freeze()
-        discord = _make_discord_door(config, service)
+        discord = _make_discord_door(config, parts)
         if config.web.enabled:
             await _open_page(config, service, doors, discord)
         waits: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
@@ -225,7 +247,7 @@ async def _open_page(
         log.info("the page is at http://%s:%d", f"[{host}]" if ":" in host else host, port)
 
 
-def _make_discord_door(config: Config, service: Service) -> DiscordDoor | None:
+def _make_discord_door(config: Config, parts: Parts) -> DiscordDoor | None:
     if config.token is None:
         return None
     from bot.discord_app.client import SonneteerBot
@@ -237,9 +259,10 @@ def _make_discord_door(config: Config, service: Service) -> DiscordDoor | None:
 
     def make_bot(message_content: bool) -> SonneteerBot:
         return SonneteerBot(
-            service,
+            parts.service,
+            parts.office,
             prefix=settings.prefix,
-            data_folder=config.home / settings.data_folder,
+            data_folder=data_folder(config),
             message_content=message_content,
             api_url=settings.api_url,
             tempo=tempo,

@@ -1,25 +1,61 @@
-"""How the service is put together from its settings; the entry points add the doors."""
+"""How the parts are put together from their settings; the entry points add the doors."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 
+from yarl import URL
+
 from bot.config import Config
+from bot.core.bookcase import Bookcase
+from bot.core.desk import BookLimits, Desk
 from bot.core.errors import BadConfig
+from bot.core.fetching.addresses import Trust, origin
+from bot.core.fetching.fetcher import Fetcher
+from bot.core.fetching.gutenberg import Gutenberg
+from bot.core.guilds import Guilds, utc_now
+from bot.core.household import VERSION, Household
 from bot.core.library import Library
 from bot.core.line import Limits
 from bot.core.metrics import Metrics
+from bot.core.office import Office
 from bot.core.poet import EnginePoet
+from bot.core.ports import Ways
 from bot.core.records import Defaults
+from bot.core.rights import Rights
 from bot.core.service import Service
+from bot.core.store.book_rows import BookRows
+from bot.core.store.database import Database
+from bot.core.store.guild_rows import GuildRows
+from bot.core.training.child import ChildTrainer, Trainer
+from bot.core.training.foreman import Foreman
 
 SHIPPED = Path(__file__).resolve().parent.parent / "model" / "pretrained"
+USER_AGENT = f"Sonneteer/{VERSION} (a Discord bot that writes verse)"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the doors talk to."""
+
+    service: Service
+    office: Office
+
+
+def data_folder(config: Config) -> Path:
+    return config.home / config.data.folder
 
 
 def compose_library(config: Config) -> Library:
     return Library(
-        [config.home / config.models.folder], shipped=SHIPPED, default=config.models.default
+        [config.home / config.models.folder],
+        shipped=SHIPPED,
+        default=config.models.default,
+        private=data_folder(config) / "guilds",
     )
 
 
@@ -34,10 +70,17 @@ def require_default(config: Config, library: Library) -> None:
         )
 
 
-def compose_service(config: Config, library: Library | None = None) -> Service:
+def compose_service(
+    config: Config,
+    library: Library | None = None,
+    *,
+    metrics: Metrics | None = None,
+    ways: Ways | None = None,
+    rights: Rights | None = None,
+) -> Service:
     """Join library, poet and limits; nothing is loaded yet."""
     writing = config.writing
-    metrics = Metrics()
+    metrics = metrics or Metrics()
     limits = Limits(**{each.name: getattr(writing, each.name) for each in fields(Limits)})
     defaults = Defaults(**{each.name: getattr(writing, each.name) for each in fields(Defaults)})
     return Service(
@@ -45,5 +88,85 @@ def compose_service(config: Config, library: Library | None = None) -> Service:
         EnginePoet(metrics, limits=limits, max_models=config.models.max_loaded),
         metrics,
         defaults=defaults,
+        ways=ways,
+        rights=rights,
         cooldown_seconds={"discord": config.discord.cooldown_seconds},
     )
+
+
+@asynccontextmanager
+async def open_parts(
+    config: Config, library: Library, trainer: Trainer | None = None
+) -> AsyncIterator[Parts]:
+    """Open the data folder and join everything; the trainings are taken up.
+
+    Raises DataFolderUnusable. Poems that are being written at the end are cut short: whoever
+    wants them finished closes the service before.
+    """
+    folder = data_folder(config)
+    database = await Database.open(folder)
+    try:
+        rows, metrics = BookRows(database), Metrics()
+        rights = Rights(frozenset(f"discord:{owner}" for owner in config.discord.owners))
+        guilds = await Guilds.read(GuildRows(database), rights)
+        bookcase = Bookcase(library, guilds, rows)
+        foreman = Foreman(
+            rows,
+            trainer or ChildTrainer(threads=_training_threads(config)),
+            folder / "jobs",
+            metrics,
+            install=bookcase.install,
+            now=utc_now,
+            max_seconds=60 * config.books.max_minutes,
+        )
+        fetcher = _compose_fetcher(config)
+        desk = Desk(
+            library,
+            guilds,
+            rows,
+            foreman,
+            fetcher=fetcher,
+            gutenberg=Gutenberg(fetcher, template=config.books.gutenberg, folder=folder / "books"),
+            incoming=folder / "incoming",
+            limits=BookLimits(
+                **{each.name: getattr(config.books, each.name) for each in fields(BookLimits)}
+            ),
+        )
+        service = compose_service(config, library, metrics=metrics, ways=guilds, rights=rights)
+        await desk.open()
+        try:
+            yield Parts(service, Office(desk, bookcase, Household(guilds, rows, metrics)))
+        finally:
+            await desk.close()
+            await service.close(grace_seconds=0)
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def open_shelves(
+    config: Config, library: Library
+) -> AsyncIterator[tuple[Bookcase, Household]]:
+    """Open the data folder for an admin at the shell; nothing is trained or written."""
+    database = await Database.open(data_folder(config))
+    try:
+        rows = BookRows(database)
+        guilds = await Guilds.read(GuildRows(database))
+        yield Bookcase(library, guilds, rows), Household(guilds, rows, Metrics())
+    finally:
+        await database.close()
+
+
+def _compose_fetcher(config: Config) -> Fetcher:
+    books = config.books
+    mirror = origin(URL(books.gutenberg.replace("{number}", "1")))
+    return Fetcher(
+        user_agent=USER_AGENT,
+        max_bytes=books.max_bytes,
+        timeout_seconds=books.fetch_seconds,
+        trust=Trust(frozenset([mirror]), tuple(books.allowed_hosts)),
+    )
+
+
+def _training_threads(config: Config) -> int:
+    return config.books.threads or max((os.cpu_count() or 2) - 1, 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,8 +19,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from bot.core.customs import SNOWFLAKE
+from bot.core.desk import BookLimits
 from bot.core.errors import BadConfig
 from bot.core.line import Limits
+from bot.core.reading import MAX_BOOK_BYTES
 from bot.core.records import FORMS, FREE, RANGES, Defaults
 
 DEFAULT_PATH = Path(__file__).resolve().parent.parent / "config.toml"
@@ -71,6 +75,37 @@ def _network(value: str) -> str:
     return value
 
 
+def _mirror(value: str) -> str:
+    if "{number}" not in value or not re.fullmatch(r"https?://[^\s/]+/\S*", value):
+        raise ValueError(value)
+    return value
+
+
+def _member(value: str) -> str:
+    if not SNOWFLAKE.fullmatch(value):
+        raise ValueError(value)
+    return value
+
+
+class DataConfig(Section):
+    folder: str = "data"
+
+
+class BooksConfig(Section):
+    max_bytes: int = Field(default=BookLimits().max_bytes, ge=2_000, le=MAX_BOOK_BYTES)
+    max_minutes: float = Field(default=BookLimits().max_minutes, ge=0.1, le=10_000.0)
+    max_per_day: int = Field(default=BookLimits().max_per_day, ge=0, le=10_000)
+    max_models: int = Field(default=BookLimits().max_models, ge=0, le=10_000)
+    max_waiting: int = Field(default=BookLimits().max_waiting, ge=0, le=1_000)
+    threads: int = Field(default=0, ge=0, le=256)
+    fetch_seconds: float = Field(default=60.0, ge=1.0, le=3600.0)
+    gutenberg: Annotated[str, AfterValidator(_mirror)] = Field(
+        default="https://www.gutenberg.org/cache/epub/{number}/pg{number}.txt",
+        description="an address with {number} in it",
+    )
+    allowed_hosts: list[str] = Field(default=[], description="a list of host names")
+
+
 class DiscordConfig(Section):
     prefix: str = Field(
         default="!", pattern=r"^\S{1,10}$", description="1 to 10 characters without a space"
@@ -78,7 +113,10 @@ class DiscordConfig(Section):
     message_content: bool = True
     cooldown_seconds: float = Field(default=5.0, ge=0.0, le=3600.0)
     edit_seconds: float = Field(default=1.0, ge=0.2, le=60.0)
-    data_folder: str = "data"
+    owners: list[Annotated[str, AfterValidator(_member)]] = Field(
+        default=[],
+        description='a list of members\' numbers in quotes, such as "123456789012345678"',
+    )
     api_url: str = Field(
         default="https://discord.com/api/v10",
         pattern=r"^https?://[^\s/]+\S*$",
@@ -104,6 +142,8 @@ class Config(Section):
 
     models: ModelsConfig = ModelsConfig()
     writing: WritingConfig = WritingConfig()
+    books: BooksConfig = BooksConfig()
+    data: DataConfig = DataConfig()
     discord: DiscordConfig = DiscordConfig()
     web: WebConfig = WebConfig()
     token: SecretStr | None = None  # from the environment alone
@@ -113,6 +153,8 @@ class Config(Section):
 SECTIONS: dict[str, type[Section]] = {
     "models": ModelsConfig,
     "writing": WritingConfig,
+    "books": BooksConfig,
+    "data": DataConfig,
     "discord": DiscordConfig,
     "web": WebConfig,
 }
@@ -148,7 +190,7 @@ def _sentence(error: ErrorDetails) -> str:
     """Say what is wrong with a setting.
 
     >>> _sentence({"type": "extra_forbidden", "loc": ("wob",), "msg": "", "input": 1})
-    'unknown key wob = 1; the file knows models, writing, discord, web.'
+    'unknown key wob = 1; the file knows models, writing, books, data, discord, web.'
     """
     parts = [str(part) for part in error["loc"] if not isinstance(part, int)]
     key, value = ".".join(parts), error["input"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from bot.core.card import draw_card
 from bot.core.errors import BotError, CannotWrite
-from bot.core.records import ModelRecord, Poem, PoemRequest
+from bot.core.records import Poem, PoemRequest
 from bot.core.service import Service
 
 PROMPT = "seed> "
@@ -91,21 +91,6 @@ def converse(
             print(error, file=err, flush=True)
         else:
             print(file=out, flush=True)
-
-
-def render_models(models: Sequence[ModelRecord]) -> str:
-    """Return a table of what is installed, the default marked with a star."""
-    rows = [("", "name", "book", "loss", "size", "date", "hash")]
-    for model in models:
-        size = f"{model.size_bytes / 2**20:.1f} MB"
-        mark = "*" if model.default else ""
-        date, loss = model.created[:10], f"{model.loss:.3f}"
-        rows.append((mark, model.name, model.book, loss, size, date, model.sha256[:12]))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        " ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
 
 
 def prepare_streams() -> None:

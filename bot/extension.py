@@ -6,28 +6,29 @@ to Discord stay the host's own affair.
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
 from discord.ext import commands
 
-from bot.composition import compose_library, compose_service, require_default
+from bot.composition import compose_library, open_parts, require_default
 from bot.config import load_config
-from bot.discord_app.buttons import COG_NAME
 from bot.discord_app.client import add_cogs, remove_cogs
-from bot.discord_app.cogs.poems import Poems
 from bot.discord_app.live import Tempo
+
+_open = AsyncExitStack()  # of the host's one bot in this process
 
 
 async def setup(bot: commands.Bot) -> None:
     config = load_config()
     library = compose_library(config)
     require_default(config, library)
-    service = compose_service(config, library)
-    await service.warm_up()
+    parts = await _open.enter_async_context(open_parts(config, library))
+    await parts.service.warm_up()
     tempo = Tempo(edit_seconds=config.discord.edit_seconds)
-    await add_cogs(bot, service, prefix=config.discord.prefix, talk=False, tempo=tempo)
+    prefix = config.discord.prefix
+    await add_cogs(bot, parts.service, parts.office, prefix=prefix, talk=False, tempo=tempo)
 
 
 async def teardown(bot: commands.Bot) -> None:
-    poems = bot.get_cog(COG_NAME)
     await remove_cogs(bot)
-    if isinstance(poems, Poems):
-        await poems.service.close(grace_seconds=0)
+    await _open.aclose()

@@ -65,12 +65,14 @@ class FakeDiscord:
         self.commands: list[Payload] = []
         self.identified: list[Payload] = []
         self.resumed = 0
+        self.permissions = 0  # of the member, as interactions tell them
         self.close_codes: list[int] = []  # for the next connections, after they identify
         self.url = ""
         self._faults: list[tuple[str, re.Pattern[str], Fault]] = []
         self._ids = itertools.count((1_760_000_000_000 - EPOCH) << 22, 1 << 22)
         self._nonces: dict[str, int] = {}
         self._originals: dict[str, int] = {}  # interaction token → message
+        self._pressed: dict[str, int] = {}  # interaction token → message with the button
         self._events: list[Payload] = []
         self._socket: web.WebSocketResponse | None = None
         self._transport: asyncio.Transport | None = None
@@ -100,7 +102,7 @@ class FakeDiscord:
         ]
         command = next(one for one in self.commands if one["name"] == name)
         data = {"id": command["id"], "name": name, "type": 1, "options": given}
-        await self.emit("INTERACTION_CREATE", interaction_payload(number, 2, data))
+        await self.emit("INTERACTION_CREATE", self._interaction(number, 2, data))
         return f"interaction-{number}"
 
     async def press(self, message: Payload, label: str) -> str:
@@ -109,10 +111,15 @@ class FakeDiscord:
         buttons = [one for row in message["components"] for one in row["components"]]
         custom_id = next(one["custom_id"] for one in buttons if one["label"] == label)
         data = {"custom_id": custom_id, "component_type": 2}
+        self._pressed[f"interaction-{number}"] = int(message["id"])
         await self.emit(
-            "INTERACTION_CREATE", {**interaction_payload(number, 3, data), "message": message}
+            "INTERACTION_CREATE", {**self._interaction(number, 3, data), "message": message}
         )
         return f"interaction-{number}"
+
+    def post(self, content: str, components: list[Payload]) -> Payload:
+        """Let the bot have said something."""
+        return self._message(BOT, {"content": content, "components": components})
 
     async def delete(self, message_id: int) -> None:
         self.messages.pop(message_id, None)
@@ -265,6 +272,8 @@ class FakeDiscord:
             message["webhook_id"] = str(APPLICATION)
             message["thinking"] = body["type"] == 5
             self._originals[token] = int(message["id"])
+        elif body["type"] == 7:
+            await self._on_message("PATCH", self._pressed[token], body["data"])
         return _json({"interaction": {"id": token.split("-")[1], "type": 2}})
 
     async def _follow_up(self, token: str, body: Payload) -> Payload:
@@ -278,6 +287,11 @@ class FakeDiscord:
         return message
 
     # Payloads
+
+    def _interaction(self, number: int, kind: int, data: Payload) -> Payload:
+        payload = interaction_payload(number, kind, data)
+        payload["member"]["permissions"] = str(self.permissions)
+        return payload
 
     def _message(self, author: int, body: Payload) -> Payload:
         message = message_payload(number := self._next_id(), author, body)

@@ -47,14 +47,21 @@ class FakeLibrary:
     def __init__(self, models: Sequence[ModelRecord] = (SONNETS, SEA_SONGS)) -> None:
         self.known = tuple(models)
 
-    def models(self) -> tuple[ModelRecord, ...]:
+    def models(self, guild: str = "") -> tuple[ModelRecord, ...]:
         return self.known
 
-    def find(self, wanted: str | None) -> ModelRecord:
+    def find(self, wanted: str | None, guild: str = "") -> ModelRecord:
         for record in self.known:
             if wanted in (None, record.name) or record.sha256.startswith(wanted or "?"):
                 return record
         raise UnknownModel(wanted or "", [record.name for record in self.known])
+
+    @property
+    def shared_folder(self) -> Path:
+        return Path("models")
+
+    def own_folder(self, guild: str) -> Path | None:
+        return None
 
 
 @dataclass(eq=False)

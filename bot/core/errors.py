@@ -9,7 +9,16 @@ BotError
 ├── QueueFull         no place in line
 │   ├── MemberFull        the asker's own poems are as many as may be
 │   └── GuildFull         the poems of the asker's guild are
-└── ShuttingDown      the bot is about to stop
+├── ShuttingDown      the bot is about to stop
+├── SourceRefused     an address that a book may not be fetched from
+├── SourceFailed      a book that could not be fetched
+├── BookRefused       what came is no book that can be trained on
+├── NotAllowed        the asker may not do that here
+├── NothingThere      nothing of that name, or nothing to do
+├── TooMuch           a limit of config.toml
+├── DataFolderUnusable  the data folder cannot be opened
+├── DataNotKept       the database cannot be read or written just now
+└── BackupUnusable    a file that no data can be restored from
 """
 
 from __future__ import annotations
@@ -112,6 +121,80 @@ class GuildFull(QueueFull):
 class ShuttingDown(BotError):
     def __init__(self) -> None:
         super().__init__("Sonneteer is about to restart. Ask again in a minute.")
+
+
+class SourceRefused(BotError):
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(
+            f"No book is fetched from {_short(source)}: {reason}. Give the https:// address of a "
+            "plain-text file, a Project Gutenberg number, or attach the file."
+        )
+        self.source = source
+        self.reason = reason
+
+
+class SourceFailed(BotError):
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(
+            f"The book could not be fetched from {_short(source)}: {reason}. "
+            "Try again, or attach the file."
+        )
+        self.source = source
+        self.reason = reason
+
+
+class BookRefused(BotError):
+    """What came is no book that can be trained on; the sentence is the model side's."""
+
+
+class NotAllowed(BotError):
+    """The asker may not do that here; the sentence says who may."""
+
+
+class NothingThere(BotError):
+    """Nothing of that name, or nothing to do; the sentence says what there is."""
+
+
+class TooMuch(BotError):
+    """More than a limit of the installation allows; the sentence names it."""
+
+
+class DataFolderUnusable(BotError):
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(
+            f"The data folder {folder} cannot be used: {reason}. It is set in config.toml, "
+            "section [data]."
+        )
+        self.folder = folder
+        self.reason = reason
+
+
+class DataNotKept(BotError):
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"That could not be kept: {reason}. Nothing was changed; whoever runs me should look "
+            "at the disk."
+        )
+        self.reason = reason
+
+
+class BackupUnusable(BotError):
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} cannot be restored: {reason}. Nothing was changed.")
+        self.path = path
+        self.reason = reason
+
+
+MAX_SHOWN = 100  # characters of what a stranger typed; it may be a whole book
+
+
+def _short(text: str) -> str:
+    """Quote what a stranger typed, its beginning at least.
+
+    >>> _short("ftp://x"), len(_short("y" * 1000))
+    ("'ftp://x'", 103)
+    """
+    return repr(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…")
 
 
 def _poems(count: int, *, bare: bool = False) -> str:

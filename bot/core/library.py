@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 
 from bot.core.errors import ModelUnusable, UnknownModel
-from bot.core.records import ModelRecord
+from bot.core.records import EpochLoss, ModelRecord
 from model import ModelError, load_model
 
 log = logging.getLogger(__name__)
@@ -26,11 +26,20 @@ class Library:
     """Models by name and by hash.
 
     Of two files of one name the one in the earlier folder serves, so that an admin's own model
-    can take the place of the one that ships.
+    can take the place of the one that ships. `private` has a folder for each guild, of models that
+    nobody else can find.
     """
 
-    def __init__(self, folders: Sequence[Path], *, shipped: Path, default: str) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        *,
+        shipped: Path,
+        default: str,
+        private: Path | None = None,
+    ) -> None:
         self._folders = [*folders, shipped]
+        self._private = private
         self._shipped = shipped
         self._default = default
         self._records: dict[Path, tuple[tuple[int, int], ModelRecord]] = {}
@@ -38,29 +47,31 @@ class Library:
         self._extra: list[Path] = []
         self._reading = Lock()  # many may ask at once, each on a thread; one reads a new file
 
-    def models(self) -> tuple[ModelRecord, ...]:
-        """Look at the folders again and return what is installed, the default first."""
+    def models(self, guild: str = "") -> tuple[ModelRecord, ...]:
+        """Look at the folders again; return what a guild may use, the default first."""
         found: dict[str, ModelRecord] = {}
-        for path in self._paths():
+        for path in self._paths(guild):
             record = self._read(path)
             if record is not None:
                 found.setdefault(record.name, record)
-        default = self._default if self._default in found else next(iter(found), "")
+        shared = [name for name, record in found.items() if not record.guild]
+        default = self._default if self._default in shared else next(iter(shared), "")
         marked = (replace(record, default=record.name == default) for record in found.values())
         return tuple(sorted(marked, key=lambda record: (not record.default, record.name)))
 
-    def find(self, wanted: str | None) -> ModelRecord:
+    def find(self, wanted: str | None, guild: str = "") -> ModelRecord:
         """Return a model by name or by the first 8 or more digits of its hash, None the default.
 
-        Raises UnknownModel. A path is never taken here: names come from strangers.
+        Raises UnknownModel, for another guild's model too. A path is never taken here: names come
+        from strangers.
         """
-        models = self.models()
+        models = self.models(guild)
         for record in models:
             if record.default if wanted is None else record.name.casefold() == wanted.casefold():
                 return record
         if wanted is not None and HASH.fullmatch(wanted.lower()):
             # Every file: a link to the model that ships holds when another one took its name.
-            for path in self._paths():
+            for path in self._paths(guild):
                 described = self._read(path)
                 if described is not None and described.sha256.startswith(wanted.lower()):
                     return described
@@ -72,10 +83,20 @@ class Library:
         self._extra.insert(0, path)
         return record
 
-    def _paths(self) -> list[Path]:
-        in_folders = [
-            path for folder in self._folders for path in sorted(folder.glob(f"*{SUFFIX}"))
-        ]
+    @property
+    def shared_folder(self) -> Path:
+        """Where everybody's models are put."""
+        return self._folders[0]
+
+    def own_folder(self, guild: str) -> Path | None:
+        """Return where a guild's own models are; None for those that can have none."""
+        # Its name becomes a path: Discord's numbers only, never what somebody typed.
+        return self._private / guild if self._private and guild.isdecimal() else None
+
+    def _paths(self, guild: str) -> list[Path]:
+        own = self.own_folder(guild)
+        folders = [*([own] if own else []), *self._folders]
+        in_folders = [path for folder in folders for path in sorted(folder.glob(f"*{SUFFIX}"))]
         return [*self._extra, *in_folders]
 
     def _read(self, path: Path) -> ModelRecord | None:
@@ -122,4 +143,11 @@ class Library:
             created=model.card.created,
             shipped=path.parent == self._shipped,
             default=False,
+            guild=path.parent.name if path.parent.parent == self._private else "",
+            characters=model.card.book_characters,
+            held_out_loss=model.card.held_out_loss,
+            losses=tuple(
+                EpochLoss(epoch.running_loss, epoch.held_out_loss) for epoch in model.card.history
+            ),
+            chart=chart if (chart := path.with_suffix(".png")).is_file() else None,
         )

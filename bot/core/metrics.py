@@ -6,6 +6,7 @@ import asyncio
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+WRITTEN = ("complete", "cut_off")  # outcomes of a poem that reached its reader
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -41,10 +42,31 @@ class Metrics:
         self.rows_waiting = Gauge(
             "sonneteer_rows_waiting", "Poems waiting in line.", registry=self.registry
         )
+        self.trainings = Counter(
+            "sonneteer_trainings",
+            "Trainings that ended, by how.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.trainings_waiting = Gauge(
+            "sonneteer_trainings_waiting",
+            "Trainings that wait for the one under way.",
+            registry=self.registry,
+        )
         self.loop_lag_seconds = Gauge(
             "sonneteer_loop_lag_seconds",
             "How late the event loop was at the last look.",
             registry=self.registry,
+        )
+
+    @property
+    def poems_written(self) -> int:
+        """How many poems were written to their ends."""
+        counted = (sample for metric in self.requests.collect() for sample in metric.samples)
+        return sum(
+            int(sample.value)
+            for sample in counted
+            if sample.name.endswith("_total") and sample.labels["outcome"] in WRITTEN
         )
 
     def render(self) -> bytes:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from bot.core.customs import Customs
 from bot.core.records import Asker, Ending, Looks, ModelRecord, PoemSettings
 
 
@@ -39,9 +41,44 @@ class Order:
 class Models(Protocol):
     """What is installed; see `library.Library`."""
 
-    def models(self) -> tuple[ModelRecord, ...]: ...
+    def models(self, guild: str = "") -> tuple[ModelRecord, ...]: ...
 
-    def find(self, wanted: str | None) -> ModelRecord: ...
+    def find(self, wanted: str | None, guild: str = "") -> ModelRecord: ...
+
+    @property
+    def shared_folder(self) -> Path:
+        """Where everybody's models are put."""
+
+    def own_folder(self, guild: str) -> Path | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A model that a guild has chosen; a name of "" is the installation's default."""
+
+    name: str
+    sha256: str
+
+
+DEFAULT = Choice("", "")
+
+
+class Ways(Protocol):
+    """What guilds have settled and chosen; see `guilds.Guilds`."""
+
+    def customs(self, guild: str) -> Customs: ...
+
+    def choice(self, guild: str) -> Choice: ...
+
+
+class CommonWays:
+    """Where no guild has settled anything: the terminal, and a bot without a data folder."""
+
+    def customs(self, guild: str) -> Customs:
+        return Customs()
+
+    def choice(self, guild: str) -> Choice:
+        return DEFAULT
 
 
 class Draft(Protocol):

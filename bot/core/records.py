@@ -46,6 +46,9 @@ class Asker:
 
     member: str  # unique over all doors, for example "discord:1234" or "web:127.0.0.1"
     guild: str = ""  # the community that the member asks from, "" for none
+    channel: str = ""  # where in it
+    roles: frozenset[str] = frozenset()  # the member's, in it
+    manages: bool = False  # whether the platform lets them manage it
 
     @property
     def door(self) -> str:
@@ -145,6 +148,14 @@ def _about(seconds: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class EpochLoss:
+    """What an epoch of a training ended with, nats per character."""
+
+    running: float  # while it learnt, dropout on
+    held_out: float | None  # of text that is not learnt
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRecord:
     """A model that is installed."""
 
@@ -157,6 +168,11 @@ class ModelRecord:
     created: str  # ISO 8601
     shipped: bool  # came with Sonneteer
     default: bool  # serves where nobody chose
+    guild: str = ""  # whose own it is, "" for everybody's
+    characters: int = 0  # of the book
+    held_out_loss: float | None = None  # nats per character of text that it never saw
+    losses: tuple[EpochLoss, ...] = ()  # of its training
+    chart: Path | None = None  # a PNG of them, where train.py left one
 
 
 class Ending(StrEnum):

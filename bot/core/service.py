@@ -8,9 +8,10 @@ import secrets
 import time
 import unicodedata
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
+from bot.core.customs import COOLDOWN
 from bot.core.errors import (
     BadSetting,
     BotError,
@@ -18,13 +19,15 @@ from bot.core.errors import (
     ModelUnusable,
     ShuttingDown,
     TooSoon,
+    UnknownModel,
 )
 from bot.core.metrics import Metrics
-from bot.core.ports import LaidOut, Models, Order, Poet
+from bot.core.ports import CommonWays, LaidOut, Models, Order, Poet, Ways
 from bot.core.records import (
     FREE,
     MAX_SEED_CHARACTERS,
     RANGES,
+    Asker,
     Defaults,
     Ending,
     Looks,
@@ -32,13 +35,15 @@ from bot.core.records import (
     PoemRequest,
     PoemSettings,
 )
-from bot.core.settling import either, settle
+from bot.core.rights import Rights
+from bot.core.settling import avoided_word, either, settle
 from bot.core.writing import Writing
 
 log = logging.getLogger(__name__)
 
 DRAWN_RANDOM_SEEDS = 10**9  # short enough to read aloud; any of RANGES may be asked for
 MAX_REMEMBERED_ASKERS = 10_000
+OPENINGS_TRIED = 20
 
 
 class Service:
@@ -54,6 +59,8 @@ class Service:
         metrics: Metrics,
         *,
         defaults: Defaults | None = None,
+        ways: Ways | None = None,
+        rights: Rights | None = None,
         cooldown_seconds: Mapping[str, float] | None = None,
         clock: Callable[[], float] = time.monotonic,
         draw_random_seed: Callable[[], int] = lambda: secrets.randbelow(DRAWN_RANDOM_SEEDS),
@@ -61,6 +68,8 @@ class Service:
         self.metrics = metrics
         self.defaults = defaults or Defaults()
         self._library = library
+        self._ways = ways or CommonWays()
+        self._rights = rights or Rights()
         self._poet = poet
         self._cooldown_seconds = dict(cooldown_seconds or {})
         self._clock = clock
@@ -81,9 +90,9 @@ class Service:
         """Whether a model has been loaded."""
         return self._ready
 
-    def models(self) -> tuple[ModelRecord, ...]:
-        """Return what is installed, the default first."""
-        return self._library.models()
+    def models(self, guild: str = "") -> tuple[ModelRecord, ...]:
+        """Return what a guild may use, the default first."""
+        return self._library.models(guild)
 
     async def warm_up(self) -> ModelRecord:
         """Load the default model, so that the first poem need not wait for it."""
@@ -129,7 +138,12 @@ class Service:
                 self.metrics.poem_seconds.observe(self._clock() - began)
 
     async def close(self, *, grace_seconds: float = 10.0) -> None:
-        """Turn new requests away, let poems finish for `grace_seconds`, cancel the rest."""
+        """Turn new requests away, let poems finish for `grace_seconds`, cancel the rest.
+
+        A second call does nothing.
+        """
+        if self._closing:
+            return
         self._closing = True
         try:
             async with asyncio.timeout(grace_seconds):
@@ -143,19 +157,19 @@ class Service:
     async def _begin(self, request: PoemRequest, first_text: Callable[[], None]) -> Writing:
         settings = self.check(request)
         self._poet.check(request.asker)
-        self._begin_cooldown(request.asker.member)
+        self._begin_cooldown(request.asker)
         try:
-            model = await self._have_ready(request.model)
+            model, lost = await self._model_for(request)
             if self._closing:  # while the model was being loaded
                 raise ShuttingDown
             random_seed = either(request.random_seed, self._draw_random_seed())
-            seed, is_known, notes = self._read_seed(request.seed, model)
+            seed, is_known, read = self._read_seed(request.seed, model)
             settings, laid, more = self._lay_out(seed, model, settings)
-            notes += more
+            notes = (*lost, *read, *more)
             if laid is None:
                 if seed and not is_known:
                     notes += ("Nothing of the seed is left, so the poem opens at random.",)
-                seed = seed if is_known else self._poet.opening(model, random_seed)
+                seed = seed if is_known else self._open(model, random_seed, settings.avoid)
                 laid = LaidOut(seed, self._poet.prepare(model, seed).text)
             allowed = _allow_for(laid.shown, laid.prompt, settings)
             allowed = replace(
@@ -185,13 +199,44 @@ class Service:
             free = replace(settings, form=FREE)
             return free, None, (str(impossible),)
 
-    async def _have_ready(self, wanted: str | None) -> ModelRecord:
+    def _open(self, model: ModelRecord, random_seed: int, avoid: tuple[str, ...]) -> str:
+        """Draw an opening of the book that has no word to avoid; "" where there seems to be none.
+
+        The same random seed draws the same one.
+        """
+        for number in range(OPENINGS_TRIED if avoid else 1):
+            opening = self._poet.opening(model, random_seed + number)
+            if avoided_word(opening, avoid) is None:
+                return opening
+        return ""
+
+    async def _model_for(self, request: PoemRequest) -> tuple[ModelRecord, tuple[str, ...]]:
+        """Load what was asked for, or what the guild uses; say if that cannot be had any more."""
+        guild = request.asker.guild
+        choice = self._ways.choice(guild)
+        if request.model is not None or not choice.name:
+            return await self._have_ready(request.model, guild), ()
+        try:
+            return await self._have_ready(choice.sha256, guild), ()
+        except (UnknownModel, ModelUnusable) as error:
+            reason = str(error) if isinstance(error, ModelUnusable) else "Its file is gone."
+            with suppress(UnknownModel, ModelUnusable):
+                # The host may train a book of everybody's anew; a guild's own file nobody may.
+                newer = await self._have_ready(choice.name, guild)
+                if not newer.guild:
+                    return newer, ()
+                reason = "Its file was changed by somebody else."
+            log.warning("a guild's model %s cannot be had: %s", choice.name, reason)
+        note = f"This server's model {choice.name!r} cannot be used, the default wrote. {reason}"
+        return await self._have_ready(None, guild), (note,)
+
+    async def _have_ready(self, wanted: str | None, guild: str = "") -> ModelRecord:
         """Find and load a model; once more if its file was replaced between the two."""
-        model = await asyncio.to_thread(self._library.find, wanted)
+        model = await asyncio.to_thread(self._library.find, wanted, guild)
         try:
             await self._poet.load(model)
         except ModelUnusable:
-            newer = await asyncio.to_thread(self._library.find, wanted)
+            newer = await asyncio.to_thread(self._library.find, wanted, guild)
             if newer.sha256 == model.sha256:
                 raise
             model = newer
@@ -205,11 +250,14 @@ class Service:
     def check(self, request: PoemRequest) -> PoemSettings:
         """Return the settings that `request` would be written with, at once and without a place.
 
-        Raises what needs no look at a model: ShuttingDown and BadSetting.
+        Raises what needs no look at a model: ShuttingDown, NotAllowed, BadSetting, AvoidedSeed.
         """
         if self._closing:
             raise ShuttingDown
-        return settle(request, self.defaults)
+        customs = self._ways.customs(request.asker.guild)
+        self._rights.insist_on_poems(request.asker, customs)
+        avoid = (*request.avoid, *customs.avoid)
+        return settle(replace(request, avoid=avoid), customs.adapt(self.defaults))
 
     def _read_stops(self, stops: tuple[str, ...], model: ModelRecord) -> tuple[str, ...]:
         """Put stop strings onto the model's alphabet, as a seed is; raise BadSetting."""
@@ -224,15 +272,17 @@ class Service:
         folded = (self._poet.prepare(model, word).text for word in words)
         return tuple(word for word in folded if word)
 
-    def _begin_cooldown(self, member: str) -> None:
-        now = self._clock()
-        cooldown = self._cooldown_seconds.get(member.partition(":")[0], 0.0)
+    def _begin_cooldown(self, asker: Asker) -> None:
+        now, member = self._clock(), asker.member
+        usual = self._cooldown_seconds.get(asker.door, 0.0)
+        cooldown = either(self._ways.customs(asker.guild).cooldown_seconds, usual)
         last = self._last_asked.get(member)
         if last is not None and now - last < cooldown:
             raise TooSoon(cooldown - (now - last))
         if len(self._last_asked) >= MAX_REMEMBERED_ASKERS:
-            longest = max(self._cooldown_seconds.values(), default=0.0)
-            recent = {who: when for who, when in self._last_asked.items() if now - when < longest}
+            recent = {
+                who: when for who, when in self._last_asked.items() if now - when < COOLDOWN.high
+            }
             self._last_asked = recent
         self._last_asked[member] = now
 

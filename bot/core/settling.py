@@ -6,12 +6,11 @@ import re
 import unicodedata
 from typing import TypeVar
 
+from bot.core.customs import check_words
 from bot.core.errors import AvoidedSeed, BadSetting
 from bot.core.records import (
     FORMS,
     FREE,
-    MAX_AVOIDED,
-    MAX_AVOIDED_CHARACTERS,
     MAX_STOP_CHARACTERS,
     MAX_STOPS,
     RANGES,
@@ -63,17 +62,20 @@ def _check_stops(stops: tuple[str, ...]) -> None:
 
 def _check_avoided(request: PoemRequest) -> tuple[str, ...]:
     """Return the words to avoid in small letters; raise AvoidedSeed where the seed has one."""
-    words = tuple(dict.fromkeys(word.strip().lower() for word in request.avoid))
-    if len(words) > MAX_AVOIDED:
-        raise BadSetting("avoid", f"{len(words)} words", f"at most {MAX_AVOIDED} words")
-    for word in words:
-        if not word.isalpha() or len(word) > MAX_AVOIDED_CHARACTERS:
-            allowed = f"single words of 1 to {MAX_AVOIDED_CHARACTERS} letters"
-            raise BadSetting("avoid", word, allowed)
-    for word in _LETTERS.findall(unicodedata.normalize("NFKC", request.seed).lower()):
-        if word in words:
-            raise AvoidedSeed(word)
+    words = check_words("avoid", request.avoid)
+    if (word := avoided_word(request.seed, words)) is not None:
+        raise AvoidedSeed(word)
     return words
+
+
+def avoided_word(text: str, avoid: tuple[str, ...]) -> str | None:
+    """Return a whole word of `text` that is to be avoided, None if there is none.
+
+    >>> avoided_word("The ROSE is out", ("rose",)), avoided_word("Roses", ("rose",))
+    ('rose', None)
+    """
+    words = _LETTERS.findall(unicodedata.normalize("NFKC", text).lower())
+    return next((word for word in words if word in avoid), None)
 
 
 def _form_of(request: PoemRequest, defaults: Defaults) -> str:

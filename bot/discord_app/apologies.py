@@ -17,7 +17,10 @@ log = logging.getLogger(__name__)
 def sentence_for(error: BaseException) -> str:
     """Return a sentence for a member; anything unforeseen is logged under an id they can quote."""
     cause = error
-    while isinstance(cause, commands.CommandInvokeError | app_commands.CommandInvokeError):
+    while isinstance(
+        cause,
+        commands.CommandInvokeError | app_commands.CommandInvokeError | commands.HybridCommandError,
+    ):
         cause = cause.original
     match cause:
         case BotError():

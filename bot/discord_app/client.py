@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,17 @@ from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from bot.core.office import Office
 from bot.core.service import Service
 from bot.discord_app.apologies import sentence_for
+from bot.discord_app.cogs.books import Books
 from bot.discord_app.cogs.help import Help
+from bot.discord_app.cogs.people import People
 from bot.discord_app.cogs.poems import Poems
+from bot.discord_app.cogs.settings import Settings
 from bot.discord_app.commands_sync import sync_commands
 from bot.discord_app.live import Tempo
+from bot.discord_app.questions import Question
 from bot.discord_app.screens import FAILURES, NO_MENTIONS, InteractionScreen, MessageScreen
 
 log = logging.getLogger(__name__)
@@ -58,9 +65,27 @@ def intents(*, message_content: bool) -> discord.Intents:
     return wanted
 
 
+def command_prefixes(bot: commands.Bot, message: discord.Message, *, prefix: str) -> list[str]:
+    """Return what stands before a command of this message: the prefix, or a mention of the bot.
+
+    After a mention only what is a command in full counts as one; all else is a poem's seed.
+    """
+    mention = re.match(r"<@!?(\d+)>\s*", message.content)
+    if mention is None or bot.user is None or int(mention[1]) != bot.user.id:
+        return [prefix]
+    name, *rest = [*message.content[mention.end() :].split(maxsplit=2), ""]
+    command = bot.get_command(name.lower())
+    if isinstance(command, commands.Group):
+        known = command.get_command(rest[0].lower()) is not None
+    else:
+        known = command is not None and not any(rest)
+    return [mention[0]] if known else [prefix]
+
+
 async def add_cogs(
     bot: commands.Bot,
     service: Service,
+    office: Office | None = None,
     *,
     prefix: str = "!",
     talk: bool = True,
@@ -68,9 +93,13 @@ async def add_cogs(
 ) -> None:
     """Put the commands into a bot; a help of its own stays.
 
-    `talk` also answers mentions and direct messages.
+    `talk` also answers mentions and direct messages. Without an `office` there are poems alone.
     """
     await bot.add_cog(Poems(bot, service, talk=talk, tempo=tempo))
+    if office is not None:
+        bot.add_dynamic_items(Question)
+        for cog in (Books(bot, office, tempo), Settings(office, service), People(office)):
+            await bot.add_cog(cog)
     if bot.get_command("help") is None and bot.tree.get_command("help") is None:
         await bot.add_cog(Help(bot, service, prefix=prefix))
 
@@ -78,8 +107,9 @@ async def add_cogs(
 async def remove_cogs(bot: commands.Bot) -> None:
     """Take the commands out again, once the last edits have arrived."""
     for name, cog in list(bot.cogs.items()):
-        if isinstance(cog, Poems | Help):
+        if isinstance(cog, Poems | Help | Books | Settings | People):
             await bot.remove_cog(name)
+    bot.remove_dynamic_items(Question)
 
 
 class PoliteTree(app_commands.CommandTree["SonneteerBot"]):
@@ -103,6 +133,7 @@ class SonneteerBot(commands.Bot):
     def __init__(
         self,
         service: Service,
+        office: Office | None = None,
         *,
         prefix: str = "!",
         data_folder: Path | None = None,
@@ -113,7 +144,7 @@ class SonneteerBot(commands.Bot):
         # Poems are silent: no word in the log about libraries for voice.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
-            prefix,
+            partial(command_prefixes, prefix=prefix),
             help_command=None,
             tree_cls=PoliteTree,
             intents=intents(message_content=message_content),
@@ -123,6 +154,7 @@ class SonneteerBot(commands.Bot):
             chunk_guilds_at_startup=False,
         )
         self._service = service
+        self._office = office
         self._prefix = prefix
         self._data_folder = data_folder
         self._api_url = api_url
@@ -135,7 +167,7 @@ class SonneteerBot(commands.Bot):
         if self._api_url != OFFICIAL_API:  # the gateway's address is the server's to say
             _, gateway, _ = await self.http.get_bot_gateway()
             DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
-        await add_cogs(self, self._service, prefix=self._prefix, tempo=self._tempo)
+        await add_cogs(self, self._service, self._office, prefix=self._prefix, tempo=self._tempo)
         await sync_commands(self.tree, self._data_folder)
         if self.application_id is not None:
             log.info("invite the bot with %s", invite_url(self.application_id))

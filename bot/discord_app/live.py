@@ -31,6 +31,7 @@ class Tempo:
     patience_seconds: float = 0.25  # a poem that is done by then is sent in one go
     place_seconds: float = 5.0  # between two edits that only tell a place in line
     retry_seconds: float = 1.0  # before the second attempt; twice as long before each further one
+    notice_seconds: float = 5.0  # between two edits of the message that tells of a training
 
 
 class Gone(Exception):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import io
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Protocol
 
 import aiohttp
@@ -48,8 +49,32 @@ class Screen(Protocol):
         """Say why there is no poem, to the asker alone where Discord can do that."""
 
 
-def make_asker(user: discord.abc.User, guild_id: int | None) -> Asker:
-    return Asker(member=f"discord:{user.id}", guild=str(guild_id or ""))
+def make_asker(
+    user: discord.abc.User, guild_id: int | None, channel: object, *, manages: bool
+) -> Asker:
+    """Return who asks; in a thread they ask from the channel that it belongs to."""
+    place = channel.parent_id if isinstance(channel, discord.Thread) else getattr(channel, "id", "")
+    roles = user.roles if isinstance(user, discord.Member) else []
+    return Asker(
+        member=f"discord:{user.id}",
+        guild=str(guild_id or ""),
+        channel=str(place),
+        roles=frozenset(str(role.id) for role in roles),
+        manages=manages,
+    )
+
+
+def asker_of_message(message: discord.Message) -> Asker:
+    author = message.author
+    manages = isinstance(author, discord.Member) and author.guild_permissions.manage_guild
+    guild_id = message.guild.id if message.guild else None
+    return make_asker(author, guild_id, message.channel, manages=manages)
+
+
+def asker_of_interaction(interaction: discord.Interaction[Any]) -> Asker:
+    manages = interaction.guild_id is not None and interaction.permissions.manage_guild
+    guild_id, channel = interaction.guild_id, interaction.channel
+    return make_asker(interaction.user, guild_id, channel, manages=manages)
 
 
 def _files(part: Part) -> list[discord.File]:
@@ -72,7 +97,7 @@ class MessageScreen:
         self.command_id = message.id
         self.channel_id = message.channel.id
         self.asker_id = message.author.id
-        self.asker = make_asker(message.author, message.guild.id if message.guild else None)
+        self.asker = asker_of_message(message)
 
     async def begin(self) -> None:
         # Not waited for: where many ask at once, Discord makes typing wait for its turn.
@@ -127,7 +152,7 @@ class InteractionScreen:
         self.command_id = interaction.id
         self.channel_id = interaction.channel_id or 0
         self.asker_id = interaction.user.id
-        self.asker = make_asker(interaction.user, interaction.guild_id)
+        self.asker = asker_of_interaction(interaction)
 
     async def begin(self) -> None:
         await self._interaction.response.defer(thinking=True)
@@ -202,3 +227,18 @@ def message_in(channel: object, message_id: int) -> discord.PartialMessage | Non
     if not isinstance(channel, discord.abc.Messageable):
         return None
     return discord.PartialMessage(channel=channel, id=message_id)  # type: ignore[arg-type]
+
+
+def read_attachment(path: Path | None, name: str) -> discord.File | None:
+    """Return a file to attach, None where there is none any more."""
+    try:
+        return discord.File(io.BytesIO(path.read_bytes()), name) if path is not None else None
+    except OSError:
+        return None
+
+
+async def whisper(interaction: discord.Interaction[Any], sentence: str) -> None:
+    """Say something to whoever pressed a button, to them alone."""
+    await interaction.response.send_message(
+        sentence, ephemeral=True, allowed_mentions=NO_MENTIONS, suppress_embeds=True
+    )

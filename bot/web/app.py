@@ -13,6 +13,7 @@ from aiohttp import web
 
 from bot.core.service import Service
 from bot.web.answers import Handler, answer_errors
+from bot.web.books import BookHandler
 from bot.web.cards import CardHandler
 from bot.web.errors import CannotListen
 from bot.web.files import page_routes
@@ -67,6 +68,7 @@ def create_app(
             web.get("/healthz", status.healthz),
             web.get("/metrics", status.metrics),
             web.get("/api/models", status.models),
+            web.get("/api/books", BookHandler(service).get),
             web.post("/api/poems", poems.post),
             web.post("/api/cards", cards.post),
         ]

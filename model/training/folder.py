@@ -60,14 +60,18 @@ class TrainingFolder:
     @contextmanager
     def hold(self, wait_seconds: float = LOCK_SECONDS) -> Iterator[None]:
         """Keep other processes from training this name; raise TrainingElsewhere if one does."""
+        lock = FileLock(self.kept / "lock", timeout=wait_seconds)
         try:
             self.kept.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.kept / "lock", timeout=wait_seconds):
-                yield
+            lock.acquire()
         except Timeout as error:
             raise TrainingElsewhere(self.name) from error
-        except PermissionError as error:
+        except OSError as error:
             raise CheckpointUnwritable(self.kept, error.strerror or str(error)) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def improvement(self, epoch: int, loss: float) -> Path:
         return self.kept / f"weights-improvement-{epoch:02d}-{loss:.4f}{SUFFIX}"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.console import converse, render_models, write_poem
+from bot.console import converse, write_poem
 from bot.core.errors import CannotWrite
 from bot.core.records import Asker, Defaults, Ending, PoemRequest
-from tests.fakes import SEA_SONGS, SONNETS, VERSE, FakePoet, fake_service
+from tests.fakes import VERSE, FakePoet, fake_service
 
 REQUEST = PoemRequest(asker=Asker("terminal:"), seed="The sea")
 
@@ -91,16 +91,6 @@ def test_a_refusal_is_told_and_the_conversation_goes_on() -> None:
     out, err = talk(io.StringIO("Rain\nWind\n"), poet)
     assert out == ""
     assert err.count("waiting") == 2
-
-
-def test_the_table_of_models_marks_the_default() -> None:
-    head, first, second = render_models([SONNETS, SEA_SONGS]).split("\n")
-    assert head.split() == ["name", "book", "loss", "size", "date", "hash"]
-    assert first.startswith("* sonnets")
-    assert second.startswith("  sea-songs")
-    assert "1.700" in second
-    assert "2.9 MB" in second
-    assert "2026-11-25" in second
 
 
 async def test_a_title_and_a_signature_go_to_stderr() -> None:

@@ -132,8 +132,7 @@ def test_a_short_book_is_refused_with_the_limit(raw: bytes) -> None:
 
 
 def test_a_book_of_the_least_length_is_read() -> None:
-    assert len(read_book(b"a scream." * 1_000, "scream").text) == 9_000
-    raw = b"a scream." * MIN_BOOK_CHARACTERS
+    raw = b"a loud scream." * MIN_BOOK_CHARACTERS
     assert len(read_book(raw[:MIN_BOOK_CHARACTERS], "scream").text) == MIN_BOOK_CHARACTERS
     with pytest.raises(BookTooShort):
         read_book(raw[: MIN_BOOK_CHARACTERS - 1], "scream")

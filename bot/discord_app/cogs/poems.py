@@ -28,17 +28,16 @@ from bot.discord_app.replies import (
     read_verse,
 )
 from bot.discord_app.screens import (
-    NO_MENTIONS,
     InteractionScreen,
     MessageScreen,
-    make_asker,
+    asker_of_interaction,
     message_in,
+    whisper,
 )
 from bot.discord_app.scribe import Scribe
+from bot.discord_app.suggestions import model_choices
 
 CLOSE_SECONDS = 3.0  # for the last edits, when the bot stops
-MAX_CHOICES = 25  # Discord's limit for autocomplete
-MAX_CHOICE = 100
 TALK = (discord.MessageType.default, discord.MessageType.reply)
 STRANGE_BUTTON = "This button is not one of mine any more. Ask for a new poem with /sonnet."
 LOST_BEGINNING = (
@@ -145,15 +144,10 @@ class Poems(commands.Cog, name=COG_NAME):
 
     @slash_sonnet.autocomplete("model")
     async def suggest_models(
-        self, _: discord.Interaction[Any], typed: str
+        self, interaction: discord.Interaction[Any], typed: str
     ) -> list[app_commands.Choice[str]]:
-        models = await asyncio.to_thread(self.service.models)
-        return [
-            app_commands.Choice(name=f"{model.name} ({model.book})"[:MAX_CHOICE], value=model.name)
-            for model in models
-            if typed.casefold() in f"{model.name} {model.book}".casefold()
-            and len(model.name) <= MAX_CHOICE
-        ][:MAX_CHOICES]
+        guild = str(interaction.guild_id or "")
+        return model_choices(await asyncio.to_thread(self.service.models, guild), typed)
 
     # Buttons
 
@@ -173,17 +167,17 @@ class Poems(commands.Cog, name=COG_NAME):
         self, interaction: discord.Interaction[Any], deed: Deed, recipe: Recipe | None
     ) -> None:
         if recipe is None or interaction.message is None:
-            return await _whisper(interaction, STRANGE_BUTTON)
+            return await whisper(interaction, STRANGE_BUTTON)
         if deed is Deed.CONTINUE:
             seed = read_last_line(interaction.message.content)
         else:
             beginning = await _read_beginning(interaction, recipe)
             if beginning is None:
-                return await _whisper(interaction, LOST_BEGINNING)
+                return await whisper(interaction, LOST_BEGINNING)
             seed = read_seed(beginning, recipe.seed_length)
         settings = recipe.settings
         request = PoemRequest(
-            make_asker(interaction.user, interaction.guild_id),
+            asker_of_interaction(interaction),
             seed=seed,
             model=recipe.model,
             form=settings.form,
@@ -201,10 +195,11 @@ class Poems(commands.Cog, name=COG_NAME):
     async def _draw(self, interaction: discord.Interaction[Any], recipe: Recipe | None) -> None:
         """Answer with a picture of the poem that the message shows."""
         if recipe is None or interaction.message is None:
-            return await _whisper(interaction, STRANGE_BUTTON)
+            return await whisper(interaction, STRANGE_BUTTON)
         await interaction.response.defer(thinking=True)
         content = interaction.message.content
-        models = await asyncio.to_thread(self.service.models)
+        guild = str(interaction.guild_id or "")
+        models = await asyncio.to_thread(self.service.models, guild)
         poem = Poem(
             text=read_verse(content),
             seed="",
@@ -226,10 +221,10 @@ class Poems(commands.Cog, name=COG_NAME):
     ) -> None:
         message = interaction.message
         if ownership is None or message is None:
-            return await _whisper(interaction, STRANGE_BUTTON)
+            return await whisper(interaction, STRANGE_BUTTON)
         is_moderator = interaction.guild_id and interaction.permissions.manage_messages
         if interaction.user.id != ownership.asker and not is_moderator:
-            return await _whisper(interaction, NOT_YOURS)
+            return await whisper(interaction, NOT_YOURS)
         await interaction.response.defer()
         self._scribe.forget(message.id)
         with suppress(discord.NotFound):  # taken back already
@@ -304,9 +299,3 @@ async def _read_beginning(interaction: discord.Interaction[Any], recipe: Recipe)
         return (await first.fetch()).content if first is not None else None
     except (discord.NotFound, discord.Forbidden):
         return None
-
-
-async def _whisper(interaction: discord.Interaction[Any], sentence: str) -> None:
-    await interaction.response.send_message(
-        sentence, ephemeral=True, allowed_mentions=NO_MENTIONS, suppress_embeds=True
-    )

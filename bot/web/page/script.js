@@ -1,5 +1,6 @@
 // The page: reads the form, asks for a poem, shows it while it is written.
 
+import { showBooks } from "./books.js";
 import { readEvents } from "./events.js";
 import { Pen } from "./pen.js";
 import { scan } from "./scansion.js";
@@ -91,7 +92,7 @@ async function loadModels() {
   if (!response.ok) throw new Refusal(answer.error);
   ({ models, defaults } = answer);
   $("model").replaceChildren(
-    ...models.map((model) => new Option(`${model.name} · ${model.book}`, model.name)),
+    ...models.map((model) => new Option(titled(model), model.name)),
   );
   for (const [name, [low, high]] of Object.entries(answer.ranges)) {
     const input = $(name);
@@ -107,6 +108,19 @@ async function loadModels() {
   $("shape").replaceChildren(...answer.forms.map((form) => new Option(form, form)));
   chooseForm(null);
   useUsualTemperature();
+}
+
+function titled(model) {
+  return `${model.name} · ${model.book}`;
+}
+
+// Take up a model from the books, where one may stand that came after the page.
+function writeWith(book) {
+  const stands = [...$("model").options].some((option) => option.value === book.name);
+  if (!stands) $("model").append(new Option(titled(book), book.name));
+  $("model").value = book.name;
+  if (!isWriting()) say(`The next poem is by ${book.name}.`);
+  $("seed").focus();
 }
 
 function useUsualTemperature() {
@@ -335,6 +349,9 @@ $("unit").addEventListener("change", () => {
 $("shape").addEventListener("change", () => {
   fitForm();
   useUsualTemperature();
+});
+$("books").addEventListener("toggle", () => {
+  if ($("books").open) showBooks($("shelf"), $("books-note"), writeWith);
 });
 $("scan").addEventListener("click", () => {
   const on = $("scan").getAttribute("aria-pressed") !== "true";

@@ -184,3 +184,114 @@ def test_many_who_look_at_a_new_file_at_once_read_it_once(
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(look, range(8))) == ["new"] * 8
     assert len(reads) == 1
+
+
+# Models of guilds
+
+
+def shared_and_private(tmp_path: Path, default: str = "sonnets") -> Library:
+    return Library(
+        [tmp_path / "models"],
+        shipped=tmp_path / "shipped",
+        default=default,
+        private=tmp_path / "guilds",
+    )
+
+
+def test_a_guilds_own_model_is_listed_for_that_guild_alone(
+    tmp_path: Path, model_file: MakeModel
+) -> None:
+    model_file("sonnets", folder="shipped")
+    model_file("dunes", folder="guilds/10")
+    shelf = shared_and_private(tmp_path)
+    assert [(r.name, r.guild) for r in shelf.models("10")] == [("sonnets", ""), ("dunes", "10")]
+    for stranger in ("", "11", "1", "web"):
+        assert [r.name for r in shelf.models(stranger)] == ["sonnets"]
+
+
+def test_a_guilds_own_model_is_found_by_name_by_that_guild_alone(
+    tmp_path: Path, model_file: MakeModel
+) -> None:
+    model_file("sonnets", folder="shipped")
+    path = model_file("dunes", folder="guilds/10")
+    shelf = shared_and_private(tmp_path)
+    assert shelf.find("DUNES", "10").path == path
+    for stranger in ("", "11", "web"):
+        with pytest.raises(UnknownModel):
+            shelf.find("dunes", stranger)
+
+
+def test_a_guilds_own_model_is_found_by_hash_by_that_guild_alone(
+    tmp_path: Path, model_file: MakeModel
+) -> None:
+    path = model_file("dunes", folder="guilds/10")
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    shelf = shared_and_private(tmp_path)
+    assert shelf.find(sha256, "10").path == path
+    for stranger in ("", "11", "web"):
+        for wanted in (sha256, sha256[:8]):
+            with pytest.raises(UnknownModel):
+                shelf.find(wanted, stranger)
+
+
+def test_a_refusal_names_a_guilds_own_models_to_that_guild_alone(
+    tmp_path: Path, model_file: MakeModel
+) -> None:
+    model_file("sonnets", folder="shipped")
+    model_file("dunes", folder="guilds/10")
+    shelf = shared_and_private(tmp_path)
+    for guild, known in (("10", ("sonnets", "dunes")), ("11", ("sonnets",)), ("", ("sonnets",))):
+        with pytest.raises(UnknownModel) as caught:
+            shelf.find("haiku", guild)
+        assert caught.value.known == known
+
+
+@pytest.mark.parametrize(
+    "guild", ["../x", "..", ".", "web", "", "10/../11", "/etc", "10\x00", "-1"]
+)
+def test_a_guild_that_is_no_number_has_no_folder(
+    tmp_path: Path, model_file: MakeModel, guild: str
+) -> None:
+    model_file("secret", folder="x")
+    model_file("secret", folder="guilds")
+    model_file("secret", folder="guilds/web")
+    model_file("secret", folder="guilds/11")
+    shelf = shared_and_private(tmp_path)
+    assert shelf.own_folder(guild) is None
+    assert shelf.models(guild) == ()
+
+
+def test_a_library_without_a_place_for_them_has_no_models_of_guilds(tmp_path: Path) -> None:
+    assert library(tmp_path).own_folder("10") is None
+    assert shared_and_private(tmp_path).own_folder("10") == tmp_path / "guilds" / "10"
+
+
+def test_a_guilds_own_model_is_never_the_default(tmp_path: Path, model_file: MakeModel) -> None:
+    model_file("aaa", folder="guilds/10")
+    model_file("dunes", folder="guilds/10")
+    shelf = shared_and_private(tmp_path, default="dunes")
+    assert [r.default for r in shelf.models("10")] == [False, False]
+    with pytest.raises(UnknownModel):
+        shelf.find(None, "10")
+    model_file("sonnets", folder="shipped")
+    assert shelf.find(None, "10").name == "sonnets"
+
+
+def test_a_guilds_own_model_comes_before_a_shared_one_of_its_name(
+    tmp_path: Path, model_file: MakeModel
+) -> None:
+    model_file("sonnets", folder="shipped")
+    shared = model_file("apples", seed=1)
+    own = model_file("apples", folder="guilds/10", seed=2)
+    shelf = shared_and_private(tmp_path)
+    assert (shelf.find("apples", "10").path, shelf.find("apples").path) == (own, shared)
+    assert [r.name for r in shelf.models("10")] == ["sonnets", "apples"]
+
+
+def test_a_hash_finds_the_shared_model_behind_a_guilds_own_of_its_name(
+    tmp_path: Path, model_file: MakeModel
+) -> None:
+    shared = model_file("apples", seed=1)
+    model_file("apples", folder="guilds/10", seed=2)
+    sha256 = hashlib.sha256(shared.read_bytes()).hexdigest()
+    assert shared_and_private(tmp_path).find(sha256[:12], "10").path == shared

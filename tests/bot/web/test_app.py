@@ -12,7 +12,18 @@ from tests.bot.web.conftest import Serve, events_of, serving
 from tests.fakes import FakePoet, fake_service
 
 STREAM = {"Accept": "text/event-stream"}
-FILES = ["/", "/style.css", "/script.js", "/pen.js", "/events.js", "/theme.js", "/favicon.svg"]
+FILES = [
+    "/",
+    "/style.css",
+    "/books.css",
+    "/script.js",
+    "/books.js",
+    "/chart.js",
+    "/pen.js",
+    "/events.js",
+    "/theme.js",
+    "/favicon.svg",
+]
 
 
 @pytest.mark.parametrize("path", FILES)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.errors import NameTaken, SettingError
+from model.errors import NameTaken, SettingError, TrainingElsewhere
 from model.naming import NAME_PATTERN, check_name, safe_name
 from model.training.folder import TrainingFolder, new_folder
 
@@ -83,3 +83,11 @@ def test_what_killed_writers_left_is_swept_away(tmp_path: Path) -> None:
     folder.sweep()
     left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {".other.safetensors.123.tmp", "walks.safetensors"}
+
+
+def test_a_name_that_is_being_trained_is_not_trained_twice(tmp_path: Path) -> None:
+    folder, again = TrainingFolder(tmp_path, "walks"), TrainingFolder(tmp_path, "walks")
+    with folder.hold(), pytest.raises(TrainingElsewhere, match="'walks' is"), again.hold(0.0):
+        pass
+    with again.hold(0.0):
+        pass

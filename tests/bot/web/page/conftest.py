@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +13,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
+from bot.core.records import ModelRecord
 from bot.web.poems import Pulse
 from tests.bot.web.conftest import serving
-from tests.fakes import VERSE, FakePoet, fake_service
+from tests.fakes import SEA_SONGS, SONNETS, VERSE, FakePoet, fake_service
 from tests.patience import HANG_SECONDS
 
 FLAGS = [
@@ -88,10 +89,15 @@ async def read(browser: Browser) -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
 
         async def begin(
-            poet: FakePoet | None = None, *, path: str = "/", script: str = "", **options: Any
+            poet: FakePoet | None = None,
+            *,
+            path: str = "/",
+            script: str = "",
+            models: Sequence[ModelRecord] = (SONNETS, SEA_SONGS),
+            **options: Any,
         ) -> Reader:
             poet = poet or FakePoet()
-            service = fake_service(poet)
+            service = fake_service(poet, models=models)
             url = await stack.enter_async_context(
                 serving(service, poems_per_minute=0, pulse=Pulse(place_seconds=0.01))
             )

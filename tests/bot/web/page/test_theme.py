@@ -35,6 +35,8 @@ async def test_text_stands_out_from_its_ground(read: Open, look: str) -> None:
     reader = await read(color_scheme=look)
     await reader.write("The moon")
     await reader.finished()
+    await reader.page.click("#books > summary")
+    await reader.page.wait_for_selector(".book")
     contrasts = await reader.page.evaluate(CONTRASTS)
     assert len(contrasts) > 20
     assert {name: value for name, value in contrasts if value < 4.5} == {}

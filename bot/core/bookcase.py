@@ -1,0 +1,162 @@
+"""The bookcase: which models a guild can choose from, which it uses, and where they come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.core.errors import NothingThere, UnknownModel
+from bot.core.guilds import Guilds, utc_now
+from bot.core.jobs import Job
+from bot.core.ports import Choice, Models
+from bot.core.records import Asker, ModelRecord
+from bot.core.store.book_rows import BookRows, Shelved
+from bot.core.training.foreman import Installed
+
+FILES = (".safetensors", ".png", ".txt")  # that a training leaves
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What a guild can choose from."""
+
+    models: tuple[ModelRecord, ...]  # the default first
+    used: ModelRecord | None  # None: what it chose cannot be had
+    missing: tuple[str, ...]  # names of its own models whose files are gone, or not as they were
+
+
+class Bookcase:
+    """The models of each guild, its own and everybody's."""
+
+    def __init__(self, library: Models, guilds: Guilds, rows: BookRows) -> None:
+        self._library = library
+        self._guilds = guilds
+        self._rows = rows
+
+    async def shelf(self, asker: Asker) -> Shelf:
+        """Return what the asker's guild can choose from."""
+        guild = asker.guild
+        models = await asyncio.to_thread(self._library.models, guild)
+        choice = self._guilds.choice(guild)
+        used = next((model for model in models if _is_meant(model, choice)), None)
+        present = {(model.name.casefold(), model.sha256) for model in models}
+        kept = await self._rows.shelved(guild) if guild else []
+        missing = [k.name for k in kept if (k.name.casefold(), k.sha256) not in present]
+        return Shelf(models, used, tuple(missing))
+
+    async def info(self, asker: Asker, name: str) -> tuple[ModelRecord, Shelved | None]:
+        """Return what is known of a model, and how it came; raise UnknownModel."""
+        model = await asyncio.to_thread(self._library.find, name, asker.guild)
+        kept = await self._rows.shelved(model.guild) if model.guild else []
+        return model, next((k for k in kept if k.name.casefold() == model.name.casefold()), None)
+
+    async def use(self, asker: Asker, name: str) -> ModelRecord:
+        """Let the asker's guild use a model; raise NotAllowed, UnknownModel or DataNotKept."""
+        guild = self._guilds.managed_by(asker)
+        model = await asyncio.to_thread(self._library.find, name, guild)
+        await self._guilds.choose(guild, None if model.default else model, asker.member)
+        return model
+
+    async def undo(self, asker: Asker) -> tuple[str, ModelRecord]:
+        """Go back to the model before; return the name of the one that went, and what serves now.
+
+        What was used before may be gone meanwhile; then it goes back further.
+        """
+        guild = self._guilds.managed_by(asker)
+        gone, now = await self._guilds.undo(guild)
+        while True:
+            try:
+                wanted = now.sha256 if now.name else None
+                serves = await asyncio.to_thread(self._library.find, wanted, guild)
+                break
+            except UnknownModel:
+                _, now = await self._guilds.undo(guild)
+        return gone.name or "the default model", serves
+
+    async def removable(self, asker: Asker, name: str) -> str:
+        """Return the whole name of a model that the asker may delete.
+
+        Raises NotAllowed, UnknownModel, and NothingThere for one that ships.
+        """
+        guild = self._guilds.managed_by(asker)
+        kept = {k.name.casefold(): k.name for k in await self._rows.shelved(guild)}
+        try:
+            model = await asyncio.to_thread(self._library.find, name, guild)
+        except UnknownModel:
+            if name.casefold() in kept:  # its file is gone already
+                return kept[name.casefold()]
+            raise
+        if not model.guild:
+            self._guilds.managed_by(asker, shared=True)
+        if model.shipped:
+            raise NothingThere(f"{model.name!r} came with Sonneteer and stays.")
+        return model.name
+
+    async def remove(self, asker: Asker, name: str) -> str:
+        """Delete a model of the asker's guild; an owner may delete a shared one, too.
+
+        Returns its whole name; raises what `removable` does, and DataNotKept.
+        """
+        name = await self.removable(asker, name)
+        guild = asker.guild
+        try:
+            model = await asyncio.to_thread(self._library.find, name, guild)
+        except UnknownModel:
+            await self._rows.unshelve(guild, name)
+            return name
+        await self._guilds.drop(guild, model.sha256)
+        await self._rows.unshelve(model.guild, model.name)
+        await asyncio.to_thread(_delete_files, model.path)
+        return name
+
+    async def share(self, asker: Asker, name: str) -> ModelRecord:
+        """Return the model whose file is to be handed out; raise NotAllowed or UnknownModel."""
+        guild = self._guilds.managed_by(asker)
+        return await asyncio.to_thread(self._library.find, name, guild)
+
+    async def install(self, job: Job, made: Path) -> Installed:
+        """Put a finished model where its guild finds it; may be done again after a kill."""
+        folder = self._library.own_folder(job.guild) if job.guild else self._library.shared_folder
+        assert folder is not None  # noqa: S101 - `propose` has seen to it
+        await asyncio.to_thread(_copy_files, made, folder, job.name)
+        model = await asyncio.to_thread(self._library.find, job.name, job.guild)
+        now = utc_now()
+        shelved = Shelved(
+            job.guild, model.name, model.sha256, job.title, job.source, now, job.asker
+        )
+        await self._rows.shelve(shelved, job.id)
+        if not job.guild:
+            return Installed(f"The model {model.name} is there for everybody.", model.chart)
+        if not self._guilds.customs(job.guild).switch:
+            told = f"The model {model.name} is there. /book use {model.name} makes it write."
+            return Installed(told, model.chart)
+        await self._guilds.choose(job.guild, model, job.asker)
+        told = f"From now on poems come from {model.name}. /book undo goes back."
+        return Installed(told, model.chart)
+
+
+def _is_meant(model: ModelRecord, choice: Choice) -> bool:
+    if not choice.name:
+        return model.default
+    return model.sha256 == choice.sha256 or (model.name == choice.name and not model.guild)
+
+
+def _copy_files(made: Path, folder: Path, name: str) -> None:
+    """Copy what a training left, the model last: it counts as installed from then on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix in reversed(FILES):
+        source, target = made / f"{name}{suffix}", folder / f"{name}{suffix}"
+        if source.exists():
+            temporary = folder / f".{name}{suffix}.tmp"
+            try:
+                shutil.copyfile(source, temporary)
+                temporary.replace(target)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+
+def _delete_files(model: Path) -> None:
+    for suffix in FILES:
+        model.with_suffix(suffix).unlink(missing_ok=True)

@@ -1,0 +1,327 @@
+"""The desk: books that come, and their trainings."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+
+from bot.core.errors import (
+    BadSetting,
+    BookRefused,
+    NothingThere,
+    ShuttingDown,
+    TooMuch,
+)
+from bot.core.fetching.fetcher import Fetcher
+from bot.core.fetching.gutenberg import Gutenberg, gutenberg_number
+from bot.core.guilds import Guilds, utc_now
+from bot.core.jobs import FoundBook, Job, JobState, JobView, Proposal
+from bot.core.ports import Models
+from bot.core.reading import fit_name, one_line, read_file
+from bot.core.records import Asker
+from bot.core.store.book_rows import BookRows
+from bot.core.training.foreman import BOOK_NAME, Foreman
+
+SHORT_CHARACTERS = 20_000  # a book with fewer is learnt by heart
+USUAL_SECONDS_PER_CHARACTER = 60 / 150_000  # on two cores of 2023; trainings of this machine count
+STARTING_SECONDS = 15.0  # for the start, the measuring, the chart and the poem
+MAX_FETCHES = 4  # at once, of all guilds
+PROPOSAL_SECONDS = 3600.0  # a book that nobody says yes to is thrown away after
+CANCELLED = "It was cancelled, and nothing of it is kept."
+GUILD_GONE = "The bot was taken off the server."
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file that came with a message."""
+
+    name: str
+    size_bytes: int
+    read: Callable[[], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class BookLimits:
+    """How much of it all there may be."""
+
+    max_bytes: int = 5_000_000  # of a book
+    max_minutes: float = 60.0  # of learning
+    max_per_day: int = 10  # trainings of one guild in 24 hours
+    max_models: int = 10  # of one guild's own
+    max_waiting: int = 20  # trainings, of all guilds
+
+
+class Desk:
+    """Takes books from those who may manage them, and has them trained on."""
+
+    def __init__(
+        self,
+        library: Models,
+        guilds: Guilds,
+        rows: BookRows,
+        foreman: Foreman,
+        *,
+        fetcher: Fetcher,
+        gutenberg: Gutenberg,
+        incoming: Path,
+        limits: BookLimits,
+    ) -> None:
+        self.limits = limits
+        self._library = library
+        self._guilds = guilds
+        self._rows = rows
+        self._foreman = foreman
+        self._fetcher = fetcher
+        self._gutenberg = gutenberg
+        self._incoming = incoming
+        self._fetches = asyncio.Semaphore(MAX_FETCHES)
+        self._fetching: set[str] = set()  # guilds that have a book on its way
+        self._answering = asyncio.Lock()  # a button pressed twice counts once
+        self._closing = False
+
+    async def open(self) -> None:
+        """Throw away what was left half fetched, and take up the trainings."""
+        await asyncio.to_thread(shutil.rmtree, self._incoming, ignore_errors=True)
+        await self._foreman.start()
+
+    async def close(self) -> None:
+        """Stop the training under way, with everything saved for the next start."""
+        self._closing = True
+        await self._foreman.close()
+
+    # Books that come
+
+    def check(self, asker: Asker, *, shared: bool = False) -> None:
+        """Raise NotAllowed where the asker may not add books: before anything is shown to all."""
+        self._guilds.managed_by(asker, shared=shared)
+
+    async def propose(
+        self, asker: Asker, source: str | Attached, *, name: str = "", shared: bool = False
+    ) -> Proposal:
+        """Fetch a book and look at it; it is trained on once `accept` is called.
+
+        `source` is an address, a Project Gutenberg number, or a file. Raises NotAllowed, TooMuch,
+        SourceRefused, SourceFailed, BookRefused, BadSetting for a name, and DataNotKept.
+        """
+        guild = self._guilds.managed_by(asker, shared=shared)
+        await self._insist_on_room(guild)
+        if name:
+            fit_name(name)
+        with self._on_its_way(guild):
+            folder = self._incoming / secrets.token_hex(8)
+            await asyncio.to_thread(folder.mkdir, parents=True)
+            try:
+                async with self._fetches:
+                    title, kind = await self._fetch(source, folder / BOOK_NAME)
+                found = await asyncio.to_thread(read_file, folder / BOOK_NAME, title)
+                chosen = await self._choose_name(guild, name, found.title)
+                job = await self._keep_proposal(asker, guild, chosen, kind, found, folder)
+            finally:
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        is_short = found.characters < SHORT_CHARACTERS
+        return Proposal(job, found, await self.estimate_seconds(found.characters), is_short)
+
+    async def proposed(self, asker: Asker, job_id: int) -> Job:
+        """Return a book that waits for the asker's yes or no; raise NothingThere."""
+        job = await self._rows.job(job_id)
+        if job is None or job.state is not JobState.PROPOSED:
+            raise NothingThere("That book does not wait for an answer any more. Add it again.")
+        guild = self._guilds.managed_by(asker, shared=not job.guild)
+        if (guild, asker.member) != (job.guild, job.asker):
+            raise NothingThere("That book waits for the answer of whoever added it.")
+        return job
+
+    async def accept(self, asker: Asker, job_id: int) -> JobView:
+        """Say yes to a book; only whoever brought it can. Raises what `propose` does."""
+        async with self._answering:
+            job = await self.proposed(asker, job_id)
+            await self._insist_on_room(job.guild)
+            return await self._foreman.submit(job)
+
+    async def decline(self, asker: Asker, job_id: int) -> None:
+        """Say no to a book, which is thrown away."""
+        async with self._answering:
+            await self._throw_away(await self.proposed(asker, job_id))
+
+    async def place(self, job_id: int, channel: str, message: str) -> None:
+        """Keep which message tells of a training, so that it is found again after a restart."""
+        await self._foreman.place(job_id, channel, message)
+
+    async def estimate_seconds(self, characters: int) -> float:
+        """Guess how long a training takes, from those that this machine has done."""
+        done = await self._rows.finished_jobs()
+        speeds = [job.seconds / job.characters for job in done if job.seconds and job.characters]
+        speed = median(speeds) if speeds else USUAL_SECONDS_PER_CHARACTER
+        return min(characters * speed, 60 * self.limits.max_minutes) + STARTING_SECONDS
+
+    # Trainings
+
+    def jobs(self, asker: Asker) -> list[JobView]:
+        """Return the queue; of other guilds' trainings only that they are there."""
+        return [self._as_seen_by(asker, view) for view in self._foreman.views()]
+
+    def watch(self, job_id: int) -> AsyncIterator[JobView]:
+        """Yield how a training stands, now and whenever that changes, until it has ended."""
+        return self._foreman.watch(job_id)
+
+    def cancellable(self, asker: Asker, job_id: int | None = None) -> Job:
+        """Return a training of the asker's guild, the first in the queue where none is named.
+
+        Raises NotAllowed and NothingThere.
+        """
+        guild = self._guilds.managed_by(asker)
+        owner = self._guilds.rights.is_owner(asker)
+        jobs = [view.job for view in self._foreman.views()]
+        own = [job for job in jobs if job.guild == guild]
+        others = [job for job in jobs if owner and job_id == job.id]  # an owner has to name it
+        for job in (*own, *others):
+            if job_id in (None, job.id):
+                return job
+        raise NothingThere("No training of this server is under way or waiting.")
+
+    async def cancel(self, asker: Asker, job_id: int | None = None) -> Job:
+        """End a training; raise what `cancellable` does."""
+        job = self.cancellable(asker, job_id)
+        await self._foreman.cancel(job.id, CANCELLED)
+        return job
+
+    async def untold(self) -> list[Job]:
+        """Return the trainings whose messages must be found again after a restart."""
+        return await self._rows.untold_jobs()
+
+    async def told(self, job_id: int) -> None:
+        """Keep that everybody knows how a training ended."""
+        await self._rows.update_job(job_id, told=1)
+
+    async def leave(self, guild: str) -> None:
+        """End the trainings of a guild that the bot is not on any more."""
+        for view in self._foreman.views():
+            if view.job.guild == guild:
+                await self._foreman.cancel(view.job.id, GUILD_GONE)
+                await self._rows.update_job(view.job.id, told=1)
+
+    # Within
+
+    async def _insist_on_room(self, guild: str) -> None:
+        """Raise TooMuch, or ShuttingDown, where no further training may be asked for."""
+        if self._closing:
+            raise ShuttingDown
+        limits = self.limits
+        queue = self._foreman.views()
+        if len(queue) > limits.max_waiting:
+            raise TooMuch(f"{len(queue)} trainings are waiting already. Ask again later.")
+        if not guild:
+            return
+        day = datetime.now(UTC) - timedelta(days=1)
+        asked = await self._rows.count_jobs(guild, day.isoformat(timespec="seconds"))
+        if asked >= limits.max_per_day:
+            raise TooMuch(
+                f"This server has asked for {asked} trainings in 24 hours, which is the most that "
+                "it may. Ask again tomorrow."
+            )
+        own = len(await self._rows.shelved(guild))
+        own += sum(view.job.guild == guild for view in queue)
+        if own >= limits.max_models:
+            raise TooMuch(
+                f"This server has {own} models of its own, trainings included, which is the most "
+                "that it may. Remove one with /book remove."
+            )
+
+    @contextmanager
+    def _on_its_way(self, guild: str):  # type: ignore[no-untyped-def]
+        if guild in self._fetching:
+            raise TooMuch("A book for this server is being fetched already. Wait a moment.")
+        self._fetching.add(guild)
+        try:
+            yield
+        finally:
+            self._fetching.discard(guild)
+
+    async def _fetch(self, source: str | Attached, into: Path) -> tuple[str, str]:
+        """Have a book at `into`; return its title, if need be from its name, and where from."""
+        if isinstance(source, Attached):
+            if source.size_bytes > self.limits.max_bytes:
+                raise self._too_long(source.name, source.size_bytes)
+            raw = await source.read()
+            if len(raw) > self.limits.max_bytes:
+                raise self._too_long(source.name, len(raw))
+            await asyncio.to_thread(into.write_bytes, raw)
+            return _title(source.name), "an attachment"
+        number = gutenberg_number(source)
+        if number is not None:
+            cached = await self._gutenberg.fetch(number)
+            await asyncio.to_thread(shutil.copyfile, cached.path, into)
+            return f"Project Gutenberg {number}", f"Project Gutenberg {number}"
+        fetched = await self._fetcher.fetch(source, into)
+        return _title(fetched.file_name), "an address"
+
+    def _too_long(self, name: str, size_bytes: int) -> BookRefused:
+        return BookRefused(
+            f"The book {one_line(name)!r} has {size_bytes:,} bytes; at most "
+            f"{self.limits.max_bytes:,} are read here. Give a part of it."
+        )
+
+    async def _choose_name(self, guild: str, wanted: str, title: str) -> str:
+        """Return a name that no model and no training of the guild has."""
+        models = await asyncio.to_thread(self._library.models, guild)
+        kept = await self._rows.shelved(guild)
+        queue = (view.job for view in self._foreman.views())
+        taken = {model.name.casefold() for model in models} | {k.name.casefold() for k in kept}
+        taken |= {job.name.casefold() for job in queue if job.guild == guild}
+        if wanted:
+            if wanted.casefold() in taken:
+                raise BadSetting("name", wanted, "a name that no model here has yet")
+            return wanted
+        base = fit_name(title, tidy=True)
+        numbered = (f"{base}-{number}" for number in range(2, len(taken) + 3))
+        return next(name for name in (base, *numbered) if name.casefold() not in taken)
+
+    async def _keep_proposal(
+        self, asker: Asker, guild: str, name: str, kind: str, found: FoundBook, folder: Path
+    ) -> Job:
+        await self._forget_old_proposals()
+        job = Job(
+            id=0,
+            guild=guild,
+            name=name,
+            title=found.title,
+            source=kind,
+            characters=found.characters,
+            state=JobState.PROPOSED,
+            asker=asker.member,
+            created=utc_now(),
+        )
+        job = replace(job, id=await self._rows.add_job(job))
+        home = self._foreman.home(job.id)
+        await asyncio.to_thread(home.parent.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(folder.rename, home)
+        return job
+
+    async def _forget_old_proposals(self) -> None:
+        oldest = datetime.now(UTC) - timedelta(seconds=PROPOSAL_SECONDS)
+        for job in await self._rows.jobs_in(JobState.PROPOSED):
+            if job.created < oldest.isoformat(timespec="seconds"):
+                await self._throw_away(job)
+
+    async def _throw_away(self, job: Job) -> None:
+        await self._rows.delete_job(job.id)
+        await asyncio.to_thread(shutil.rmtree, self._foreman.home(job.id), ignore_errors=True)
+
+    def _as_seen_by(self, asker: Asker, view: JobView) -> JobView:
+        if view.job.guild == asker.guild or self._guilds.rights.is_owner(asker):
+            return view
+        hidden = replace(view.job, name="", title="", source="", asker="", channel="", message="")
+        return JobView(replace(hidden, guild="", characters=0), place=view.place)
+
+
+def _title(file_name: str) -> str:
+    """Return a title for a file; its name comes from a stranger."""
+    stem = one_line(file_name.replace("\\", "/").rsplit("/", 1)[-1]).rsplit(".", 1)[0]
+    return stem.strip(". ") or "a book"

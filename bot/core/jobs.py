@@ -1,0 +1,108 @@
+"""Trainings as records: what is to be trained, for whom, and how far it has come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+
+class JobState(StrEnum):
+    """Where a training stands; the last three are final."""
+
+    PROPOSED = "proposed"  # the book is here, and whoever brought it has not said yes
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One training. Guilds, askers, channels and messages are numbers as text, "" for none."""
+
+    id: int
+    guild: str  # "": for the shared library
+    name: str  # of the model that it makes
+    title: str  # of the book
+    source: str  # in words: "an attachment", "Project Gutenberg 1041"
+    characters: int
+    state: JobState
+    asker: str = ""
+    channel: str = ""
+    message: str = ""  # the one that tells of it
+    created: str = ""  # ISO 8601
+    ended: str = ""
+    seconds: float = 0.0  # of training so far
+    loss: float | None = None  # nats per character, of the model that came out
+    sentence: str = ""  # how it ended
+    told: bool = False  # whether its message says so
+
+
+class Stage(StrEnum):
+    """What the training process is about."""
+
+    STARTING = "starting"
+    LEARNING = "learning"
+    FINISHING = "measuring and writing"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a training has come. Losses are in nats per character."""
+
+    stage: Stage = Stage.STARTING
+    share: float = 0.0  # of the learning, 0–1
+    epoch: int = 0  # under way, counted from 1
+    epochs: int = 0
+    loss: float | None = None  # in training, lately
+    held_out_loss: float | None = None  # after the last epoch, on text that is not learnt
+    best_loss: float | None = None
+    characters_per_second: float | None = None
+    seconds_left: float | None = None
+    sample: str = ""  # a few lines of the best model so far
+    chart: Path | None = None  # a PNG of the losses by epoch
+    drawn: int = 0  # how often the chart was drawn anew
+    seconds: float = 0.0  # of training so far
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A training as somebody may look at it now."""
+
+    job: Job
+    progress: Progress = field(default_factory=Progress)
+    place: int = 0  # in the queue: 0 when it runs or has ended, 1 for the next
+
+    def at(self, state: JobState) -> JobView:
+        return replace(self, job=replace(self.job, state=state))
+
+
+@dataclass(frozen=True, slots=True)
+class FoundBook:
+    """What there is in a file that somebody wants to train on."""
+
+    title: str
+    characters: int
+    alphabet: int  # different characters
+    words: int
+    first_lines: tuple[str, ...]
+    encoding: str
+    notes: tuple[str, ...]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A book that was found, to be trained on once somebody says yes."""
+
+    job: Job
+    book: FoundBook
+    estimated_seconds: float
+    is_short: bool  # it will be learnt by heart

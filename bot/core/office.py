@@ -1,0 +1,18 @@
+"""What the doors talk to besides the service of poems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.core.bookcase import Bookcase
+from bot.core.desk import Desk
+from bot.core.household import Household
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """Books that come, models that are there, settings of servers."""
+
+    desk: Desk
+    bookcase: Bookcase
+    household: Household

@@ -1,0 +1,59 @@
+"""Who may do what. Pure; the service asks here, so that no door can go round it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.core.customs import Customs
+from bot.core.errors import NotAllowed
+from bot.core.records import Asker
+
+TERMINAL = Asker("terminal:")  # whoever has the shell has everything
+ON_SERVERS_ONLY = "Books and settings belong to a server. Ask there, not in a direct message."
+MANAGERS_ONLY = (
+    "Only members who may manage this server (Discord's permission Manage Server), or who have a "
+    "role named in /settings managers, can do that."
+)
+OWNERS_ONLY = "Only the owners named in config.toml, section [discord], can do that."
+NOT_IN_THIS_CHANNEL = "Poems are written in other channels here: {channels}."
+NOT_WITH_THESE_ROLES = "On this server only members with certain roles can ask for poems."
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """The rules of an installation; `owners` are members such as "discord:1234"."""
+
+    owners: frozenset[str] = frozenset()
+
+    def is_owner(self, asker: Asker) -> bool:
+        return asker.member == TERMINAL.member or asker.member in self.owners
+
+    def may_manage(self, asker: Asker, customs: Customs) -> bool:
+        granted = asker.manages or not asker.roles.isdisjoint(customs.managers)
+        return self.is_owner(asker) or (bool(asker.guild) and granted)
+
+    def insist_on_manager(self, asker: Asker, customs: Customs) -> None:
+        """Raise NotAllowed unless the asker may change the books and settings of their guild."""
+        if asker.door == "web" or not self.may_manage(asker, customs):
+            raise NotAllowed(MANAGERS_ONLY if asker.guild else ON_SERVERS_ONLY)
+
+    def insist_on_guild(self, asker: Asker) -> None:
+        """Raise NotAllowed where there is no server to have books and settings of its own."""
+        if asker.member == TERMINAL.member and not asker.guild:
+            return  # everybody's, then
+        if not asker.guild.isdecimal():
+            raise NotAllowed(ON_SERVERS_ONLY)
+
+    def insist_on_owner(self, asker: Asker) -> None:
+        """Raise NotAllowed unless the asker owns the installation."""
+        if not self.is_owner(asker):
+            raise NotAllowed(OWNERS_ONLY)
+
+    def insist_on_poems(self, asker: Asker, customs: Customs) -> None:
+        """Raise NotAllowed where the guild lets no poems be written, or not for this member."""
+        if customs.channels and asker.channel not in customs.channels:
+            places = ", ".join(f"<#{channel}>" for channel in customs.channels[:5])
+            raise NotAllowed(NOT_IN_THIS_CHANNEL.format(channels=places))
+        free = not customs.roles or not asker.roles.isdisjoint(customs.roles)
+        if not free and not self.may_manage(asker, customs):
+            raise NotAllowed(NOT_WITH_THESE_ROLES)

@@ -1,0 +1,1 @@
+"""What is kept between starts: one SQLite database in the data folder."""

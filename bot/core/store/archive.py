@@ -1,0 +1,299 @@
+"""Backups: what the bot keeps, as one file; made while it runs, restored while it does not.
+
+A backup has the database, the guilds' own models and the shared ones, with their charts. Trainings
+under way are not in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot.core.errors import BackupUnusable, CannotWrite, DataFolderUnusable
+from bot.core.store.backup_file import (
+    CHUNK_BYTES,
+    GUILDS,
+    MAX_INDEX_BYTES,
+    MEMBER,
+    MODEL,
+    MODELS,
+    SUFFIXES,
+    Entry,
+    Index,
+    describe,
+    read_index,
+    unpack,
+    write_backup,
+    write_file,
+)
+from bot.core.store.database import BUSY_SECONDS, FILE_NAME, lock_folder
+from bot.core.store.migrations import MIGRATIONS
+
+ATTEMPTS = 3  # at a file that is written to meanwhile
+STAGED = ".restoring"
+# What goes aside when a backup takes its place. The jobs are those of the old database: one of the
+# new must not find the folder of another that had its number.
+LIVE = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", GUILDS, "jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class BackedUp:
+    """What a backup holds."""
+
+    guild_models: int
+    shared_models: int
+    size_bytes: int  # of the file
+    left_out: tuple[str, ...] = ()  # links, and files that were gone or written to meanwhile
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a backup brought back."""
+
+    created: str  # when it was made, ISO 8601
+    guild_models: int
+    shared_models: int  # put in place; those that were there already do not count
+    aside: Path | None  # where that lies which was there before
+
+
+def back_up(data: Path, models: Path, file: Path) -> BackedUp:
+    """Write a data folder and the shared models to a new `file`; a running bot is not disturbed.
+
+    Raises CannotWrite, and DataFolderUnusable where there is no sound database.
+    """
+    if file.resolve().is_relative_to(data.resolve()):
+        raise CannotWrite(file, "it lies in the data folder, which a backup is to outlive")
+    if os.path.lexists(file):
+        raise CannotWrite(file, "there is such a file already")
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as name:
+            return _back_up(data, models, file, Path(name))
+    except OSError as error:
+        raise CannotWrite(file, error.strerror or str(error)) from error
+
+
+def _back_up(data: Path, models: Path, file: Path, folder: Path) -> BackedUp:
+    """Copy everything into `folder` first: the index needs the hash of what will be written."""
+    contents = {FILE_NAME: folder / FILE_NAME}
+    _snapshot(data, contents[FILE_NAME])
+    entries = {FILE_NAME: describe(contents[FILE_NAME])}
+    left_out = []
+    for number, (name, source) in enumerate(_sources(data, models)):
+        content = folder / str(number)
+        entry = _copy(source, content) if MEMBER.fullmatch(name) else None
+        if entry is None:
+            left_out.append(name)
+        else:
+            entries[name], contents[name] = entry, content
+    index = Index(datetime.now(UTC).isoformat(timespec="seconds"), entries)
+    if len(index.as_json()) > MAX_INDEX_BYTES:
+        raise CannotWrite(file, f"{len(entries):,} files are more than a backup holds")
+    written = folder / "written"
+    write_backup(written, index, contents)
+    size = written.stat().st_size
+    written.replace(file)
+    _sync_folder(file.parent)
+    return BackedUp(index.count(GUILDS), index.count(MODELS), size, tuple(left_out))
+
+
+def _snapshot(data: Path, into: Path) -> None:
+    """Copy the database as it is at one moment, with what only its write-ahead log has yet."""
+    path = data / FILE_NAME
+    if not path.is_file():
+        raise DataFolderUnusable(data, f"there is no {FILE_NAME} in it")
+    try:
+        source = sqlite3.connect(_read_only(path), uri=True, timeout=BUSY_SECONDS)
+        with closing(source), closing(sqlite3.connect(into)) as copy:
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
+    except sqlite3.Error as error:
+        raise DataFolderUnusable(data, str(error)) from error
+    if (fault := _fault_of_database(into)) is not None:
+        raise DataFolderUnusable(data, fault)
+
+
+def _sources(data: Path, models: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the files of models and their charts, each with its name in a backup."""
+    folders = [(MODELS, models)]
+    for own in sorted((data / GUILDS).glob("[0-9]*")):
+        if own.is_symlink():
+            yield f"{GUILDS}/{own.name}", own
+        else:
+            folders.append((f"{GUILDS}/{own.name}", own))
+    for prefix, folder in folders:
+        for path in sorted(folder.glob("[!.]*")):
+            if path.suffix in SUFFIXES[prefix.partition("/")[0]]:
+                yield f"{prefix}/{path.name}", path
+
+
+def _copy(source: Path, into: Path) -> Entry | None:
+    """Copy a file as it is at one moment; None for a link, and where there is no such moment."""
+    for _ in range(ATTEMPTS):
+        digest = hashlib.sha256()
+        try:
+            if source.is_symlink() or not source.is_file():
+                return None
+            reading = source.open("rb")
+        except OSError:
+            return None
+        with reading, into.open("wb") as writing:
+            before = os.fstat(reading.fileno())
+            try:
+                for block in iter(lambda: reading.read(CHUNK_BYTES), b""):  # noqa: B023
+                    digest.update(block)
+                    writing.write(block)
+            except OSError:
+                return None
+            after = os.fstat(reading.fileno())
+        if (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size):
+            return Entry(digest.hexdigest(), into.stat().st_size)
+    return None
+
+
+def restore(file: Path, data: Path, models: Path) -> Restored:
+    """Put a backup in the place of what a data folder has, which goes aside, not away.
+
+    All of it is checked first. A restore that is killed is completed by a second one. Raises
+    BackupUnusable, DataFolderUnusable while a bot runs on the folder, and CannotWrite.
+    """
+    lock = lock_folder(data)
+    staged = data / STAGED
+    try:
+        if os.path.lexists(staged):  # of a restore that was killed
+            shutil.rmtree(staged)
+        (staged / GUILDS).mkdir(parents=True)
+        index = _check(file, staged)
+        return _put_in_place(index, staged, data, models)
+    except OSError as error:
+        raise CannotWrite(data, error.strerror or str(error)) from error
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+        lock.release()
+
+
+def _check(file: Path, staged: Path) -> Index:
+    """Unpack a backup that is altogether sound; raise BackupUnusable for any other."""
+    if not file.is_file():
+        raise BackupUnusable(file, "there is no such file")
+    try:
+        archive = file.open("rb")
+    except OSError as error:
+        raise BackupUnusable(file, error.strerror or str(error)) from error
+    with archive:
+        index = read_index(file, archive)
+        if index.size > os.fstat(archive.fileno()).st_size:
+            raise BackupUnusable(file, "it is smaller than what it lists")
+        if index.size > shutil.disk_usage(staged).free:
+            raise CannotWrite(staged, f"the disk has no room for {index.size:,} bytes")
+        unpack(file, archive, index, staged)
+    if (fault := _fault_of_database(staged / FILE_NAME)) is not None:
+        raise BackupUnusable(file, fault)
+    return index
+
+
+def _put_in_place(index: Index, staged: Path, data: Path, models: Path) -> Restored:
+    """Change places: what is there goes aside, what is staged comes in, the database at the last.
+
+    At each moment a second restore, which begins with the backup again, comes to the same end.
+    """
+    aside = _unused_folder(data)
+    models.mkdir(parents=True, exist_ok=True)
+    placed = 0
+    for path in sorted((staged / MODELS).glob("*")):
+        placed += _place_model(path, models / path.name, aside / MODELS)
+    _settle(data / FILE_NAME)
+    for name in LIVE:
+        if os.path.lexists(data / name):
+            aside.mkdir(exist_ok=True)
+            (data / name).rename(aside / name)
+    for name in (GUILDS, FILE_NAME):
+        _sync_folder(data)  # nothing old beside what is new, even after a power cut
+        (staged / name).rename(data / name)
+    _sync_folder(data)
+    kept = aside if aside.exists() else None
+    return Restored(index.created, index.count(GUILDS), placed, kept)
+
+
+def _unused_folder(data: Path) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    folder, number = data / f"before-restore-{stamp}", 1
+    while os.path.lexists(folder):
+        number += 1
+        folder = data / f"before-restore-{stamp}-{number}"
+    return folder
+
+
+def _place_model(fresh: Path, target: Path, aside: Path) -> bool:
+    """Put a shared model or chart where it belongs; return whether it is a model that was not
+    there. It is copied, as the shared models may lie on another disk."""
+    if target.is_file():
+        if describe(target) == describe(fresh):
+            return False
+        aside.mkdir(parents=True, exist_ok=True)
+        write_file(aside / target.name, _blocks(target))
+        _sync_folder(aside)
+    temporary = target.with_name(f".{target.name}.restoring")
+    try:
+        write_file(temporary, _blocks(fresh))
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+    return target.suffix == MODEL
+
+
+def _settle(database: Path) -> None:
+    """Have the database that goes aside in one file, where it can still be read."""
+    if database.is_file():
+        with suppress(sqlite3.Error), closing(sqlite3.connect(database, timeout=0)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _fault_of_database(path: Path) -> str | None:
+    """Return what is wrong with a database that nobody has open, None for a sound one."""
+    try:
+        with closing(sqlite3.connect(_read_only(path), uri=True)) as connection:
+            [(answer,), *_] = connection.execute("PRAGMA integrity_check").fetchall()
+            [(version,)] = connection.execute("PRAGMA user_version").fetchall()
+            found = set(connection.execute("SELECT type, name FROM sqlite_schema"))
+    except sqlite3.Error as error:
+        return f"its database is damaged: {error}"
+    if answer != "ok":
+        return f"its database is damaged: {answer}"
+    if version > len(MIGRATIONS):
+        known = len(MIGRATIONS)
+        return f"its database has version {version}; this Sonneteer knows {known}. Update Sonneteer"
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(";".join(MIGRATIONS[:version]))
+        expected = set(connection.execute("SELECT type, name FROM sqlite_schema"))
+    return None if version > 0 and expected <= found else "its database is none of Sonneteer's"
+
+
+def _read_only(path: Path) -> str:
+    return f"{path.resolve().as_uri()}?mode=ro"
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(CHUNK_BYTES):
+            yield block
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` last through a power cut; Windows has no way and no need."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

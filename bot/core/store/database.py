@@ -1,0 +1,136 @@
+"""The database file: who may open it, how it comes to the newest schema, and how it is written."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+import aiosqlite
+from filelock import FileLock, Timeout
+
+from bot.core.errors import DataFolderUnusable, DataNotKept
+from bot.core.store.migrations import MIGRATIONS
+
+log = logging.getLogger(__name__)
+
+FILE_NAME = "sonneteer.db"
+LOCK_NAME = "lock"
+BUSY_SECONDS = 10.0  # for a backup that reads meanwhile
+
+Row = sqlite3.Row
+
+
+class Run(Protocol):
+    """Runs a statement within a transaction."""
+
+    async def __call__(self, sql: str, *values: object) -> aiosqlite.Cursor: ...
+
+
+class Database:
+    """One connection, whose statements and transactions come one after another.
+
+    The folder is locked while it is open: a second bot on the same data is refused.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection, lock: FileLock) -> None:
+        self._connection = connection
+        self._lock = lock
+        self._turn = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, folder: Path) -> Database:
+        """Open the database of a data folder, made if need be; raise DataFolderUnusable."""
+        lock = await asyncio.to_thread(lock_folder, folder)
+        try:
+            connection = await aiosqlite.connect(
+                folder / FILE_NAME, timeout=BUSY_SECONDS, isolation_level=None
+            )
+        except sqlite3.Error as error:
+            lock.release()
+            raise DataFolderUnusable(folder, str(error)) from error
+        database = cls(connection, lock)
+        try:
+            connection.row_factory = sqlite3.Row
+            for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"):
+                await connection.execute(f"PRAGMA {pragma}")
+            await database._migrate(folder)
+        except BaseException as error:
+            await database.close()
+            if isinstance(error, sqlite3.Error):
+                raise DataFolderUnusable(folder, str(error)) from error
+            raise
+        return database
+
+    async def close(self) -> None:
+        await self._connection.close()
+        self._lock.release()
+
+    async def fetch(self, sql: str, *values: object) -> Sequence[Row]:
+        """Return the rows of a question; raise DataNotKept where the file cannot be read.
+
+        It waits for the transaction under way: within one, ask with what that yields.
+        """
+        async with self._turn:  # or it would see rows that may yet be taken back
+            try:
+                return list(await self._connection.execute_fetchall(sql, values))
+            except sqlite3.Error as error:
+                raise DataNotKept(str(error)) from error
+
+    async def execute(self, sql: str, *values: object) -> int:
+        """Do one statement for good; return how many rows it changed, or raise DataNotKept."""
+        async with self.transaction() as run:
+            cursor = await run(sql, *values)
+        return cursor.rowcount
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Run]:
+        """Yield a function that runs a statement; all of them count, or none.
+
+        Raises DataNotKept where the disk is full, say.
+        """
+
+        async def run(sql: str, *values: object) -> aiosqlite.Cursor:
+            return await self._connection.execute(sql, values)
+
+        async with self._turn:
+            try:
+                # Whoever is cancelled while BEGIN is under way has begun: it is taken back, too.
+                await self._connection.execute("BEGIN IMMEDIATE")
+                yield run
+                await self._connection.execute("COMMIT")
+            except BaseException as error:
+                with suppress(sqlite3.Error):  # a full disk has rolled it back already
+                    await self._connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise DataNotKept(str(error)) from error
+                raise
+
+    async def _migrate(self, folder: Path) -> None:
+        """Take the steps of the schema that this file has not had."""
+        [[version]] = await self._connection.execute_fetchall("PRAGMA user_version")
+        if version > len(MIGRATIONS):
+            reason = f"its database has version {version}; this Sonneteer knows {len(MIGRATIONS)}"
+            raise DataFolderUnusable(folder, f"{reason}. Update Sonneteer")
+        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+            steps = f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;"
+            await self._connection.executescript(steps)
+            log.info("the database was brought to version %d", number)
+
+
+def lock_folder(folder: Path) -> FileLock:
+    """Make a data folder and keep other bots out of it; raise DataFolderUnusable."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK_NAME, timeout=0, thread_local=False)
+        lock.acquire()
+    except Timeout as error:
+        reason = "another Sonneteer is running on it. Stop that one first"
+        raise DataFolderUnusable(folder, reason) from error
+    except OSError as error:
+        raise DataFolderUnusable(folder, error.strerror or str(error)) from error
+    return lock

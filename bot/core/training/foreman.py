@@ -1,0 +1,308 @@
+"""The queue of trainings: one at a time on this machine, the others wait where all can see them.
+
+What must survive is in the database and in the job's folder, before it counts: a bot that is
+killed takes up each training from its last checkpoint when it starts again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bot.core.errors import BotError, DataNotKept
+from bot.core.jobs import Job, JobState, JobView, Progress, Stage
+from bot.core.metrics import Metrics
+from bot.core.store.book_rows import BookRows
+from bot.core.training.child import Ended, Order, Trainer
+from bot.core.training.telling import Event, advance
+
+log = logging.getLogger(__name__)
+
+BOOK_NAME = "_book.txt"  # no model can be called that, so nothing of it takes its place
+ATTEMPTS = 3  # at a training that gets no further
+MAX_REMEMBERED = 200  # trainings that have ended, for those who still look
+RETRY_SECONDS = 30.0  # before the database is tried again; the disk may be full
+WRONG_USE = 2  # train.py's status for a sentence on stderr
+KILLED = (
+    "The training was ended from outside {attempts} times without getting further (status "
+    "{status}). That is most often the system, because the memory ran out: train a shorter book, "
+    "or give this machine more memory."
+)
+
+STOPPED = Ended(0, "")  # a training that somebody cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A finished model in its place."""
+
+    sentence: str  # what to tell of it
+    chart: Path | None
+
+
+Install = Callable[[Job, Path], Awaitable[Installed]]
+
+
+class Foreman:
+    """Runs the trainings; `install(job, made)` puts a finished model in its place.
+
+    `folder` has a folder for each job; `max_seconds` is how long
+    one may learn.
+    """
+
+    def __init__(
+        self,
+        rows: BookRows,
+        trainer: Trainer,
+        folder: Path,
+        metrics: Metrics,
+        *,
+        install: Install,
+        now: Callable[[], str],
+        max_seconds: float,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
+        self._rows = rows
+        self._trainer = trainer
+        self._folder = folder
+        self._metrics = metrics
+        self._install = install
+        self._now = now
+        self._max_seconds = max_seconds
+        self._retry_seconds = retry_seconds
+        self._views: dict[int, JobView] = {}
+        self._queue: list[int] = []  # of job ids; the first is the one that runs
+        self._changed = asyncio.Event()
+        self._work: asyncio.Task[None] | None = None
+        self._training: asyncio.Task[Ended] | None = None
+        self._cancelled: dict[int, str] = {}
+
+    async def start(self) -> None:
+        """Take up what an earlier bot left, the one that ran first; raise DataNotKept."""
+        left = await self._rows.jobs_in(JobState.RUNNING, JobState.WAITING)
+        left.sort(key=lambda job: (job.state is not JobState.RUNNING, job.id))
+        for job in left:
+            self._views[job.id] = JobView(replace(job, state=JobState.WAITING))
+            self._queue.append(job.id)
+        await asyncio.to_thread(self._sweep, await self._rows.jobs_in(JobState.PROPOSED))
+        self._work = asyncio.create_task(self._run(), name="trainings")
+        self._tell()
+
+    async def close(self) -> None:
+        """Stop the training under way, with everything saved, and leave it to the next start."""
+        if self._work is not None:
+            self._work.cancel()
+            await asyncio.wait([self._work])
+
+    # What others ask
+
+    def home(self, job_id: int) -> Path:
+        """Return the folder of a job's book and checkpoints."""
+        return self._folder / str(job_id)
+
+    async def submit(self, job: Job) -> JobView:
+        """Put a proposed job into the queue; raise DataNotKept."""
+        await self._rows.update_job(job.id, state=JobState.WAITING, created=self._now())
+        self._views[job.id] = JobView(replace(job, state=JobState.WAITING))
+        self._queue.append(job.id)
+        self._tell()
+        return self.view(job.id) or self._views[job.id]
+
+    async def place(self, job_id: int, channel: str, message: str) -> None:
+        """Keep which message tells of a job."""
+        await self._rows.update_job(job_id, channel=channel, message=message)
+        view = self._views.get(job_id)
+        if view is not None:
+            job = replace(view.job, channel=channel, message=message)
+            self._views[job_id] = replace(view, job=job)
+
+    async def cancel(self, job_id: int, sentence: str) -> bool:
+        """End a job that waits or runs; return whether there was one."""
+        if job_id not in self._queue:
+            return False
+        self._cancelled[job_id] = sentence
+        if self._queue[0] == job_id and self._training is not None:
+            self._training.cancel()  # the worker tells the rest
+        elif self._queue[0] != job_id or self._views[job_id].job.state is JobState.WAITING:
+            self._queue.remove(job_id)
+            await self._end(job_id, JobState.CANCELLED, self._cancelled.pop(job_id))
+        return True
+
+    def view(self, job_id: int) -> JobView | None:
+        """Return how a job stands, None for one that is not known any more."""
+        view = self._views.get(job_id)
+        if view is None:
+            return None
+        waits = view.job.state is JobState.WAITING and job_id in self._queue
+        return replace(view, place=max(self._queue.index(job_id), 1) if waits else 0)
+
+    def views(self) -> list[JobView]:
+        """Return the trainings that run or wait, in their order."""
+        return [view for job_id in self._queue if (view := self.view(job_id)) is not None]
+
+    async def watch(self, job_id: int) -> AsyncIterator[JobView]:
+        """Yield how a job stands, now and whenever that changes, until it has ended."""
+        seen: JobView | None = None
+        while (view := self.view(job_id)) is not None:
+            changed = self._changed
+            if view != seen:
+                seen = view
+                yield view
+            if view.job.state.is_final:
+                return
+            await changed.wait()
+
+    # The work
+
+    async def _run(self) -> None:
+        while True:
+            while not self._queue:
+                await self._changed.wait()
+            job_id = self._queue[0]
+            try:
+                await self._train(self._views[job_id].job)
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                log.exception("the training of job %d failed in a way unforeseen", job_id)
+                sentence = f"Something went wrong on my side; the log knows it as job {job_id}."
+                await self._end(job_id, JobState.FAILED, sentence)
+            self._queue.remove(job_id)
+            self._cancelled.pop(job_id, None)
+            self._tell()
+
+    async def _train(self, job: Job) -> None:
+        """Run a job to its end, whatever happens to its process."""
+        self._set(job.id, Progress(seconds=job.seconds), state=JobState.RUNNING)
+        await self._keep(job.id, state=JobState.RUNNING)
+        failures, reached = 0, self._views[job.id].progress
+        while True:
+            ended = await self._attempt(job) if job.id not in self._cancelled else STOPPED
+            if job.id in self._cancelled:
+                return await self._end(job.id, JobState.CANCELLED, self._cancelled.pop(job.id))
+            if ended.status == 0:
+                return await self._finish(job)
+            if ended.status == WRONG_USE:
+                sentence = ended.complaint.removeprefix("train.py: ").replace(
+                    f"{self.home(job.id)}/", ""
+                )
+                return await self._end(job.id, JobState.FAILED, sentence)
+            now = self._views[job.id].progress
+            further = (now.epoch, now.share) > (reached.epoch, reached.share)
+            failures = 1 if further else failures + 1
+            reached = now
+            log.warning("job %d: the training ended with status %d", job.id, ended.status)
+            if failures >= ATTEMPTS:
+                if ended.complaint:
+                    log.warning("job %d said: %s", job.id, ended.complaint[-1000:])
+                told = KILLED.format(attempts=failures, status=ended.status)
+                return await self._end(job.id, JobState.FAILED, told)
+
+    async def _attempt(self, job: Job) -> Ended:
+        """Run the process once, from the last checkpoint if there is one."""
+        home = self.home(job.id)
+        checkpoint = home / job.name / "resume.safetensors"
+        spent = self._views[job.id].progress.seconds
+        order = Order(
+            book=home / BOOK_NAME,
+            title=job.title,
+            name=job.name,
+            out=home,
+            seconds=self._max_seconds - spent,
+            resume=await asyncio.to_thread(checkpoint.exists),
+        )
+        self._training = asyncio.create_task(
+            self._trainer.train(order, lambda event: self._hear(job.id, event))
+        )
+        try:
+            return await self._training
+        except asyncio.CancelledError:
+            if job.id not in self._cancelled:
+                self._training.cancel()  # the bot stops; the job goes on at the next start
+                await asyncio.wait([self._training])
+                raise
+            return STOPPED
+        finally:
+            self._training = None
+
+    def _hear(self, job_id: int, event: Event) -> None:
+        view = self._views[job_id]
+        try:
+            progress = advance(view.progress, event)
+        except (KeyError, TypeError, ZeroDivisionError) as error:
+            log.warning("job %d: an event that cannot be read: %r", job_id, error)
+            return
+        if progress != view.progress:
+            self._set(job_id, progress)
+
+    async def _finish(self, job: Job) -> None:
+        """Put the model in its place, then say so."""
+        progress = self._views[job.id].progress
+        self._set(job.id, replace(progress, stage=Stage.FINISHING))
+        try:
+            installed = await self._install(job, self.home(job.id))
+        except (BotError, OSError) as error:
+            return await self._end(job.id, JobState.FAILED, f"The model is not in place: {error}")
+        loss = progress.loss if progress.held_out_loss is None else progress.held_out_loss
+        self._set(job.id, replace(progress, chart=installed.chart))
+        return await self._end(job.id, JobState.DONE, installed.sentence, loss=loss)
+
+    async def _end(
+        self, job_id: int, state: JobState, sentence: str, *, loss: float | None = None
+    ) -> None:
+        progress = self._views[job_id].progress
+        await self._keep(
+            job_id,
+            state=state,
+            sentence=sentence,
+            ended=self._now(),
+            seconds=progress.seconds,
+            loss=loss,
+        )
+        job = replace(self._views[job_id].job, state=state, sentence=sentence, loss=loss)
+        if state is not JobState.DONE:
+            progress = replace(progress, chart=None)  # it goes with the rest
+        self._views[job_id] = JobView(job, progress)
+        self._metrics.trainings.labels(state.value).inc()
+        await asyncio.to_thread(shutil.rmtree, self.home(job_id), ignore_errors=True)
+        self._prune()
+        self._tell()
+
+    async def _keep(self, job_id: int, **changes: object) -> None:
+        """Write to the database, again and again until it works: the disk may be full."""
+        while True:
+            try:
+                return await self._rows.update_job(job_id, **changes)
+            except DataNotKept as error:
+                log.error("job %d: %s", job_id, error)
+                await asyncio.sleep(self._retry_seconds)
+
+    def _set(self, job_id: int, progress: Progress, state: JobState | None = None) -> None:
+        view = self._views[job_id]
+        job = view.job if state is None else replace(view.job, state=state)
+        self._views[job_id] = JobView(job, progress)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Wake everybody who watches."""
+        self._metrics.trainings_waiting.set(max(len(self._queue) - 1, 0))
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _prune(self) -> None:
+        ended = [number for number, view in self._views.items() if view.job.state.is_final]
+        for number in ended[:-MAX_REMEMBERED]:
+            del self._views[number]
+
+    def _sweep(self, proposed: list[Job]) -> None:
+        """Delete the folders of jobs that are no more."""
+        known = {str(job_id) for job_id in self._queue} | {str(job.id) for job in proposed}
+        with suppress(FileNotFoundError):
+            for home in self._folder.iterdir():
+                if home.name not in known:
+                    shutil.rmtree(home, ignore_errors=True)

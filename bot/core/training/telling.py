@@ -1,0 +1,84 @@
+"""What the training process says, an event on each line, folded into how far it has come. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bot.core.jobs import Progress, Stage
+
+Event = Mapping[str, Any]
+
+
+def read_event(line: bytes) -> Event:
+    """Return an event, an empty one for a line that is none."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def advance(progress: Progress, event: Event) -> Progress:
+    """Return how far a training has come once `event` has happened.
+
+    >>> advance(Progress(), {"event": "poem", "text": "O rose"}).sample
+    'O rose'
+    """
+    match event.get("event"):
+        case "training":
+            return replace(progress, stage=Stage.LEARNING)
+        case "progress":
+            epoch, epochs = event["epoch"], event["epochs"]
+            share = (epoch - 1 + event["step"] / event["steps"]) / epochs
+            return replace(
+                progress,
+                stage=Stage.LEARNING,
+                share=min(share, 1.0),
+                epoch=epoch,
+                epochs=epochs,
+                loss=event["loss"],
+                characters_per_second=event["characters_per_second"],
+                seconds_left=event["seconds_left"],
+            )
+        case "epoch":
+            return _end_epoch(progress, event)
+        case "sample":
+            chart = Path(event["chart"])
+            return replace(progress, sample=event["text"], chart=chart, drawn=progress.drawn + 1)
+        case "note":
+            return replace(progress, notes=(*progress.notes, event["note"]))
+        case "poem":
+            return replace(progress, sample=event["text"])
+        case "done":
+            return replace(
+                progress,
+                share=1.0,
+                loss=event["training_loss"],
+                held_out_loss=event["held_out_loss"],
+                chart=Path(event["chart"]),
+                drawn=progress.drawn + 1,
+                seconds=event["seconds"],
+            )
+    return progress
+
+
+def _end_epoch(progress: Progress, event: Event) -> Progress:
+    epoch, epochs = event["epoch"], event["epochs"]
+    watched = event["watched"]
+    best = watched if progress.best_loss is None else min(watched, progress.best_loss)
+    return replace(
+        progress,
+        stage=Stage.LEARNING if epoch < epochs else Stage.FINISHING,
+        share=epoch / epochs,
+        epoch=epoch,
+        epochs=epochs,
+        loss=event["running_loss"],
+        held_out_loss=event["held_out_loss"],
+        best_loss=best,
+        seconds=event["seconds"],
+        seconds_left=progress.seconds_left if epoch < epochs else None,
+    )

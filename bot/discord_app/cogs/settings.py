@@ -1,0 +1,143 @@
+"""What a server settles for itself: /settings, the same with the prefix and with a mention."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.customs import COOLDOWN, Customs
+from bot.core.errors import BadSetting
+from bot.core.office import Office
+from bot.core.records import FORMS, FREE, RANGES
+from bot.core.service import Service
+from bot.discord_app import notices
+from bot.discord_app.askers import Context, answer, asker_of, on_a_server, refuse
+
+USAGE = (
+    "`{p}settings show` · `{p}settings channels add|remove|clear #channel` · `{p}settings roles "
+    "add|remove|clear @role` · `{p}settings managers add|remove|clear @role` · `{p}settings "
+    "cooldown SECONDS` · `{p}settings form NAME` · `{p}settings length LINES` · `{p}settings "
+    "temperature X` · `{p}settings avoid add|remove|clear WORDS` · `{p}settings switch on|off`"
+)
+Change = Literal["add", "remove", "clear"]
+
+
+class Settings(commands.Cog, name="Settings"):
+    """Where poems are written, who may ask, and what they are by default."""
+
+    def __init__(self, office: Office, service: Service) -> None:
+        self._household = office.household
+        self._service = service
+
+    @commands.hybrid_group(name="settings", description="What this server has settled")
+    @app_commands.allowed_installs(guilds=True, users=False)
+    @app_commands.guild_only()
+    async def settings(self, ctx: Context) -> None:
+        await answer(ctx, USAGE.format(p=ctx.clean_prefix), private=True)
+
+    @settings.command(name="show", ignore_extra=False, description="What this server has settled")
+    async def show(self, ctx: Context) -> None:
+        await self._show(ctx, self._household.customs(asker_of(ctx)))
+
+    @settings.command(
+        name="channels",
+        ignore_extra=False,
+        description="Where poems are written; everywhere at first",
+    )
+    async def channels(
+        self, ctx: Context, change: Change, channel: discord.abc.GuildChannel | None = None
+    ) -> None:
+        await self._list(ctx, "channels", change, [str(channel.id)] if channel else [])
+
+    @settings.command(
+        name="roles", ignore_extra=False, description="Who may ask for poems; everybody at first"
+    )
+    async def roles(self, ctx: Context, change: Change, role: discord.Role | None = None) -> None:
+        await self._list(ctx, "roles", change, [str(role.id)] if role else [])
+
+    @settings.command(
+        name="managers",
+        ignore_extra=False,
+        description="Which roles may change books and settings, too",
+    )
+    async def managers(
+        self, ctx: Context, change: Change, role: discord.Role | None = None
+    ) -> None:
+        await self._list(ctx, "managers", change, [str(role.id)] if role else [])
+
+    @settings.command(
+        name="avoid",
+        ignore_extra=False,
+        description="Words that poems must not have; none at first",
+    )
+    @app_commands.describe(words="one or more, with spaces or commas between")
+    async def avoid(self, ctx: Context, change: Change, *, words: str = "") -> None:
+        await self._list(ctx, "avoid", change, re.split(r"[\s,;]+", words.lower().strip(" ,;")))
+
+    @settings.command(
+        name="cooldown", ignore_extra=False, description="A member's wait between two poems"
+    )
+    @app_commands.describe(seconds=f"{COOLDOWN}; leave it out for the default")
+    async def cooldown(self, ctx: Context, seconds: float | None = None) -> None:
+        await self._set(ctx, "cooldown_seconds", seconds)
+
+    @settings.command(
+        name="form", ignore_extra=False, description="What a poem is where nobody says"
+    )
+    @app_commands.describe(form="leave it out for the default")
+    @app_commands.choices(
+        form=[app_commands.Choice(name=form, value=form) for form in (*FORMS, FREE)]
+    )
+    async def form(self, ctx: Context, form: str | None = None) -> None:
+        await self._set(ctx, "form", form)
+
+    @settings.command(
+        name="length", ignore_extra=False, description="How long free text is where nobody says"
+    )
+    @app_commands.describe(lines=f"{RANGES['lines']}; leave it out for the default")
+    async def length(self, ctx: Context, lines: int | None = None) -> None:
+        await self._set(ctx, "lines", lines)
+
+    @settings.command(
+        name="temperature", ignore_extra=False, description="How wild poems are where nobody says"
+    )
+    @app_commands.describe(temperature=f"{RANGES['temperature']}; leave it out for the default")
+    async def temperature(self, ctx: Context, temperature: float | None = None) -> None:
+        await self._set(ctx, "temperature", temperature)
+
+    @settings.command(
+        name="switch",
+        ignore_extra=False,
+        description="Whether a new model writes once it is trained",
+    )
+    async def switch(self, ctx: Context, on: bool) -> None:
+        await self._set(ctx, "switch", on)
+
+    async def _set(self, ctx: Context, name: str, value: object) -> None:
+        await self._show(ctx, await self._household.change(asker_of(ctx), name, value))
+
+    async def _list(self, ctx: Context, name: str, change: Change, given: list[str]) -> None:
+        """Add to a list of the settings, take from it, or empty it."""
+        asker = asker_of(ctx)
+        listed: tuple[str, ...] = getattr(self._household.customs(asker), name)
+        given = [each for each in given if each]
+        if change != "clear" and not given:
+            raise BadSetting(name, "", f"named, to {change} it")
+        if change == "add":
+            listed = tuple(dict.fromkeys((*listed, *given)))
+        else:
+            listed = tuple(each for each in listed if change != "clear" and each not in given)
+        await self._show(ctx, await self._household.change(asker, name, listed))
+
+    async def _show(self, ctx: Context, customs: Customs) -> None:
+        await answer(ctx, notices.settings(customs, self._service.defaults), private=True)
+
+    def cog_check(self, ctx: Context) -> bool:
+        return on_a_server(ctx)
+
+    async def cog_command_error(self, ctx: commands.Context[Any], error: Exception) -> None:
+        await refuse(ctx, error)

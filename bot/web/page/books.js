@@ -1,0 +1,88 @@
+// The books that models learnt: a card each. What a model's file says is text, never markup.
+
+import { curvesOf, drawChart, figure } from "./chart.js";
+
+const UNREACHABLE = "The books cannot be listed: Sonneteer cannot be reached.";
+
+// Fill `shelf` with the books as they are now; `choose` takes the one that shall write. What goes
+// wrong is said in `note`.
+export async function showBooks(shelf, note, choose) {
+  try {
+    const response = await fetch("api/books");
+    const answer = await response.json();
+    note.textContent = response.ok ? "" : answer.error;
+    if (response.ok) shelf.replaceChildren(...answer.books.map((book) => makeCard(book, choose)));
+  } catch {
+    note.textContent = UNREACHABLE;
+  }
+}
+
+function makeCard(book, choose) {
+  const title = book.book || book.name;
+  const button = make("button", "", "Write with this model");
+  button.type = "button";
+  button.setAttribute("aria-label", `Write with this model: ${book.name}`);
+  button.addEventListener("click", () => choose(book));
+  const card = make("li", "book");
+  card.append(
+    make("h3", "", title),
+    make("p", "by", `model ${book.name}${book.default ? " · the default" : ""}`),
+    makeFacts(book),
+    makeTraining(book.losses),
+    button,
+  );
+  return card;
+}
+
+function makeFacts(book) {
+  const facts = make("dl", "facts");
+  const measured = book.held_out_loss !== null;
+  const rows = [
+    ["Loss", figure(measured ? book.held_out_loss : book.loss)],
+    ["Book", `${book.characters.toLocaleString("en")} characters`],
+    ["Learnt", dateOf(book.created)],
+    ["Model", `${(book.size_bytes / 1e6).toFixed(1)} MB`],
+  ];
+  const where = measured ? " on held-out text" : book.losses.length ? " in training" : "";
+  // Without the size there is no book to speak of: the file is of before sizes were noted.
+  for (const [name, value] of rows.filter(([name]) => name !== "Book" || book.characters > 0)) {
+    const row = make("div", "");
+    row.append(make("dt", "", name), make("dd", "", value));
+    facts.append(row);
+  }
+  facts.querySelector("dd").append(make("small", "", where));
+  return facts;
+}
+
+// Return a chart where there are epochs to compare, else words.
+function makeTraining(losses) {
+  if (losses.length === 0) return make("p", "untold", "Its file does not tell how it learnt.");
+  if (losses.length === 1) {
+    const [{ running, held_out }] = losses;
+    const measured = held_out === null ? "" : `, ${figure(held_out)} on held-out text`;
+    return make("p", "untold", `It learnt for one epoch: loss ${figure(running)}${measured}.`);
+  }
+  const { heldOut, best } = curvesOf(losses);
+  const legend = make("figcaption", "legend");
+  legend.append(make("span", "training", "training"));
+  if (heldOut.length) legend.append(make("span", "held-out", "held-out text"));
+  legend.append(make("span", "best", `best: ${figure(best.loss)}, epoch ${best.epoch}`));
+  const drawing = make("figure", "");
+  drawing.append(drawChart(losses), legend);
+  return drawing;
+}
+
+// Write a date as people do; what is none stands as the file has it.
+function dateOf(created) {
+  const date = new Date(created);
+  if (Number.isNaN(date.getTime())) return created || "at an unknown date";
+  const parts = { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" };
+  return date.toLocaleDateString("en-GB", parts);
+}
+
+function make(name, className, text = "") {
+  const element = document.createElement(name);
+  if (className) element.className = className;
+  element.textContent = text;
+  return element;
+}

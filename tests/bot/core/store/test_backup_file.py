@@ -1,0 +1,331 @@
+"""Backups from strangers: whatever is not altogether sound is refused, and changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import sqlite3
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.core.errors import BackupUnusable
+from bot.core.store.backup_file import INDEX_NAME
+from bot.core.store.database import FILE_NAME, lock_folder
+from tests.bot.core.store.installation import Installation, tree
+
+
+@dataclass
+class Forged:
+    """A backup that is sound until somebody changes it."""
+
+    files: dict[str, bytes]
+    index: dict[str, Any] = field(default_factory=dict)
+    members: list[tuple[tarfile.TarInfo, bytes]] = field(default_factory=list)
+
+    def seal(self) -> None:
+        hashes = {name: hashlib.sha256(each).hexdigest() for name, each in self.files.items()}
+        sizes = {name: len(each) for name, each in self.files.items()}
+        created = "2026-11-26T00:00:00+00:00"
+        self.index = {"format": 1, "created": created, "files": hashes, "sizes": sizes}
+        self.members = [member_of(name, each) for name, each in self.files.items()]
+
+    def write(self, path: Path) -> Path:
+        first = member_of(INDEX_NAME, json.dumps(self.index).encode())
+        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for header, content in (first, *self.members):
+                tar.addfile(header, io.BytesIO(content) if header.isreg() else None)
+        return path
+
+
+def member_of(name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE) -> Any:
+    header = tarfile.TarInfo(name)
+    header.size, header.type = len(content), kind
+    if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+        header.linkname = "/etc/passwd"
+    return header, content
+
+
+@pytest.fixture
+def forged(here: Installation) -> Forged:
+    here.back_up()
+    with tarfile.open(here.file) as tar:
+        contents = {member.name: tar.extractfile(member) for member in tar}
+        files = {name: each.read() for name, each in contents.items() if each is not None}
+    del files[INDEX_NAME]
+    made = Forged(files)
+    made.seal()
+    return made
+
+
+@pytest.fixture
+def refused(there: Installation) -> Iterator[Callable[[Path, str], None]]:
+    """Return what restores a file and sees it refused, with nothing changed."""
+    before = tree(there.home)
+
+    def check(file: Path, sentence: str) -> None:
+        with pytest.raises(BackupUnusable, match=sentence) as caught:
+            there.restore(file)
+        assert str(file) in str(caught.value)
+        assert tree(there.home) == before
+        names = {path.name for path in there.data.iterdir()}
+        assert names <= {FILE_NAME, "guilds", "jobs", "lock"}
+
+    yield check
+    lock_folder(there.data).release()  # nobody holds it
+
+
+Refused = Callable[[Path, str], None]
+
+
+def test_what_a_test_forges_would_be_taken(
+    forged: Forged, there: Installation, tmp_path: Path
+) -> None:
+    there.restore(forged.write(tmp_path / "forged.tar"))
+    assert there.lines() == 8
+
+
+HOSTILE_NAMES = [
+    "../evil.png",
+    "guilds/10/../../evil.png",
+    "models/../evil.png",
+    "/tmp/evil.png",  # noqa: S108
+    "models//evil.png",
+    "models/./evil.png",
+    "models/.evil.png",
+    "models/..png/../../evil.png",
+    "models\\evil.png",
+    "models/C:evil.png",
+    "models/sub/evil.png",
+    "models/evil.py",
+    "models/evil.safetensors/",
+    "guilds/evil.png",
+    "guilds/x/evil.png",
+    "guilds/10/evil.exe",
+    "guilds/١٢/evil.png",
+    "config.toml",
+    "sonneteer.db-wal",
+    "lock",
+    "jobs/1/book.txt",
+    "",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_a_name_that_no_backup_has_is_refused(
+    forged: Forged, refused: Refused, tmp_path: Path, name: str
+) -> None:
+    forged.files[name] = b"evil"
+    forged.seal()
+    refused(forged.write(tmp_path / "forged.tar"), "lists what no backup has")
+    assert not list(tmp_path.rglob("evil*"))
+
+
+@pytest.mark.parametrize("name", ["../evil.png", "models/evil.png", "/evil.png", "backup.json"])
+def test_a_file_that_is_not_listed_is_refused(
+    forged: Forged, refused: Refused, tmp_path: Path, name: str
+) -> None:
+    forged.members.insert(2, member_of(name, b"evil"))
+    refused(forged.write(tmp_path / "forged.tar"), "that it does not list")
+
+
+def test_a_file_that_comes_twice_is_refused(
+    forged: Forged, refused: Refused, tmp_path: Path
+) -> None:
+    forged.members.append(forged.members[-1])
+    refused(forged.write(tmp_path / "forged.tar"), "that it does not list")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE),
+        *(tarfile.DIRTYPE, tarfile.GNUTYPE_SPARSE, tarfile.CONTTYPE, tarfile.XHDTYPE, b"K", b"L"),
+    ],
+)
+def test_what_is_no_plain_file_is_refused(
+    forged: Forged, refused: Refused, tmp_path: Path, kind: bytes
+) -> None:
+    forged.members[1] = member_of("models/apples.png", b"", kind)
+    refused(forged.write(tmp_path / "forged.tar"), "is no plain file")
+
+
+def test_a_header_of_a_huge_file_is_refused(
+    forged: Forged, refused: Refused, tmp_path: Path
+) -> None:
+    header, _ = forged.members[1]
+    file = forged.write(tmp_path / "forged.tar")
+    raw = file.read_bytes()
+    small = header.tobuf(tarfile.USTAR_FORMAT)
+    header.size = 8**11 - 1  # 8 GiB
+    assert raw.count(small) == 1
+    file.write_bytes(raw.replace(small, header.tobuf(tarfile.USTAR_FORMAT)))
+    refused(file, "has not the size that it lists")
+
+
+def test_an_index_of_huge_files_is_refused(
+    forged: Forged, refused: Refused, tmp_path: Path
+) -> None:
+    forged.index["sizes"]["models/apples.png"] = 2**50
+    refused(forged.write(tmp_path / "forged.tar"), "smaller than what it lists")
+
+
+def test_an_index_that_is_huge_itself_is_refused(refused: Refused, tmp_path: Path) -> None:
+    header, _ = member_of(INDEX_NAME)
+    header.size = 8**11 - 1
+    file = tmp_path / "forged.tar"
+    file.write_bytes(header.tobuf(tarfile.USTAR_FORMAT) + bytes(10_000))
+    refused(file, "no backup of Sonneteer's")
+
+
+@pytest.mark.parametrize(
+    "name", ["sonneteer.db", "guilds/10/dunes.safetensors", "models/apples.png"]
+)
+def test_a_file_with_one_wrong_bit_is_refused(
+    forged: Forged, refused: Refused, tmp_path: Path, name: str
+) -> None:
+    spoilt = bytearray(forged.files[name])
+    spoilt[-1] ^= 1
+    place = list(forged.files).index(name)
+    forged.members[place] = member_of(name, bytes(spoilt))
+    refused(forged.write(tmp_path / "forged.tar"), f"its '{name}' is damaged")
+
+
+def test_a_file_that_is_missing_is_refused(
+    forged: Forged, refused: Refused, tmp_path: Path
+) -> None:
+    del forged.members[1]
+    refused(forged.write(tmp_path / "forged.tar"), "is missing")
+
+
+def test_a_backup_cut_off_anywhere_is_refused(here: Installation, refused: Refused) -> None:
+    here.back_up()
+    raw = here.file.read_bytes()
+    end = len(raw.rstrip(b"\0"))
+    for size in (*range(0, end, 1531), end - 1, end):
+        here.file.write_bytes(raw[:size])
+        refused(here.file, "cannot be restored: it ")
+
+
+def test_a_backup_without_a_database_is_refused(
+    forged: Forged, refused: Refused, tmp_path: Path
+) -> None:
+    del forged.files[FILE_NAME]
+    forged.seal()
+    refused(forged.write(tmp_path / "forged.tar"), "lists what no backup has")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": "1"},
+        {"format": None},
+        {"created": "\x1b[2Jyesterday"},
+        {"created": 5},
+        {"files": []},
+        {"files": {"sonneteer.db": 5}},
+        {"sizes": {}},
+        {"sizes": "many"},
+    ],
+)
+def test_an_index_that_cannot_be_read_is_refused(
+    forged: Forged, refused: Refused, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    forged.index |= change
+    refused(forged.write(tmp_path / "forged.tar"), r"its backup\.json cannot be read")
+
+
+@pytest.mark.parametrize("size", [-1, 1.0, True, None, "5"])
+def test_a_size_that_is_none_is_refused(
+    forged: Forged, refused: Refused, tmp_path: Path, size: object
+) -> None:
+    forged.index["sizes"]["models/apples.png"] = size
+    refused(forged.write(tmp_path / "forged.tar"), r"its backup\.json ")
+
+
+@pytest.mark.parametrize("content", [b"[" * 200_000, b"{", b"null", b"\xff", b"1e999"])
+def test_an_index_that_is_no_json_of_ours_is_refused(
+    refused: Refused, tmp_path: Path, content: bytes
+) -> None:
+    with tarfile.open(tmp_path / "forged.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
+        tar.addfile(member_of(INDEX_NAME, content)[0], io.BytesIO(content))
+    refused(tmp_path / "forged.tar", r"its backup\.json cannot be read")
+
+
+def test_a_backup_of_a_newer_format_is_refused(
+    forged: Forged, refused: Refused, tmp_path: Path
+) -> None:
+    forged.index["format"] = 2
+    refused(forged.write(tmp_path / "forged.tar"), "format 2; this Sonneteer knows 1. Update")
+
+
+def change_database(forged: Forged, tmp_path: Path, script: str) -> Path:
+    path = tmp_path / "changed.db"
+    path.write_bytes(forged.files[FILE_NAME])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(script)
+    forged.files[FILE_NAME] = path.read_bytes()
+    forged.seal()
+    return forged.write(tmp_path / "forged.tar")
+
+
+def test_a_newer_database_is_refused(forged: Forged, refused: Refused, tmp_path: Path) -> None:
+    file = change_database(forged, tmp_path, "PRAGMA user_version = 999")
+    refused(file, "its database has version 999; this Sonneteer knows")
+
+
+@pytest.mark.parametrize("script", ["PRAGMA user_version = 0", "DROP TABLE choices"])
+def test_a_database_of_something_else_is_refused(
+    forged: Forged, refused: Refused, tmp_path: Path, script: str
+) -> None:
+    refused(change_database(forged, tmp_path, script), "its database is none of Sonneteer's")
+
+
+def test_a_database_whose_index_says_something_else_is_refused(
+    forged: Forged, refused: Refused, tmp_path: Path
+) -> None:
+    change_database(
+        forged,
+        tmp_path,
+        "INSERT INTO jobs (guild, name, title, source, characters, state, created) "
+        "VALUES ('10', 'dunes', '', '', 1, 'done', 'a time of its own')",
+    )
+    raw = forged.files[FILE_NAME]
+    assert raw.count(b"a time of its own") == 2  # in the table and in its index
+    forged.files[FILE_NAME] = raw.replace(b"a time of its own", b"a time of theirs!", 1)
+    forged.seal()
+    refused(forged.write(tmp_path / "forged.tar"), "its database is damaged: ")
+
+
+def test_a_damaged_database_is_refused_though_its_hash_is_right(
+    forged: Forged, refused: Refused, tmp_path: Path
+) -> None:
+    raw = bytearray(forged.files[FILE_NAME])
+    raw[4096:8192] = b"\xff" * 4096  # its second page
+    forged.files[FILE_NAME] = bytes(raw)
+    forged.seal()
+    refused(forged.write(tmp_path / "forged.tar"), "its database is damaged")
+
+
+def test_a_zip_is_refused(refused: Refused, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "backup.zip", "w") as file:
+        file.writestr(INDEX_NAME, "{}" * 1000)
+    refused(tmp_path / "backup.zip", "no backup of Sonneteer's")
+
+
+def test_a_tar_of_something_else_is_refused(refused: Refused, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "poems.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
+        tar.addfile(member_of("poem.txt", b"a poem")[0], io.BytesIO(b"a poem"))
+    refused(tmp_path / "poems.tar", "no backup of Sonneteer's")
+
+
+def test_a_file_that_there_is_not_is_refused(refused: Refused, tmp_path: Path) -> None:
+    refused(tmp_path / "nowhere.tar", "there is no such file")
+    refused(tmp_path, "there is no such file")

@@ -1,0 +1,174 @@
+"""A guild's settings: what each may be, and what becomes of those that were kept."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.core.customs import RULES, Customs, read_customs
+from bot.core.errors import BadSetting
+from bot.core.records import Defaults
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+JSON = st.recursive(
+    SCALARS,
+    lambda values: st.lists(values, max_size=4) | st.dictionaries(st.text(), values, max_size=3),
+    max_leaves=8,
+)
+# Near to what is allowed, so that much of it is.
+NUMBERS = st.integers(-1, 600) | st.floats(-1, 4000) | st.sampled_from(["7", "0.5", "1e400", "x"])
+NEAR = st.sampled_from([
+    *("sonnet", "free", "Haiku", "on", "NO", "1234", "12345678901234567890", "sea", " Rose "),
+    *("ｓｅａ", "café", "STRASSE", "İ", "two words", "", "0"),
+])  # fmt: skip
+KEPT = st.dictionaries(
+    st.sampled_from([*RULES, "something else"]), JSON | NUMBERS | NEAR | st.lists(NEAR), max_size=9
+)
+
+
+# What each may be
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("channels", ["1", "12345678901234567890"], ("1", "12345678901234567890")),
+        ("channels", "123", ("123",)),
+        ("roles", [7], ("7",)),
+        ("managers", ("1",) * 50, ("1",) * 50),
+        ("managers", [], ()),
+        ("cooldown_seconds", 0, 0.0),
+        ("cooldown_seconds", "3600", 3600.0),
+        ("form", "free", "free"),
+        ("form", "haiku", "haiku"),
+        ("lines", 1, 1),
+        ("lines", "500", 500),
+        ("temperature", 0.05, 0.05),
+        ("temperature", "2", 2.0),
+        ("avoid", ["Sea", " rose ", "SEA"], ("sea", "rose")),
+        ("avoid", "Café", ("café",)),
+        ("switch", False, False),
+        ("switch", "On", True),
+        ("switch", "no", False),
+    ],
+)
+def test_what_a_setting_may_be_is_taken(name: str, value: object, kept: object) -> None:
+    assert getattr(Customs().change(name, value), name) == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("channels", ["general"], "channels is 'general'; it must be a channel or role"),
+        ("channels", ["1" * 21], "it must be a channel or role"),
+        ("roles", ["1", "١٢"], "it must be a channel or role"),
+        ("managers", ["1"] * 51, "managers is '51 of them'; it must be at most 50"),
+        ("cooldown_seconds", -1, "cooldown seconds is -1; it must be between 0 and 3,600"),
+        ("cooldown_seconds", 3601, "between 0 and 3,600"),
+        ("cooldown_seconds", "nan", "between 0 and 3,600"),
+        ("form", "limerick", "form is 'limerick'; it must be one of sonnet, quatrain"),
+        ("form", ["sonnet"], "it must be one of sonnet, quatrain"),
+        ("lines", 0, "lines is 0; it must be between 1 and 500"),
+        ("lines", 501, "between 1 and 500"),
+        ("lines", 2.5, "between 1 and 500"),
+        ("lines", True, "between 1 and 500"),
+        ("temperature", 0.04, "temperature is 0.04; it must be between 0.05 and 2.0"),
+        ("temperature", "2.1", "between 0.05 and 2.0"),
+        ("temperature", "hot", "temperature is 'hot'"),
+        ("avoid", ["two words"], "single words of 1 to 30 letters"),
+        ("avoid", ["x" * 31], "single words of 1 to 30 letters"),
+        ("avoid", [""], "single words of 1 to 30 letters"),
+        ("avoid", [f"a{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(201)], "at most 200"),
+        ("switch", "perhaps", "switch is 'perhaps'; it must be on or off"),
+        ("switch", 1, "it must be on or off"),
+    ],
+)
+def test_what_a_setting_may_not_be_is_refused(name: str, value: object, sentence: str) -> None:
+    with pytest.raises(BadSetting, match=sentence):
+        Customs().change(name, value)
+
+
+@pytest.mark.parametrize("name", ["colour", "adapt", "__class__", ""])
+def test_a_setting_that_there_is_not_is_refused_with_those_there_are(name: str) -> None:
+    with pytest.raises(BadSetting, match=r"it must be one of channels, roles, .*, switch"):
+        Customs().change(name, "x")
+
+
+def test_words_to_avoid_are_kept_as_seeds_are_compared() -> None:
+    """A full-width word was kept as it was typed, which is never how it stands in a seed."""
+    assert Customs().change("avoid", ["ｓｅａ", "ﬁre", "Cafe\u0301"]).avoid == (
+        "sea",
+        "fire",
+        "café",
+    )
+
+
+# Changes
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_none_puts_a_setting_back(name: str) -> None:
+    settled = Customs(
+        channels=("1",),
+        roles=("2",),
+        managers=("3",),
+        cooldown_seconds=0.0,
+        form="haiku",
+        lines=3,
+        temperature=1.0,
+        avoid=("sea",),
+        switch=False,
+    )
+    back = settled.change(name, None)
+    assert getattr(back, name) == getattr(Customs(), name)
+    assert [other for other in RULES if getattr(back, other) != getattr(settled, other)] == [name]
+
+
+def test_only_what_was_settled_is_kept() -> None:
+    assert Customs().as_dict() == {}
+    settled = Customs().change("lines", 8).change("switch", "off").change("form", "haiku")
+    assert settled.change("form", None).as_dict() == {"lines": 8, "switch": False}
+
+
+def test_a_cooldown_of_zero_is_something_settled() -> None:
+    assert Customs().change("cooldown_seconds", 0).as_dict() == {"cooldown_seconds": 0.0}
+
+
+# What a poem gets
+
+
+def test_a_guild_that_settled_nothing_changes_no_default() -> None:
+    assert Customs().adapt(Defaults()) == Defaults()
+
+
+def test_what_a_guild_settled_goes_before_the_defaults() -> None:
+    adapted = Customs(form="haiku", lines=3, temperature=1.5).adapt(Defaults(top_k=40))
+    assert adapted == Defaults(
+        form="haiku", lines=3, temperature=1.5, verse_temperature=1.5, top_k=40
+    )
+
+
+# What was kept
+
+
+def test_of_what_was_kept_the_unknown_and_the_unsound_are_left_out() -> None:
+    kept: dict[str, object] = {
+        "colour": "blue",
+        "lines": 9_000,
+        "form": {"of": "verse"},
+        "avoid": ["sea"],
+        "temperature": "0.5",
+    }
+    assert read_customs(kept) == Customs(avoid=("sea",), temperature=0.5)
+
+
+@given(kept=KEPT)
+def test_whatever_was_kept_can_be_read_and_kept_again(kept: dict[str, Any]) -> None:
+    customs = read_customs(kept)
+    again = json.loads(json.dumps(customs.as_dict()))
+    assert read_customs(again) == customs
+    assert again.keys() <= kept.keys()

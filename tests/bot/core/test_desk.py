@@ -1,0 +1,426 @@
+"""Books that come: from where, within which limits, and who may bring them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bot.composition import Parts
+from bot.core.desk import Attached, Desk
+from bot.core.errors import (
+    BadSetting,
+    BookRefused,
+    BotError,
+    NotAllowed,
+    NothingThere,
+    SourceFailed,
+    SourceRefused,
+    TooMuch,
+    UnknownModel,
+)
+from bot.core.jobs import JobState, Proposal
+from bot.core.records import Asker
+from bot.core.training.foreman import BOOK_NAME
+from tests.bot.core.hostile_files import HOSTILE, NAMES
+from tests.offices import (
+    ADMIN,
+    GUILD,
+    HOST,
+    MEMBER,
+    OTHER_GUILD,
+    STRANGER,
+    FakeTrainer,
+    make_config,
+    open_office,
+)
+from tests.texts import VERSES, quatrains
+
+LONG = quatrains(200)
+
+
+def attached(content: bytes | str, name: str = "walks.txt") -> Attached:
+    raw = content.encode() if isinstance(content, str) else content
+
+    async def read() -> bytes:
+        return raw
+
+    return Attached(name, len(raw), read)
+
+
+@pytest.fixture
+async def mirror() -> AsyncIterator[str]:
+    async def answer(request: web.Request) -> web.Response:
+        if "404" in request.path:
+            raise web.HTTPNotFound
+        return web.Response(text=LONG)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    yield f"http://{host}:{port}"
+    await runner.cleanup()
+
+
+@pytest.fixture
+def trainer() -> FakeTrainer:
+    return FakeTrainer()
+
+
+@pytest.fixture
+async def parts(tmp_path: Path, trainer: FakeTrainer, mirror: str) -> AsyncIterator[Parts]:
+    limits = {"max_per_day": 4, "max_models": 3, "max_waiting": 2}
+    config = make_config(tmp_path, gutenberg=f"{mirror}/{{number}}.txt", **limits)
+    async with open_office(config, trainer) as opened:
+        yield opened
+
+
+@pytest.fixture
+def desk(parts: Parts) -> Desk:
+    return parts.office.desk
+
+
+def files(home: Path) -> list[str]:
+    """Return what a book has left on the disk."""
+    folders = (home / "data" / name for name in ("incoming", "jobs", "guilds"))
+    return [str(path) for folder in folders for path in folder.rglob("*")]
+
+
+async def trained(desk: Desk, proposal: Proposal, asker: Asker = ADMIN) -> JobState:
+    await desk.accept(asker, proposal.job.id)
+    return [view async for view in desk.watch(proposal.job.id)][-1].job.state
+
+
+async def test_what_was_found_is_told_before_anything_is_trained(
+    desk: Desk, trainer: FakeTrainer
+) -> None:
+    found = await desk.propose(ADMIN, attached(LONG, "My walks.txt"))
+    assert (found.book.title, found.job.name) == ("My walks", "My-walks")
+    assert found.book.characters == len(LONG)
+    assert found.book.alphabet == len(set(LONG))
+    assert found.book.words == len(LONG.split())
+    assert found.book.first_lines[0] == LONG.split("\n", 1)[0]
+    assert found.estimated_seconds > 0
+    assert not found.is_short
+    assert trainer.orders == []
+
+
+async def test_a_short_book_is_told_apart(desk: Desk) -> None:
+    assert (await desk.propose(ADMIN, attached(VERSES))).is_short
+
+
+async def test_a_book_comes_by_its_gutenberg_number_or_an_address(desk: Desk, mirror: str) -> None:
+    by_number = await desk.propose(ADMIN, "1041")
+    assert (by_number.job.source, by_number.job.title) == (
+        "Project Gutenberg 1041",
+        "Project Gutenberg 1041",
+    )
+    by_address = await desk.propose(ADMIN, f"{mirror}/old/Sea%20songs.txt")
+    assert (by_address.job.source, by_address.job.title) == ("an address", "Sea songs")
+    with pytest.raises(SourceFailed, match="no plain text"):
+        await desk.propose(ADMIN, "404")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://127.0.0.1/", "http://169.254.169.254/latest/meta-data", "file:///etc/passwd", "x"],
+)
+async def test_an_address_inside_is_refused(desk: Desk, address: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceRefused):
+        await desk.propose(ADMIN, address)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE.keys())
+async def test_a_hostile_file_is_refused_with_a_sentence_and_leaves_nothing(
+    desk: Desk, content: bytes, tmp_path: Path
+) -> None:
+    with pytest.raises(BookRefused) as refusal:
+        await desk.propose(ADMIN, attached(content))
+    assert str(refusal.value).endswith(".")
+    assert len(str(refusal.value)) < 300
+    assert files(tmp_path) == []
+
+
+def test_there_are_at_least_forty_hostile_files() -> None:
+    assert len(set(HOSTILE.values())) >= 40
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_hostile_name_stays_a_name(desk: Desk, name: str, tmp_path: Path) -> None:
+    found = await desk.propose(ADMIN, attached(LONG, name))
+    assert found.job.name.replace("-", "").replace("_", "").isalnum()
+    assert "\n" not in found.book.title
+    assert len(found.book.title) <= 200
+    assert await trained(desk, found) is JobState.DONE
+    guild = tmp_path / "data" / "guilds" / GUILD
+    assert {path.stem for path in guild.iterdir()} == {found.job.name}
+
+
+async def test_no_name_of_a_model_is_in_the_way_of_its_book(desk: Desk) -> None:
+    """train.py takes no name for which a file lies there: a book called "book" could not be."""
+    found = await desk.propose(ADMIN, attached(LONG, "book.txt"))
+    home = desk._foreman.home(found.job.id)
+    assert [path.stem for path in home.iterdir()] != [found.job.name]
+    with pytest.raises(BadSetting):
+        await desk.propose(ADMIN, attached(LONG), name=BOOK_NAME.removesuffix(".txt"))
+
+
+async def test_a_file_that_is_longer_than_it_said_is_refused(desk: Desk) -> None:
+    lying = replace(attached(b"a b c d e f g h " * 400_000), size_bytes=10)
+    with pytest.raises(BookRefused, match="at most 5,000,000"):
+        await desk.propose(ADMIN, lying)
+
+
+async def test_a_file_that_says_it_is_too_long_is_not_even_read(desk: Desk) -> None:
+    async def read() -> bytes:
+        raise AssertionError("it was read")
+
+    with pytest.raises(BookRefused, match="at most 5,000,000"):
+        await desk.propose(ADMIN, Attached("novel.txt", 6_000_000, read))
+
+
+async def test_a_name_is_chosen_once(desk: Desk) -> None:
+    assert await trained(desk, await desk.propose(ADMIN, attached(LONG), name="walks"))
+    with pytest.raises(BadSetting, match="no model here has yet"):
+        await desk.propose(ADMIN, attached(LONG), name="Walks")
+    assert (await desk.propose(ADMIN, attached(LONG))).job.name == "walks-2"
+
+
+async def test_a_name_of_a_shared_model_is_taken(desk: Desk) -> None:
+    with pytest.raises(BadSetting):
+        await desk.propose(ADMIN, attached(LONG), name="sonnets")
+
+
+@pytest.mark.parametrize("name", ["../x", "a b", "-x", "x" * 65, "🌹"])
+async def test_a_name_that_is_none_is_refused_before_the_book_is_fetched(
+    desk: Desk, name: str
+) -> None:
+    async def read() -> bytes:
+        raise AssertionError("it was read")
+
+    with pytest.raises(BadSetting, match="1–64 letters"):
+        await desk.propose(ADMIN, Attached("walks.txt", 10, read), name=name)
+
+
+async def test_only_whoever_brought_a_book_can_say_yes_or_no(desk: Desk, tmp_path: Path) -> None:
+    found = await desk.propose(ADMIN, attached(LONG))
+    for other in (replace(ADMIN, member="discord:7"), STRANGER, HOST):
+        with pytest.raises(NothingThere):
+            await desk.accept(other, found.job.id)
+        with pytest.raises(NothingThere):
+            await desk.decline(other, found.job.id)
+    await desk.decline(ADMIN, found.job.id)
+    assert files(tmp_path) == []
+    with pytest.raises(NothingThere):
+        await desk.accept(ADMIN, found.job.id)
+
+
+async def test_a_yes_counts_once(desk: Desk, trainer: FakeTrainer) -> None:
+    found = await desk.propose(ADMIN, attached(LONG))
+    answers = await asyncio.gather(
+        *(desk.accept(ADMIN, found.job.id) for _ in range(3)), return_exceptions=True
+    )
+    assert sum(isinstance(answer, NothingThere) for answer in answers) == 2
+    async for _ in desk.watch(found.job.id):
+        pass
+    assert len(trainer.orders) == 1
+
+
+async def test_a_guild_trains_so_often_a_day(desk: Desk, parts: Parts) -> None:
+    for number in range(4):
+        found = await desk.propose(ADMIN, attached(LONG), name=f"walks{number}")
+        assert await trained(desk, found) is JobState.DONE
+        await parts.office.bookcase.remove(ADMIN, f"walks{number}")
+    with pytest.raises(TooMuch, match="4 trainings in 24 hours"):
+        await desk.propose(ADMIN, attached(LONG))
+    await desk.propose(STRANGER, attached(LONG))  # another guild's count is its own
+
+
+async def test_a_guild_has_so_many_models(desk: Desk) -> None:
+    for number in range(3):
+        found = await desk.propose(ADMIN, attached(LONG), name=f"walks{number}")
+        assert await trained(desk, found) is JobState.DONE
+    with pytest.raises(TooMuch, match="3 models of its own"):
+        await desk.propose(ADMIN, attached(LONG))
+
+
+async def test_so_many_trainings_wait(desk: Desk, trainer: FakeTrainer) -> None:
+    trainer.gate = asyncio.Event()
+    for guild in ("31", "32", "33"):
+        asker = replace(STRANGER, guild=guild)
+        await desk.accept(asker, (await desk.propose(asker, attached(LONG))).job.id)
+    with pytest.raises(TooMuch, match="waiting already"):
+        await desk.propose(ADMIN, attached(LONG))
+
+
+async def test_the_limits_are_looked_at_again_when_somebody_says_yes(desk: Desk) -> None:
+    """Else many proposals made at once would all be trained."""
+    found = [await desk.propose(ADMIN, attached(LONG), name=f"walks{n}") for n in range(4)]
+    for proposal in found[:3]:
+        assert await trained(desk, proposal) is JobState.DONE
+    with pytest.raises(TooMuch):
+        await desk.accept(ADMIN, found[3].job.id)
+
+
+async def test_one_book_of_a_guild_is_fetched_at_a_time(desk: Desk) -> None:
+    arrived, go = asyncio.Event(), asyncio.Event()
+
+    async def read() -> bytes:
+        arrived.set()
+        await go.wait()
+        return LONG.encode()
+
+    first = asyncio.create_task(desk.propose(ADMIN, Attached("a.txt", 10, read)))
+    await arrived.wait()
+    with pytest.raises(TooMuch, match="being fetched"):
+        await desk.propose(ADMIN, attached(LONG))
+    go.set()
+    assert (await first).job.name == "a"
+
+
+async def test_a_fetch_that_is_cancelled_leaves_nothing(desk: Desk, tmp_path: Path) -> None:
+    arrived = asyncio.Event()
+
+    async def read() -> bytes:
+        arrived.set()
+        await asyncio.Event().wait()
+        return b""
+
+    task = asyncio.create_task(desk.propose(ADMIN, Attached("a.txt", 10, read)))
+    await arrived.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert files(tmp_path) == []
+    await desk.propose(ADMIN, attached(LONG))
+
+
+async def test_a_guild_that_throws_the_bot_out_trains_no_more(
+    desk: Desk, trainer: FakeTrainer
+) -> None:
+    trainer.gate = asyncio.Event()
+    found = await desk.propose(ADMIN, attached(LONG))
+    await desk.accept(ADMIN, found.job.id)
+    await trainer.began.wait()
+    await desk.leave(GUILD)
+    end = [view async for view in desk.watch(found.job.id)][-1]
+    assert end.job.state is JobState.CANCELLED
+    assert await desk.untold() == []
+
+
+async def test_other_guilds_trainings_are_seen_without_what_they_are(
+    desk: Desk, trainer: FakeTrainer
+) -> None:
+    trainer.gate = asyncio.Event()
+    await desk.accept(ADMIN, (await desk.propose(ADMIN, attached(LONG))).job.id)
+    (own,) = desk.jobs(MEMBER)
+    (seen,) = desk.jobs(STRANGER)
+    assert own.job.name == "walks"
+    assert (seen.job.name, seen.job.title, seen.job.guild, seen.job.asker) == ("", "", "", "")
+    assert desk.jobs(replace(HOST, guild=OTHER_GUILD))[0].job.name == "walks"
+
+
+# Who may do what
+
+
+async def test_each_deed_is_for_those_who_may(parts: Parts, trainer: FakeTrainer) -> None:
+    """As a member, as an admin of another server, and from a direct message."""
+    desk, bookcase = parts.office.desk, parts.office.bookcase
+    household = parts.office.household
+    assert await trained(desk, await desk.propose(ADMIN, attached(LONG))) is JobState.DONE
+    trainer.gate = asyncio.Event()
+    found = await desk.propose(ADMIN, attached(LONG), name="second")
+    waiting = await desk.propose(ADMIN, attached(LONG), name="third")
+    await desk.accept(ADMIN, found.job.id)
+    direct = replace(ADMIN, guild="", manages=False)
+    web_visitor = Asker("web:127.0.0.1", GUILD, manages=True)
+    for asker in (MEMBER, direct, web_visitor):
+        for deed in (
+            desk.propose(asker, attached(LONG)),
+            desk.accept(asker, waiting.job.id),
+            desk.decline(asker, waiting.job.id),
+            desk.cancel(asker),
+            bookcase.use(asker, "walks"),
+            bookcase.undo(asker),
+            bookcase.remove(asker, "walks"),
+            bookcase.removable(asker, "walks"),
+            bookcase.share(asker, "walks"),
+            household.change(asker, "switch", False),
+        ):
+            with pytest.raises(NotAllowed):
+                await deed
+        with pytest.raises(NotAllowed):
+            household.customs(asker)
+    for deed in (
+        desk.accept(STRANGER, waiting.job.id),
+        desk.cancel(STRANGER),
+        desk.cancel(STRANGER, found.job.id),
+    ):
+        with pytest.raises(NothingThere):
+            await deed
+    for look in (bookcase.info, bookcase.use, bookcase.remove, bookcase.share):
+        with pytest.raises(UnknownModel) as refusal:
+            await look(STRANGER, "walks")
+        assert refusal.value.known == ("sonnets",)
+    assert [model.name for model in (await bookcase.shelf(STRANGER)).models] == ["sonnets"]
+    shelf = await bookcase.shelf(MEMBER)  # members see what their server has
+    assert {model.name for model in shelf.models} == {"sonnets", "walks"}
+
+
+async def test_a_private_model_is_not_found_by_its_hash_from_elsewhere(parts: Parts) -> None:
+    desk = parts.office.desk
+    assert await trained(desk, await desk.propose(ADMIN, attached(LONG))) is JobState.DONE
+    model, _ = await parts.office.bookcase.info(ADMIN, "walks")
+    for asker in (STRANGER, Asker("web:127.0.0.1", "web")):
+        with pytest.raises(UnknownModel):
+            await parts.office.bookcase.info(asker, model.sha256)
+
+
+async def test_a_role_can_be_granted_what_manage_server_may(parts: Parts) -> None:
+    editor = replace(MEMBER, roles=frozenset({"555"}))
+    with pytest.raises(NotAllowed):
+        await parts.office.desk.propose(editor, attached(LONG))
+    await parts.office.household.change(ADMIN, "managers", ["555"])
+    await parts.office.desk.propose(editor, attached(LONG))
+    elsewhere = replace(editor, guild=OTHER_GUILD)
+    with pytest.raises(NotAllowed):
+        await parts.office.desk.propose(elsewhere, attached(LONG), name="other")
+
+
+async def test_only_owners_add_and_remove_what_all_servers_share(
+    parts: Parts, tmp_path: Path
+) -> None:
+    desk, bookcase = parts.office.desk, parts.office.bookcase
+    with pytest.raises(NotAllowed, match="owners"):
+        await desk.propose(ADMIN, attached(LONG), shared=True)
+    found = await desk.propose(HOST, attached(LONG), shared=True)
+    assert await trained(desk, found, HOST) is JobState.DONE
+    assert (tmp_path / "models" / "walks.safetensors").exists()
+    assert {model.name for model in (await bookcase.shelf(STRANGER)).models} == {
+        "sonnets",
+        "walks",
+    }
+    with pytest.raises(NotAllowed):
+        await bookcase.remove(ADMIN, "walks")
+    await bookcase.remove(HOST, "walks")
+    assert not (tmp_path / "models" / "walks.safetensors").exists()
+
+
+async def test_every_refusal_is_a_sentence(parts: Parts) -> None:
+    for deed in (
+        parts.office.desk.propose(MEMBER, attached(LONG)),
+        parts.office.bookcase.use(ADMIN, "nowhere"),
+        parts.office.household.change(ADMIN, "colour", "red"),
+    ):
+        with pytest.raises(BotError) as refusal:
+            await deed
+        assert str(refusal.value)[0].isupper() or str(refusal.value).startswith("setting")
+        assert str(refusal.value).endswith(".")

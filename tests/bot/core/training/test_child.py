@@ -1,0 +1,116 @@
+"""The training process: what it is told, what it hears, how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.core.training.child import ROOT, ChildTrainer, Order, child_environment
+from bot.core.training.telling import Event
+from tests.patience import HANG_SECONDS
+from tests.texts import quatrains
+
+SECRETS = {
+    "DISCORD_TOKEN": "a-token",
+    "AWS_SECRET_ACCESS_KEY": "a-key",
+    "DATABASE_URL": "postgres://user:password@host",
+    "PYTHONPATH": "/somewhere",
+    "LD_PRELOAD": "/somewhere/evil.so",
+}
+
+
+def test_of_the_environment_only_what_is_named_is_passed_on() -> None:
+    passed = child_environment({**SECRETS, "PATH": "/bin", "LC_ALL": "C.UTF-8"}, threads=3)
+    assert passed == {
+        "PATH": "/bin",
+        "LC_ALL": "C.UTF-8",
+        "OMP_NUM_THREADS": "3",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@pytest.fixture
+def order(tmp_path: Path) -> Order:
+    book = tmp_path / "book.txt"
+    book.write_text(quatrains(40))
+    return Order(book, "--Walks in the Rain", "walks", tmp_path, seconds=1.0, resume=False)
+
+
+async def test_a_training_tells_its_events_and_leaves_its_files(order: Order) -> None:
+    """With a title that looks like an option, and secrets around."""
+    events: list[Event] = []
+    ended = await ChildTrainer(threads=1).train(order, events.append)
+    assert (ended.status, ended.complaint) == (0, "")
+    names = [event.get("event") for event in events]
+    for name in ("training", "progress", "epoch", "sample", "poem", "done"):
+        assert name in names
+    trained = next(event for event in events if event["event"] == "training")
+    assert (trained["title"], trained["threads"]) == ("--Walks in the Rain", 1)
+    assert all((order.out / f"walks.{kind}").exists() for kind in ("safetensors", "png", "txt"))
+
+
+async def test_a_book_that_cannot_be_read_ends_with_its_sentence(order: Order) -> None:
+    order.book.write_bytes(b"%PDF-1.7 and so on")
+    ended = await ChildTrainer(threads=1).train(order, lambda _: None)
+    assert ended.status == 2
+    assert "it is a PDF" in ended.complaint
+
+
+async def test_a_cancelled_training_saves_before_it_stops(order: Order) -> None:
+    learning = asyncio.Event()
+
+    def tell(event: Event) -> None:
+        if event.get("event") == "progress":
+            learning.set()
+
+    longer = Order(order.book, "Walks", "walks", order.out, seconds=600.0, resume=False)
+    task = asyncio.create_task(ChildTrainer(threads=1).train(longer, tell))
+    async with asyncio.timeout(HANG_SECONDS):
+        await learning.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert (order.out / "walks" / "resume.safetensors").exists()
+    again = Order(order.book, "Walks", "walks", order.out, seconds=1.0, resume=True)
+    assert (await ChildTrainer(threads=1).train(again, lambda _: None)).status == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_a_training_ends_when_the_bot_that_began_it_is_killed(order: Order) -> None:
+    """A parent that dies without a word; its child notices, saves and goes."""
+    parent = (
+        "import asyncio, os, sys\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "from pathlib import Path\n"
+        "from bot.core.training.child import ChildTrainer, Order\n"
+        "async def main():\n"
+        "    order = Order(*[Path(a) if '/' in a else a for a in sys.argv[1:5]], 600.0, False)\n"
+        "    def tell(event):\n"
+        "        if event.get('event') == 'progress':\n"
+        "            os.kill(os.getpid(), 9)\n"
+        "    await ChildTrainer(threads=1).train(order, tell)\n"
+        "asyncio.run(main())\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", parent, order.book, "Walks", "walks", order.out],
+        check=False,
+        timeout=HANG_SECONDS,
+    )
+    assert ended.returncode == -9
+    # The next training of that name waits for its lock, so it ends only if the first one did.
+    command = [sys.executable, str(ROOT / "train.py"), str(order.book), "--name", "walks"]
+    again = subprocess.run(
+        [*command, "--out", str(order.out), "--resume", "--seconds", "1", "--json"],
+        check=False,
+        capture_output=True,
+        timeout=HANG_SECONDS,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout.splitlines()[-1])["event"] == "done"

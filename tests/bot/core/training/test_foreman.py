@@ -1,0 +1,271 @@
+"""The queue of trainings, and what it survives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.core.bookcase import Bookcase
+from bot.core.errors import DataNotKept
+from bot.core.guilds import Guilds
+from bot.core.jobs import Job, JobState, JobView
+from bot.core.library import Library
+from bot.core.metrics import Metrics
+from bot.core.store.book_rows import BookRows
+from bot.core.store.database import Database
+from bot.core.store.guild_rows import GuildRows
+from bot.core.training.child import Ended
+from bot.core.training.foreman import ATTEMPTS, BOOK_NAME, Foreman
+from tests.offices import GUILD, FakeTrainer
+from tests.patience import HANG_SECONDS
+
+KILLED = Ended(-9, "")
+JOB = Job(0, GUILD, "walks", "Walks", "an attachment", 5_000, JobState.PROPOSED, "discord:1")
+
+
+class FlakyRows(BookRows):
+    """Rows whose disk is full for the next `failures` changes of a job."""
+
+    failures = 0
+
+    async def update_job(self, job_id: int, **changes: object) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise DataNotKept("database or disk is full")
+        await super().update_job(job_id, **changes)
+
+
+class Workshop:
+    """A foreman on a real data folder; `open` it again for a second start of the bot."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.trainer = FakeTrainer()
+
+    async def open(self) -> None:
+        self.database = await Database.open(self.home / "data")
+        self.rows = FlakyRows(self.database)
+        self.library = Library(
+            [self.home / "models"],
+            shipped=self.home / "shipped",
+            default="",
+            private=self.home / "data" / "guilds",
+        )
+        self.guilds = await Guilds.read(GuildRows(self.database))
+        self.foreman = Foreman(
+            self.rows,
+            self.trainer,
+            self.home / "data" / "jobs",
+            Metrics(),
+            install=Bookcase(self.library, self.guilds, self.rows).install,
+            now=lambda: "2026-11-26T12:00:00+00:00",
+            max_seconds=600.0,
+            retry_seconds=0.0,
+        )
+        await self.foreman.start()
+
+    async def close(self) -> None:
+        await self.foreman.close()
+        await self.database.close()
+
+    async def propose(self, **changes: str) -> Job:
+        job = replace(JOB, **changes)  # type: ignore[arg-type]
+        job = replace(job, id=await self.rows.add_job(job))
+        home = self.foreman.home(job.id)
+        home.mkdir(parents=True)
+        (home / BOOK_NAME).write_text("a book")
+        return job
+
+    async def submit(self, **changes: str) -> Job:
+        return (await self.foreman.submit(await self.propose(**changes))).job
+
+    async def end_of(self, job: Job) -> JobView:
+        async with asyncio.timeout(HANG_SECONDS):
+            views = [view async for view in self.foreman.watch(job.id)]
+        return views[-1]
+
+    async def kept(self, job: Job) -> Job:
+        kept = await self.rows.job(job.id)
+        assert kept is not None
+        return kept
+
+
+@pytest.fixture
+async def workshop(tmp_path: Path) -> AsyncIterator[Workshop]:
+    workshop = Workshop(tmp_path)
+    await workshop.open()
+    yield workshop
+    await workshop.close()
+
+
+async def test_a_training_ends_with_its_model_in_the_guilds_folder_and_in_use(
+    workshop: Workshop,
+) -> None:
+    job = await workshop.submit()
+    view = await workshop.end_of(job)
+    assert view.job.state is JobState.DONE
+    assert view.progress.sample == "a line of verse"
+    model = workshop.library.find("walks", GUILD)
+    assert workshop.guilds.choice(GUILD).sha256 == model.sha256
+    assert model.chart is not None
+    kept = await workshop.kept(job)
+    assert (kept.state, kept.loss, kept.seconds) == (JobState.DONE, 1.25, 20.0)
+
+
+async def test_of_a_training_that_has_ended_nothing_else_is_left(workshop: Workshop) -> None:
+    job = await workshop.submit()
+    await workshop.end_of(job)
+    assert not workshop.foreman.home(job.id).exists()
+
+
+async def test_progress_is_told_while_it_trains(workshop: Workshop) -> None:
+    workshop.trainer.gate = asyncio.Event()
+    job = await workshop.submit()
+    async for view in workshop.foreman.watch(job.id):
+        if view.progress.sample:
+            assert view.job.state is JobState.RUNNING
+            assert (view.progress.epoch, view.progress.epochs) == (1, 2)
+            assert view.progress.held_out_loss == 2.5
+            break
+    workshop.trainer.gate.set()
+    await workshop.end_of(job)
+
+
+async def test_one_trains_at_a_time_and_the_others_see_their_places(workshop: Workshop) -> None:
+    workshop.trainer.gate = asyncio.Event()
+    jobs = [await workshop.submit(name=name) for name in ("one", "two", "three")]
+    await workshop.trainer.began.wait()
+    assert [(view.job.name, view.place) for view in workshop.foreman.views()] == [
+        ("one", 0),
+        ("two", 1),
+        ("three", 2),
+    ]
+    assert len(workshop.trainer.orders) == 1
+    workshop.trainer.gate.set()
+    ends = [(await workshop.end_of(job)).job.state for job in jobs]
+    assert ends == [JobState.DONE] * 3
+    assert [order.name for order in workshop.trainer.orders] == ["one", "two", "three"]
+
+
+async def test_a_killed_training_goes_on_from_its_checkpoint(workshop: Workshop) -> None:
+    workshop.trainer.endings = [KILLED]
+    assert (await workshop.end_of(await workshop.submit())).job.state is JobState.DONE
+    assert [order.resume for order in workshop.trainer.orders] == [False, True]
+
+
+async def test_a_training_that_is_killed_again_and_again_is_given_up(workshop: Workshop) -> None:
+    workshop.trainer.endings = [KILLED] * 10
+    view = await workshop.end_of(await workshop.submit())
+    assert view.job.state is JobState.FAILED
+    assert "memory ran out" in view.job.sentence
+    assert len(workshop.trainer.orders) == ATTEMPTS + 1  # the second one got further
+
+
+async def test_a_refused_book_fails_with_train_pys_sentence_and_no_path(
+    workshop: Workshop,
+) -> None:
+    job = await workshop.propose()
+    where = workshop.foreman.home(job.id) / "walks.safetensors"
+    complaint = f"train.py: The model file {where} could not be written: No space left."
+    workshop.trainer.endings = [Ended(2, complaint)]
+    await workshop.foreman.submit(job)
+    view = await workshop.end_of(job)
+    assert view.job.state is JobState.FAILED
+    told = "The model file walks.safetensors could not be written: No space left."
+    assert view.job.sentence == told
+
+
+async def test_a_cancelled_training_is_stopped_and_the_next_one_begins(
+    workshop: Workshop,
+) -> None:
+    workshop.trainer.gate = asyncio.Event()
+    first, second = await workshop.submit(name="one"), await workshop.submit(name="two")
+    await workshop.trainer.began.wait()
+    assert await workshop.foreman.cancel(first.id, "It was cancelled.")
+    assert (await workshop.end_of(first)).job.state is JobState.CANCELLED
+    assert workshop.trainer.stopped == 1
+    workshop.trainer.gate.set()
+    assert (await workshop.end_of(second)).job.state is JobState.DONE
+
+
+async def test_a_waiting_training_is_cancelled_without_having_begun(workshop: Workshop) -> None:
+    workshop.trainer.gate = asyncio.Event()
+    await workshop.submit(name="one")
+    second = await workshop.submit(name="two")
+    await workshop.trainer.began.wait()
+    assert await workshop.foreman.cancel(second.id, "It was cancelled.")
+    assert (await workshop.end_of(second)).job.state is JobState.CANCELLED
+    assert [view.job.name for view in workshop.foreman.views()] == ["one"]
+    assert not await workshop.foreman.cancel(second.id, "again")
+
+
+async def test_a_bot_that_starts_again_takes_up_its_trainings_the_running_one_first(
+    workshop: Workshop,
+) -> None:
+    workshop.trainer.gate = asyncio.Event()
+    jobs = [await workshop.submit(name=name) for name in ("one", "two")]
+    await workshop.trainer.began.wait()
+    await workshop.close()
+    assert workshop.trainer.stopped == 1
+    workshop.trainer.gate.set()
+    await workshop.open()
+    assert [(await workshop.end_of(job)).job.state for job in jobs] == [JobState.DONE] * 2
+    assert [(o.name, o.resume) for o in workshop.trainer.orders] == [
+        ("one", False),
+        ("one", True),
+        ("two", False),
+    ]
+
+
+async def test_a_kill_between_the_model_and_the_database_is_made_good(workshop: Workshop) -> None:
+    """Installed already, and still running as far as the database knows."""
+    job = await workshop.submit()
+    await workshop.end_of(job)
+    await workshop.rows.update_job(job.id, state=JobState.RUNNING)
+    home = workshop.foreman.home(job.id)
+    home.mkdir(parents=True)
+    (home / BOOK_NAME).write_text("a book")
+    await workshop.close()
+    await workshop.open()
+    assert (await workshop.end_of(job)).job.state is JobState.DONE
+    assert len(await workshop.rows.shelved(GUILD)) == 1
+
+
+async def test_folders_that_belong_to_no_training_are_swept_at_the_start(
+    workshop: Workshop,
+) -> None:
+    proposed = await workshop.propose()
+    stray = workshop.foreman.home(4711)
+    stray.mkdir()
+    await workshop.close()
+    await workshop.open()
+    assert not stray.exists()
+    assert workshop.foreman.home(proposed.id).exists()
+
+
+async def test_while_the_disk_is_full_the_end_of_a_training_waits(workshop: Workshop) -> None:
+    workshop.trainer.gate = asyncio.Event()
+    job = await workshop.submit()
+    await workshop.trainer.began.wait()
+    workshop.rows.failures = 5
+    workshop.trainer.gate.set()
+    assert (await workshop.end_of(job)).job.state is JobState.DONE
+    assert (await workshop.kept(job)).state is JobState.DONE
+
+
+async def test_a_trainer_that_breaks_does_not_stop_the_queue(workshop: Workshop) -> None:
+    class Broken(FakeTrainer):
+        async def train(self, *_: object) -> Ended:
+            raise RuntimeError("a bug")
+
+    working = workshop.trainer
+    workshop.foreman._trainer = Broken()
+    view = await workshop.end_of(await workshop.submit(name="one"))
+    assert view.job.state is JobState.FAILED
+    assert "the log knows it" in view.job.sentence
+    workshop.foreman._trainer = working
+    assert (await workshop.end_of(await workshop.submit(name="two"))).job.state is JobState.DONE

@@ -1,0 +1,108 @@
+"""/settings in a simulated Discord, and what they change about poems."""
+
+from __future__ import annotations
+
+import pytest
+from simcord.actors import MemberActor
+
+from bot.discord_app.client import SonneteerBot
+from tests.bot.discord_app.cogs.conftest import last
+from tests.bot.discord_app.conftest import Stage
+
+# Refusals are meant: the simulation would have every error of a command acknowledged.
+pytestmark = pytest.mark.simcord(check_errors=False)
+
+
+@pytest.fixture
+def simcord_bot(office_bot: SonneteerBot) -> SonneteerBot:
+    return office_bot
+
+
+async def test_what_is_settled_is_shown(stage: Stage, admin: MemberActor) -> None:
+    result = await admin.slash(stage.channel, "settings show")
+    assert result.ephemeral
+    assert result.response is not None
+    for words in ("everywhere", "everybody", "sonnet (the default)", "words to avoid: none"):
+        assert words in result.response.content
+
+
+async def test_poems_are_kept_to_a_channel(stage: Stage, admin: MemberActor) -> None:
+    other = stage.guild.create_text_channel("quiet")
+    await admin.slash(stage.channel, "settings channels", change="add", channel=other)
+    await stage.ann.send(stage.channel, "!sonnet --form free rain")
+    assert last(stage).content == f"Poems are written in other channels here: <#{other.id}>."
+    await stage.ann.send(other, "!sonnet --form free rain")
+    assert "random seed" in str(other.last_message and other.last_message.content)
+
+
+async def test_poems_are_for_a_role(stage: Stage, admin: MemberActor) -> None:
+    poets = stage.guild.create_role("poets")
+    poet = stage.guild.add_member(stage.env.create_user("paul"), roles=[poets])
+    await admin.slash(stage.channel, "settings roles", change="add", role=poets)
+    await stage.ann.send(stage.channel, "!sonnet --form free rain")
+    assert "only members with certain roles" in last(stage).content
+    await poet.send(stage.channel, "!sonnet --form free rain")
+    assert "random seed" in last(stage).content
+
+
+async def test_a_role_is_granted_what_admins_may(stage: Stage, admin: MemberActor) -> None:
+    editors = stage.guild.create_role("scribes")
+    editor = stage.guild.add_member(stage.env.create_user("eve"), roles=[editors])
+    await editor.send(stage.channel, "!settings cooldown 1")
+    assert last(stage).content.startswith("Only members who may manage")
+    await admin.slash(stage.channel, "settings managers", change="add", role=editors)
+    await editor.send(stage.channel, "!settings cooldown 1")
+    assert "cooldown: 1 s" in last(stage).content
+
+
+async def test_words_to_avoid_are_refused_in_seeds_and_taken_back(
+    stage: Stage, admin: MemberActor
+) -> None:
+    await admin.send(stage.channel, "!settings avoid add Moon, june")
+    assert "words to avoid: moon, june" in last(stage).content
+    await stage.ann.send(stage.channel, "!sonnet --form free the moon")
+    assert "has the word 'moon'" in last(stage).content
+    await admin.send(stage.channel, "!settings avoid remove moon")
+    await stage.ann.send(stage.channel, "!sonnet --form free the moon")
+    assert "random seed" in last(stage).content
+    await admin.send(stage.channel, "!settings avoid clear")
+    assert "words to avoid: none" in last(stage).content
+
+
+async def test_a_cooldown_holds_on_this_server(stage: Stage, admin: MemberActor) -> None:
+    await admin.send(stage.channel, "!settings cooldown 30")
+    await stage.ann.send(stage.channel, "!sonnet --form free rain")
+    await stage.ann.send(stage.channel, "!sonnet --form free rain")
+    assert last(stage).content.startswith("One poem at a time: please wait 30 s")
+
+
+async def test_length_and_form_hold_where_nobody_says(stage: Stage, admin: MemberActor) -> None:
+    await admin.send(stage.channel, "!settings form free")
+    await admin.send(stage.channel, "!settings length 2")
+    assert "length of free text: 2 lines" in last(stage).content
+    await stage.ann.send(stage.channel, "!sonnet rain")
+    verse = last(stage).content.partition("\n-# ")[0]
+    assert len([line for line in verse.split("\n") if line.strip()]) == 2
+    await admin.send(stage.channel, "!settings length")
+    assert "length of free text: 14 lines (the default)" in last(stage).content
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("cooldown 9999", "between 0 and 3,600"),
+        ("temperature 9", "between 0.05 and 2.0"),
+        ("length 0", "between 1 and 500"),
+        ("form limerick", "one of sonnet"),
+        ("avoid add co-op", "single words"),
+        ("avoid add", "named, to add it"),
+        ("cooldown soon", "could not read that"),
+        ("switch maybe", "could not read that"),
+        ("channels sometimes", "could not read that"),
+    ],
+)
+async def test_wrong_values_get_a_sentence(
+    stage: Stage, admin: MemberActor, typed: str, sentence: str
+) -> None:
+    await admin.send(stage.channel, f"!settings {typed}")
+    assert sentence in last(stage).content

@@ -1,0 +1,151 @@
+"""An admin's whole way through the books, with everything real but Discord and the Internet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import discord
+import pytest
+from aiohttp import web
+from simcord.actors import MemberActor
+
+from bot.composition import Parts, compose_library, open_parts
+from bot.config import BooksConfig, Config, DataConfig, DiscordConfig, WritingConfig
+from bot.discord_app.client import SonneteerBot
+from bot.discord_app.replies import unescape
+from tests.bot.discord_app.conftest import FAST, Stage
+from tests.texts import quatrains
+
+BOOK = quatrains(40)
+KINDS = ("safetensors", "png", "txt")
+SECONDS = 1.0  # of learning: enough for an epoch or two of so short a book
+
+
+@pytest.fixture
+async def mirror() -> AsyncIterator[str]:
+    """Serve books on loopback, as a mirror of Project Gutenberg that the host has named."""
+
+    async def book(request: web.Request) -> web.Response:
+        header = (
+            "Title: Walks in the Rain\n\n*** START OF THE PROJECT GUTENBERG EBOOK WALKS ***\n\n"
+        )
+        text = header + BOOK if "pg" in request.path else BOOK.replace("miller", "sailor")
+        return web.Response(text=text)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", book)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    yield f"http://{host}:{port}"
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def parts(tmp_path: Path, mirror: str) -> AsyncIterator[Parts]:
+    config = Config(
+        discord=DiscordConfig(cooldown_seconds=0.0),
+        writing=WritingConfig(form="free", lines=4),
+        books=BooksConfig(gutenberg=f"{mirror}/{{number}}/pg{{number}}.txt", max_minutes=0.1),
+        data=DataConfig(folder="data"),
+        home=tmp_path,
+    )
+    config = config.model_copy(
+        update={"books": config.books.model_copy(update={"max_minutes": SECONDS / 60})}
+    )
+    async with open_parts(config, compose_library(config)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def simcord_bot(parts: Parts) -> SonneteerBot:
+    return SonneteerBot(parts.service, parts.office, tempo=replace(FAST, notice_seconds=0.0))
+
+
+@pytest.fixture
+def admin(stage: Stage) -> MemberActor:
+    role = stage.guild.create_role("editors", permissions=discord.Permissions(manage_guild=True))
+    return stage.guild.add_member(stage.env.create_user("mona"), roles=[role])
+
+
+def seen(stage: Stage, message_id: int) -> discord.Message:
+    """Return a message as it is now."""
+    return next(message for message in stage.channel.history() if message.id == message_id)
+
+
+def last(stage: Stage) -> discord.Message:
+    message = stage.channel.last_message
+    assert message is not None
+    return message
+
+
+async def train(stage: Stage, admin: MemberActor, asked: discord.Message) -> discord.Message:
+    """Say yes, and yes again because the book is short; return the message at the end."""
+    await admin.click(asked, label="Train")
+    await admin.click(seen(stage, asked.id), label="Yes, train on it")
+    return seen(stage, asked.id)
+
+
+async def signature(stage: Stage) -> str:
+    """Let a member ask for a poem; return what stands under it."""
+    await stage.ann.send(stage.channel, "!sonnet the rain")
+    return unescape(last(stage).content.rpartition("-# ")[2])
+
+
+async def test_an_admin_adds_books_by_three_ways_watches_switches_undoes_and_removes(
+    stage: Stage, admin: MemberActor, mirror: str, tmp_path: Path
+) -> None:
+    channel = stage.channel
+
+    # A file, with the prefix. Its message tells everything, edited in place.
+    await admin.send(channel, "!book add walks", attachments=[("My walks.txt", BOOK.encode())])
+    asked = last(stage)
+    assert "**My walks** (an attachment)" in asked.content
+    assert "It is a short book" in asked.content
+    told = await train(stage, admin, asked)
+    assert "From now on poems come from walks" in unescape(told.content)
+    assert [file.filename for file in told.attachments] == ["loss.png"]
+    edits = [str(call.json) for call in stage.env.http_requests if call.method == "PATCH"]
+    assert any(re.search(r"epoch \d+ of \d+", edit) for edit in edits)
+    assert (await signature(stage)).startswith("walks · ")
+
+    # An address, with a slash command.
+    result = await admin.slash(channel, "book add", source=f"{mirror}/sea.txt", name="sea")
+    assert result.response is not None
+    told = await train(stage, admin, result.response.message)
+    assert "From now on poems come from sea" in unescape(told.content)
+    assert (await signature(stage)).startswith("sea · ")
+
+    # A Project Gutenberg number, with a mention.
+    me = stage.env.bot.user
+    assert me is not None
+    await admin.send(channel, f"{me.mention} book add 1041")
+    asked = last(stage)
+    assert "**Walks in the Rain** (Project Gutenberg 1041)" in unescape(asked.content)
+    told = await train(stage, admin, asked)
+    assert "From now on poems come from Walks-in-the-Rain" in unescape(told.content)
+    assert (await signature(stage)).startswith("Walks-in-the-Rain · ")
+
+    # Undo, and remove.
+    await admin.slash(channel, "book undo")
+    assert (await signature(stage)).startswith("sea · ")
+    result = await admin.slash(channel, "book remove", name="sea")
+    assert result.response is not None
+    assert result.ephemeral
+    await admin.click(result.response, label="Delete it")
+    assert (await signature(stage)).startswith("walks · ")
+    await admin.send(channel, "!book list")
+    listed = last(stage).content
+    assert "▸ `walks`" in listed
+    assert "`sea`" not in listed
+
+    # Nothing is left but the models.
+    data = tmp_path / "data"
+    left = {path.name for path in data.rglob("*") if path.is_file()}
+    kept = {f"{name}.{kind}" for name in ("walks", "Walks-in-the-Rain") for kind in KINDS}
+    cached = {"gutenberg-1041.txt", "gutenberg-1041.json"}
+    assert left - {"sonneteer.db", "sonneteer.db-wal", "sonneteer.db-shm", "lock"} == kept | cached

@@ -1,0 +1,104 @@
+"""The office on a real data folder, with a trainer that only pretends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot.composition import Parts, compose_library, open_parts
+from bot.config import BooksConfig, Config, DiscordConfig, ModelsConfig
+from bot.core.records import Asker
+from bot.core.training.child import Ended, Order
+from bot.core.training.telling import Event
+from tests.conftest import write_model
+
+GUILD, OTHER_GUILD, OWNER = "10", "20", "99"
+ADMIN = Asker("discord:1", GUILD, manages=True)
+MEMBER = Asker("discord:2", GUILD)
+STRANGER = Asker("discord:3", OTHER_GUILD, manages=True)  # manages another server
+HOST = Asker(f"discord:{OWNER}", GUILD)
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass
+class FakeTrainer:
+    """Leaves a tiny model, as train.py would; `endings` are how the first attempts end instead.
+
+    With a `gate` it waits for it after the first epoch, the checkpoint written.
+    """
+
+    endings: list[Ended] = field(default_factory=list)
+    gate: asyncio.Event | None = None
+    orders: list[Order] = field(default_factory=list)
+    stopped: int = 0
+    began: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def go(self) -> None:
+        """Open the gate."""
+        if self.gate is not None:
+            self.gate.set()
+
+    async def train(self, order: Order, tell: Callable[[Event], None]) -> Ended:
+        self.orders.append(order)
+        tell({"event": "training", "epoch": 0})
+        checkpoint = order.out / order.name / "resume.safetensors"
+        checkpoint.parent.mkdir(exist_ok=True)
+        checkpoint.write_bytes(b"where it stands")
+        chart = order.out / f"{order.name}.png"
+        chart.write_bytes(PNG)
+        tell(epoch(1 if not order.resume else 2))
+        tell({"event": "sample", "text": "a line of verse", "chart": str(chart)})
+        self.began.set()
+        try:
+            if self.gate is not None:
+                await self.gate.wait()
+        except asyncio.CancelledError:
+            self.stopped += 1
+            raise
+        if self.endings:
+            return self.endings.pop(0)
+        write_model(order.out / f"{order.name}.safetensors", seed=len(self.orders))
+        (order.out / f"{order.name}.txt").write_text("a poem\n")
+        tell(done(chart))
+        return Ended(0, "")
+
+
+def epoch(number: int, epochs: int = 2) -> Event:
+    """Return what train.py says at the end of an epoch."""
+    return {
+        "event": "epoch",
+        "epoch": number,
+        "epochs": epochs,
+        "running_loss": 2.0 / number,
+        "held_out_loss": 2.5 / number,
+        "seconds": 10.0 * number,
+        "watched": 2.5 / number,
+        "improved": True,
+    }
+
+
+def done(chart: Path) -> Event:
+    """Return what train.py says at the very end."""
+    losses = {"training_loss": 1.0, "held_out_loss": 1.25}
+    return {"event": "done", **losses, "chart": str(chart), "seconds": 20.0}
+
+
+def make_config(home: Path, **books: object) -> Config:
+    """Return the settings of an installation in `home`; `books` are those of the books."""
+    write_model(home / "models" / "sonnets.safetensors")
+    return Config(
+        models=ModelsConfig(folder="models", default="sonnets"),
+        books=BooksConfig.model_validate(books),
+        discord=DiscordConfig(owners=[OWNER], cooldown_seconds=0.0),
+        home=home,
+    )
+
+
+@asynccontextmanager
+async def open_office(config: Config, trainer: FakeTrainer) -> AsyncIterator[Parts]:
+    async with open_parts(config, compose_library(config), trainer) as parts:
+        yield parts
