@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,6 +153,8 @@ def _copy_files(made: Path, folder: Path, name: str) -> None:
             temporary = folder / f".{name}{suffix}.tmp"
             try:
                 shutil.copyfile(source, temporary)
+                with temporary.open("rb+") as file:
+                    os.fsync(file.fileno())
                 temporary.replace(target)
             finally:
                 temporary.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from model import ModelError, load_model
 log = logging.getLogger(__name__)
 
 SUFFIX = ".safetensors"
+GUILD = re.compile(r"[0-9]{1,20}")
 HASH = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -48,16 +49,16 @@ class Library:
         self._reading = Lock()  # many may ask at once, each on a thread; one reads a new file
 
     def models(self, guild: str = "") -> tuple[ModelRecord, ...]:
-        """Look at the folders again; return what a guild may use, the default first."""
-        found: dict[str, ModelRecord] = {}
-        for path in self._paths(guild):
-            record = self._read(path)
-            if record is not None:
-                found.setdefault(record.name, record)
-        shared = [name for name, record in found.items() if not record.guild]
+        """Look at the folders again; return what a guild may use, the default first.
+
+        A guild's own model hides a shared one of its name, but never the default.
+        """
+        shared = self._named(self._shared_paths())
         default = self._default if self._default in shared else next(iter(shared), "")
-        marked = (replace(record, default=record.name == default) for record in found.values())
-        return tuple(sorted(marked, key=lambda record: (not record.default, record.name)))
+        own = self._named(self._own_paths(guild))
+        marked = (replace(record, default=name == default) for name, record in shared.items())
+        seen = (record for record in marked if record.default or record.name not in own)
+        return tuple(sorted([*seen, *own.values()], key=lambda r: (not r.default, r.name)))
 
     def find(self, wanted: str | None, guild: str = "") -> ModelRecord:
         """Return a model by name or by the first 8 or more digits of its hash, None the default.
@@ -66,12 +67,12 @@ class Library:
         from strangers.
         """
         models = self.models(guild)
-        for record in models:
+        for record in sorted(models, key=lambda record: not record.guild):  # its own come first
             if record.default if wanted is None else record.name.casefold() == wanted.casefold():
                 return record
         if wanted is not None and HASH.fullmatch(wanted.lower()):
             # Every file: a link to the model that ships holds when another one took its name.
-            for path in self._paths(guild):
+            for path in (*self._own_paths(guild), *self._shared_paths()):
                 described = self._read(path)
                 if described is not None and described.sha256.startswith(wanted.lower()):
                     return described
@@ -91,13 +92,25 @@ class Library:
     def own_folder(self, guild: str) -> Path | None:
         """Return where a guild's own models are; None for those that can have none."""
         # Its name becomes a path: Discord's numbers only, never what somebody typed.
-        return self._private / guild if self._private and guild.isdecimal() else None
+        return self._private / guild if self._private and GUILD.fullmatch(guild) else None
 
-    def _paths(self, guild: str) -> list[Path]:
+    def _own_paths(self, guild: str) -> list[Path]:
         own = self.own_folder(guild)
-        folders = [*([own] if own else []), *self._folders]
-        in_folders = [path for folder in folders for path in sorted(folder.glob(f"*{SUFFIX}"))]
+        return sorted(own.glob(f"*{SUFFIX}")) if own else []
+
+    def _shared_paths(self) -> list[Path]:
+        in_folders = (
+            path for folder in self._folders for path in sorted(folder.glob(f"*{SUFFIX}"))
+        )
         return [*self._extra, *in_folders]
+
+    def _named(self, paths: Sequence[Path]) -> dict[str, ModelRecord]:
+        """Return the models of some files by name; of two of a name the first counts."""
+        found: dict[str, ModelRecord] = {}
+        for path in paths:
+            if (record := self._read(path)) is not None:
+                found.setdefault(record.name, record)
+        return found
 
     def _read(self, path: Path) -> ModelRecord | None:
         """Return the record of a file, from memory while the file is as it was."""

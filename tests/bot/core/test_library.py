@@ -295,3 +295,20 @@ def test_a_hash_finds_the_shared_model_behind_a_guilds_own_of_its_name(
     model_file("apples", folder="guilds/10", seed=2)
     sha256 = hashlib.sha256(shared.read_bytes()).hexdigest()
     assert shared_and_private(tmp_path).find(sha256[:12], "10").path == shared
+
+
+def test_a_private_model_of_the_defaults_name_does_not_take_the_default_away(
+    tmp_path: Path, model_file: MakeModel
+) -> None:
+    """A host may name another default, or add a shared model, after a guild has its own."""
+    shared = model_file("sonnets", folder="models", seed=1)
+    own = model_file("sonnets", folder="guilds/10", seed=2)
+    books = Library(
+        [tmp_path / "models"],
+        shipped=tmp_path / "shipped",
+        default="sonnets",
+        private=tmp_path / "guilds",
+    )
+    assert books.find(None, "10").path == shared
+    assert books.find("sonnets", "10").path == own
+    assert [record.path for record in books.models("10")] == [shared, own]
