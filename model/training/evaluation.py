@@ -10,7 +10,7 @@ from model.training.batches import sliding_windows
 from model.training.network import CharLSTM
 
 RUN_UP = 256  # characters; after so many a state is that of having read everything, to 1e-3 nats
-WINDOW = 256  # characters between two calls; only memory depends on it
+WINDOW = 64  # characters between two calls; only memory depends on it: 256 took 100 MB more
 ROWS = 16
 MANY_ROWS = 64  # for long stretches: a quarter of the calls, more to run up
 NOT_COUNTED = -100  # cross_entropy's own mark for a target to pass over
@@ -42,7 +42,8 @@ def evaluate_stream(network: CharLSTM, ids: Tensor, begin: int, end: int) -> flo
     network.eval()
     state = network.initial_state(rows)
     if run_up:
-        _, state = network.features(inputs[:, :run_up], state)
+        for piece in torch.split(inputs[:, :run_up], WINDOW, dim=1):
+            _, state = network.features(piece, state)
         for part in state:
             part[:, starts.to(device) < run_up] = 0.0  # nothing stands before the book
     total = 0.0
