@@ -19,7 +19,7 @@ from bot.core.store.book_rows import Shelved
 from bot.discord_app.replies import FOOTER_MARK, MAX_MESSAGE, escape, measure
 
 BAR = 20
-MAX_SAMPLE = 600
+MAX_SAMPLE = 800  # a sonnet has some 620 characters
 MAX_LISTED = 25
 
 PRIVACY = "\n".join(
@@ -128,7 +128,9 @@ def _bar(share: float) -> str:
 
 
 def _sample(progress: Progress) -> list[str]:
-    text = progress.sample[:MAX_SAMPLE].strip()
+    text = progress.sample.strip()
+    if len(text) > MAX_SAMPLE:
+        text = text[:MAX_SAMPLE].rsplit("\n", 1)[0]
     return [f"> {escape(line)}" if line.strip() else "> " for line in text.split("\n") if text]
 
 
