@@ -71,6 +71,8 @@ class JsonVoice:
         self._characters = 0
 
     def say(self, event: str, sentence: str, **facts: object) -> None:
+        if event != "progress":
+            self._told = None  # saving and measuring are no part of the learning's speed
         sys.stdout.write(json.dumps({"event": event, **facts}, allow_nan=False) + "\n")
         sys.stdout.flush()
 

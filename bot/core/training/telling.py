@@ -41,8 +41,9 @@ def advance(progress: Progress, event: Event) -> Progress:
                 epoch=epoch,
                 epochs=epochs,
                 loss=event["loss"],
-                characters_per_second=event["characters_per_second"],
-                seconds_left=event["seconds_left"],
+                # Not known yet after a pause for measuring: what was said before holds.
+                characters_per_second=_either(event, progress, "characters_per_second"),
+                seconds_left=_either(event, progress, "seconds_left"),
             )
         case "epoch":
             return _end_epoch(progress, event)
@@ -64,6 +65,11 @@ def advance(progress: Progress, event: Event) -> Progress:
                 seconds=event["seconds"],
             )
     return progress
+
+
+def _either(event: Event, progress: Progress, name: str) -> float | None:
+    value: float | None = event[name]
+    return getattr(progress, name) if value is None else value
 
 
 def _end_epoch(progress: Progress, event: Event) -> Progress:

@@ -63,3 +63,16 @@ def test_a_program_is_not_flooded_and_is_told_the_time_left(
     assert told[0]["characters_per_second"] is None
     assert told[-1]["characters_per_second"] == 2048
     assert told[-1]["seconds_left"] == 7.8  # a step and three epochs at four steps a second
+
+
+def test_a_pause_for_measuring_is_no_part_of_the_speed(capsys: pytest.CaptureFixture[str]) -> None:
+    now = 100.0
+    voice = JsonVoice(clock=lambda: now)
+    voice.progress(step(1))
+    now += 60.0
+    voice.say("epoch", "An epoch has ended.")
+    for number in (2, 3):
+        voice.progress(step(number))
+        now += 0.5
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event.get("characters_per_second") for event in told] == [None, None, None, 1024]

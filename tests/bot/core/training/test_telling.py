@@ -32,6 +32,12 @@ def test_progress_tells_the_share_of_the_whole_learning() -> None:
     assert (now.epoch, now.epochs, now.loss, now.seconds_left) == (2, 4, 1.5, 12.5)
 
 
+def test_a_speed_that_is_not_known_leaves_the_one_before() -> None:
+    unknown = {**PROGRESS, "characters_per_second": None, "seconds_left": None}
+    now = reduce(advance, [PROGRESS, unknown], Progress())
+    assert (now.characters_per_second, now.seconds_left) == (7000, 12.5)
+
+
 def test_the_best_loss_is_kept_when_a_later_epoch_is_worse() -> None:
     worse = {**epoch(2), "watched": 3.0}
     now = reduce(advance, [epoch(1), worse], Progress())
