@@ -222,6 +222,8 @@ def help_text(name: str, prefix: str | None, models: Sequence[str]) -> str:
         *(f"- {way}" for way in ways),
         "Under a poem, **Again** writes another one from the same words, **Continue** goes on from "
         "its last line, **Card** makes a picture of it, and **Delete** removes it.",
+        "Books: `/book list` shows them, admins add one with `/book add` and settle the rest with "
+        "`/settings`. What is kept of you: `/privacy`.",
         f"-# forms: {', '.join(FORMS)}, {FREE} · lines of free text {RANGES['lines']}"
         f" · temperature {RANGES['temperature']} · models: "
         + escape(", ".join(models)[:400] or "none"),
