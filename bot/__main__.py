@@ -252,23 +252,31 @@ def _make_discord_door(config: Config, parts: Parts) -> DiscordDoor | None:
         return None
     from bot.discord_app.client import SonneteerBot
     from bot.discord_app.door import DiscordDoor
+    from bot.discord_app.gateway import Gateway
+    from bot.discord_app.gauges import Gauges
     from bot.discord_app.live import Tempo
 
-    settings = config.discord
+    settings, folder = config.discord, data_folder(config)
     tempo = Tempo(edit_seconds=settings.edit_seconds)
+    gauges = Gauges(parts.service.metrics.registry)
 
-    def make_bot(message_content: bool) -> SonneteerBot:
+    def make_bot(message_content: bool, gateway: Gateway) -> SonneteerBot:
         return SonneteerBot(
             parts.service,
             parts.office,
             prefix=settings.prefix,
-            data_folder=data_folder(config),
+            data_folder=folder,
             message_content=message_content,
             api_url=settings.api_url,
             tempo=tempo,
+            gateway=gateway,
         )
 
-    return DiscordDoor(make_bot, message_content=settings.message_content)
+    return DiscordDoor(
+        make_bot,
+        Gateway(gauges=gauges, folder=folder),
+        message_content=settings.message_content,
+    )
 
 
 if __name__ == "__main__":

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
-from discord.ext import commands
-
 from bot.composition import compose_library, open_parts, require_default
 from bot.config import load_config
 from bot.discord_app.client import add_cogs, remove_cogs
 from bot.discord_app.live import Tempo
+from bot.discord_app.screens import AnyBot
 
 _open = AsyncExitStack()  # of the host's one bot in this process
 
 
-async def setup(bot: commands.Bot) -> None:
+async def setup(bot: AnyBot) -> None:
     config = load_config()
     library = compose_library(config)
     require_default(config, library)
@@ -29,6 +28,6 @@ async def setup(bot: commands.Bot) -> None:
     await add_cogs(bot, parts.service, parts.office, prefix=prefix, talk=False, tempo=tempo)
 
 
-async def teardown(bot: commands.Bot) -> None:
+async def teardown(bot: AnyBot) -> None:
     await remove_cogs(bot)
     await _open.aclose()

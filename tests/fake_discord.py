@@ -336,11 +336,13 @@ class FakeDiscord:
         else:
             self._socket = socket
             self._events.clear()
+            self._shard = identity.get("shard", [0, 1])
             hello = {
                 "v": 10,
                 "user": user_payload(BOT, "Sonneteer", bot=True),
                 "guilds": [{"id": str(GUILD), "unavailable": True}],
                 "session_id": "session",
+                "shard": self._shard,
                 "resume_gateway_url": self._gateway_url,
                 "application": {"id": str(APPLICATION), "flags": 0},
             }

@@ -1,63 +1,94 @@
-"""Counters and timings, in a registry of their own so that tests and embedders do not collide."""
+"""Counters and timings, in a registry of their own so that tests and embedders do not collide.
+
+Where servers of language models have a usual name for a figure, it is used here, with texts and
+characters for tokens.
+"""
 
 from __future__ import annotations
 
 import asyncio
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
 
 WRITTEN = ("complete", "cut_off")  # outcomes of a poem that reached its reader
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+LAG_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
 
 
 class Metrics:
-    """Every figure the bot keeps of itself."""
+    """Every figure the bot keeps of itself; the doors put theirs beside them."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        registry = self.registry = CollectorRegistry()
+        ProcessCollector(registry=registry)  # memory, processor time, open files; Linux only
+        self.build = Info("sonneteer_build", "What is running.", registry=registry)
         self.requests = Counter(
             "sonneteer_requests",
             "Poems asked for, by door and by what became of them: how they ended, or the refusal.",
             ["door", "outcome"],
-            registry=self.registry,
+            registry=registry,
         )
-        self.first_text_seconds = Histogram(
-            "sonneteer_first_text_seconds",
+        self.queue_time_seconds = Histogram(
+            "sonneteer_request_queue_time_seconds",
+            "From the place in line to the row.",
+            buckets=(0.001, *SECONDS),
+            registry=registry,
+        )
+        self.time_to_first_text_seconds = Histogram(
+            "sonneteer_time_to_first_text_seconds",
             "From the request to the first text.",
             buckets=SECONDS,
-            registry=self.registry,
+            registry=registry,
         )
-        self.poem_seconds = Histogram(
-            "sonneteer_poem_seconds",
+        self.request_latency_seconds = Histogram(
+            "sonneteer_e2e_request_latency_seconds",
             "From the request to the whole poem; those that were cancelled do not count.",
             buckets=SECONDS,
-            registry=self.registry,
+            registry=registry,
         )
         self.characters = Counter(
-            "sonneteer_characters", "Characters written.", registry=self.registry
+            "sonneteer_generated_characters", "Characters written.", registry=registry
+        )
+        self.steps = Counter(
+            "sonneteer_engine_steps",
+            "Steps of the engines: one character more for every row.",
+            registry=registry,
         )
         self.rows_running = Gauge(
-            "sonneteer_rows_running", "Poems being written now.", registry=self.registry
+            "sonneteer_rows_running", "Poems being written now.", registry=registry
         )
         self.rows_waiting = Gauge(
-            "sonneteer_rows_waiting", "Poems waiting in line.", registry=self.registry
+            "sonneteer_rows_waiting", "Poems waiting in line.", registry=registry
         )
-        self.trainings = Counter(
-            "sonneteer_trainings",
+        self.training_jobs = Counter(
+            "sonneteer_training_jobs",
             "Trainings that ended, by how.",
             ["outcome"],
-            registry=self.registry,
+            registry=registry,
         )
-        self.trainings_waiting = Gauge(
-            "sonneteer_trainings_waiting",
+        self.training_jobs_running = Gauge(
+            "sonneteer_training_jobs_running", "Trainings under way: 0 or 1.", registry=registry
+        )
+        self.training_jobs_waiting = Gauge(
+            "sonneteer_training_jobs_waiting",
             "Trainings that wait for the one under way.",
-            registry=self.registry,
+            registry=registry,
         )
-        self.loop_lag_seconds = Gauge(
-            "sonneteer_loop_lag_seconds",
-            "How late the event loop was at the last look.",
-            registry=self.registry,
+        self.loop_lag_seconds = Histogram(
+            "sonneteer_event_loop_lag_seconds",
+            "How late the event loop was, looked at twice a second.",
+            buckets=LAG_SECONDS,
+            registry=registry,
         )
+        self.last_loop_lag_seconds = 0.0
 
     @property
     def poems_written(self) -> int:
@@ -69,15 +100,19 @@ class Metrics:
             if sample.name.endswith("_total") and sample.labels["outcome"] in WRITTEN
         )
 
+    def observe_loop_lag(self, seconds: float) -> None:
+        self.last_loop_lag_seconds = seconds
+        self.loop_lag_seconds.observe(seconds)
+
     def render(self) -> bytes:
         """Return the figures in Prometheus' text format."""
         return generate_latest(self.registry)
 
 
 async def watch_loop_lag(metrics: Metrics, *, every_seconds: float = 0.5) -> None:
-    """Keep `loop_lag_seconds` true until cancelled: how late a sleep of `every_seconds` ends."""
+    """Observe until cancelled how late a sleep of `every_seconds` ends."""
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + every_seconds
         await asyncio.sleep(every_seconds)
-        metrics.loop_lag_seconds.set(max(0.0, loop.time() - due))
+        metrics.observe_loop_lag(max(0.0, loop.time() - due))

@@ -63,7 +63,7 @@ class EnginePoet:
         self._clock = clock
         self._line: Line[EngineDraft] = Line(limits)
         self._shelf = Shelf(max_models=max_models, max_rows=limits.max_rows)
-        self._stepping = Stepping(self._receive, self._break_down)
+        self._stepping = Stepping(self._receive, self._break_down, metrics.steps.inc)
         self._poem_seconds: float | None = None  # how long a poem holds its row, on average
 
     @property
@@ -123,7 +123,7 @@ class EnginePoet:
 
     def write(self, order: Order) -> EngineDraft:
         loaded = self._shelf[order.model.sha256]
-        draft = EngineDraft(self, loaded, _request(order, loaded))
+        draft = EngineDraft(self, loaded, _request(order, loaded), asked=self._clock())
         self._line.join(draft, _community(order.asker), order.asker.member)
         self._shelf.borrow(order.model.sha256)
         self._admit()
@@ -165,6 +165,7 @@ class EnginePoet:
         """Let in from the line as many as there are free rows."""
         while (draft := self._line.take(self._fits)) is not None:
             draft.began = self._clock()
+            self._metrics.queue_time_seconds.observe(draft.began - draft.asked)
             if draft.request.form is not None and draft.loaded is not None:
                 draft.loaded.in_form += 1
             self._stepping.put(draft)

@@ -108,7 +108,7 @@ class Service:
         began = self._clock()
 
         def first_text() -> None:
-            self.metrics.first_text_seconds.observe(self._clock() - began)
+            self.metrics.time_to_first_text_seconds.observe(self._clock() - began)
 
         try:
             writing = await self._begin(request, first_text)
@@ -135,7 +135,7 @@ class Service:
                 self._all_written.set()
             self._count(request, outcome)
             if outcome in (Ending.COMPLETE, Ending.CUT_OFF):
-                self.metrics.poem_seconds.observe(self._clock() - began)
+                self.metrics.request_latency_seconds.observe(self._clock() - began)
 
     async def close(self, *, grace_seconds: float = 10.0) -> None:
         """Turn new requests away, let poems finish for `grace_seconds`, cancel the rest.

@@ -49,6 +49,7 @@ class EngineDraft:
     desk: Desk
     loaded: Loaded | None  # given back when it ends, whoever still reads
     request: Request
+    asked: float = 0.0  # when it came into line
     cancelled: bool = False  # it was asked for, which may come too late
     finished: bool = False
     failure: Exception | None = None
@@ -124,16 +125,19 @@ class Stepping:
     """Runs the thread while there is work.
 
     `receive` is called on the event loop with each batch of deliveries, `broke_down` when the
-    thread has failed outside of a step: then nothing comes of the drafts that it had.
+    thread has failed outside of a step: then nothing comes of the drafts that it had. `stepped`
+    is told on the thread, now and then, how many steps were made.
     """
 
     def __init__(
         self,
         receive: Callable[[list[Delivery]], None],
         broke_down: Callable[[BaseException], None],
+        stepped: Callable[[int], object],
     ) -> None:
         self._receive = receive
         self._broke_down = broke_down
+        self._stepped = stepped
         self._inbox: queue.SimpleQueue[EngineDraft] = queue.SimpleQueue()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writing")
         self._running: asyncio.Future[None] | None = None
@@ -171,17 +175,21 @@ class Stepping:
         work: dict[Engine, Rows] = {}
         texts: Texts = {}
         last_delivery = time.monotonic()
+        steps = 0
         while True:
             deliveries = self._take_orders(work)
             deliveries += [
                 delivery for engine, rows in work.items() for delivery in _step(engine, rows, texts)
             ]
+            steps += len(work)
             # An engine that nobody writes with may be all that is left of a model.
             work = {engine: rows for engine, rows in work.items() if rows}
             now = time.monotonic()
             due = now - last_delivery >= DELIVERY_SECONDS
-            if due:
+            if due or not work:
                 last_delivery = now
+                self._stepped(steps)
+                steps = 0
             deliveries += _collect(texts, all_drafts=due)
             if deliveries:
                 loop.call_soon_threadsafe(self._receive, deliveries)

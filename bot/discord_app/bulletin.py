@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import discord
-from discord.ext import commands
 
 from bot.core.desk import Desk
 from bot.core.errors import BotError
@@ -21,7 +20,7 @@ from bot.core.jobs import Job, JobView
 from bot.discord_app import notices
 from bot.discord_app.apologies import LoggedOnce
 from bot.discord_app.live import Tempo
-from bot.discord_app.screens import FAILURES, NO_MENTIONS, read_attachment
+from bot.discord_app.screens import FAILURES, NO_MENTIONS, AnyBot, read_attachment
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +45,7 @@ class Notice:
 class Bulletin:
     """Follows trainings and tells of them."""
 
-    def __init__(self, bot: commands.Bot, desk: Desk, tempo: Tempo, running_view: MakeView) -> None:
+    def __init__(self, bot: AnyBot, desk: Desk, tempo: Tempo, running_view: MakeView) -> None:
         self._bot = bot
         self._desk = desk
         self._tempo = tempo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from functools import partial
@@ -17,6 +18,7 @@ from discord.http import Route
 
 from bot.core.office import Office
 from bot.core.service import Service
+from bot.core.share import WHOLE
 from bot.discord_app.apologies import sentence_for
 from bot.discord_app.cogs.books import Books
 from bot.discord_app.cogs.help import Help
@@ -24,9 +26,11 @@ from bot.discord_app.cogs.people import People
 from bot.discord_app.cogs.poems import Poems
 from bot.discord_app.cogs.settings import Settings
 from bot.discord_app.commands_sync import sync_commands
+from bot.discord_app.gateway import Gateway
+from bot.discord_app.heard import Heard
 from bot.discord_app.live import Tempo
 from bot.discord_app.questions import Question
-from bot.discord_app.screens import FAILURES, NO_MENTIONS, InteractionScreen, MessageScreen
+from bot.discord_app.screens import FAILURES, NO_MENTIONS, AnyBot, InteractionScreen, MessageScreen
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +69,7 @@ def intents(*, message_content: bool) -> discord.Intents:
     return wanted
 
 
-def command_prefixes(bot: commands.Bot, message: discord.Message, *, prefix: str) -> list[str]:
+def command_prefixes(bot: AnyBot, message: discord.Message, *, prefix: str) -> list[str]:
     """Return what stands before a command of this message: the prefix, or a mention of the bot.
 
     After a mention only what is a command in full counts as one; all else is a poem's seed.
@@ -83,7 +87,7 @@ def command_prefixes(bot: commands.Bot, message: discord.Message, *, prefix: str
 
 
 async def add_cogs(
-    bot: commands.Bot,
+    bot: AnyBot,
     service: Service,
     office: Office | None = None,
     *,
@@ -104,7 +108,7 @@ async def add_cogs(
         await bot.add_cog(Help(bot, service, prefix=prefix))
 
 
-async def remove_cogs(bot: commands.Bot) -> None:
+async def remove_cogs(bot: AnyBot) -> None:
     """Take the commands out again, once the last edits have arrived."""
     for name, cog in list(bot.cogs.items()):
         if isinstance(cog, Poems | Help | Books | Settings | People):
@@ -113,7 +117,11 @@ async def remove_cogs(bot: commands.Bot) -> None:
 
 
 class PoliteTree(app_commands.CommandTree["SonneteerBot"]):
-    """Answers what no command answers, such as a command of an earlier version."""
+    """Answers each command once, and what no command answers: one of an earlier version, say."""
+
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        autocomplete = interaction.type is discord.InteractionType.autocomplete
+        return autocomplete or self.client.is_new(interaction.id)
 
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
@@ -123,11 +131,11 @@ class PoliteTree(app_commands.CommandTree["SonneteerBot"]):
             await _tell(InteractionScreen(interaction), error)
 
 
-class SonneteerBot(commands.Bot):
+class SonneteerBot(commands.AutoShardedBot):
     """Sonneteer on Discord.
 
     `data_folder` remembers which commands Discord knows, None sends them at each start. Without
-    `message_content` everything but the prefix works.
+    `message_content` everything but the prefix works. `gateway` has the shards.
     """
 
     def __init__(
@@ -140,7 +148,10 @@ class SonneteerBot(commands.Bot):
         message_content: bool = True,
         api_url: str = OFFICIAL_API,
         tempo: Tempo | None = None,
+        gateway: Gateway | None = None,
     ) -> None:
+        self.gateway = gateway or Gateway(WHOLE)
+        share = self.gateway.share
         # Poems are silent: no word in the log about libraries for voice.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
@@ -152,6 +163,8 @@ class SonneteerBot(commands.Bot):
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
+            shard_count=None if share is None else share.total,
+            http_trace=self.gateway.gauges.trace(),
         )
         self._service = service
         self._office = office
@@ -159,6 +172,7 @@ class SonneteerBot(commands.Bot):
         self._data_folder = data_folder
         self._api_url = api_url
         self._tempo = tempo
+        self._heard = Heard()
         self.was_connected = False
         if api_url != OFFICIAL_API:
             use_api(api_url)
@@ -172,14 +186,34 @@ class SonneteerBot(commands.Bot):
         if self.application_id is not None:
             log.info("invite the bot with %s", invite_url(self.application_id))
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether the gateway is open; `is_ready` stays true while it is lost."""
-        socket = self.ws
-        return socket is not None and socket.open and socket.session_id is not None
+    async def connect(self, *, reconnect: bool = True) -> None:
+        """Be on the gateway until `close`; what `Gateway.run` raises is final."""
+        await self.gateway.run(self)
 
-    async def on_connect(self) -> None:
+    async def close(self) -> None:
+        if isinstance(self.loop, asyncio.AbstractEventLoop):  # else it was never begun
+            await super().close()
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Wait no longer: the gateway's turnstile has waited."""
+
+    def is_new(self, command_id: int) -> bool:
+        """Remember a command; False where Discord has sent it before."""
+        new = self._heard.is_new(command_id)
+        if not new:
+            self.gateway.gauges.repeated_events.inc()
+        return new
+
+    async def on_message(self, message: discord.Message, /) -> None:
+        if self.is_new(message.id):
+            await self.process_commands(message)
+
+    async def on_shard_connect(self, shard_id: int) -> None:
         self.was_connected = True
+        self.gateway.now_up(shard_id, "identified")
+
+    async def on_shard_resumed(self, shard_id: int) -> None:
+        self.gateway.now_up(shard_id, "resumed")
 
     async def on_ready(self) -> None:
         log.info("on Discord, on %d servers", len(self.guilds))

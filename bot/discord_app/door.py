@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import discord
 
 from bot.core.errors import BotError
 from bot.discord_app.client import SonneteerBot
+from bot.discord_app.gateway import Gateway
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +43,18 @@ class DiscordRefused(BotError):
 
 
 class DiscordDoor:
-    """Keeps a client running; `make_bot(message_content)` makes a fresh one each time."""
+    """Keeps a client running; `make_bot(message_content, gateway)` makes a fresh one each time."""
 
     def __init__(
         self,
-        make_bot: Callable[[bool], SonneteerBot],
+        make_bot: Callable[[bool, Gateway], SonneteerBot],
+        gateway: Gateway,
         *,
         message_content: bool = True,
         pause_seconds: float = 2.0,
     ) -> None:
         self._make_bot = make_bot
+        self._gateway = gateway
         self._message_content = message_content
         self._pause_seconds = pause_seconds
         self._bot: SonneteerBot | None = None
@@ -59,15 +62,19 @@ class DiscordDoor:
 
     @property
     def ready(self) -> bool:
-        """Whether the gateway is open."""
-        bot = self._bot
-        return bot is not None and not bot.is_closed() and bot.is_connected
+        """Whether every shard is up."""
+        return bool(self.health) and all(self.health.values())
+
+    @property
+    def health(self) -> Mapping[int, bool]:
+        """Which shards of this process are up."""
+        return self._gateway.health
 
     async def run(self, token: str) -> None:
         """Be on Discord until `close`; raise DiscordRefused."""
         pause = self._pause_seconds
         while not self._closed.is_set():
-            bot = self._bot = self._make_bot(self._message_content)
+            bot = self._bot = self._make_bot(self._message_content, self._gateway)
             was_connected = False
             try:
                 async with bot:

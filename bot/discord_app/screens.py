@@ -15,12 +15,14 @@ from typing import Any, Protocol
 
 import aiohttp
 import discord
+from discord.ext import commands
 
 from bot.core.records import Asker
 from bot.discord_app.replies import Part, TextFile
 
 # What a request may end with: Discord said no, or nothing came back.
 FAILURES = (discord.DiscordException, aiohttp.ClientError, OSError)
+AnyBot = commands.Bot | commands.AutoShardedBot
 NO_MENTIONS = discord.AllowedMentions.none()
 REFUSAL = 999  # its number among an answer's messages, beyond all others
 NO_HISTORY = 160002  # a reply needs the permission to read what it replies to

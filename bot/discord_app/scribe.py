@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,13 +19,12 @@ from bot.core.service import Service
 from bot.core.writing import Writing
 from bot.discord_app.apologies import LoggedOnce, sentence_for
 from bot.discord_app.buttons import finished_view, growing_view
+from bot.discord_app.heard import Heard
 from bot.discord_app.live import Gone, LiveReply, Pace, Tempo
 from bot.discord_app.replies import finished, growing
 from bot.discord_app.screens import FAILURES, Screen
 
 log = logging.getLogger(__name__)
-
-MAX_REMEMBERED_IDS = 10_000
 
 
 @dataclass(eq=False)
@@ -58,12 +56,12 @@ class Scribe:
         self._pace = Pace(self._tempo.edit_seconds)
         self._answers: set[Answer] = set()
         self._tasks: set[asyncio.Task[object]] = set()
-        self._answered: OrderedDict[int, None] = OrderedDict()
+        self._heard = Heard()
         self._silenced = LoggedOnce()
 
     async def answer(self, screen: Screen, request: PoemRequest) -> None:
         """Write the poem that `request` asks for onto `screen`."""
-        if not self.is_new(screen.command_id):
+        if not self._heard.is_new(screen.command_id):
             return
         with self._at_work():
             try:
@@ -75,15 +73,6 @@ class Scribe:
                     await self._settle(screen, beginning)
             except Exception as error:
                 await self.refuse(screen, error)
-
-    def is_new(self, command_id: int) -> bool:
-        """Remember a command; False when it came before."""
-        if command_id in self._answered:
-            return False
-        self._answered[command_id] = None
-        while len(self._answered) > MAX_REMEMBERED_IDS:
-            self._answered.popitem(last=False)
-        return True
 
     async def refuse(self, screen: Screen, error: Exception) -> None:
         """Tell the asker why there is no poem, if they can be told."""

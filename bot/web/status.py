@@ -42,7 +42,7 @@ class StatusHandlers:
     async def healthz(self, _request: web.Request) -> web.Response:
         gateway = None if self._gateway_ready is None else self._gateway_ready()
         well = self._service.ready and gateway is not False and not self._service.closing
-        lag = self._service.metrics.registry.get_sample_value("sonneteer_loop_lag_seconds") or 0.0
+        lag = self._service.metrics.last_loop_lag_seconds
         figures = {
             "ok": well,
             "model_loaded": self._service.ready,

@@ -268,7 +268,7 @@ class Foreman:
         if state is not JobState.DONE:
             progress = replace(progress, chart=None)  # it goes with the rest
         self._views[job_id] = JobView(job, progress)
-        self._metrics.trainings.labels(state.value).inc()
+        self._metrics.training_jobs.labels(state.value).inc()
         await asyncio.to_thread(shutil.rmtree, self.home(job_id), ignore_errors=True)
         self._prune()
         self._tell()
@@ -290,7 +290,8 @@ class Foreman:
 
     def _tell(self) -> None:
         """Wake everybody who watches."""
-        self._metrics.trainings_waiting.set(max(len(self._queue) - 1, 0))
+        self._metrics.training_jobs_running.set(min(len(self._queue), 1))
+        self._metrics.training_jobs_waiting.set(max(len(self._queue) - 1, 0))
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 

@@ -27,6 +27,7 @@ from bot.discord_app.live import Tempo
 from bot.discord_app.questions import ANYBODY, BOOKS_COG, Matter, question
 from bot.discord_app.screens import (
     NO_MENTIONS,
+    AnyBot,
     asker_of_interaction,
     read_attachment,
     whisper,
@@ -43,7 +44,7 @@ USAGE = (
 class Books(commands.Cog, name=BOOKS_COG):
     """Train on new books, watch, switch, undo."""
 
-    def __init__(self, bot: commands.Bot, office: Office, tempo: Tempo | None = None) -> None:
+    def __init__(self, bot: AnyBot, office: Office, tempo: Tempo | None = None) -> None:
         self._bot = bot
         self._office = office
         self._bulletin = Bulletin(bot, office.desk, tempo or Tempo(), _running_view)

@@ -11,13 +11,13 @@ from discord.ext import commands
 
 from bot.core.service import Service
 from bot.discord_app.replies import help_text
-from bot.discord_app.screens import NO_MENTIONS
+from bot.discord_app.screens import NO_MENTIONS, AnyBot
 
 
 class Help(commands.Cog, name="Help"):
     """Show how to ask for a poem."""
 
-    def __init__(self, bot: commands.Bot, service: Service, *, prefix: str) -> None:
+    def __init__(self, bot: AnyBot, service: Service, *, prefix: str) -> None:
         self._bot = bot
         self._service = service
         self._prefix = prefix

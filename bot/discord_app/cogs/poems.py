@@ -28,6 +28,7 @@ from bot.discord_app.replies import (
     read_verse,
 )
 from bot.discord_app.screens import (
+    AnyBot,
     InteractionScreen,
     MessageScreen,
     asker_of_interaction,
@@ -55,7 +56,7 @@ class Poems(commands.Cog, name=COG_NAME):
     """
 
     def __init__(
-        self, bot: commands.Bot, service: Service, *, talk: bool, tempo: Tempo | None = None
+        self, bot: AnyBot, service: Service, *, talk: bool, tempo: Tempo | None = None
     ) -> None:
         self._bot = bot
         self.service = service

@@ -261,7 +261,7 @@ async def test_poems_that_were_cancelled_are_not_timed() -> None:
     service = fake_service(poet)
     async with service.write(REQUEST) as writing:
         writing.cancel()
-    assert "sonneteer_poem_seconds_count 0.0" in service.metrics.render().decode()
+    assert "sonneteer_e2e_request_latency_seconds_count 0.0" in service.metrics.render().decode()
 
 
 async def test_a_full_line_refuses_before_a_model_is_looked_for() -> None:
@@ -361,8 +361,8 @@ async def test_requests_are_counted_by_door_and_outcome() -> None:
     text = service.metrics.render().decode()
     assert 'sonneteer_requests_total{door="discord",outcome="complete"} 1.0' in text
     assert 'sonneteer_requests_total{door="discord",outcome="UnknownModel"} 1.0' in text
-    assert "sonneteer_first_text_seconds_count 1.0" in text
-    assert "sonneteer_poem_seconds_count 1.0" in text
+    assert "sonneteer_time_to_first_text_seconds_count 1.0" in text
+    assert "sonneteer_e2e_request_latency_seconds_count 1.0" in text
 
 
 # Forms

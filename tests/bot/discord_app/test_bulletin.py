@@ -18,6 +18,7 @@ from bot.core.records import Asker
 from bot.discord_app import notices
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.door import DiscordDoor
+from bot.discord_app.gateway import Gateway
 from bot.discord_app.live import Tempo
 from bot.discord_app.questions import Matter, question
 from tests.discord_payloads import GUILD, MEMBER
@@ -58,10 +59,12 @@ async def running(fake: FakeDiscord, home: Path, trainer: FakeTrainer) -> AsyncI
     """A bot on Discord; leave it, and its trainings go on at the next start."""
     async with open_office(make_config(home), trainer) as parts:
 
-        def make_bot(message_content: bool) -> SonneteerBot:
-            return SonneteerBot(parts.service, parts.office, api_url=fake.url, tempo=TEMPO)
+        def make_bot(message_content: bool, gateway: Gateway) -> SonneteerBot:
+            return SonneteerBot(
+                parts.service, parts.office, api_url=fake.url, tempo=TEMPO, gateway=gateway
+            )
 
-        door = DiscordDoor(make_bot, pause_seconds=0.01)
+        door = DiscordDoor(make_bot, Gateway(), pause_seconds=0.01)
         task = asyncio.create_task(door.run(TOKEN))
         starts = len(fake.identified)
         try:

@@ -13,12 +13,13 @@ from bot.core.service import Service
 from bot.discord_app.client import SonneteerBot, add_cogs, intents, invite_url, remove_cogs
 from bot.discord_app.commands_sync import FILE_NAME
 from bot.discord_app.replies import read_verse
+from bot.discord_app.screens import AnyBot
 from tests.bot.discord_app.conftest import FAST
 from tests.fakes import VERSE
 from tests.patience import HANG_SECONDS
 
 
-async def _start(bot: commands.Bot) -> int:
+async def _start(bot: AnyBot) -> int:
     """Start a bot once and return how often it sent its commands to Discord."""
     async with simcord.run(bot, settle_timeout=HANG_SECONDS) as env:
         return sum(call.method == "PUT" for call in env.http_requests)

@@ -13,6 +13,7 @@ from discord.http import Route
 from bot.core.service import Service
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.door import DiscordDoor, DiscordRefused
+from bot.discord_app.gateway import Gateway, Patience
 from bot.discord_app.live import Tempo
 from bot.discord_app.replies import read_verse
 from tests.fake_discord import MESSAGE_CONTENT, TOKEN, FakeDiscord, Fault, rate_limit
@@ -21,6 +22,7 @@ from tests.patience import HANG_SECONDS
 
 POEM = f"a rose{VERSE}"
 TEMPO = Tempo(0.01, 0.01, 0.01, 0.01)
+PATIENCE = Patience(pause_seconds=0.01, max_pause_seconds=0.05, identify_seconds=0.01)
 FIRST_PIECE = "\n-# writing…"
 
 
@@ -46,10 +48,16 @@ def gated() -> FakePoet:
 
 
 def _door(fake: FakeDiscord, service: Service, *, pause_seconds: float = 0.01) -> DiscordDoor:
-    def make_bot(message_content: bool) -> SonneteerBot:
-        return SonneteerBot(service, message_content=message_content, api_url=fake.url, tempo=TEMPO)
+    def make_bot(message_content: bool, gateway: Gateway) -> SonneteerBot:
+        return SonneteerBot(
+            service,
+            message_content=message_content,
+            api_url=fake.url,
+            tempo=TEMPO,
+            gateway=gateway,
+        )
 
-    return DiscordDoor(make_bot, pause_seconds=pause_seconds)
+    return DiscordDoor(make_bot, Gateway(patience=PATIENCE), pause_seconds=pause_seconds)
 
 
 @asynccontextmanager

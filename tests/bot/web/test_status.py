@@ -10,7 +10,7 @@ from tests.fakes import fake_service
 async def test_health_is_200_when_a_model_is_loaded(serve: Serve) -> None:
     service = fake_service()
     await service.warm_up()
-    service.metrics.loop_lag_seconds.set(0.0042)
+    service.metrics.observe_loop_lag(0.0042)
     client = await serve(service)
     async with client.get("/healthz") as response:
         assert response.status == 200

@@ -284,4 +284,3 @@ async def test_the_privileged_intent_is_asked_for_only_when_wanted(service: Serv
     with pytest.raises(discord.PrivilegedIntentsRequired):
         async with simcord.run(bot, approved_intents=discord.Intents.default()):
             pass
-    await bot.close()

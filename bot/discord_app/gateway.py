@@ -1,0 +1,287 @@
+"""The connection to Discord's gateway: a task per shard that keeps it up.
+
+discord.py's own loop gives way in three places. It ends when the first handshake fails. A shard
+whose network was away begins a new session, and what was said in the gap is never heard. And it
+identifies again at once, however often that is refused: Discord allows a thousand a day and takes
+the token away from a bot that goes beyond.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import uniform
+from typing import Any
+
+import aiohttp
+import discord
+from discord.gateway import DiscordWebSocket, ReconnectWebSocket
+from filelock import FileLock, Timeout
+
+from bot.core.share import Share
+from bot.discord_app.gauges import Gauges
+
+log = logging.getLogger(__name__)
+
+INTENT_REFUSED = 4014
+FINAL_CODES = frozenset({4004, 4010, 4011, 4012, 4013, INTENT_REFUSED})
+LOST = (OSError, aiohttp.ClientError, TimeoutError, discord.HTTPException, discord.GatewayNotFound)
+MAX_RESUMES = 8  # in a row that found no gateway, some four minutes; a session is dead by then
+MAX_UNREADABLE = 10  # events in a row, after which the stream itself must be broken
+RESERVE = 20  # identifies of the day that are left to whoever restarts the bot by hand
+HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait; tests wait less."""
+
+    connect_seconds: float = 60.0  # for a handshake
+    pause_seconds: float = 1.0  # after a connection that failed; twice as long after each further
+    max_pause_seconds: float = 60.0
+    identify_seconds: float = 5.0  # between two identifies, as Discord demands
+    max_identify_seconds: float = 300.0
+
+
+class Turnstile:
+    """Lets shards identify one by one, more slowly the more often, within the day's limit.
+
+    With a `folder` the processes of one machine share it.
+    """
+
+    def __init__(self, patience: Patience, folder: Path | None = None) -> None:
+        self._patience = patience
+        self._folder = folder
+        self._recent: dict[int, deque[float]] = {}  # shard → its identifies of the last hour
+
+    async def wait(self, client: discord.Client, shard: int) -> None:
+        """Return when `shard` may identify."""
+        now = asyncio.get_running_loop().time()
+        recent = self._recent.setdefault(shard, deque())
+        while recent and recent[0] < now - HOUR:
+            recent.popleft()
+        if recent:
+            pause = self._patience.identify_seconds * 2 ** (len(recent) - 1)
+            await asyncio.sleep(min(pause, self._patience.max_identify_seconds))
+        buckets = await self._within_the_limit(client)
+        if self._folder is not None:
+            await self._take_turn(self._folder / f"identify-{shard % buckets}")
+        recent.append(asyncio.get_running_loop().time())
+
+    async def _within_the_limit(self, client: discord.Client) -> int:
+        """Wait for the next day where this one's identifies are spent; return the buckets."""
+        while True:
+            try:
+                _, _, limit = await client.http.get_bot_gateway()
+            except LOST:
+                return 1  # the gateway may work all the same, and the pauses stand
+            if limit["remaining"] > min(RESERVE, limit["total"] // 2):
+                return max(limit["max_concurrency"], 1)
+            seconds = limit["reset_after"] / 1000
+            log.error(
+                "Discord allows this bot %d starts a day, and %d are left: waiting %.0f minutes. "
+                "Beyond the limit Discord would reset the token.",
+                limit["total"],
+                limit["remaining"],
+                seconds / 60,
+            )
+            await asyncio.sleep(max(seconds, self._patience.identify_seconds))
+
+    async def _take_turn(self, path: Path) -> None:
+        """Keep other processes from identifying for the next seconds."""
+        lock = FileLock(path, timeout=0, thread_local=False)
+        while True:
+            try:
+                lock.acquire()
+                break
+            except Timeout:
+                await asyncio.sleep(self._patience.identify_seconds / 10)
+            except OSError as error:  # a folder that cannot be written in
+                log.warning("cannot take turns with other processes: %s", error)
+                return
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._patience.identify_seconds, lock.release)
+
+
+class Shard:
+    """One shard's connection; it stands where discord.py keeps its own."""
+
+    def __init__(
+        self, client: Any, number: int, turnstile: Turnstile, patience: Patience, gauges: Gauges
+    ) -> None:
+        self.id = number
+        self.ws: Any = None  # of the latest connection, discord.gateway.DiscordWebSocket
+        self._client = client
+        self._turnstile = turnstile
+        self._patience = patience
+        self._gauges = gauges
+        self._task: asyncio.Task[None] | None = None
+        self.up = False
+
+    def launch(self) -> asyncio.Task[None]:
+        self._task = asyncio.create_task(self._keep(), name=f"shard {self.id}")
+        return self._task
+
+    def now_up(self, how: str) -> None:
+        """Note that Discord has said READY or RESUMED."""
+        self._note(up=True)
+        self._gauges.connects.labels(str(self.id), how).inc()
+
+    async def close(self) -> None:
+        self._note(up=False)
+        if self._task is not None:
+            self._task.cancel()
+        if self.ws is not None:
+            await self.ws.close(code=1000)
+
+    disconnect = close
+
+    async def _keep(self) -> None:
+        """Be connected until cancelled; raise ConnectionClosed or PrivilegedIntentsRequired."""
+        failures = 0
+        while True:
+            resume = self.ws is not None and self.ws.session_id is not None
+            was_up = False
+            try:
+                await self._connect(resume=resume)
+                await self._listen()
+            except ReconnectWebSocket as order:
+                was_up = self.up
+                self._lose(self._close_code())
+                if not order.resume:
+                    self._lose_session()
+            except discord.ConnectionClosed as closed:
+                was_up = self.up
+                self._lose(str(closed.code))
+                if closed.code == INTENT_REFUSED:
+                    raise discord.PrivilegedIntentsRequired(self.id) from None
+                if closed.code in FINAL_CODES:
+                    raise
+            except LOST as error:
+                was_up = self.up
+                self._lose(type(error).__name__)
+                log.warning("shard %d: the gateway cannot be reached: %r", self.id, error)
+            failures = 0 if was_up else failures + 1
+            if resume and failures >= MAX_RESUMES:
+                self.ws.session_id = None
+                self._lose_session()
+            if failures:
+                pause = self._patience.pause_seconds * 2 ** (min(failures, 16) - 1)
+                pause = min(pause, self._patience.max_pause_seconds)
+                await asyncio.sleep(uniform(pause / 2, pause))
+
+    async def _connect(self, *, resume: bool) -> None:
+        if not resume:
+            await self._turnstile.wait(self._client, self.id)
+        earlier = self.ws
+        async with asyncio.timeout(self._patience.connect_seconds):
+            self.ws = await DiscordWebSocket.from_client(
+                self._client,
+                shard_id=self.id,
+                gateway=earlier.gateway if resume else None,
+                session=earlier.session_id if resume else None,
+                sequence=earlier.sequence if resume else None,
+                resume=resume,
+            )
+
+    async def _listen(self) -> None:
+        """Hear events until the connection ends; those that make no sense are passed over."""
+        unreadable = 0
+        while unreadable < MAX_UNREADABLE:
+            try:
+                await self.ws.poll_event()
+            except (ReconnectWebSocket, discord.ConnectionClosed, *LOST):
+                raise
+            except Exception as error:
+                unreadable += 1
+                self._gauges.unreadable_events.inc()
+                log.warning("an event was passed over: %r", error)
+                log.debug("its stack:", exc_info=error)
+            else:
+                unreadable = 0
+                self._gauges.observe_latency(self.id, self.ws.latency)
+        await self.ws.close(code=4000)
+        raise ReconnectWebSocket(self.id)
+
+    def _close_code(self) -> str:
+        code = self.ws.socket.close_code if self.ws is not None else None
+        return str(code or "none")
+
+    def _lose(self, why: str) -> None:
+        self._note(up=False)
+        self._gauges.disconnects.labels(str(self.id), why).inc()
+        self._client.dispatch("disconnect")
+        self._client.dispatch("shard_disconnect", self.id)
+        log.info("shard %d: the connection ended (%s)", self.id, why)
+
+    def _lose_session(self) -> None:
+        self._gauges.sessions_lost.labels(str(self.id)).inc()
+        log.warning("shard %d: a session was lost, and what was said in the gap", self.id)
+
+    def _note(self, *, up: bool) -> None:
+        self.up = up
+        self._gauges.shard_up.labels(str(self.id)).set(up)
+
+
+class Gateway:
+    """All shards of this process, for one client after another.
+
+    Without a `share` there are as many as Discord recommends, all here. `folder` is where the
+    processes of one machine take turns.
+    """
+
+    def __init__(
+        self,
+        share: Share | None = None,
+        *,
+        gauges: Gauges | None = None,
+        patience: Patience | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        self.share = share
+        self.gauges = gauges or Gauges()
+        self._patience = patience or Patience()
+        self._turnstile = Turnstile(self._patience, folder)
+        self._shards: dict[int, Shard] = {}
+
+    @property
+    def health(self) -> Mapping[int, bool]:
+        """Which shards are up."""
+        return {number: shard.up for number, shard in self._shards.items()}
+
+    def now_up(self, shard: int, how: str) -> None:
+        """Note that a shard was "identified" or "resumed"."""
+        if shard in self._shards:
+            self._shards[shard].now_up(how)
+
+    async def run(self, client: Any) -> None:
+        """Keep a client's shards connected until it is closed.
+
+        Raises ConnectionClosed and PrivilegedIntentsRequired where Discord has said no for good.
+        """
+        share = self.share
+        if share is None:
+            total, _, _ = await client.http.get_bot_gateway()
+            share = Share(0, total - 1, total)
+        client.shard_count = client._connection.shard_count = share.total
+        client.shard_ids = client._connection.shard_ids = list(share.ids)
+        self._shards = {
+            number: Shard(client, number, self._turnstile, self._patience, self.gauges)
+            for number in share.ids
+        }
+        # Where discord.py looks for them when it closes, or asks for the members of a guild.
+        getattr(client, "_AutoShardedClient__shards").update(self._shards)  # noqa: B009
+        tasks = [shard.launch() for shard in self._shards.values()]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                if not task.cancelled():
+                    task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
