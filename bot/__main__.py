@@ -6,9 +6,10 @@ python -m bot write SEED      one poem on stdout
 python -m bot models          what is installed; --help tells how to use and remove models
 python -m bot settings GUILD  what a server has settled
 python -m bot forget MEMBER   remove what is kept of a member
+python -m bot doctor          what is wrong here, and what to do
 python -m bot backup FILE     everything that is kept, in one file; restore FILE brings it back
 
-Exit: 0 done, 2 wrong use or bad input (one sentence on stderr), 130 Ctrl-C in console and write.
+Exit: 0 done, 1 the doctor found something wrong, 2 wrong use or bad input (one sentence on stderr), 130 Ctrl-C in console and write.
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ def make_parser() -> Parser:
     write.add_argument("--json", action="store_true", help="print one JSON object on one line")
     for command in (prompt, write):
         _add_settings(command)
+    doctor = commands.add_parser("doctor", help="what is wrong here, and what to do")
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
     shell.add_commands(commands)
     return parser
 
@@ -105,6 +108,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         stream=sys.stderr,
     )
     try:
+        if arguments.command == "doctor":
+            from bot.doctor import visit  # settings that cannot be read are a finding, too
+
+            return visit.run(
+                arguments.config, as_json=arguments.json, out=sys.stdout, err=sys.stderr
+            )
         config = load_config(arguments.config)
         match arguments.command:
             case command if command in shell.COMMANDS:

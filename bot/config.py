@@ -198,7 +198,9 @@ def _sentence(error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         where = f"[{parts[0]}]" if section else "the file"
         known = section.model_fields if section else SECTIONS
-        return f"unknown key {key} = {value!r}; {where} knows {', '.join(known)}."
+        secret = isinstance(value, dict) or "token" in key  # or may have one, in the wrong place
+        shown = "" if secret else f" = {value!r}"
+        return f"unknown key {key}{shown}; {where} knows {', '.join(known)}."
     allowed = _allowed(section.model_fields[parts[1]]) if section else "a section such as [web]"
     return f"{key} is {value!r}; it must be {allowed}."
 

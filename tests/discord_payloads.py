@@ -21,16 +21,17 @@ def user_payload(user_id: int, name: str, *, bot: bool = False) -> Payload:
     }
 
 
-def application_payload() -> Payload:
+def application_payload(*, message_content: bool = False) -> Payload:
     owner = user_payload(MEMBER, "ann")
     texts = {"name": "Sonneteer", "description": "", "verify_key": "", "icon": None}
-    flags = {"bot_public": True, "bot_require_code_grant": False, "flags": 0}
+    approved = 1 << 18 if message_content else 0
+    flags = {"bot_public": True, "bot_require_code_grant": False, "flags": approved}
     return {"id": str(APPLICATION), "owner": owner, "team": None, **texts, **flags}
 
 
-def channel_payload() -> Payload:
+def channel_payload(channel: int = CHANNEL) -> Payload:
     return {
-        "id": str(CHANNEL),
+        "id": str(channel),
         "type": 0,
         "name": "verse",
         "position": 0,
@@ -40,19 +41,26 @@ def channel_payload() -> Payload:
     }
 
 
-def guild_payload() -> Payload:
-    everyone = {"id": str(GUILD), "name": "@everyone", "permissions": str(2**53 - 1)}
+def guild_payload(guild: int = GUILD) -> Payload:
+    everyone = {"id": str(guild), "name": "@everyone", "permissions": str(2**53 - 1)}
     look = {"color": 0, "hoist": False, "position": 0, "managed": False, "mentionable": False}
     return {
-        "id": str(GUILD),
+        "id": str(guild),
         "name": "Readers",
         "owner_id": str(MEMBER),
         "roles": [{**everyone, **look}],
-        "channels": [channel_payload()],
+        "channels": [channel_payload(CHANNEL + guild - GUILD)],
         "member_count": 2,
         **{key: [] for key in ("members", "emojis", "stickers", "features", "threads")},
         **{key: [] for key in ("voice_states", "presences", "stage_instances")},
     }
+
+
+def own_guild_payload(
+    number: int = GUILD, name: str = "Readers", permissions: int = 2**53 - 1
+) -> Payload:
+    """Return a guild as the list of the bot's own has it."""
+    return {"id": str(number), "name": name, "owner": False, "permissions": str(permissions)}
 
 
 def interaction_payload(number: int, kind: int, data: Payload) -> Payload:

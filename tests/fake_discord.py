@@ -1,7 +1,7 @@
 """A small Discord on loopback: real sockets, so that the real discord.py can be put to the test.
 
 It speaks as much of REST v10 and of the gateway as the bot uses, remembers what was said, and
-breaks where a test asks for it: `fail` for requests, `drop` for the gateway.
+breaks where a test asks for it: `fail` and `hold` for requests, `gateway` for the rest.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import asyncio
 import itertools
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from tests.discord_payloads import (
     APPLICATION,
@@ -26,17 +26,18 @@ from tests.discord_payloads import (
     MEMBER,
     Payload,
     application_payload,
+    channel_payload,
     guild_payload,
     interaction_payload,
     message_payload,
+    own_guild_payload,
     user_payload,
 )
+from tests.fake_gateway import FakeGateway
 from tests.patience import HANG_SECONDS
 
 TOKEN = "token-of-the-fake"
 EPOCH = 1_420_070_400_000
-MESSAGE_CONTENT = 1 << 15
-DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID, HELLO, ACK = 0, 1, 2, 6, 7, 9, 10, 11
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Fault:
     """An answer in place of the right one. With `after`, the request takes effect all the same."""
 
     status: int
-    body: Payload | str = field(default_factory=dict)
+    body: Payload | list[Payload] | str = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     after: bool = False
     cut: bool = False  # the connection is cut instead of an answer
@@ -56,26 +57,25 @@ def rate_limit(retry_after: float, *, everywhere: bool = False) -> Fault:
 
 
 class FakeDiscord:
-    """One guild with one channel and one member. Use it inside `serve()`."""
+    """Guilds with one channel and one member each. Use it inside `serve()`."""
 
-    def __init__(self, *, approves_message_content: bool = True) -> None:
-        self.approves_message_content = approves_message_content
+    def __init__(self, guilds: Sequence[int] = (GUILD,)) -> None:
+        self.gateway = FakeGateway(list(guilds), self._notify)
         self.messages: dict[int, Payload] = {}
         self.requests: list[tuple[str, str, Any]] = []
         self.commands: list[Payload] = []
-        self.identified: list[Payload] = []
-        self.resumed = 0
+        self.identifies_left = 999
+        self.recommended_shards = 1
         self.permissions = 0  # of the member, as interactions tell them
-        self.close_codes: list[int] = []  # for the next connections, after they identify
         self.url = ""
         self._faults: list[tuple[str, re.Pattern[str], Fault]] = []
         self._ids = itertools.count((1_760_000_000_000 - EPOCH) << 22, 1 << 22)
         self._nonces: dict[str, int] = {}
         self._originals: dict[str, int] = {}  # interaction token → message
+        self._acknowledged: set[str] = set()
         self._pressed: dict[str, int] = {}  # interaction token → message with the button
-        self._events: list[Payload] = []
-        self._socket: web.WebSocketResponse | None = None
-        self._transport: asyncio.Transport | None = None
+        self._answers: dict[int, list[int]] = {}  # command → messages that answer it
+        self._held: list[tuple[str, re.Pattern[str], asyncio.Event]] = []
         self._changed = asyncio.Condition()
 
     # What tests do
@@ -84,12 +84,17 @@ class FakeDiscord:
         """Answer the next requests whose path matches the pattern with `faults`, in turn."""
         self._faults += [(method, re.compile(path), fault) for fault in faults]
 
-    async def say(self, content: str) -> int:
+    def hold(self, method: str, path: str) -> asyncio.Event:
+        """Keep the next request whose path matches waiting until the event is set."""
+        self._held.append((method, re.compile(path), released := asyncio.Event()))
+        return released
+
+    async def say(self, content: str, guild: int = GUILD) -> int:
         """Let the member write a message."""
-        message = self._message(MEMBER, {"content": content})
+        message = self._message(MEMBER, {"content": content}, guild)
         me = user_payload(BOT, "Sonneteer", bot=True)
         message["mentions"] = [me] if f"<@{BOT}>" in content else []
-        await self.emit("MESSAGE_CREATE", message)
+        await self.gateway.emit("MESSAGE_CREATE", message)
         return int(message["id"])
 
     async def slash(self, name: str, options: dict[str, Any]) -> str:
@@ -102,7 +107,7 @@ class FakeDiscord:
         ]
         command = next(one for one in self.commands if one["name"] == name)
         data = {"id": command["id"], "name": name, "type": 1, "options": given}
-        await self.emit("INTERACTION_CREATE", self._interaction(number, 2, data))
+        await self.gateway.emit("INTERACTION_CREATE", self._interaction(number, 2, data))
         return f"interaction-{number}"
 
     async def press(self, message: Payload, label: str) -> str:
@@ -112,7 +117,7 @@ class FakeDiscord:
         custom_id = next(one["custom_id"] for one in buttons if one["label"] == label)
         data = {"custom_id": custom_id, "component_type": 2}
         self._pressed[f"interaction-{number}"] = int(message["id"])
-        await self.emit(
+        await self.gateway.emit(
             "INTERACTION_CREATE", {**self._interaction(number, 3, data), "message": message}
         )
         return f"interaction-{number}"
@@ -124,22 +129,7 @@ class FakeDiscord:
     async def delete(self, message_id: int) -> None:
         self.messages.pop(message_id, None)
         where = {"id": str(message_id), "channel_id": str(CHANNEL), "guild_id": str(GUILD)}
-        await self.emit("MESSAGE_DELETE", where)
-
-    async def emit(self, event: str, payload: Payload) -> None:
-        """Send an event, now or when the bot resumes."""
-        self._events.append(payload := {"t": event, "s": len(self._events) + 1, "d": payload})
-        await self._send({"op": DISPATCH, **payload})
-        await self._notify()
-
-    async def drop(self, code: int | None = None) -> None:
-        """Close the gateway with `code`, or cut the connection when it is None."""
-        socket, self._socket = self._socket, None
-        assert socket is not None
-        if code is not None:
-            await socket.close(code=code)
-        elif self._transport is not None:
-            self._transport.abort()
+        await self.gateway.emit("MESSAGE_DELETE", where)
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait for something to be true after a request or a gateway event."""
@@ -151,6 +141,12 @@ class FakeDiscord:
         """The bot's messages as they are now, oldest first."""
         return [one for one in self.messages.values() if one["author"]["id"] == str(BOT)]
 
+    def answers_to(self, command: int) -> list[Payload]:
+        """What the bot says in answer to a message or an interaction, as it is now."""
+        sent = self._answers.get(command, [])
+        there = (self.messages[number] for number in sent if number in self.messages)
+        return [message for message in there if not message.get("thinking")]
+
     @property
     def contents(self) -> list[str]:
         return [answer["content"] for answer in self.answers]
@@ -160,7 +156,7 @@ class FakeDiscord:
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[FakeDiscord]:
         app = web.Application()
-        app.router.add_get("/gateway/", self._gateway)
+        app.router.add_get("/gateway/", self.gateway.handle)
         app.router.add_route("*", "/api/v10/{path:.*}", self._rest)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
@@ -168,7 +164,7 @@ class FakeDiscord:
         await site.start()
         host, port = runner.addresses[0][:2]
         self.url = f"http://{host}:{port}/api/v10"
-        self._gateway_url = f"ws://{host}:{port}/gateway/"
+        self.gateway.url = f"ws://localhost:{port}/gateway/"  # a name, which may not be found
         try:
             yield self
         finally:
@@ -190,6 +186,7 @@ class FakeDiscord:
         by_token = path.startswith(("/webhooks/", "/interactions/"))  # theirs is in the path
         if not by_token and request.headers.get("Authorization") != f"Bot {TOKEN}":
             return _json({"message": "401: Unauthorized", "code": 0}, status=401)
+        await self._wait_if_held(request.method, path)
         fault = self._fault(request.method, path)
         if fault is None or fault.after:
             answer = await self._act(request.method, path, body)
@@ -218,12 +215,21 @@ class FakeDiscord:
                 return fault
         return None
 
+    async def _wait_if_held(self, method: str, path: str) -> None:
+        for number, (held_method, pattern, released) in enumerate(self._held):
+            if method == held_method and pattern.search(path):
+                del self._held[number]
+                await self._notify()
+                await released.wait()
+                return
+
     async def _act(self, method: str, path: str, body: Any) -> web.Response:
         match [method, *path.strip("/").split("/")]:
             case ["GET", "users", "@me"]:
                 return _json(user_payload(BOT, "Sonneteer", bot=True))
             case ["GET", "oauth2", "applications", "@me"]:
-                return _json(application_payload())
+                approves = self.gateway.approves_message_content
+                return _json(application_payload(message_content=approves))
             case ["GET", "gateway", "bot"]:
                 return _json(self._gateway_info())
             case ["PUT", "applications", _, "commands"]:
@@ -241,7 +247,24 @@ class FakeDiscord:
                 own = path.split("/")[3]
                 message_id = self._originals.get(own, 0) if number == "@original" else int(number)
                 return await self._on_message(method, message_id, body)
+            case ["GET", *rest]:
+                return self._look_up(rest)
         return _json({"message": f"no {method} {path}", "code": 0}, status=404)
+
+    def _look_up(self, path: list[str]) -> web.Response:
+        """Answer what only whoever examines the bot asks."""
+        match path:
+            case ["users", "@me", "guilds"]:
+                return _json([own_guild_payload()])
+            case ["guilds", number] if number == str(GUILD):
+                return _json(guild_payload())
+            case ["guilds", number, "members", _] if number == str(GUILD):
+                return _json({"user": user_payload(BOT, "Sonneteer", bot=True), "roles": []})
+            case ["channels", number] if number == str(CHANNEL):
+                return _json(channel_payload())
+            case ["applications", _, "commands"]:
+                return _json(self.commands)
+        return _json({"message": f"Unknown {path[0]}", "code": 0}, status=404)
 
     async def _on_message(self, method: str, message_id: int, body: Any) -> web.Response:
         message = self.messages.get(message_id)
@@ -254,7 +277,7 @@ class FakeDiscord:
             changes = {key: body[key] for key in ("content", "components", "flags") if key in body}
             message.update(changes, edited_timestamp=JOINED)
             message.pop("thinking", None)
-            await self.emit("MESSAGE_UPDATE", message)
+            await self.gateway.emit("MESSAGE_UPDATE", message)
         return _json(message)
 
     async def _post(self, body: Payload) -> Payload:
@@ -262,16 +285,21 @@ class FakeDiscord:
         if body.get("enforce_nonce") and nonce in self._nonces:
             return self.messages[self._nonces[nonce]]
         message = self._message(BOT, body)
+        self._answer(int(nonce.partition("-")[0]) if nonce[0].isdecimal() else 0, message)
         self._nonces[nonce] = int(message["id"])
-        await self.emit("MESSAGE_CREATE", message)
+        await self.gateway.emit("MESSAGE_CREATE", message)
         return message
 
     async def _callback(self, token: str, body: Payload) -> web.Response:
+        if token in self._acknowledged:
+            return _json({"message": "already acknowledged", "code": 40060}, status=400)
+        self._acknowledged.add(token)
         if body["type"] in (4, 5):
             message = self._message(BOT, body.get("data") or {"content": ""})
             message["webhook_id"] = str(APPLICATION)
             message["thinking"] = body["type"] == 5
             self._originals[token] = int(message["id"])
+            self._answer(int(token.split("-")[1]), message)
         elif body["type"] == 7:
             await self._on_message("PATCH", self._pressed[token], body["data"])
         return _json({"interaction": {"id": token.split("-")[1], "type": 2}})
@@ -283,7 +311,8 @@ class FakeDiscord:
             return original
         message = self._message(BOT, body)
         message["webhook_id"] = str(APPLICATION)
-        await self.emit("MESSAGE_CREATE", message)
+        self._answer(int(token.split("-")[1]), message)
+        await self.gateway.emit("MESSAGE_CREATE", message)
         return message
 
     # Payloads
@@ -293,8 +322,12 @@ class FakeDiscord:
         payload["member"]["permissions"] = str(self.permissions)
         return payload
 
-    def _message(self, author: int, body: Payload) -> Payload:
+    def _answer(self, command: int, message: Payload) -> None:
+        self._answers.setdefault(command, []).append(int(message["id"]))
+
+    def _message(self, author: int, body: Payload, guild: int = GUILD) -> Payload:
         message = message_payload(number := self._next_id(), author, body)
+        message["guild_id"] = str(guild)
         self.messages[number] = message
         return message
 
@@ -303,62 +336,10 @@ class FakeDiscord:
         return {**command, **identity, "version": "1", "default_member_permissions": None}
 
     def _gateway_info(self) -> Payload:
-        limit = {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1}
-        return {"url": self._gateway_url, "shards": 1, "session_start_limit": limit}
-
-    # The gateway
-
-    async def _gateway(self, request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        self._transport = request.transport
-        await socket.send_json({"op": HELLO, "d": {"heartbeat_interval": 41_250}})
-        async for received in socket:
-            if received.type is not WSMsgType.TEXT:
-                break
-            order = json.loads(received.data)
-            match order["op"]:
-                case 1:
-                    await socket.send_json({"op": ACK})
-                case 2:
-                    await self._identify(socket, order["d"])
-                case 6:
-                    await self._resume(socket, order["d"]["seq"])
-        return socket
-
-    async def _identify(self, socket: web.WebSocketResponse, identity: Payload) -> None:
-        self.identified.append(identity)
-        wants_content = bool(identity["intents"] & MESSAGE_CONTENT)
-        if wants_content and not self.approves_message_content:
-            await socket.close(code=4014)
-        elif self.close_codes:
-            await socket.close(code=self.close_codes.pop(0))
-        else:
-            self._socket = socket
-            self._events.clear()
-            self._shard = identity.get("shard", [0, 1])
-            hello = {
-                "v": 10,
-                "user": user_payload(BOT, "Sonneteer", bot=True),
-                "guilds": [{"id": str(GUILD), "unavailable": True}],
-                "session_id": "session",
-                "shard": self._shard,
-                "resume_gateway_url": self._gateway_url,
-                "application": {"id": str(APPLICATION), "flags": 0},
-            }
-            await self.emit("READY", hello)
-            await self.emit("GUILD_CREATE", guild_payload())
-
-    async def _resume(self, socket: web.WebSocketResponse, seen: int) -> None:
-        self.resumed += 1
-        self._socket = socket
-        for event in self._events[seen:]:
-            await self._send({"op": DISPATCH, **event})
-        await self.emit("RESUMED", {})
-
-    async def _send(self, payload: Payload) -> None:
-        if self._socket is not None and not self._socket.closed:
-            await self._socket.send_json(payload)
+        left = self.identifies_left
+        limit = {"total": 1000, "remaining": left, "reset_after": 0, "max_concurrency": 1}
+        shards, url = self.recommended_shards, self.gateway.url
+        return {"url": url, "shards": shards, "session_start_limit": limit}
 
 
 def _json(payload: Any, status: int = 200) -> web.Response:

@@ -164,6 +164,7 @@ class SonneteerBot(commands.AutoShardedBot):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             shard_count=None if share is None else share.total,
+            heartbeat_timeout=self.gateway.patience.silence_seconds,
             http_trace=self.gateway.gauges.trace(),
         )
         self._service = service

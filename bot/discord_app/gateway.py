@@ -43,6 +43,7 @@ class Patience:
     connect_seconds: float = 60.0  # for a handshake
     pause_seconds: float = 1.0  # after a connection that failed; twice as long after each further
     max_pause_seconds: float = 60.0
+    silence_seconds: float = 60.0  # of Discord, after which the connection counts as dead
     identify_seconds: float = 5.0  # between two identifies, as Discord demands
     max_identify_seconds: float = 300.0
 
@@ -244,8 +245,8 @@ class Gateway:
     ) -> None:
         self.share = share
         self.gauges = gauges or Gauges()
-        self._patience = patience or Patience()
-        self._turnstile = Turnstile(self._patience, folder)
+        self.patience = patience or Patience()
+        self._turnstile = Turnstile(self.patience, folder)
         self._shards: dict[int, Shard] = {}
 
     @property
@@ -270,7 +271,7 @@ class Gateway:
         client.shard_count = client._connection.shard_count = share.total
         client.shard_ids = client._connection.shard_ids = list(share.ids)
         self._shards = {
-            number: Shard(client, number, self._turnstile, self._patience, self.gauges)
+            number: Shard(client, number, self._turnstile, self.patience, self.gauges)
             for number in share.ids
         }
         # Where discord.py looks for them when it closes, or asks for the members of a guild.

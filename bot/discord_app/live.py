@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import discord
 
 from bot.discord_app.replies import Part
-from bot.discord_app.screens import FAILURES, Screen
+from bot.discord_app.screens import FAILURES, Screen, is_final
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +163,7 @@ class LiveReply:
             except (discord.Forbidden, discord.NotFound) as error:
                 raise Gone(error) from error
             except FAILURES as error:
-                if attempt == ATTEMPTS - 1 or _is_final(error):
+                if attempt == ATTEMPTS - 1 or is_final(error):
                     raise
                 await asyncio.sleep(self._tempo.retry_seconds * 2**attempt)
         return None
@@ -177,11 +177,6 @@ class LiveReply:
             await asyncio.wait([self._nap])
         finally:
             self._nap.cancel()
-
-
-def _is_final(error: Exception) -> bool:
-    """Whether another attempt would fare no better: Discord has read it and said no."""
-    return isinstance(error, discord.HTTPException) and 400 <= error.status < 429
 
 
 def _now() -> float:

@@ -27,6 +27,8 @@ NO_MENTIONS = discord.AllowedMentions.none()
 REFUSAL = 999  # its number among an answer's messages, beyond all others
 NO_HISTORY = 160002  # a reply needs the permission to read what it replies to
 UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN = 10015, 50027  # what Discord answers after 15 minutes
+ACKNOWLEDGED = 40060  # an interaction: an earlier attempt came through, only its answer was lost
+ATTEMPTS, PAUSE_SECONDS = 4, 0.2  # at being heard, for which Discord waits three seconds
 
 
 class Screen(Protocol):
@@ -49,6 +51,16 @@ class Screen(Protocol):
 
     async def refuse(self, sentence: str) -> None:
         """Say why there is no poem, to the asker alone where Discord can do that."""
+
+
+def is_final(error: Exception) -> bool:
+    """Whether another attempt would fare no better: Discord has read it and said no."""
+    return isinstance(error, discord.HTTPException) and 400 <= error.status < 429
+
+
+def _is_expired(error: discord.HTTPException) -> bool:
+    """Whether an interaction's fifteen minutes are over; the bot may still speak by itself."""
+    return error.code in (UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN) or error.status == 401
 
 
 def make_asker(
@@ -150,32 +162,60 @@ class InteractionScreen:
 
     def __init__(self, interaction: discord.Interaction[Any]) -> None:
         self._interaction = interaction
-        self._shown = False
+        thinking = discord.InteractionResponseType.deferred_channel_message
+        # "thinking…" stands where the answer will be
+        self._thinking = interaction.response.type is thinking
         self.command_id = interaction.id
         self.channel_id = interaction.channel_id or 0
         self.asker_id = interaction.user.id
         self.asker = asker_of_interaction(interaction)
 
     async def begin(self) -> None:
-        await self._interaction.response.defer(thinking=True)
+        for attempt in range(ATTEMPTS):
+            try:
+                await self._interaction.response.defer(thinking=True)
+                break
+            except FAILURES as error:
+                if getattr(error, "code", 0) == ACKNOWLEDGED:
+                    break
+                if attempt == ATTEMPTS - 1 or is_final(error):
+                    raise
+                await asyncio.sleep(PAUSE_SECONDS * 2**attempt)
+        self._thinking = True
 
     async def send(self, part: Part, view: discord.ui.View | None, number: int) -> discord.Message:
         options: dict[str, Any] = {} if view is None else {"view": view}
         if number == 0:
-            # Editing may be tried again; a follow-up whose answer is lost would be there twice.
-            self._shown = True
-            return await self._interaction.edit_original_response(
-                content=part.content,
-                attachments=_files(part),
-                allowed_mentions=NO_MENTIONS,
-                **options,
-            )
+            return await self._send_first(part, options)
         return await self._interaction.followup.send(
             part.content,
             files=_files(part),
             allowed_mentions=NO_MENTIONS,
             suppress_embeds=True,
             wait=True,
+            **options,
+        )
+
+    async def _send_first(self, part: Part, options: dict[str, Any]) -> discord.Message:
+        """Edit what stands there: a follow-up whose answer is lost would be there twice."""
+        self._thinking = False
+        channel = self._interaction.channel
+        try:
+            return await self._interaction.edit_original_response(
+                content=part.content,
+                attachments=_files(part),
+                allowed_mentions=NO_MENTIONS,
+                **options,
+            )
+        except discord.HTTPException as error:
+            if not _is_expired(error) or not isinstance(channel, discord.abc.Messageable):
+                raise
+        return await channel.send(
+            part.content,
+            files=_files(part),
+            nonce=f"{self.command_id}-0",
+            allowed_mentions=NO_MENTIONS,
+            suppress_embeds=True,
             **options,
         )
 
@@ -190,9 +230,8 @@ class InteractionScreen:
                 allowed_mentions=NO_MENTIONS,
             )
         except discord.HTTPException as error:
-            expired = error.code in (UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN) or error.status == 401
             own = message_in(self._interaction.channel, message.id)
-            if not expired or own is None:
+            if not _is_expired(error) or own is None:
                 raise
             await own.edit(
                 content=part.content,
@@ -203,25 +242,16 @@ class InteractionScreen:
 
     async def refuse(self, sentence: str) -> None:
         options: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
-        if not self._interaction.response.is_done():
+        if not (self._thinking or self._interaction.response.is_done()):
             await self._interaction.response.send_message(sentence, suppress_embeds=True, **options)
             return
-        await self._complete(sentence)
-        await self._interaction.followup.send(sentence, suppress_embeds=True, **options)
-        if self._is_thinking:
-            await self._interaction.delete_original_response()
-
-    @property
-    def _is_thinking(self) -> bool:
-        thinking = discord.InteractionResponseType.deferred_channel_message
-        return not self._shown and self._interaction.response.type is thinking
-
-    async def _complete(self, sentence: str) -> None:
-        """Put something where "thinking…" stands for all, or the follow-up would end up there."""
-        if self._is_thinking:
+        if self._thinking:  # which stands there for all, and where the follow-up would end up
             await self._interaction.edit_original_response(
                 content=sentence, allowed_mentions=NO_MENTIONS
             )
+        await self._interaction.followup.send(sentence, suppress_embeds=True, **options)
+        if self._thinking:
+            await self._interaction.delete_original_response()
 
 
 def message_in(channel: object, message_id: int) -> discord.PartialMessage | None:

@@ -51,7 +51,7 @@ def test_an_empty_token_is_no_token(tmp_path: Path) -> None:
     [
         ("[web]\nport = 99999", "web.port is 99999; it must be a whole number from 0 to 65,535."),
         ("[web]\nprot = 1", "unknown key web.prot = 1; [web] knows enabled, host, port"),
-        ("[wob]\nx = 1", "unknown key wob = {'x': 1}; the file knows models, writing"),
+        ("[wob]\nx = 1", "unknown key wob; the file knows models, writing"),
         ("web = 3", "web is 3; it must be a section such as [web]."),
         (
             "[writing]\ntemperature = 'hot'",
@@ -122,3 +122,11 @@ def _toml(value: object) -> str:
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return repr(value)
+
+
+@pytest.mark.parametrize("text", ['[discord]\ntoken = "se.cr.et"', '[secrets]\ntoken = "se.cr.et"'])
+def test_a_token_in_the_wrong_place_is_not_repeated(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    with pytest.raises(BadConfig) as refusal:
+        load_config(tmp_path / "config.toml", environment={})
+    assert "se.cr.et" not in str(refusal.value)

@@ -15,6 +15,7 @@ from bot.composition import Parts
 from bot.core.desk import Attached
 from bot.core.jobs import Job, JobState
 from bot.core.records import Asker
+from bot.core.training.child import Ended
 from bot.discord_app import notices
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.door import DiscordDoor
@@ -66,9 +67,9 @@ async def running(fake: FakeDiscord, home: Path, trainer: FakeTrainer) -> AsyncI
 
         door = DiscordDoor(make_bot, Gateway(), pause_seconds=0.01)
         task = asyncio.create_task(door.run(TOKEN))
-        starts = len(fake.identified)
+        starts = len(fake.gateway.identified)
         try:
-            await fake.until(lambda: len(fake.identified) > starts)
+            await fake.until(lambda: len(fake.gateway.identified) > starts)
             yield parts
         finally:
             await door.close()
@@ -154,6 +155,45 @@ async def test_what_ended_while_nobody_could_be_told_is_told_at_the_next_start(
     assert len(discord.answers) == 1
 
 
+@pytest.mark.parametrize(
+    ("endings", "attachments"), [([], None), ([Ended(2, "No.")], [])], ids=["well", "badly"]
+)
+async def test_what_ended_well_before_a_restart_keeps_the_chart_of_its_message(
+    discord: FakeDiscord,
+    tmp_path: Path,
+    trainer: FakeTrainer,
+    endings: list[Ended],
+    attachments: list[object] | None,
+) -> None:
+    """The chart is not known any more then; it was taken away with the last word."""
+    async with running(discord, tmp_path, trainer) as parts:
+        job = await begin(discord, parts)
+    trainer.endings = endings
+    trainer.go()
+    async with open_office(make_config(tmp_path), trainer) as parts:  # a bot without Discord
+        async for _ in parts.office.desk.watch(job.id):
+            pass
+    async with running(discord, tmp_path, trainer) as parts:
+        await everything_told(parts)
+    edits = [body for method, path, body in discord.requests if method == "PATCH"]
+    assert edits[-1]["content"] == discord.contents[-1]
+    assert edits[-1].get("attachments") == attachments
+
+
+async def test_a_training_whose_beginning_could_not_be_shown_is_told_of_all_the_same(
+    discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
+) -> None:
+    """Nobody followed it: it trained, and its message still asked."""
+    async with running(discord, tmp_path, trainer) as parts:
+        unknown = Fault(404, {"message": "Unknown interaction", "code": 10062})
+        discord.fail("POST", r"/callback$", [unknown])
+        await begin(discord, parts)
+        trainer.go()
+        await discord.until(lambda: DONE in discord.contents[-1])
+        await everything_told(parts)
+    assert len(discord.answers) == 1
+
+
 async def test_a_deleted_message_does_not_stop_the_training_and_its_end_is_told_anew(
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
 ) -> None:
@@ -227,7 +267,7 @@ async def test_a_server_that_throws_the_bot_out_has_its_training_ended(
 ) -> None:
     async with running(discord, tmp_path, trainer) as parts:
         job = await begin(discord, parts)
-        await discord.emit("GUILD_DELETE", {"id": str(GUILD)})
+        await discord.gateway.emit("GUILD_DELETE", {"id": str(GUILD)})
         views = [view async for view in parts.office.desk.watch(job.id)]
         assert views[-1].job.state is JobState.CANCELLED
         await everything_told(parts)

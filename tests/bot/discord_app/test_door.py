@@ -16,7 +16,8 @@ from bot.discord_app.door import DiscordDoor, DiscordRefused
 from bot.discord_app.gateway import Gateway, Patience
 from bot.discord_app.live import Tempo
 from bot.discord_app.replies import read_verse
-from tests.fake_discord import MESSAGE_CONTENT, TOKEN, FakeDiscord, Fault, rate_limit
+from tests.fake_discord import TOKEN, FakeDiscord, Fault, rate_limit
+from tests.fake_gateway import MESSAGE_CONTENT
 from tests.fakes import VERSE, FakePoet, fake_service
 from tests.patience import HANG_SECONDS
 
@@ -67,7 +68,7 @@ async def _open(
     door = _door(fake, service or fake_service(poet))
     running = asyncio.create_task(door.run(TOKEN))
     try:
-        await fake.until(lambda: fake.identified)
+        await fake.until(lambda: fake.gateway.identified)
         yield door
     finally:
         await door.close()
@@ -155,15 +156,15 @@ async def test_a_poem_survives_the_loss_of_the_gateway(
     async with _open(discord, gated):
         await discord.say("!sonnet a rose")
         await discord.until(lambda: discord.contents)
-        await discord.drop(code)
+        await discord.gateway.drop(code)
         await discord.say("!sonnet a lily")  # in the gap: delivered when the bot resumes
-        await discord.until(lambda: discord.resumed and len(discord.contents) == 2)
+        await discord.until(lambda: discord.gateway.resumed and len(discord.contents) == 2)
         for _ in range(4):
             gated.gate.release()
         await discord.until(lambda: all("random seed" in content for content in discord.contents))
     verses = [read_verse(content) for content in discord.contents]
     assert verses == [POEM, f"a lily{VERSE}"]
-    assert len(discord.identified) == 1
+    assert len(discord.gateway.identified) == 1
 
 
 async def test_a_deleted_command_frees_the_row(discord: FakeDiscord, gated: FakePoet) -> None:
@@ -178,14 +179,14 @@ async def test_a_deleted_command_frees_the_row(discord: FakeDiscord, gated: Fake
 async def test_without_the_privileged_intent_the_bot_comes_back_and_says_how_to_switch_it_on(
     discord: FakeDiscord, caplog: pytest.LogCaptureFixture
 ) -> None:
-    discord.approves_message_content = False
+    discord.gateway.approves_message_content = False
     poet = FakePoet()
     service = fake_service(poet)
     async with _open(discord, service=service):
-        await discord.until(lambda: len(discord.identified) == 2)
+        await discord.until(lambda: len(discord.gateway.identified) == 2)
         await discord.say("<@11> a rose")
         await discord.until(lambda: _written(discord))
-    asked = [bool(identity["intents"] & MESSAGE_CONTENT) for identity in discord.identified]
+    asked = [bool(identity["intents"] & MESSAGE_CONTENT) for identity in discord.gateway.identified]
     assert asked == [True, False]
     assert "Message Content Intent" in caplog.text
     assert [read_verse(content) for content in discord.contents] == [POEM]
@@ -203,10 +204,10 @@ async def test_a_wrong_token_is_final_and_not_repeated(
 
 @pytest.mark.parametrize("code", [4004, 4010, 4011, 4012, 4013])
 async def test_a_final_close_code_is_final(discord: FakeDiscord, code: int) -> None:
-    discord.close_codes = [code]
+    discord.gateway.close_codes = [code]
     with pytest.raises(DiscordRefused):
         await _door(discord, fake_service()).run(TOKEN)
-    assert len(discord.identified) == 1
+    assert len(discord.gateway.identified) == 1
 
 
 async def test_a_failed_start_is_tried_again(

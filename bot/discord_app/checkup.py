@@ -1,0 +1,181 @@
+"""What Discord has to say about the bot: its token, its rights, its commands, the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.core.findings import Finding, first_of, ok, skipped, warning, wrong
+from bot.discord_app.client import invite_url
+from bot.discord_app.inquiry import TIMEOUT_SECONDS, Inquiry, NoAnswer
+from bot.discord_app.permits import THREADS, missing_in, names_of, uses_of
+from bot.discord_app.verdicts import (
+    COPY_AGAIN,
+    fault_of,
+    judge_application,
+    judge_clock,
+    judge_commands,
+    judge_intents,
+    judge_permissions,
+    judge_refusal,
+    judge_starts,
+)
+
+TOKEN = "token"  # noqa: S105 - what is looked at
+LATER = ("application", "starts", "intents", "permissions", "commands", "clock")
+MAX_LOOKED = 20  # guilds whose channels are looked at
+MAX_CHANNELS = 10  # of one guild
+PAGE = 200  # guilds that Discord tells at once
+MAX_GUILDS = 10_000
+NOT_ASKED = "without a token Discord is not asked"
+TO_CONNECT = (
+    "To be on Discord: https://discord.com/developers/applications, your application, Bot, Reset "
+    "Token; then start the bot with it in the environment variable DISCORD_TOKEN (see README.md)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is known of the bot before Discord is asked."""
+
+    token: str | None
+    api_url: str
+    message_content: bool = True
+    needed: bool = False  # whether there is nothing to run without Discord
+    commands_sent: bool = False  # as far as the data folder remembers
+    channels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # for poems, by guild
+
+
+async def examine_discord(
+    patient: Patient,
+    *,
+    now: Callable[[], float] = time.time,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> list[Finding]:
+    """Ask Discord everything; what cannot be asked is said to be so."""
+    token = patient.token
+    if token is None:
+        if patient.needed:
+            seen = "DISCORD_TOKEN is not set and the web page is turned off: nothing to run"
+            return [wrong(TOKEN, seen, TO_CONNECT), skipped("clock", NOT_ASKED)]
+        seen = "DISCORD_TOKEN is not set: without Discord, the web page and the terminal are there"
+        return [warning(TOKEN, seen, TO_CONNECT), skipped("clock", NOT_ASKED)]
+    if (fault := fault_of(token)) is not None:
+        found = wrong(TOKEN, f"DISCORD_TOKEN {fault}", COPY_AGAIN)
+        return [found, *(skipped(name, "no token") for name in LATER)]
+    async with Inquiry.open(
+        patient.api_url, token, now=now, timeout_seconds=timeout_seconds
+    ) as inquiry:
+        try:
+            me = await inquiry.get("users/@me")
+        except NoAnswer as error:
+            later = [skipped(name, "Discord has not answered") for name in LATER]
+            if inquiry.skew is not None:
+                later[-1] = judge_clock(inquiry.skew)
+            return [judge_refusal(error, token), *later]
+        found = ok(TOKEN, f"Discord knows it: {me.get('username')}, user {me.get('id')}")
+        return [found, *await _ask_on(inquiry, patient, me), judge_clock(inquiry.skew)]
+
+
+async def _ask_on(inquiry: Inquiry, patient: Patient, me: dict[str, Any]) -> list[Finding]:
+    told = asyncio.ensure_future(inquiry.get("oauth2/applications/@me"))  # three ask for it
+
+    async def application() -> list[Finding]:
+        return [judge_application(await told)]
+
+    async def starts() -> list[Finding]:
+        return [judge_starts(await inquiry.get("gateway/bot"))]
+
+    async def intents() -> list[Finding]:
+        return [judge_intents(await told, wanted=patient.message_content)]
+
+    async def guilds() -> list[Finding]:
+        known = await _guilds(inquiry)
+        found = [judge_permissions(known, invite_url(int((await told)["id"])))]
+        here = {str(guild["id"]): str(guild["name"]) for guild in known}
+        settled = {one: each for one, each in patient.channels.items() if one in here and each}
+        if settled:
+            found.append(await _examine_channels(inquiry, str(me["id"]), here, settled))
+        return found
+
+    async def commands() -> list[Finding]:
+        known = await inquiry.get(f"applications/{(await told)['id']}/commands")
+        return [judge_commands(known, sent=patient.commands_sent)]
+
+    questions = {
+        "application": application(),
+        "starts": starts(),
+        "intents": intents(),
+        "permissions": guilds(),
+        "commands": commands(),
+    }
+    answers = [_or_why_not(name, question) for name, question in questions.items()]
+    return [finding for findings in await asyncio.gather(*answers) for finding in findings]
+
+
+async def _or_why_not(name: str, question: Awaitable[list[Finding]]) -> list[Finding]:
+    try:
+        return await question
+    except NoAnswer as error:
+        return [warning(name, f"not known: {error}", *error.advice)]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return [warning(name, f"Discord's answer makes no sense: {error!r}", "Update Sonneteer.")]
+
+
+async def _guilds(inquiry: Inquiry) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    after = "0"
+    while len(found) < MAX_GUILDS:
+        page = await inquiry.get("users/@me/guilds", limit=str(PAGE), after=after)
+        found += page
+        if len(page) < PAGE:
+            break
+        after = str(page[-1]["id"])
+    return found
+
+
+async def _examine_channels(
+    inquiry: Inquiry, me: str, names: Mapping[str, str], settled: Mapping[str, tuple[str, ...]]
+) -> Finding:
+    """Look at the channels that guilds have named for poems: is the bot heard there?"""
+    lines: list[str] = []
+    looked = 0
+    for number in sorted(settled)[:MAX_LOOKED]:
+        guild = await inquiry.get(f"guilds/{number}")
+        member = await inquiry.get(f"guilds/{number}/members/{me}")
+        for channel in settled[number][:MAX_CHANNELS]:
+            looked += 1
+            lacks = await _lacks(inquiry, guild, member, channel)
+            if lacks:
+                lines.append(f"{names[number]} ({number}), channel {channel}: {lacks}.")
+    more = max(len(settled) - MAX_LOOKED, 0)
+    rest = f"; {more} more servers were not looked at" if more else ""
+    seen = f"{looked} for poems{rest}"
+    if not lines:
+        return ok("channels", f"{seen}, all as they should be")
+    way = "Edit the channel's permissions, or take it out: /settings channels remove."
+    return warning("channels", f"{seen}; {len(lines)} not as they should be", *first_of(lines), way)
+
+
+async def _lacks(
+    inquiry: Inquiry, guild: dict[str, Any], member: dict[str, Any], number: str
+) -> str:
+    """Say what a channel lacks, "" for nothing."""
+    try:
+        channel = await inquiry.get(f"channels/{number}")
+        thread = channel["type"] in THREADS
+        if thread:  # its permissions are those of the channel that it is in
+            channel = await inquiry.get(f"channels/{channel['parent_id']}")
+    except NoAnswer as error:
+        if error.status == 404:
+            return "it is gone"
+        if error.status == 403:
+            return "the bot cannot see it"
+        raise
+    if str(channel.get("guild_id", guild["id"])) != str(guild["id"]):
+        return "it is another server's"
+    lacks = missing_in(guild, member, channel, thread=thread)
+    return f"lacks {names_of(lacks)}: {uses_of(lacks)}" if lacks else ""

@@ -1,0 +1,67 @@
+"""Folders: whether they can be written in, and how much room there is."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bot.core.findings import Finding, ok, warning, wrong
+
+LITTLE_BYTES, NONE_BYTES = 1_000_000_000, 100_000_000  # a training keeps some 50 MB
+ROOM = "Make room: old backups, logs, models that nobody uses (python -m bot models)."
+
+
+def try_writing(folder: Path) -> None:
+    """Raise OSError where no file can be made; none is left."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"verse")
+        file.flush()
+
+
+def free_bytes(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
+
+
+def examine_folder(
+    name: str,
+    folder: Path,
+    *,
+    setting: str,
+    needed: bool,
+    free: Callable[[Path], int] = free_bytes,
+    write: Callable[[Path], None] = try_writing,
+) -> Finding:
+    """Look at a folder, or at where it would be made.
+
+    One that is `needed` must take files; without the other only trainings for all lack a place.
+    """
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        seen = f"{there} is a file, not a folder"
+        return wrong(name, seen, f"Move it away, or set [{setting}] folder in config.toml.")
+    try:
+        write(there)
+    except OSError as error:
+        seen = f"{there} cannot be written in: {error.strerror or error}"
+        way = f"Give it to the user that runs the bot, or set [{setting}] folder in config.toml."
+        return (wrong if needed else warning)(name, seen, way)
+    try:
+        room = free(there)
+    except OSError as error:
+        return warning(name, f"{folder}: its room is not known: {error.strerror or error}", ROOM)
+    how = "can be written in" if folder.exists() else "will be made when it is needed"
+    seen = f"{folder} {how}; {in_words(room)} free"
+    if room < NONE_BYTES:
+        return wrong(name, seen, ROOM)
+    return warning(name, seen, ROOM) if room < LITTLE_BYTES else ok(name, seen)
+
+
+def in_words(size: float) -> str:
+    """Return a number of bytes in the unit that fits.
+
+    >>> in_words(90_500_000), in_words(2_340_000_000)
+    ('90 MB', '2.3 GB')
+    """
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{int(size / 1e6)} MB"

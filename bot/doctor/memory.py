@@ -1,0 +1,149 @@
+"""Memory and processors, as much of them as the container leaves us.
+
+The needs are measured: docs/decisions.md, *Memory*.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.core.findings import Finding, ok, warning, wrong
+from bot.doctor.disk import in_words
+
+BOT_BYTES, TRAINING_BYTES = 250_000_000, 650_000_000
+ROOT = Path("/")
+CGROUPS = "sys/fs/cgroup"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes; None: not known here."""
+
+    total: int | None
+    available: int | None
+    limited: bool = False  # by a container or service, below what the machine has
+
+
+def read_memory(root: Path = ROOT) -> Memory:
+    """Read what there is from /proc and the control groups; elsewhere the total alone."""
+    machine = _figures(root / "proc/meminfo")
+    if "MemTotal:" not in machine:
+        return Memory(_total_of_system() if root == ROOT else None, None)
+    total = machine["MemTotal:"] * 1024
+    available = machine.get("MemAvailable:", machine.get("MemFree:", 0)) * 1024
+    limited = False
+    for limit, used in _limits(root):
+        if limit < total:
+            total, limited = limit, True
+        available = min(available, max(limit - used, 0))
+    return Memory(total, available, limited)
+
+
+def _total_of_system() -> int | None:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows
+        return None
+
+
+def _limits(root: Path) -> Iterator[tuple[int, int]]:
+    """Yield each limit on us and what of it is used for good: version 2, then version 1."""
+    # What was read from files may be dropped, and does not count as used.
+    versions = (
+        ("", "memory.max", "memory.current", "inactive_file"),
+        ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    )
+    for controller, limit_name, used_name, droppable in versions:
+        for folder in _groups(root, controller):
+            limit, used = _number(folder / limit_name), _number(folder / used_name)
+            if limit is not None and used is not None:
+                yield limit, used - _figures(folder / "memory.stat").get(droppable, 0)
+
+
+def _groups(root: Path, controller: str) -> Iterator[Path]:
+    """Yield the folder of our control group and of all groups around it; "": of version 2."""
+    top = root / CGROUPS / controller
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            # Within a container the path may be the outer one: then only the top is there.
+            inner = top / path.strip("/")
+            yield from (each for each in (inner, *inner.parents) if each.is_relative_to(top))
+
+
+def count_processors(root: Path = ROOT) -> float:
+    """Return how many processors' worth of time we may have."""
+    if hasattr(os, "sched_getaffinity"):
+        count = float(len(os.sched_getaffinity(0)))
+    else:
+        count = float(os.cpu_count() or 1)
+    for folder in _groups(root, ""):
+        quota, _, period = _text(folder / "cpu.max").strip().partition(" ")
+        if quota.isdecimal() and period.isdecimal():
+            count = min(count, int(quota) / int(period))
+    for folder in _groups(root, "cpu"):
+        limit, per = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
+        if limit is not None and per:
+            count = min(count, limit / per)
+    return count
+
+
+def examine_memory(memory: Memory, *, bot_runs: bool) -> Finding:
+    """Say whether the bot fits, and a training beside it; a bot that runs has its part already."""
+    if memory.total is None:
+        return ok(
+            "memory",
+            "how much there is cannot be told here; the bot and a training "
+            f"need {in_words(BOT_BYTES + TRAINING_BYTES)}",
+        )
+    bot = 0 if bot_runs else BOT_BYTES
+    available = memory.total if memory.available is None else memory.available
+    where = " that the container or service allows" if memory.limited else ""
+    free = "" if memory.available is None else f", {in_words(available)} free"
+    seen = f"{in_words(memory.total)}{where}{free}"
+    if memory.total < BOT_BYTES or available < bot:
+        way = f"The bot needs about {in_words(BOT_BYTES)}: stop other programs, or allow more."
+        return wrong("memory", seen, way)
+    if memory.total < BOT_BYTES + TRAINING_BYTES or available < bot + TRAINING_BYTES:
+        way = (
+            f"Poems are fine; a training takes about {in_words(TRAINING_BYTES)} more and may be "
+            "killed. Allow more memory, or train elsewhere and set [books] max_per_day = 0."
+        )
+        return warning("memory", seen, way)
+    return ok("memory", f"{seen}; enough for poems and a training")
+
+
+def examine_processors(count: float, threads: int) -> Finding:
+    """Say whether poems and a training can be side by side; `threads` as in config.toml."""
+    seen = f"{count:.3g}"
+    if count < 1:
+        way = "Poems come slowly; allow at least one whole processor."
+        return warning("processors", f"{seen} of one", way)
+    if threads > count:
+        way = f"Set [books] threads to {max(int(count) - 1, 1)}, or to 0, which counts by itself."
+        return warning("processors", f"{seen}, and [books] threads is {threads}", way)
+    if count < 2:
+        return ok("processors", f"{seen}; poems come more slowly while a training runs")
+    return ok("processors", seen)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("ascii", errors="replace")
+    except OSError:
+        return ""
+
+
+def _number(path: Path) -> int | None:
+    """Return a file's one number; None where it has none, such as "max" or -1."""
+    text = _text(path).strip()
+    return int(text) if text.isdecimal() else None
+
+
+def _figures(path: Path) -> dict[str, int]:
+    """Return the lines of a name and a number."""
+    rows = (line.split() for line in _text(path).splitlines())
+    return {row[0]: int(row[1]) for row in rows if len(row) > 1 and row[1].isdecimal()}

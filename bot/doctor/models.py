@@ -1,0 +1,115 @@
+"""Model files: each is loaded as the bot would, and whoever chose one that is gone is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.composition import SHIPPED
+from bot.core.errors import ModelUnusable
+from bot.core.findings import Finding, first_of, ok, warning, wrong
+from bot.core.library import GUILD, SUFFIX, Library
+from bot.core.records import ModelRecord
+from bot.doctor.disk import in_words
+from bot.doctor.ledger import Ledger
+
+BASE = SHIPPED / "base"  # what a book's training begins with; it writes no poems itself
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What is installed: everybody's by name, the rest by whose it is, and what cannot be used."""
+
+    shared: tuple[ModelRecord, ...]
+    own: tuple[ModelRecord, ...]
+    unusable: tuple[tuple[Path, str], ...]  # with the sentence that says why not
+
+    def find(self, guild: str, name: str, sha256: str) -> bool:
+        """Whether a guild still has a model: that very one, or everybody's of its name."""
+        mine = (*self.shared, *(record for record in self.own if record.guild == guild))
+        same_name = (record.name.casefold() for record in self.shared)
+        return any(record.sha256 == sha256 for record in mine) or name.casefold() in same_name
+
+
+def look_at_models(
+    shared: Path,
+    guilds: Path,
+    *,
+    shipped: Path = SHIPPED,
+    base: Path = BASE,
+    told: Callable[[int, int], None] = lambda done, of: None,
+) -> Installed:
+    """Load every model file once; `told` hears how far it is."""
+    library = Library([], shipped=shipped, default="", private=guilds)
+    folders = [shared, shipped, base]
+    if guilds.is_dir():
+        folders += sorted(each for each in guilds.iterdir() if GUILD.fullmatch(each.name))
+    paths = [path for folder in folders for path in sorted(folder.glob(f"*{SUFFIX}"))]
+    everybodys: list[ModelRecord] = []
+    own: list[ModelRecord] = []
+    unusable: list[tuple[Path, str]] = []
+    for number, path in enumerate(paths):
+        told(number, len(paths))
+        try:
+            record = library.add_file(path)
+        except ModelUnusable as error:
+            unusable.append((path, error.reason))
+            continue
+        if path.parent != base:
+            (own if record.guild else everybodys).append(record)
+    return Installed(tuple(everybodys), tuple(own), tuple(unusable))
+
+
+def examine_default(installed: Installed, default: str) -> Finding:
+    """Look for the model that serves where nobody chose another."""
+    found = next((record for record in installed.shared if record.name == default), None)
+    if found is not None:
+        origin = "came with Sonneteer" if found.shipped else str(found.path)
+        return ok("default model", f"{default}, of {found.book!r} ({origin})")
+    names = sorted({record.name for record in installed.shared})
+    choice = f"Set [models] default in config.toml to one of: {', '.join(names)}."
+    none = "Fetch Sonneteer again: not even the models that came with it can be used."
+    seen = f"no usable model is called {default!r}; the bot does not start"
+    return wrong("default model", seen, choice if names else none)
+
+
+def examine_files(installed: Installed) -> Finding:
+    """Say which files cannot be used."""
+    usable = (*installed.shared, *installed.own)
+    size = in_words(sum(record.size_bytes for record in usable))
+    seen = f"{len(usable)} can be used, {len(installed.own)} of them servers' own; {size}"
+    if not installed.unusable:
+        return ok("model files", seen)
+    lines = [f"{path}: {why}" for path, why in installed.unusable]
+    count = len(lines)
+    seen = f"{seen}; {count} cannot: the bot passes {'it' if count == 1 else 'them'} over"
+    way = "Or take the file out of a backup, or delete it."
+    return wrong("model files", seen, *first_of(lines), way)
+
+
+def examine_choices(installed: Installed, ledger: Ledger) -> Finding:
+    """Say which guilds lack a model that they use or had."""
+    lines = [
+        f"Server {guild} uses {choice.name}, which is gone or was changed: the default writes."
+        for guild, choice in sorted(ledger.choices.items())
+        if not installed.find(guild, choice.name, choice.sha256)
+    ]
+    used = {(guild, choice.sha256) for guild, choice in ledger.choices.items()}
+    present = {(record.guild, record.sha256) for record in installed.own}
+    lines += [
+        f"Server {kept.guild} had {kept.name}; its file is gone or was changed."
+        for kept in ledger.kept
+        if kept.guild
+        and (kept.guild, kept.sha256) not in present
+        and (kept.guild, kept.sha256) not in used
+    ]
+    if lines:
+        way = (
+            "Take the file out of a backup, or forget it: python -m bot models --guild NUMBER "
+            "undo, or remove NAME; with the bot stopped."
+        )
+        count = f"{len(lines)} of servers cannot be had" if len(lines) > 1 else "1 cannot be had"
+        return warning("servers' models", count, *first_of(lines), way)
+    choosers = len(ledger.choices)
+    return ok("servers' models", f"{choosers or 'no'} server{'s'[: choosers != 1]} chose one")

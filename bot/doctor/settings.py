@@ -1,0 +1,71 @@
+"""config.toml, the environment, and the versions of what the bot stands on."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from bot.config import DEFAULT_PATH, TOKEN_VARIABLE, Config, load_config
+from bot.core.errors import BadConfig
+from bot.core.findings import Finding, ok, warning, wrong
+
+REQUIREMENTS = Path(__file__).resolve().parent.parent.parent / "requirements.txt"
+PREFIX = "SONNETEER_"
+# What other bots call it; whoever moves here may have set one of these.
+LIKE_TOKEN = ("BOT_TOKEN", "DISCORD_API_TOKEN", "DISCORD_BOT_TOKEN", "TOKEN")
+
+
+def examine_config(
+    path: Path | None, environment: Mapping[str, str]
+) -> tuple[Config | None, Finding]:
+    """Read the settings; None where they cannot be used."""
+    file = path or DEFAULT_PATH
+    try:
+        config = load_config(path, environment)
+    except BadConfig as error:
+        advice = "Set it right; the config.toml that came with Sonneteer has them all."
+        return None, wrong("config", str(error), advice)
+    if not file.is_file():
+        return config, ok("config", f"there is no {file}; every setting is as at first")
+    return config, ok("config", f"{file} is valid")
+
+
+def examine_environment(environment: Mapping[str, str]) -> Finding:
+    """Look for variables that somebody may have meant for us, and that are not read."""
+    unread = sorted(name for name in environment if name.upper().startswith(PREFIX))
+    if not environment.get(TOKEN_VARIABLE, "").strip():
+        unread += [name for name in LIKE_TOKEN if name in environment]
+    if unread:
+        seen = f"{', '.join(unread)} {'is' if len(unread) == 1 else 'are'} set and not read"
+        way = f"The token comes from {TOKEN_VARIABLE}; every other setting is in config.toml."
+        return warning("environment", seen, way)
+    return ok("environment", "nothing in it is meant for Sonneteer and not read")
+
+
+def examine_versions(
+    requirements: Path = REQUIREMENTS, installed: Callable[[str], str] = version
+) -> Finding:
+    """Compare what is installed with requirements.txt."""
+    python = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    try:
+        wanted = re.findall(r"^([\w.-]+)==([\w.]+)", requirements.read_text("utf-8"), re.MULTILINE)
+    except OSError:
+        return ok("versions", f"{python}; there is no requirements.txt to compare with")
+    missing, others = [], []
+    for name, number in wanted:
+        try:
+            found = installed(name)
+        except PackageNotFoundError:
+            missing.append(f"{name} {number}")
+            continue
+        if found.partition("+")[0] != number:  # torch says which build it is after a plus
+            others.append(f"{name} {found} instead of {number}")
+    way = f"Set them right: pip install -r {requirements}"
+    if missing:
+        return wrong("versions", f"{python}; not installed: {', '.join(missing)}", way)
+    if others:
+        return warning("versions", f"{python}; {', '.join(others)}", f"{way} (or make run)")
+    return ok("versions", f"{python}; all {len(wanted)} libraries as in requirements.txt")

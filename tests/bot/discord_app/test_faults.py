@@ -1,0 +1,78 @@
+"""Every fault of Discord and the network: survived, with one answer to each command."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot.discord_app.client import SonneteerBot
+from bot.discord_app.door import DiscordDoor
+from bot.discord_app.gateway import Gateway, Patience
+from bot.discord_app.live import Tempo
+from tests.fake_discord import TOKEN, FakeDiscord
+from tests.fakes import fake_service
+from tests.faults import TRIALS, Stage, Trial
+
+HASTE = Patience(
+    connect_seconds=0.5,
+    pause_seconds=0.01,
+    max_pause_seconds=0.05,
+    silence_seconds=0.4,
+    identify_seconds=0.01,
+    max_identify_seconds=0.05,
+)
+TEMPO = Tempo(0.01, 0.01, 0.01, 0.01)
+
+
+@pytest.fixture(autouse=True)
+def official_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give discord.py its own address back after each test."""
+    monkeypatch.setattr(Route, "BASE", Route.BASE)
+    monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    """A bot that is up; it is closed, and what it said counted, at the end."""
+    bots: list[SonneteerBot] = []
+    service = fake_service()
+
+    def make_bot(message_content: bool, gateway: Gateway) -> SonneteerBot:
+        bots.append(
+            SonneteerBot(
+                service,
+                message_content=message_content,
+                api_url=fake.url,
+                tempo=TEMPO,
+                gateway=gateway,
+            )
+        )
+        return bots[-1]
+
+    async with FakeDiscord().serve() as fake:
+        fake.gateway.heartbeat_ms = 100
+        gateway = Gateway(patience=HASTE)
+        door = DiscordDoor(make_bot, gateway, pause_seconds=0.01)
+        running = asyncio.create_task(door.run(TOKEN))
+        stage = Stage(fake, lambda: bots[-1], gateway.gauges)
+        try:
+            await fake.until(lambda: fake.gateway.identified)
+            yield stage
+        finally:
+            await door.close()
+            await running
+        assert not service.metrics.registry.get_sample_value("sonneteer_rows_running")
+        assert all(got == expected for expected, got in stage.counts()), stage.counts()
+        assert len(bots) == 1, "the client had to be started again"
+
+
+@pytest.mark.parametrize("trial", [one for one in TRIALS if not one.slow], ids=str)
+async def test_each_command_is_answered_once_whatever_goes_wrong(
+    stage: Stage, trial: Trial
+) -> None:
+    await trial.play(stage)
+    await stage.recover()

@@ -1,0 +1,114 @@
+"""The database, examined and not touched."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bot.core.findings import State
+from bot.core.guilds import Guilds
+from bot.core.ports import Choice
+from bot.core.store.database import FILE_NAME, Database
+from bot.core.store.guild_rows import GuildRows
+from bot.doctor.ledger import Ledger, examine_database, is_open
+from tests.bot.core.store.installation import tree
+from tests.bot.doctor.conftest import shows
+from tests.fakes import SEA_SONGS
+
+
+async def fill(folder: Path) -> None:
+    """Have a database of a guild that has settled and chosen something."""
+    database = await Database.open(folder)
+    guilds = await Guilds.read(GuildRows(database))
+    await guilds.change("10", "channels", ["30"])
+    await guilds.choose("10", SEA_SONGS, "")
+    await database.close()
+
+
+async def test_a_sound_database_is_read(tmp_path: Path) -> None:
+    await fill(tmp_path)
+    found, ledger = examine_database(tmp_path)
+    shows(found, State.OK, "is sound, version 1, 1 server in it; not in use")
+    assert ledger.customs["10"].channels == ("30",)
+    assert ledger.choices == {"10": Choice(SEA_SONGS.name, SEA_SONGS.sha256)}
+
+
+async def test_nothing_in_the_folder_changes(tmp_path: Path) -> None:
+    await fill(tmp_path)
+    before = tree(tmp_path)
+    examine_database(tmp_path)
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.skipif("sys.platform == 'win32'", reason="it cannot be told there")
+async def test_a_bot_may_have_it_open_and_what_it_has_just_written_is_seen(tmp_path: Path) -> None:
+    database = await Database.open(tmp_path)
+    await GuildRows(database).keep_settings("10", {"lines": 8})
+    found, ledger = examine_database(tmp_path)
+    assert is_open(tmp_path) is True
+    await database.close()
+    shows(found, State.OK, "a bot has it open, which is fine")
+    assert ledger.customs["10"].lines == 8
+    assert is_open(tmp_path) is False
+
+
+def test_without_a_database_nothing_is_made(tmp_path: Path) -> None:
+    found, ledger = examine_database(tmp_path / "data")
+    shows(found, State.OK, "there is none yet")
+    assert ledger == Ledger()
+    assert not list(tmp_path.iterdir())
+
+
+def spoil(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[100:] = b"\xff" * (len(content) - 100)
+    file.write_bytes(content)
+
+
+def from_the_future(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+
+
+def from_the_past(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA user_version = 0")
+
+
+def strange(file: Path) -> None:
+    file.write_bytes(b"no database at all, and long enough" * 100)
+
+
+def without_a_table(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("DROP TABLE settings")
+
+
+@pytest.mark.parametrize(
+    ("harm", "state", "words"),
+    [
+        (spoil, State.WRONG, "is damaged"),
+        (strange, State.WRONG, "python -m bot restore FILE"),
+        (without_a_table, State.WRONG, "no such table"),
+        (from_the_future, State.WRONG, "version 99; this Sonneteer knows"),
+        (from_the_past, State.WARNING, "back up before"),
+    ],
+)
+async def test_a_database_that_cannot_serve_is_told(
+    tmp_path: Path, harm: Callable[[Path], None], state: State, words: str
+) -> None:
+    await fill(tmp_path)
+    harm(tmp_path / FILE_NAME)
+    found, ledger = examine_database(tmp_path)
+    shows(found, state, words)
+    assert ledger == Ledger()
+
+
+async def test_a_database_of_another_user_is_wrong(tmp_path: Path) -> None:
+    await fill(tmp_path)
+    found, _ = examine_database(tmp_path, may_write=lambda path: False)
+    shows(found, State.WRONG, "may not be written by this user")

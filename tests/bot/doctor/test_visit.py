@@ -1,0 +1,120 @@
+"""A whole visit to an installation."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from bot.core.findings import State
+from bot.core.store.database import Database
+from bot.core.store.guild_rows import GuildRows
+from bot.doctor.settings import examine_config
+from bot.doctor.visit import Visit, examine, run
+from tests.bot.core.store.installation import tree
+from tests.discord_payloads import CHANNEL, GUILD
+from tests.fake_discord import TOKEN, FakeDiscord
+
+MakeModel = Callable[..., Path]
+NAMES = [
+    *("config", "versions", "environment", "web page", "token", "clock", "data folder"),
+    *("models folder", "database", "default model", "model files", "servers' models"),
+    *("memory", "processors"),
+]
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeDiscord]:
+    async with FakeDiscord().serve() as served:
+        yield served
+
+
+def installation(home: Path, discord: str = "http://127.0.0.1:9") -> Path:
+    """Return a config file whose page takes any port and whose Discord is on loopback."""
+    file = home / "config.toml"
+    file.write_text(f'[web]\nport = 0\n[discord]\napi_url = "{discord}"\n')
+    return file
+
+
+def visit(config: Path, token: str = "", *, as_json: bool = False) -> tuple[int, str]:
+    out, environment = io.StringIO(), {"DISCORD_TOKEN": token}
+    status = run(config, as_json=as_json, out=out, err=io.StringIO(), environment=environment)
+    return status, out.getvalue()
+
+
+def test_everything_is_told_in_one_order_and_as_json(tmp_path: Path) -> None:
+    status, told = visit(installation(tmp_path), as_json=True)
+    assert status == 0
+    assert [finding["name"] for finding in json.loads(told)["findings"]] == NAMES
+
+
+def test_a_visit_changes_nothing(tmp_path: Path, model_file: MakeModel) -> None:
+    model_file("pears", folder="data/guilds/10")
+    config = installation(tmp_path)
+    before = tree(tmp_path)
+    assert visit(config)[0] == 0
+    assert tree(tmp_path) == before
+
+
+def test_what_is_wrong_ends_with_status_1(tmp_path: Path) -> None:
+    config = installation(tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "spoilt.safetensors").write_bytes(b"spoilt")
+    status, told = visit(config)
+    assert status == 1
+    assert "spoilt.safetensors" in told
+    assert "1 wrong" in told
+
+
+def test_a_discord_that_cannot_be_reached_leaves_the_other_checks_theirs(tmp_path: Path) -> None:
+    status, told = visit(installation(tmp_path), "some.secret.token")
+    assert status == 1
+    assert "no connection to 127.0.0.1:9" in told
+    assert "some.secret.token" not in told
+    assert "default model" in told
+
+
+def test_settings_that_cannot_be_read_are_told_without_the_token_in_them(tmp_path: Path) -> None:
+    token = "MTA1MjM0NTY3ODkwMTIzNDU2.GhIjKl.0123456789abcdefghijklmnopqrstuv"
+    config = tmp_path / "config.toml"
+    config.write_text(f'[discord]\ntoken = "{token}"\n')
+    status, told = visit(config)
+    assert status == 1
+    assert "unknown key discord.token" in told
+    assert token not in told
+    assert "not checked: the settings cannot be read" in told
+
+
+async def test_discord_is_asked_with_what_servers_have_settled(
+    tmp_path: Path, fake: FakeDiscord
+) -> None:
+    config = installation(tmp_path, fake.url)
+    database = await Database.open(tmp_path / "data")  # the bot, which goes on running
+    await GuildRows(database).keep_settings(str(GUILD), {"channels": [str(CHANNEL)]})
+    found = {
+        each.name: each for each in await examine(config, io.StringIO(), {"DISCORD_TOKEN": TOKEN})
+    }
+    await database.close()
+    assert found["token"].state is State.OK
+    assert found["channels"].seen.startswith("1 for poems, all")
+    assert found["commands"].state is State.WARNING
+    assert not any(TOKEN in str(finding) for finding in found.values())
+
+
+async def test_whoever_waits_hears_for_what(tmp_path: Path, fake: FakeDiscord) -> None:
+    released = fake.hold("GET", "users/@me$")
+    config, _ = examine_config(installation(tmp_path, fake.url), {"DISCORD_TOKEN": TOKEN})
+    assert config is not None
+
+    class Ear(io.StringIO):
+        def write(self, text: str) -> int:
+            released.set()
+            return super().write(text)
+
+    err = Ear()
+    await Visit(config, err, tell_seconds=0.001).examine()
+    assert "still looking at: " in err.getvalue()
+    assert "Discord" in err.getvalue()

@@ -1,0 +1,395 @@
+"""Everything that Discord and the network do to a bot, one trial for each.
+
+The tests play them with a poet who writes at once and a bot that waits for nothing; bench/faults.py
+plays them with a real one and takes the time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+import aiohttp
+
+from bot.discord_app.client import SonneteerBot
+from bot.discord_app.gauges import Gauges
+from tests.discord_payloads import GUILD, MEMBER, channel_payload, interaction_payload
+from tests.fake_discord import FakeDiscord, Fault, rate_limit
+from tests.fake_gateway import INVALID, RECONNECT
+
+DAY = 86_400.0
+RESUMED_CODES = (1000, 1001, 1011, 4000, 4001, 4002, 4003, 4005, 4007, 4008, 4009)
+
+
+@dataclass
+class Stage:
+    """A bot on a fake Discord, and what was asked of it."""
+
+    fake: FakeDiscord
+    bot: Callable[[], SonneteerBot]  # the one that is running now
+    gauges: Gauges
+    expected: dict[int, int] = field(default_factory=dict)  # command → answers
+    struck_at: float = 0.0
+
+    async def ask(self, seed: str = "a rose", *, answers: int = 1) -> int:
+        """Send a command, which is to get so many answers."""
+        command = await self.fake.say(f"!sonnet {seed}")
+        self.expected[command] = answers
+        return command
+
+    async def slash(self) -> int:
+        command = int((await self.fake.slash("sonnet", {"seed": "a rose"})).split("-")[1])
+        self.expected[command] = 1
+        return command
+
+    async def answered(self, command: int) -> None:
+        await self.fake.until(lambda: self.is_answered(command))
+
+    def is_answered(self, command: int) -> bool:
+        return any("random seed" in answer["content"] for answer in self.fake.answers_to(command))
+
+    def strike(self) -> None:
+        """Note when the fault began."""
+        self.struck_at = time.perf_counter()
+
+    async def recover(self) -> float:
+        """Wait for all answers and for one to a new command; return the seconds since the fault."""
+        await self.answered(await self.ask("and after"))
+        seconds = time.perf_counter() - self.struck_at
+        for command, answers in self.expected.items():
+            if answers:
+                await self.answered(command)
+        return seconds
+
+    def counts(self) -> list[tuple[int, int]]:
+        """Return how many answers each command was to get, and got."""
+        return [
+            (answers, len(self.fake.answers_to(command)))
+            for command, answers in self.expected.items()
+        ]
+
+    def lost_sessions(self) -> float:
+        samples = next(iter(self.gauges.sessions_lost.collect())).samples
+        return sum(sample.value for sample in samples if sample.name.endswith("_total"))
+
+
+Play = Callable[[Stage], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    group: str
+    name: str
+    play: Play
+    slow: bool = False  # discord.py waits for seconds by itself
+
+    def __str__(self) -> str:
+        return f"{self.group}: {self.name}"
+
+
+@contextmanager
+def in_flight(stage: Stage) -> Iterator[asyncio.Event]:
+    """Keep the next reply on its way until the block ends."""
+    released = stage.fake.hold("POST", "/messages")
+    try:
+        yield released
+    finally:
+        released.set()
+
+
+# The gateway
+
+
+def closes(code: int | None) -> Play:
+    async def play(stage: Stage) -> None:
+        with in_flight(stage):
+            await stage.ask()
+            stage.strike()
+            await stage.fake.gateway.drop(code)
+            await stage.ask("in the gap")
+
+    return play
+
+
+def orders(op: int, content: object = None) -> Play:
+    async def play(stage: Stage) -> None:
+        with in_flight(stage):
+            await stage.ask()
+            stage.strike()
+            await stage.fake.gateway.order(op, content)
+
+    return play
+
+
+async def invalidate(stage: Stage) -> None:
+    identified = len(stage.fake.gateway.identified)
+    with in_flight(stage):
+        await stage.ask()
+        stage.strike()
+        await stage.fake.gateway.order(INVALID, content=False)
+        await stage.fake.until(lambda: len(stage.fake.gateway.identified) > identified)
+
+
+async def lose_session(stage: Stage) -> None:
+    """A session that cannot be resumed: what was said in the gap is lost, and counted."""
+    identified, lost = len(stage.fake.gateway.identified), stage.lost_sessions()
+    stage.fake.gateway.refused_resumes = 1
+    stage.strike()
+    await stage.fake.gateway.drop()
+    await stage.ask("in the gap", answers=0)
+    await stage.fake.until(lambda: len(stage.fake.gateway.identified) > identified)
+    assert stage.lost_sessions() == lost + 1
+
+
+async def fall_silent(stage: Stage) -> None:
+    gateway = stage.fake.gateway
+    connections, resumed = gateway.connections, gateway.resumed
+    gateway.silent = True
+    stage.strike()
+    await stage.ask("in the silence")
+    await stage.fake.until(lambda: gateway.connections > connections)
+    gateway.silent = False
+    await stage.fake.until(lambda: gateway.resumed > resumed)
+
+
+def handshakes(*faults: int | str) -> Play:
+    async def play(stage: Stage) -> None:
+        stage.fake.gateway.handshakes = list(faults)
+        stage.strike()
+        await stage.fake.gateway.drop()
+        await stage.ask("in the gap")
+
+    return play
+
+
+async def lose_names(stage: Stage) -> None:
+    """The network is there, its names are not: three connections find nobody."""
+    loop, failures = asyncio.get_running_loop(), iter(range(3))
+    usual, resumed = loop.getaddrinfo, stage.fake.gateway.resumed
+
+    async def resolve(*about: Any, **options: Any) -> Any:
+        if next(failures, None) is not None:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return await usual(*about, **options)
+
+    connector = stage.bot().http.connector
+    assert isinstance(connector, aiohttp.TCPConnector)
+    connector.clear_dns_cache()
+    with patch.object(loop, "getaddrinfo", resolve):
+        stage.strike()
+        await stage.fake.gateway.drop(4000)
+        await stage.ask("in the gap")
+        await stage.fake.until(lambda: stage.fake.gateway.resumed > resumed)
+    assert next(failures, None) is None, "it was never asked for a name"
+
+
+# Events
+
+
+async def say_twice(stage: Stage) -> None:
+    stage.strike()
+    command = await stage.ask()
+    message = next(
+        event["d"] for event in stage.fake.gateway.events() if event["d"].get("id") == str(command)
+    )
+    await stage.fake.gateway.emit("MESSAGE_CREATE", message)
+    interaction = await stage.slash()
+    event = next(
+        event["d"]
+        for event in stage.fake.gateway.events()
+        if event["d"].get("id") == str(interaction)
+    )
+    await stage.fake.gateway.emit("INTERACTION_CREATE", event)
+
+
+async def send_nonsense(stage: Stage) -> None:
+    gateway = stage.fake.gateway
+    stage.strike()
+    await gateway.emit("MESSAGE_CREATE", {"guild_id": str(GUILD)})
+    await gateway.emit("MESSAGE_CREATE", {"id": [], "author": 5, "channel_id": {}, "content": None})
+    await gateway.emit("INTERACTION_CREATE", {"guild_id": str(GUILD), "type": 2})
+    strange = interaction_payload(7, 2, {"id": "x", "name": None, "type": "?", "options": 3})
+    await gateway.emit("INTERACTION_CREATE", strange)
+    await gateway.emit("MESSAGE_DELETE", {})
+    await gateway.emit("CHANNEL_UPDATE", {"guild_id": str(GUILD), "id": None})
+    await gateway.emit("NO_SUCH_EVENT", {"guild_id": str(GUILD)})
+    await gateway.order(77, {"what": 1})
+    for raw in ("", "[]", "null", "{", '"text"', '{"op": "zero"}', b"\x00\xff", b"\x78\x9c\x00"):
+        await gateway.send_raw(raw)
+
+
+# Requests
+
+
+def fails(method: str, path: str, *faults: Fault) -> Play:
+    async def play(stage: Stage) -> None:
+        stage.fake.fail(method, path, faults)
+        stage.strike()
+        await (stage.slash() if "@original" in path or "callback" in path else stage.ask())
+
+    return play
+
+
+FAULTS = {
+    "429": [rate_limit(0.02)],
+    "429 five in a row": [rate_limit(0.02)] * 5,
+    "429 global": [rate_limit(0.02, everywhere=True)],
+    "429 with a text body": [Fault(429, "<html>error code: 1015</html>")],
+    "503": [Fault(503)],
+    "503 twice": [Fault(503)] * 2,
+    "520": [Fault(520, "<html>what?</html>")],
+    "reset": [Fault(500, cut=True)],
+    "reset three times": [Fault(500, cut=True)] * 3,
+    "answer lost": [Fault(500, cut=True, after=True)],
+    "503, but stored": [Fault(503, after=True)],
+}
+SLOW_FAULTS = {f"{status} twice": [Fault(status)] * 2 for status in (500, 502, 504)}
+PLACES = {
+    "a reply": ("POST", "/channels/.*/messages"),
+    "an edit": ("PATCH", "/channels/.*/messages"),
+    "a slash command's answer": ("PATCH", "/@original"),
+    "the word that a slash command was heard": ("POST", "/callback"),
+}
+
+
+# What is forbidden, and what vanishes
+
+
+def forbidden(method: str, path: str, code: int, *, answers: int) -> Play:
+    async def play(stage: Stage) -> None:
+        stage.fake.fail(method, path, [Fault(403, {"message": "Missing", "code": code})])
+        stage.strike()
+        await stage.ask(answers=answers)
+
+    return play
+
+
+async def delete_reply(stage: Stage) -> None:
+    command = await stage.ask(answers=0)
+    await stage.fake.until(lambda: stage.fake.answers_to(command))
+    stage.strike()
+    await stage.fake.delete(int(stage.fake.answers_to(command)[0]["id"]))
+
+
+async def delete_command(stage: Stage) -> None:
+    with in_flight(stage):
+        command = await stage.ask(answers=0)
+        stage.strike()
+        await stage.fake.delete(command)
+
+
+async def delete_channel(stage: Stage) -> None:
+    gone = Fault(404, {"message": "Unknown Channel", "code": 10003})
+    with in_flight(stage):
+        await stage.ask(answers=0)
+        stage.fake.fail("POST", "/channels/.*/messages", [gone])
+        stage.strike()
+        await stage.fake.gateway.emit(
+            "CHANNEL_DELETE", {**channel_payload(), "guild_id": str(GUILD)}
+        )
+    await stage.fake.gateway.emit("CHANNEL_CREATE", {**channel_payload(), "guild_id": str(GUILD)})
+
+
+async def leave_guild(stage: Stage) -> None:
+    gone = Fault(403, {"message": "Missing Access", "code": 50001})
+    with in_flight(stage):
+        await stage.ask(answers=0)
+        stage.fake.fail("POST", "/channels/.*/messages", [gone])
+        stage.strike()
+        await stage.fake.gateway.emit("GUILD_DELETE", {"id": str(GUILD), "unavailable": False})
+    await stage.fake.gateway.welcome(GUILD)
+
+
+async def lose_guild_for_a_while(stage: Stage) -> None:
+    with in_flight(stage):
+        await stage.ask()
+        stage.strike()
+        await stage.fake.gateway.emit("GUILD_DELETE", {"id": str(GUILD), "unavailable": True})
+    await stage.fake.gateway.welcome(GUILD)
+
+
+async def lose_member_and_role(stage: Stage) -> None:
+    with in_flight(stage):
+        await stage.ask()
+        stage.strike()
+        member = {"guild_id": str(GUILD), "user": {"id": str(MEMBER), "username": "ann"}}
+        await stage.fake.gateway.emit("GUILD_MEMBER_REMOVE", member)
+        role = {"guild_id": str(GUILD), "role_id": str(GUILD)}
+        await stage.fake.gateway.emit("GUILD_ROLE_DELETE", role)
+    await stage.fake.gateway.welcome(GUILD)
+
+
+def expires(code: int, status: int) -> Play:
+    """The interaction's fifteen minutes run out while its poem is written."""
+
+    async def play(stage: Stage) -> None:
+        expired = Fault(status, {"message": "Expired", "code": code})
+        stage.fake.fail("PATCH", "/webhooks/.*/messages", [expired] * 2)
+        stage.strike()
+        await stage.slash()
+
+    return play
+
+
+# The machine
+
+
+def clock_jumps(seconds: float) -> Play:
+    async def play(stage: Stage) -> None:
+        usual = time.time
+        with in_flight(stage) as released:
+            await stage.ask()
+            stage.strike()
+            with patch("time.time", lambda: usual() + seconds):
+                await stage.ask("at another time")
+                await stage.fake.gateway.drop(4000)
+                command = await stage.ask("after it")
+                released.set()
+                await stage.answered(command)
+
+    return play
+
+
+def _trials() -> Iterator[Trial]:
+    for code in RESUMED_CODES:
+        yield Trial("gateway", f"closes with {code}", closes(code))
+    yield Trial("gateway", "TCP reset", closes(None))
+    yield Trial("gateway", "op 7", orders(RECONNECT))
+    yield Trial("gateway", "op 9, resumable", orders(INVALID, content=True))
+    yield Trial("gateway", "op 9, session gone", invalidate)
+    yield Trial("gateway", "RESUME refused", lose_session)
+    yield Trial("gateway", "heartbeats unanswered", fall_silent)
+    yield Trial("gateway", "handshake 503, three times", handshakes(503, 503, 503))
+    yield Trial("gateway", "handshake cut, three times", handshakes("cut", "cut", "cut"))
+    yield Trial("gateway", "handshake without HELLO", handshakes("silent"))
+    yield Trial("gateway", "DNS fails three times", lose_names)
+    yield Trial("events", "each twice", say_twice)
+    yield Trial("events", "fields missing or wrong", send_nonsense)
+    for place, (method, path) in PLACES.items():
+        for name, faults in FAULTS.items():
+            slow = (name == "503 twice" and path.startswith("/@")) or path == "/callback"
+            yield Trial(place, name, fails(method, path, *faults), slow=slow and "503" in name)
+        for name, faults in SLOW_FAULTS.items():
+            yield Trial(place, name, fails(method, path, *faults), slow=True)
+    yield Trial("forbidden", "typing", forbidden("POST", "/typing", 50013, answers=1))
+    yield Trial("forbidden", "sending", forbidden("POST", "/messages", 50013, answers=0))
+    yield Trial("forbidden", "replying", forbidden("POST", "/messages", 160002, answers=1))
+    yield Trial("vanishing", "the reply", delete_reply)
+    yield Trial("vanishing", "the command", delete_command)
+    yield Trial("vanishing", "the channel", delete_channel)
+    yield Trial("vanishing", "the server", leave_guild)
+    yield Trial("vanishing", "the server, for a while", lose_guild_for_a_while)
+    yield Trial("vanishing", "the member, the role", lose_member_and_role)
+    yield Trial("vanishing", "the interaction (401)", expires(50027, 401))
+    yield Trial("vanishing", "the interaction (404)", expires(10015, 404))
+    yield Trial("machine", "the clock jumps a day ahead", clock_jumps(DAY))
+    yield Trial("machine", "the clock jumps a day back", clock_jumps(-DAY))
+
+
+TRIALS = tuple(_trials())
