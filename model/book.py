@@ -56,11 +56,15 @@ BREAKS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
 UNWANTED = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffd-\uffff]"
 )
+# No script needs more marks in a row; putting them in order takes time by their number's square.
+MAX_MARKS = 30  # https://www.unicode.org/reports/tr15/#Stream_Safe_Text_Format
+PILE = re.compile(rf"[^\w\s\x00-\u02ff]{{{MAX_MARKS + 1},}}")  # whatever may be one
 MAX_UNWANTED_SHARE = 0.005  # old text files have a stray one here and there; binaries have 10 %
 # What Polish and its neighbours turn into when cp1250 is read as cp1252: symbols inside words.
 SYMBOL_IN_WORD = re.compile(r"[^\W\d_][¹²³¿£¥¼½¾ª°±¤][^\W\d_]")
 
-_MARK = r"^[ \t]*\*{0,4}[ \t]*"
+# Possessive: a line of a million blanks is gone through once, not once for each blank.
+_MARK = r"^[ \t]*+\*{0,4}[ \t]*+"
 GUTENBERG_START = re.compile(
     _MARK + r"START OF (?:THE |THIS )?PROJECT GUTENBERG(?:[^*]{0,300}\*{3}.*$|.*$)"
     r"|^.{0,10}END[ *]*THE SMALL PRINT.*$",
@@ -173,13 +177,28 @@ def _read_part(raw: bytes, title: str) -> Book:
         raise BookBinary(title, f"{unwanted:,} of its characters are control characters")
     if unwanted:
         notes.append(f"{unwanted:,} control characters and invisible marks were left out.")
-    text = unicodedata.normalize("NFC", text)
+    thinned = PILE.sub(_thin, text)
+    if len(thinned) < len(text):
+        notes.append(
+            f"{len(text) - len(thinned):,} accents were left out, beyond {MAX_MARKS} on a letter."
+        )
+    text = unicodedata.normalize("NFC", thinned)
     text = "\n".join(line.rstrip(" \t\xa0") for line in text.split("\n"))
     heading = GUTENBERG_TITLE.search(text[:MAX_HEADER_CHARACTERS])
     bare, gutenberg_notes = strip_gutenberg(text)
     if gutenberg_notes and heading:
         title = heading[1].strip()
     return Book(bare, title, encoding, (*notes, *gutenberg_notes), "")
+
+
+def _thin(pile: re.Match[str]) -> str:
+    """Leave MAX_MARKS of the marks that stand in a row."""
+    kept, marks = [], 0
+    for character in pile[0]:
+        marks = marks + 1 if unicodedata.category(character).startswith("M") else 0
+        if marks <= MAX_MARKS:
+            kept.append(character)
+    return "".join(kept)
 
 
 def strip_gutenberg(text: str) -> tuple[str, list[str]]:

@@ -15,7 +15,7 @@ MAX_NAME = 40  # characters
 NAMED_TIMES, NAMED_SHARE = 2, 0.8  # how often, and how mostly, a word must be capital
 ALWAYS = ("i", "o")
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-BEGINS = re.compile(r"(?:^|[.!?:;\"“‘(]|--|—)\W*$", re.MULTILINE)
+STOP = re.compile(r"[.!?:;\"“‘(]|--|—")
 ENDS = "\n.?"  # after ! a sentence in verse often goes on in small letters
 UNFINISHED = re.compile(r"[^\W\d_]['’]?\Z")
 
@@ -35,7 +35,7 @@ def names(text: str) -> tuple[str, ...]:
             word = match[0]
             if word[0].islower():
                 small[word] += 1
-            elif not BEGINS.search(line[: match.start()]) and len(word) <= MAX_NAME:
+            elif not _begins(line, match.start()) and len(word) <= MAX_NAME:
                 capital[word] += 1
     found = [
         (count, word)
@@ -47,6 +47,14 @@ def names(text: str) -> tuple[str, ...]:
     ]
     found.sort(key=lambda each: (-each[0], each[1]))
     return tuple(word for _, word in found[:MAX_NAMES])
+
+
+def _begins(line: str, at: int) -> bool:
+    """Whether a word at `at` begins a line or a sentence, by what stands between it and another."""
+    after = at
+    while after and not (line[after - 1].isalnum() or line[after - 1] == "_"):
+        after -= 1
+    return after == 0 or STOP.search(line, after, at) is not None
 
 
 class Capitals:

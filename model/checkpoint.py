@@ -12,13 +12,14 @@ import json
 import os
 import stat
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
-from typing import Annotated, BinaryIO, Self
+from typing import Annotated, Any, BinaryIO, Self
 
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import FailFast, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 
 from model.capitals import MAX_NAME, MAX_NAMES
@@ -43,10 +44,18 @@ MAX_GRAMS = 64 * 2**20  # as many as the longest book has characters
 MAX_LEXICON = 6 * 2**20
 # A history of 10,000 epochs, the longest, takes 2 MB; the library allows 100 MB.
 MAX_HEADER_BYTES = 2**23
+MAX_EPOCHS = 10_000
+# JSON is counted before it is parsed: a value of two bytes takes hundreds, and so does each
+# complaint about one. That history has some 50,000 values, and nothing has many members.
+MAX_VALUES, MAX_MEMBERS = 100_000, 100
+MAX_OPENINGS, MAX_OPENING = 1_000, 500  # characters of one; a book gives 300 of 40
+BYTES = {"F16": 2, "F32": 4}  # F32 until version 1
+LARGEST = float(np.finfo(np.float16).max)
 
 
 Grams = NDArray[np.uint32]  # sorted
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
+Line = Annotated[str, Field(max_length=MAX_OPENING)]
 
 
 class EpochLosses(Settings):
@@ -70,13 +79,19 @@ class Card(Settings):
     recipe: str = Field(max_length=40)  # "default" or "tutorial"
     lower_case: bool
     loss: float = Field(allow_inf_nan=False)  # nats per character of the monitored text
-    names: tuple[Name, ...] = Field(default=(), max_length=MAX_NAMES)  # written with a capital
-    openings: tuple[str, ...] = ()  # beginnings of passages of the book, on the alphabet
+    names: Annotated[tuple[Name, ...], FailFast()] = Field(
+        default=(), max_length=MAX_NAMES
+    )  # written with a capital
+    openings: Annotated[tuple[Line, ...], FailFast()] = Field(
+        default=(), max_length=MAX_OPENINGS
+    )  # beginnings of passages of the book, on the alphabet
     training_loss: float | None = Field(default=None, allow_inf_nan=False)
     held_out_loss: float | None = Field(default=None, allow_inf_nan=False)
     epoch: int = Field(default=0, ge=0)  # after which these weights stood
     training: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
-    history: tuple[EpochLosses, ...] = ()
+    history: Annotated[tuple[EpochLosses, ...], FailFast()] = Field(
+        default=(), max_length=MAX_EPOCHS
+    )
 
 
 class Contents(Settings):
@@ -146,9 +161,9 @@ def load_model(path: Path) -> Model:
     """Read a model file of whatever origin; raise the CheckpointError that says what is wrong."""
     try:
         with path.open("rb") as file:
-            header, size = _read_header(path, file)
+            header, begin, size = _read_header(path, file)
             contents = _contents(path, header)
-            _check_shapes(path, header, contents.network)
+            _check_shapes(path, header, contents.network, size - begin)
             file.seek(0)
             raw = file.read(size)
     except OSError as error:
@@ -158,7 +173,7 @@ def load_model(path: Path) -> Model:
     except SafetensorError as error:
         raise CheckpointTruncated(path, str(error)) from error
     for name, tensor in tensors.items():
-        if not np.isfinite(tensor).all():
+        if name != GRAMS and not (np.abs(tensor) <= LARGEST).all():  # no number is not, either
             raise CheckpointNotFinite(path, name)
     grams = np.unique(tensors.pop(GRAMS, no_grams()))
     tensors = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
@@ -175,7 +190,7 @@ def read_card(path: Path) -> Card:
     """Read only what a model file says of itself: quick, its weights neither read nor checked."""
     try:
         with path.open("rb") as file:
-            header, _ = _read_header(path, file)
+            header, _, _ = _read_header(path, file)
     except OSError as error:
         raise CheckpointMissing(path, error.strerror or str(error)) from error
     return _contents(path, header).card
@@ -211,8 +226,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _read_header(path: Path, file: BinaryIO) -> tuple[dict[str, object], int]:
-    """Return the header, a dict whose tensors exactly fill the file, and the file's size."""
+def _read_header(path: Path, file: BinaryIO) -> tuple[dict[str, object], int, int]:
+    """Return the header, a dict, with where its tensors begin and end: the file has no more."""
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
         raise CheckpointForeign(path, "it is not a regular file")
@@ -225,18 +240,42 @@ def _read_header(path: Path, file: BinaryIO) -> tuple[dict[str, object], int]:
     if 8 + length > size:
         raise CheckpointTruncated(path, f"it ends within its header, after {size:,} bytes")
     try:
-        header = json.loads(file.read(length))
+        header = _parse(path, file.read(length))
         ends = [
             entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"
         ]
         expected = 8 + length + max(ends, default=0)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise CheckpointForeign(path, "its header is not that of a safetensors file") from error
     if size < expected:
         raise CheckpointTruncated(path, f"it has {size:,} of {expected:,} bytes")
     if size > expected:
         raise CheckpointForeign(path, f"{size - expected:,} bytes follow its end")
-    return header, size
+    return header, 8 + length, size
+
+
+def _parse(path: Path, text: str | bytes) -> Any:
+    """Parse JSON; raise CheckpointForeign for more of it than a model file has, or ValueError."""
+    if isinstance(text, str):
+        values = sum(map(text.count, ",[{"))
+    else:
+        values = sum(map(text.count, (b",", b"[", b"{")))
+    if values > MAX_VALUES:
+        raise CheckpointForeign(path, f"its header has more than {MAX_VALUES:,} values")
+    try:
+        parsed = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("too deep") from error
+    left = [parsed]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            if len(value) > MAX_MEMBERS:
+                raise CheckpointForeign(path, f"its header has {len(value):,} keys in one place")
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+    return parsed
 
 
 def _contents(path: Path, header: dict[str, object]) -> Contents:
@@ -245,8 +284,8 @@ def _contents(path: Path, header: dict[str, object]) -> Contents:
     if not isinstance(text, str):
         raise CheckpointForeign(path, f"it has no {METADATA_KEY!r} entry in its metadata")
     try:
-        version = json.loads(text)["card"]["format_version"]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        version = _parse(path, text)["card"]["format_version"]
+    except (ValueError, TypeError, KeyError) as error:
         raise CheckpointForeign(path, "it does not say its format version") from error
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise CheckpointForeign(path, f"its format version is {version!r}")
@@ -261,22 +300,31 @@ def _contents(path: Path, header: dict[str, object]) -> Contents:
         raise CheckpointForeign(path, reason[0].lower() + reason[1:]) from error
 
 
-def _check_shapes(path: Path, header: dict[str, object], config: NetworkConfig) -> None:
+def _check_shapes(
+    path: Path, header: dict[str, object], config: NetworkConfig, size_bytes: int
+) -> None:
+    """Raise CheckpointShape unless the tensors are those of `config`, in so many bytes."""
     expected = expected_shapes(config)
-    entry = header.get(GRAMS)
-    if entry is not None:
-        kind, shape = (
-            (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else (0, 0)
-        )
-        if kind != "U32" or not isinstance(shape, list) or len(shape) != 1 or shape[0] > MAX_GRAMS:
+    needed = 0
+    if GRAMS in header:
+        kind, shape = _kind_and_shape(header[GRAMS])
+        sound = isinstance(shape, list) and len(shape) == 1 and type(shape[0]) is int
+        if kind != "U32" or not sound or not 0 <= shape[0] <= MAX_GRAMS:
             raise CheckpointShape(path, f"{GRAMS} is {kind, shape}, not ('U32', [≤ {MAX_GRAMS:,}])")
+        needed += 4 * shape[0]
     for name in expected.keys() ^ (header.keys() - {"__metadata__", GRAMS}):
         raise CheckpointShape(path, f"{name} is {'missing' if name in expected else 'not known'}")
     for name, shape in expected.items():
-        entry = header[name]
-        found = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else None
-        if found not in [(kind, list(shape)) for kind in ("F16", "F32")]:  # F32 until version 1
+        found = _kind_and_shape(header[name])
+        if found not in [(kind, list(shape)) for kind in BYTES]:
             raise CheckpointShape(path, f"{name} is {found}, not ('F16', {list(shape)})")
+        needed += BYTES[found[0]] * prod(shape)
+    if size_bytes != needed:
+        raise CheckpointShape(path, f"they take {size_bytes:,} bytes, not {needed:,}")
+
+
+def _kind_and_shape(entry: object) -> tuple[Any, Any]:
+    return (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else (None, None)
 
 
 def expected_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:

@@ -31,6 +31,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+MAX_SHOWN = 300  # characters of what is wrong with a file
+
 
 class ModelError(Exception):
     """The root; `str(error)` is the sentence: what happened, the value, what to do."""
@@ -117,6 +119,8 @@ class CheckpointError(ModelError):
     """A model file that cannot be used; the model that serves already goes on serving."""
 
     def __init__(self, path: Path, what: str, advice: str) -> None:
+        # A stranger's file may say anything at any length.
+        what = "".join(c if c.isprintable() else "?" for c in what[:MAX_SHOWN])
         super().__init__(f"The model file {path} {what}. {advice}")
         self.path = path
         self.what = what

@@ -7,6 +7,7 @@ import re
 from model.errors import SettingError
 
 NAME_PATTERN = re.compile(r"[^\W_][\w-]{0,63}")
+MAX_BYTES = 200  # of a name; a file's may have 255, with its ending and more while it is written
 
 
 def safe_name(stem: str) -> str:
@@ -15,13 +16,17 @@ def safe_name(stem: str) -> str:
     >>> safe_name("Shakespeare's Sonnets (1609)")
     'Shakespeare-s-Sonnets-1609'
     """
-    return re.sub(r"[\W_]+", "-", stem).strip("-")[:60].rstrip("-") or "model"
+    name = re.sub(r"[\W_]+", "-", stem).strip("-")[:60]
+    return name.encode()[:MAX_BYTES].decode("utf-8", "ignore").rstrip("-") or "model"
 
 
 def check_name(name: str) -> str:
     """Return `name` if it may be a model's; raise SettingError otherwise."""
-    if not NAME_PATTERN.fullmatch(name):
+    if not NAME_PATTERN.fullmatch(name) or len(name.encode()) > MAX_BYTES:
         raise SettingError(
-            "--name", name, "1–64 letters, digits, dashes and underscores, a letter or digit first"
+            "--name",
+            name,
+            "1–64 letters, digits, dashes and underscores, a letter or digit first, "
+            f"and at most {MAX_BYTES} bytes of UTF-8",
         )
     return name

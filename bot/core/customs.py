@@ -21,6 +21,7 @@ from bot.core.records import (
 
 COOLDOWN = Range(0, 3600)
 MAX_LISTED = 50  # channels or roles
+MAX_MARKS = 30  # https://www.unicode.org/reports/tr15/#Stream_Safe_Text_Format
 SNOWFLAKE = re.compile(r"[0-9]{1,20}")  # Discord's numbers
 
 
@@ -89,7 +90,7 @@ def _numbers(name: str, value: object) -> tuple[str, ...]:
 
 def check_words(name: str, value: object) -> tuple[str, ...]:
     """Return words to avoid in small letters, each once; raise BadSetting."""
-    folded = (unicodedata.normalize("NFKC", word) for word in _listed(value))  # as seeds are
+    folded = map(plain, _listed(value))  # as seeds are
     words = tuple(dict.fromkeys(word.strip().lower() for word in folded))
     if len(words) > MAX_AVOIDED:
         raise BadSetting(name, f"{len(words)} words", f"at most {MAX_AVOIDED} words")
@@ -98,6 +99,25 @@ def check_words(name: str, value: object) -> tuple[str, ...]:
             allowed = f"single words of 1 to {MAX_AVOIDED_CHARACTERS} letters"
             raise BadSetting(name, word, allowed)
     return words
+
+
+def plain(text: str) -> str:
+    """Return the compatible form of a text, NFKC, with MAX_MARKS at most on each letter.
+
+    A stranger may have put thousands on one, and to put them in order takes time by the square.
+
+    >>> plain("ﬁre\N{NARROW NO-BREAK SPACE}①"), len(plain("e" + 1000 * "\N{COMBINING TILDE}"))
+    ('fire 1', 30)
+    """
+    if text.isascii():
+        return text
+    kept, marks = [], 0
+    for character in text:
+        is_mark = unicodedata.category(character).startswith("M") or character in "ﾞﾟ"
+        marks = marks + 1 if is_mark else 0
+        if marks <= MAX_MARKS:
+            kept.append(character)
+    return unicodedata.normalize("NFKC", "".join(kept))
 
 
 def _listed(value: object) -> tuple[str, ...]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TypeVar
 
-from bot.core.customs import check_words
+from bot.core.customs import check_words, plain
 from bot.core.errors import AvoidedSeed, BadSetting
 from bot.core.records import (
     FORMS,
@@ -74,7 +73,7 @@ def avoided_word(text: str, avoid: tuple[str, ...]) -> str | None:
     >>> avoided_word("The ROSE is out", ("rose",)), avoided_word("Roses", ("rose",))
     ('rose', None)
     """
-    words = _LETTERS.findall(unicodedata.normalize("NFKC", text).lower())
+    words = _LETTERS.findall(plain(text).lower())
     return next((word for word in words if word in avoid), None)
 
 

@@ -26,7 +26,9 @@ _RECIPE = re.compile(
     r":(?P<seed_length>[0-9a-z]{1,3}):(?P<first>[0-9a-z]{1,13})"
 )
 _BY_INITIAL = {form[0]: form for form in FORMS}  # a test holds that no two begin alike
-_OWNERSHIP = re.compile(r"(?P<asker>[0-9a-z]{1,13})(?::(?P<parts>[0-9a-z]{1,13}(?:\.[0-9a-z]+)*))?")
+_OWNERSHIP = re.compile(
+    r"(?P<asker>[0-9a-z]{1,13})(?::(?P<parts>[0-9a-z]{1,13}(?:\.[0-9a-z]{1,13})*))?"
+)
 
 
 @dataclass(frozen=True, slots=True)

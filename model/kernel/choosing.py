@@ -53,7 +53,9 @@ def choose(rows: Rows, walk: Walk, rules: Rules, scratch: Scratch, row: int) -> 
         chosen = _draw(rows, walk, guide, scratch, row, chance, guided)
         if chosen == NOTHING:
             return NOTHING
-        if not _is_forbidden(rows, rules, row, chosen):
+        # What was forbidden already is drawn where nothing else is left: a stranger's model may
+        # have learnt one letter, or not know what to say.
+        if logits[chosen] == -np.inf or not _is_forbidden(rows, rules, row, chosen):
             break
         logits[chosen] = -np.inf
         walk.weight[row] = before

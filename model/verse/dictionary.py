@@ -112,8 +112,10 @@ def look_up(word: str) -> tuple[Phones, ...]:
         return (tuple(BY_HAND[word].split()),)
     if not word.isascii() or not word:
         return ()
-    entries = (_entry(name) for name in (word, *(f"{word}({n})" for n in range(2, 5))))
-    return tuple(dict.fromkeys(entry for entry in entries if entry))
+    if not (first := _entry(word)):
+        return ()  # nor is there another way to say it
+    others = (_entry(f"{word}({n})") for n in range(2, 5))
+    return tuple(dict.fromkeys([first, *(entry for entry in others if entry)]))
 
 
 def _entry(name: str) -> Phones:

@@ -23,8 +23,12 @@ MIN_OPENERS = 50  # words that can; the sonnets and what they borrow have some 2
 MAX_SAYINGS = 3  # ways to say one word
 # Beyond the book's own words, those that other books had often enough to be no slip of the pen.
 MIN_COUNT = 8
-_SAYING = re.compile(r"([012]{1,6})/([A-Z_]*)/([A-Z_]+)")
-_LINE = re.compile(r"([a-z'-]{1,30}) (\d{1,9})((?: [012]{1,6}/[A-Z_]*/[A-Z_]+){1,3})", re.ASCII)
+MAX_FAMILY = 2_000  # words that end alike; the sonnets have 47
+_PHONES = "[A-Z]{1,2}(?:_[A-Z]{1,2}){0,30}"
+_SAYING = re.compile(rf"([012]{{1,6}})/((?:{_PHONES})?)/({_PHONES})")
+_LINE = re.compile(
+    rf"([a-z'-]{{1,30}}) (\d{{1,9}})((?: [012]{{1,6}}/(?:{_PHONES})?/{_PHONES}){{1,3}})", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,10 @@ class Lexicon:
             raise ValueError(f"the lexicon has more than {MAX_LETTERS:,} letters")
         if words != sorted(set(words)):
             raise ValueError("the lexicon is not sorted")
-        return cls(tuple(entries))
+        lexicon = cls(tuple(entries))
+        if any(len(family) > MAX_FAMILY for family in lexicon.rhymes.values()):
+            raise ValueError(f"the lexicon has more than {MAX_FAMILY:,} words that end alike")
+        return lexicon
 
 
 class NoVerse(ModelError):

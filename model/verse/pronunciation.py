@@ -19,6 +19,7 @@ SIBILANT = frozenset(["S", "Z", "SH", "ZH", "CH", "JH"])
 MAX_WORD = 30  # characters; what is longer is no word
 MAX_SYLLABLES = 6
 MAX_KNOWN = 50_000  # words that a Pronouncer remembers
+MAX_LOOKS = 60  # at parts of a word: "whene'er" takes 25, a stranger's word would take 650
 
 # Endings: letters, what they sound like, what they may have replaced at the end of the stem.
 ENDINGS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -128,11 +129,20 @@ class Pronouncer:
     """Says words; remembers what it has worked out."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[Phones, ...]] = {}
+        self._known: dict[str, tuple[Pronunciation, ...]] = {}
 
     def by_rule(self, word: str) -> tuple[Pronunciation, ...]:
-        """Return how a dictionary and rules of word-building say `word`; () if they do not."""
-        return tuple(dict.fromkeys(Pronunciation(phones) for phones in self._say(word, depth=0)))
+        """Return how a dictionary and rules of word-building say `word`; () if they do not.
+
+        It depends on nothing that was asked before.
+        """
+        found = self._known.get(word)
+        if found is None:
+            found = tuple(dict.fromkeys(map(Pronunciation, _Parts().say(word, depth=0))))
+            if len(self._known) >= MAX_KNOWN:  # strangers make up words without end
+                self._known.clear()
+            self._known[word] = found
+        return found
 
     def say(self, word: str) -> tuple[Pronunciation, ...]:
         """Return how `word` is said, read letter by letter if need be; () without a letter."""
@@ -141,28 +151,39 @@ class Pronouncer:
             found = (Pronunciation(spell_out(word)),)
         return found
 
-    def _say(self, word: str, depth: int) -> tuple[Phones, ...]:
+
+class _Parts:
+    """The parts of a word that is being worked out, as far as they have been looked at."""
+
+    def __init__(self) -> None:
+        self._said: dict[tuple[str, int], tuple[Phones, ...]] = {}
+        self._looks = 0
+
+    def say(self, word: str, depth: int) -> tuple[Phones, ...]:
+        """Return how `word` is said, itself a part if `depth` is above 0."""
         if len(word) > MAX_WORD:
             return ()
-        found = self._known.get(word)
+        found = self._said.get((word, depth))
         if found is None:
+            if self._looks >= MAX_LOOKS:
+                return ()
+            self._looks += 1
             found = look_up(word) or (tuple(self._build(word, depth + 1)) if depth < 3 else ())
-            if len(self._known) >= MAX_KNOWN:  # strangers make up words without end
-                self._known.clear()
-            self._known[word] = found
+            self._said[word, depth] = found
         return found
 
     def _build(self, word: str, depth: int) -> Iterator[Phones]:
         """Yield a pronunciation from parts of `word`: the first way that works."""
         for way in (self._compound, self._ending, self._elision, self._spelling, self._prefix):
-            found = list(way(word, depth))
+            # Nothing may be left of a word whose vowels are all elided.
+            found = [phones for phones in way(word, depth) if phones]
             if found:
                 yield from found[:3]
                 return
 
     def _compound(self, word: str, depth: int) -> Iterator[Phones]:
         if "-" in word.strip("-"):
-            parts = [self._say(part, depth) for part in word.split("-") if part]
+            parts = [self.say(part, depth) for part in word.split("-") if part]
             if parts and all(parts):
                 yield tuple(phone for part in parts for phone in part[0])
 
@@ -177,7 +198,7 @@ class Pronouncer:
             if len(bare) > 2 and bare[-1] == bare[-2] and letters[0] in "'eiy":
                 stems.append(bare[:-1])  # stop, stopp'd
             # What the dictionary has comes before what would have to be built first.
-            for find in (look_up, lambda stem: self._say(stem, depth)):
+            for find in (look_up, lambda stem: self.say(stem, depth)):
                 for found in map(find, stems):
                     if found:
                         yield from (join_ending(phones, sound) for phones in found)
@@ -189,15 +210,16 @@ class Pronouncer:
         if at < 0 or at == len(word) - 1:
             if word.startswith("'") and len(word) > 2:  # 'mongst: among... minus its beginning
                 for whole in ("a", "be", "e", "i", "un"):
-                    found = self._say(whole + word[1:], depth)
+                    found = self.say(whole + word[1:], depth)
                     if found:
                         phones = found[0]
-                        first = next(n for n, p in enumerate(phones) if p[-1].isdigit())
+                        vowels = (n for n, p in enumerate(phones) if p[-1].isdigit())
+                        first = next(vowels, -1)
                         yield phones[first + 1 :]
                         return
             return
         for vowel in ("e", "i", "o", "a", "u", "ve"):
-            for phones in self._say(word[:at] + vowel + word[at + 1 :], depth):
+            for phones in self.say(word[:at] + vowel + word[at + 1 :], depth):
                 place = _elided(phones)
                 if place is not None:
                     yield phones[:place] + _remnant(phones[place]) + phones[place + 1 :]
@@ -206,12 +228,12 @@ class Pronouncer:
     def _spelling(self, word: str, depth: int) -> Iterator[Phones]:
         for ours, theirs in SPELLINGS:
             if ours in word:
-                yield from self._say(word.replace(ours, theirs), depth)
+                yield from self.say(word.replace(ours, theirs), depth)
 
     def _prefix(self, word: str, depth: int) -> Iterator[Phones]:
         for letters, sound in PREFIXES:
             if word.startswith(letters) and len(word) > len(letters) + 1:
-                for phones in self._say(word[len(letters) :], depth):
+                for phones in self.say(word[len(letters) :], depth):
                     yield (*sound.split(), *phones)
         for cut in range(4, len(word) - 3):  # two words in one
             first, second = look_up(word[:cut]), look_up(word[cut:])

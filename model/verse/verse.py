@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 
@@ -117,8 +118,16 @@ class Verse:
         if len({saying.rhyme for saying in entry.sayings}) > 1:
             return False
         saying = entry.sayings[0]
-        others = self.lexicon.rhymes.get(saying.rhyme, ())
-        return sum(other.sayings[0].onset != saying.onset for other in others) >= MIN_RHYMES
+        onsets = self._onsets.get(saying.rhyme, Counter())
+        return onsets.total() - onsets[saying.onset] >= MIN_RHYMES
+
+    @cached_property
+    def _onsets(self) -> Mapping[str, Counter[str]]:
+        """By rhyme, how many words that end in it have which onset."""
+        return {
+            rhyme: Counter(entry.sayings[0].onset for entry in entries)
+            for rhyme, entries in self.lexicon.rhymes.items()
+        }
 
 
 def _shifted(numbers: int, sizes: Iterable[int]) -> int:

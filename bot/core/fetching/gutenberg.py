@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -24,6 +26,7 @@ from bot.core.fetching.part import PartFile
 
 FORMAT = 1
 MAX_NUMBER = 999_999  # about 77,000 books were there in 2025
+MAX_KEPT_BYTES = 200_000_000  # some 500 books; members could else fill the host's disk
 SITE = r"https?://(?:www\.)?gutenberg\.org"
 NUMBER = "(?P<number>[1-9][0-9]{0,5})"
 TYPED = tuple(
@@ -54,10 +57,18 @@ def gutenberg_number(typed: str) -> int | None:
 class Gutenberg:
     """Fetches books by number from `template`, which has {number} in it, and keeps them."""
 
-    def __init__(self, fetcher: Fetcher, *, template: str, folder: Path) -> None:
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        *,
+        template: str,
+        folder: Path,
+        max_kept_bytes: int = MAX_KEPT_BYTES,
+    ) -> None:
         self._fetcher = fetcher
         self._template = template
         self._folder = folder
+        self._max_kept_bytes = max_kept_bytes
         # One lock for each number that is being fetched; the last to hold it takes it along.
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
@@ -96,7 +107,22 @@ class Gutenberg:
             await part.write(json.dumps(record, indent=2).encode() + b"\n")
             await part.finish()
             part.keep()
+        await asyncio.to_thread(self._make_room)
         return fetched
+
+    def _make_room(self) -> None:
+        """Let go of the books that were asked for the longest ago, where all take too much."""
+        books: list[tuple[int, int, Path]] = []
+        for path in self._folder.glob("gutenberg-*.txt"):
+            with suppress(FileNotFoundError):  # another one makes room, too
+                status = path.stat()
+                books.append((status.st_mtime_ns, status.st_size, path))
+        kept_bytes = 0
+        for _, size_bytes, path in sorted(books, reverse=True):
+            kept_bytes += size_bytes
+            if kept_bytes > self._max_kept_bytes:
+                path.with_suffix(".json").unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
 
     def _read_kept(self, number: int) -> Fetched | None:
         """Return the book that is in the folder, None unless it is whole and as it came."""
@@ -108,9 +134,10 @@ class Gutenberg:
                 size_bytes = file.tell()
             if record["format"] != FORMAT or record["sha256"] != sha256:
                 return None
+            os.utime(path)  # by which it is seen how long ago it was asked for
             url = str(record["url"])
             return Fetched(url, path, size_bytes, sha256, file_name(URL(url)))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None  # whatever is wrong with a kept book, a new one puts it right
 
     def _text_path(self, number: int) -> Path:

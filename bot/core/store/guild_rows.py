@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
+import sqlite3
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
 
+from bot.core.errors import DataFolderUnusable
 from bot.core.ports import Choice
-from bot.core.store.database import Database
+from bot.core.store.database import BUSY_SECONDS, FILE_NAME, Database, Row
+
+log = logging.getLogger(__name__)
 
 MAX_CHOICES = 20  # remembered per guild, for undoing
+SETTINGS = "SELECT guild, name, value FROM settings"
 
 
 class GuildRows:
@@ -19,11 +27,8 @@ class GuildRows:
         self._database = database
 
     async def settings(self) -> dict[str, dict[str, object]]:
-        """Return the settings of every guild, as they were kept."""
-        found: defaultdict[str, dict[str, object]] = defaultdict(dict)
-        for row in await self._database.fetch("SELECT guild, name, value FROM settings"):
-            found[row["guild"]][row["name"]] = json.loads(row["value"])
-        return dict(found)
+        """Return the settings of every guild, as they were kept; what is damaged is left out."""
+        return _settings(await self._database.fetch(SETTINGS))
 
     async def keep_settings(self, guild: str, values: Mapping[str, object]) -> None:
         """Put `values` in the place of all that was kept for a guild."""
@@ -71,3 +76,33 @@ class GuildRows:
         return await self._database.execute(
             "UPDATE choices SET chosen_by = '' WHERE chosen_by = ?", member
         )
+
+
+def settings_beside(folder: Path) -> dict[str, dict[str, object]]:
+    """Return what `GuildRows.settings` does, beside a bot that may be running on the folder.
+
+    Raises DataFolderUnusable.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return {}
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    try:
+        with closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)) as connection:
+            connection.row_factory = Row
+            return _settings(connection.execute(SETTINGS))
+    except sqlite3.Error as error:
+        raise DataFolderUnusable(folder, str(error)) from error
+
+
+def _settings(rows: Iterable[Row]) -> dict[str, dict[str, object]]:
+    found: defaultdict[str, dict[str, object]] = defaultdict(dict)
+    for row in rows:
+        try:
+            found[row["guild"]][row["name"]] = json.loads(row["value"])
+        except (ValueError, TypeError, RecursionError) as error:
+            log.warning(
+                "the setting %r of guild %s is damaged and is left out: %s",
+                *(row["name"], row["guild"], type(error).__name__),
+            )
+    return dict(found)
