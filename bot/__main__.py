@@ -9,7 +9,8 @@ python -m bot forget MEMBER   remove what is kept of a member
 python -m bot doctor          what is wrong here, and what to do
 python -m bot backup FILE     everything that is kept, in one file; restore FILE brings it back
 
-Exit: 0 done, 1 the doctor found something wrong, 2 wrong use or bad input (one sentence on stderr), 130 Ctrl-C in console and write.
+Exit: 0 done, 1 the doctor found something wrong, 2 wrong use or bad input (one sentence on
+stderr), 130 Ctrl-C in console and write.
 """
 
 from __future__ import annotations

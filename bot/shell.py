@@ -7,6 +7,7 @@ has at a time: stop the bot, or ask it on Discord.
 from __future__ import annotations
 
 import argparse
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, replace
@@ -14,13 +15,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bot.core.bookcase import Bookcase
-from bot.core.customs import SNOWFLAKE
+from bot.core.customs import SNOWFLAKE, read_customs
 from bot.core.errors import BadSetting
 from bot.core.household import Household
 from bot.core.ports import Models
 from bot.core.records import Asker, ModelRecord
 from bot.core.rights import TERMINAL
 from bot.core.store.archive import back_up, restore
+from bot.core.store.guild_rows import settings_beside
 
 COMMANDS = ("models", "settings", "forget", "backup", "restore")
 NEED_GUILD = ("use", "undo")
@@ -67,7 +69,7 @@ async def run(
         case "models":
             await _models(arguments, library, open_shelves, out)
         case "settings":
-            await _settings(arguments, open_shelves, out)
+            await _settings(arguments, data, open_shelves, out)
         case "forget":
             async with open_shelves() as (_, household):
                 gone = await household.forget(Asker(f"discord:{arguments.member}"))
@@ -137,16 +139,21 @@ async def _models(
             print(f"{name} is deleted.", file=out)
 
 
-async def _settings(arguments: argparse.Namespace, open_shelves: OpenShelves, out: TextIO) -> None:
-    asker = replace(TERMINAL, guild=arguments.guild)
-    async with open_shelves() as (_, household):
-        if arguments.name is not None:
-            value = arguments.value[0] if len(arguments.value) == 1 else arguments.value
-            wanted = None if value in (CLEAR, []) else value
-            await household.change(asker, arguments.name, wanted)
-        for name, value in asdict(household.customs(asker)).items():
-            shown = ", ".join(value) if isinstance(value, tuple) else value
-            print(f"{name}: {'' if shown is None else shown}".rstrip(), file=out)
+async def _settings(
+    arguments: argparse.Namespace, data: Path, open_shelves: OpenShelves, out: TextIO
+) -> None:
+    if arguments.name is None:
+        kept = await asyncio.to_thread(settings_beside, data)
+        customs = read_customs(kept.get(arguments.guild, {}))
+    else:
+        value = arguments.value[0] if len(arguments.value) == 1 else arguments.value
+        wanted = None if value in (CLEAR, []) else value
+        asker = replace(TERMINAL, guild=arguments.guild)
+        async with open_shelves() as (_, household):
+            customs = await household.change(asker, arguments.name, wanted)
+    for name, value in asdict(customs).items():
+        shown = ", ".join(value) if isinstance(value, tuple) else value
+        print(f"{name}: {'' if shown is None else shown}".rstrip(), file=out)
 
 
 def render_models(models: tuple[ModelRecord, ...]) -> str:

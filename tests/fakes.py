@@ -63,6 +63,9 @@ class FakeLibrary:
     def own_folder(self, guild: str) -> Path | None:
         return None
 
+    def hides_another(self, model: ModelRecord) -> bool:
+        return False
+
 
 @dataclass(eq=False)
 class FakeDraft:

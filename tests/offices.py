@@ -10,6 +10,8 @@ from pathlib import Path
 
 from bot.composition import Parts, compose_library, open_parts
 from bot.config import BooksConfig, Config, DiscordConfig, ModelsConfig
+from bot.core.desk import Attached, Desk
+from bot.core.jobs import JobState, Proposal
 from bot.core.records import Asker
 from bot.core.training.child import Ended, Order
 from bot.core.training.telling import Event
@@ -28,13 +30,17 @@ PNG = b"\x89PNG\r\n\x1a\n"
 class FakeTrainer:
     """Leaves a tiny model, as train.py would; `endings` are how the first attempts end instead.
 
-    With a `gate` it waits for it after the first epoch, the checkpoint written.
+    With a `gate` it waits for it after the first epoch, the checkpoint written; with `saving` it
+    waits for that when it is stopped, as one does that has much to save.
     """
 
     endings: list[Ended] = field(default_factory=list)
     gate: asyncio.Event | None = None
+    saving: asyncio.Event | None = None
     orders: list[Order] = field(default_factory=list)
     stopped: int = 0
+    saved: int = 0
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
     began: asyncio.Event = field(default_factory=asyncio.Event)
 
     def go(self) -> None:
@@ -58,6 +64,10 @@ class FakeTrainer:
                 await self.gate.wait()
         except asyncio.CancelledError:
             self.stopped += 1
+            self.stopping.set()
+            if self.saving is not None:
+                await self.saving.wait()
+            self.saved += 1
             raise
         if self.endings:
             return self.endings.pop(0)
@@ -65,6 +75,22 @@ class FakeTrainer:
         (order.out / f"{order.name}.txt").write_text("a poem\n")
         tell(done(chart))
         return Ended(0, "")
+
+
+def attached(content: bytes | str, name: str = "walks.txt") -> Attached:
+    """Return a file that came with a message."""
+    raw = content.encode() if isinstance(content, str) else content
+
+    async def read() -> bytes:
+        return raw
+
+    return Attached(name, len(raw), read)
+
+
+async def trained(desk: Desk, proposal: Proposal, asker: Asker = ADMIN) -> JobState:
+    """Say yes to a book and wait for the end of its training."""
+    await desk.accept(asker, proposal.job.id)
+    return [view async for view in desk.watch(proposal.job.id)][-1].job.state
 
 
 def epoch(number: int, epochs: int = 2) -> Event:

@@ -69,8 +69,7 @@ class Bookcase:
         gone, now = await self._guilds.undo(guild)
         while True:
             try:
-                wanted = now.sha256 if now.name else None
-                serves = await asyncio.to_thread(self._library.find, wanted, guild)
+                serves = await asyncio.to_thread(self._meant_by, now, guild)
                 break
             except UnknownModel:
                 _, now = await self._guilds.undo(guild)
@@ -79,20 +78,21 @@ class Bookcase:
     async def removable(self, asker: Asker, name: str) -> str:
         """Return the whole name of a model that the asker may delete.
 
-        Raises NotAllowed, UnknownModel, and NothingThere for one that ships.
+        Raises NotAllowed, UnknownModel, and NothingThere for one that ships or has to stay.
         """
         guild = self._guilds.managed_by(asker)
-        kept = {k.name.casefold(): k.name for k in await self._rows.shelved(guild)}
-        try:
-            model = await asyncio.to_thread(self._library.find, name, guild)
-        except UnknownModel:
-            if name.casefold() in kept:  # its file is gone already
-                return kept[name.casefold()]
-            raise
+        kept, model = await self._named(name, guild)
+        if model is None:
+            return kept.name if kept else name
         if not model.guild:
             self._guilds.managed_by(asker, shared=True)
         if model.shipped:
             raise NothingThere(f"{model.name!r} came with Sonneteer and stays.")
+        if model.default and not await asyncio.to_thread(self._library.hides_another, model):
+            raise NothingThere(
+                f"{model.name!r} is the default model, without which I could not start again. "
+                "Name another one in config.toml, section [models], and start me anew."
+            )
         return model.name
 
     async def remove(self, asker: Asker, name: str) -> str:
@@ -102,15 +102,41 @@ class Bookcase:
         """
         name = await self.removable(asker, name)
         guild = asker.guild
+        kept, model = await self._named(name, guild)
+        for gone in (kept, model):  # of a file that was changed, what it was before, too
+            if gone is not None:
+                await self._guilds.drop(guild, gone.sha256)
+                await self._rows.unshelve(gone.guild, gone.name)
+        if model is not None:
+            await asyncio.to_thread(_delete_files, model.path)
+        return name
+
+    async def _named(self, name: str, guild: str) -> tuple[Shelved | None, ModelRecord | None]:
+        """Return the row and the file of a model; raise UnknownModel where there is neither.
+
+        A guild's own whose file is gone is meant before everybody's of that name.
+        """
+        rows = {kept.name.casefold(): kept for kept in await self._rows.shelved(guild)}
+        kept = rows.get(name.casefold())
         try:
             model = await asyncio.to_thread(self._library.find, name, guild)
         except UnknownModel:
-            await self._rows.unshelve(guild, name)
-            return name
-        await self._guilds.drop(guild, model.sha256)
-        await self._rows.unshelve(model.guild, model.name)
-        await asyncio.to_thread(_delete_files, model.path)
-        return name
+            if kept is None:
+                raise
+            return kept, None
+        if model.guild == guild:
+            return rows.get(model.name.casefold()), model
+        return (None, model) if kept is None else (kept, None)
+
+    def _meant_by(self, choice: Choice, guild: str) -> ModelRecord:
+        """Return what poems come from after a choice; raise UnknownModel where it is gone."""
+        try:
+            return self._library.find(choice.sha256 if choice.name else None, guild)
+        except UnknownModel:
+            newer = self._library.find(choice.name, guild)
+            if newer.guild:  # changed by somebody else; everybody's may be trained anew
+                raise
+            return newer
 
     async def share(self, asker: Asker, name: str) -> ModelRecord:
         """Return the model whose file is to be handed out; raise NotAllowed or UnknownModel."""
@@ -123,9 +149,10 @@ class Bookcase:
         assert folder is not None  # noqa: S101 - `propose` has seen to it
         await asyncio.to_thread(_copy_files, made, folder, job.name)
         model = await asyncio.to_thread(self._library.find, job.name, job.guild)
-        now = utc_now()
+        kept = await self._rows.job(job.id)
+        asker = kept.asker if kept else ""  # who may have asked to be forgotten meanwhile
         shelved = Shelved(
-            job.guild, model.name, model.sha256, job.title, job.source, now, job.asker
+            job.guild, model.name, model.sha256, job.title, job.source, utc_now(), asker
         )
         await self._rows.shelve(shelved, job.id)
         if not job.guild:
@@ -133,7 +160,7 @@ class Bookcase:
         if not self._guilds.customs(job.guild).switch:
             told = f"The model {model.name} is there. /book use {model.name} makes it write."
             return Installed(told, model.chart)
-        await self._guilds.choose(job.guild, model, job.asker)
+        await self._guilds.choose(job.guild, model, asker)
         told = f"From now on poems come from {model.name}. /book undo goes back."
         return Installed(told, model.chart)
 

@@ -24,6 +24,7 @@ from bot.core.fetching.gutenberg import Gutenberg, gutenberg_number
 from bot.core.guilds import Guilds, utc_now
 from bot.core.jobs import FoundBook, Job, JobState, JobView, Proposal
 from bot.core.ports import Models
+from bot.core.proposals import Proposals
 from bot.core.reading import fit_name, one_line, read_file
 from bot.core.records import Asker
 from bot.core.store.book_rows import BookRows
@@ -33,8 +34,9 @@ SHORT_CHARACTERS = 20_000  # a book with fewer is learnt by heart
 USUAL_SECONDS_PER_CHARACTER = 60 / 150_000  # on two cores of 2023; trainings of this machine count
 STARTING_SECONDS = 15.0  # for the start, the measuring, the chart and the poem
 MAX_FETCHES = 4  # at once, of all guilds
-PROPOSAL_SECONDS = 3600.0  # a book that nobody says yes to is thrown away after
 CANCELLED = "It was cancelled, and nothing of it is kept."
+TOO_LATE = "That training has just ended, so there is nothing to stop any more."
+TAKEN = "a name that no model here has yet"
 GUILD_GONE = "The bot was taken off the server."
 
 
@@ -83,17 +85,22 @@ class Desk:
         self._incoming = incoming
         self._fetches = asyncio.Semaphore(MAX_FETCHES)
         self._fetching: set[str] = set()  # guilds that have a book on its way
-        self._answering = asyncio.Lock()  # a button pressed twice counts once
+        self._proposals = Proposals(rows, foreman.home)
+        self._sweeping: asyncio.Task[None] | None = None
         self._closing = False
 
     async def open(self) -> None:
         """Throw away what was left half fetched, and take up the trainings."""
         await asyncio.to_thread(shutil.rmtree, self._incoming, ignore_errors=True)
         await self._foreman.start()
+        self._sweeping = asyncio.create_task(self._proposals.sweep(), name="proposals")
 
     async def close(self) -> None:
         """Stop the training under way, with everything saved for the next start."""
         self._closing = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.wait([self._sweeping])
         await self._foreman.close()
 
     # Books that come
@@ -140,15 +147,17 @@ class Desk:
 
     async def accept(self, asker: Asker, job_id: int) -> JobView:
         """Say yes to a book; only whoever brought it can. Raises what `propose` does."""
-        async with self._answering:
+        async with self._proposals.turn:
             job = await self.proposed(asker, job_id)
             await self._insist_on_room(job.guild)
+            if job.name.casefold() in await self._taken(job.guild, besides=job.id):
+                raise BadSetting("name", job.name, TAKEN)
             return await self._foreman.submit(job)
 
     async def decline(self, asker: Asker, job_id: int) -> None:
         """Say no to a book, which is thrown away."""
-        async with self._answering:
-            await self._throw_away(await self.proposed(asker, job_id))
+        async with self._proposals.turn:
+            await self._proposals.decline(await self.proposed(asker, job_id))
 
     async def place(self, job_id: int, channel: str, message: str) -> None:
         """Keep which message tells of a training, so that it is found again after a restart."""
@@ -189,7 +198,8 @@ class Desk:
     async def cancel(self, asker: Asker, job_id: int | None = None) -> Job:
         """End a training; raise what `cancellable` does."""
         job = self.cancellable(asker, job_id)
-        await self._foreman.cancel(job.id, CANCELLED)
+        if not await self._foreman.cancel(job.id, CANCELLED):
+            raise NothingThere(TOO_LATE)
         return job
 
     async def untold(self) -> list[Job]:
@@ -201,11 +211,12 @@ class Desk:
         await self._rows.update_job(job_id, told=1)
 
     async def leave(self, guild: str) -> None:
-        """End the trainings of a guild that the bot is not on any more."""
+        """End the trainings of a guild that the bot is not on any more; forget its proposals."""
         for view in self._foreman.views():
             if view.job.guild == guild:
                 await self._foreman.cancel(view.job.id, GUILD_GONE)
                 await self._rows.update_job(view.job.id, told=1)
+        await self._proposals.leave(guild)
 
     # Within
 
@@ -270,23 +281,30 @@ class Desk:
 
     async def _choose_name(self, guild: str, wanted: str, title: str) -> str:
         """Return a name that no model and no training of the guild has."""
-        models = await asyncio.to_thread(self._library.models, guild)
-        kept = await self._rows.shelved(guild)
-        queue = (view.job for view in self._foreman.views())
-        taken = {model.name.casefold() for model in models} | {k.name.casefold() for k in kept}
-        taken |= {job.name.casefold() for job in queue if job.guild == guild}
+        taken = await self._taken(guild)
         if wanted:
             if wanted.casefold() in taken:
-                raise BadSetting("name", wanted, "a name that no model here has yet")
+                raise BadSetting("name", wanted, TAKEN)
             return wanted
         base = fit_name(title, tidy=True)
         numbered = (f"{base}-{number}" for number in range(2, len(taken) + 3))
         return next(name for name in (base, *numbered) if name.casefold() not in taken)
 
+    async def _taken(self, guild: str, *, besides: int = 0) -> set[str]:
+        """Return the names of a guild's books and models in small letters, but for that of a job.
+
+        They are gathered along a book's way, so that none on its way is missed.
+        """
+        jobs = await self._proposals.of(guild)
+        jobs += [view.job for view in self._foreman.views() if view.job.guild == guild]
+        names = [job.name for job in jobs if job.id != besides]
+        names += [kept.name for kept in await self._rows.shelved(guild)]
+        names += [model.name for model in await asyncio.to_thread(self._library.models, guild)]
+        return {name.casefold() for name in names}
+
     async def _keep_proposal(
         self, asker: Asker, guild: str, name: str, kind: str, found: FoundBook, folder: Path
     ) -> Job:
-        await self._forget_old_proposals()
         job = Job(
             id=0,
             guild=guild,
@@ -298,21 +316,7 @@ class Desk:
             asker=asker.member,
             created=utc_now(),
         )
-        job = replace(job, id=await self._rows.add_job(job))
-        home = self._foreman.home(job.id)
-        await asyncio.to_thread(home.parent.mkdir, parents=True, exist_ok=True)
-        await asyncio.to_thread(folder.rename, home)
-        return job
-
-    async def _forget_old_proposals(self) -> None:
-        oldest = datetime.now(UTC) - timedelta(seconds=PROPOSAL_SECONDS)
-        for job in await self._rows.jobs_in(JobState.PROPOSED):
-            if job.created < oldest.isoformat(timespec="seconds"):
-                await self._throw_away(job)
-
-    async def _throw_away(self, job: Job) -> None:
-        await self._rows.delete_job(job.id)
-        await asyncio.to_thread(shutil.rmtree, self._foreman.home(job.id), ignore_errors=True)
+        return await self._proposals.keep(job, folder)
 
     def _as_seen_by(self, asker: Asker, view: JobView) -> JobView:
         if view.job.guild == asker.guild or self._guilds.rights.is_owner(asker):

@@ -34,7 +34,7 @@ class BotError(Exception):
 
 class BadSetting(BotError):
     def __init__(self, name: str, value: object, allowed: str) -> None:
-        super().__init__(f"{name} is {value!r}; it must be {allowed}.")
+        super().__init__(f"{_short(name)} is {_quoted(value)}; it must be {allowed}.")
         self.name = name
         self.value = value
         self.allowed = allowed
@@ -46,9 +46,11 @@ class BadConfig(BotError):
 
 class UnknownModel(BotError):
     def __init__(self, name: str, known: Sequence[str]) -> None:
+        more = f" and {len(known) - MAX_NAMED} more" if len(known) > MAX_NAMED else ""
+        choice = f"Choose one of: {', '.join(known[:MAX_NAMED])}{more}."
         super().__init__(
-            f"There is no model called {name!r}. "
-            + (f"Choose one of: {', '.join(known)}." if known else "No model is installed.")
+            f"There is no model called {_quoted(name)}. "
+            + (choice if known else "No model is installed.")
         )
         self.name = name
         self.known = tuple(known)
@@ -126,7 +128,7 @@ class ShuttingDown(BotError):
 class SourceRefused(BotError):
     def __init__(self, source: str, reason: str) -> None:
         super().__init__(
-            f"No book is fetched from {_short(source)}: {reason}. Give the https:// address of a "
+            f"No book is fetched from {_quoted(source)}: {reason}. Give the https:// address of a "
             "plain-text file, a Project Gutenberg number, or attach the file."
         )
         self.source = source
@@ -136,7 +138,7 @@ class SourceRefused(BotError):
 class SourceFailed(BotError):
     def __init__(self, source: str, reason: str) -> None:
         super().__init__(
-            f"The book could not be fetched from {_short(source)}: {reason}. "
+            f"The book could not be fetched from {_quoted(source)}: {reason}. "
             "Try again, or attach the file."
         )
         self.source = source
@@ -186,15 +188,20 @@ class BackupUnusable(BotError):
 
 
 MAX_SHOWN = 100  # characters of what a stranger typed; it may be a whole book
+MAX_NAMED = 20  # models; a name has 64 characters at most, and a message of Discord's 2,000
+
+
+def _quoted(value: object) -> str:
+    """Quote what a stranger typed, its beginning at least.
+
+    >>> _quoted("ftp://x"), _quoted(7), len(_quoted("y" * 1000))
+    ("'ftp://x'", '7', 103)
+    """
+    return repr(_short(value)) if isinstance(value, str) else _short(repr(value))
 
 
 def _short(text: str) -> str:
-    """Quote what a stranger typed, its beginning at least.
-
-    >>> _short("ftp://x"), len(_short("y" * 1000))
-    ("'ftp://x'", 103)
-    """
-    return repr(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…")
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 def _poems(count: int, *, bare: bool = False) -> str:

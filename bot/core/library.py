@@ -94,6 +94,11 @@ class Library:
         # Its name becomes a path: Discord's numbers only, never what somebody typed.
         return self._private / guild if self._private and GUILD.fullmatch(guild) else None
 
+    def hides_another(self, model: ModelRecord) -> bool:
+        """Return whether everybody has another model of that name, which would take its place."""
+        others = (path for path in self._shared_paths() if path != model.path)
+        return any(path.stem == model.name and self._read(path) for path in others)
+
     def _own_paths(self, guild: str) -> list[Path]:
         own = self.own_folder(guild)
         return sorted(own.glob(f"*{SUFFIX}")) if own else []

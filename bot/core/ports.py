@@ -51,6 +51,8 @@ class Models(Protocol):
 
     def own_folder(self, guild: str) -> Path | None: ...
 
+    def hides_another(self, model: ModelRecord) -> bool: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:

@@ -10,6 +10,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.errors import BotError
+from bot.discord_app.replies import MAX_MESSAGE, measure
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ def sentence_for(error: BaseException) -> str:
         cause = cause.original
     match cause:
         case BotError():
-            return str(cause)
+            return _fit(str(cause))
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
             return "This command has changed. Reload Discord (Ctrl-R) and try again."
         case commands.NoPrivateMessage() | app_commands.NoPrivateMessage():
@@ -36,6 +37,14 @@ def sentence_for(error: BaseException) -> str:
     number = secrets.token_hex(4)
     log.error("error %s", number, exc_info=cause)
     return f"Something went wrong on my side. Whoever runs me finds it in the log as {number}."
+
+
+def _fit(sentence: str) -> str:
+    """Cut what a message could not hold, which Discord would refuse whole."""
+    if measure(sentence) <= MAX_MESSAGE:
+        return sentence
+    units = sentence.encode("utf-16-le", "surrogatepass")[: 2 * (MAX_MESSAGE - 1)]
+    return units.decode("utf-16-le", "ignore") + "…"
 
 
 class LoggedOnce:

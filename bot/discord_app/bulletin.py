@@ -16,7 +16,7 @@ import discord
 
 from bot.core.desk import Desk
 from bot.core.errors import BotError
-from bot.core.jobs import Job, JobView
+from bot.core.jobs import Job, JobState, JobView
 from bot.discord_app import notices
 from bot.discord_app.apologies import LoggedOnce
 from bot.discord_app.live import Tempo
@@ -151,7 +151,10 @@ class Bulletin:
         )
 
     async def _contents(self, notice: Notice, view: JobView, text: str) -> dict[str, Any]:
-        """Return what to edit: the chart only where it was drawn anew, or is the last."""
+        """Return what to edit: the chart only where it was drawn anew, or is the last.
+
+        Of a training that went well before a restart the message shows it still.
+        """
         contents: dict[str, Any] = {
             "content": text,
             "view": None if view.job.state.is_final else self._running_view(view.job),
@@ -159,5 +162,6 @@ class Bulletin:
         }
         if view.progress.drawn != notice.drawn or view.job.state.is_final:
             chart = await asyncio.to_thread(read_attachment, view.progress.chart, CHART_NAME)
-            contents["attachments"] = [chart] if chart else []
+            if chart or view.job.state is not JobState.DONE:
+                contents["attachments"] = [chart] if chart else []
         return contents

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import main
+from bot.core.store.database import Database
+from bot.core.store.guild_rows import GuildRows
 from bot.shell import render_models
 from tests.fakes import SEA_SONGS, SONNETS
 
@@ -57,8 +60,25 @@ def test_a_model_is_used_and_undone_and_removed(
     assert "uses apples again" in capsys.readouterr().out
     assert run(installation, *guild, "remove", "PEARS") == 0
     assert not list((installation.parent / "data" / "guilds" / "10").iterdir())
-    assert run(installation, "models", "remove", "apples") == 0
-    assert not list((installation.parent / "models").iterdir())
+
+
+async def test_settings_are_shown_while_a_bot_runs(
+    installation: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """README.md says so, and it was refused."""
+    assert await asyncio.to_thread(run, installation, "settings", "10") == 0
+    assert "avoid:\n" in capsys.readouterr().out
+    database = await Database.open(installation.parent / "data")
+    try:
+        await GuildRows(database).keep_settings("10", {"avoid": ["moon"]})
+        assert await asyncio.to_thread(run, installation, "settings", "10") == 0
+        assert "avoid: moon\n" in capsys.readouterr().out
+        assert await asyncio.to_thread(run, installation, "settings", "10", "lines", "9") == 2
+        assert "another Sonneteer is running" in capsys.readouterr().err
+    finally:
+        await database.close()
+    assert await asyncio.to_thread(run, installation, "settings", "10") == 0
+    assert "avoid: moon\n" in capsys.readouterr().out
 
 
 def test_a_setting_is_changed_shown_and_put_back(
@@ -101,6 +121,7 @@ def test_a_member_is_forgotten(installation: Path, capsys: pytest.CaptureFixture
         (("models", "--guild", "10", "use", "plums"), "no model called 'plums'"),
         (("models", "--guild", "11", "info", "pears"), "no model called 'pears'"),
         (("models", "--guild", "10", "undo"), "nothing to undo"),
+        (("models", "remove", "apples"), "'apples' is the default model"),
         (("settings", "10", "cooldown_seconds", "-1"), "between 0 and 3,600"),
         (("settings", "10", "colour", "red"), "one of channels, roles"),
         (("forget", "@ann"), "member is '@ann'"),

@@ -89,8 +89,10 @@ class BookRows:
         )
         return int(row["count"])
 
-    async def delete_job(self, job_id: int) -> None:
-        await self._database.execute("DELETE FROM jobs WHERE id = ?", job_id)
+    async def delete_proposal(self, job_id: int) -> bool:
+        """Delete a job unless somebody has said yes to it; return whether it was deleted."""
+        query = "DELETE FROM jobs WHERE id = ? AND state = 'proposed'"
+        return await self._database.execute(query, job_id) > 0
 
     # Models
 

@@ -91,7 +91,19 @@ class ChildTrainer:
             _, complaint = await asyncio.shield(listening)
             return Ended(await process.wait(), complaint)
         finally:
-            await asyncio.shield(_stop(process, listening))
+            await see_out(asyncio.create_task(_stop(process, listening)))
+
+
+async def see_out(task: asyncio.Task[Any]) -> None:
+    """Wait for the end of a task; whoever is cancelled meanwhile, however often, is so after it."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 def _command(order: Order) -> list[str]:

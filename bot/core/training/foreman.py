@@ -18,7 +18,7 @@ from bot.core.errors import BotError, DataNotKept
 from bot.core.jobs import Job, JobState, JobView, Progress, Stage
 from bot.core.metrics import Metrics
 from bot.core.store.book_rows import BookRows
-from bot.core.training.child import Ended, Order, Trainer
+from bot.core.training.child import Ended, Order, Trainer, see_out
 from bot.core.training.telling import Event, advance
 
 log = logging.getLogger(__name__)
@@ -28,10 +28,15 @@ ATTEMPTS = 3  # at a training that gets no further
 MAX_REMEMBERED = 200  # trainings that have ended, for those who still look
 RETRY_SECONDS = 30.0  # before the database is tried again; the disk may be full
 WRONG_USE = 2  # train.py's status for a sentence on stderr
+KILLED_IN_A_SHELL = 137  # the status of a wrapper whose child got SIGKILL
 KILLED = (
-    "The training was ended from outside {attempts} times without getting further (status "
+    f"The training was ended from outside {ATTEMPTS} times without getting further (status "
     "{status}). That is most often the system, because the memory ran out: train a shorter book, "
     "or give this machine more memory."
+)
+BROKEN = (
+    f"The training broke off {ATTEMPTS} times without getting further (status {{status}}); "
+    "the log knows it as job {number}."
 )
 
 STOPPED = Ended(0, "")  # a training that somebody cancelled
@@ -51,8 +56,7 @@ Install = Callable[[Job, Path], Awaitable[Installed]]
 class Foreman:
     """Runs the trainings; `install(job, made)` puts a finished model in its place.
 
-    `folder` has a folder for each job; `max_seconds` is how long
-    one may learn.
+    `folder` has a folder for each job; `max_seconds` is how long one may learn.
     """
 
     def __init__(
@@ -80,7 +84,8 @@ class Foreman:
         self._changed = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
         self._training: asyncio.Task[Ended] | None = None
-        self._cancelled: dict[int, str] = {}
+        self._cancelled: dict[int, str] = {}  # what is told of those that are being stopped
+        self._settled = False  # whether it is known how the job that runs ends
 
     async def start(self) -> None:
         """Take up what an earlier bot left, the one that ran first; raise DataNotKept."""
@@ -97,7 +102,7 @@ class Foreman:
         """Stop the training under way, with everything saved, and leave it to the next start."""
         if self._work is not None:
             self._work.cancel()
-            await asyncio.wait([self._work])
+            await see_out(self._work)
 
     # What others ask
 
@@ -122,15 +127,21 @@ class Foreman:
             self._views[job_id] = replace(view, job=job)
 
     async def cancel(self, job_id: int, sentence: str) -> bool:
-        """End a job that waits or runs; return whether there was one."""
+        """End a job that waits or runs; return whether there was one, and it was not too late."""
         if job_id not in self._queue:
             return False
-        self._cancelled[job_id] = sentence
-        if self._queue[0] == job_id and self._training is not None:
-            self._training.cancel()  # the worker tells the rest
-        elif self._queue[0] != job_id or self._views[job_id].job.state is JobState.WAITING:
+        if self._views[job_id].job.state is not JobState.RUNNING:
             self._queue.remove(job_id)
-            await self._end(job_id, JobState.CANCELLED, self._cancelled.pop(job_id))
+            await self._end(job_id, JobState.CANCELLED, sentence)
+        elif job_id not in self._cancelled:
+            if self._settled:
+                return False
+            self._cancelled[job_id] = sentence
+            if self._training is not None:
+                self._training.cancel()  # once: it saves, and that shall not be disturbed
+            with suppress(DataNotKept):  # for a bot that is killed now; the worker insists later
+                state, ended = JobState.CANCELLED, self._now()
+                await self._rows.update_job(job_id, state=state, sentence=sentence, ended=ended)
         return True
 
     def view(self, job_id: int) -> JobView | None:
@@ -169,6 +180,7 @@ class Foreman:
             except asyncio.CancelledError:
                 raise
             except Exception:
+                self._settled = True
                 log.exception("the training of job %d failed in a way unforeseen", job_id)
                 sentence = f"Something went wrong on my side; the log knows it as job {job_id}."
                 await self._end(job_id, JobState.FAILED, sentence)
@@ -178,57 +190,76 @@ class Foreman:
 
     async def _train(self, job: Job) -> None:
         """Run a job to its end, whatever happens to its process."""
+        self._settled = False
         self._set(job.id, Progress(seconds=job.seconds), state=JobState.RUNNING)
         await self._keep(job.id, state=JobState.RUNNING)
-        failures, reached = 0, self._views[job.id].progress
+        clerk = asyncio.create_task(self._note_seconds(job.id))
+        try:
+            ended = await self._last_attempt(job)
+        finally:
+            clerk.cancel()
+            await see_out(clerk)
+            with suppress(DataNotKept):  # what it had no time for, where the bot stops
+                await self._rows.update_job(job.id, seconds=self._views[job.id].progress.seconds)
+        self._settled = True
+        if job.id in self._cancelled:
+            await self._end(job.id, JobState.CANCELLED, self._cancelled[job.id])
+        elif ended.status == 0:
+            await self._finish(job)
+        else:
+            await self._end(job.id, JobState.FAILED, _reason(job, ended, self.home(job.id)))
+
+    async def _last_attempt(self, job: Job) -> Ended:
+        """Run the process until that ends well, is of no use, or has got no further for a while."""
+        failures, reached = 0, (0, 0.0)
         while True:
-            ended = await self._attempt(job) if job.id not in self._cancelled else STOPPED
-            if job.id in self._cancelled:
-                return await self._end(job.id, JobState.CANCELLED, self._cancelled.pop(job.id))
-            if ended.status == 0:
-                return await self._finish(job)
-            if ended.status == WRONG_USE:
-                sentence = ended.complaint.removeprefix("train.py: ").replace(
-                    f"{self.home(job.id)}/", ""
-                )
-                return await self._end(job.id, JobState.FAILED, sentence)
-            now = self._views[job.id].progress
-            further = (now.epoch, now.share) > (reached.epoch, reached.share)
-            failures = 1 if further else failures + 1
-            reached = now
-            log.warning("job %d: the training ended with status %d", job.id, ended.status)
+            ended = await self._attempt(job)
+            if job.id in self._cancelled or ended.status in (0, WRONG_USE):
+                return ended
+            progress = self._views[job.id].progress
+            now = (progress.epoch, progress.share)
+            failures = 1 if now > reached else failures + 1
+            reached = max(now, reached)  # it resumes at a checkpoint, some way back
+            said = ended.complaint[-1000:]
+            log.warning("job %d: the training ended with status %d %s", job.id, ended.status, said)
             if failures >= ATTEMPTS:
-                if ended.complaint:
-                    log.warning("job %d said: %s", job.id, ended.complaint[-1000:])
-                told = KILLED.format(attempts=failures, status=ended.status)
-                return await self._end(job.id, JobState.FAILED, told)
+                return ended
 
     async def _attempt(self, job: Job) -> Ended:
         """Run the process once, from the last checkpoint if there is one."""
         home = self.home(job.id)
         checkpoint = home / job.name / "resume.safetensors"
-        spent = self._views[job.id].progress.seconds
         order = Order(
             book=home / BOOK_NAME,
             title=job.title,
             name=job.name,
             out=home,
-            seconds=self._max_seconds - spent,
+            seconds=self._max_seconds - self._views[job.id].progress.seconds,
             resume=await asyncio.to_thread(checkpoint.exists),
         )
-        self._training = asyncio.create_task(
+        if job.id in self._cancelled:
+            return STOPPED
+        training = self._training = asyncio.create_task(
             self._trainer.train(order, lambda event: self._hear(job.id, event))
         )
         try:
-            return await self._training
-        except asyncio.CancelledError:
+            await asyncio.wait([training])
+        except asyncio.CancelledError:  # the bot stops; the job goes on at the next start
             if job.id not in self._cancelled:
-                self._training.cancel()  # the bot stops; the job goes on at the next start
-                await asyncio.wait([self._training])
-                raise
-            return STOPPED
+                training.cancel()
+            await see_out(training)
+            raise
         finally:
             self._training = None
+        return STOPPED if job.id in self._cancelled else training.result()
+
+    async def _note_seconds(self, job_id: int) -> None:
+        """Keep how long a job has learnt, after each epoch: no restart shall give it more time."""
+        kept = 0.0
+        async for view in self.watch(job_id):
+            if view.progress.seconds > kept:
+                kept = view.progress.seconds
+                await self._keep(job_id, seconds=kept)
 
     def _hear(self, job_id: int, event: Event) -> None:
         view = self._views[job_id]
@@ -307,3 +338,11 @@ class Foreman:
             for home in self._folder.iterdir():
                 if home.name not in known:
                     shutil.rmtree(home, ignore_errors=True)
+
+
+def _reason(job: Job, ended: Ended, home: Path) -> str:
+    """Say why a training failed."""
+    if ended.status == WRONG_USE:
+        return ended.complaint.removeprefix("train.py: ").replace(f"{home}/", "")
+    killed = ended.status < 0 or ended.status == KILLED_IN_A_SHELL
+    return (KILLED if killed else BROKEN).format(status=ended.status, number=job.id)

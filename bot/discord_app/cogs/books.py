@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import discord
@@ -10,7 +11,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.desk import Attached
-from bot.core.errors import BadSetting, NothingThere
+from bot.core.errors import BadSetting, BotError, NothingThere
 from bot.core.jobs import Job
 from bot.core.office import Office
 from bot.discord_app import notices
@@ -26,6 +27,7 @@ from bot.discord_app.bulletin import CHART_NAME, Bulletin
 from bot.discord_app.live import Tempo
 from bot.discord_app.questions import ANYBODY, BOOKS_COG, Matter, question
 from bot.discord_app.screens import (
+    FAILURES,
     NO_MENTIONS,
     AnyBot,
     asker_of_interaction,
@@ -33,6 +35,8 @@ from bot.discord_app.screens import (
     whisper,
 )
 from bot.discord_app.suggestions import model_choices
+
+log = logging.getLogger(__name__)
 
 USAGE = (
     "`{p}book add` with a file, an address or a Project Gutenberg number · `{p}book list` · "
@@ -231,11 +235,14 @@ class Books(commands.Cog, name=BOOKS_COG):
         """Put a book into the queue; its message tells of it from now on."""
         asker, desk = asker_of_interaction(interaction), self._office.desk
         view = await desk.accept(asker, job_id)
-        await _replace(interaction, notices.job(view), _running_view(view.job))
         message, channel = interaction.message, interaction.channel
         if message is None or not isinstance(channel, discord.abc.Messageable):
             return await whisper(interaction, "The training begins; /train status shows it.")
-        await desk.place(job_id, str(message.channel.id), str(message.id))
+        try:
+            await desk.place(job_id, str(message.channel.id), str(message.id))
+            await _replace(interaction, notices.job(view), _running_view(view.job))
+        except (*FAILURES, BotError) as error:  # who follows it makes up for that
+            log.warning("job %d: its message could not be changed: %r", job_id, error)
         partial = discord.PartialMessage(channel=message.channel, id=message.id)
         self._bulletin.follow(view.job, message.channel, partial)
         return None

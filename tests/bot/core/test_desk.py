@@ -23,9 +23,9 @@ from bot.core.errors import (
     TooMuch,
     UnknownModel,
 )
-from bot.core.jobs import JobState, Proposal
+from bot.core.jobs import Job, JobState
 from bot.core.records import Asker
-from bot.core.training.foreman import BOOK_NAME
+from bot.core.training.foreman import BOOK_NAME, Installed
 from tests.bot.core.hostile_files import HOSTILE, NAMES
 from tests.offices import (
     ADMIN,
@@ -35,21 +35,14 @@ from tests.offices import (
     OTHER_GUILD,
     STRANGER,
     FakeTrainer,
+    attached,
     make_config,
     open_office,
+    trained,
 )
 from tests.texts import VERSES, quatrains
 
 LONG = quatrains(200)
-
-
-def attached(content: bytes | str, name: str = "walks.txt") -> Attached:
-    raw = content.encode() if isinstance(content, str) else content
-
-    async def read() -> bytes:
-        return raw
-
-    return Attached(name, len(raw), read)
 
 
 @pytest.fixture
@@ -91,11 +84,6 @@ def files(home: Path) -> list[str]:
     """Return what a book has left on the disk."""
     folders = (home / "data" / name for name in ("incoming", "jobs", "guilds"))
     return [str(path) for folder in folders for path in folder.rglob("*")]
-
-
-async def trained(desk: Desk, proposal: Proposal, asker: Asker = ADMIN) -> JobState:
-    await desk.accept(asker, proposal.job.id)
-    return [view async for view in desk.watch(proposal.job.id)][-1].job.state
 
 
 async def test_what_was_found_is_told_before_anything_is_trained(
@@ -194,6 +182,47 @@ async def test_a_name_is_chosen_once(desk: Desk) -> None:
     assert (await desk.propose(ADMIN, attached(LONG))).job.name == "walks-2"
 
 
+async def test_two_books_of_one_title_get_two_names(desk: Desk) -> None:
+    """The second, proposed before the first was answered, took the first one's model away."""
+    first, second = [await desk.propose(ADMIN, attached(LONG)) for _ in range(2)]
+    assert (first.job.name, second.job.name) == ("walks", "walks-2")
+    with pytest.raises(BadSetting, match="no model here has yet"):
+        await desk.propose(ADMIN, attached(LONG), name="WALKS")
+    elsewhere = await desk.propose(STRANGER, attached(LONG), name="walks")
+    for found, asker in ((first, ADMIN), (second, ADMIN), (elsewhere, STRANGER)):
+        assert await trained(desk, found, asker) is JobState.DONE
+
+
+async def test_a_name_is_looked_at_again_when_somebody_says_yes(desk: Desk) -> None:
+    """A shared model may have got it meanwhile, which the guild's own would then hide."""
+    found = await desk.propose(ADMIN, attached(LONG))
+    shared = await desk.propose(HOST, attached(LONG), shared=True)
+    assert await trained(desk, shared, HOST) is JobState.DONE
+    with pytest.raises(BadSetting, match="name is 'walks'; it must be a name that no model"):
+        await desk.accept(ADMIN, found.job.id)
+
+
+async def test_a_training_that_has_ended_but_for_a_last_word_cannot_be_stopped(
+    desk: Desk, parts: Parts
+) -> None:
+    installing, go = asyncio.Event(), asyncio.Event()
+    install = desk._foreman._install
+
+    async def slowly(job: Job, made: Path) -> Installed:
+        installing.set()
+        await go.wait()
+        return await install(job, made)
+
+    desk._foreman._install = slowly
+    found = await desk.propose(ADMIN, attached(LONG))
+    await desk.accept(ADMIN, found.job.id)
+    await installing.wait()
+    with pytest.raises(NothingThere, match="has just ended"):
+        await desk.cancel(ADMIN, found.job.id)
+    go.set()
+    assert [view async for view in desk.watch(found.job.id)][-1].job.state is JobState.DONE
+
+
 async def test_a_name_of_a_shared_model_is_taken(desk: Desk) -> None:
     with pytest.raises(BadSetting):
         await desk.propose(ADMIN, attached(LONG), name="sonnets")
@@ -263,11 +292,12 @@ async def test_so_many_trainings_wait(desk: Desk, trainer: FakeTrainer) -> None:
 
 async def test_the_limits_are_looked_at_again_when_somebody_says_yes(desk: Desk) -> None:
     """Else many proposals made at once would all be trained."""
-    found = [await desk.propose(ADMIN, attached(LONG), name=f"walks{n}") for n in range(4)]
-    for proposal in found[:3]:
+    assert await trained(desk, await desk.propose(ADMIN, attached(LONG))) is JobState.DONE
+    found = [await desk.propose(ADMIN, attached(LONG), name=f"walks{n}") for n in range(3)]
+    for proposal in found[:2]:
         assert await trained(desk, proposal) is JobState.DONE
     with pytest.raises(TooMuch):
-        await desk.accept(ADMIN, found[3].job.id)
+        await desk.accept(ADMIN, found[2].job.id)
 
 
 async def test_one_book_of_a_guild_is_fetched_at_a_time(desk: Desk) -> None:

@@ -61,8 +61,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "books" / "gutenberg"
 
 
-@pytest.fixture
-def gutenberg(site: Site, folder: Path) -> Gutenberg:
+def gutenberg_of(site: Site, folder: Path, **options: int) -> Gutenberg:
     base = f"http://127.0.0.1:{site.server.port}"
     fetcher = Fetcher(
         user_agent="Sonneteer/1 (test)",
@@ -70,7 +69,13 @@ def gutenberg(site: Site, folder: Path) -> Gutenberg:
         timeout_seconds=5,
         trust=Trust(frozenset({base})),
     )
-    return Gutenberg(fetcher, template=f"{base}/epub/{{number}}/pg{{number}}.txt", folder=folder)
+    template = f"{base}/epub/{{number}}/pg{{number}}.txt"
+    return Gutenberg(fetcher, template=template, folder=folder, **options)
+
+
+@pytest.fixture
+def gutenberg(site: Site, folder: Path) -> Gutenberg:
+    return gutenberg_of(site, folder)
 
 
 @pytest.mark.parametrize(
@@ -208,6 +213,18 @@ async def test_a_kept_book_that_was_changed_is_fetched_again(
     fetched = await gutenberg.fetch(1041)
     assert fetched.path.read_bytes() == POEM
     assert site.asked == {"1041": 2}
+
+
+async def test_the_books_that_were_asked_for_the_longest_ago_make_room(
+    site: Site, folder: Path
+) -> None:
+    """They were kept for ever, so that members could fill the disk."""
+    gutenberg = gutenberg_of(site, folder, max_kept_bytes=2 * len(POEM))
+    for number in (1041, 1042, 1041, 1043):
+        await gutenberg.fetch(number)
+    kept = {path.name for path in folder.iterdir()}
+    assert kept == {f"gutenberg-{n}.{kind}" for n in (1041, 1043) for kind in ("txt", "json")}
+    assert site.asked == {"1041": 1, "1042": 1, "1043": 1}
 
 
 async def test_a_number_is_fetched_once_for_all_who_ask(gutenberg: Gutenberg, site: Site) -> None:

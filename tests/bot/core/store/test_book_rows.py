@@ -69,9 +69,15 @@ async def test_a_job_that_there_is_not_is_none(rows: BookRows) -> None:
 
 async def test_the_id_of_a_deleted_job_is_not_given_again(rows: BookRows) -> None:
     first = await rows.add_job(JOB)
-    await rows.delete_job(first)
+    assert await rows.delete_proposal(first)
     assert await rows.job(first) is None
     assert await rows.add_job(JOB) > first
+
+
+async def test_a_job_that_somebody_has_said_yes_to_is_not_deleted(rows: BookRows) -> None:
+    job_id = await rows.add_job(replace(JOB, state=JobState.WAITING))
+    assert not await rows.delete_proposal(job_id)
+    assert await rows.job(job_id)
 
 
 async def test_a_change_of_a_job_leaves_its_other_fields_and_other_jobs(rows: BookRows) -> None:
@@ -148,7 +154,7 @@ async def test_a_model_takes_the_place_of_one_of_its_name_in_any_case(rows: Book
 async def test_a_model_stays_when_its_job_goes(rows: BookRows) -> None:
     job_id = await rows.add_job(JOB)
     await rows.shelve(DUNES, job_id)
-    await rows.delete_job(job_id)
+    assert await rows.delete_proposal(job_id)
     assert await rows.shelved("10") == [DUNES]
 
 

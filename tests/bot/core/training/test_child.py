@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,27 @@ async def test_a_cancelled_training_saves_before_it_stops(order: Order) -> None:
     assert (order.out / "walks" / "resume.safetensors").exists()
     again = Order(order.book, "Walks", "walks", order.out, seconds=1.0, resume=True)
     assert (await ChildTrainer(threads=1).train(again, lambda _: None)).status == 0
+
+
+async def test_a_training_that_is_cancelled_again_while_it_saves_saves_all_the_same(
+    order: Order,
+) -> None:
+    """The second time broke off the wait for it, and it lived on beside the next one."""
+    learning = asyncio.Event()
+
+    def tell(event: Event) -> None:
+        if event.get("event") == "progress":
+            learning.set()
+
+    longer = replace(order, seconds=600.0)
+    task = asyncio.create_task(ChildTrainer(threads=1).train(longer, tell))
+    async with asyncio.timeout(HANG_SECONDS):
+        await learning.wait()
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(0)
+    assert task.cancelled()
+    assert (order.out / "walks" / "resume.safetensors").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,9 +21,10 @@ from bot.core.metrics import Metrics
 from bot.core.store.book_rows import BookRows
 from bot.core.store.database import Database
 from bot.core.store.guild_rows import GuildRows
-from bot.core.training.child import Ended
-from bot.core.training.foreman import ATTEMPTS, BOOK_NAME, Foreman
-from tests.offices import GUILD, FakeTrainer
+from bot.core.training.child import Ended, Order
+from bot.core.training.foreman import ATTEMPTS, BOOK_NAME, Foreman, Installed
+from bot.core.training.telling import Event
+from tests.offices import GUILD, FakeTrainer, epoch
 from tests.patience import HANG_SECONDS
 
 KILLED = Ended(-9, "")
@@ -92,6 +96,11 @@ class Workshop:
         kept = await self.rows.job(job.id)
         assert kept is not None
         return kept
+
+    async def until_kept(self, job: Job, **values: Any) -> None:
+        async with asyncio.timeout(HANG_SECONDS):
+            while (kept := await self.kept(job)) != replace(kept, **values):
+                await asyncio.sleep(0.001)
 
 
 @pytest.fixture
@@ -165,6 +174,42 @@ async def test_a_training_that_is_killed_again_and_again_is_given_up(workshop: W
     assert len(workshop.trainer.orders) == ATTEMPTS + 1  # the second one got further
 
 
+@pytest.mark.parametrize("status", [-9, -15, 137])
+async def test_who_is_killed_is_told_of_the_memory(workshop: Workshop, status: int) -> None:
+    workshop.trainer.endings = [Ended(status, "")] * 10
+    view = await workshop.end_of(await workshop.submit())
+    assert f"ended from outside 3 times without getting further (status {status})" in (
+        view.job.sentence
+    )
+
+
+async def test_a_training_that_breaks_off_by_itself_is_told_of_the_log(
+    workshop: Workshop,
+) -> None:
+    """It was told of the memory, whatever was wrong."""
+    workshop.trainer.endings = [Ended(1, "Traceback: a bug")] * 10
+    job = await workshop.submit()
+    view = await workshop.end_of(job)
+    assert view.job.sentence == (
+        "The training broke off 3 times without getting further (status 1); "
+        f"the log knows it as job {job.id}."
+    )
+
+
+async def test_to_come_back_to_where_it_was_is_not_to_get_further(workshop: Workshop) -> None:
+    """A training resumes some way back; one that fell back and rose again went on for ever."""
+
+    class Wavering(FakeTrainer):
+        async def train(self, order: Order, tell: Callable[[Event], None]) -> Ended:
+            self.orders.append(order)
+            tell(epoch((3, 1, 2)[len(self.orders) % 3 - 1], epochs=4))
+            return KILLED
+
+    workshop.foreman._trainer = trainer = Wavering()
+    assert (await workshop.end_of(await workshop.submit())).job.state is JobState.FAILED
+    assert len(trainer.orders) == ATTEMPTS
+
+
 async def test_a_refused_book_fails_with_train_pys_sentence_and_no_path(
     workshop: Workshop,
 ) -> None:
@@ -201,6 +246,114 @@ async def test_a_waiting_training_is_cancelled_without_having_begun(workshop: Wo
     assert (await workshop.end_of(second)).job.state is JobState.CANCELLED
     assert [view.job.name for view in workshop.foreman.views()] == ["one"]
     assert not await workshop.foreman.cancel(second.id, "again")
+
+
+async def test_a_training_that_is_stopped_twice_saves_in_peace_before_the_next_begins(
+    workshop: Workshop,
+) -> None:
+    """The second press broke off the wait, and two trained at a time."""
+    workshop.trainer.gate, workshop.trainer.saving = asyncio.Event(), asyncio.Event()
+    first, second = await workshop.submit(name="one"), await workshop.submit(name="two")
+    await workshop.trainer.began.wait()
+    assert await workshop.foreman.cancel(first.id, "It was cancelled.")
+    await workshop.trainer.stopping.wait()
+    assert await workshop.foreman.cancel(first.id, "It was cancelled again.")
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (len(workshop.trainer.orders), workshop.trainer.saved) == (1, 0)
+    workshop.trainer.saving.set()
+    assert (await workshop.end_of(first)).job.sentence == "It was cancelled."
+    assert (workshop.trainer.stopped, workshop.trainer.saved) == (1, 1)
+    workshop.trainer.gate.set()
+    assert (await workshop.end_of(second)).job.state is JobState.DONE
+
+
+async def test_a_bot_stops_while_a_training_is_being_stopped(workshop: Workshop) -> None:
+    """It waited for ever, and the next training began."""
+    workshop.trainer.gate, workshop.trainer.saving = asyncio.Event(), asyncio.Event()
+    first, second = await workshop.submit(name="one"), await workshop.submit(name="two")
+    await workshop.trainer.began.wait()
+    await workshop.foreman.cancel(first.id, "It was cancelled.")
+    await workshop.trainer.stopping.wait()
+    closing = asyncio.create_task(workshop.close())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not closing.done()
+    workshop.trainer.saving.set()
+    async with asyncio.timeout(HANG_SECONDS):
+        await closing
+    assert (len(workshop.trainer.orders), workshop.trainer.saved) == (1, 1)
+    workshop.trainer.gate.set()
+    await workshop.open()
+    assert (await workshop.end_of(second)).job.state is JobState.DONE
+    assert (await workshop.kept(first)).state is JobState.CANCELLED
+
+
+async def test_what_was_cancelled_is_so_after_a_kill_too(workshop: Workshop) -> None:
+    """Before it has saved, that is: the next start would have gone on with it."""
+    workshop.trainer.gate, workshop.trainer.saving = asyncio.Event(), asyncio.Event()
+    job = await workshop.submit()
+    await workshop.trainer.began.wait()
+    await workshop.foreman.cancel(job.id, "It was cancelled.")
+    kept = await workshop.kept(job)
+    assert (kept.state, kept.sentence) == (JobState.CANCELLED, "It was cancelled.")
+    workshop.trainer.saving.set()
+
+
+async def test_a_training_is_cancelled_just_before_its_process_begins(
+    workshop: Workshop,
+) -> None:
+    """While the bot looks for a checkpoint: it was told that it stops, and went on."""
+    go, busy = threading.Event(), ThreadPoolExecutor(1)
+    busy.submit(go.wait)
+    asyncio.get_running_loop().set_default_executor(busy)
+    try:
+        job = await workshop.submit()
+        await workshop.until_kept(job, state=JobState.RUNNING)
+        assert await workshop.foreman.cancel(job.id, "It was cancelled.")
+    finally:
+        go.set()
+    assert (await workshop.end_of(job)).job.state is JobState.CANCELLED
+    assert workshop.trainer.orders == []
+
+
+async def test_a_training_whose_model_is_being_put_in_its_place_is_not_cancelled(
+    workshop: Workshop,
+) -> None:
+    """Whoever cancelled it then was told that it stops, and it was done."""
+    installing, go = asyncio.Event(), asyncio.Event()
+    install = workshop.foreman._install
+
+    async def slowly(job: Job, made: Path) -> Installed:
+        installing.set()
+        await go.wait()
+        return await install(job, made)
+
+    workshop.foreman._install = slowly
+    job = await workshop.submit()
+    await installing.wait()
+    assert not await workshop.foreman.cancel(job.id, "It was cancelled.")
+    go.set()
+    assert (await workshop.end_of(job)).job.state is JobState.DONE
+
+
+async def test_how_long_a_training_has_learnt_is_kept_after_each_epoch(
+    workshop: Workshop,
+) -> None:
+    workshop.trainer.gate = asyncio.Event()
+    await workshop.until_kept(await workshop.submit(), seconds=10.0)
+
+
+async def test_a_restart_gives_a_training_no_more_time(workshop: Workshop) -> None:
+    """Its minutes began anew."""
+    workshop.trainer.gate = asyncio.Event()
+    job = await workshop.submit()
+    await workshop.trainer.began.wait()
+    await workshop.close()
+    workshop.trainer.gate.set()
+    await workshop.open()
+    await workshop.end_of(job)
+    assert [order.seconds for order in workshop.trainer.orders] == [600.0, 590.0]
 
 
 async def test_a_bot_that_starts_again_takes_up_its_trainings_the_running_one_first(

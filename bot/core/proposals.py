@@ -1,0 +1,70 @@
+"""Books that were brought and wait for a yes or a no: a few of each guild, and not for long."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bot.core.errors import DataNotKept
+from bot.core.jobs import Job, JobState
+from bot.core.store.book_rows import BookRows
+
+log = logging.getLogger(__name__)
+
+MAX_OPEN = 3  # of one guild: a few to compare; each may be a book of 5 MB on the host's disk
+MAX_AGE = timedelta(hours=1)
+SWEEP_SECONDS = 600.0
+
+
+class Proposals:
+    """Keeps books until they are answered; `home` tells the folder of a job's book."""
+
+    def __init__(self, rows: BookRows, home: Callable[[int], Path]) -> None:
+        self.turn = asyncio.Lock()  # of whoever answers or throws away: each book goes one way
+        self._rows = rows
+        self._home = home
+
+    async def of(self, guild: str) -> list[Job]:
+        """Return a guild's, the oldest first."""
+        return [job for job in await self._rows.jobs_in(JobState.PROPOSED) if job.guild == guild]
+
+    async def keep(self, job: Job, folder: Path) -> Job:
+        """Keep a book, which lies in `folder`, as a job; the guild's oldest makes room for it."""
+        async with self.turn:
+            await self._throw_away((await self.of(job.guild))[: 1 - MAX_OPEN])
+            job = replace(job, id=await self._rows.add_job(job))
+            home = self._home(job.id)
+            await asyncio.to_thread(home.parent.mkdir, parents=True, exist_ok=True)
+            await asyncio.to_thread(folder.rename, home)
+        return job
+
+    async def decline(self, job: Job) -> None:
+        """Throw a book away; whoever calls it has the turn."""
+        await self._throw_away([job])
+
+    async def leave(self, guild: str) -> None:
+        """Throw away a guild's books."""
+        async with self.turn:
+            await self._throw_away(await self.of(guild))
+
+    async def sweep(self) -> None:
+        """Throw away what has waited too long, now and from time to time."""
+        while True:
+            try:
+                async with self.turn:
+                    oldest = (datetime.now(UTC) - MAX_AGE).isoformat(timespec="seconds")
+                    waiting = await self._rows.jobs_in(JobState.PROPOSED)
+                    await self._throw_away(job for job in waiting if job.created < oldest)
+            except DataNotKept as error:
+                log.warning("books that nobody said yes to are still here: %s", error)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _throw_away(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            if await self._rows.delete_proposal(job.id):
+                await asyncio.to_thread(shutil.rmtree, self._home(job.id), ignore_errors=True)

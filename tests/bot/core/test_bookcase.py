@@ -1,0 +1,162 @@
+"""Models that come, go, and are gone back to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.composition import Parts
+from bot.core.bookcase import Bookcase
+from bot.core.desk import Desk
+from bot.core.errors import NothingThere
+from bot.core.household import Forgotten
+from bot.core.jobs import JobState
+from bot.core.records import PoemRequest
+from tests.conftest import write_model
+from tests.offices import (
+    ADMIN,
+    GUILD,
+    HOST,
+    FakeTrainer,
+    attached,
+    make_config,
+    open_office,
+    trained,
+)
+from tests.texts import quatrains
+
+LONG = quatrains(200)
+
+
+@pytest.fixture
+def trainer() -> FakeTrainer:
+    return FakeTrainer()
+
+
+@pytest.fixture
+async def parts(tmp_path: Path, trainer: FakeTrainer) -> AsyncIterator[Parts]:
+    async with open_office(make_config(tmp_path), trainer) as opened:
+        yield opened
+
+
+@pytest.fixture
+def desk(parts: Parts) -> Desk:
+    return parts.office.desk
+
+
+@pytest.fixture
+def bookcase(parts: Parts) -> Bookcase:
+    return parts.office.bookcase
+
+
+async def train(desk: Desk, name: str) -> None:
+    found = await desk.propose(ADMIN, attached(LONG), name=name)
+    assert await trained(desk, found) is JobState.DONE
+
+
+async def test_whoever_is_forgotten_during_a_training_stays_forgotten(
+    parts: Parts, trainer: FakeTrainer
+) -> None:
+    """The model that came out had the number again."""
+    trainer.gate = asyncio.Event()
+    desk, household = parts.office.desk, parts.office.household
+    found = await desk.propose(ADMIN, attached(LONG))
+    await desk.accept(ADMIN, found.job.id)
+    await trainer.began.wait()
+    assert (await household.forget(ADMIN)).trainings == 1
+    trainer.go()
+    assert [view async for view in desk.watch(found.job.id)][-1].job.state is JobState.DONE
+    _, kept = await parts.office.bookcase.info(ADMIN, "walks")
+    assert kept is not None
+    assert kept.added_by == ""
+    assert await household.forget(ADMIN) == Forgotten(0, 0, 0)
+
+
+# Gone files
+
+
+@pytest.mark.parametrize("other", [False, True], ids=["gone", "another"])
+async def test_a_removed_model_is_used_no_more_whatever_happened_to_its_file(
+    desk: Desk, bookcase: Bookcase, tmp_path: Path, other: bool
+) -> None:
+    """It stayed chosen, and each poem told that it could not be had."""
+    await train(desk, "dunes")
+    await train(desk, "walks")
+    path = tmp_path / "data" / "guilds" / GUILD / "walks.safetensors"
+    path.unlink()
+    if other:
+        write_model(path, seed=99)
+    assert (await bookcase.shelf(ADMIN)).used is None
+    assert await bookcase.remove(ADMIN, "Walks") == "walks"
+    shelf = await bookcase.shelf(ADMIN)
+    assert shelf.used is not None
+    assert (shelf.used.name, shelf.missing) == ("dunes", ())
+    assert not path.exists()
+
+
+async def test_a_guilds_own_model_that_is_gone_is_removed_before_everybodys_of_its_name(
+    desk: Desk, bookcase: Bookcase, tmp_path: Path
+) -> None:
+    await train(desk, "walks")
+    (tmp_path / "data" / "guilds" / GUILD / "walks.safetensors").unlink()
+    write_model(tmp_path / "models" / "walks.safetensors", seed=99)
+    assert await bookcase.remove(ADMIN, "walks") == "walks"
+    assert (tmp_path / "models" / "walks.safetensors").exists()
+    assert (await bookcase.shelf(ADMIN)).missing == ()
+
+
+# The default
+
+
+async def test_the_default_model_is_not_removed(tmp_path: Path, trainer: FakeTrainer) -> None:
+    """The bot could not start again."""
+    config = make_config(tmp_path)
+    write_model(tmp_path / "models" / "sea.safetensors", seed=5)
+    config = config.model_copy(
+        update={"models": config.models.model_copy(update={"default": "sea"})}
+    )
+    async with open_office(config, trainer) as parts:
+        bookcase = parts.office.bookcase
+        for deed in (bookcase.removable, bookcase.remove):
+            with pytest.raises(NothingThere, match=r"'sea' is the default .* config.toml"):
+                await deed(HOST, "sea")
+        assert (tmp_path / "models" / "sea.safetensors").exists()
+
+
+async def test_a_default_model_is_removed_where_the_one_that_ships_takes_its_place(
+    bookcase: Bookcase, tmp_path: Path
+) -> None:
+    assert await bookcase.remove(HOST, "sonnets") == "sonnets"
+    assert not (tmp_path / "models" / "sonnets.safetensors").exists()
+    model, _ = await bookcase.info(HOST, "sonnets")
+    assert (model.shipped, model.default) == (True, True)
+
+
+# Back
+
+
+async def test_undo_goes_back_to_a_shared_model_that_was_trained_anew(
+    parts: Parts, tmp_path: Path
+) -> None:
+    """It was passed over, while poems would have come from it."""
+    write_model(tmp_path / "models" / "sea.safetensors", seed=5)
+    await parts.office.bookcase.use(ADMIN, "sea")
+    await train(parts.office.desk, "walks")
+    write_model(tmp_path / "models" / "sea.safetensors", seed=6)
+    gone, serves = await parts.office.bookcase.undo(ADMIN)
+    assert (gone, serves.name) == ("walks", "sea")
+    async with parts.service.write(PoemRequest(ADMIN, "the rain", form="free")) as writing:
+        poem = await writing.finish()
+    assert (poem.model, poem.notes) == ("sea", ())
+
+
+async def test_undo_passes_over_a_guilds_own_model_that_was_changed(
+    desk: Desk, bookcase: Bookcase, tmp_path: Path
+) -> None:
+    await train(desk, "dunes")
+    await train(desk, "walks")
+    write_model(tmp_path / "data" / "guilds" / GUILD / "dunes.safetensors", seed=99)
+    assert (await bookcase.undo(ADMIN))[1].name == "sonnets"

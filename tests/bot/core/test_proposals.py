@@ -1,0 +1,97 @@
+"""Books that wait for a yes: how many, for how long, and what becomes of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.composition import Parts
+from bot.core.desk import Desk
+from bot.core.errors import NothingThere
+from bot.core.jobs import JobState, Proposal
+from bot.core.proposals import MAX_AGE
+from tests.offices import (
+    ADMIN,
+    GUILD,
+    HOST,
+    STRANGER,
+    FakeTrainer,
+    attached,
+    make_config,
+    open_office,
+    trained,
+)
+from tests.patience import HANG_SECONDS
+from tests.texts import quatrains
+
+LONG = quatrains(200)
+
+
+@pytest.fixture
+async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
+    async with open_office(make_config(tmp_path), FakeTrainer()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def desk(parts: Parts) -> Desk:
+    return parts.office.desk
+
+
+def folders(home: Path) -> set[str]:
+    return {path.name for path in (home / "data" / "jobs").iterdir()}
+
+
+def named(*proposals: Proposal) -> set[str]:
+    return {str(proposal.job.id) for proposal in proposals}
+
+
+async def test_the_oldest_of_three_makes_room_for_a_fourth(desk: Desk, tmp_path: Path) -> None:
+    """They were kept without number."""
+    oldest, *others = [await desk.propose(ADMIN, attached(LONG)) for _ in range(4)]
+    elsewhere = await desk.propose(STRANGER, attached(LONG))
+    assert folders(tmp_path) == named(*others, elsewhere)
+    with pytest.raises(NothingThere, match="Add it again"):
+        await desk.accept(ADMIN, oldest.job.id)
+    assert await trained(desk, others[0]) is JobState.DONE
+
+
+async def test_a_guild_that_throws_the_bot_out_takes_its_proposals_along(
+    desk: Desk, tmp_path: Path
+) -> None:
+    await desk.propose(ADMIN, attached(LONG))
+    others = [
+        await desk.propose(STRANGER, attached(LONG)),
+        await desk.propose(HOST, attached(LONG), shared=True),
+    ]
+    await desk.leave(GUILD)
+    assert folders(tmp_path) == named(*others)
+
+
+async def test_a_book_that_is_being_said_yes_to_is_not_thrown_away(desk: Desk) -> None:
+    found = await desk.propose(ADMIN, attached(LONG))
+    accepted, _ = await asyncio.gather(
+        desk.accept(ADMIN, found.job.id), desk._proposals.leave(GUILD)
+    )
+    assert accepted.job.state is not JobState.PROPOSED
+    assert [view async for view in desk.watch(found.job.id)][-1].job.state is JobState.DONE
+
+
+async def test_a_book_that_nobody_says_yes_to_is_swept_away(tmp_path: Path) -> None:
+    """Without a further one, that is: the last of a server stayed for ever."""
+    config = make_config(tmp_path)
+    async with open_office(config, FakeTrainer()) as parts:
+        desk = parts.office.desk
+        old, young = [await desk.propose(ADMIN, attached(LONG)) for _ in range(2)]
+        long_ago = (datetime.now(UTC) - MAX_AGE - timedelta(minutes=1)).isoformat()
+        await desk._rows.update_job(old.job.id, created=long_ago)
+    async with open_office(config, FakeTrainer()) as parts, asyncio.timeout(HANG_SECONDS):
+        while folders(tmp_path) != named(young):
+            await asyncio.sleep(0.001)
+        with pytest.raises(NothingThere):
+            await parts.office.desk.accept(ADMIN, old.job.id)
+        await parts.office.desk.accept(ADMIN, young.job.id)
