@@ -6,6 +6,8 @@ import logging
 import math
 import secrets
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import cast
 
 from aiohttp import hdrs, web
 
@@ -22,6 +24,7 @@ from bot.core.errors import (
     UnknownModel,
 )
 from bot.web.errors import Refusal
+from bot.web.security import HEADERS
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +56,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     try:
         return await handler(request)
     except BotError as error:
-        return _refuse(error)
+        return refuse(error)
     except web.HTTPException as error:
         sentence = SENTENCES.get(error.status, f"{error.reason}.")
         return web.json_response({"error": sentence}, status=error.status, headers=_kept(error))
@@ -76,12 +79,28 @@ def report(error: Exception) -> tuple[str, str]:
     return f"Something went wrong on our side. It is in the log as {error_id}.", error_id
 
 
-def _refuse(error: BotError) -> web.Response:
+def refuse(error: BotError) -> web.Response:
+    """Return the answer that tells an error's sentence."""
     status = error.status if isinstance(error, Refusal) else STATUSES.get(type(error), 400)
     headers = {}
     if status in (429, 503):
         headers[hdrs.RETRY_AFTER] = str(math.ceil(_retry_seconds(error)))
     return web.json_response({"error": str(error)}, status=status, headers=headers)
+
+
+def raw_answer(error: Refusal) -> bytes:
+    """Return the bytes of a last answer, for a connection that has brought no request."""
+    response = refuse(error)
+    body = cast(bytes, response.body)
+    headers = {
+        **response.headers,
+        **HEADERS,
+        hdrs.CONTENT_LENGTH: str(len(body)),
+        hdrs.CONNECTION: "close",
+    }
+    phrase = HTTPStatus(response.status).phrase
+    lines = [f"HTTP/1.1 {response.status} {phrase}", *(f"{k}: {v}" for k, v in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + body
 
 
 def _retry_seconds(error: BotError) -> float:

@@ -1,6 +1,6 @@
 """The web application: its addresses, joined with what guards them.
 
-It runs with `start`, whose runner cancels the handler of a client that goes away; the row of the
+It runs with `start`, whose doorway cancels the handler of a client that goes away; the row of the
 poem is freed with it. No access log is kept: a permanent link carries the seed.
 """
 
@@ -15,15 +15,14 @@ from bot.core.service import Service
 from bot.web.answers import Handler, answer_errors
 from bot.web.books import BookHandler
 from bot.web.cards import CardHandler
-from bot.web.errors import CannotListen
+from bot.web.connection import Bounds
+from bot.web.dashboard import DashboardHandler
+from bot.web.doorway import BOUNDS, CLIENTS, Doorway
 from bot.web.files import page_routes
 from bot.web.limits import ClientLimits
 from bot.web.poems import MAX_BODY_BYTES, PoemHandler, Pulse
 from bot.web.security import Clients, HostGuard, add_headers
 from bot.web.status import StatusHandlers
-
-SHUTDOWN_SECONDS = 3.0  # for answers under way; poems were ended by the service before
-KEEPALIVE_SECONDS = 75.0  # a little more than proxies keep theirs, so that they close first
 
 
 def create_app(
@@ -36,6 +35,7 @@ def create_app(
     poems_per_minute: int = 60,
     gateway_ready: Callable[[], bool] | None = None,
     pulse: Pulse | None = None,
+    bounds: Bounds | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> web.Application:
     """Make the application.
@@ -61,12 +61,14 @@ def create_app(
         return await handler(request)
 
     app = web.Application(middlewares=[answer_errors, check_host], client_max_size=MAX_BODY_BYTES)
+    app[CLIENTS], app[BOUNDS] = clients, bounds or Bounds()
     app.on_response_prepare.append(add_headers)
     app.add_routes(
         [
             *page_routes(),
             web.get("/healthz", status.healthz),
             web.get("/metrics", status.metrics),
+            web.get("/dashboard", DashboardHandler(metrics_public=metrics_public).get),
             web.get("/api/models", status.models),
             web.get("/api/books", BookHandler(service).get),
             web.post("/api/poems", poems.post),
@@ -76,22 +78,9 @@ def create_app(
     return app
 
 
-async def start(app: web.Application, host: str, port: int) -> web.AppRunner:
-    """Serve on `host` and `port` (0: any free one) until the runner's `cleanup()`.
+async def start(app: web.Application, host: str, port: int) -> Doorway:
+    """Serve on `host` and `port` (0: any free one) until the doorway's `cleanup()`.
 
-    Raises CannotListen. `runner.addresses` tells where it listens.
+    Raises CannotListen. Its `addresses` tell where it listens.
     """
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        handler_cancellation=True,
-        shutdown_timeout=SHUTDOWN_SECONDS,
-        keepalive_timeout=KEEPALIVE_SECONDS,
-    )
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        await runner.cleanup()
-        raise CannotListen(host, port, error.strerror or str(error)) from error
-    return runner
+    return await Doorway.open(app, host, port)

@@ -7,7 +7,11 @@ BotError
     ├── ForeignOrigin        a request that another site's page made
     ├── LocalOnly            figures that are for this machine alone
     ├── NotJson              a body of another media type
+    ├── Compressed           a body that would have to be unfolded first
     ├── BodyTooSlow          a body that does not come
+    ├── HeadTooSlow          a request that does not even begin
+    ├── Malformed            bytes that are no HTTP
+    ├── RoomFull             more connections than there is room for
     ├── BadBody              a body that is no JSON object, or has a key or type that is not known
     ├── TooManyAtOnce        this client's poems being written
     └── TooManyPoems         this client's poems per minute
@@ -85,12 +89,44 @@ class NotJson(Refusal):
         self.content_type = content_type
 
 
+class Compressed(Refusal):
+    status = 415
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(f"The body's Content-Encoding is {_shown(encoding)}; send it as it is.")
+        self.encoding = encoding
+
+
 class BodyTooSlow(Refusal):
     status = 408
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"The body did not come within {seconds:g} s.")
         self.seconds = seconds
+
+
+class HeadTooSlow(Refusal):
+    status = 408
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The request's head did not come within {seconds:g} s.")
+        self.seconds = seconds
+
+
+class Malformed(Refusal):
+    def __init__(self) -> None:
+        super().__init__(
+            "This is no HTTP/1.1 that can be read; the address and each header may have 8,190 "
+            "bytes, and there may be 128 headers."
+        )
+
+
+class RoomFull(Refusal):
+    status = 503
+    retry_seconds = 5.0  # about how long the poems of others take
+
+    def __init__(self) -> None:
+        super().__init__("There are too many connections already. Come again in a moment.")
 
 
 class BadBody(Refusal):

@@ -8,6 +8,7 @@ from pathlib import Path
 from aiohttp import hdrs, web
 
 FOLDER = Path(__file__).parent / "page"
+DASHBOARD = "dashboard.html"  # not for everybody: dashboard.py looks who asks
 MEDIA_TYPES = {
     ".html": "text/html",
     ".css": "text/css",
@@ -37,8 +38,9 @@ class PageFile:
 
 
 def page_routes() -> list[web.RouteDef]:
-    """Return a route for every file of the page; index.html is /."""
+    """Return a route for every file of the page but the dashboard; index.html is /."""
     paths = sorted(path for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES)
+    paths.remove(FOLDER / DASHBOARD)
     return [
         web.get("/" if path.name == "index.html" else f"/{path.name}", PageFile(path).answer)
         for path in paths

@@ -15,7 +15,7 @@ from bot.core.service import Service
 from bot.core.writing import Writing
 from bot.web.answers import has_left, report
 from bot.web.body import PoemBody, permanent_query
-from bot.web.errors import BodyTooSlow, NotJson
+from bot.web.errors import BodyTooSlow, Compressed, NotJson
 from bot.web.events import MEDIA_TYPE, EventStream
 from bot.web.limits import ClientLimits
 from bot.web.security import Clients, HostGuard
@@ -31,7 +31,6 @@ class Pulse:
 
     heartbeat_seconds: float = 15.0
     place_seconds: float = 1.0  # how often a reader's place in line is looked at
-    max_write_seconds: float = 30.0  # a connection that takes nothing for so long is given up
     max_body_seconds: float = 10.0
 
 
@@ -69,7 +68,7 @@ class PoemHandler:
         self, request: web.Request, body: PoemBody, asked: PoemRequest
     ) -> web.StreamResponse:
         """Send a poem as it comes; what goes wrong after the first event becomes the last one."""
-        stream = EventStream(request, max_write_seconds=self._pulse.max_write_seconds)
+        stream = EventStream(request)
         try:
             async with self._service.write(asked) as writing:
                 await stream.open()
@@ -124,6 +123,10 @@ async def read_json(request: web.Request, max_seconds: float) -> bytes:
     """Return the body; only a JSON type is taken, which no page of another site can send."""
     if request.content_type != "application/json":
         raise NotJson(request.headers.get(hdrs.CONTENT_TYPE, ""))
+    if encoding := request.headers.get(hdrs.CONTENT_ENCODING):
+        raise Compressed(encoding)
+    if (request.content_length or 0) > MAX_BODY_BYTES:  # need not come first
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, request.content_length or 0)
     try:
         async with asyncio.timeout(max_seconds):
             return await request.read()

@@ -7,9 +7,9 @@ name that an attacker points at this machine (its Host is not ours), and text th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
@@ -18,6 +18,11 @@ from bot.web.errors import ForeignOrigin, UnknownHost
 Address = IPv4Address | IPv6Address
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+AUTHORITY = re.compile(
+    r"(?:(?P<name>[a-z0-9._-]+)|\[(?P<address>[0-9a-f:.]+)\])(?::(?P<port>[0-9]{0,5}))?",
+    re.IGNORECASE | re.ASCII,
+)
+MAX_PORT = 65_535
 FORWARDING_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
 POLICY = "; ".join(
     (
@@ -55,43 +60,41 @@ class HostGuard:
         self._allowed = frozenset(name.strip().strip("[]").rstrip(".").lower() for name in allowed)
 
     def check_host(self, request: web.Request) -> None:
-        """Raise UnknownHost unless the request was sent to a name of ours."""
+        """Raise UnknownHost unless the request was sent to a name of ours, and to no other."""
         hosts = request.headers.getall(hdrs.HOST, [])
-        name = host_name(hosts[0]) if len(hosts) == 1 else None
-        if name is None or not (
-            name in LOOPBACK_NAMES or name in self._allowed or name == _bound_address(request)
-        ):
-            raise UnknownHost(", ".join(hosts))
+        named = [*hosts, *_target_authority(request.raw_path)]
+        known = {*LOOPBACK_NAMES, *self._allowed, _bound_address(request)} - {None}
+        if len(hosts) != 1 or not all(host_name(name) in known for name in named):
+            raise UnknownHost(", ".join(named))
 
     def check_origin(self, request: web.Request) -> None:
         """Raise ForeignOrigin when a page that is not ours sent the request.
 
-        Behind a proxy that rewrites the Host header, a name in `allowed` is ours as well.
-        Loopback's names count with their port alone: on another port is another program's page.
+        Behind a proxy that rewrites the Host header, a name in `allowed` is ours as well. This
+        machine's own names count with their port alone: on another is another program's page.
         """
         for origin in request.headers.getall(hdrs.ORIGIN, []):
             scheme, _, authority = origin.partition("://")
             ours = authority.lower() == request.headers.get(hdrs.HOST, "").lower()
-            if scheme not in ("http", "https") or not (
-                ours or host_name(authority) in self._allowed - LOOPBACK_NAMES
-            ):
+            name = host_name(authority)
+            allowed = name in self._allowed and not _is_this_machine(name or "")
+            if scheme not in ("http", "https") or not (ours or allowed):
                 raise ForeignOrigin(origin)
+        for site in request.headers.getall("Sec-Fetch-Site", []):
+            if site not in ("same-origin", "none"):  # told by a browser that left the origin out
+                raise ForeignOrigin(site)
 
 
 def host_name(authority: str) -> str | None:
     """Return the name in a Host header, None when it is malformed.
 
-    >>> host_name("Example.org.:8080"), host_name("[::1]:80"), host_name("a@b"), host_name("a b")
+    >>> host_name("Example.org.:8080"), host_name("[::1]:80"), host_name("a@b"), host_name("a[::1]")
     ('example.org', '::1', None, None)
     """
-    if not authority or any(c in "@/?#\\%" or c <= " " or c > "~" for c in authority):
+    found = AUTHORITY.fullmatch(authority)
+    if found is None or int(found["port"] or 0) > MAX_PORT:
         return None
-    try:
-        parts = urlsplit(f"//{authority}")
-        _ = parts.port  # raises on what is no port
-    except ValueError:
-        return None
-    return (parts.hostname or "").rstrip(".") or None
+    return (found["name"] or found["address"]).lower().rstrip(".") or None
 
 
 class Clients:
@@ -110,14 +113,23 @@ class Clients:
             if claimed is None:
                 break
             address = claimed
-        if address is None:
-            return "unknown"
-        if address.version == 6:
-            return str(ip_network((address, 64), strict=False))
-        return str(address)
+        return _counted(address)
+
+    def peer(self, host: str) -> str | None:
+        """Return whom a connection counts for; None for a trusted proxy, which brings many."""
+        address = parse_address(host)
+        return None if address and self._trusts(address) else _counted(address)
 
     def _trusts(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)
+
+
+def _counted(address: Address | None) -> str:
+    if address is None:
+        return "unknown"
+    if address.version == 6:
+        return str(ip_network((address, 64), strict=False))
+    return str(address)
 
 
 def is_local(request: web.Request) -> bool:
@@ -149,6 +161,20 @@ def _forwarded(request: web.Request) -> Iterator[str]:
     """Yield the addresses of X-Forwarded-For, the nearest hop first."""
     hops = ",".join(request.headers.getall("X-Forwarded-For", []))
     return reversed(hops.split(",")) if hops else iter(())
+
+
+def _target_authority(target: str) -> list[str]:
+    """Return the name in a request line such as `GET http://name/`; most have none."""
+    if target.startswith("/") or target == "*":
+        return []
+    return [re.split("[/?#]", target.partition("://")[2] or target)[0]]
+
+
+def _is_this_machine(name: str) -> bool:
+    address = parse_address(name)
+    if address is None:
+        return name in LOOPBACK_NAMES
+    return address.is_loopback or address.is_unspecified
 
 
 def _bound_address(request: web.Request) -> str | None:

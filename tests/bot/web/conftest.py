@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -13,21 +13,31 @@ from aiohttp import ClientResponse, ClientSession, DummyCookieJar
 
 from bot.core.service import Service
 from bot.web.app import create_app, start
+from bot.web.doorway import Doorway
 from tests.fakes import fake_service
 from tests.patience import HANG_SECONDS
 
 Serve = Callable[..., Awaitable[ClientSession]]
+Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Connect = Callable[..., Awaitable[Wire]]
 
 
 @asynccontextmanager
 async def serving(service: Service, **options: Any) -> AsyncIterator[str]:
     """Serve until the context ends; gives the application's address."""
-    runner = await start(create_app(service, **options), "127.0.0.1", 0)
-    try:
-        host, port = runner.addresses[0]
+    async with opening(service, **options) as doorway:
+        host, port = doorway.addresses[0]
         yield f"http://{host}:{port}"
+
+
+@asynccontextmanager
+async def opening(service: Service, **options: Any) -> AsyncIterator[Doorway]:
+    """Serve until the context ends; gives the open doorway."""
+    doorway = await start(create_app(service, **options), "127.0.0.1", 0)
+    try:
+        yield doorway
     finally:
-        await runner.cleanup()
+        await doorway.cleanup()
 
 
 @pytest.fixture
@@ -58,3 +68,53 @@ async def events_of(response: ClientResponse) -> list[tuple[str, Any]]:
         if "event" in fields:
             events.append((fields["event"], json.loads(fields["data"])))
     return events
+
+
+async def say(client: ClientSession, head: str, body: bytes = b"") -> bytes:
+    """Send a request as it stands, its head without the empty line; return the whole answer."""
+    reader, writer = await asyncio.open_connection(*_address(client))
+    writer.write(f"{head}Connection: close\r\n\r\n".encode("latin-1") + body)
+    return await whole(reader, writer)
+
+
+@pytest.fixture
+async def connect(serve: Serve) -> AsyncIterator[Connect]:
+    """Open connections of our own, from any address of loopback; they end before `serve` does."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def begin(
+        to: ClientSession | Doorway, source: str = "127.0.0.1", limit: int = 2**16
+    ) -> Wire:
+        reader, writer = await asyncio.open_connection(
+            *_address(to), local_addr=(source, 0), limit=limit
+        )
+        writers.append(writer)
+        return reader, writer
+
+    yield begin
+    for writer in writers:
+        writer.transport.abort()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def whole(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """Return what comes until the other side closes the connection, however it does."""
+    answer = b""
+    with suppress(ConnectionError):
+        async with asyncio.timeout(HANG_SECONDS):
+            while piece := await reader.read(65536):
+                answer += piece
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+    return answer
+
+
+def _address(to: ClientSession | Doorway) -> tuple[str, int]:
+    if isinstance(to, Doorway):
+        host, port = to.addresses[0]
+        return host, port
+    url = to._base_url
+    assert url is not None
+    return url.host or "", url.port or 0

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientSession
 
 from bot.core.errors import MemberFull
+from bot.web.connection import Bounds
 from bot.web.poems import MAX_BODY_BYTES, Pulse
 from tests.bot.web.conftest import Serve, events_of, until
 from tests.fakes import SEA_SONGS, SONNETS, VERSE, Clock, FakePoet, fake_service
@@ -365,7 +366,7 @@ async def test_a_reader_who_takes_nothing_more_loses_the_row(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     poet = FakePoet("x" * 30_000_000, piece_characters=100_000)
-    client = await serve(fake_service(poet), pulse=Pulse(max_write_seconds=0.05))
+    client = await serve(fake_service(poet), bounds=Bounds(read_seconds=0.05))
     async with client.post("/api/poems", json={"seed": "Slow"}, headers=STREAM):
         await until(lambda: poet.drafts[0].cancelled)
     assert caplog.text == ""

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bot.web.errors import ForeignOrigin, UnknownHost
 from bot.web.security import Clients, HostGuard, host_name, is_local, parse_address
-from tests.bot.web.conftest import Serve
+from tests.bot.web.conftest import Serve, say
+from tests.fakes import FakePoet, fake_service
 
 FOREIGN_HOSTS = [
     "evil.example",
@@ -19,8 +20,81 @@ FOREIGN_HOSTS = [
     "evil.example#localhost",
     "10.9.8.7",
     "localhost:notaport",
+    "localhost:99999",
+    "localhost:-1",
+    "localhost:80:80",
     "localhost evil",
+    "localhost,evil.example",
+    "localhost;evil.example",
+    "localhost/evil.example",
+    "localhost\\\\evil.example",
+    "localhost?evil.example",
+    "localhost%2eevil.example",
+    "localhost.evil.example",
+    "evil-localhost",
+    "sub.localhost",
+    "evil.example[::1]",
+    "[::1]evil.example",
+    "[::1].evil.example:80",
+    "[::1%25lo]",
+    "[localhost]",
+    "::1",
+    "[::ffff:127.0.0.1]",
+    "0.0.0.0",
+    "[::]",
+    "127.1",
+    "2130706433",
+    "0x7f.0.0.1",
+    "127.0.0.1.nip.io",
+    "user:secret@localhost",
+    "http://localhost",
+    ".localhost",
+    "[",
+    "]",
+    "*",
     "",
+]
+FOREIGN_TARGETS = [
+    "http://evil.example/",
+    "http://localhost.evil.example/",
+    "http://localhost@evil.example/",
+    "http://evil.example:80/healthz",
+    "HTTP://EVIL.example/",
+    "https://evil.example",
+    "ftp://evil.example/",
+]
+FOREIGN_ORIGINS = [
+    "http://evil.example",
+    "https://evil.example:443",
+    "null",
+    "NULL",
+    "",
+    "*",
+    "http://",
+    "https://",
+    "file://",
+    "file:///",
+    "data:text/html,hello",
+    "chrome-extension://abcdefghijklmnop",
+    "http://localhost:1",
+    "http://127.0.0.1:1",
+    "http://[::1]:1",
+    "http://0.0.0.0:1",
+    "http://127.0.0.2:1",
+    "{ours}.evil.example",
+    "{ours}@evil.example",
+    "{ours}/",
+    "{ours}/path",
+    "{ours}#",
+    "{ours}?",
+    "{ours} http://evil.example",
+    "{ours}, http://evil.example",
+    "{ours}0",
+    "ws{ours}",
+    "http:{ours}",
+    "http://evil.example@{authority}",
+    "http:///{authority}",
+    "ftp://{authority}",
 ]
 
 
@@ -30,7 +104,10 @@ def request_from(peer: str, **headers: str) -> web.Request:
     return make_mocked_request("POST", "/", headers=named).clone(remote=peer)
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "127.0.0.1", "[::1]:8080"])
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LOCALHOST:8080", "localhost.", "localhost:", "127.0.0.1", "[::1]:8080", "[::1]"],
+)
 async def test_the_names_of_loopback_are_served(serve: Serve, host: str) -> None:
     client = await serve()
     async with client.get("/", headers={"Host": host}) as response:
@@ -52,6 +129,12 @@ async def test_an_allowed_host_name_is_served(serve: Serve) -> None:
         assert response.status == 200
 
 
+@pytest.mark.parametrize("second", ["localhost", "evil.example"])
+async def test_a_request_with_two_host_names_is_refused(serve: Serve, second: str) -> None:
+    answer = await say(await serve(), f"GET / HTTP/1.1\r\nHost: localhost\r\nHost: {second}\r\n")
+    assert b" 400 " in answer.split(b"\r\n")[0]
+
+
 def test_two_host_headers_are_refused() -> None:
     request = make_mocked_request(
         "GET",
@@ -68,13 +151,84 @@ def test_a_host_name_is_read_or_refused_whatever_it_is(authority: str) -> None:
     assert name is None or (name == name.lower() and "@" not in name and "/" not in name)
 
 
-@pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "http://localhost:1", "file://", "https://"]
-)
-async def test_a_page_of_another_site_cannot_have_poems_written(serve: Serve, origin: str) -> None:
+@pytest.mark.parametrize("target", FOREIGN_TARGETS)
+async def test_a_foreign_name_in_the_request_line_gets_421(serve: Serve, target: str) -> None:
+    answer = await say(await serve(), f"GET {target} HTTP/1.1\r\nHost: localhost\r\n")
+    assert answer.startswith(b"HTTP/1.1 421 ")
+
+
+@pytest.mark.parametrize("target", ["http://localhost/", "http://127.0.0.1:80/", "/"])
+async def test_a_name_of_ours_in_the_request_line_is_served(serve: Serve, target: str) -> None:
+    answer = await say(await serve(), f"GET {target} HTTP/1.1\r\nHost: localhost\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
+@pytest.mark.parametrize("path", ["/api/poems", "/api/cards"])
+async def test_a_page_of_another_site_gets_nothing_done(
+    serve: Serve, origin: str, path: str
+) -> None:
+    poet = FakePoet()
+    client = await serve(fake_service(poet), allowed_hosts=["0.0.0.0", "127.0.0.2"])
+    ours = str(client._base_url).rstrip("/")
+    authority = ours.removeprefix("http://")
+    named = origin.format(ours=ours, authority=authority)
+    request = (
+        f"POST {path} HTTP/1.1\r\nHost: {authority}\r\nOrigin: {named}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 2\r\n"
+    )
+    answer = await say(client, request, b"{}")
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert not poet.orders
+
+
+async def test_of_two_origins_both_must_be_ours(serve: Serve) -> None:
     client = await serve()
-    async with client.post("/api/poems", json={}, headers={"Origin": origin}) as response:
+    ours = str(client._base_url).rstrip("/")
+    request = (
+        f"POST /api/poems HTTP/1.1\r\nHost: {ours.removeprefix('http://')}\r\nOrigin: {ours}\r\n"
+        "Origin: http://evil.example\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
+    )
+    assert (await say(client, request, b"{}")).startswith(b"HTTP/1.1 403 ")
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_what_a_browser_calls_foreign_is_refused_without_an_origin(
+    serve: Serve, site: str
+) -> None:
+    client = await serve()
+    headers = {"Sec-Fetch-Site": site}
+    async with client.post("/api/poems", json={}, headers=headers) as response:
         assert response.status == 403
+        assert site in (await response.json())["error"]
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+async def test_what_a_browser_calls_ours_is_served(serve: Serve, site: str) -> None:
+    client = await serve()
+    headers = {"Sec-Fetch-Site": site}
+    async with client.post("/api/poems", json={}, headers=headers) as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "text/plain",
+        "text/plain; charset=application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/json",
+        "application/json-patch+json",
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/poems", "/api/cards"])
+async def test_what_a_form_of_another_site_can_send_is_refused(
+    serve: Serve, kind: str, path: str
+) -> None:
+    client = await serve()
+    async with client.post(path, data=b"{}", headers={"Content-Type": kind}) as response:
+        assert response.status == 415
 
 
 async def test_our_own_page_can(serve: Serve) -> None:
@@ -145,6 +299,22 @@ def test_the_client_is_the_nearest_address_that_no_trusted_proxy_has(
 ) -> None:
     request = request_from(peer, X_Forwarded_For=forwarded)
     assert Clients(trusted).client(request) == client
+
+
+@pytest.mark.parametrize(
+    ("peer", "client"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("10.3.2.1", None),
+        ("", "unknown"),
+    ],
+)
+def test_a_connection_counts_for_its_address_but_a_trusted_proxys_for_nobody(
+    peer: str, client: str | None
+) -> None:
+    assert Clients(["10.0.0.0/8"]).peer(peer) == client
 
 
 @given(st.text())
