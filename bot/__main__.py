@@ -43,6 +43,7 @@ from bot.core.metrics import watch_loop_lag
 from bot.core.records import FORMS, FREE, RANGES, PoemRequest
 from bot.core.rights import TERMINAL
 from bot.core.service import Service
+from bot.core.share import Share
 
 if TYPE_CHECKING:  # imported when they are opened: the command line starts sooner without
     from bot.discord_app.door import DiscordDoor
@@ -63,6 +64,11 @@ class Parser(argparse.ArgumentParser):
 def make_parser() -> Parser:
     parser = Parser(prog="python -m bot", description="Sonneteer, a bot that writes verse.")
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: config.toml")
+    parser.add_argument(
+        "--shards",
+        metavar="A-B/N",
+        help="serve shards A to B of N; other processes the others, on the same data folder",
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     prompt = commands.add_parser("console", help="a prompt where each line is a seed")
     write = commands.add_parser("write", help="one poem on stdout")
@@ -122,7 +128,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             case "write" | "console":
                 _write(config, arguments)
             case _:
-                asyncio.run(serve(config))
+                asyncio.run(
+                    serve(config, Share.read(arguments.shards) if arguments.shards else None)
+                )
     except BotError as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_USE
@@ -191,8 +199,11 @@ def _is_path(model: str) -> bool:
     return model.endswith(".safetensors") or os.sep in model or Path(model).is_file()
 
 
-async def serve(config: Config) -> None:
-    """Open every door that is configured; return when a signal asks to stop."""
+async def serve(config: Config, share: Share | None = None) -> None:
+    """Open every door that is configured; return when a signal asks to stop.
+
+    With a `share` of Discord's shards the page is on the port so many higher as the first has.
+    """
     if not config.web.enabled and config.token is None:
         raise BadConfig(
             f"There is nothing to run: {TOKEN_VARIABLE} is not set and the web page is turned "
@@ -201,7 +212,7 @@ async def serve(config: Config) -> None:
     library = compose_library(config)
     await asyncio.to_thread(require_default, config, library)
     stop = _stop_signal()
-    async with open_parts(config, library) as parts, AsyncExitStack() as doors:
+    async with open_parts(config, library, share=share) as parts, AsyncExitStack() as doors:
         service = parts.service
         lag = asyncio.create_task(watch_loop_lag(service.metrics))
         doors.callback(lag.cancel)
@@ -211,9 +222,9 @@ async def serve(config: Config) -> None:
         # the event loop for up to 97 ms, and then for 3.
         gc.collect()
         gc.freeze()
-        discord = _make_discord_door(config, parts)
+        discord = _make_discord_door(config, parts, share)
         if config.web.enabled:
-            await _open_page(config, service, doors, discord)
+            await _open_page(config, service, doors, discord, share)
         waits: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
         if discord is not None and config.token is not None:
             waits.append(asyncio.create_task(discord.run(config.token.get_secret_value())))
@@ -237,7 +248,11 @@ def _stop_signal() -> asyncio.Event:
 
 
 async def _open_page(
-    config: Config, service: Service, doors: AsyncExitStack, discord: DiscordDoor | None
+    config: Config,
+    service: Service,
+    doors: AsyncExitStack,
+    discord: DiscordDoor | None,
+    share: Share | None,
 ) -> None:
     from bot.web.app import create_app, start
 
@@ -249,15 +264,16 @@ async def _open_page(
         metrics_public=web.metrics_public,
         max_streams_per_client=web.max_streams,
         poems_per_minute=web.poems_per_minute,
-        gateway_ready=None if discord is None else lambda: discord.ready,
+        shards=None if discord is None else lambda: discord.health,
     )
-    runner = await start(app, web.host, web.port)
+    port = web.port and web.port + (share.first if share else 0)
+    runner = await start(app, web.host, port)
     doors.push_async_callback(runner.cleanup)
     for host, port, *_ in runner.addresses:
         log.info("the page is at http://%s:%d", f"[{host}]" if ":" in host else host, port)
 
 
-def _make_discord_door(config: Config, parts: Parts) -> DiscordDoor | None:
+def _make_discord_door(config: Config, parts: Parts, share: Share | None) -> DiscordDoor | None:
     if config.token is None:
         return None
     from bot.discord_app.client import SonneteerBot
@@ -284,7 +300,7 @@ def _make_discord_door(config: Config, parts: Parts) -> DiscordDoor | None:
 
     return DiscordDoor(
         make_bot,
-        Gateway(gauges=gauges, folder=folder),
+        Gateway(share, gauges=gauges, folder=folder),
         message_content=settings.message_content,
     )
 

@@ -28,11 +28,13 @@ from bot.core.ports import Ways
 from bot.core.records import Defaults
 from bot.core.rights import Rights
 from bot.core.service import Service
+from bot.core.share import WHOLE, Share
 from bot.core.store.book_rows import BookRows
 from bot.core.store.database import Database
 from bot.core.store.guild_rows import GuildRows
 from bot.core.training.child import ChildTrainer, Trainer
 from bot.core.training.foreman import Foreman
+from bot.core.training.turns import TakingTurns
 
 SHIPPED = Path(__file__).resolve().parent.parent / "model" / "pretrained"
 USER_AGENT = f"Sonneteer/{VERSION} (a Discord bot that writes verse)"
@@ -96,23 +98,30 @@ def compose_service(
 
 @asynccontextmanager
 async def open_parts(
-    config: Config, library: Library, trainer: Trainer | None = None
+    config: Config,
+    library: Library,
+    trainer: Trainer | None = None,
+    *,
+    share: Share | None = None,
 ) -> AsyncIterator[Parts]:
     """Open the data folder and join everything; the trainings are taken up.
 
+    With a `share` other processes may serve theirs on the same folder.
     Raises DataFolderUnusable. Poems that are being written at the end are cut short: whoever
     wants them finished closes the service before.
     """
     folder = data_folder(config)
-    database = await Database.open(folder)
+    database = await Database.open(folder, share)
     try:
-        rows, metrics = BookRows(database), Metrics()
+        rows, metrics = BookRows(database, share or WHOLE), Metrics()
+        metrics.build.info({"version": VERSION, "shards": str(share or "")})
+        trainer = trainer or ChildTrainer(threads=_training_threads(config))
         rights = Rights(frozenset(f"discord:{owner}" for owner in config.discord.owners))
         guilds = await Guilds.read(GuildRows(database), rights)
         bookcase = Bookcase(library, guilds, rows)
         foreman = Foreman(
             rows,
-            trainer or ChildTrainer(threads=_training_threads(config)),
+            TakingTurns(trainer, folder / "training") if share else trainer,
             folder / "jobs",
             metrics,
             install=bookcase.install,
@@ -127,7 +136,7 @@ async def open_parts(
             foreman,
             fetcher=fetcher,
             gutenberg=Gutenberg(fetcher, template=config.books.gutenberg, folder=folder / "books"),
-            incoming=folder / "incoming",
+            incoming=folder / "incoming" / str(share.first if share else "all"),
             limits=BookLimits(
                 **{each.name: getattr(config.books, each.name) for each in fields(BookLimits)}
             ),

@@ -13,6 +13,7 @@ from bot.config import BooksConfig, Config, DiscordConfig, ModelsConfig
 from bot.core.desk import Attached, Desk
 from bot.core.jobs import JobState, Proposal
 from bot.core.records import Asker
+from bot.core.share import Share
 from bot.core.training.child import Ended, Order
 from bot.core.training.telling import Event
 from tests.conftest import write_model
@@ -125,6 +126,8 @@ def make_config(home: Path, **books: object) -> Config:
 
 
 @asynccontextmanager
-async def open_office(config: Config, trainer: FakeTrainer) -> AsyncIterator[Parts]:
-    async with open_parts(config, compose_library(config), trainer) as parts:
+async def open_office(
+    config: Config, trainer: FakeTrainer, share: Share | None = None
+) -> AsyncIterator[Parts]:
+    async with open_parts(config, compose_library(config), trainer, share=share) as parts:
         yield parts

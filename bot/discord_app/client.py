@@ -183,7 +183,8 @@ class SonneteerBot(commands.AutoShardedBot):
             _, gateway, _ = await self.http.get_bot_gateway()
             DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
         await add_cogs(self, self._service, self._office, prefix=self._prefix, tempo=self._tempo)
-        await sync_commands(self.tree, self._data_folder)
+        if self.gateway.share is None or self.gateway.share.first == 0:
+            await sync_commands(self.tree, self._data_folder)
         if self.application_id is not None:
             log.info("invite the bot with %s", invite_url(self.application_id))
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from bot.core.customs import Customs, read_customs
 from bot.core.findings import Finding, ok, warning, wrong
 from bot.core.ports import Choice
-from bot.core.store.database import BUSY_SECONDS, FILE_NAME, LOCK_NAME
+from bot.core.store.database import BUSY_SECONDS, FILE_NAME
+from bot.core.store.lock import LOCK_NAME
 from bot.core.store.migrations import MIGRATIONS
 
 NAME = "database"
@@ -125,8 +126,9 @@ def is_open(folder: Path) -> bool | None:
     except ImportError:  # Windows
         return None
     try:
-        with (folder / LOCK_NAME).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        for lock in (folder / LOCK_NAME, *folder.glob("shard-*")):
+            with lock.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:

@@ -7,7 +7,7 @@ poem is freed with it. No access log is kept: a permanent link carries the seed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aiohttp import web
 
@@ -33,7 +33,7 @@ def create_app(
     metrics_public: bool = False,
     max_streams_per_client: int = 4,
     poems_per_minute: int = 60,
-    gateway_ready: Callable[[], bool] | None = None,
+    shards: Callable[[], Mapping[int, bool]] | None = None,
     pulse: Pulse | None = None,
     bounds: Bounds | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -45,7 +45,7 @@ def create_app(
     one client may have written at once; it and `poems_per_minute` are off at 0.
     """
     hosts = HostGuard(allowed_hosts)
-    status = StatusHandlers(service, metrics_public=metrics_public, gateway_ready=gateway_ready)
+    status = StatusHandlers(service, metrics_public=metrics_public, shards=shards)
     clients, pulse = Clients(trusted_proxies), pulse or Pulse()
     limits = ClientLimits(
         max_at_once=max_streams_per_client, per_minute=poems_per_minute, clock=clock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 from aiohttp import hdrs, web
@@ -30,23 +30,29 @@ SHOWN = (
 
 
 class StatusHandlers:
-    """`gateway_ready` tells whether Discord's gateway is; None when Discord is not on."""
+    """`shards` tells which of Discord's are up; None when Discord is not on."""
 
     def __init__(
-        self, service: Service, *, metrics_public: bool, gateway_ready: Callable[[], bool] | None
+        self,
+        service: Service,
+        *,
+        metrics_public: bool,
+        shards: Callable[[], Mapping[int, bool]] | None,
     ) -> None:
         self._service = service
         self._metrics_public = metrics_public
-        self._gateway_ready = gateway_ready
+        self._shards = shards
 
     async def healthz(self, _request: web.Request) -> web.Response:
-        gateway = None if self._gateway_ready is None else self._gateway_ready()
+        shards = None if self._shards is None else self._shards()
+        gateway = None if shards is None else bool(shards) and all(shards.values())
         well = self._service.ready and gateway is not False and not self._service.closing
         lag = self._service.metrics.last_loop_lag_seconds
         figures = {
             "ok": well,
             "model_loaded": self._service.ready,
             "gateway_ready": gateway,
+            "shards": shards,
             "closing": self._service.closing,
             "loop_lag_ms": round(lag * 1000, 1),
         }

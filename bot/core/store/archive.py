@@ -34,7 +34,8 @@ from bot.core.store.backup_file import (
     write_backup,
     write_file,
 )
-from bot.core.store.database import BUSY_SECONDS, FILE_NAME, lock_folder
+from bot.core.store.database import BUSY_SECONDS, FILE_NAME
+from bot.core.store.lock import lock_folder
 from bot.core.store.migrations import MIGRATIONS
 
 ATTEMPTS = 3  # at a file that is written to meanwhile

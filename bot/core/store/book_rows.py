@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from bot.core.jobs import Job, JobState
+from bot.core.share import WHOLE, Share
 from bot.core.store.database import Database, Row
 
 
@@ -23,10 +24,14 @@ class Shelved:
 
 
 class BookRows:
-    """Jobs and models; every writing method is one transaction and raises DataNotKept."""
+    """Jobs and models; every writing method is one transaction and raises DataNotKept.
 
-    def __init__(self, database: Database) -> None:
+    Where several processes serve, each looks for the jobs of its own guilds.
+    """
+
+    def __init__(self, database: Database, share: Share = WHOLE) -> None:
         self._database = database
+        self._share = share
 
     # Jobs
 
@@ -64,14 +69,21 @@ class BookRows:
             f"SELECT * FROM jobs WHERE state IN ({marks}) ORDER BY id",  # noqa: S608
             *states,
         )
-        return [_job(row) for row in rows]
+        return self._own(rows)
+
+    async def live_jobs(self) -> set[int]:
+        """Return the numbers of all jobs that have not ended, of other processes too."""
+        rows = await self._database.fetch(
+            "SELECT id FROM jobs WHERE state IN ('proposed', 'waiting', 'running')"
+        )
+        return {row["id"] for row in rows}
 
     async def untold_jobs(self) -> list[Job]:
         """Return the jobs that are under way, or have ended without their message saying so."""
         rows = await self._database.fetch(
             "SELECT * FROM jobs WHERE state != 'proposed' AND NOT told ORDER BY id"
         )
-        return [_job(row) for row in rows]
+        return self._own(rows)
 
     async def finished_jobs(self, limit: int = 20) -> list[Job]:
         """Return the last trainings that went well, the latest first."""
@@ -123,6 +135,9 @@ class BookRows:
             jobs = await run("UPDATE jobs SET asker = '' WHERE asker = ?", member)
             models = await run("UPDATE models SET added_by = '' WHERE added_by = ?", member)
         return jobs.rowcount, models.rowcount
+
+    def _own(self, rows: Sequence[Row]) -> list[Job]:
+        return [_job(row) for row in rows if self._share.owns(row["guild"])]
 
 
 def _job(row: Row) -> Job:

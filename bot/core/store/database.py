@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Protocol
 
 import aiosqlite
-from filelock import FileLock, Timeout
 
 from bot.core.errors import DataFolderUnusable, DataNotKept
+from bot.core.share import Share
+from bot.core.store.lock import FolderLock, lock_folder
 from bot.core.store.migrations import MIGRATIONS
 
 log = logging.getLogger(__name__)
 
 FILE_NAME = "sonneteer.db"
-LOCK_NAME = "lock"
-BUSY_SECONDS = 10.0  # for a backup that reads meanwhile
+BUSY_SECONDS = 10.0  # for a backup that reads meanwhile, or another process that writes
 
 Row = sqlite3.Row
 
@@ -34,18 +34,19 @@ class Run(Protocol):
 class Database:
     """One connection, whose statements and transactions come one after another.
 
-    The folder is locked while it is open: a second bot on the same data is refused.
+    The folder is locked while it is open: a second bot on the same data is refused, or on the same
+    shards of it.
     """
 
-    def __init__(self, connection: aiosqlite.Connection, lock: FileLock) -> None:
+    def __init__(self, connection: aiosqlite.Connection, lock: FolderLock) -> None:
         self._connection = connection
         self._lock = lock
         self._turn = asyncio.Lock()
 
     @classmethod
-    async def open(cls, folder: Path) -> Database:
+    async def open(cls, folder: Path, share: Share | None = None) -> Database:
         """Open the database of a data folder, made if need be; raise DataFolderUnusable."""
-        lock = await asyncio.to_thread(lock_folder, folder)
+        lock = await asyncio.to_thread(lock_folder, folder, share)
         try:
             connection = await aiosqlite.connect(
                 folder / FILE_NAME, timeout=BUSY_SECONDS, isolation_level=None
@@ -64,6 +65,7 @@ class Database:
             if isinstance(error, sqlite3.Error):
                 raise DataFolderUnusable(folder, str(error)) from error
             raise
+        lock.let_others_start()
         return database
 
     async def close(self) -> None:
@@ -120,17 +122,3 @@ class Database:
             steps = f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;"
             await self._connection.executescript(steps)
             log.info("the database was brought to version %d", number)
-
-
-def lock_folder(folder: Path) -> FileLock:
-    """Make a data folder and keep other bots out of it; raise DataFolderUnusable."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK_NAME, timeout=0, thread_local=False)
-        lock.acquire()
-    except Timeout as error:
-        reason = "another Sonneteer is running on it. Stop that one first"
-        raise DataFolderUnusable(folder, reason) from error
-    except OSError as error:
-        raise DataFolderUnusable(folder, error.strerror or str(error)) from error
-    return lock

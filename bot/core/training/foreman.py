@@ -94,7 +94,7 @@ class Foreman:
         for job in left:
             self._views[job.id] = JobView(replace(job, state=JobState.WAITING))
             self._queue.append(job.id)
-        await asyncio.to_thread(self._sweep, await self._rows.jobs_in(JobState.PROPOSED))
+        await asyncio.to_thread(self._sweep, await self._rows.live_jobs())
         self._work = asyncio.create_task(self._run(), name="trainings")
         self._tell()
 
@@ -331,9 +331,9 @@ class Foreman:
         for number in ended[:-MAX_REMEMBERED]:
             del self._views[number]
 
-    def _sweep(self, proposed: list[Job]) -> None:
+    def _sweep(self, live: set[int]) -> None:
         """Delete the folders of jobs that are no more."""
-        known = {str(job_id) for job_id in self._queue} | {str(job.id) for job in proposed}
+        known = {str(job_id) for job_id in live}
         with suppress(FileNotFoundError):
             for home in self._folder.iterdir():
                 if home.name not in known:

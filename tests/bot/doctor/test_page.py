@@ -47,14 +47,14 @@ async def test_a_page_without_an_address_of_its_own_is_fine(web: WebConfig, word
 
 
 async def test_a_sonneteer_that_runs_there_tells_how_it_is(ready: Service) -> None:
-    async with serving(ready, gateway_ready=lambda: True) as url:
+    async with serving(ready, shards=lambda: {0: True}) as url:
         found = await examine_page(WebConfig(port=int(url.rsplit(":", 1)[1])))
     shows(found, State.OK, "a Sonneteer is running at 127.0.0.1")
     assert "on Discord, loop lag 0.0 ms" in found.seen
 
 
 async def test_a_sonneteer_that_is_not_well_is_told(ready: Service) -> None:
-    async with serving(ready, gateway_ready=lambda: False) as url:
+    async with serving(ready, shards=lambda: {0: False}) as url:
         found = await examine_page(WebConfig(port=int(url.rsplit(":", 1)[1])))
     shows(found, State.WARNING, "not connected to Discord")
 

@@ -18,6 +18,7 @@ async def test_health_is_200_when_a_model_is_loaded(serve: Serve) -> None:
             "ok": True,
             "model_loaded": True,
             "gateway_ready": None,
+            "shards": None,
             "closing": False,
             "loop_lag_ms": 4.2,
         }
@@ -34,7 +35,7 @@ async def test_health_follows_the_gateway(serve: Serve) -> None:
     service = fake_service()
     await service.warm_up()
     ready = [False]
-    client = await serve(service, gateway_ready=lambda: ready[0])
+    client = await serve(service, shards=lambda: {0: True, 1: ready[0]})
     async with client.get("/healthz") as response:
         assert response.status == 503
     ready[0] = True

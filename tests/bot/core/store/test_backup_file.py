@@ -18,7 +18,8 @@ import pytest
 
 from bot.core.errors import BackupUnusable
 from bot.core.store.backup_file import INDEX_NAME
-from bot.core.store.database import FILE_NAME, lock_folder
+from bot.core.store.database import FILE_NAME
+from bot.core.store.lock import lock_folder
 from tests.bot.core.store.installation import Installation, tree
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from bot.core.errors import DataFolderUnusable
-from bot.core.store.database import FILE_NAME, Database, lock_folder
+from bot.core.store.database import FILE_NAME, Database
 from bot.core.store.guild_rows import GuildRows
+from bot.core.store.lock import lock_folder
 from tests.bot.core.store.installation import Installation, tree
 
 ROOT = Path(__file__).parents[4]

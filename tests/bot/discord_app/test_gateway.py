@@ -1,0 +1,162 @@
+"""Shards: how often they identify, how they take turns, several processes on a data folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot.core.office import Office
+from bot.core.service import Service
+from bot.core.share import Share
+from bot.discord_app.client import SonneteerBot
+from bot.discord_app.door import DiscordDoor
+from bot.discord_app.gateway import Gateway, Patience
+from bot.discord_app.live import Tempo
+from tests.discord_payloads import GUILD
+from tests.fake_discord import TOKEN, FakeDiscord
+from tests.fakes import fake_service
+from tests.offices import FakeTrainer, make_config, open_office
+
+OTHER = GUILD + (1 << 22)  # a guild of shard 1, where there are two
+HASTE = Patience(pause_seconds=0.01, max_pause_seconds=0.02, identify_seconds=0.01)
+TEMPO = Tempo(0.01, 0.01, 0.01, 0.01)
+
+
+@pytest.fixture(autouse=True)
+def official_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give discord.py its own address back after each test."""
+    monkeypatch.setattr(Route, "BASE", Route.BASE)
+    monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
+
+
+@pytest.fixture
+async def discord() -> AsyncIterator[FakeDiscord]:
+    async with FakeDiscord([GUILD, OTHER]).serve() as fake:
+        yield fake
+
+
+@asynccontextmanager
+async def _on(
+    fake: FakeDiscord,
+    gateway: Gateway,
+    service: Service | None = None,
+    office: Office | None = None,
+) -> AsyncIterator[DiscordDoor]:
+    service = service or fake_service()
+
+    def make_bot(message_content: bool, gateway: Gateway) -> SonneteerBot:
+        return SonneteerBot(service, office, api_url=fake.url, tempo=TEMPO, gateway=gateway)
+
+    door = DiscordDoor(make_bot, gateway, pause_seconds=0.01)
+    running = asyncio.create_task(door.run(TOKEN))
+    try:
+        yield door
+    finally:
+        await door.close()
+        await running
+
+
+def _shards(fake: FakeDiscord) -> list[Sequence[int]]:
+    return [identity["shard"] for identity in fake.gateway.identified]
+
+
+async def test_as_many_shards_are_opened_as_discord_recommends(discord: FakeDiscord) -> None:
+    discord.recommended_shards = 2
+    async with _on(discord, Gateway(patience=HASTE)) as door:
+        await discord.until(lambda: len(discord.gateway.identified) == 2)
+        one, other = await discord.say("!sonnet a rose"), await discord.say("!sonnet", OTHER)
+        await discord.until(lambda: discord.answers_to(one) and discord.answers_to(other))
+        assert door.health == {0: True, 1: True}
+        await discord.gateway.drop(4000, shard=1)
+        await discord.until(lambda: discord.gateway.resumed == 1)
+    assert sorted(_shards(discord)) == [[0, 2], [1, 2]]
+
+
+async def test_one_shard_that_is_lost_is_told_and_leaves_the_other_alone(
+    discord: FakeDiscord,
+) -> None:
+    async with _on(discord, Gateway(Share(0, 1, 2), patience=HASTE)) as door:
+        await discord.until(lambda: len(discord.gateway.identified) == 2)
+        command = await discord.say("!sonnet a rose")
+        await discord.until(lambda: discord.answers_to(command))
+        discord.gateway.handshakes = ["cut"] * 20
+        await discord.gateway.drop(4000, shard=1)
+        await discord.until(lambda: door.health == {0: True, 1: False})
+        assert not door.ready
+        command = await discord.say("!sonnet a rose")
+        await discord.until(lambda: discord.answers_to(command))
+
+
+async def test_nobody_identifies_beyond_what_discord_allows_a_day(
+    discord: FakeDiscord, caplog: pytest.LogCaptureFixture
+) -> None:
+    discord.identifies_left = 20
+    async with _on(discord, Gateway(Share(0, 0, 1), patience=HASTE)):
+        await discord.until(
+            lambda: [path for _, path, _ in discord.requests].count("/gateway/bot") > 5
+        )
+        assert not discord.gateway.identified
+        discord.identifies_left = 999
+        await discord.until(lambda: discord.gateway.identified)
+    assert "20 are left" in caplog.text
+
+
+async def test_a_session_that_is_refused_again_and_again_is_begun_more_and_more_slowly(
+    discord: FakeDiscord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naps: list[float] = []
+    usual = asyncio.sleep
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+        await usual(0)
+
+    monkeypatch.setattr("bot.discord_app.gateway.asyncio.sleep", nap)
+    discord.gateway.close_codes = [4007] * 12
+    async with _on(discord, Gateway(Share(0, 0, 1), patience=Patience())):
+        await discord.until(lambda: len(discord.gateway.identified) == 12)
+    pauses = [each for each in naps if each in {5 * 2**n for n in range(6)} | {300}]
+    assert pauses[:10] == [5, 10, 20, 40, 80, 160, 300, 300, 300, 300]
+
+
+async def test_processes_take_turns_to_identify(discord: FakeDiscord, tmp_path: Path) -> None:
+    patience = Patience(identify_seconds=0.3)
+    times: list[float] = []
+
+    async def note() -> None:
+        for count in (1, 2):
+            await discord.until(lambda count=count: len(discord.gateway.identified) >= count)
+            times.append(asyncio.get_running_loop().time())
+
+    noting = asyncio.create_task(note())
+    async with AsyncExitStack() as stack:
+        for share in (Share(0, 0, 2), Share(1, 1, 2)):
+            gateway = Gateway(share, patience=patience, folder=tmp_path)
+            await stack.enter_async_context(_on(discord, gateway))
+        await noting
+        await asyncio.sleep(0.4)  # let the last turn end: its lock is of this loop
+    assert times[1] - times[0] > 0.2
+
+
+async def test_two_processes_serve_their_guilds_over_one_database(
+    discord: FakeDiscord, tmp_path: Path
+) -> None:
+    discord.permissions = 1 << 5  # Manage Server
+    config = make_config(tmp_path)
+    shares = (Share(0, 0, 2), Share(1, 1, 2))
+    async with AsyncExitStack() as stack:
+        for share in shares:
+            parts = await stack.enter_async_context(open_office(config, FakeTrainer(), share=share))
+            gateway = Gateway(share, patience=HASTE, folder=tmp_path)
+            await stack.enter_async_context(_on(discord, gateway, parts.service, parts.office))
+        await discord.until(lambda: len(discord.gateway.identified) == 2)
+        commands = [await discord.say("!sonnet", guild) for guild in (GUILD, OTHER)]
+        await discord.until(lambda: all(discord.answers_to(each) for each in commands))
+        assert sorted(_shards(discord)) == [[0, 2], [1, 2]]
+        assert [len(discord.answers_to(each)) for each in commands] == [1, 1]
