@@ -136,7 +136,7 @@ async def open_parts(
             foreman,
             fetcher=fetcher,
             gutenberg=Gutenberg(fetcher, template=config.books.gutenberg, folder=folder / "books"),
-            incoming=folder / "incoming" / str(share.first if share else "all"),
+            incoming=folder / (f"incoming-{share.first}" if share else "incoming"),
             limits=BookLimits(
                 **{each.name: getattr(config.books, each.name) for each in fields(BookLimits)}
             ),

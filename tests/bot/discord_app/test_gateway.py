@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -62,7 +62,7 @@ async def _on(
         await running
 
 
-def _shards(fake: FakeDiscord) -> list[Sequence[int]]:
+def _shards(fake: FakeDiscord) -> list[list[int]]:
     return [identity["shard"] for identity in fake.gateway.identified]
 
 
@@ -131,7 +131,7 @@ async def test_processes_take_turns_to_identify(discord: FakeDiscord, tmp_path: 
 
     async def note() -> None:
         for count in (1, 2):
-            await discord.until(lambda count=count: len(discord.gateway.identified) >= count)
+            await discord.until(lambda: len(discord.gateway.identified) >= count)  # noqa: B023
             times.append(asyncio.get_running_loop().time())
 
     noting = asyncio.create_task(note())
