@@ -27,7 +27,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bot import console, shell
+from bot import console, logs, shell
 from bot.composition import (
     Parts,
     compose_library,
@@ -38,6 +38,7 @@ from bot.composition import (
     require_default,
 )
 from bot.config import TOKEN_VARIABLE, Config, load_config
+from bot.core.dumps import forbid_core_dumps, hide_memory
 from bot.core.errors import BadConfig, BotError
 from bot.core.metrics import watch_loop_lag
 from bot.core.records import FORMS, FREE, RANGES, PoemRequest
@@ -68,6 +69,9 @@ def make_parser() -> Parser:
         "--shards",
         metavar="A-B/N",
         help="serve shards A to B of N; other processes the others, on the same data folder",
+    )
+    parser.add_argument(
+        "--log", choices=logs.STYLES, default="text", help="how to log, on stderr; default: text"
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     prompt = commands.add_parser("console", help="a prompt where each line is a seed")
@@ -109,11 +113,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     console.prepare_streams()
     arguments = make_parser().parse_args(argv)
-    logging.basicConfig(
-        level=logging.INFO if arguments.command is None else logging.WARNING,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    level = logging.INFO if arguments.command is None else logging.WARNING
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    logs.set_up(arguments.log, level, sys.stderr, token=token)
     try:
         if arguments.command == "doctor":
             from bot.doctor import visit  # settings that cannot be read are a finding, too
@@ -212,6 +214,8 @@ async def serve(config: Config, share: Share | None = None) -> None:
     library = compose_library(config)
     await asyncio.to_thread(require_default, config, library)
     stop = _stop_signal()
+    forbid_core_dumps()
+    hide_memory()
     async with open_parts(config, library, share=share) as parts, AsyncExitStack() as doors:
         service = parts.service
         lag = asyncio.create_task(watch_loop_lag(service.metrics))

@@ -27,6 +27,7 @@ from bot.core.reading import MAX_BOOK_BYTES
 from bot.core.records import FORMS, FREE, RANGES, Defaults
 
 DEFAULT_PATH = Path(__file__).resolve().parent.parent / "config.toml"
+MAX_SHOWN = 200  # characters of a value that is refused
 TOKEN_VARIABLE = "DISCORD_TOKEN"  # noqa: S105 - the variable's name
 
 
@@ -76,7 +77,8 @@ def _network(value: str) -> str:
 
 
 def _mirror(value: str) -> str:
-    if "{number}" not in value or not re.fullmatch(r"https?://[^\s/]+/\S*", value):
+    # No "@" before the path: a name and a secret there would be shown with the book's address.
+    if "{number}" not in value or not re.fullmatch(r"https?://[^\s/@?#\\]+/\S*", value):
         raise ValueError(value)
     return value
 
@@ -101,7 +103,7 @@ class BooksConfig(Section):
     fetch_seconds: float = Field(default=60.0, ge=1.0, le=3600.0)
     gutenberg: Annotated[str, AfterValidator(_mirror)] = Field(
         default="https://www.gutenberg.org/cache/epub/{number}/pg{number}.txt",
-        description="an address with {number} in it",
+        description="an address with {number} in it, and no name or password",
     )
     allowed_hosts: list[str] = Field(default=[], description="a list of host names")
 
@@ -172,7 +174,9 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] = os.en
         if path is not None:
             raise BadConfig(f"The config file {file} does not exist. Check --config.") from None
         content = {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except RecursionError as error:
+        raise BadConfig(f"The config file {file} is nested too deeply to be read.") from error
+    except (OSError, ValueError) as error:  # no UTF-8, no TOML, or a number of 5,000 digits
         raise BadConfig(f"The config file {file} cannot be read: {error}.") from error
     for key in ("token", "home"):
         if key in content:
@@ -199,10 +203,23 @@ def _sentence(error: ErrorDetails) -> str:
         where = f"[{parts[0]}]" if section else "the file"
         known = section.model_fields if section else SECTIONS
         secret = isinstance(value, dict) or "token" in key  # or may have one, in the wrong place
-        shown = "" if secret else f" = {value!r}"
+        shown = "" if secret else f" = {_shown(value)}"
         return f"unknown key {key}{shown}; {where} knows {', '.join(known)}."
     allowed = _allowed(section.model_fields[parts[1]]) if section else "a section such as [web]"
-    return f"{key} is {value!r}; it must be {allowed}."
+    return f"{key} is {_shown(value)}; it must be {allowed}."
+
+
+def _shown(value: object) -> str:
+    """Return a value as a sentence has room for it, without a password that stands in an address.
+
+    >>> _shown("https://me:secret@mirror/")
+    "'https://…@mirror/'"
+    """
+    try:
+        text = re.sub(r"//[^/\s]*@", "//…@", repr(value))
+    except (RecursionError, ValueError):  # so deep, or of so many digits
+        return "too much to be shown"
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 def _allowed(field: FieldInfo) -> str:

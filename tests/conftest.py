@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import json
+import logging
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from bot.logs import Handler, set_up
 from model.checkpoint import Card, save_model
 from model.config import NetworkConfig
 from model.training.network import CharLSTM, tensors_of
 from model.vocabulary import Vocabulary
+from tests.leaks import pytest_configure
+
+__all__ = ["pytest_configure"]  # of the watch over all that is written
 
 ALPHABET = "\n !',.abcdefghijklmnopqrstuvwxyz"
 # The same examples in each run, and no stopwatch on a machine that has other work. Fixtures that
@@ -64,6 +72,29 @@ def _same_beginning() -> Iterator[None]:
     yield
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def _same_log() -> Iterator[None]:
+    """Leave no log set up that a test has set up."""
+    loggers = (logging.getLogger(), logging.getLogger("bot"))
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+    for handler in [each for each in loggers[0].handlers if isinstance(each, Handler)]:
+        loggers[0].removeHandler(handler)
+
+
+LogLines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def log_lines() -> LogLines:
+    """Return a function that reads all that was logged so far, as `--log json` writes it."""
+    out = io.StringIO()
+    set_up("json", logging.DEBUG, out)
+    return lambda: [json.loads(line) for line in out.getvalue().splitlines()]
 
 
 @pytest.fixture

@@ -237,8 +237,8 @@ class FakeDiscord:
                 return _json(self.commands)
             case ["POST", "channels", _, "typing"]:
                 return web.Response(status=204)
-            case ["POST", "channels", _, "messages"]:
-                return _json(await self._post(body))
+            case ["POST", "channels", channel, "messages"]:
+                return _json(await self._post(body, int(channel)))
             case ["POST", "interactions", _, token, "callback"]:
                 return await self._callback(token, body)
             case ["POST", "webhooks", _, token]:
@@ -280,11 +280,12 @@ class FakeDiscord:
             await self.gateway.emit("MESSAGE_UPDATE", message)
         return _json(message)
 
-    async def _post(self, body: Payload) -> Payload:
+    async def _post(self, body: Payload, channel: int) -> Payload:
         nonce = str(body.get("nonce"))
         if body.get("enforce_nonce") and nonce in self._nonces:
             return self.messages[self._nonces[nonce]]
         message = self._message(BOT, body)
+        message["channel_id"] = str(channel)
         self._answer(int(nonce.partition("-")[0]) if nonce[0].isdecimal() else 0, message)
         self._nonces[nonce] = int(message["id"])
         await self.gateway.emit("MESSAGE_CREATE", message)
@@ -296,12 +297,12 @@ class FakeDiscord:
         self._acknowledged.add(token)
         if body["type"] in (4, 5):
             message = self._message(BOT, body.get("data") or {"content": ""})
-            message["webhook_id"] = str(APPLICATION)
-            message["thinking"] = body["type"] == 5
+            message |= {"webhook_id": str(APPLICATION), "thinking": body["type"] == 5}
             self._originals[token] = int(message["id"])
             self._answer(int(token.split("-")[1]), message)
-        elif body["type"] == 7:
-            await self._on_message("PATCH", self._pressed[token], body["data"])
+        elif body["type"] in (6, 7):
+            self._originals[token] = self._pressed[token]
+            await self._on_message("PATCH", self._pressed[token], body.get("data") or {})
         return _json({"interaction": {"id": token.split("-")[1], "type": 2}})
 
     async def _follow_up(self, token: str, body: Payload) -> Payload:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,7 @@ class Session:
     transport: asyncio.Transport | None = None
     number: int = 0  # how many sessions the shard has had
     lost: bool = False  # Discord does not know it any more
+    heard: int = 0  # how many of its events the bot has heard for sure
 
 
 class FakeGateway:
@@ -46,6 +48,7 @@ class FakeGateway:
         self.handshakes: list[int | str] = []  # a status, "cut" or "silent" for the next ones
         self.refused_resumes = 0  # how many of the next are answered "invalid session"
         self.connections = 0
+        self.lost_events: list[Payload] = []  # of sessions that were given up, never heard
         self.silent = False  # nothing is said any more, heartbeats are not acknowledged
         self._changed = changed
         self._sessions: dict[int, Session] = {}
@@ -73,7 +76,7 @@ class FakeGateway:
         """Send what is no event: RECONNECT, INVALID."""
         session = self._sessions[shard]
         if op == INVALID and not content:
-            session.lost = True
+            session.lost, session.heard = True, len(session.events)
         await self._send(session, {"op": op, "d": content})
 
     async def send_raw(self, content: str | bytes, shard: int = 0) -> None:
@@ -112,8 +115,11 @@ class FakeGateway:
             if received.type is not WSMsgType.TEXT:
                 break
             order = json.loads(received.data)
-            if order["op"] == HEARTBEAT and not self.silent:
-                await socket.send_json({"op": ACK})
+            if order["op"] == HEARTBEAT:
+                if session is not None and not session.lost:
+                    session.heard = order["d"] or 0
+                if not self.silent:
+                    await socket.send_json({"op": ACK})
             elif order["op"] == IDENTIFY:
                 session = await self._identify(socket, order["d"])
             elif order["op"] == RESUME:
@@ -133,6 +139,8 @@ class FakeGateway:
             return None
         shard, total = identity.get("shard", [0, 1])
         earlier = self._sessions.get(shard)
+        if earlier is not None:
+            self.lost_events += earlier.events[earlier.heard :]
         session = Session(total, socket=socket, number=earlier.number + 1 if earlier else 0)
         self._sessions[shard] = session
         guilds = [guild for guild in self.guilds if (guild >> 22) % total == shard]
@@ -154,9 +162,11 @@ class FakeGateway:
     async def _resume(self, socket: web.WebSocketResponse, resume: Payload) -> Session | None:
         shard, _, number = resume["session_id"].partition("-")
         session = self._sessions.get(int(shard))
-        known = session is not None and session.number == int(number) and not session.lost
-        if session is None or not known or self.refused_resumes:
+        known = session is not None and session.number == int(number)
+        if session is None or not known or session.lost or self.refused_resumes:
             self.refused_resumes = max(0, self.refused_resumes - 1)
+            if known and session is not None:
+                session.lost, session.heard = True, resume["seq"]
             await socket.send_json({"op": INVALID, "d": False})
             return None
         self.resumed += 1
@@ -174,7 +184,8 @@ class FakeGateway:
     async def _send(self, session: Session, message: dict[str, Any]) -> None:
         socket = session.socket
         if socket is not None and not socket.closed and not self.silent:
-            await socket.send_json(message)
+            with suppress(ConnectionError):  # the bot is leaving; a session keeps its events
+                await socket.send_json(message)
 
     def _sessions_of(self, payload: Payload) -> list[Session]:
         guild = str(payload.get("guild_id") or payload.get("id") or 0)

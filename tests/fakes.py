@@ -87,6 +87,10 @@ class FakeDraft:
         return self.poet.expected_wait if self.place else 0.0
 
     @property
+    def queue_seconds(self) -> float | None:
+        return None if self.place else 0.0
+
+    @property
     def ending(self) -> Ending:
         return Ending.CANCELLED if self.cancelled else self.poet.ending
 

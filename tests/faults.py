@@ -19,7 +19,13 @@ import aiohttp
 
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.gauges import Gauges
-from tests.discord_payloads import GUILD, MEMBER, channel_payload, interaction_payload
+from tests.discord_payloads import (
+    CHANNEL,
+    GUILD,
+    MEMBER,
+    channel_payload,
+    interaction_payload,
+)
 from tests.fake_discord import FakeDiscord, Fault, rate_limit
 from tests.fake_gateway import INVALID, RECONNECT
 
@@ -34,12 +40,22 @@ class Stage:
     fake: FakeDiscord
     bot: Callable[[], SonneteerBot]  # the one that is running now
     gauges: Gauges
+    guild: int = GUILD  # where it is asked, and what is forbidden or vanishes
     expected: dict[int, int] = field(default_factory=dict)  # command → answers
     struck_at: float = 0.0
 
+    @property
+    def channel(self) -> int:
+        return CHANNEL + self.guild - GUILD
+
+    @property
+    def posts(self) -> str:
+        """The path under which the bot says something there."""
+        return f"/channels/{self.channel}/messages"
+
     async def ask(self, seed: str = "a rose", *, answers: int = 1) -> int:
         """Send a command, which is to get so many answers."""
-        command = await self.fake.say(f"!sonnet {seed}")
+        command = await self.fake.say(f"!sonnet {seed}", self.guild)
         self.expected[command] = answers
         return command
 
@@ -96,7 +112,7 @@ class Trial:
 @contextmanager
 def in_flight(stage: Stage) -> Iterator[asyncio.Event]:
     """Keep the next reply on its way until the block ends."""
-    released = stage.fake.hold("POST", "/messages")
+    released = stage.fake.hold("POST", stage.posts)
     try:
         yield released
     finally:
@@ -263,7 +279,8 @@ PLACES = {
 
 def forbidden(method: str, path: str, code: int, *, answers: int) -> Play:
     async def play(stage: Stage) -> None:
-        stage.fake.fail(method, path, [Fault(403, {"message": "Missing", "code": code})])
+        missing = Fault(403, {"message": "Missing", "code": code})
+        stage.fake.fail(method, f"/channels/{stage.channel}{path}", [missing])
         stage.strike()
         await stage.ask(answers=answers)
 
@@ -288,41 +305,42 @@ async def delete_channel(stage: Stage) -> None:
     gone = Fault(404, {"message": "Unknown Channel", "code": 10003})
     with in_flight(stage):
         await stage.ask(answers=0)
-        stage.fake.fail("POST", "/channels/.*/messages", [gone])
+        stage.fake.fail("POST", stage.posts, [gone])
         stage.strike()
-        await stage.fake.gateway.emit(
-            "CHANNEL_DELETE", {**channel_payload(), "guild_id": str(GUILD)}
-        )
-    await stage.fake.gateway.emit("CHANNEL_CREATE", {**channel_payload(), "guild_id": str(GUILD)})
+        channel = {**channel_payload(stage.channel), "guild_id": str(stage.guild)}
+        await stage.fake.gateway.emit("CHANNEL_DELETE", channel)
+    await stage.fake.gateway.emit("CHANNEL_CREATE", channel)
 
 
 async def leave_guild(stage: Stage) -> None:
     gone = Fault(403, {"message": "Missing Access", "code": 50001})
     with in_flight(stage):
         await stage.ask(answers=0)
-        stage.fake.fail("POST", "/channels/.*/messages", [gone])
+        stage.fake.fail("POST", stage.posts, [gone])
         stage.strike()
-        await stage.fake.gateway.emit("GUILD_DELETE", {"id": str(GUILD), "unavailable": False})
-    await stage.fake.gateway.welcome(GUILD)
+        await stage.fake.gateway.emit(
+            "GUILD_DELETE", {"id": str(stage.guild), "unavailable": False}
+        )
+    await stage.fake.gateway.welcome(stage.guild)
 
 
 async def lose_guild_for_a_while(stage: Stage) -> None:
     with in_flight(stage):
         await stage.ask()
         stage.strike()
-        await stage.fake.gateway.emit("GUILD_DELETE", {"id": str(GUILD), "unavailable": True})
-    await stage.fake.gateway.welcome(GUILD)
+        await stage.fake.gateway.emit("GUILD_DELETE", {"id": str(stage.guild), "unavailable": True})
+    await stage.fake.gateway.welcome(stage.guild)
 
 
 async def lose_member_and_role(stage: Stage) -> None:
     with in_flight(stage):
         await stage.ask()
         stage.strike()
-        member = {"guild_id": str(GUILD), "user": {"id": str(MEMBER), "username": "ann"}}
+        member = {"guild_id": str(stage.guild), "user": {"id": str(MEMBER), "username": "ann"}}
         await stage.fake.gateway.emit("GUILD_MEMBER_REMOVE", member)
-        role = {"guild_id": str(GUILD), "role_id": str(GUILD)}
+        role = {"guild_id": str(stage.guild), "role_id": str(stage.guild)}
         await stage.fake.gateway.emit("GUILD_ROLE_DELETE", role)
-    await stage.fake.gateway.welcome(GUILD)
+    await stage.fake.gateway.welcome(stage.guild)
 
 
 def expires(code: int, status: int) -> Play:

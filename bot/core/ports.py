@@ -95,6 +95,10 @@ class Draft(Protocol):
         """Seconds until it is being written, 0 when it is; None while nothing is known of it."""
 
     @property
+    def queue_seconds(self) -> float | None:
+        """How long it stood in line; None while it does."""
+
+    @property
     def ending(self) -> Ending:
         """Why it ended, or what it is heading for."""
 

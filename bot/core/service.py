@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
+from bot.core import tracing
 from bot.core.customs import COOLDOWN
 from bot.core.errors import (
     BadSetting,
@@ -37,6 +38,7 @@ from bot.core.records import (
 )
 from bot.core.rights import Rights
 from bot.core.settling import avoided_word, either, settle
+from bot.core.tracing import milliseconds
 from bot.core.writing import Writing
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,8 @@ log = logging.getLogger(__name__)
 DRAWN_RANDOM_SEEDS = 10**9  # short enough to read aloud; any of RANGES may be asked for
 MAX_REMEMBERED_ASKERS = 10_000
 OPENINGS_TRIED = 20
+# Unicode's embeddings, overrides and isolates; its marks (U+200E, U+200F) turn nothing around.
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class Service:
@@ -105,19 +109,32 @@ class Service:
         async with service.write(request) as writing:
             async for text in writing: ...
         """
+        with tracing.request():
+            log.debug("a poem was asked for, door %s", request.asker.door)
+            async with self._write(request) as writing:
+                yield writing
+
+    @asynccontextmanager
+    async def _write(self, request: PoemRequest) -> AsyncIterator[Writing]:
         began = self._clock()
 
         def first_text() -> None:
-            self.metrics.time_to_first_text_seconds.observe(self._clock() - began)
+            seconds = self._clock() - began
+            self.metrics.time_to_first_text_seconds.observe(seconds)
+            tracing.note(first_text_ms=milliseconds(seconds))
+            waited = milliseconds(writing.queue_seconds)
+            log.debug("a row after %s ms, the first text after %s", waited, milliseconds(seconds))
 
         try:
             writing = await self._begin(request, first_text)
         except BotError as error:
             self._count(request, type(error).__name__)
+            log.debug("no poem: %s", type(error).__name__)
             raise
         except asyncio.CancelledError:  # whoever asked has gone before it began
             self._count(request, Ending.CANCELLED.value)
             raise
+        log.debug("the poem is in line, at place %d", writing.place)
         self._writings.add(writing)
         self._all_written.clear()
         outcome = "failed"
@@ -134,6 +151,13 @@ class Service:
             if not self._writings:
                 self._all_written.set()
             self._count(request, outcome)
+            tracing.note(
+                door=request.asker.door,
+                outcome=outcome,
+                model=writing.model.name,
+                characters=len(writing.text),
+                queue_ms=milliseconds(writing.queue_seconds),
+            )
             if outcome in (Ending.COMPLETE, Ending.CUT_OFF):
                 self.metrics.request_latency_seconds.observe(self._clock() - began)
 
@@ -304,9 +328,16 @@ class Service:
 
 
 def _printable(typed: str) -> str:
-    """Drop what no reader sees and no file can hold: control characters and lone surrogates."""
+    """Drop what no reader sees and no file can hold: control characters and lone surrogates.
+
+    What turns text around goes, too: it would reach beyond the seed.
+    """
     text = typed.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-    return "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
+    return "".join(
+        c
+        for c in text
+        if c == "\n" or (c not in TURNING and unicodedata.category(c) not in ("Cc", "Cs"))
+    )
 
 
 def _allow_for(seed: str, prompt: str, settings: PoemSettings) -> PoemSettings:

@@ -70,6 +70,10 @@ class EngineDraft:
         return self.desk.expected_wait_of(self)
 
     @property
+    def queue_seconds(self) -> float | None:
+        return self.began - self.asked if self.began else None
+
+    @property
     def ending(self) -> Ending:
         if self._ending is not None:
             return self._ending

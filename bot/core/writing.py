@@ -44,6 +44,11 @@ class Writing:
         return Standing(self._draft.place, self._draft.expected_wait)
 
     @property
+    def queue_seconds(self) -> float | None:
+        """How long it stood in line; None while it does."""
+        return self._draft.queue_seconds
+
+    @property
     def ending(self) -> Ending:
         """Why it ended, or what it is heading for."""
         return self._draft.ending

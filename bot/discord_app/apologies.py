@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-import secrets
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.core.errors import BotError
-from bot.discord_app.replies import MAX_MESSAGE, measure
+from bot.core import tracing
+from bot.core.errors import BotError, NotAllowed
+from bot.discord_app.replies import MAX_MESSAGE, escape, measure
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +24,10 @@ def sentence_for(error: BaseException) -> str:
     ):
         cause = cause.original
     match cause:
+        case NotAllowed():
+            return _fit(str(cause))  # nobody is quoted, and channels are named as Discord does
         case BotError():
-            return _fit(str(cause))
+            return _fit(escape(str(cause)))  # it may quote what a stranger typed
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
             return "This command has changed. Reload Discord (Ctrl-R) and try again."
         case commands.NoPrivateMessage() | app_commands.NoPrivateMessage():
@@ -34,8 +36,8 @@ def sentence_for(error: BaseException) -> str:
             return "I could not read that. !help and /help show how to ask."
         case commands.CheckFailure() | app_commands.CheckFailure():
             return "You may not use this command here."
-    number = secrets.token_hex(4)
-    log.error("error %s", number, exc_info=cause)
+    with tracing.request() as number:
+        log.error("error %s", number, exc_info=cause)
     return f"Something went wrong on my side. Whoever runs me finds it in the log as {number}."
 
 

@@ -71,7 +71,10 @@ class Turnstile:
         buckets = await self._within_the_limit(client)
         if self._folder is not None:
             await self._take_turn(self._folder / f"identify-{shard % buckets}")
-        recent.append(asyncio.get_running_loop().time())
+
+    def note(self, shard: int) -> None:
+        """Count an identify of `shard`; a handshake that never came to one is none."""
+        self._recent.setdefault(shard, deque()).append(asyncio.get_running_loop().time())
 
     async def _within_the_limit(self, client: discord.Client) -> int:
         """Wait for the next day where this one's identifies are spent; return the buckets."""
@@ -188,6 +191,8 @@ class Shard:
                 sequence=earlier.sequence if resume else None,
                 resume=resume,
             )
+        if not resume:
+            self._turnstile.note(self.id)
 
     async def _listen(self) -> None:
         """Hear events until the connection ends; those that make no sense are passed over."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import discord
 
+from bot.core import tracing
 from bot.core.records import Poem, PoemRequest
 from bot.core.service import Service
 from bot.core.writing import Writing
@@ -21,7 +22,7 @@ from bot.discord_app.apologies import LoggedOnce, sentence_for
 from bot.discord_app.buttons import finished_view, growing_view
 from bot.discord_app.heard import Heard
 from bot.discord_app.live import Gone, LiveReply, Pace, Tempo
-from bot.discord_app.replies import finished, growing
+from bot.discord_app.replies import Part, finished, growing
 from bot.discord_app.screens import FAILURES, Screen
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,44 @@ class Answer:
         return message_id == self.command_id or message_id in sent
 
 
+class Counted:
+    """A screen whose messages and edits are counted and noted down with the request."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self.command_id = screen.command_id
+        self.channel_id = screen.channel_id
+        self.asker_id = screen.asker_id
+        self.asker = screen.asker
+        self._messages = self._edits = 0
+        self._note()
+
+    async def begin(self) -> None:
+        await self._screen.begin()
+
+    async def send(self, part: Part, view: discord.ui.View | None, number: int) -> discord.Message:
+        message = await self._screen.send(part, view, number)
+        self._messages += 1
+        self._note()
+        log.debug("message %d was sent", self._messages)
+        return message
+
+    async def edit(
+        self, message: discord.Message, part: Part, view: discord.ui.View | None
+    ) -> None:
+        await self._screen.edit(message, part, view)
+        self._edits += 1
+        self._note()
+        log.debug("edit %d was sent", self._edits)
+
+    async def refuse(self, sentence: str) -> None:
+        await self._screen.refuse(sentence)
+        log.debug("a refusal was sent")
+
+    def _note(self) -> None:
+        tracing.note(messages=self._messages, edits=self._edits)
+
+
 class Scribe:
     """Writes poems into replies."""
 
@@ -63,7 +102,8 @@ class Scribe:
         """Write the poem that `request` asks for onto `screen`."""
         if not self._heard.is_new(screen.command_id):
             return
-        with self._at_work():
+        with tracing.request(), self._at_work():
+            screen = Counted(screen)
             try:
                 self._service.check(request)  # before anything is shown to all
                 beginning = asyncio.ensure_future(screen.begin())
@@ -131,7 +171,9 @@ class Scribe:
                 poem = await self._watch(screen, answer, writing, beginning)
             if not answer.withdrawn:
                 await self._finish(screen, answer.reply, poem)
-        except Exception:
+        except Exception as error:
+            cause = error.cause if isinstance(error, Gone) else error
+            tracing.note(trouble=type(cause).__name__)
             answer.withdrawn = True  # half a poem must not stay beside the apology
             raise
         finally:
@@ -169,6 +211,7 @@ class Scribe:
 
         try:
             await reply.finish(finished(poem), view_after)
+            log.debug("the last edit was sent")
         except Gone as error:
             parts = finished(poem, may_attach=False)
             if parts == finished(poem) or not isinstance(error.cause, discord.Forbidden):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-import secrets
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import cast
 
 from aiohttp import hdrs, web
 
+from bot.core import tracing
 from bot.core.errors import (
     AvoidedSeed,
     BadSetting,
@@ -53,18 +53,19 @@ SENTENCES = {
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn whatever a handler raises into one JSON answer."""
-    try:
-        return await handler(request)
-    except BotError as error:
-        return refuse(error)
-    except web.HTTPException as error:
-        sentence = SENTENCES.get(error.status, f"{error.reason}.")
-        return web.json_response({"error": sentence}, status=error.status, headers=_kept(error))
-    except Exception as error:
-        if has_left(request):
-            return web.Response()  # to nobody; an exception would be logged with its stack
-        sentence, error_id = report(error)
-        return web.json_response({"error": sentence, "id": error_id}, status=500)
+    with tracing.request():
+        try:
+            return await handler(request)
+        except BotError as error:
+            return refuse(error)
+        except web.HTTPException as error:
+            sentence = SENTENCES.get(error.status, f"{error.reason}.")
+            return web.json_response({"error": sentence}, status=error.status, headers=_kept(error))
+        except Exception as error:
+            if has_left(request):
+                return web.Response()  # to nobody; an exception would be logged with its stack
+            sentence, error_id = report(error)
+            return web.json_response({"error": sentence, "id": error_id}, status=500)
 
 
 def has_left(request: web.Request) -> bool:
@@ -74,8 +75,8 @@ def has_left(request: web.Request) -> bool:
 
 def report(error: Exception) -> tuple[str, str]:
     """Log an unexpected error with its stack; return the sentence for the user, and the id."""
-    error_id = secrets.token_hex(4)
-    log.error("web request failed, id %s", error_id, exc_info=error)
+    with tracing.request() as error_id:
+        log.error("web request failed, id %s", error_id, exc_info=error)
     return f"Something went wrong on our side. It is in the log as {error_id}.", error_id
 
 

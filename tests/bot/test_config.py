@@ -65,6 +65,14 @@ def test_an_empty_token_is_no_token(tmp_path: Path) -> None:
         ("[discord]\napi_url = 'ftp://x'", "discord.api_url is 'ftp://x'; it must be an address"),
         ("token = 'abc'", "has a key 'token', which does not belong there"),
         ("x = [", "cannot be read: Invalid value"),
+        ("x = " + "[" * 100_000, "is nested too deeply to be read."),
+        ("x = " + "{a=" * 2_000, "is nested too deeply to be read."),
+        ("a" + ".a" * 5_000 + " = 1", "unknown key a; the file knows models"),
+        ("web.port" + ".a" * 5_000 + " = 1", "web.port is too much to be shown; it must be"),
+        ("web.port" + ".a" * 500 + " = 1", "web.port is {'a': {'a': {'a'"),
+        ("x = " + "9" * 5_000, "cannot be read: Exceeds the limit"),
+        ("web.port = 0x" + "f" * 5_000, "web.port is too much to be shown; it must be"),
+        (f"web.host = ['{'x' * 5_000}']", "xxx…; it must be a text."),
     ],
 )
 def test_bad_settings_get_key_value_and_what_is_allowed(
@@ -124,9 +132,33 @@ def _toml(value: object) -> str:
     return repr(value)
 
 
+@pytest.mark.token_on_purpose("file")
 @pytest.mark.parametrize("text", ['[discord]\ntoken = "se.cr.et"', '[secrets]\ntoken = "se.cr.et"'])
 def test_a_token_in_the_wrong_place_is_not_repeated(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.toml").write_text(text)
     with pytest.raises(BadConfig) as refusal:
         load_config(tmp_path / "config.toml", environment={})
     assert "se.cr.et" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://me:secret@mirror/{number}",
+        "https://secret@mirror/{number}",
+        "//me:secret@m/{number}",
+    ],
+)
+def test_a_mirror_with_a_password_is_refused_without_repeating_it(
+    tmp_path: Path, address: str
+) -> None:
+    """It would be shown with the book's address."""
+    with pytest.raises(BadConfig, match="no name or password") as refusal:
+        load_config(config_file(tmp_path, f'books.gutenberg = "{address}"'), {})
+    assert "secret" not in str(refusal.value)
+
+
+def test_a_mirror_may_have_any_other_sign(tmp_path: Path) -> None:
+    address = "http://127.0.0.1:8000/books/{number}.txt?from=a@b"
+    config = load_config(config_file(tmp_path, f'books.gutenberg = "{address}"'), {})
+    assert config.books.gutenberg == address

@@ -227,22 +227,25 @@ def test_any_bytes_as_a_seed_are_taken(config: Path) -> None:
 
 
 @pytest.fixture
-def served(config: Path) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+def served(
+    config: Path, style: str
+) -> Iterator[tuple[subprocess.Popen[str], str, list[dict[str, str]]]]:
     """The bot as a child process: the process, the page's address, its log so far."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "bot", "--config", str(config)],
+        [sys.executable, "-m", "bot", "--config", str(config), "--log", style],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, UNBUFFERED: "1"},
     )
     assert process.stderr is not None
-    log: list[str] = []
+    log: list[dict[str, str]] = []
     for line in process.stderr:
-        log.append(line)
+        log.append(json.loads(line) if style == "json" else {"message": line.rstrip("\n")})
         if "DISCORD_TOKEN" in line:
             break
-    address = next(line.split()[-1] for line in log if "the page is at" in line)
+    said = [line["message"] for line in log]
+    address = next(message.split()[-1] for message in said if "the page is at" in message)
     yield process, address, log
     process.kill()
     process.wait()
@@ -250,12 +253,12 @@ def served(config: Path) -> Iterator[tuple[subprocess.Popen[str], str, list[str]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_running_bot_serves_the_page_and_ends_with_0(
-    served: tuple[subprocess.Popen[str], str, list[str]], number: signal.Signals
+@pytest.mark.parametrize(("style", "number"), [("text", signal.SIGTERM), ("json", signal.SIGINT)])
+def test_a_running_bot_logs_serves_the_page_and_ends_with_0(
+    served: tuple[subprocess.Popen[str], str, list[dict[str, str]]], number: signal.Signals
 ) -> None:
     process, address, log = served
-    assert "DISCORD_TOKEN" in log[-1]
+    assert "DISCORD_TOKEN" in log[-1]["message"]
     assert json.loads(fetch(f"{address}/healthz"))["ok"] is True
     assert b"Sonneteer" in fetch(address)
     process.send_signal(number)

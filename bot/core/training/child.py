@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from bot.core.dumps import forbid_core_dumps
 from bot.core.training.telling import Event, read_event
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -86,6 +87,7 @@ class ChildTrainer:
             cwd=ROOT,
             start_new_session=True,  # Ctrl-C at the terminal is the bot's to hear
         )
+        forbid_core_dumps(process.pid)
         listening = asyncio.gather(_listen(process, tell), _complaint(process))
         try:
             _, complaint = await asyncio.shield(listening)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bot.core import tracing
 from bot.core.errors import BotError, DataNotKept
 from bot.core.jobs import Job, JobState, JobView, Progress, Stage
 from bot.core.metrics import Metrics
@@ -176,9 +177,8 @@ class Foreman:
                 await self._changed.wait()
             job_id = self._queue[0]
             try:
-                await self._train(self._views[job_id].job)
-            except asyncio.CancelledError:
-                raise
+                with tracing.request(f"job {job_id}"):
+                    await self._train(self._views[job_id].job)
             except Exception:
                 self._settled = True
                 log.exception("the training of job %d failed in a way unforeseen", job_id)

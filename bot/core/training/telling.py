@@ -17,7 +17,7 @@ def read_event(line: bytes) -> Event:
     """Return an event, an empty one for a line that is none."""
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return event if isinstance(event, dict) else {}
 

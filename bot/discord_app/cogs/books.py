@@ -10,6 +10,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.core import tracing
 from bot.core.desk import Attached
 from bot.core.errors import BadSetting, BotError, NothingThere
 from bot.core.jobs import Job
@@ -251,6 +252,9 @@ class Books(commands.Cog, name=BOOKS_COG):
 
     def cog_check(self, ctx: Context) -> bool:
         return on_a_server(ctx)
+
+    async def cog_before_invoke(self, ctx: commands.Context[Any]) -> None:
+        tracing.begin()
 
     async def cog_command_error(self, ctx: Context, error: Exception) -> None:
         await refuse(ctx, error)

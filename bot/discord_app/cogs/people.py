@@ -8,6 +8,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.core import tracing
 from bot.core.office import Office
 from bot.discord_app import notices
 from bot.discord_app.askers import Context, answer, asker_of, refuse, refuse_press
@@ -54,6 +55,9 @@ class People(commands.Cog, name=PEOPLE_COG):
             )
         except Exception as error:
             await refuse_press(interaction, error)
+
+    async def cog_before_invoke(self, ctx: commands.Context[Any]) -> None:
+        tracing.begin()
 
     async def cog_command_error(self, ctx: commands.Context[Any], error: Exception) -> None:
         await refuse(ctx, error)

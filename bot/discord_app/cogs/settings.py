@@ -9,6 +9,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.core import tracing
 from bot.core.customs import COOLDOWN, Customs
 from bot.core.errors import BadSetting
 from bot.core.office import Office
@@ -138,6 +139,9 @@ class Settings(commands.Cog, name="Settings"):
 
     def cog_check(self, ctx: Context) -> bool:
         return on_a_server(ctx)
+
+    async def cog_before_invoke(self, ctx: commands.Context[Any]) -> None:
+        tracing.begin()
 
     async def cog_command_error(self, ctx: commands.Context[Any], error: Exception) -> None:
         await refuse(ctx, error)

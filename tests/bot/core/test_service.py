@@ -31,7 +31,7 @@ from bot.core.records import (
     Poem,
     PoemRequest,
 )
-from bot.core.service import Service
+from bot.core.service import Service, _printable
 from tests.fakes import SEA_SONGS, SONNETS, VERSE, Clock, FakeLibrary, FakePoet, fake_service
 from tests.patience import HANG_SECONDS
 
@@ -450,3 +450,9 @@ async def test_words_to_avoid_are_put_on_the_models_alphabet() -> None:
     poem = await write(fake_service(poet), replace(REQUEST, avoid=("Café", "я")))
     assert poet.orders[0].settings.avoid == (poet.prepare(SONNETS, "café").text,) == ("caf",)
     assert poem.settings.avoid == ("café", "я")
+
+
+def test_what_turns_text_around_is_left_out_of_a_seed_and_marks_of_direction_are_not() -> None:
+    """One in a seed once turned the signature below the poem around."""
+    assert _printable("a\u202eb\u2066c\u200fd") == "abc\u200fd"
+    assert _printable("".join(map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]))) == ""

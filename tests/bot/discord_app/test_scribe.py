@@ -7,6 +7,7 @@ import pytest
 from bot.core.service import Service
 from bot.discord_app.replies import read_verse
 from tests.bot.discord_app.conftest import Stage
+from tests.conftest import LogLines
 from tests.fakes import VERSE, Clock, FakePoet, fake_service
 
 POEM = f"a rose{VERSE}"
@@ -106,3 +107,47 @@ async def test_seeds_and_names_stay_out_of_the_log(
     await stage.ann.slash(stage.channel, "sonnet", seed="a secret rose", lines=0)
     assert "secret" not in caplog.text
     assert "ann" not in caplog.text
+
+
+async def test_the_line_of_a_poem_tells_what_was_sent_and_nobody_by_number(
+    stage: Stage, log_lines: LogLines
+) -> None:
+    await stage.ann.send(stage.channel, "!sonnet a rose")
+    (line,) = [line for line in log_lines() if "outcome" in line]
+    assert (line["level"], line["door"], line["outcome"]) == ("info", "discord", "complete")
+    assert (line["messages"], line["edits"] > 0) == (1, True)
+    assert not any(str(one.id) in str(line) for one in (stage.ann, stage.channel, stage.guild))
+
+
+async def test_from_the_command_to_the_last_edit_all_lines_have_one_number(
+    stage: Stage, log_lines: LogLines
+) -> None:
+    await stage.ann.send(stage.channel, "!sonnet a rose")
+    ours = [line for line in log_lines() if "request" in line]
+    said = [line["message"] for line in ours]
+    assert len({line["request"] for line in ours}) == 1
+    assert said[0] == "a poem was asked for, door discord"
+    assert said[-2:] == ["the last edit was sent", "a poem"]
+    assert "message 1 was sent" in said
+    assert "edit 1 was sent" in said
+
+
+async def test_the_number_in_an_apology_finds_all_lines_of_the_request(
+    stage: Stage, poet: FakePoet, log_lines: LogLines
+) -> None:
+    poet.failure = RuntimeError("the pen broke")
+    await stage.ann.send(stage.channel, "!sonnet a rose")
+    number = stage.answers[0].rstrip(".").split()[-1]
+    lines = [line for line in log_lines() if line.get("request") == number]
+    assert any("the pen broke" in line.get("error", "") for line in lines)
+    assert (lines[-1]["outcome"], lines[-1]["trouble"]) == ("failed", "RuntimeError")
+
+
+async def test_a_poem_that_found_no_place_is_told_with_the_reason(
+    stage: Stage, log_lines: LogLines
+) -> None:
+    path = f"/channels/{stage.channel.id}/messages"
+    stage.env.inject_error("POST", path, status=403, code=50013, times=None)
+    await stage.ann.send(stage.channel, "!sonnet a rose")
+    (line,) = [line for line in log_lines() if "outcome" in line]
+    assert line["messages"] == 0

@@ -77,6 +77,7 @@ def test_a_discord_that_cannot_be_reached_leaves_the_other_checks_theirs(tmp_pat
     assert "default model" in told
 
 
+@pytest.mark.token_on_purpose("file")
 def test_settings_that_cannot_be_read_are_told_without_the_token_in_them(tmp_path: Path) -> None:
     token = "MTA1MjM0NTY3ODkwMTIzNDU2.GhIjKl.0123456789abcdefghijklmnopqrstuv"
     config = tmp_path / "config.toml"

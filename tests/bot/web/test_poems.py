@@ -15,6 +15,7 @@ from bot.core.errors import MemberFull
 from bot.web.connection import Bounds
 from bot.web.poems import MAX_BODY_BYTES, Pulse
 from tests.bot.web.conftest import Serve, events_of, until
+from tests.conftest import LogLines
 from tests.fakes import SEA_SONGS, SONNETS, VERSE, Clock, FakePoet, fake_service
 
 STREAM = {"Accept": "text/event-stream"}
@@ -335,6 +336,33 @@ async def test_an_unexpected_error_shows_its_id_and_is_logged_with_its_stack(
     assert answer["id"] in caplog.text
     assert "Traceback" in caplog.text
     assert "on fire" not in answer["error"]
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/event-stream"])
+async def test_the_id_of_an_error_finds_all_lines_of_the_request(
+    serve: Serve, log_lines: LogLines, accept: str
+) -> None:
+    poet = FakePoet()
+    poet.failure = RuntimeError("the network is on fire")
+    client = await serve(fake_service(poet))
+    async with client.post("/api/poems", json={}, headers={"Accept": accept}) as response:
+        told = await response.text()
+    await until(lambda: any("outcome" in line for line in log_lines()))
+    (number,) = {line["request"] for line in log_lines() if "request" in line}
+    assert f'"id": "{number}"' in told
+    assert any("on fire" in line.get("error", "") for line in log_lines())
+
+
+async def test_each_request_on_a_connection_has_a_number_of_its_own(
+    serve: Serve, log_lines: LogLines
+) -> None:
+    client = await serve()
+    for _ in range(2):
+        await post(client, {})
+    await until(lambda: len([line for line in log_lines() if "outcome" in line]) == 2)
+    first, second = [line for line in log_lines() if "outcome" in line]
+    assert first["request"] != second["request"]
+    assert first["door"] == "web"
 
 
 async def test_an_unexpected_error_in_a_stream_comes_as_its_last_event(

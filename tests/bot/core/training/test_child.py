@@ -14,11 +14,12 @@ import pytest
 
 from bot.core.training.child import ROOT, ChildTrainer, Order, child_environment
 from bot.core.training.telling import Event
+from tests.fake_discord import TOKEN
 from tests.patience import HANG_SECONDS
 from tests.texts import quatrains
 
 SECRETS = {
-    "DISCORD_TOKEN": "a-token",
+    "DISCORD_TOKEN": TOKEN,
     "AWS_SECRET_ACCESS_KEY": "a-key",
     "DATABASE_URL": "postgres://user:password@host",
     "PYTHONPATH": "/somewhere",
@@ -44,10 +45,21 @@ def order(tmp_path: Path) -> Order:
     return Order(book, "--Walks in the Rain", "walks", tmp_path, seconds=1.0, resume=False)
 
 
-async def test_a_training_tells_its_events_and_leaves_its_files(order: Order) -> None:
+async def test_a_training_tells_its_events_leaves_its_files_and_knows_no_secret(
+    order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With a title that looks like an option, and secrets around."""
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
     events: list[Event] = []
-    ended = await ChildTrainer(threads=1).train(order, events.append)
+    looked: list[tuple[bytes, str]] = []
+
+    def tell(event: Event) -> None:
+        events.append(event)
+        if not looked and sys.platform == "linux":
+            looked.append(_look_at_child("train.py"))
+
+    ended = await ChildTrainer(threads=1).train(order, tell)
     assert (ended.status, ended.complaint) == (0, "")
     names = [event.get("event") for event in events]
     for name in ("training", "progress", "epoch", "sample", "poem", "done"):
@@ -55,6 +67,18 @@ async def test_a_training_tells_its_events_and_leaves_its_files(order: Order) ->
     trained = next(event for event in events if event["event"] == "training")
     assert (trained["title"], trained["threads"]) == ("--Walks in the Rain", 1)
     assert all((order.out / f"walks.{kind}").exists() for kind in ("safetensors", "png", "txt"))
+    for environment, limits in looked:
+        assert not any(value.encode() in environment for value in SECRETS.values())
+        (core,) = (line for line in limits.splitlines() if line.startswith("Max core file size"))
+        assert core.split()[4] == "0"
+
+
+def _look_at_child(script: str) -> tuple[bytes, str]:
+    """Return the environment and the limits of our child that runs `script`."""
+    ours = Path("/proc/self/task").glob("*/children")  # of whichever thread has started it
+    children = [Path("/proc") / number for each in ours for number in each.read_text().split()]
+    child = next(each for each in children if script in (each / "cmdline").read_text())
+    return (child / "environ").read_bytes(), (child / "limits").read_text()
 
 
 async def test_a_book_that_cannot_be_read_ends_with_its_sentence(order: Order) -> None:

@@ -24,6 +24,7 @@ from bot.core.store.guild_rows import GuildRows
 from bot.core.training.child import Ended, Order
 from bot.core.training.foreman import ATTEMPTS, BOOK_NAME, Foreman, Installed
 from bot.core.training.telling import Event
+from tests.conftest import LogLines
 from tests.offices import GUILD, FakeTrainer, epoch
 from tests.patience import HANG_SECONDS
 
@@ -172,6 +173,16 @@ async def test_a_training_that_is_killed_again_and_again_is_given_up(workshop: W
     assert view.job.state is JobState.FAILED
     assert "memory ran out" in view.job.sentence
     assert len(workshop.trainer.orders) == ATTEMPTS + 1  # the second one got further
+
+
+async def test_lines_of_a_training_have_its_job_for_a_number(
+    workshop: Workshop, log_lines: LogLines
+) -> None:
+    workshop.trainer.endings = [KILLED]
+    job = await workshop.submit()
+    await workshop.end_of(job)
+    (line,) = [line for line in log_lines() if "ended with status -9" in line["message"]]
+    assert line["request"] == f"job {job.id}"
 
 
 @pytest.mark.parametrize("status", [-9, -15, 137])

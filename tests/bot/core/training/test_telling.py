@@ -57,7 +57,15 @@ def test_a_new_chart_is_counted() -> None:
 
 def test_what_is_no_event_changes_nothing() -> None:
     before = replace(Progress(), share=0.5)
-    for line in (b"", b"not json", b"[1]", b'"x"', b'{"event": "summary"}', b"\xff\xfe"):
+    for line in (
+        b"",
+        b"not json",
+        b"[1]",
+        b'"x"',
+        b'{"event": "summary"}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+    ):
         assert advance(before, read_event(line)) == before
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from simcord.actors import MemberActor
 
+from bot.composition import Parts
+from bot.core import tracing
+from bot.core.customs import Customs
+from bot.core.household import Household
 from bot.discord_app.client import SonneteerBot
 from tests.bot.discord_app.cogs.conftest import last
-from tests.bot.discord_app.conftest import Stage
+from tests.bot.discord_app.conftest import FAST, Stage
+from tests.conftest import LogLines
 
 # Refusals are meant: the simulation would have every error of a command acknowledged.
 pytestmark = pytest.mark.simcord(check_errors=False)
@@ -106,3 +113,25 @@ async def test_wrong_values_get_a_sentence(
 ) -> None:
     await admin.send(stage.channel, f"!settings {typed}")
     assert sentence in last(stage).content
+
+
+class BrokenHousehold(Household):
+    async def change(self, *_: object) -> Customs:
+        tracing.log.warning("about to fail")
+        raise RuntimeError("the desk broke")
+
+
+class TestWithABrokenDesk:
+    @pytest.fixture
+    def simcord_bot(self, parts: Parts) -> SonneteerBot:
+        household = BrokenHousehold.__new__(BrokenHousehold)
+        return SonneteerBot(parts.service, replace(parts.office, household=household), tempo=FAST)
+
+    async def test_a_command_has_one_number_from_the_log_to_the_apology(
+        self, stage: Stage, admin: MemberActor, log_lines: LogLines
+    ) -> None:
+        result = await admin.slash(stage.channel, "settings cooldown", seconds=5.0)
+        lines = [line for line in log_lines() if "request" in line]
+        assert lines[0]["message"] == "about to fail"
+        (number,) = {line["request"] for line in lines}
+        assert number in str(result.response and result.response.content)
