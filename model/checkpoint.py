@@ -65,6 +65,7 @@ class EpochLosses(Settings):
     running_loss: float = Field(allow_inf_nan=False)  # while training, dropout on
     held_out_loss: float | None = Field(default=None, allow_inf_nan=False)
     seconds: float = Field(ge=0.0, allow_inf_nan=False)  # since the training began
+    training_loss: None = Field(default=None, exclude=True)  # the first files have it, and nothing
 
 
 class Card(Settings):
