@@ -81,6 +81,9 @@ class PaperScreen:
     async def refuse(self, sentence: str) -> None:
         await self._request()
 
+    async def confide(self, sentence: str) -> None:
+        await self._request()
+
     async def _request(self) -> None:
         self._outcome.requests += 1
         await asyncio.sleep(ROUND_TRIP_SECONDS)

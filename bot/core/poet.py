@@ -40,6 +40,11 @@ from model import (
 
 log = logging.getLogger(__name__)
 
+WORDLESS = (
+    "Its model has no words to rhyme with: its book was no English verse, or it was trained before "
+    "there were forms."
+)
+
 NEWEST_SHARE = 0.1  # of the newest poem in the average: about the last ten count
 
 
@@ -91,7 +96,7 @@ class EnginePoet:
     def lay_out(self, model: ModelRecord, seed: str, form: str) -> LaidOut:
         loaded = self._shelf[model.sha256]
         if loaded.verse is None:
-            raise FormImpossible(form, "Its model was not trained on English verse.")
+            raise FormImpossible(form, WORDLESS)
         try:
             opening = lay_out(seed, FORMS[form], loaded.verse, loaded.fold)
         except SeedTooLong as error:

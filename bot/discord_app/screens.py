@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -52,10 +53,27 @@ class Screen(Protocol):
     async def refuse(self, sentence: str) -> None:
         """Say why there is no poem, to the asker alone where Discord can do that."""
 
+    async def confide(self, sentence: str) -> None:
+        """Tell the asker elsewhere, where nothing may be said here."""
+
 
 def is_final(error: Exception) -> bool:
     """Whether another attempt would fare no better: Discord has read it and said no."""
     return isinstance(error, discord.HTTPException) and 400 <= error.status < 429
+
+
+async def insist(call: Callable[[], Awaitable[object]]) -> None:
+    """Do what is safe to do again until Discord has heard it; raise one of FAILURES."""
+    for attempt in range(ATTEMPTS):
+        try:
+            await call()
+            return
+        except FAILURES as error:
+            if getattr(error, "code", 0) == ACKNOWLEDGED:
+                return
+            if attempt == ATTEMPTS - 1 or is_final(error):
+                raise
+            await asyncio.sleep(PAUSE_SECONDS * 2**attempt)
 
 
 def _is_expired(error: discord.HTTPException) -> bool:
@@ -154,7 +172,13 @@ class MessageScreen:
         )
 
     async def refuse(self, sentence: str) -> None:
-        await self.send(Part(sentence), None, REFUSAL)
+        await insist(lambda: self.send(Part(sentence), None, REFUSAL))
+
+    async def confide(self, sentence: str) -> None:
+        if self._message.guild is not None:
+            await self._message.author.send(
+                sentence, allowed_mentions=NO_MENTIONS, suppress_embeds=True
+            )
 
 
 class InteractionScreen:
@@ -171,16 +195,7 @@ class InteractionScreen:
         self.asker = asker_of_interaction(interaction)
 
     async def begin(self) -> None:
-        for attempt in range(ATTEMPTS):
-            try:
-                await self._interaction.response.defer(thinking=True)
-                break
-            except FAILURES as error:
-                if getattr(error, "code", 0) == ACKNOWLEDGED:
-                    break
-                if attempt == ATTEMPTS - 1 or is_final(error):
-                    raise
-                await asyncio.sleep(PAUSE_SECONDS * 2**attempt)
+        await insist(lambda: self._interaction.response.defer(thinking=True))
         self._thinking = True
 
     async def send(self, part: Part, view: discord.ui.View | None, number: int) -> discord.Message:
@@ -243,15 +258,20 @@ class InteractionScreen:
     async def refuse(self, sentence: str) -> None:
         options: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
         if not (self._thinking or self._interaction.response.is_done()):
-            await self._interaction.response.send_message(sentence, suppress_embeds=True, **options)
+            respond = self._interaction.response.send_message
+            await insist(lambda: respond(sentence, suppress_embeds=True, **options))
             return
         if self._thinking:  # which stands there for all, and where the follow-up would end up
-            await self._interaction.edit_original_response(
-                content=sentence, allowed_mentions=NO_MENTIONS
-            )
+            edit = self._interaction.edit_original_response
+            await insist(lambda: edit(content=sentence, allowed_mentions=NO_MENTIONS))
         await self._interaction.followup.send(sentence, suppress_embeds=True, **options)
         if self._thinking:
             await self._interaction.delete_original_response()
+
+    async def confide(self, sentence: str) -> None:
+        await self._interaction.followup.send(
+            sentence, ephemeral=True, allowed_mentions=NO_MENTIONS, suppress_embeds=True
+        )
 
 
 def message_in(channel: object, message_id: int) -> discord.PartialMessage | None:
@@ -271,6 +291,6 @@ def read_attachment(path: Path | None, name: str) -> discord.File | None:
 
 async def whisper(interaction: discord.Interaction[Any], sentence: str) -> None:
     """Say something to whoever pressed a button, to them alone."""
-    await interaction.response.send_message(
-        sentence, ephemeral=True, allowed_mentions=NO_MENTIONS, suppress_embeds=True
-    )
+    respond = interaction.response.send_message
+    options: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
+    await insist(lambda: respond(sentence, suppress_embeds=True, **options))

@@ -28,6 +28,13 @@ from bot.discord_app.screens import FAILURES, Screen
 log = logging.getLogger(__name__)
 
 
+MAX_CONFIDED = 10_000
+MAY_NOT_WRITE = (
+    "I may not write in <#{channel}>, so there is no poem. Whoever manages the server can let me: "
+    "there I need to see the channel and to send messages."
+)
+
+
 @dataclass(eq=False)
 class Answer:
     """An answer on its way."""
@@ -78,6 +85,9 @@ class Counted:
         self._note()
         log.debug("edit %d was sent", self._edits)
 
+    async def confide(self, sentence: str) -> None:
+        await self._screen.confide(sentence)
+
     async def refuse(self, sentence: str) -> None:
         await self._screen.refuse(sentence)
         log.debug("a refusal was sent")
@@ -97,6 +107,7 @@ class Scribe:
         self._tasks: set[asyncio.Task[object]] = set()
         self._heard = Heard()
         self._silenced = LoggedOnce()
+        self._confided: set[tuple[int, int]] = set()  # channels and whom they were told of
 
     async def answer(self, screen: Screen, request: PoemRequest) -> None:
         """Write the poem that `request` asks for onto `screen`."""
@@ -118,7 +129,7 @@ class Scribe:
         """Tell the asker why there is no poem, if they can be told."""
         cause = error.cause if isinstance(error, Gone) else error
         if isinstance(cause, discord.Forbidden | discord.NotFound):
-            self._silenced.warn(screen.channel_id, cause)
+            await self._give_up(screen, cause)
             return
         try:
             await screen.refuse(sentence_for(error))
@@ -126,6 +137,18 @@ class Scribe:
             self._silenced.warn(screen.channel_id, failure)
         except FAILURES as failure:
             log.warning("a member could not be told: %r", failure)
+
+    async def _give_up(self, screen: Screen, cause: discord.HTTPException) -> None:
+        """Say, once for a channel, that no answer gets there: in the log and to the asker."""
+        self._silenced.warn(screen.channel_id, cause)
+        if not isinstance(cause, discord.Forbidden):
+            return
+        place = (screen.channel_id, screen.asker_id)
+        if place in self._confided or len(self._confided) >= MAX_CONFIDED:
+            return
+        self._confided.add(place)
+        with suppress(*FAILURES):  # who takes no messages from strangers is not told
+            await screen.confide(MAY_NOT_WRITE.format(channel=screen.channel_id))
 
     def forget(self, message_id: int) -> None:
         """Stop what is being written for a message that was deleted, or into it."""
@@ -193,8 +216,8 @@ class Scribe:
                     lambda: growing(writing.text, writing.standing), growing_view(screen.asker_id)
                 )
             except Gone as error:
-                self._silenced.warn(screen.channel_id, error.cause)
                 answer.withdraw()
+                await self._give_up(screen, error.cause)
 
         following = asyncio.create_task(follow())
         try:

@@ -77,7 +77,8 @@ async def test_a_model_without_verse_writes_free_text_and_says_so(service: Servi
         poem = await writing.finish()
     assert poem.settings.form == "free"
     assert poem.notes == (
-        "This is free text and no sonnet. Its model was not trained on English verse.",
+        "This is free text and no sonnet. Its model has no words to rhyme with: "
+        "its book was no English verse, or it was trained before there were forms.",
     )
 
 

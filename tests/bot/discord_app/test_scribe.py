@@ -6,6 +6,7 @@ import pytest
 
 from bot.core.service import Service
 from bot.discord_app.replies import read_verse
+from bot.discord_app.scribe import MAY_NOT_WRITE
 from tests.bot.discord_app.conftest import Stage
 from tests.conftest import LogLines
 from tests.fakes import VERSE, Clock, FakePoet, fake_service
@@ -78,6 +79,17 @@ async def test_a_channel_that_takes_no_answer_is_logged_once(
     assert stage.answers == []
     assert caplog.text.count("cannot answer in channel") == 1
     assert poet.running == 0
+
+
+async def test_whoever_asks_where_nothing_may_be_said_is_told_in_private_once(
+    stage: Stage,
+) -> None:
+    path = f"/channels/{stage.channel.id}/messages"
+    stage.env.inject_error("POST", path, status=403, code=50013, times=None)
+    for _ in range(2):
+        await stage.ann.send(stage.channel, "!sonnet a rose")
+    told = stage.ann.user.dm_channel.history()
+    assert [message.content for message in told] == [MAY_NOT_WRITE.format(channel=stage.channel.id)]
 
 
 async def test_without_the_right_to_read_history_the_answer_is_no_reply(stage: Stage) -> None:
