@@ -50,6 +50,8 @@ class RememberingScreen:
 
     async def refuse(self, sentence: str) -> None: ...
 
+    async def confide(self, sentence: str) -> None: ...
+
     def _take(self, part: Part) -> None:
         self.shown.append(part.content)
         self.times.append(asyncio.get_running_loop().time())
