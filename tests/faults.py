@@ -59,8 +59,9 @@ class Stage:
         self.expected[command] = answers
         return command
 
-    async def slash(self) -> int:
-        command = int((await self.fake.slash("sonnet", {"seed": "a rose"})).split("-")[1])
+    async def slash(self, **options: float) -> int:
+        given = {"seed": "a rose", **options}
+        command = int((await self.fake.slash("sonnet", given)).split("-")[1])
         self.expected[command] = 1
         return command
 
@@ -68,7 +69,9 @@ class Stage:
         await self.fake.until(lambda: self.is_answered(command))
 
     def is_answered(self, command: int) -> bool:
-        return any("random seed" in answer["content"] for answer in self.fake.answers_to(command))
+        """Whether there is a whole poem, or a sentence in its place."""
+        answers = [answer["content"] for answer in self.fake.answers_to(command)]
+        return any("random seed" in answer or "\n-# " not in answer for answer in answers)
 
     def strike(self) -> None:
         """Note when the fault began."""
@@ -252,6 +255,25 @@ def fails(method: str, path: str, *faults: Fault) -> Play:
     return play
 
 
+async def ask_too_much(stage: Stage) -> None:
+    await stage.ask("--temperature 99 a rose")
+
+
+async def ask_too_much_by_slash(stage: Stage) -> None:
+    await stage.slash(temperature=99.0)
+
+
+def refusal_fails(ask: Play, path: str, *faults: Fault) -> Play:
+    """What cannot be had is refused with a sentence, which has to arrive as poems do."""
+
+    async def play(stage: Stage) -> None:
+        stage.fake.fail("POST", path, faults)
+        stage.strike()
+        await ask(stage)
+
+    return play
+
+
 FAULTS = {
     "429": [rate_limit(0.02)],
     "429 five in a row": [rate_limit(0.02)] * 5,
@@ -395,6 +417,11 @@ def _trials() -> Iterator[Trial]:
             yield Trial(place, name, fails(method, path, *faults), slow=slow and "503" in name)
         for name, faults in SLOW_FAULTS.items():
             yield Trial(place, name, fails(method, path, *faults), slow=True)
+    for name, faults in FAULTS.items():
+        play = refusal_fails(ask_too_much, "/channels/.*/messages", *faults)
+        yield Trial("a refusal", name, play)
+        play = refusal_fails(ask_too_much_by_slash, "/callback", *faults)
+        yield Trial("a slash command's refusal", name, play, slow="503" in name)
     yield Trial("forbidden", "typing", forbidden("POST", "/typing", 50013, answers=1))
     yield Trial("forbidden", "sending", forbidden("POST", "/messages", 50013, answers=0))
     yield Trial("forbidden", "replying", forbidden("POST", "/messages", 160002, answers=1))
