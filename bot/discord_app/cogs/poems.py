@@ -32,6 +32,7 @@ from bot.discord_app.screens import (
     InteractionScreen,
     MessageScreen,
     asker_of_interaction,
+    insist,
     message_in,
     whisper,
 )
@@ -197,7 +198,7 @@ class Poems(commands.Cog, name=COG_NAME):
         """Answer with a picture of the poem that the message shows."""
         if recipe is None or interaction.message is None:
             return await whisper(interaction, STRANGE_BUTTON)
-        await interaction.response.defer(thinking=True)
+        await insist(lambda: interaction.response.defer(thinking=True))
         content = interaction.message.content
         guild = str(interaction.guild_id or "")
         models = await asyncio.to_thread(self.service.models, guild)
@@ -226,7 +227,7 @@ class Poems(commands.Cog, name=COG_NAME):
         is_moderator = interaction.guild_id and interaction.permissions.manage_messages
         if interaction.user.id != ownership.asker and not is_moderator:
             return await whisper(interaction, NOT_YOURS)
-        await interaction.response.defer()
+        await insist(interaction.response.defer)
         self._scribe.forget(message.id)
         with suppress(discord.NotFound):  # taken back already
             await interaction.delete_original_response()

@@ -123,7 +123,7 @@ async def test_what_is_not_to_be_had_gets_its_status_and_a_sentence(
 async def test_no_path_leads_out_of_the_page(
     connect: Connect, serve: Serve, path: str, method: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reader, writer = await connect(await serve(bounds=HASTY))
+    reader, writer = await connect(await serve())
     head = f"{method} {path} HTTP/1.1\r\n{HOST}Connection: close\r\n\r\n"
     writer.write(head.encode("latin-1"))
     answer, _, body = (await whole(reader, writer)).partition(b"\r\n\r\n")
