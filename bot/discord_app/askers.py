@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import zlib
 from typing import Any
 
 import discord
@@ -16,6 +17,7 @@ from bot.discord_app.screens import (
     InteractionScreen,
     asker_of_interaction,
     asker_of_message,
+    insist,
     whisper,
 )
 
@@ -42,13 +44,27 @@ async def answer(
     options: dict[str, Any] = {} if view is None else {"view": view}
     if file is not None:
         options["file"] = file
-    return await ctx.send(
-        text,
-        ephemeral=private,
-        allowed_mentions=NO_MENTIONS,
-        suppress_embeds=True,
-        **options,
-    )
+    interaction, sent = ctx.interaction, list[discord.Message]()
+    if interaction is None:  # Discord takes the same text once
+        options["nonce"] = f"{ctx.message.id}-{zlib.crc32(text.encode()) & 0xFFFFF:05x}"
+
+    async def send() -> None:
+        message = await ctx.send(
+            text,
+            ephemeral=private,
+            allowed_mentions=NO_MENTIONS,
+            suppress_embeds=True,
+            **options,
+        )
+        sent.append(message)
+
+    if file is not None or (interaction is not None and interaction.response.is_done()):
+        await send()  # a file is read once, and a follow-up would be there twice
+    else:
+        await insist(send)
+    if not sent and interaction is not None:  # it was stored, and the answer lost
+        return await interaction.original_response()
+    return sent[0]
 
 
 def on_a_server(ctx: Context) -> bool:

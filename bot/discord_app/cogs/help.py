@@ -10,8 +10,9 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.service import Service
+from bot.discord_app.askers import answer
 from bot.discord_app.replies import help_text
-from bot.discord_app.screens import NO_MENTIONS, AnyBot
+from bot.discord_app.screens import AnyBot, whisper
 
 
 class Help(commands.Cog, name="Help"):
@@ -26,15 +27,13 @@ class Help(commands.Cog, name="Help"):
     async def help(self, ctx: commands.Context[Any], *, _: str = "") -> None:
         """Show how to ask for a poem."""
         if ctx.message.webhook_id is None:
-            await ctx.send(await self._text(), allowed_mentions=NO_MENTIONS, suppress_embeds=True)
+            await answer(ctx, await self._text())
 
     @app_commands.command(name="help", description="How to ask for a poem")
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def slash_help(self, interaction: discord.Interaction[Any]) -> None:
-        await interaction.response.send_message(
-            await self._text(), ephemeral=True, allowed_mentions=NO_MENTIONS, suppress_embeds=True
-        )
+        await whisper(interaction, await self._text())
 
     async def _text(self) -> str:
         models = await asyncio.to_thread(self._service.models)

@@ -127,6 +127,24 @@ async def test_a_request_that_fails_is_made_up_for(
     assert [read_verse(content) for content in discord.contents] == [POEM]
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(503), Fault(503, after=True), Fault(500, cut=True), Fault(500, cut=True, after=True)],
+)
+async def test_help_is_said_once_whatever_becomes_of_the_request(
+    discord: FakeDiscord, fault: Fault
+) -> None:
+    async with _open(discord):
+        discord.fail("POST", "/messages", [fault])
+        command = await discord.say("!help")
+        await discord.until(lambda: discord.answers_to(command))
+        after = await discord.say("!sonnet a rose")
+        await discord.until(lambda: discord.answers_to(after))
+    (said,) = discord.answers_to(command)
+    assert "`!sonnet" in said["content"]
+    assert len(discord.contents) == 2
+
+
 async def test_a_server_error_that_discord_py_retries_is_survived(discord: FakeDiscord) -> None:
     async with _open(discord):
         discord.fail("POST", "/messages", [Fault(500)])  # it waits one second
