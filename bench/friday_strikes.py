@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from bench.friday_ledger import IN_A_CROWD, IN_A_FAULT, Strike, Wants
 from bench.friday_members import TROUBLE_GUILDS, Evening
 from bench.town import Town
-from tests.faults import TRIALS, Stage, Trial
+from tests.fault_stage import Stage
+from tests.faults import TRIALS, Trial
 
 EVERY_SECONDS = 20.0
 RECOVER_SECONDS = 170.0

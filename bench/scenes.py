@@ -16,7 +16,8 @@ from bot.discord_app.door import DiscordDoor
 from bot.discord_app.gateway import Gateway, Patience
 from bot.discord_app.live import Tempo
 from tests.fake_discord import TOKEN, Fault
-from tests.faults import Stage, Trial
+from tests.fault_stage import Stage
+from tests.faults import Trial
 
 MAX_SECONDS = 90.0  # of a trial; discord.py itself gives up after 31
 BEATS = 4  # heartbeats in the time after which a silent gateway counts as dead

@@ -59,15 +59,16 @@ def colours(out: TextIO, environment: Mapping[str, str]) -> bool:
 
 
 class Redactor:
-    """Takes tokens out of a text."""
+    """Takes tokens out of a text and says `hidden` in their place."""
 
-    def __init__(self, token: str | None = None) -> None:
+    def __init__(self, token: str | None = None, hidden: str = HIDDEN) -> None:
         self._token = token
+        self._hidden = hidden
 
     def __call__(self, text: str) -> str:
         if self._token:
-            text = text.replace(self._token, HIDDEN)
-        return _SHAPED.sub(HIDDEN, _IN_ADDRESS.sub(rf"\1{HIDDEN}", text))
+            text = text.replace(self._token, self._hidden)
+        return _SHAPED.sub(self._hidden, _IN_ADDRESS.sub(rf"\1{self._hidden}", text))
 
 
 class Handler(logging.StreamHandler[TextIO]):

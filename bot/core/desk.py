@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -246,7 +246,7 @@ class Desk:
             )
 
     @contextmanager
-    def _on_its_way(self, guild: str):  # type: ignore[no-untyped-def]
+    def _on_its_way(self, guild: str) -> Iterator[None]:
         if guild in self._fetching:
             raise TooMuch("A book for this server is being fetched already. Wait a moment.")
         self._fetching.add(guild)

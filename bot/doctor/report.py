@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TextIO
 
 from bot.core.findings import Finding, State
+from bot.logs import Redactor
 
 MARKS = {State.OK: "✔", State.WARNING: "!", State.WRONG: "✘", State.SKIPPED: "-"}
 PLAIN = {State.OK: "+", State.WARNING: "!", State.WRONG: "x", State.SKIPPED: "-"}
 ARROWS = {True: "→", False: "->"}
-TOKEN = re.compile(r"[\w-]{20,}\.[\w-]{4,}\.[\w-]{20,}")  # as Discord's are, whosever it is
 HIDDEN = "[a token, not shown]"
 WORDS = {State.OK: "fine", State.WARNING: "could be better", State.WRONG: "wrong"}
 
 
 def hide_token(finding: Finding, token: str | None) -> Finding:
     """Take tokens out of what is shown: one typed into config.toml, say, stands in its sentence."""
-
-    def hide(text: str) -> str:
-        if token:
-            text = text.replace(token, HIDDEN)
-        return TOKEN.sub(HIDDEN, text)
-
+    hide = Redactor(token, HIDDEN)
     return replace(finding, seen=hide(finding.seen), advice=tuple(map(hide, finding.advice)))
 
 

@@ -1,6 +1,7 @@
 // The losses of a training as a small chart, and in words for whoever does not see it.
 
-const SVG = "http://www.w3.org/2000/svg";
+import { make, write } from "./svg.js";
+
 const WIDTH = 300; // the chart's own units; it grows and shrinks with its card
 const HEIGHT = 148;
 const PLOT = { left: 36, right: 290, top: 24, bottom: 122 };
@@ -112,16 +113,4 @@ function drawCurve(kind, points, { x, y }) {
 function drawDot(kind, { epoch, loss }, { x, y }, r) {
   const [cx, cy] = [x(epoch).toFixed(1), y(loss).toFixed(1)];
   return make("circle", { class: `dot ${kind}`, cx, cy, r });
-}
-
-function write(text, attributes) {
-  const element = make("text", attributes);
-  element.textContent = text;
-  return element;
-}
-
-function make(name, attributes) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  return element;
 }

@@ -1,6 +1,7 @@
 // A chart of figures over time: lines, or layers that add up. All in its own pixels.
 
-const SVG = "http://www.w3.org/2000/svg";
+import { make, write } from "./svg.js";
+
 const HEIGHT = 150;
 const PLOT = { left: 50, right: 6, top: 10, bottom: 22 }; // what is left free around it
 const MOST_TICKS = 3; // lines across, besides the base
@@ -123,16 +124,4 @@ function runs(count, isSo) {
     else stretches.push([index, index + 1]);
   }
   return stretches;
-}
-
-function write(text, attributes) {
-  const element = make("text", attributes);
-  element.textContent = text;
-  return element;
-}
-
-function make(name, attributes) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  return element;
 }

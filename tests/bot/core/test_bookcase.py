@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -29,22 +28,6 @@ from tests.offices import (
 from tests.texts import quatrains
 
 LONG = quatrains(200)
-
-
-@pytest.fixture
-def trainer() -> FakeTrainer:
-    return FakeTrainer()
-
-
-@pytest.fixture
-async def parts(tmp_path: Path, trainer: FakeTrainer) -> AsyncIterator[Parts]:
-    async with open_office(make_config(tmp_path), trainer) as opened:
-        yield opened
-
-
-@pytest.fixture
-def desk(parts: Parts) -> Desk:
-    return parts.office.desk
 
 
 @pytest.fixture

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from bot.composition import Parts
 from bot.core.desk import Desk
 from bot.core.errors import NothingThere
 from bot.core.jobs import JobState, Proposal
@@ -29,17 +27,6 @@ from tests.patience import HANG_SECONDS
 from tests.texts import quatrains
 
 LONG = quatrains(200)
-
-
-@pytest.fixture
-async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
-    async with open_office(make_config(tmp_path), FakeTrainer()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def desk(parts: Parts) -> Desk:
-    return parts.office.desk
 
 
 def folders(home: Path) -> set[str]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 import simcord
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
 from simcord.actors import MemberActor
 from simcord.builders import ChannelHandle, GuildHandle
 
@@ -16,6 +18,13 @@ from tests.fakes import FakePoet, fake_service
 from tests.patience import HANG_SECONDS
 
 FAST = Tempo(edit_seconds=0.0, patience_seconds=0.0, place_seconds=0.0, retry_seconds=0.0)
+
+
+@pytest.fixture(autouse=True)
+def official_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give discord.py its own address back after each test."""
+    monkeypatch.setattr(Route, "BASE", Route.BASE)
+    monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
 
 
 @pytest.fixture

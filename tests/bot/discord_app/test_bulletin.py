@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
 
 from bot.composition import Parts
 from bot.core.desk import Attached
@@ -32,13 +30,6 @@ TEMPO = Tempo(0.01, 0.01, 0.01, 0.001, 0.001)
 MANAGE_SERVER = 1 << 5
 EPHEMERAL = 1 << 6
 DONE = "From now on poems come from"
-
-
-@pytest.fixture(autouse=True)
-def official_api(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give discord.py its own address back after each test."""
-    monkeypatch.setattr(Route, "BASE", Route.BASE)
-    monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
 
 from bot.core.service import Service
 from bot.discord_app.client import SonneteerBot
@@ -25,13 +23,6 @@ POEM = f"a rose{VERSE}"
 TEMPO = Tempo(0.01, 0.01, 0.01, 0.01)
 PATIENCE = Patience(pause_seconds=0.01, max_pause_seconds=0.05, identify_seconds=0.01)
 FIRST_PIECE = "\n-# writing…"
-
-
-@pytest.fixture(autouse=True)
-def official_api(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give discord.py its own address back after each test."""
-    monkeypatch.setattr(Route, "BASE", Route.BASE)
-    monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
 
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.door import DiscordDoor
@@ -15,7 +13,8 @@ from bot.discord_app.gateway import Gateway, Patience
 from bot.discord_app.live import Tempo
 from tests.fake_discord import TOKEN, FakeDiscord
 from tests.fakes import fake_service
-from tests.faults import TRIALS, Stage, Trial
+from tests.fault_stage import Stage
+from tests.faults import TRIALS, Trial
 
 HASTE = Patience(
     connect_seconds=0.5,
@@ -26,13 +25,6 @@ HASTE = Patience(
     max_identify_seconds=0.05,
 )
 TEMPO = Tempo(0.01, 0.01, 0.01, 0.01)
-
-
-@pytest.fixture(autouse=True)
-def official_api(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give discord.py its own address back after each test."""
-    monkeypatch.setattr(Route, "BASE", Route.BASE)
-    monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
 
 
 @pytest.fixture

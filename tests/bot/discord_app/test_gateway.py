@@ -8,8 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
 
 from bot.core.office import Office
 from bot.core.service import Service
@@ -26,13 +24,6 @@ from tests.offices import FakeTrainer, make_config, open_office
 OTHER = GUILD + (1 << 22)  # a guild of shard 1, where there are two
 HASTE = Patience(pause_seconds=0.01, max_pause_seconds=0.02, identify_seconds=0.01)
 TEMPO = Tempo(0.01, 0.01, 0.01, 0.01)
-
-
-@pytest.fixture(autouse=True)
-def official_api(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give discord.py its own address back after each test."""
-    monkeypatch.setattr(Route, "BASE", Route.BASE)
-    monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
 
 
 @pytest.fixture

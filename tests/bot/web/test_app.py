@@ -19,6 +19,7 @@ FILES = [
     "/script.js",
     "/books.js",
     "/chart.js",
+    "/svg.js",
     "/pen.js",
     "/events.js",
     "/theme.js",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import discord
 import pytest
@@ -13,18 +11,6 @@ from simcord.actors import MemberActor
 from bot.composition import Parts
 from bot.discord_app.client import SonneteerBot
 from tests.bot.discord_app.conftest import FAST, Stage
-from tests.offices import FakeTrainer, make_config, open_office
-
-
-@pytest.fixture
-def trainer() -> FakeTrainer:
-    return FakeTrainer()
-
-
-@pytest.fixture
-async def parts(tmp_path: Path, trainer: FakeTrainer) -> AsyncIterator[Parts]:
-    async with open_office(make_config(tmp_path), trainer) as opened:
-        yield opened
 
 
 @pytest.fixture
