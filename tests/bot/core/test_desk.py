@@ -63,21 +63,11 @@ async def mirror() -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def trainer() -> FakeTrainer:
-    return FakeTrainer()
-
-
-@pytest.fixture
 async def parts(tmp_path: Path, trainer: FakeTrainer, mirror: str) -> AsyncIterator[Parts]:
     limits = {"max_per_day": 4, "max_models": 3, "max_waiting": 2}
     config = make_config(tmp_path, gutenberg=f"{mirror}/{{number}}.txt", **limits)
     async with open_office(config, trainer) as opened:
         yield opened
-
-
-@pytest.fixture
-def desk(parts: Parts) -> Desk:
-    return parts.office.desk
 
 
 def files(home: Path) -> list[str]:
