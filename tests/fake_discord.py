@@ -89,6 +89,10 @@ class FakeDiscord:
         self._held.append((method, re.compile(path), released := asyncio.Event()))
         return released
 
+    def waits_for(self, released: asyncio.Event) -> bool:
+        """Whether no request has come yet that is to be held until then."""
+        return any(event is released for *_, event in self._held)
+
     async def say(self, content: str, guild: int = GUILD) -> int:
         """Let the member write a message."""
         message = self._message(MEMBER, {"content": content}, guild)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
@@ -45,12 +45,14 @@ class Trial:
         return f"{self.group}: {self.name}"
 
 
-@contextmanager
-def in_flight(stage: Stage) -> Iterator[asyncio.Event]:
-    """Keep the next reply on its way until the block ends."""
+@asynccontextmanager
+async def in_flight(stage: Stage, *, answers: int = 1) -> AsyncIterator[int]:
+    """Send a command, and keep its reply on the way until the block ends."""
     released = stage.fake.hold("POST", stage.posts)
     try:
-        yield released
+        command = await stage.ask(answers=answers)
+        await stage.fake.until(lambda: not stage.fake.waits_for(released))
+        yield command
     finally:
         released.set()
 
@@ -60,8 +62,7 @@ def in_flight(stage: Stage) -> Iterator[asyncio.Event]:
 
 def closes(code: int | None) -> Play:
     async def play(stage: Stage) -> None:
-        with in_flight(stage):
-            await stage.ask()
+        async with in_flight(stage):
             stage.strike()
             await stage.fake.gateway.drop(code)
             await stage.ask("in the gap")
@@ -71,8 +72,7 @@ def closes(code: int | None) -> Play:
 
 def orders(op: int, content: object = None) -> Play:
     async def play(stage: Stage) -> None:
-        with in_flight(stage):
-            await stage.ask()
+        async with in_flight(stage):
             stage.strike()
             await stage.fake.gateway.order(op, content)
 
@@ -81,8 +81,7 @@ def orders(op: int, content: object = None) -> Play:
 
 async def invalidate(stage: Stage) -> None:
     identified = len(stage.fake.gateway.identified)
-    with in_flight(stage):
-        await stage.ask()
+    async with in_flight(stage):
         stage.strike()
         await stage.fake.gateway.order(INVALID, content=False)
         await stage.fake.until(lambda: len(stage.fake.gateway.identified) > identified)
@@ -232,12 +231,21 @@ PLACES = {
 # What is forbidden, and what vanishes
 
 
-def forbidden(method: str, path: str, code: int, *, answers: int) -> Play:
+def missing(code: int) -> Fault:
+    return Fault(403, {"message": "Missing", "code": code})
+
+
+async def forbid_typing(stage: Stage) -> None:
+    stage.fake.fail("POST", f"/channels/{stage.channel}/typing", [missing(50013)])
+    stage.strike()
+    await stage.ask()
+
+
+def forbids_sending(code: int, *, answers: int) -> Play:
     async def play(stage: Stage) -> None:
-        missing = Fault(403, {"message": "Missing", "code": code})
-        stage.fake.fail(method, f"/channels/{stage.channel}{path}", [missing])
-        stage.strike()
-        await stage.ask(answers=answers)
+        async with in_flight(stage, answers=answers):
+            stage.fake.fail("POST", stage.posts, [missing(code)])
+            stage.strike()
 
     return play
 
@@ -250,16 +258,14 @@ async def delete_reply(stage: Stage) -> None:
 
 
 async def delete_command(stage: Stage) -> None:
-    with in_flight(stage):
-        command = await stage.ask(answers=0)
+    async with in_flight(stage, answers=0) as command:
         stage.strike()
         await stage.fake.delete(command)
 
 
 async def delete_channel(stage: Stage) -> None:
     gone = Fault(404, {"message": "Unknown Channel", "code": 10003})
-    with in_flight(stage):
-        await stage.ask(answers=0)
+    async with in_flight(stage, answers=0):
         stage.fake.fail("POST", stage.posts, [gone])
         stage.strike()
         channel = {**channel_payload(stage.channel), "guild_id": str(stage.guild)}
@@ -268,10 +274,8 @@ async def delete_channel(stage: Stage) -> None:
 
 
 async def leave_guild(stage: Stage) -> None:
-    gone = Fault(403, {"message": "Missing Access", "code": 50001})
-    with in_flight(stage):
-        await stage.ask(answers=0)
-        stage.fake.fail("POST", stage.posts, [gone])
+    async with in_flight(stage, answers=0):
+        stage.fake.fail("POST", stage.posts, [missing(50001)])
         stage.strike()
         await stage.fake.gateway.emit(
             "GUILD_DELETE", {"id": str(stage.guild), "unavailable": False}
@@ -280,16 +284,14 @@ async def leave_guild(stage: Stage) -> None:
 
 
 async def lose_guild_for_a_while(stage: Stage) -> None:
-    with in_flight(stage):
-        await stage.ask()
+    async with in_flight(stage):
         stage.strike()
         await stage.fake.gateway.emit("GUILD_DELETE", {"id": str(stage.guild), "unavailable": True})
     await stage.fake.gateway.welcome(stage.guild)
 
 
 async def lose_member_and_role(stage: Stage) -> None:
-    with in_flight(stage):
-        await stage.ask()
+    async with in_flight(stage):
         stage.strike()
         member = {"guild_id": str(stage.guild), "user": {"id": str(MEMBER), "username": "ann"}}
         await stage.fake.gateway.emit("GUILD_MEMBER_REMOVE", member)
@@ -316,15 +318,14 @@ def expires(code: int, status: int) -> Play:
 def clock_jumps(seconds: float) -> Play:
     async def play(stage: Stage) -> None:
         usual = time.time
-        with in_flight(stage) as released:
-            await stage.ask()
-            stage.strike()
-            with patch("time.time", lambda: usual() + seconds):
+        with ExitStack() as jump:
+            async with in_flight(stage):
+                stage.strike()
+                jump.enter_context(patch("time.time", lambda: usual() + seconds))
                 await stage.ask("at another time")
                 await stage.fake.gateway.drop(4000)
                 command = await stage.ask("after it")
-                released.set()
-                await stage.answered(command)
+            await stage.answered(command)
 
     return play
 
@@ -355,9 +356,9 @@ def _trials() -> Iterator[Trial]:
         yield Trial("a refusal", name, play)
         play = refusal_fails(ask_too_much_by_slash, "/callback", *faults)
         yield Trial("a slash command's refusal", name, play, slow="503" in name)
-    yield Trial("forbidden", "typing", forbidden("POST", "/typing", 50013, answers=1))
-    yield Trial("forbidden", "sending", forbidden("POST", "/messages", 50013, answers=0))
-    yield Trial("forbidden", "replying", forbidden("POST", "/messages", 160002, answers=1))
+    yield Trial("forbidden", "typing", forbid_typing)
+    yield Trial("forbidden", "sending", forbids_sending(50013, answers=0))
+    yield Trial("forbidden", "replying", forbids_sending(160002, answers=1))
     yield Trial("vanishing", "the reply", delete_reply)
     yield Trial("vanishing", "the command", delete_command)
     yield Trial("vanishing", "the channel", delete_channel)
