@@ -36,6 +36,11 @@ class Metrics:
             ["door", "outcome"],
             registry=registry,
         )
+        self.unanswered_commands = Counter(
+            "sonneteer_unanswered_commands",
+            "Commands in a flood that were left without an answer.",
+            registry=registry,
+        )
         self.queue_time_seconds = Histogram(
             "sonneteer_request_queue_time_seconds",
             "From the place in line to the row.",

@@ -7,12 +7,12 @@ import logging
 import secrets
 import time
 import unicodedata
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 
 from bot.core import tracing
-from bot.core.customs import COOLDOWN
+from bot.core.cooldowns import Cooldowns
 from bot.core.errors import (
     BadSetting,
     BotError,
@@ -44,7 +44,6 @@ from bot.core.writing import Writing
 log = logging.getLogger(__name__)
 
 DRAWN_RANDOM_SEEDS = 10**9  # short enough to read aloud; any of RANGES may be asked for
-MAX_REMEMBERED_ASKERS = 10_000
 OPENINGS_TRIED = 20
 # Unicode's embeddings, overrides and isolates; its marks (U+200E, U+200F) turn nothing around.
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -78,7 +77,7 @@ class Service:
         self._cooldown_seconds = dict(cooldown_seconds or {})
         self._clock = clock
         self._draw_random_seed = draw_random_seed
-        self._last_asked: dict[str, float] = {}
+        self._cooldowns = Cooldowns(clock)
         self._writings: set[Writing] = set()
         self._all_written = asyncio.Event()
         self._all_written.set()
@@ -126,11 +125,8 @@ class Service:
             log.debug("a row after %s ms, the first text after %s", waited, milliseconds(seconds))
 
         try:
-            writing = await self._begin(request, first_text)
-        except BotError as error:
-            self._count(request, type(error).__name__)
-            log.debug("no poem: %s", type(error).__name__)
-            raise
+            with self._counting_refusals(request):
+                writing = await self._begin(request, first_text)
         except asyncio.CancelledError:  # whoever asked has gone before it began
             self._count(request, Ending.CANCELLED.value)
             raise
@@ -179,9 +175,8 @@ class Service:
         await self._poet.close()
 
     async def _begin(self, request: PoemRequest, first_text: Callable[[], None]) -> Writing:
-        settings = self.check(request)
-        self._poet.check(request.asker)
-        self._begin_cooldown(request.asker)
+        settings = self._settle(request)
+        self._cooldowns.begin(request.asker.member)
         try:
             model, lost = await self._model_for(request)
             if self._closing:  # while the model was being loaded
@@ -203,7 +198,7 @@ class Service:
             )
             draft = self._poet.write(Order(request.asker, model, laid.prompt, allowed, random_seed))
         except BotError:
-            self._last_asked.pop(request.asker.member, None)  # nothing was had, nothing is owed
+            self._cooldowns.forgive(request.asker.member)  # nothing was had
             raise
 
         def look_at(text: str) -> Looks:
@@ -271,17 +266,35 @@ class Service:
     def _count(self, request: PoemRequest, outcome: str) -> None:
         self.metrics.requests.labels(request.asker.door, outcome).inc()
 
-    def check(self, request: PoemRequest) -> PoemSettings:
-        """Return the settings that `request` would be written with, at once and without a place.
+    @contextmanager
+    def _counting_refusals(self, request: PoemRequest) -> Iterator[None]:
+        try:
+            yield
+        except BotError as error:
+            self._count(request, type(error).__name__)
+            log.debug("no poem: %s", type(error).__name__)
+            raise
 
-        Raises what needs no look at a model: ShuttingDown, NotAllowed, BadSetting, AvoidedSeed.
+    def check(self, request: PoemRequest) -> None:
+        """Raise at once the BotError that `write` would, as far as that needs no look at a model.
+
+        Takes no place. Raises ShuttingDown, NotAllowed, BadSetting, AvoidedSeed, TooSoon,
+        QueueFull or a child of it, and counts what it raises as a refusal.
         """
+        with self._counting_refusals(request):
+            self._settle(request)
+
+    def _settle(self, request: PoemRequest) -> PoemSettings:
+        """Return the settings that `request` would be written with, or raise what `check` does."""
         if self._closing:
             raise ShuttingDown
         customs = self._ways.customs(request.asker.guild)
         self._rights.insist_on_poems(request.asker, customs)
         avoid = (*request.avoid, *customs.avoid)
-        return settle(replace(request, avoid=avoid), customs.adapt(self.defaults))
+        settings = settle(replace(request, avoid=avoid), customs.adapt(self.defaults))
+        self._poet.check(request.asker)
+        self._insist_on_cooldown(request.asker)
+        return settings
 
     def _read_stops(self, stops: tuple[str, ...], model: ModelRecord) -> tuple[str, ...]:
         """Put stop strings onto the model's alphabet, as a seed is; raise BadSetting."""
@@ -296,19 +309,11 @@ class Service:
         folded = (self._poet.prepare(model, word).text for word in words)
         return tuple(word for word in folded if word)
 
-    def _begin_cooldown(self, asker: Asker) -> None:
-        now, member = self._clock(), asker.member
+    def _insist_on_cooldown(self, asker: Asker) -> None:
         usual = self._cooldown_seconds.get(asker.door, 0.0)
-        cooldown = either(self._ways.customs(asker.guild).cooldown_seconds, usual)
-        last = self._last_asked.get(member)
-        if last is not None and now - last < cooldown:
-            raise TooSoon(cooldown - (now - last))
-        if len(self._last_asked) >= MAX_REMEMBERED_ASKERS:
-            recent = {
-                who: when for who, when in self._last_asked.items() if now - when < COOLDOWN.high
-            }
-            self._last_asked = recent
-        self._last_asked[member] = now
+        pause = either(self._ways.customs(asker.guild).cooldown_seconds, usual)
+        if left := self._cooldowns.left_seconds(asker.member, pause):
+            raise TooSoon(left)
 
     def _read_seed(self, typed: str, model: ModelRecord) -> tuple[str, bool, tuple[str, ...]]:
         """Return the seed, whether the model knows any of it, and what to tell the reader."""

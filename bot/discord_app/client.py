@@ -26,6 +26,7 @@ from bot.discord_app.cogs.people import People
 from bot.discord_app.cogs.poems import Poems
 from bot.discord_app.cogs.settings import Settings
 from bot.discord_app.commands_sync import sync_commands
+from bot.discord_app.crowding import Crowding
 from bot.discord_app.gateway import Gateway
 from bot.discord_app.heard import Heard
 from bot.discord_app.live import Tempo
@@ -174,6 +175,7 @@ class SonneteerBot(commands.AutoShardedBot):
         self._api_url = api_url
         self._tempo = tempo
         self._heard = Heard()
+        self._crowding = Crowding(service.metrics.unanswered_commands)
         self.was_connected = False
         if api_url != OFFICIAL_API:
             use_api(api_url)
@@ -209,6 +211,15 @@ class SonneteerBot(commands.AutoShardedBot):
     async def on_message(self, message: discord.Message, /) -> None:
         if self.is_new(message.id):
             await self.process_commands(message)
+
+    async def invoke(self, ctx: commands.Context[Any], /) -> None:
+        """Do what a message asks for, unless its channel waits for too much already."""
+        if ctx.command is None:
+            await super().invoke(ctx)
+            return
+        with self._crowding.enter(ctx.channel.id, ctx.author.id) as has_room:
+            if has_room:
+                await super().invoke(ctx)
 
     async def on_shard_connect(self, shard_id: int) -> None:
         self.was_connected = True

@@ -18,6 +18,7 @@ from bot.core.card import draw_card
 from bot.core.records import FORMS, FREE, RANGES, Looks, Poem, PoemRequest
 from bot.core.service import Service
 from bot.discord_app.buttons import COG_NAME, Deed, PoemButton
+from bot.discord_app.crowding import Crowding
 from bot.discord_app.live import Tempo
 from bot.discord_app.recipes import Ownership, Recipe, read_ownership, read_recipe
 from bot.discord_app.replies import (
@@ -63,6 +64,7 @@ class Poems(commands.Cog, name=COG_NAME):
         self.service = service
         self._talk = talk
         self._scribe = Scribe(service, tempo)
+        self._crowding = Crowding(service.metrics.unanswered_commands)
 
     async def cog_load(self) -> None:
         self._bot.add_dynamic_items(PoemButton)
@@ -104,7 +106,9 @@ class Poems(commands.Cog, name=COG_NAME):
         own_names = rf"\s*<@!?{me.id}>\s*" if me else r"(?!)"
         words = plain_words(re.sub(own_names, " ", typed).strip(), _names_in(message))
         screen = MessageScreen(message)
-        await self._scribe.answer(screen, _read_flags(words, PoemRequest(screen.asker)))
+        with self._crowding.enter(screen.channel_id, screen.asker_id) as has_room:
+            if has_room:
+                await self._scribe.answer(screen, _read_flags(words, PoemRequest(screen.asker)))
 
     # Asking with a form
 

@@ -92,21 +92,19 @@ async def test_who_goes_before_the_poem_has_begun_is_counted(
 ) -> None:
     service = fake_service(FakePoet())
 
+    loading = asyncio.Event()
+
     async def never(_: object) -> None:
+        loading.set()
         await asyncio.Event().wait()
 
     monkeypatch.setattr(service._poet, "load", never)
     asking = asyncio.create_task(write(service))
-    await asyncio.sleep(0)
-    while not service._last_asked:
-        await asyncio.sleep(0)
+    await loading.wait()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    count = service.metrics.registry.get_sample_value(
-        "sonneteer_requests_total", {"door": "discord", "outcome": "cancelled"}
-    )
-    assert count == 1.0
+    assert _counted(service, "cancelled") == 1.0
 
 
 async def test_defaults_fill_in_what_nobody_asked_for() -> None:
@@ -229,6 +227,29 @@ async def test_two_requests_at_the_same_moment_do_not_slip_past_the_cooldown() -
     service = fake_service(cooldown_seconds={"discord": 5.0})
     results = await asyncio.gather(write(service), write(service), return_exceptions=True)
     assert sorted(type(result).__name__ for result in results) == ["Poem", "TooSoon"]
+
+
+async def test_what_would_be_refused_is_known_and_counted_before_it_is_asked_for() -> None:
+    poet = FakePoet()
+    service = fake_service(poet, cooldown_seconds={"discord": 5.0})
+    for _ in range(2):
+        service.check(REQUEST)  # takes no place and begins no pause
+    await write(service)
+    with pytest.raises(TooSoon):
+        service.check(REQUEST)
+    poet.full = True
+    with pytest.raises(QueueFull):
+        service.check(replace(REQUEST, asker=BEN))
+    assert {refusal: _counted(service, refusal) for refusal in ("TooSoon", "QueueFull")} == {
+        "TooSoon": 1.0,
+        "QueueFull": 1.0,
+    }
+
+
+def _counted(service: Service, outcome: str) -> float | None:
+    return service.metrics.registry.get_sample_value(
+        "sonneteer_requests_total", {"door": "discord", "outcome": outcome}
+    )
 
 
 async def test_cancelling_ends_the_iteration_with_what_there_is() -> None:

@@ -45,6 +45,15 @@ class TestImpatience:
         assert verses[0] == verses[2] == POEM
         assert "please wait 30 s" in stage.answers[1]
 
+    async def test_a_slash_command_too_soon_is_refused_to_the_asker_alone(
+        self, stage: Stage
+    ) -> None:
+        await stage.ann.slash(stage.channel, "sonnet", seed="a rose")
+        result = await stage.ann.slash(stage.channel, "sonnet", seed="a rose")
+        assert result.ephemeral
+        assert not result.deferred
+        assert len(stage.answers) == 1
+
 
 async def test_while_the_bot_stops_new_commands_are_turned_away(
     stage: Stage, service: Service

@@ -1,0 +1,293 @@
+"""Floods of commands: by one member, by one server, by a hundred; and who suffers from them.
+
+    python bench/floods.py [--seconds 120] [--only none member slash server servers] [--quick]
+                           [--random-seed N] [--json FILE]
+
+For each flood the bot is a process of its own, `python -m bot`, as it is set up; this one is
+Discord, which holds it to the limits that the real one has (`strict_town.py`), and the members.
+Beside the flood, on a server of their own, polite members ask for a sonnet now and then, and so do
+neighbours in the channel that is flooded. Shown for each flood:
+
+    sent        its commands; of those answered with a poem, with a sentence, not at all, and of the
+                last those that the bot has counted; otherwise: twice, or half
+    polite      whether all got their poems, and the seconds until these were whole
+    neighbours  the same
+    asked       requests to Discord, and how many it refused with 429
+    MB          the bot's memory before the flood, after a third of it, at its end
+    lag         of the bot's event loop, 99th percentile, by its own /metrics
+    wake        seconds after the flood until the bot had said all that it had to say
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import math
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import aiohttp  # noqa: E402
+
+from bench.bot_process import BotProcess, write_config  # noqa: E402
+from bench.figures import poisson_arrivals, quantile  # noqa: E402
+from bench.friday_ledger import FOOTER, POEM_MARK, is_whole  # noqa: E402
+from bench.friday_watch import MB, buckets_between, quantile_of, scrape  # noqa: E402
+from bench.gauges import machine  # noqa: E402
+from bench.strict_town import StrictTown  # noqa: E402
+from bench.tables import number, table, write_json  # noqa: E402
+from tests.discord_payloads import BOT, GUILD  # noqa: E402
+from tests.fake_discord import TOKEN  # noqa: E402
+
+POLITE_GUILD, FLOODED_GUILD = GUILD, GUILD + 1
+POLITE_RATE, NEIGHBOUR_RATE = 0.2, 0.1  # poems a second
+SETTLE_SECONDS = 5.0
+UNANSWERED = "sonneteer_unanswered_commands_total"
+QUIET_SECONDS, WAKE_SECONDS = 6.0, 600.0  # without a request all is said; given up after
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """`rate` commands a second in all, spread over the members of the servers."""
+
+    name: str
+    who: str
+    rate: float = 0.0
+    guilds: int = 1
+    members: int = 1  # of each server
+    kinds: tuple[str, ...] = ("!sonnet the sea", "!help", f"<@{BOT}> a rose", "!settings show")
+
+
+FLOODS = (
+    Flood("none", "nobody"),
+    Flood("member", "one member, messages", rate=10),
+    Flood("slash", "one member, slash commands", rate=10, kinds=("/sonnet",)),
+    Flood("server", "one server, 400 members", rate=20, members=400),
+    Flood("servers", "100 servers, 4,000 members", rate=50, guilds=100, members=40),
+)
+
+
+@dataclass
+class Asked:
+    """Somebody's command; who floods does not wait for the answer."""
+
+    command: int
+    seconds: float = math.nan  # until the poem was whole
+
+
+@dataclass
+class Report:
+    """What became of a flood, and of those beside it."""
+
+    flood: Flood
+    ends: dict[str, int] = field(default_factory=dict)  # of the flood's commands
+    polite: list[float] = field(default_factory=list)  # seconds, NaN where no poem came
+    neighbours: list[float] = field(default_factory=list)
+    memory: tuple[float, float, float] = (math.nan, math.nan, math.nan)
+    requests: int = 0
+    refused: int = 0
+    lag_p99_ms: float = math.nan
+    wake_seconds: float = math.nan
+    counted: float = math.nan  # by the bot, of commands that it left without an answer
+
+    @property
+    def sent(self) -> int:
+        return sum(self.ends.values())
+
+    @property
+    def wrong(self) -> int:
+        return self.sent - sum(self.ends.get(end, 0) for end in ("poem", "sentence", "nothing"))
+
+
+def is_poem(content: str) -> bool:
+    """Whether an answer is a whole poem: /help, too, has a word on random seeds."""
+    return FOOTER in content and POEM_MARK in content.rpartition(FOOTER)[2]
+
+
+class Members:
+    """Everybody who asks."""
+
+    def __init__(self, town: StrictTown, flood: Flood, chance: random.Random) -> None:
+        self._town, self._flood, self._chance = town, flood, chance
+        self._turns = itertools.count(50_000)  # polite people, nobody twice
+        self.flooding: list[Asked] = []
+
+    async def flood(self) -> None:
+        """Send the flood's next command."""
+        flood, chance = self._flood, self._chance
+        guild = FLOODED_GUILD + chance.randrange(flood.guilds)
+        member = 100_000 + 1_000 * (guild - GUILD) + chance.randrange(flood.members)
+        words = chance.choice(flood.kinds)
+        if words == "/sonnet":
+            command = await self._town.command("sonnet", {"seed": "the sea"}, member, guild)
+        else:
+            command = await self._town.write(words, member, guild)
+        self.flooding.append(Asked(command))
+
+    async def ask(self, guild: int) -> float:
+        """Ask politely; return the seconds until the poem was whole, NaN if none came."""
+        began = time.perf_counter()
+        command = await self._town.write("!sonnet my love", next(self._turns), guild)
+        with suppress(TimeoutError):
+            await self._town.until(lambda: self._has_poem(command))  # for minutes
+            return time.perf_counter() - began
+        return math.nan
+
+    def _has_poem(self, command: int) -> bool:
+        return any(is_poem(one["content"]) for one in self._town.answers_to(command))
+
+    def ends(self) -> dict[str, int]:
+        """Count what the flood's commands got."""
+        return dict(Counter(self._end(asked.command) for asked in self.flooding))
+
+    def _end(self, command: int) -> str:
+        answers = self._town.answers_to(command)
+        if not answers:
+            return "nothing"
+        if len(answers) > 1:
+            return "more than one"
+        if is_poem(answers[0]["content"]):
+            return "poem"
+        return "sentence" if is_whole(answers[0]["content"]) else "half"
+
+
+async def come(
+    rate: float, seconds: float, chance: random.Random, do: Callable[[], Awaitable[object]]
+) -> None:
+    """Let people come as a Poisson process; return when the last is done."""
+    began, tasks = time.perf_counter(), []
+    for due in poisson_arrivals(rate, seconds, chance) if rate else []:
+        await asyncio.sleep(max(0.0, due - (time.perf_counter() - began)))
+        tasks.append(asyncio.ensure_future(do()))
+    await asyncio.gather(*tasks)
+
+
+async def measure(flood: Flood, asked: argparse.Namespace, home: Path) -> Report:
+    """Let a fresh bot live through a flood."""
+    town = StrictTown((POLITE_GUILD, *range(FLOODED_GUILD, FLOODED_GUILD + flood.guilds)))
+    async with town.serve(), BotProcess(write_config(home, town.url), TOKEN) as bot:
+        address = await bot.address()
+        await town.until(lambda: town.gateway.identified)
+        async with aiohttp.ClientSession() as session:
+            report = await _measure_with(flood, asked, town, bot, session, address)
+        status = await bot.stop()
+    if status:
+        raise SystemExit(f"the bot ended with {status}: {bot.log()[-2000:]}")
+    return report
+
+
+async def _measure_with(
+    flood: Flood,
+    asked: argparse.Namespace,
+    town: StrictTown,
+    bot: BotProcess,
+    session: aiohttp.ClientSession,
+    address: str,
+) -> Report:
+    report, seconds = Report(flood), asked.seconds
+    chances = [random.Random(asked.random_seed + number) for number in range(4)]
+    members = Members(town, flood, chances[0])
+
+    def memory() -> float:
+        return float(bot.seen().memory_info().rss) / MB
+
+    async def ask_politely(guild: int, waits: list[float]) -> None:
+        waits.append(await members.ask(guild))
+
+    async def look(share: float) -> float:
+        await asyncio.sleep(share * seconds)
+        return memory()
+
+    await asyncio.gather(*(members.ask(POLITE_GUILD) for _ in range(4)))
+    await asyncio.sleep(SETTLE_SECONDS)
+    first, before = memory(), await scrape(session, address)
+    town.served = town.refused = 0
+    beside = asyncio.gather(
+        come(POLITE_RATE, seconds, chances[1], lambda: ask_politely(POLITE_GUILD, report.polite)),
+        come(
+            NEIGHBOUR_RATE,
+            seconds,
+            chances[2],
+            lambda: ask_politely(FLOODED_GUILD, report.neighbours),
+        ),
+    )
+    third, last, _ = await asyncio.gather(
+        look(1 / 3), look(1.0), come(flood.rate, seconds, chances[3], members.flood)
+    )
+    ended, during = time.perf_counter(), await scrape(session, address)
+    await beside
+    while time.perf_counter() - town.latest_request < QUIET_SECONDS:
+        if time.perf_counter() - ended > WAKE_SECONDS:
+            break
+        await asyncio.sleep(0.2)
+    after = await scrape(session, address)
+    report.memory = (first, third, last)
+    report.lag_p99_ms = 1000 * quantile_of(buckets_between(before, during), 0.99)[1]
+    report.wake_seconds = max(0.0, town.latest_request - ended)
+    report.requests, report.refused = town.served, town.refused
+    report.ends, report.counted = members.ends(), after.get(UNANSWERED, math.nan)
+    return report
+
+
+def show(reports: list[Report]) -> str:
+    head = (
+        *("flood", "sent/s", "sent", "poems", "sentences", "nothing", "counted", "otherwise"),
+        *("polite", "p50 s", "p95", "neighbours", "p50 s", "p95"),
+        *("asked/s", "429", "MB", "a third", "end", "lag p99 ms", "wake s"),
+    )
+    rows = []
+    for one in reports:
+        ends, waits = one.ends, []
+        for group in (one.polite, one.neighbours):
+            written = [wait for wait in group if not math.isnan(wait)]
+            waits += [f"{len(written)}/{len(group)}"]
+            waits += [number(quantile(written, share), 1) for share in (0.5, 0.95)]
+        rows.append(
+            (
+                *(one.flood.who, number(one.flood.rate), number(one.sent)),
+                *(number(ends.get(key, 0)) for key in ("poem", "sentence", "nothing")),
+                *(number(one.counted), number(one.wrong), *waits, number(one.requests)),
+                *(number(one.refused), *map(number, one.memory)),
+                *(number(one.lag_p99_ms), number(one.wake_seconds)),
+            )
+        )
+    return table(head, rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=120.0, help="of each flood")
+    parser.add_argument("--only", nargs="+", choices=[flood.name for flood in FLOODS])
+    parser.add_argument("--random-seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="15 s of one flood")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    asked = parser.parse_args()
+    if asked.quick:
+        asked.seconds, asked.only = 15.0, asked.only or ["member"]
+    reports = []
+    for flood in FLOODS:
+        if asked.only and flood.name not in asked.only:
+            continue
+        print(f"{time.strftime('%H:%M:%S')}  {flood.who} …", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory() as home:
+            reports.append(asyncio.run(measure(flood, asked, Path(home))))
+    print(", ".join(f"{key}: {value}" for key, value in machine().items()))
+    print(show(reports))
+    if asked.json is not None:
+        write_json(asked.json, {**machine(), "floods": [asdict(one) for one in reports]})
+
+
+if __name__ == "__main__":
+    main()
