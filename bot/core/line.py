@@ -11,6 +11,11 @@ take all rows at once.
 A row is not taken back from who has it. So a guild must leave one row free for every four that it
 holds (the dynamic threshold of Choudhury and Hahne, 1998): a flood of long poems finds 52 of 64
 rows at most, fewer when others write too, and the next guild need not wait for one of them to end.
+
+A place in line is taken back. Where there is none left, the newest poem of the guild with the most
+in line leaves for the poem of a guild that has fewer, also afterwards; and inside a guild that has
+all that it may have, a member's for another's (McKenney's buffer stealing, Stochastic Fairness
+Queueing, 1990). So a hundred guilds that flood do not keep the next one out.
 """
 
 from __future__ import annotations
@@ -73,6 +78,20 @@ class _Turns(Generic[Key]):
         return self._keys[
             min((running, since[0]) for (running, _), since in self._groups.items())[1]
         ]
+
+    def longest(self) -> Key | None:
+        """Return who has most in line, among equals the last to have a turn; None if nobody."""
+        if not self._groups:
+            return None
+        return self._keys[
+            max(
+                (waiting, running, since[-1]) for (running, waiting), since in self._groups.items()
+            )[2]
+        ]
+
+    def waiting(self, key: Key | None) -> int:
+        account = self.accounts.get(key) if key is not None else None
+        return account.waiting if account is not None else 0
 
     def take(self, key: Key) -> None:
         """Let `key` have its turn."""
@@ -170,25 +189,50 @@ class Line(Generic[Item]):
 
     def check(self, guild: str, member: str) -> None:
         """Raise QueueFull or a child of it when there is no room for another poem."""
-        limits, account = self._limits, self._turns.accounts.get(guild)
-        if account is not None:
-            own = self._guilds[guild].members.accounts.get(member)
-            if own is not None and own.running + own.waiting >= limits.max_per_member:
-                raise MemberFull(own.running + own.waiting)
-            if account.running + account.waiting >= limits.max_per_guild:
-                raise GuildFull(account.running + account.waiting)
-        if self.waiting >= limits.max_waiting and not self._has_row_for(account):
-            raise QueueFull(self.waiting)
+        self._room(guild, member)
 
-    def join(self, item: Item, guild: str, member: str) -> None:
-        """Put a poem in line; raise QueueFull or a child of it."""
-        self.check(guild, member)
+    def join(self, item: Item, guild: str, member: str) -> Item | None:
+        """Put a poem in line; raise QueueFull or a child of it.
+
+        Return the poem that had to leave the line for it, None where there was a place.
+        """
+        leaving = self._room(guild, member)
+        if leaving is not None:
+            self.end(leaving)
         if guild not in self._guilds:
             self._guilds[guild] = _Guild()
         self._turns.join(guild)
         self._guilds[guild].members.join(member)
         self._guilds[guild].poems.setdefault(member, OrderedDict())[item] = None
         self._waiting[item] = (guild, member)
+        return leaving
+
+    def _room(self, guild: str, member: str) -> Item | None:
+        """Return the poem that has to leave for another, None where there is a place; or raise."""
+        limits, account = self._limits, self._turns.accounts.get(guild)
+        if account is not None:
+            members = self._guilds[guild].members
+            own = members.accounts.get(member)
+            if own is not None and own.running + own.waiting >= limits.max_per_member:
+                raise MemberFull(own.running + own.waiting)
+            if account.running + account.waiting >= limits.max_per_guild:
+                longest = members.longest()
+                if members.waiting(longest) > members.waiting(member) + 1:
+                    return self._newest(guild)
+                raise GuildFull(account.running + account.waiting)
+        if self.waiting < limits.max_waiting or self._has_row_for(account):
+            return None
+        longest = self._turns.longest()
+        if longest is not None and self._turns.waiting(longest) > self._turns.waiting(guild) + 1:
+            return self._newest(longest)
+        raise QueueFull(self.waiting)
+
+    def _newest(self, guild: str) -> Item:
+        """Return the newest poem of the member of a guild who has most in line."""
+        books = self._guilds[guild]
+        member = books.members.longest()
+        assert member is not None  # noqa: S101 - a guild waits as long as its members do
+        return next(reversed(books.poems[member]))
 
     def take(self, fits: Callable[[Item], bool] = lambda _: True) -> Item | None:
         """Give a free row to whose turn it is; None when no row is free for anybody.

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from bot.core.errors import BadSetting, FormImpossible
+from bot.core.errors import BadSetting, FormImpossible, QueueFull
 from bot.core.line import Limits, Line
 from bot.core.metrics import Metrics
 from bot.core.ports import LaidOut, Order, Prompt
@@ -129,8 +129,10 @@ class EnginePoet:
     def write(self, order: Order) -> EngineDraft:
         loaded = self._shelf[order.model.sha256]
         draft = EngineDraft(self, loaded, _request(order, loaded), asked=self._clock())
-        self._line.join(draft, _community(order.asker), order.asker.member)
+        leaving = self._line.join(draft, _community(order.asker), order.asker.member)
         self._shelf.borrow(order.model.sha256)
+        if leaving is not None:
+            self._take_back(Delivery(leaving, "", failure=QueueFull(self._line.waiting)))
         self._admit()
         return draft
 

@@ -18,6 +18,7 @@ from bot.core.errors import (
     BotError,
     FormImpossible,
     ModelUnusable,
+    QueueFull,
     ShuttingDown,
     TooSoon,
     UnknownModel,
@@ -138,6 +139,10 @@ class Service:
             yield writing
             writing.cancel()  # does nothing to a draft that has ended by itself
             outcome = writing.ending.value
+        except QueueFull as error:  # it had to leave the line
+            outcome = type(error).__name__
+            self._cooldowns.forgive(request.asker.member)
+            raise
         except asyncio.CancelledError:  # whoever asked has gone
             outcome = Ending.CANCELLED.value
             raise

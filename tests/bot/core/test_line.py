@@ -81,12 +81,85 @@ def test_a_member_a_guild_and_the_line_have_limits_of_their_own() -> None:
         line.join("a1-2", "a", "a1")
     with pytest.raises(GuildFull, match="server already has 3 poems"):
         line.join("a2-1", "a", "a2")
-    for name in ("b1-0", "b2-0", "c1-0"):
+    for name in ("b1-0", "c1-0", "d1-0"):
         line.join(name, name[0], name[:2])
     with pytest.raises(QueueFull, match="5 poems are waiting"):
-        line.join("d1-0", "d", "d1")
+        line.join("d1-1", "d", "d1")
     line.end("a1-0")
     line.join("a1-2", "a", "a1")
+
+
+def test_a_full_line_makes_room_for_a_guild_that_has_less_in_it() -> None:
+    limits = Limits(max_rows=1, max_waiting=5)
+    line = joined(["x1-0"], limits)
+    assert line.take() == "x1-0"
+    for name in ("a1-0", "a1-1", "a2-0", "b1-0", "b1-1"):
+        assert line.join(name, name[0], name[:2]) is None
+    assert line.join("c1-0", "c", "c1") == "a1-1"
+    assert "a1-1" not in line
+    with pytest.raises(QueueFull):  # all have as much, or would have less
+        line.join("c1-1", "c", "c1")
+    assert line.join("d1-0", "d", "d1") in ("a2-0", "b1-1")
+    assert line.waiting == 5
+
+
+def test_a_full_guild_makes_room_for_a_member_who_has_less_in_line() -> None:
+    line = joined(["a1-0", "a1-1", "a1-2"], Limits(max_rows=1, max_per_guild=3))
+    assert line.take() == "a1-0"
+    assert line.join("a2-0", "a", "a2") == "a1-2"
+    with pytest.raises(GuildFull):
+        line.join("a3-0", "a", "a3")
+    assert line.join("b1-0", "b", "b1") is None
+
+
+@settings(max_examples=200)
+@given(
+    names=st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from("123")), max_size=60),
+    limits=st.builds(
+        Limits,
+        max_rows=st.integers(1, 3),
+        max_waiting=st.integers(0, 8),
+        max_per_guild=st.integers(1, 6),
+        max_per_member=st.integers(1, 3),
+    ),
+)
+def test_who_is_refused_has_as_much_in_line_as_the_others(
+    names: list[tuple[str, str]], limits: Limits
+) -> None:
+    line: Line[str] = Line(limits)
+    for number, (guild, member) in enumerate(names):
+        before = [name for name in line.items() if not line.runs(name)]
+        inline = Counter(name[0] for name in before)
+        try:
+            leaving = line.join(f"{guild}{member}-{number}", guild, f"{guild}{member}")
+        except MemberFull:
+            assert sum(name[:2] == guild + member for name in line.items()) == (
+                limits.max_per_member
+            )
+        except GuildFull:
+            assert sum(name[0] == guild for name in line.items()) == limits.max_per_guild
+            own = Counter(name[:2] for name in before if name[0] == guild)
+            assert max(own.values(), default=0) <= own[guild + member] + 1
+        except QueueFull:
+            assert max(inline.values(), default=0) <= inline[guild] + 1
+            assert len(before) >= limits.max_waiting
+        else:
+            if leaving is not None:
+                assert leaving in before
+                assert leaving not in line
+                siblings = [name for name in before if name[:2] == leaving[:2]]
+                assert leaving == siblings[-1]
+                if leaving[0] != guild:
+                    assert inline[leaving[0]] == max(inline.values()) > inline[guild] + 1
+        if number % 4 == 0:
+            line.take()
+        if number % 7 == 0 and (oldest := line.oldest(0)) is not None:
+            line.end(oldest)
+        waiting = [name for name in line.items() if not line.runs(name)]
+        assert len(waiting) == line.waiting
+        assert sorted(line.place_of(name) for name in waiting) == [
+            place + 1 for place in range(len(waiting))
+        ]
 
 
 def test_nobody_needs_a_place_in_line_where_a_row_is_free() -> None:

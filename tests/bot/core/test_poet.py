@@ -347,6 +347,23 @@ async def test_who_writes_to_the_bot_alone_counts_as_a_guild(
     assert (first[2].place, other.place) == (2, 1)
 
 
+async def test_a_poem_that_has_to_leave_the_line_tells_its_reader_why(
+    apples: ModelRecord,
+) -> None:
+    poet = EnginePoet(Metrics(), limits=replace(LIMITS, max_rows=1, max_waiting=2))
+    await poet.load(apples)
+    flood = [poet.write(order(apples, ENDLESS, asker=Asker("d:1", "10"))) for _ in range(3)]
+    other = poet.write(order(apples, asker=Asker("d:2", "20")))
+    with pytest.raises(QueueFull, match="2 poems are waiting"):
+        await read(flood[2])
+    flood[0].cancel()
+    await read(other)
+    flood[1].cancel()
+    await asyncio.gather(*map(read, flood[:2]))
+    assert (poet.running, poet.waiting) == (0, 0)
+    await poet.close()
+
+
 async def test_a_member_with_too_many_poems_is_refused_and_others_are_not(
     apples: ModelRecord,
 ) -> None:

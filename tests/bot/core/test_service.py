@@ -246,6 +246,16 @@ async def test_what_would_be_refused_is_known_and_counted_before_it_is_asked_for
     }
 
 
+async def test_who_has_to_leave_the_line_is_counted_as_refused_and_owes_no_pause() -> None:
+    poet = FakePoet()
+    poet.failure = QueueFull(64)
+    service = fake_service(poet, cooldown_seconds={"discord": 5.0})
+    with pytest.raises(QueueFull):
+        await write(service)
+    assert _counted(service, "QueueFull") == 1.0
+    service.check(REQUEST)
+
+
 def _counted(service: Service, outcome: str) -> float | None:
     return service.metrics.registry.get_sample_value(
         "sonneteer_requests_total", {"door": "discord", "outcome": outcome}
