@@ -5,8 +5,8 @@
 
 For each flood the bot is a process of its own, `python -m bot`, as it is set up; this one is
 Discord, which holds it to the limits that the real one has (`strict_town.py`), and the members.
-Beside the flood, on a server of their own, polite members ask for a sonnet now and then, and so do
-neighbours in the channel that is flooded. Shown for each flood:
+Beside the flood polite members of ten other servers ask for a sonnet now and then, and so do
+neighbours in a channel that is flooded. Shown for each flood:
 
     sent        its commands; of those answered with a poem, with a sentence, not at all, and of the
                 last those that the bot has counted; otherwise: twice, or half
@@ -29,7 +29,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -49,8 +49,8 @@ from bench.tables import number, table, write_json  # noqa: E402
 from tests.discord_payloads import BOT, GUILD  # noqa: E402
 from tests.fake_discord import TOKEN  # noqa: E402
 
-POLITE_GUILD, FLOODED_GUILD = GUILD, GUILD + 1
-POLITE_RATE, NEIGHBOUR_RATE = 0.2, 0.1  # poems a second
+POLITE_GUILDS, FLOODED_GUILD = tuple(range(GUILD, GUILD + 10)), GUILD + 10
+POLITE_RATE, NEIGHBOUR_RATE = 0.2, 0.1  # poems a second, of all
 SETTLE_SECONDS = 5.0
 UNANSWERED = "sonneteer_unanswered_commands_total"
 QUIET_SECONDS, WAKE_SECONDS = 6.0, 600.0  # without a request all is said; given up after
@@ -174,7 +174,7 @@ async def come(
 
 async def measure(flood: Flood, asked: argparse.Namespace, home: Path) -> Report:
     """Let a fresh bot live through a flood."""
-    town = StrictTown((POLITE_GUILD, *range(FLOODED_GUILD, FLOODED_GUILD + flood.guilds)))
+    town = StrictTown((*POLITE_GUILDS, *range(FLOODED_GUILD, FLOODED_GUILD + flood.guilds)))
     async with town.serve(), BotProcess(write_config(home, town.url), TOKEN) as bot:
         address = await bot.address()
         await town.until(lambda: town.gateway.identified)
@@ -201,24 +201,24 @@ async def _measure_with(
     def memory() -> float:
         return float(bot.seen().memory_info().rss) / MB
 
-    async def ask_politely(guild: int, waits: list[float]) -> None:
-        waits.append(await members.ask(guild))
+    async def ask_politely(guilds: Sequence[int], waits: list[float]) -> None:
+        waits.append(await members.ask(chances[0].choice(guilds)))
 
     async def look(share: float) -> float:
         await asyncio.sleep(share * seconds)
         return memory()
 
-    await asyncio.gather(*(members.ask(POLITE_GUILD) for _ in range(4)))
+    await asyncio.gather(*(members.ask(guild) for guild in POLITE_GUILDS[:4]))
     await asyncio.sleep(SETTLE_SECONDS)
     first, before = memory(), await scrape(session, address)
     town.served = town.refused = 0
     beside = asyncio.gather(
-        come(POLITE_RATE, seconds, chances[1], lambda: ask_politely(POLITE_GUILD, report.polite)),
+        come(POLITE_RATE, seconds, chances[1], lambda: ask_politely(POLITE_GUILDS, report.polite)),
         come(
             NEIGHBOUR_RATE,
             seconds,
             chances[2],
-            lambda: ask_politely(FLOODED_GUILD, report.neighbours),
+            lambda: ask_politely([FLOODED_GUILD], report.neighbours),
         ),
     )
     third, last, _ = await asyncio.gather(

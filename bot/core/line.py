@@ -164,6 +164,7 @@ class Line(Generic[Item]):
         self._guilds: dict[str, _Guild[Item]] = {}
         self._waiting: dict[Item, tuple[str, str]] = {}
         self._running: dict[Item, tuple[str, str]] = {}  # longest being written first
+        self._blocked = False  # whose turn it is does not fit, so that no free row helps anybody
 
     @property
     def waiting(self) -> int:
@@ -220,7 +221,8 @@ class Line(Generic[Item]):
                 if members.waiting(longest) > members.waiting(member) + 1:
                     return self._newest(guild)
                 raise GuildFull(account.running + account.waiting)
-        if self.waiting < limits.max_waiting or self._has_row_for(account):
+        has_row = not self._blocked and self._has_row_for(account)
+        if self.waiting < limits.max_waiting or has_row:
             return None
         longest = self._turns.longest()
         if longest is not None and self._turns.waiting(longest) > self._turns.waiting(guild) + 1:
@@ -239,14 +241,15 @@ class Line(Generic[Item]):
 
         None also where the poem whose turn it is does not fit: it keeps its turn.
         """
-        guild = self._turns.next()
+        guild, self._blocked = self._turns.next(), False
         if guild is None or not self._has_row_for(self._turns.accounts[guild]):
             return None
         books = self._guilds[guild]
         member = books.members.next()
         assert member is not None  # noqa: S101 - a guild waits as long as its members do
         item = next(iter(books.poems[member]))
-        if not fits(item):
+        self._blocked = not fits(item)
+        if self._blocked:
             return None
         del books.poems[member][item]
         self._forget_if_empty(books, member)

@@ -95,12 +95,13 @@ async def add_cogs(
     prefix: str = "!",
     talk: bool = True,
     tempo: Tempo | None = None,
+    crowding: Crowding | None = None,
 ) -> None:
     """Put the commands into a bot; a help of its own stays.
 
     `talk` also answers mentions and direct messages. Without an `office` there are poems alone.
     """
-    await bot.add_cog(Poems(bot, service, talk=talk, tempo=tempo))
+    await bot.add_cog(Poems(bot, service, talk=talk, tempo=tempo, crowding=crowding))
     if office is not None:
         bot.add_dynamic_items(Question)
         for cog in (Books(bot, office, tempo), Settings(office, service), People(office)):
@@ -166,7 +167,7 @@ class SonneteerBot(commands.AutoShardedBot):
             chunk_guilds_at_startup=False,
             shard_count=None if share is None else share.total,
             heartbeat_timeout=self.gateway.patience.silence_seconds,
-            http_trace=self.gateway.gauges.trace(),
+            http_trace=self.gateway.trace(),
         )
         self._service = service
         self._office = office
@@ -175,7 +176,7 @@ class SonneteerBot(commands.AutoShardedBot):
         self._api_url = api_url
         self._tempo = tempo
         self._heard = Heard()
-        self._crowding = Crowding(service.metrics.unanswered_commands)
+        self._crowding = Crowding(service.metrics.unanswered_commands, self.gateway.budget)
         self.was_connected = False
         if api_url != OFFICIAL_API:
             use_api(api_url)
@@ -184,7 +185,14 @@ class SonneteerBot(commands.AutoShardedBot):
         if self._api_url != OFFICIAL_API:  # the gateway's address is the server's to say
             _, gateway, _ = await self.http.get_bot_gateway()
             DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
-        await add_cogs(self, self._service, self._office, prefix=self._prefix, tempo=self._tempo)
+        await add_cogs(
+            self,
+            self._service,
+            self._office,
+            prefix=self._prefix,
+            tempo=self._tempo,
+            crowding=self._crowding,
+        )
         if self.gateway.share is None or self.gateway.share.first == 0:
             await sync_commands(self.tree, self._data_folder)
         if self.application_id is not None:
@@ -213,11 +221,11 @@ class SonneteerBot(commands.AutoShardedBot):
             await self.process_commands(message)
 
     async def invoke(self, ctx: commands.Context[Any], /) -> None:
-        """Do what a message asks for, unless its channel waits for too much already."""
-        if ctx.command is None:
+        """Do what a message asks for, if there is room for an answer; poems see to that."""
+        if ctx.command is None or isinstance(ctx.cog, Poems):
             await super().invoke(ctx)
             return
-        with self._crowding.enter(ctx.channel.id, ctx.author.id) as has_room:
+        with self._crowding.enter(ctx.channel.id, ctx.author.id, words=True) as has_room:
             if has_room:
                 await super().invoke(ctx)
 
@@ -236,7 +244,7 @@ class SonneteerBot(commands.AutoShardedBot):
     ) -> None:
         known = not isinstance(error, commands.CommandNotFound)
         if known and not (ctx.cog and ctx.cog.has_error_handler()):
-            await _tell(MessageScreen(ctx.message), error)
+            await _tell(MessageScreen(ctx.message, self._crowding), error)
 
 
 async def _tell(screen: InteractionScreen | MessageScreen, error: Exception) -> None:

@@ -1,40 +1,53 @@
-"""How many answers a channel waits for.
+"""How many answers there is room for.
 
 Discord takes five messages in five seconds from a bot in one channel; what is more waits, also
 behind the sentences that turn a flood away. So there is an end to what a channel, or one member
-in it, may wait for: commands beyond are left without an answer, and counted.
+in it, may wait for: commands beyond are left without an answer, and counted. So are those that
+would get a mere sentence while the bot has no requests to spare.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import prometheus_client
 
+from bot.discord_app.budget import Budget
+
 log = logging.getLogger(__name__)
 
 CHANNEL_AT_ONCE = 60  # the last of them waits for about a minute
 MEMBER_AT_ONCE = 6  # in one channel
+LOG_SECONDS = 60.0
 
 
 class Crowding:
-    """Counts the answers on their way; `unanswered` counts the commands that get none."""
+    """Counts the answers on their way in channels; `unanswered` counts the commands without one."""
 
-    def __init__(self, unanswered: prometheus_client.Counter) -> None:
+    def __init__(self, unanswered: prometheus_client.Counter, budget: Budget | None = None) -> None:
+        self.budget = budget or Budget()
         self._unanswered = unanswered
         self._channels: Counter[int] = Counter()
         self._members: Counter[tuple[int, int]] = Counter()
-        self._told: set[int] = set()  # channels of which the log knows, until they are quiet
+        self._told = -LOG_SECONDS  # when the log was last told
 
     @contextmanager
-    def enter(self, channel: int, member: int) -> Iterator[bool]:
-        """Count an answer while the block lasts; False where there is no room for it."""
+    def enter(self, channel: int, member: int, *, words: bool = False) -> Iterator[bool]:
+        """Count an answer while the block lasts; False where there is no room for it.
+
+        `words` says that it is no poem.
+        """
         place = (channel, member)
-        if self._channels[channel] >= CHANNEL_AT_ONCE or self._members[place] >= MEMBER_AT_ONCE:
-            self._turn_away(channel)
+        if (
+            self._channels[channel] >= CHANNEL_AT_ONCE
+            or self._members[place] >= MEMBER_AT_ONCE
+            or (words and self.budget.is_short)
+        ):
+            self.leave_unanswered(channel)
             yield False
             return
         self._channels[channel] += 1
@@ -44,12 +57,14 @@ class Crowding:
         finally:
             self._leave(channel, place)
 
-    def _turn_away(self, channel: int) -> None:
+    def leave_unanswered(self, channel: int) -> None:
+        """Count a command that gets no answer."""
         self._unanswered.inc()
-        if channel not in self._told:
-            self._told.add(channel)
+        if time.monotonic() - self._told >= LOG_SECONDS:
+            self._told = time.monotonic()
             log.warning(
-                "a flood of commands in channel %d: those beyond its limits get no answer", channel
+                "a flood of commands: some get no answer, as in channel %d; said once a minute",
+                channel,
             )
 
     def _leave(self, channel: int, place: tuple[int, int]) -> None:
@@ -59,4 +74,3 @@ class Crowding:
             del self._members[place]
         if not self._channels[channel]:
             del self._channels[channel]
-            self._told.discard(channel)

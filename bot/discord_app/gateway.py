@@ -23,6 +23,7 @@ from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from filelock import FileLock, Timeout
 
 from bot.core.share import Share
+from bot.discord_app.budget import Budget
 from bot.discord_app.gauges import Gauges
 
 log = logging.getLogger(__name__)
@@ -250,9 +251,16 @@ class Gateway:
     ) -> None:
         self.share = share
         self.gauges = gauges or Gauges()
+        self.budget = Budget()
         self.patience = patience or Patience()
         self._turnstile = Turnstile(self.patience, folder)
         self._shards: dict[int, Shard] = {}
+
+    def trace(self) -> aiohttp.TraceConfig:
+        """Return what discord.py's HTTP client needs, to pace and to count its requests."""
+        config = self.gauges.trace()
+        config.on_request_start.append(self.budget.before_request)
+        return config
 
     @property
     def health(self) -> Mapping[int, bool]:

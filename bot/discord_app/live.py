@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import discord
 
+from bot.discord_app.budget import Budget
 from bot.discord_app.replies import Part
 from bot.discord_app.screens import FAILURES, Screen, is_final
 
@@ -43,24 +44,33 @@ class Gone(Exception):
 
 
 class Pace:
-    """When the next edit of a channel is due."""
+    """When the next edit of a channel is due; with a `budget` that is short, none is."""
 
-    def __init__(self, seconds: float, *, max_channels: int = 1000) -> None:
+    def __init__(
+        self, seconds: float, budget: Budget | None = None, *, max_channels: int = 1000
+    ) -> None:
         self._seconds = seconds
+        self._budget = budget or Budget()
         self._max_channels = max_channels
         self._next: dict[int, float] = {}
 
-    def wait_seconds(self, channel_id: int) -> float:
-        return max(0.0, self._next.get(channel_id, 0.0) - _now())
+    def pause_seconds(self, channel_id: int, *, first: bool) -> float:
+        """Return how long a reply that grows has to pause; a `first` message waits for no turn."""
+        if self._budget.is_short:
+            return self._seconds
+        return 0.0 if first else self._wait_seconds(channel_id)
 
     def take_turn(self, channel_id: int) -> float:
         """Reserve the channel's next turn and return the seconds until it."""
-        wait = self.wait_seconds(channel_id)
+        wait = self._wait_seconds(channel_id)
         if len(self._next) >= self._max_channels:
             now = _now()
             self._next = {channel: due for channel, due in self._next.items() if due > now}
         self._next[channel_id] = _now() + wait + self._seconds
         return wait
+
+    def _wait_seconds(self, channel_id: int) -> float:
+        return max(0.0, self._next.get(channel_id, 0.0) - _now())
 
 
 class LiveReply:
@@ -81,7 +91,7 @@ class LiveReply:
         """Show what `draw` returns, again and again, until `stop`; raise Gone."""
         await self._rest(self._tempo.patience_seconds)
         while not self._stopped:
-            wait = self._pace.wait_seconds(self._screen.channel_id) if self.messages else 0.0
+            wait = self._pace.pause_seconds(self._screen.channel_id, first=not self.messages)
             part = draw()
             if wait:
                 await self._rest(wait)

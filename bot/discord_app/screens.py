@@ -19,6 +19,7 @@ import discord
 from discord.ext import commands
 
 from bot.core.records import Asker
+from bot.discord_app.crowding import Crowding
 from bot.discord_app.replies import Part, TextFile
 
 # What a request may end with: Discord said no, or nothing came back.
@@ -120,8 +121,9 @@ def _file(file: TextFile) -> discord.File:
 class MessageScreen:
     """Answers a message in its channel."""
 
-    def __init__(self, message: discord.Message) -> None:
+    def __init__(self, message: discord.Message, crowding: Crowding) -> None:
         self._message = message
+        self._crowding = crowding
         self._typing: asyncio.Task[None] | None = None
         self._reference: discord.MessageReference | None = message.to_reference(
             fail_if_not_exists=False
@@ -133,7 +135,8 @@ class MessageScreen:
 
     async def begin(self) -> None:
         # Not waited for: where many ask at once, Discord makes typing wait for its turn.
-        self._typing = asyncio.create_task(self._type())
+        if not self._crowding.budget.is_short:
+            self._typing = asyncio.create_task(self._type())
 
     async def _type(self) -> None:
         with suppress(*FAILURES):
@@ -172,7 +175,10 @@ class MessageScreen:
         )
 
     async def refuse(self, sentence: str) -> None:
-        await insist(lambda: self.send(Part(sentence), None, REFUSAL))
+        if self._crowding.budget.is_short:
+            self._crowding.leave_unanswered(self.channel_id)
+        else:
+            await insist(lambda: self.send(Part(sentence), None, REFUSAL))
 
     async def confide(self, sentence: str) -> None:
         if self._message.guild is not None:

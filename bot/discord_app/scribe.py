@@ -19,6 +19,7 @@ from bot.core.records import Poem, PoemRequest
 from bot.core.service import Service
 from bot.core.writing import Writing
 from bot.discord_app.apologies import LoggedOnce, sentence_for
+from bot.discord_app.budget import Budget
 from bot.discord_app.buttons import finished_view, growing_view
 from bot.discord_app.heard import Heard
 from bot.discord_app.live import Gone, LiveReply, Pace, Tempo
@@ -99,10 +100,12 @@ class Counted:
 class Scribe:
     """Writes poems into replies."""
 
-    def __init__(self, service: Service, tempo: Tempo | None = None) -> None:
+    def __init__(
+        self, service: Service, tempo: Tempo | None = None, budget: Budget | None = None
+    ) -> None:
         self._service = service
         self._tempo = tempo or Tempo()
-        self._pace = Pace(self._tempo.edit_seconds)
+        self._pace = Pace(self._tempo.edit_seconds, budget)
         self._answers: set[Answer] = set()
         self._tasks: set[asyncio.Task[object]] = set()
         self._heard = Heard()

@@ -58,13 +58,19 @@ class Poems(commands.Cog, name=COG_NAME):
     """
 
     def __init__(
-        self, bot: AnyBot, service: Service, *, talk: bool, tempo: Tempo | None = None
+        self,
+        bot: AnyBot,
+        service: Service,
+        *,
+        talk: bool,
+        tempo: Tempo | None = None,
+        crowding: Crowding | None = None,
     ) -> None:
         self._bot = bot
         self.service = service
         self._talk = talk
-        self._scribe = Scribe(service, tempo)
-        self._crowding = Crowding(service.metrics.unanswered_commands)
+        self._crowding = crowding or Crowding(service.metrics.unanswered_commands)
+        self._scribe = Scribe(service, tempo, self._crowding.budget)
 
     async def cog_load(self) -> None:
         self._bot.add_dynamic_items(PoemButton)
@@ -105,7 +111,7 @@ class Poems(commands.Cog, name=COG_NAME):
         me = self._bot.user
         own_names = rf"\s*<@!?{me.id}>\s*" if me else r"(?!)"
         words = plain_words(re.sub(own_names, " ", typed).strip(), _names_in(message))
-        screen = MessageScreen(message)
+        screen = MessageScreen(message, self._crowding)
         with self._crowding.enter(screen.channel_id, screen.asker_id) as has_room:
             if has_room:
                 await self._scribe.answer(screen, _read_flags(words, PoemRequest(screen.asker)))
@@ -256,7 +262,7 @@ class Poems(commands.Cog, name=COG_NAME):
     # Errors before an answer has begun
 
     async def cog_command_error(self, ctx: commands.Context[Any], error: Exception) -> None:
-        await self._scribe.refuse(MessageScreen(ctx.message), error)
+        await self._scribe.refuse(MessageScreen(ctx.message, self._crowding), error)
 
     async def cog_app_command_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError

@@ -171,6 +171,19 @@ def test_nobody_needs_a_place_in_line_where_a_row_is_free() -> None:
         line.join("c1-0", "c", "c1")
 
 
+def test_a_free_row_that_nobody_can_have_makes_the_line_no_longer() -> None:
+    """Poems in a form are rows by the dozen: long before all rows are taken, no more fit."""
+    line = joined(["a1-0"], Limits(max_rows=64, max_waiting=2))
+    assert line.take() == "a1-0"
+    for name in ("b1-0", "c1-0"):
+        line.join(name, name[0], name[:2])
+        assert line.take(lambda _: False) is None
+    with pytest.raises(QueueFull):
+        line.join("d1-0", "d", "d1")
+    assert take_all(line) == ["b1-0", "c1-0"]
+    line.join("d1-0", "d", "d1")
+
+
 def test_a_poem_that_has_ended_twice_is_counted_once() -> None:
     line = joined(["a1-0", "a1-1"])
     line.take()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from prometheus_client import Counter
@@ -46,7 +47,7 @@ def test_many_members_who_flood_a_channel_leave_others_alone(
     assert sum(each.__enter__() for each in waiting) == CHANNEL_AT_ONCE
     with crowding.enter(CHANNEL + 1, ANN) as has_room:
         assert has_room
-    assert caplog.text.count(f"a flood of commands in channel {CHANNEL}") == 1
+    assert caplog.text.count(f"as in channel {CHANNEL}") == 1
     for each in waiting:
         each.__exit__(None, None, None)
     with crowding.enter(CHANNEL, ANN) as has_room:
@@ -55,9 +56,9 @@ def test_many_members_who_flood_a_channel_leave_others_alone(
 
 def test_what_goes_wrong_gives_the_room_back(crowding: Crowding) -> None:
     for _ in range(2 * MEMBER_AT_ONCE):
-        with pytest.raises(OSError), crowding.enter(CHANNEL, ANN) as has_room:
+        with suppress(ConnectionError), crowding.enter(CHANNEL, ANN) as has_room:
             assert has_room
-            raise OSError
+            raise ConnectionError
 
 
 @pytest.fixture
