@@ -2,11 +2,12 @@
 
 A pure structure: it knows names and numbers, neither text nor time nor threads. Rows are shared
 by who holds them, not by who asks: the next one goes to the guild with the fewest poems being
-written, among equals to the one that has waited longest since its last turn; inside the guild
-the same among its members, and a member's own poems come in the order they were asked for. So the
-members of a guild that floods wait for one another. Plain round-robin would let guilds with long
-poems gather rows, and least service by characters would let a guild that was quiet for an hour
-take all rows at once.
+written, among equals to the one whose last turn is longest ago, whether or not it has waited since;
+inside the guild the same among its members, and a member's own poems come in the order they were
+asked for. So the members of a guild that floods wait for one another, and a guild that asks now and
+then has its poem before a hundred that flood. Plain round-robin would let guilds with long poems
+gather rows, and least service by characters would let a guild that was quiet for an hour take all
+rows at once.
 
 A row is not taken back from who has it. So a guild must leave one row free for every four that it
 holds (the dynamic threshold of Choudhury and Hahne, 1998): a flood of long poems finds 52 of 64
@@ -29,6 +30,8 @@ from typing import Generic, TypeVar
 
 from bot.core.errors import GuildFull, MemberFull, QueueFull
 
+NEVER = 2**62  # moments ago
+MAX_REMEMBERED = 10_000  # guilds, and members of one, with their last turns
 ROWS_PER_FREE_ROW = 4  # with 7, a flood of long poems delays others 2 to 4 times as long
 
 Key = TypeVar("Key", bound=Hashable)
@@ -49,7 +52,7 @@ class Limits:
 class _Account:
     """What one guild, or one member of it, has."""
 
-    since: int = 0  # when it came into line, or had its last turn
+    since: int = 0  # when it had its last turn; below 0 before the first, by when it came
     running: int = 0
     waiting: int = 0
 
@@ -66,10 +69,13 @@ class _Turns(Generic[Key]):
         self._groups: dict[tuple[int, int], list[int]] = {}  # (running, waiting) → since, rising
         self._keys: dict[int, Key] = {}  # since → key, of those who wait
         self._moments = itertools.count()
+        self._last_turns: OrderedDict[Key, int] = OrderedDict()  # of those who have gone
 
     def join(self, key: Key) -> None:
-        account = self.accounts.setdefault(key, _Account())
-        self._change(key, waiting=1, touch=not account.waiting)
+        if key not in self.accounts:
+            since = self._last_turns.pop(key, None)
+            self.accounts[key] = _Account(next(self._moments) - NEVER if since is None else since)
+        self._change(key, waiting=1)
 
     def next(self) -> Key | None:
         """Return whose turn it is, None when nobody waits."""
@@ -135,6 +141,13 @@ class _Turns(Generic[Key]):
             self._keys[account.since] = key
         elif not account.running:
             del self.accounts[key]
+            self._remember(key, account.since)
+
+    def _remember(self, key: Key, since: int) -> None:
+        if since >= 0:
+            self._last_turns[key] = since
+        if len(self._last_turns) > MAX_REMEMBERED:
+            self._last_turns.popitem(last=False)
 
     def _leave_group(self, account: _Account) -> None:
         numbers = (account.running, account.waiting)

@@ -61,6 +61,22 @@ def test_turns_go_round_when_every_poem_ends_before_the_next_is_taken() -> None:
     assert taken == ["a1-0", "b1-0", "a1-1", "b1-1"]
 
 
+def test_who_has_not_asked_for_a_while_goes_before_all_who_have() -> None:
+    line = joined(["c1-0", "a1-0", "b1-0"], Limits(max_rows=1))
+    for name in ("c1-0", "a1-0", "b1-0"):
+        assert line.take() == name
+        line.end(name)
+    for name in ("b1-1", "b1-2", "a1-1", "a1-2", "c1-1", "c1-2", "d1-0"):
+        line.join(name, name[0], name[:2])
+    assert line.take() == "d1-0"  # who has never had a turn
+    line.end("d1-0")
+    taken = []
+    while (item := line.take()) is not None:
+        taken.append(item)
+        line.end(item)
+    assert taken == ["c1-1", "a1-1", "b1-1", "c1-2", "a1-2", "b1-2"]
+
+
 def test_one_guild_cannot_have_every_row() -> None:
     line = joined([f"a{n}-0" for n in range(10)], Limits(max_rows=10))
     assert len(take_all(line)) == 8
@@ -202,13 +218,24 @@ class PlainLine:
     waiting: list[str] = field(default_factory=list)  # by when they came
     running: list[str] = field(default_factory=list)
     moment: int = 0
-    since: dict[str, int] = field(default_factory=dict)  # of guilds "a" and members "a1"
+    came: dict[str, int] = field(default_factory=dict)  # guilds "a" and members "a1"
+    turns: dict[str, int] = field(default_factory=dict)  # the last one of each
 
     def join(self, name: str) -> None:
         for key in (name[0], name[:2]):
-            if not any(other.startswith(key) for other in self.waiting):
-                self._touch(key)
+            self.moment += 1
+            self.came.setdefault(key, self.moment)
         self.waiting.append(name)
+
+    def leave(self, name: str) -> None:
+        for names in (self.waiting, self.running):
+            if name in names:
+                names.remove(name)
+        for key in (name[:2], name[0]):
+            if not any(other.startswith(key) for other in self.waiting + self.running):
+                del self.came[key]
+                if len(key) == 1:  # a guild's members are forgotten with its last poem
+                    self.turns = {k: v for k, v in self.turns.items() if k == key or k[0] != key}
 
     def take(self) -> str | None:
         if not self.waiting:
@@ -223,15 +250,18 @@ class PlainLine:
         return name
 
     def order(self) -> list[str]:
-        copy = PlainLine([*self.waiting], [*self.running], self.moment, dict(self.since))
+        copy = PlainLine(
+            [*self.waiting], [*self.running], self.moment, dict(self.came), dict(self.turns)
+        )
         return [copy.take() or "" for _ in self.waiting]
 
     def _touch(self, key: str) -> None:
         self.moment += 1
-        self.since[key] = self.moment
+        self.turns[key] = self.moment
 
-    def _rank(self, key: str) -> tuple[int, int]:
-        return sum(name.startswith(key) for name in self.running), self.since[key]
+    def _rank(self, key: str) -> tuple[int, int, int]:
+        running = sum(name.startswith(key) for name in self.running)
+        return running, self.turns.get(key, 0), self.came[key]
 
 
 @settings(max_examples=200)
@@ -254,7 +284,7 @@ def test_turns_and_places_are_those_of_the_plain_line(deeds: list[str], random: 
             names = plain.running if deed == "end" else plain.waiting
             if names:
                 name = random.choice(names)
-                names.remove(name)
+                plain.leave(name)
                 line.end(name)
         assert (line.running, line.waiting) == (len(plain.running), len(plain.waiting))
         assert [line.place_of(name) for name in plain.order()] == [
@@ -343,8 +373,10 @@ def live(flood_per_second: float, *, flood_poem_seconds: float) -> Street:
             line.end(name)
         else:
             try:
-                line.join(name, name[0], f"{name[0]}{random.randrange(50)}")
+                leaving = line.join(name, name[0], f"{name[0]}{random.randrange(50)}")
                 asked[name] = now
+                if leaving is not None:
+                    street.refused[leaving[0]] += 1
             except QueueFull:
                 street.refused[name[0]] += 1
         while (taken := line.take()) is not None:
