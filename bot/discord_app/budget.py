@@ -8,8 +8,8 @@ here before they are sent. Answers to interactions do not count there, nor here.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
-import time
 from types import SimpleNamespace
 
 import aiohttp
@@ -25,16 +25,16 @@ class Budget:
     def __init__(self, per_second: float = PER_SECOND, burst: int = BURST) -> None:
         self._seconds = 1.0 / per_second  # of a request
         self._slack = burst * self._seconds
-        self._spent = 0.0  # until then the seconds are given away
+        self._spent = -math.inf  # until then the seconds are given away
 
     @property
     def is_short(self) -> bool:
         """Whether requests wait so long that those which can be spared are better not made."""
-        return self._spent - time.monotonic() > SHORT_SECONDS
+        return self._spent - asyncio.get_running_loop().time() > SHORT_SECONDS
 
     async def spend(self) -> None:
         """Wait for the turn of a request."""
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         self._spent = max(self._spent, now - self._slack) + self._seconds
         if self._spent > now:
             await asyncio.sleep(self._spent - now)

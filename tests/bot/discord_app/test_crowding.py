@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import Counter
 
 from bot.core.service import Service
+from bot.discord_app.budget import Budget
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.crowding import CHANNEL_AT_ONCE, MEMBER_AT_ONCE, Crowding
 from bot.discord_app.live import Tempo
@@ -61,6 +62,21 @@ def test_what_goes_wrong_gives_the_room_back(crowding: Crowding) -> None:
             raise ConnectionError
 
 
+async def test_words_are_left_out_when_requests_are_short_and_poems_are_not() -> None:
+    budget = Budget()
+    crowding = Crowding(Counter("unanswered", "Not answered.", registry=None), budget)
+    with crowding.enter(CHANNEL, ANN, words=True) as has_room:
+        assert has_room
+    waiting = [asyncio.ensure_future(budget.spend()) for _ in range(100)]
+    await asyncio.sleep(0)
+    with crowding.enter(CHANNEL, ANN, words=True) as has_room:
+        assert not has_room
+    with crowding.enter(CHANNEL, ANN) as has_room:
+        assert has_room
+    for each in waiting:
+        each.cancel()
+
+
 @pytest.fixture
 def service() -> Service:
     return fake_service(FakePoet(), cooldown_seconds={"discord": 3600.0})
@@ -78,6 +94,16 @@ async def discord(service: Service) -> AsyncIterator[FakeDiscord]:
         await running
 
 
+def left_alone(service: Service) -> float:
+    return next(iter(service.metrics.unanswered_commands.collect())).samples[0].value
+
+
+async def until_left_alone(service: Service, commands: int) -> None:
+    async with asyncio.timeout(HANG_SECONDS):
+        while left_alone(service) < commands:
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("words", ["!help", "!sonnet a rose", f"<@{BOT}> a rose"])
 async def test_a_flood_of_messages_is_answered_as_far_as_its_channel_can_wait(
     discord: FakeDiscord, service: Service, words: str
@@ -86,17 +112,47 @@ async def test_a_flood_of_messages_is_answered_as_far_as_its_channel_can_wait(
     released = discord.hold("POST", f"/channels/{CHANNEL}/messages$")
     for _ in range(4 * MEMBER_AT_ONCE):
         await discord.say(words)
-    unanswered = service.metrics.unanswered_commands
-
-    def left_alone() -> float:
-        return next(iter(unanswered.collect())).samples[0].value
-
-    async with asyncio.timeout(HANG_SECONDS):
-        while left_alone() < 3 * MEMBER_AT_ONCE:
-            await asyncio.sleep(0.01)
+    await until_left_alone(service, 3 * MEMBER_AT_ONCE)
     released.set()
     await discord.until(lambda: len(discord.answers) == MEMBER_AT_ONCE)
     asked = await discord.say("!help")
     await discord.until(lambda: discord.answers_to(asked))
     assert len(discord.answers) == MEMBER_AT_ONCE + 1
-    assert left_alone() == 3 * MEMBER_AT_ONCE
+    assert left_alone(service) == 3 * MEMBER_AT_ONCE
+
+
+async def test_a_bot_without_requests_to_spare_writes_poems_and_says_nothing_else(
+    discord: FakeDiscord, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Budget, "is_short", True)
+    poem = await discord.say("!sonnet a rose")
+    await discord.until(lambda: discord.answers_to(poem))
+    for words in ("!help", "!sonnet too soon", f"<@{BOT}> too soon"):
+        await discord.say(words)
+    await until_left_alone(service, 3)
+    said = [(method, path.split("/")[-1]) for method, path, _ in discord.requests]
+    assert said[-1] == ("POST", "messages")  # no typing, no line that grows
+    assert len(discord.answers) == 1
+    assert "random seed" in discord.contents[0]
+    monkeypatch.setattr(Budget, "is_short", False)
+    asked = await discord.say("!help")
+    await discord.until(lambda: discord.answers_to(asked))
+
+
+async def test_every_request_but_answers_to_interactions_takes_its_turn(
+    discord: FakeDiscord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent = []
+
+    async def spend(_: Budget) -> None:
+        spent.append(1)
+
+    monkeypatch.setattr(Budget, "spend", spend)
+    discord.requests.clear()
+    await discord.slash("sonnet", {"seed": "a rose"})
+    await discord.until(lambda: any("random seed" in content for content in discord.contents))
+    assert not spent
+    asked = await discord.say("!help")
+    await discord.until(lambda: discord.answers_to(asked))
+    assert len(spent) == 1
+    assert any(path.startswith("/webhooks/") for _, path, _ in discord.requests)

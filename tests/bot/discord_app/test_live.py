@@ -10,6 +10,7 @@ import discord
 import pytest
 
 from bot.core.records import Asker
+from bot.discord_app.budget import Budget
 from bot.discord_app.buttons import growing_view
 from bot.discord_app.live import LiveReply, Pace, Tempo
 from bot.discord_app.replies import Part
@@ -114,6 +115,24 @@ async def test_two_replies_in_a_channel_share_its_pace() -> None:
     await asyncio.gather(*(reply.finish([Part("edited")], _buttons) for reply in replies))
     first, second = sorted(screen.times[-1] for screen in screens)
     assert second - first == pytest.approx(0.02)
+
+
+@simulated
+async def test_a_reply_grows_no_more_while_requests_are_short() -> None:
+    screen, words, budget = RememberingScreen(), ["one"], Budget()
+    reply = LiveReply(screen, Pace(TEMPO.edit_seconds, budget), TEMPO)
+    waiting = [asyncio.ensure_future(budget.spend()) for _ in range(200)]
+    await asyncio.sleep(0)
+    following = asyncio.create_task(reply.follow(lambda: Part(words[-1]), growing_view(3)))
+    while budget.is_short:
+        words.append(f"{words[-1]}+")
+        assert screen.shown == []
+        await asyncio.sleep(TEMPO.edit_seconds / 2)
+    await asyncio.gather(*waiting)
+    await screen.news.wait()
+    assert screen.shown == [words[-1]]
+    reply.stop()
+    await following
 
 
 async def test_what_has_not_changed_is_not_sent_again() -> None:
