@@ -15,6 +15,7 @@ import psutil  # type: ignore[import-untyped]
 ROOT = Path(__file__).resolve().parent.parent
 ADDRESS = re.compile(r"the page is at (http://\S+)")
 LOOK_SECONDS = 0.05
+INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 STOP_SECONDS = 40.0  # poems are finished first, for ten of them
 
 CONFIG = """\
@@ -35,6 +36,13 @@ def write_config(
     path = home / "config.toml"
     path.write_text(CONFIG.format(api_url=api_url, discord=discord, web=web, rest=rest), "utf-8")
     return path
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end this task, and the bot with it, as Ctrl-C does."""
+    task = asyncio.current_task()
+    assert task is not None, "called outside of a task"
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 class BotProcess:

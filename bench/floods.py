@@ -5,17 +5,9 @@
 
 For each flood the bot is a process of its own, `python -m bot`, as it is set up; this one is
 Discord, which holds it to the limits that the real one has (`strict_town.py`), and the members.
-Beside the flood polite members of ten other servers ask for a sonnet now and then, and so do
-neighbours in a channel that is flooded. Shown for each flood:
-
-    sent        its commands; of those answered with a poem, with a sentence, not at all, and of the
-                last those that the bot has counted; otherwise: twice, or half
-    polite      whether all got their poems, and the seconds until these were whole
-    neighbours  the same
-    asked       requests to Discord, and how many it refused with 429
-    MB          the bot's memory before the flood, after a third of it, at its end
-    lag         of the bot's event loop, 99th percentile, by its own /metrics
-    wake        seconds after the flood until the bot had said all that it had to say
+From a third of the flood on, polite members of fifty other servers ask for a sonnet now and then,
+and so do neighbours in a channel that is flooded. The wake are the seconds after the flood until
+the bot had said all that it had to say.
 """
 
 from __future__ import annotations
@@ -39,7 +31,7 @@ sys.path.insert(0, str(ROOT))
 
 import aiohttp  # noqa: E402
 
-from bench.bot_process import BotProcess, write_config  # noqa: E402
+from bench.bot_process import INTERRUPTED, BotProcess, end_on_sigterm, write_config  # noqa: E402
 from bench.figures import poisson_arrivals, quantile  # noqa: E402
 from bench.friday_ledger import FOOTER, POEM_MARK, is_whole  # noqa: E402
 from bench.friday_watch import MB, buckets_between, quantile_of, scrape  # noqa: E402
@@ -49,7 +41,7 @@ from bench.tables import number, table, write_json  # noqa: E402
 from tests.discord_payloads import BOT, GUILD  # noqa: E402
 from tests.fake_discord import TOKEN  # noqa: E402
 
-POLITE_GUILDS, FLOODED_GUILD = tuple(range(GUILD, GUILD + 10)), GUILD + 10
+POLITE_GUILDS, FLOODED_GUILD = tuple(range(GUILD, GUILD + 50)), GUILD + 50
 POLITE_RATE, NEIGHBOUR_RATE = 0.2, 0.1  # poems a second, of all
 SETTLE_SECONDS = 5.0
 UNANSWERED = "sonneteer_unanswered_commands_total"
@@ -174,6 +166,7 @@ async def come(
 
 async def measure(flood: Flood, asked: argparse.Namespace, home: Path) -> Report:
     """Let a fresh bot live through a flood."""
+    end_on_sigterm()
     town = StrictTown((*POLITE_GUILDS, *range(FLOODED_GUILD, FLOODED_GUILD + flood.guilds)))
     async with town.serve(), BotProcess(write_config(home, town.url), TOKEN) as bot:
         address = await bot.address()
@@ -195,14 +188,18 @@ async def _measure_with(
     address: str,
 ) -> Report:
     report, seconds = Report(flood), asked.seconds
-    chances = [random.Random(asked.random_seed + number) for number in range(4)]
+    chances = [random.Random(asked.random_seed + number) for number in range(3)]
     members = Members(town, flood, chances[0])
 
     def memory() -> float:
         return float(bot.seen().memory_info().rss) / MB
 
-    async def ask_politely(guilds: Sequence[int], waits: list[float]) -> None:
-        waits.append(await members.ask(chances[0].choice(guilds)))
+    async def ask_politely(guilds: Sequence[int], rate: float, waits: list[float]) -> None:
+        async def ask() -> None:
+            waits.append(await members.ask(chances[0].choice(guilds)))
+
+        await asyncio.sleep(seconds / 3)
+        await come(rate, seconds * 2 / 3, chances[1], ask)
 
     async def look(share: float) -> float:
         await asyncio.sleep(share * seconds)
@@ -213,16 +210,11 @@ async def _measure_with(
     first, before = memory(), await scrape(session, address)
     town.served = town.refused = 0
     beside = asyncio.gather(
-        come(POLITE_RATE, seconds, chances[1], lambda: ask_politely(POLITE_GUILDS, report.polite)),
-        come(
-            NEIGHBOUR_RATE,
-            seconds,
-            chances[2],
-            lambda: ask_politely([FLOODED_GUILD], report.neighbours),
-        ),
+        ask_politely(POLITE_GUILDS, POLITE_RATE, report.polite),
+        ask_politely([FLOODED_GUILD], NEIGHBOUR_RATE, report.neighbours),
     )
     third, last, _ = await asyncio.gather(
-        look(1 / 3), look(1.0), come(flood.rate, seconds, chances[3], members.flood)
+        look(1 / 3), look(1.0), come(flood.rate, seconds, chances[2], members.flood)
     )
     ended, during = time.perf_counter(), await scrape(session, address)
     await beside
@@ -239,29 +231,40 @@ async def _measure_with(
     return report
 
 
-def show(reports: list[Report]) -> str:
-    head = (
-        *("flood", "sent/s", "sent", "poems", "sentences", "nothing", "counted", "otherwise"),
-        *("polite", "p50 s", "p95", "neighbours", "p50 s", "p95"),
-        *("asked/s", "429", "MB", "a third", "end", "lag p99 ms", "wake s"),
-    )
-    rows = []
-    for one in reports:
-        ends, waits = one.ends, []
-        for group in (one.polite, one.neighbours):
-            written = [wait for wait in group if not math.isnan(wait)]
-            waits += [f"{len(written)}/{len(group)}"]
-            waits += [number(quantile(written, share), 1) for share in (0.5, 0.95)]
-        rows.append(
-            (
-                *(one.flood.who, number(one.flood.rate), number(one.sent)),
-                *(number(ends.get(key, 0)) for key in ("poem", "sentence", "nothing")),
-                *(number(one.counted), number(one.wrong), *waits, number(one.requests)),
-                *(number(one.refused), *map(number, one.memory)),
-                *(number(one.lag_p99_ms), number(one.wake_seconds)),
-            )
-        )
-    return table(head, rows)
+def show(reports: Sequence[Report]) -> str:
+    """Print a column for each flood."""
+    columns = [("", *(name for name, _ in LINES))]
+    columns += [(one.flood.name, *(tell(one) for _, tell in LINES)) for one in reports]
+    head, *rows = zip(*columns, strict=True)
+    who = (f"{one.flood.name}: {one.flood.who}" for one in reports)
+    return "\n".join((table(head, rows), *who))
+
+
+def _waits(waits: Sequence[float]) -> tuple[str, str]:
+    written = [wait for wait in waits if not math.isnan(wait)]
+    times = (number(quantile(written, share), 1) for share in (0.5, 0.95))
+    return f"{len(written)} of {len(waits)}", " / ".join(times)
+
+
+LINES: tuple[tuple[str, Callable[[Report], str]], ...] = (
+    ("commands a second", lambda one: number(one.flood.rate)),
+    ("sent", lambda one: number(one.sent)),
+    ("answered with a poem", lambda one: number(one.ends.get("poem", 0))),
+    ("with a sentence", lambda one: number(one.ends.get("sentence", 0))),
+    ("with nothing", lambda one: number(one.ends.get("nothing", 0))),
+    ("otherwise", lambda one: number(one.wrong)),
+    ("counted as unanswered, of all", lambda one: number(one.counted)),
+    ("polite, with a poem", lambda one: _waits(one.polite)[0]),
+    ("whole after, p50 / p95 s", lambda one: _waits(one.polite)[1]),
+    ("neighbours, with a poem", lambda one: _waits(one.neighbours)[0]),
+    ("whole after, p50 / p95 s", lambda one: _waits(one.neighbours)[1]),
+    ("requests to Discord", lambda one: number(one.requests)),
+    ("refused with 429", lambda one: number(one.refused)),
+    ("memory before, MB", lambda one: number(one.memory[0])),
+    ("after a third, at the end", lambda one: " / ".join(map(number, one.memory[1:]))),
+    ("loop lag p99, ms", lambda one: number(one.lag_p99_ms)),
+    ("wake, s", lambda one: number(one.wake_seconds)),
+)
 
 
 def main() -> None:
@@ -281,8 +284,11 @@ def main() -> None:
         if asked.only and flood.name not in asked.only:
             continue
         print(f"{time.strftime('%H:%M:%S')}  {flood.who} …", file=sys.stderr, flush=True)
-        with tempfile.TemporaryDirectory() as home:
-            reports.append(asyncio.run(measure(flood, asked, Path(home))))
+        try:
+            with tempfile.TemporaryDirectory() as home:
+                reports.append(asyncio.run(measure(flood, asked, Path(home))))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            sys.exit(INTERRUPTED)
     print(", ".join(f"{key}: {value}" for key, value in machine().items()))
     print(show(reports))
     if asked.json is not None:

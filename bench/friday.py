@@ -29,7 +29,6 @@ import argparse
 import asyncio
 import random
 import shutil
-import signal
 import sys
 import tempfile
 from contextlib import suppress
@@ -40,7 +39,7 @@ sys.path.insert(0, str(ROOT))
 
 import aiohttp  # noqa: E402
 
-from bench.bot_process import BotProcess, write_config  # noqa: E402
+from bench.bot_process import INTERRUPTED, BotProcess, end_on_sigterm, write_config  # noqa: E402
 from bench.friday_members import (  # noqa: E402
     GUILDS,
     OFFICE_GUILD,
@@ -64,7 +63,6 @@ ENDING_SECONDS = 240.0  # for the last answers
 QUIET_SECONDS = 5.0  # before the last look
 TRAIN_AT = (0.1, 0.3)  # shares of the evening, so that the second half has none
 ENOUGH_SECONDS = 300.0  # for trainings
-INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 TIMEOUT = aiohttp.ClientTimeout(total=200.0)
 
 
@@ -156,10 +154,8 @@ async def tell(evening: Evening, director: Director, seconds: float) -> None:
 
 
 async def run(asked: argparse.Namespace) -> Report:
-    """Spend the evening; SIGTERM, as Ctrl-C, ends it and the bot with it."""
-    task = asyncio.current_task()
-    assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    """Spend the evening in a folder of its own."""
+    end_on_sigterm()
     with tempfile.TemporaryDirectory() as folder:
         return await spend(asked, Path(folder))
 
