@@ -24,6 +24,7 @@ const ANSWERS = "sonneteer_discord_http_requests_total";
 const RATE_LIMITS = "sonneteer_discord_rate_limits_total";
 const REPEATED = "sonneteer_discord_repeated_events_total";
 const UNREADABLE = "sonneteer_discord_unreadable_events_total";
+const UNANSWERED = "sonneteer_unanswered_commands_total";
 
 const gauge = (name, wanted = {}) => (history, index) => history.gauge(name, wanted, index);
 const speed = (name) => (history, index) => history.rate(name, {}, index, MOMENT);
@@ -212,6 +213,7 @@ const DISCORD = [
       ...totalsBy(history, DISCONNECTS, "why", (w) => `lost: ${w}`),
       ...told("commands that came twice", history.total(REPEATED)),
       ...told("events not understood", history.total(UNREADABLE)),
+      ...told("commands of floods, unanswered", history.total(UNANSWERED)),
     ],
   },
 ];
