@@ -61,6 +61,8 @@ def loosened(config: Config) -> Config:
 class PaperScreen:
     """Counts what Discord would be asked for; see `bot.discord_app.screens.Screen`."""
 
+    is_rationed = True
+
     def __init__(self, number: int, outcome: Outcome) -> None:
         self.command_id = self.channel_id = self.asker_id = number
         self.asker = Asker(f"discord:{number}", outcome.guild)

@@ -56,7 +56,7 @@ class StrictTown(Town):
         if wait := self._all.wait_seconds():
             return self._refuse(wait, everywhere=True)
         self._all.take()
-        if parts[0] != "channels" or (method, parts[2]) not in KINDS:
+        if parts[0] != "channels" or (method, *parts[2:3]) not in KINDS:
             self.served += 1
             return await super()._act(method, path, body)
         place = (method, parts[1], parts[2])

@@ -21,14 +21,14 @@ class Cooldowns:
         began = self._began.get(member)
         return 0.0 if began is None else max(0.0, pause_seconds - (self._clock() - began))
 
-    def begin(self, member: str) -> None:
-        now = self._clock()
+    def begin(self, member: str, now: float) -> None:
         if len(self._began) >= MAX_REMEMBERED_ASKERS:
             self._began = {
                 who: when for who, when in self._began.items() if now - when < COOLDOWN.high
             }
         self._began[member] = now
 
-    def forgive(self, member: str) -> None:
-        """Ask for no pause after all."""
-        self._began.pop(member, None)
+    def forgive(self, member: str, began: float) -> None:
+        """Ask for no pause after all, unless another one has begun since."""
+        if self._began.get(member) == began:
+            del self._began[member]

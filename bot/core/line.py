@@ -14,8 +14,8 @@ holds (the dynamic threshold of Choudhury and Hahne, 1998): a flood of long poem
 rows at most, fewer when others write too, and the next guild need not wait for one of them to end.
 
 A place in line is taken back. Where there is none left, the newest poem of the guild with the most
-in line leaves for the poem of a guild that has fewer, also afterwards; and inside a guild that has
-all that it may have, a member's for another's (McKenney's buffer stealing, Stochastic Fairness
+in line leaves for the poem of a guild that has fewer, also afterwards; else inside the guild
+itself a member's for another's (McKenney's buffer stealing, Stochastic Fairness
 Queueing, 1990). So a hundred guilds that flood do not keep the next one out.
 """
 
@@ -30,8 +30,9 @@ from typing import Generic, TypeVar
 
 from bot.core.errors import GuildFull, MemberFull, QueueFull
 
-NEVER = 2**62  # moments ago
-MAX_REMEMBERED = 10_000  # guilds, and members of one, with their last turns
+# Whoever comes into line counts as having had a turn no longer ago: or else others would wait for
+# ever while people come who never had one. Some 500 turns; odd, as turns have the even numbers.
+CREDIT = 1023
 ROWS_PER_FREE_ROW = 4  # with 7, a flood of long poems delays others 2 to 4 times as long
 
 Key = TypeVar("Key", bound=Hashable)
@@ -52,7 +53,7 @@ class Limits:
 class _Account:
     """What one guild, or one member of it, has."""
 
-    since: int = 0  # when it had its last turn; below 0 before the first, by when it came
+    since: int = 0  # when it had its last turn, or a while ago; smaller is earlier
     running: int = 0
     waiting: int = 0
 
@@ -68,13 +69,13 @@ class _Turns(Generic[Key]):
         self.accounts: dict[Key, _Account] = {}
         self._groups: dict[tuple[int, int], list[int]] = {}  # (running, waiting) → since, rising
         self._keys: dict[int, Key] = {}  # since → key, of those who wait
-        self._moments = itertools.count()
+        self._moments = itertools.count(0, 2)
         self._last_turns: OrderedDict[Key, int] = OrderedDict()  # of those who have gone
 
     def join(self, key: Key) -> None:
         if key not in self.accounts:
-            since = self._last_turns.pop(key, None)
-            self.accounts[key] = _Account(next(self._moments) - NEVER if since is None else since)
+            credited = next(self._moments) - CREDIT
+            self.accounts[key] = _Account(max(self._last_turns.pop(key, credited), credited))
         self._change(key, waiting=1)
 
     def next(self) -> Key | None:
@@ -141,13 +142,9 @@ class _Turns(Generic[Key]):
             self._keys[account.since] = key
         elif not account.running:
             del self.accounts[key]
-            self._remember(key, account.since)
-
-    def _remember(self, key: Key, since: int) -> None:
-        if since >= 0:
-            self._last_turns[key] = since
-        if len(self._last_turns) > MAX_REMEMBERED:
-            self._last_turns.popitem(last=False)
+            self._last_turns[key] = account.since
+            if len(self._last_turns) > CREDIT:
+                self._last_turns.popitem(last=False)
 
     def _leave_group(self, account: _Account) -> None:
         numbers = (account.running, account.waiting)
@@ -225,14 +222,12 @@ class Line(Generic[Item]):
         """Return the poem that has to leave for another, None where there is a place; or raise."""
         limits, account = self._limits, self._turns.accounts.get(guild)
         if account is not None:
-            members = self._guilds[guild].members
-            own = members.accounts.get(member)
+            own = self._guilds[guild].members.accounts.get(member)
             if own is not None and own.running + own.waiting >= limits.max_per_member:
                 raise MemberFull(own.running + own.waiting)
             if account.running + account.waiting >= limits.max_per_guild:
-                longest = members.longest()
-                if members.waiting(longest) > members.waiting(member) + 1:
-                    return self._newest(guild)
+                if (leaving := self._of_another_member(guild, member)) is not None:
+                    return leaving
                 raise GuildFull(account.running + account.waiting)
         has_row = not self._blocked and self._has_row_for(account)
         if self.waiting < limits.max_waiting or has_row:
@@ -240,7 +235,19 @@ class Line(Generic[Item]):
         longest = self._turns.longest()
         if longest is not None and self._turns.waiting(longest) > self._turns.waiting(guild) + 1:
             return self._newest(longest)
+        if (leaving := self._of_another_member(guild, member)) is not None:
+            return leaving
         raise QueueFull(self.waiting)
+
+    def _of_another_member(self, guild: str, member: str) -> Item | None:
+        """Return a poem of the guild whose member has more in line, also without it."""
+        if guild not in self._guilds:
+            return None
+        members = self._guilds[guild].members
+        longest = members.longest()
+        return (
+            self._newest(guild) if members.waiting(longest) > members.waiting(member) + 1 else None
+        )
 
     def _newest(self, guild: str) -> Item:
         """Return the newest poem of the member of a guild who has most in line."""

@@ -127,7 +127,7 @@ class Service:
 
         try:
             with self._counting_refusals(request):
-                writing = await self._begin(request, first_text)
+                writing = await self._begin(request, began, first_text)
         except asyncio.CancelledError:  # whoever asked has gone before it began
             self._count(request, Ending.CANCELLED.value)
             raise
@@ -141,7 +141,7 @@ class Service:
             outcome = writing.ending.value
         except QueueFull as error:  # it had to leave the line
             outcome = type(error).__name__
-            self._cooldowns.forgive(request.asker.member)
+            self._cooldowns.forgive(request.asker.member, began)
             raise
         except asyncio.CancelledError:  # whoever asked has gone
             outcome = Ending.CANCELLED.value
@@ -179,9 +179,11 @@ class Service:
                 writing.cancel()
         await self._poet.close()
 
-    async def _begin(self, request: PoemRequest, first_text: Callable[[], None]) -> Writing:
+    async def _begin(
+        self, request: PoemRequest, asked_at: float, first_text: Callable[[], None]
+    ) -> Writing:
         settings = self._settle(request)
-        self._cooldowns.begin(request.asker.member)
+        self._cooldowns.begin(request.asker.member, asked_at)
         try:
             model, lost = await self._model_for(request)
             if self._closing:  # while the model was being loaded
@@ -203,7 +205,7 @@ class Service:
             )
             draft = self._poet.write(Order(request.asker, model, laid.prompt, allowed, random_seed))
         except BotError:
-            self._cooldowns.forgive(request.asker.member)  # nothing was had
+            self._cooldowns.forgive(request.asker.member, asked_at)  # nothing was had
             raise
 
         def look_at(text: str) -> Looks:

@@ -221,11 +221,11 @@ class SonneteerBot(commands.AutoShardedBot):
             await self.process_commands(message)
 
     async def invoke(self, ctx: commands.Context[Any], /) -> None:
-        """Do what a message asks for, if there is room for an answer; poems see to that."""
+        """Do what a message asks for, if there is room for an answer; poems look for it."""
         if ctx.command is None or isinstance(ctx.cog, Poems):
             await super().invoke(ctx)
             return
-        with self._crowding.enter(ctx.channel.id, ctx.author.id, words=True) as has_room:
+        with self._crowding.enter(ctx.channel.id, ctx.author.id, spare=True) as has_room:
             if has_room:
                 await super().invoke(ctx)
 

@@ -36,16 +36,16 @@ class Crowding:
         self._told = -LOG_SECONDS  # when the log was last told
 
     @contextmanager
-    def enter(self, channel: int, member: int, *, words: bool = False) -> Iterator[bool]:
+    def enter(self, channel: int, member: int, *, spare: bool = False) -> Iterator[bool]:
         """Count an answer while the block lasts; False where there is no room for it.
 
-        `words` says that it is no poem.
+        `spare` says that it is no poem, and can be spared when requests are short.
         """
         place = (channel, member)
         if (
             self._channels[channel] >= CHANNEL_AT_ONCE
             or self._members[place] >= MEMBER_AT_ONCE
-            or (words and self.budget.is_short)
+            or (spare and self.budget.is_short)
         ):
             self.leave_unanswered(channel)
             yield False

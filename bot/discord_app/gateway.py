@@ -251,7 +251,7 @@ class Gateway:
     ) -> None:
         self.share = share
         self.gauges = gauges or Gauges()
-        self.budget = Budget()
+        self.budget = Budget(1.0 if share is None else len(share.ids) / share.total)
         self.patience = patience or Patience()
         self._turnstile = Turnstile(self.patience, folder)
         self._shards: dict[int, Shard] = {}

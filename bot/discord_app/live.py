@@ -44,7 +44,7 @@ class Gone(Exception):
 
 
 class Pace:
-    """When the next edit of a channel is due; with a `budget` that is short, none is."""
+    """When the next edit of a channel is due, and whether there are requests for it."""
 
     def __init__(
         self, seconds: float, budget: Budget | None = None, *, max_channels: int = 1000
@@ -54,23 +54,22 @@ class Pace:
         self._max_channels = max_channels
         self._next: dict[int, float] = {}
 
-    def pause_seconds(self, channel_id: int, *, first: bool) -> float:
-        """Return how long a reply that grows has to pause; a `first` message waits for no turn."""
-        if self._budget.is_short:
-            return self._seconds
-        return 0.0 if first else self._wait_seconds(channel_id)
+    @property
+    def is_short(self) -> bool:
+        """Whether a reply had better not grow."""
+        return self._budget.is_short
+
+    def wait_seconds(self, channel_id: int) -> float:
+        return max(0.0, self._next.get(channel_id, 0.0) - _now())
 
     def take_turn(self, channel_id: int) -> float:
         """Reserve the channel's next turn and return the seconds until it."""
-        wait = self._wait_seconds(channel_id)
+        wait = self.wait_seconds(channel_id)
         if len(self._next) >= self._max_channels:
             now = _now()
             self._next = {channel: due for channel, due in self._next.items() if due > now}
         self._next[channel_id] = _now() + wait + self._seconds
         return wait
-
-    def _wait_seconds(self, channel_id: int) -> float:
-        return max(0.0, self._next.get(channel_id, 0.0) - _now())
 
 
 class LiveReply:
@@ -91,9 +90,11 @@ class LiveReply:
         """Show what `draw` returns, again and again, until `stop`; raise Gone."""
         await self._rest(self._tempo.patience_seconds)
         while not self._stopped:
-            wait = self._pace.pause_seconds(self._screen.channel_id, first=not self.messages)
+            wait = self._pace.wait_seconds(self._screen.channel_id) if self.messages else 0.0
             part = draw()
-            if wait:
+            if self._screen.is_rationed and self._pace.is_short:
+                await self._rest(max(wait, self._tempo.edit_seconds))
+            elif wait:
                 await self._rest(wait)
             elif part.content == self._shown or (part.waits and _now() < self._place_due):
                 await self._rest(self._tempo.edit_seconds)

@@ -36,6 +36,7 @@ ATTEMPTS, PAUSE_SECONDS = 4, 0.2  # at being heard, for which Discord waits thre
 class Screen(Protocol):
     """A place for one answer, which may take several messages."""
 
+    is_rationed: bool  # whether Discord counts what is said here among the bot's requests
     command_id: int  # of the message or interaction that is answered
     channel_id: int
     asker_id: int
@@ -52,7 +53,10 @@ class Screen(Protocol):
     ) -> None: ...
 
     async def refuse(self, sentence: str) -> None:
-        """Say why there is no poem, to the asker alone where Discord can do that."""
+        """Say why there is no poem, to the asker alone where Discord can do that.
+
+        In a flood it may be left unsaid.
+        """
 
     async def confide(self, sentence: str) -> None:
         """Tell the asker elsewhere, where nothing may be said here."""
@@ -121,9 +125,12 @@ def _file(file: TextFile) -> discord.File:
 class MessageScreen:
     """Answers a message in its channel."""
 
+    is_rationed = True
+
     def __init__(self, message: discord.Message, crowding: Crowding) -> None:
         self._message = message
         self._crowding = crowding
+        self._has_spoken = False
         self._typing: asyncio.Task[None] | None = None
         self._reference: discord.MessageReference | None = message.to_reference(
             fail_if_not_exists=False
@@ -143,6 +150,7 @@ class MessageScreen:
             await self._message.channel.typing()
 
     async def send(self, part: Part, view: discord.ui.View | None, number: int) -> discord.Message:
+        self._has_spoken = True
         if self._typing is not None:
             self._typing.cancel()
         options: dict[str, Any] = {} if view is None else {"view": view}
@@ -175,7 +183,7 @@ class MessageScreen:
         )
 
     async def refuse(self, sentence: str) -> None:
-        if self._crowding.budget.is_short:
+        if self._crowding.budget.is_short and not self._has_spoken:
             self._crowding.leave_unanswered(self.channel_id)
         else:
             await insist(lambda: self.send(Part(sentence), None, REFUSAL))
@@ -189,6 +197,8 @@ class MessageScreen:
 
 class InteractionScreen:
     """Answers a slash command or a button, which Discord waits for three seconds only."""
+
+    is_rationed = False
 
     def __init__(self, interaction: discord.Interaction[Any]) -> None:
         self._interaction = interaction

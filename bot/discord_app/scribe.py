@@ -61,6 +61,7 @@ class Counted:
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
+        self.is_rationed = screen.is_rationed
         self.command_id = screen.command_id
         self.channel_id = screen.channel_id
         self.asker_id = screen.asker_id
@@ -91,7 +92,6 @@ class Counted:
 
     async def refuse(self, sentence: str) -> None:
         await self._screen.refuse(sentence)
-        log.debug("a refusal was sent")
 
     def _note(self) -> None:
         tracing.note(messages=self._messages, edits=self._edits)
@@ -138,7 +138,7 @@ class Scribe:
             await screen.refuse(sentence_for(error))
         except discord.HTTPException as failure:
             self._silenced.warn(screen.channel_id, failure)
-        except FAILURES as failure:
+        except (*FAILURES, RuntimeError) as failure:  # of a session that is closed
             log.warning("a member could not be told: %r", failure)
 
     async def _give_up(self, screen: Screen, cause: discord.HTTPException) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.errors import GuildFull, MemberFull, QueueFull
-from bot.core.line import Limits, Line
+from bot.core.line import CREDIT, Limits, Line
 
 WIDE = Limits(max_rows=10_000, max_waiting=10_000, max_per_guild=10_000, max_per_member=10_000)
 
@@ -75,6 +75,31 @@ def test_who_has_not_asked_for_a_while_goes_before_all_who_have() -> None:
         taken.append(item)
         line.end(item)
     assert taken == ["c1-1", "a1-1", "b1-1", "c1-2", "a1-2", "b1-2"]
+
+
+def test_nobody_waits_for_ever_while_strangers_come() -> None:
+    line = joined(["a1-0"], Limits(max_rows=1, max_waiting=10))
+    assert line.take() == "a1-0"
+    line.end("a1-0")
+    line.join("a1-1", "a", "a1")
+    for number in range(2 * CREDIT):
+        line.join(f"stranger {number}", f"guild {number}", "member")
+        taken = line.take()
+        assert taken is not None
+        line.end(taken)
+        if taken == "a1-1":
+            return
+    raise AssertionError("it was never taken")
+
+
+def test_a_guild_that_fills_the_line_makes_room_among_its_members() -> None:
+    line = joined(["a1-0"], Limits(max_rows=1, max_waiting=2))
+    assert line.take() == "a1-0"
+    for name in ("a1-1", "a1-2"):
+        line.join(name, "a", "a1")
+    assert line.join("a2-0", "a", "a2") == "a1-2"
+    with pytest.raises(QueueFull):
+        line.join("a3-0", "a", "a3")
 
 
 def test_one_guild_cannot_have_every_row() -> None:
@@ -157,6 +182,8 @@ def test_who_is_refused_has_as_much_in_line_as_the_others(
             own = Counter(name[:2] for name in before if name[0] == guild)
             assert max(own.values(), default=0) <= own[guild + member] + 1
         except QueueFull:
+            own = Counter(name[:2] for name in before if name[0] == guild)
+            assert max(own.values(), default=0) <= own[guild + member] + 1
             assert max(inline.values(), default=0) <= inline[guild] + 1
             assert len(before) >= limits.max_waiting
         else:

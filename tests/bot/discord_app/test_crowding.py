@@ -65,11 +65,11 @@ def test_what_goes_wrong_gives_the_room_back(crowding: Crowding) -> None:
 async def test_words_are_left_out_when_requests_are_short_and_poems_are_not() -> None:
     budget = Budget()
     crowding = Crowding(Counter("unanswered", "Not answered.", registry=None), budget)
-    with crowding.enter(CHANNEL, ANN, words=True) as has_room:
+    with crowding.enter(CHANNEL, ANN, spare=True) as has_room:
         assert has_room
     waiting = [asyncio.ensure_future(budget.spend()) for _ in range(100)]
     await asyncio.sleep(0)
-    with crowding.enter(CHANNEL, ANN, words=True) as has_room:
+    with crowding.enter(CHANNEL, ANN, spare=True) as has_room:
         assert not has_room
     with crowding.enter(CHANNEL, ANN) as has_room:
         assert has_room

@@ -30,6 +30,7 @@ class Said:
 class RememberingScreen:
     """Keeps what is shown, and when."""
 
+    is_rationed: bool = True
     command_id: int = 1
     channel_id: int = 2
     asker_id: int = 3
