@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TypeVar
 
 from bot.core.customs import check_words, plain
@@ -18,6 +19,8 @@ from bot.core.records import (
     PoemSettings,
 )
 
+BLANKS = "\n\r\t"  # the control characters that part words
+UNSEEN = ("Cc", "Cf", "Cs")  # control and format characters, lone surrogates
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 Value = TypeVar("Value")
@@ -70,10 +73,15 @@ def _check_avoided(request: PoemRequest) -> tuple[str, ...]:
 def avoided_word(text: str, avoid: tuple[str, ...]) -> str | None:
     """Return a whole word of `text` that is to be avoided, None if there is none.
 
+    What no reader sees does not part a word.
+
     >>> avoided_word("The ROSE is out", ("rose",)), avoided_word("Roses", ("rose",))
     ('rose', None)
+    >>> avoided_word("ro\\N{ZERO WIDTH SPACE}se", ("rose",)), avoided_word("ro\\tse", ("rose",))
+    ('rose', None)
     """
-    words = _LETTERS.findall(plain(text).lower())
+    seen = "".join(c for c in plain(text) if c in BLANKS or unicodedata.category(c) not in UNSEEN)
+    words = _LETTERS.findall(seen.lower())
     return next((word for word in words if word in avoid), None)
 
 

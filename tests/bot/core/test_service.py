@@ -446,7 +446,9 @@ async def test_what_no_form_can_be_is_refused(options: dict[str, Any], sentence:
         await write(fake_service(), replace(REQUEST, **options))
 
 
-@pytest.mark.parametrize("seed", ["The Sea", "o SEA!", "the ｓｅａ"])
+@pytest.mark.parametrize(
+    "seed", ["The Sea", "o SEA!", "the ｓｅａ", "s\0ea", "s\u200bea", "s\u202eea", "s\u00adea"]
+)
 async def test_a_seed_with_a_word_to_avoid_is_refused(seed: str) -> None:
     with pytest.raises(AvoidedSeed, match="has the word 'sea', which is to be avoided"):
         await write(fake_service(), replace(REQUEST, seed=seed, avoid=("Sea",)))
