@@ -73,6 +73,7 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--log", choices=logs.STYLES, default="text", help="how to log, on stderr; default: text"
     )
+    parser.add_argument("--verbose", action="store_true", help="log every step of a request, too")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     prompt = commands.add_parser("console", help="a prompt where each line is a seed")
     write = commands.add_parser("write", help="one poem on stdout")
@@ -114,6 +115,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.prepare_streams()
     arguments = make_parser().parse_args(argv)
     level = logging.INFO if arguments.command is None else logging.WARNING
+    if arguments.verbose:
+        level = logging.DEBUG
     token = os.environ.get(TOKEN_VARIABLE, "").strip()
     logs.set_up(arguments.log, level, sys.stderr, token=token)
     try:

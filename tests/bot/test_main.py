@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -91,6 +92,17 @@ def test_json_is_one_object_on_one_line(config: Path, capsys: pytest.CaptureFixt
     assert poem["text"].startswith("rain")
     assert poem["lines"] == [line for line in poem["text"].split("\n") if line.strip()]
     assert (poem["model"], poem["random_seed"], poem["settings"]["top_k"]) == ("harbour", 5, 9)
+
+
+def test_the_steps_of_a_request_are_logged_on_demand(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("--config", config, "write", "a rose", "--chars", 40)
+    assert "DEBUG" not in answer(capsys, *asked)[2]
+    status, poem, log = answer(capsys, "--verbose", *asked)
+    assert status == 0
+    assert poem.startswith("a rose")
+    assert re.search(r"DEBUG +bot\.core\.service .*a poem was asked for, door", log)
 
 
 def test_a_model_may_be_a_file(
