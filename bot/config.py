@@ -160,6 +160,7 @@ SECTIONS: dict[str, type[Section]] = {
     "discord": DiscordConfig,
     "web": WebConfig,
 }
+MOVED = {"discord.data_folder": "folder under [data]"}  # key of an earlier version → today's
 
 
 def load_config(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> Config:
@@ -200,6 +201,8 @@ def _sentence(error: ErrorDetails) -> str:
     key, value = ".".join(parts), error["input"]
     section = SECTIONS.get(parts[0]) if len(parts) > 1 else None
     if error["type"] == "extra_forbidden":
+        if key in MOVED:
+            return f"{key} has moved: write {MOVED[key]} instead."
         where = f"[{parts[0]}]" if section else "the file"
         known = section.model_fields if section else SECTIONS
         secret = isinstance(value, dict) or "token" in key  # or may have one, in the wrong place

@@ -51,6 +51,7 @@ def test_an_empty_token_is_no_token(tmp_path: Path) -> None:
     [
         ("[web]\nport = 99999", "web.port is 99999; it must be a whole number from 0 to 65,535."),
         ("[web]\nprot = 1", "unknown key web.prot = 1; [web] knows enabled, host, port"),
+        ('[discord]\ndata_folder = "d"', "discord.data_folder has moved: write folder under"),
         ("[wob]\nx = 1", "unknown key wob; the file knows models, writing"),
         ("web = 3", "web is 3; it must be a section such as [web]."),
         (
