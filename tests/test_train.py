@@ -184,7 +184,10 @@ def test_ctrl_c_saves_everything_and_ends_with_130(book: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGPIPE")
-@pytest.mark.parametrize("stderr_too", [False, True], ids=["stdout", "both"])
+@pytest.mark.parametrize(
+    "stderr_too",
+    [pytest.param(False, id="stdout"), pytest.param(True, id="both", marks=pytest.mark.slow)],
+)
 def test_a_reader_who_has_seen_enough_ends_it_quietly_with_everything_saved(
     book: Path, stderr_too: bool
 ) -> None:
