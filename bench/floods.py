@@ -70,14 +70,6 @@ FLOODS = (
 
 
 @dataclass
-class Asked:
-    """Somebody's command; who floods does not wait for the answer."""
-
-    command: int
-    seconds: float = math.nan  # until the poem was whole
-
-
-@dataclass
 class Report:
     """What became of a flood, and of those beside it."""
 
@@ -112,7 +104,7 @@ class Members:
     def __init__(self, town: StrictTown, flood: Flood, chance: random.Random) -> None:
         self._town, self._flood, self._chance = town, flood, chance
         self._turns = itertools.count(50_000)  # polite people, nobody twice
-        self.flooding: list[Asked] = []
+        self._flooding: list[int] = []  # the flood's commands
 
     async def flood(self) -> None:
         """Send the flood's next command."""
@@ -124,7 +116,7 @@ class Members:
             command = await self._town.command("sonnet", {"seed": "the sea"}, member, guild)
         else:
             command = await self._town.write(words, member, guild)
-        self.flooding.append(Asked(command))
+        self._flooding.append(command)
 
     async def ask(self, guild: int) -> float:
         """Ask politely; return the seconds until the poem was whole, NaN if none came."""
@@ -140,7 +132,7 @@ class Members:
 
     def ends(self) -> dict[str, int]:
         """Count what the flood's commands got."""
-        return dict(Counter(self._end(asked.command) for asked in self.flooding))
+        return dict(Counter(map(self._end, self._flooding)))
 
     def _end(self, command: int) -> str:
         answers = self._town.answers_to(command)

@@ -50,22 +50,18 @@ class StrictTown(Town):
     async def _act(self, method: str, path: str, body: Any) -> web.Response:
         self.latest_request = time.perf_counter()
         parts = path.strip("/").split("/")
-        if parts[0] in ("interactions", "webhooks"):
-            self.served += 1
-            return await super()._act(method, path, body)
-        if wait := self._all.wait_seconds():
-            return self._refuse(wait, everywhere=True)
-        self._all.take()
+        if parts[0] not in ("interactions", "webhooks"):
+            if wait := self._all.wait_seconds():
+                return self._refuse(wait, everywhere=True)
+            self._all.take()
         if parts[0] != "channels" or (method, *parts[2:3]) not in KINDS:
-            self.served += 1
-            return await super()._act(method, path, body)
+            return await self._serve(method, path, body)
         place = (method, parts[1], parts[2])
         window = self._windows.setdefault(place, Window(PER_CHANNEL, WINDOW_SECONDS))
         if wait := window.wait_seconds():
             return self._refuse(wait, everywhere=False)
         window.take()
-        self.served += 1
-        answer = await super()._act(method, path, body)
+        answer = await self._serve(method, path, body)
         answer.headers.update(
             {
                 "X-RateLimit-Limit": str(window.limit),
@@ -75,6 +71,10 @@ class StrictTown(Town):
             }
         )
         return answer
+
+    async def _serve(self, method: str, path: str, body: Any) -> web.Response:
+        self.served += 1
+        return await super()._act(method, path, body)
 
     def _refuse(self, wait: float, *, everywhere: bool) -> web.Response:
         self.refused += 1

@@ -221,7 +221,7 @@ class SonneteerBot(commands.AutoShardedBot):
             await self.process_commands(message)
 
     async def invoke(self, ctx: commands.Context[Any], /) -> None:
-        """Do what a message asks for, if there is room for an answer; poems look for it."""
+        """Do what a message asks for, if there is room for an answer; poems see for themselves."""
         if ctx.command is None or isinstance(ctx.cog, Poems):
             await super().invoke(ctx)
             return
