@@ -14,9 +14,9 @@ holds (the dynamic threshold of Choudhury and Hahne, 1998): a flood of long poem
 rows at most, fewer when others write too, and the next guild need not wait for one of them to end.
 
 A place in line is taken back. Where there is none left, the newest poem of the guild with the most
-in line leaves for the poem of a guild that has fewer, also afterwards; else inside the guild
-itself a member's for another's (McKenney's buffer stealing, Stochastic Fairness
-Queueing, 1990). So a hundred guilds that flood do not keep the next one out.
+in line leaves for the poem of a guild that has fewer, also afterwards; else inside the guild itself
+a member's for another's (McKenney's buffer stealing, Stochastic Fairness Queueing, 1990). So a
+hundred guilds that flood do not keep the next one out.
 """
 
 from __future__ import annotations
@@ -96,8 +96,15 @@ class _Turns(Generic[Key]):
             )[2]
         ]
 
-    def waiting(self, key: Key | None) -> int:
-        account = self.accounts.get(key) if key is not None else None
+    def giver(self, key: Key) -> Key | None:
+        """Return who has more in line than `key`, also when one of theirs has left for it."""
+        longest = self.longest()
+        if longest is None or self._waiting(longest) <= self._waiting(key) + 1:
+            return None
+        return longest
+
+    def _waiting(self, key: Key) -> int:
+        account = self.accounts.get(key)
         return account.waiting if account is not None else 0
 
     def take(self, key: Key) -> None:
@@ -221,33 +228,23 @@ class Line(Generic[Item]):
     def _room(self, guild: str, member: str) -> Item | None:
         """Return the poem that has to leave for another, None where there is a place; or raise."""
         limits, account = self._limits, self._turns.accounts.get(guild)
+        siblings = self._guilds[guild].members if account is not None else _Turns[str]()
         if account is not None:
-            own = self._guilds[guild].members.accounts.get(member)
+            own = siblings.accounts.get(member)
             if own is not None and own.running + own.waiting >= limits.max_per_member:
                 raise MemberFull(own.running + own.waiting)
             if account.running + account.waiting >= limits.max_per_guild:
-                if (leaving := self._of_another_member(guild, member)) is not None:
-                    return leaving
-                raise GuildFull(account.running + account.waiting)
+                if siblings.giver(member) is None:
+                    raise GuildFull(account.running + account.waiting)
+                return self._newest(guild)
         has_row = not self._blocked and self._has_row_for(account)
         if self.waiting < limits.max_waiting or has_row:
             return None
-        longest = self._turns.longest()
-        if longest is not None and self._turns.waiting(longest) > self._turns.waiting(guild) + 1:
-            return self._newest(longest)
-        if (leaving := self._of_another_member(guild, member)) is not None:
-            return leaving
-        raise QueueFull(self.waiting)
-
-    def _of_another_member(self, guild: str, member: str) -> Item | None:
-        """Return a poem of the guild whose member has more in line, also without it."""
-        if guild not in self._guilds:
-            return None
-        members = self._guilds[guild].members
-        longest = members.longest()
-        return (
-            self._newest(guild) if members.waiting(longest) > members.waiting(member) + 1 else None
-        )
+        if (giver := self._turns.giver(guild)) is not None:
+            return self._newest(giver)
+        if siblings.giver(member) is None:
+            raise QueueFull(self.waiting)
+        return self._newest(guild)
 
     def _newest(self, guild: str) -> Item:
         """Return the newest poem of the member of a guild who has most in line."""
