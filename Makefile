@@ -8,6 +8,8 @@ BIN := .venv/bin
 # PyTorch's own index has builds for the processor alone; the default one on Linux brings CUDA along.
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 TORCH := $(shell grep '^torch==' requirements.txt)
+# Every core takes whole files of tests, so that what a file's tests share is made once.
+TESTS := $(BIN)/python -m pytest -m "not slow" -n logical --dist loadfile
 
 .PHONY: run test test-slow check format clean
 
@@ -15,7 +17,7 @@ run: .venv/run.done
 	@$(BIN)/python -m bot
 
 test: .venv/dev.done
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(TESTS)
 
 test-slow: .venv/dev.done
 	@$(BIN)/python -m pytest -m slow
@@ -25,7 +27,7 @@ check: .venv/dev.done
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(TESTS)
 
 format: .venv/dev.done
 	@$(BIN)/ruff format

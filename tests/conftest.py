@@ -60,6 +60,19 @@ def write_model(path: Path, *, seed: int = 1, alphabet: str = ALPHABET) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> Iterator[None]:
+    """Give PyTorch one thread, here and in the trainings that tests start.
+
+    Each core runs tests of its own, and networks this small wait longer for a second thread than
+    it saves: their tests took up to twenty times as long.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        torch.set_num_threads(1)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _same_beginning() -> Iterator[None]:
     """Begin each test with the same random numbers, and with as many threads as the one before.
@@ -68,10 +81,9 @@ def _same_beginning() -> Iterator[None]:
     """
     random.seed(0)
     torch.manual_seed(0)
-    threads = torch.get_num_threads()
     yield
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
+    if torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -31,6 +31,7 @@ MEANT = "the test means to write a token to places of this kind: log, print, fil
 LOUD = re.compile(r"(bot|discord)(\.|$)")  # loggers that are seen at all levels
 MAX_FILE_BYTES = 1_000_000
 MAX_TEST_BYTES = 8_000_000  # of all files of one test
+WORKER_KEY = "sonneteer_leaks"  # of what a worker of pytest-xdist tells the run that started it
 SHOWN = 40  # characters before and after a token that was found
 
 
@@ -105,10 +106,19 @@ class Watch:
             self._fakes.clear()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if hasattr(report, "node"):  # from a worker of pytest-xdist, which has looked at it
+            return
         for title, content in report.sections:
             self.see(content, "log" if "log" in title else "print", title)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker of pytest-xdist found. One that crashed fails the run anyway."""
+        self.found += getattr(node, "workeroutput", {}).get(WORKER_KEY, ())
+
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput[WORKER_KEY] = self.found
         if self.found:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

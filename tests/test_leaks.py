@@ -50,13 +50,24 @@ def test_innocent(tmp_path, caplog):
 
 
 @pytest.mark.token_on_purpose("file")
-def test_a_run_in_which_a_token_leaks_fails_and_names_test_and_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_run_in_which_a_token_leaks_fails_and_names_test_and_place(
+    tmp_path: Path, workers: str
+) -> None:
     tests = tmp_path / "leaking.py"
     tests.write_text(LEAKING)
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-p", "tests.leaks", "-p", "no:cacheprovider"),
-            *("-q", "-c", "/dev/null", f"--rootdir={tmp_path}", f"--basetemp={tmp_path / 'runs'}"),
+            *(
+                "-q",
+                "-n",
+                workers,
+                "-c",
+                "/dev/null",
+                f"--rootdir={tmp_path}",
+                f"--basetemp={tmp_path / 'runs'}",
+            ),
             str(tests),
         ],
         cwd=ROOT,
