@@ -18,6 +18,7 @@ BotError
 ├── TooMuch           a limit of config.toml
 ├── DataFolderUnusable  the data folder cannot be opened
 ├── DataNotKept       the database cannot be read or written just now
+│   └── DatabaseBusyError  another program has it locked
 └── BackupUnusable    a file that no data can be restored from
 """
 
@@ -178,6 +179,17 @@ class DataNotKept(BotError):
             "at the disk."
         )
         self.reason = reason
+
+
+class DatabaseBusyError(DataNotKept):
+    def __init__(self, seconds: float) -> None:
+        BotError.__init__(
+            self,
+            f"The database is busy: another program has kept it locked for {seconds:g} s. Nothing "
+            "was changed. Try again in a minute; whoever runs me should see what has it open.",
+        )
+        self.reason = "the database is locked by another program"
+        self.seconds = seconds
 
 
 class BackupUnusable(BotError):

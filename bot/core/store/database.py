@@ -12,7 +12,7 @@ from typing import Protocol
 
 import aiosqlite
 
-from bot.core.errors import DataFolderUnusable, DataNotKept
+from bot.core.errors import DatabaseBusyError, DataFolderUnusable, DataNotKept
 from bot.core.share import Share
 from bot.core.store.lock import FolderLock, lock_folder
 from bot.core.store.migrations import MIGRATIONS
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 FILE_NAME = "sonneteer.db"
 BUSY_SECONDS = 10.0  # for a backup that reads meanwhile, or another process that writes
+
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 Row = sqlite3.Row
 
@@ -42,6 +44,7 @@ class Database:
         self._connection = connection
         self._lock = lock
         self._turn = asyncio.Lock()
+        self._busy = False  # whether the log has it
 
     @classmethod
     async def open(cls, folder: Path, share: Share | None = None) -> Database:
@@ -77,11 +80,8 @@ class Database:
 
         It waits for the transaction under way: within one, ask with what that yields.
         """
-        async with self._turn:  # or it would see rows that may yet be taken back
-            try:
-                return list(await self._connection.execute_fetchall(sql, values))
-            except sqlite3.Error as error:
-                raise DataNotKept(str(error)) from error
+        async with self._to_itself():  # or it would see rows that may yet be taken back
+            return list(await self._connection.execute_fetchall(sql, values))
 
     async def execute(self, sql: str, *values: object) -> int:
         """Do one statement for good; return how many rows it changed, or raise DataNotKept."""
@@ -93,24 +93,54 @@ class Database:
     async def transaction(self) -> AsyncIterator[Run]:
         """Yield a function that runs a statement; all of them count, or none.
 
-        Raises DataNotKept where the disk is full, say.
+        Raises DataNotKept where the disk is full, say, and its child DatabaseBusyError.
         """
 
         async def run(sql: str, *values: object) -> aiosqlite.Cursor:
             return await self._connection.execute(sql, values)
 
-        async with self._turn:
+        async with self._to_itself():
             try:
                 # Whoever is cancelled while BEGIN is under way has begun: it is taken back, too.
                 await self._connection.execute("BEGIN IMMEDIATE")
                 yield run
                 await self._connection.execute("COMMIT")
-            except BaseException as error:
+            except BaseException:
                 with suppress(sqlite3.Error):  # a full disk has rolled it back already
                     await self._connection.execute("ROLLBACK")
-                if isinstance(error, sqlite3.Error):
-                    raise DataNotKept(str(error)) from error
                 raise
+
+    @asynccontextmanager
+    async def _to_itself(self) -> AsyncIterator[None]:
+        """Have the connection to oneself; raise DataNotKept for an error of SQLite's.
+
+        Waiting for it takes BUSY_SECONDS at most, and a lock of another program as long again.
+        """
+        try:
+            async with asyncio.timeout(BUSY_SECONDS):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            raise self._is_busy() from error
+        try:
+            yield
+        except sqlite3.Error as error:
+            if is_busy(error):
+                raise self._is_busy() from error
+            raise DataNotKept(str(error)) from error
+        else:
+            if self._busy:
+                self._busy = False
+                log.info("the database can be used again")
+        finally:
+            self._turn.release()
+
+    def _is_busy(self) -> DatabaseBusyError:
+        """Return the error to raise; the log has the cause once, however many are told of it."""
+        error = DatabaseBusyError(BUSY_SECONDS)
+        if not self._busy:
+            self._busy = True
+            log.warning("%s Until it is free, commands that need it fail.", error)
+        return error
 
     async def _migrate(self, folder: Path) -> None:
         """Take the steps of the schema that this file has not had."""
@@ -122,3 +152,9 @@ class Database:
             steps = f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;"
             await self._connection.executescript(steps)
             log.info("the database was brought to version %d", number)
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another program, or another process of ours, has the database locked."""
+    # The low byte is the kind, what is above it the details: https://sqlite.org/rescode.html
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in BUSY

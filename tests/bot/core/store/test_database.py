@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from bot.core.errors import DataFolderUnusable, DataNotKept
+from bot.core.errors import BotError, DatabaseBusyError, DataFolderUnusable, DataNotKept
 from bot.core.jobs import JobState
 from bot.core.ports import Choice
 from bot.core.store.book_rows import BookRows
-from bot.core.store.database import FILE_NAME, Database
+from bot.core.store.database import BUSY_SECONDS, FILE_NAME, Database
 from bot.core.store.guild_rows import GuildRows
+from bot.core.store.lock import lock_folder
 from bot.core.store.migrations import MIGRATIONS
+from tests.simulated_time import simulated
 
 ROOT = Path(__file__).parents[4]
 OLDEST = ROOT / "tests" / "data" / "schema_1.sql"
@@ -265,6 +270,65 @@ async def test_a_file_that_cannot_be_written_can_still_be_read(database: Databas
 async def test_a_question_that_cannot_be_answered_is_said(database: Database) -> None:
     with pytest.raises(DataNotKept, match="no such table"):
         await database.fetch("SELECT * FROM nowhere")
+
+
+# Other programs that have it locked
+
+
+@contextmanager
+def locked_by_another(folder: Path) -> Iterator[None]:
+    with closing(sqlite3.connect(folder / FILE_NAME, isolation_level=None)) as another:
+        another.execute("BEGIN IMMEDIATE")
+        yield
+
+
+async def test_a_database_that_another_program_has_locked_is_named(
+    database: Database, tmp_path: Path
+) -> None:
+    await database.fetch("PRAGMA busy_timeout = 1")  # a millisecond, for the test
+    with locked_by_another(tmp_path / "data"):
+        with pytest.raises(DatabaseBusyError, match="another program has kept it locked") as caught:
+            await add_guild(database, "10")
+        assert isinstance(caught.value, BotError)
+        assert await guilds_of(database) == []  # reading goes on
+    await add_guild(database, "11")
+    assert await guilds_of(database) == ["11"]
+
+
+async def test_a_database_that_is_locked_is_logged_once_and_so_is_its_end(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bot.core.store.database")
+    await database.fetch("PRAGMA busy_timeout = 1")
+    with locked_by_another(tmp_path / "data"):
+        for guild in "123":
+            with pytest.raises(DatabaseBusyError):
+                await add_guild(database, guild)
+    for guild in "123":
+        await add_guild(database, guild)
+    begun, ended = caplog.messages
+    assert "another program has kept it locked" in begun
+    assert ended == "the database can be used again"
+
+
+def test_whoever_waits_for_others_that_wait_is_told_in_time(tmp_path: Path) -> None:
+    class Stuck:
+        """A connection whose first statement waits."""
+
+        async def execute(self, sql: str, values: object = ()) -> None:
+            await asyncio.Event().wait()
+
+    @simulated
+    async def story() -> None:
+        database = Database(cast(Any, Stuck()), lock_folder(tmp_path))
+        first = asyncio.create_task(add_guild(database, "10"))
+        await asyncio.sleep(0)
+        with pytest.raises(DatabaseBusyError):
+            await database.fetch("SELECT * FROM guilds")
+        assert asyncio.get_running_loop().time() == pytest.approx(BUSY_SECONDS)
+        first.cancel()
+
+    story()
 
 
 KILLED = """
