@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from bot.core.customs import SNOWFLAKE
+from bot.core.customs import is_snowflake
 from bot.core.desk import BookLimits
 from bot.core.errors import BadConfig
 from bot.core.line import Limits
@@ -84,7 +84,7 @@ def _mirror(value: str) -> str:
 
 
 def _member(value: str) -> str:
-    if not SNOWFLAKE.fullmatch(value):
+    if not is_snowflake(value):
         raise ValueError(value)
     return value
 

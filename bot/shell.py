@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bot.core.bookcase import Bookcase
-from bot.core.customs import SNOWFLAKE, read_customs
+from bot.core.customs import is_snowflake, read_customs
 from bot.core.errors import BadSetting
 from bot.core.household import Household
 from bot.core.ports import Models
@@ -106,7 +106,7 @@ def _check_numbers(arguments: argparse.Namespace) -> None:
         optional = name == "guild" and arguments.command == "models" and action not in NEED_GUILD
         if given is None or (optional and not given):
             continue
-        if not SNOWFLAKE.fullmatch(given):
+        if not is_snowflake(given):
             raise BadSetting(name, given, "a number as Discord shows it in developer mode")
 
 

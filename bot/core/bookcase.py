@@ -8,9 +8,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.core.errors import NothingThere, UnknownModel
+from bot.core.errors import NothingThere, PathRefused, UnknownModel
 from bot.core.guilds import Guilds, utc_now
 from bot.core.jobs import Job
+from bot.core.paths import named, remove_file
 from bot.core.ports import Choice, Models
 from bot.core.records import Asker, ModelRecord
 from bot.core.store.book_rows import BookRows, Shelved
@@ -108,7 +109,7 @@ class Bookcase:
                 await self._guilds.drop(guild, gone.sha256)
                 await self._rows.unshelve(gone.guild, gone.name)
         if model is not None:
-            await asyncio.to_thread(_delete_files, model.path)
+            await asyncio.to_thread(_delete_files, self._folder_of(model.guild), model.path)
         return name
 
     async def _named(self, name: str, guild: str) -> tuple[Shelved | None, ModelRecord | None]:
@@ -128,6 +129,13 @@ class Bookcase:
             return rows.get(model.name.casefold()), model
         return (None, model) if kept is None else (kept, None)
 
+    def _folder_of(self, guild: str) -> Path:
+        """Return where a guild's own models lie, everybody's for ""; raise PathRefused."""
+        folder = self._library.own_folder(guild) if guild else self._library.shared_folder
+        if folder is None:
+            raise PathRefused(self._library.shared_folder, guild)
+        return folder
+
     def _meant_by(self, choice: Choice, guild: str) -> ModelRecord:
         """Return what poems come from after a choice; raise UnknownModel where it is gone."""
         try:
@@ -145,9 +153,7 @@ class Bookcase:
 
     async def install(self, job: Job, made: Path) -> Installed:
         """Put a finished model where its guild finds it; may be done again after a kill."""
-        folder = self._library.own_folder(job.guild) if job.guild else self._library.shared_folder
-        assert folder is not None  # noqa: S101 - `propose` has seen to it
-        await asyncio.to_thread(_copy_files, made, folder, job.name)
+        await asyncio.to_thread(_copy_files, made, self._folder_of(job.guild), job.name)
         model = await asyncio.to_thread(self._library.find, job.name, job.guild)
         kept = await self._rows.job(job.id)
         asker = kept.asker if kept else ""  # who may have asked to be forgotten meanwhile
@@ -175,7 +181,7 @@ def _copy_files(made: Path, folder: Path, name: str) -> None:
     """Copy what a training left, the model last: it counts as installed from then on."""
     folder.mkdir(parents=True, exist_ok=True)
     for suffix in reversed(FILES):
-        source, target = made / f"{name}{suffix}", folder / f"{name}{suffix}"
+        source, target = named(made, f"{name}{suffix}"), named(folder, f"{name}{suffix}")
         if source.exists():
             temporary = folder / f".{name}{suffix}.tmp"
             try:
@@ -187,6 +193,9 @@ def _copy_files(made: Path, folder: Path, name: str) -> None:
                 temporary.unlink(missing_ok=True)
 
 
-def _delete_files(model: Path) -> None:
+def _delete_files(folder: Path, model: Path) -> None:
+    """Delete a model with its chart and poem; raise PathRefused where it lies elsewhere."""
+    if model.parent != folder:
+        raise PathRefused(folder, str(model))
     for suffix in FILES:
-        model.with_suffix(suffix).unlink(missing_ok=True)
+        remove_file(folder, model.with_suffix(suffix).name)

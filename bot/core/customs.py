@@ -22,7 +22,7 @@ from bot.core.records import (
 COOLDOWN = Range(0, 3600)
 MAX_LISTED = 50  # channels or roles
 MAX_MARKS = 30  # https://www.unicode.org/reports/tr15/#Stream_Safe_Text_Format
-SNOWFLAKE = re.compile(r"[0-9]{1,20}")  # Discord's numbers
+SNOWFLAKE = re.compile(r"[1-9][0-9]{0,19}")  # Discord's numbers, without the bound below
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,15 @@ class Customs:
         return {name: value for name, value in asdict(self).items() if value != fresh[name]}
 
 
+def is_snowflake(text: str) -> bool:
+    """Whether a text is one of Discord's numbers, which have 64 bits, as Discord writes it.
+
+    >>> [is_snowflake(text) for text in ("10", "0", "010", "١٢", "-1", "99999999999999999999")]
+    [True, False, False, False, False, False]
+    """
+    return SNOWFLAKE.fullmatch(text) is not None and int(text) < 2**64
+
+
 def read_customs(values: Mapping[str, object]) -> Customs:
     """Read what was kept; what is not known here, or not sound any more, is left out."""
     customs = Customs()
@@ -83,7 +92,7 @@ def _numbers(name: str, value: object) -> tuple[str, ...]:
     if len(numbers) > MAX_LISTED:
         raise BadSetting(name, f"{len(numbers)} of them", f"at most {MAX_LISTED}")
     for number in numbers:
-        if not SNOWFLAKE.fullmatch(number):
+        if not is_snowflake(number):
             raise BadSetting(name, number, "a channel or role of this server")
     return numbers
 

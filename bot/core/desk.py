@@ -23,6 +23,7 @@ from bot.core.fetching.fetcher import Fetcher
 from bot.core.fetching.gutenberg import Gutenberg, gutenberg_number
 from bot.core.guilds import Guilds, utc_now
 from bot.core.jobs import FoundBook, Job, JobState, JobView, Proposal
+from bot.core.paths import remove_folder
 from bot.core.ports import Models
 from bot.core.proposals import Proposals
 from bot.core.reading import fit_name, one_line, read_file
@@ -85,13 +86,13 @@ class Desk:
         self._incoming = incoming
         self._fetches = asyncio.Semaphore(MAX_FETCHES)
         self._fetching: set[str] = set()  # guilds that have a book on its way
-        self._proposals = Proposals(rows, foreman.home)
+        self._proposals = Proposals(rows, foreman.folder)
         self._sweeping: asyncio.Task[None] | None = None
         self._closing = False
 
     async def open(self) -> None:
         """Throw away what was left half fetched, and take up the trainings."""
-        await asyncio.to_thread(shutil.rmtree, self._incoming, ignore_errors=True)
+        await asyncio.to_thread(remove_folder, self._incoming.parent, self._incoming.name)
         await self._foreman.start()
         self._sweeping = asyncio.create_task(self._proposals.sweep(), name="proposals")
 
@@ -131,7 +132,7 @@ class Desk:
                 chosen = await self._choose_name(guild, name, found.title)
                 job = await self._keep_proposal(asker, guild, chosen, kind, found, folder)
             finally:
-                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+                await asyncio.to_thread(remove_folder, self._incoming, folder.name)
         is_short = found.characters < SHORT_CHARACTERS
         return Proposal(job, found, await self.estimate_seconds(found.characters), is_short)
 

@@ -19,7 +19,8 @@ BotError
 ├── DataFolderUnusable  the data folder cannot be opened
 ├── DataNotKept       the database cannot be read or written just now
 │   └── DatabaseBusyError  another program has it locked
-└── BackupUnusable    a file that no data can be restored from
+├── BackupUnusable    a file that no data can be restored from
+└── PathRefused       a number or name that no file of ours can have
 """
 
 from __future__ import annotations
@@ -197,6 +198,17 @@ class BackupUnusable(BotError):
         super().__init__(f"{path} cannot be restored: {reason}. Nothing was changed.")
         self.path = path
         self.reason = reason
+
+
+class PathRefused(BotError):
+    def __init__(self, folder: Path, name: object) -> None:
+        super().__init__(
+            f"{_quoted(name)} is no number or name that something in {folder} can have. Nothing "
+            "was read, written or removed. See whether the database is as Sonneteer made it: "
+            "python -m bot doctor."
+        )
+        self.folder = folder
+        self.name = name
 
 
 MAX_SHOWN = 100  # characters of what a stranger typed; it may be a whole book

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
+from bot.core.customs import is_snowflake
 from bot.core.errors import ModelUnusable, UnknownModel
 from bot.core.records import EpochLoss, ModelRecord
 from model import ModelError, load_model
@@ -19,7 +20,6 @@ from model import ModelError, load_model
 log = logging.getLogger(__name__)
 
 SUFFIX = ".safetensors"
-GUILD = re.compile(r"[0-9]{1,20}")
 HASH = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -92,7 +92,7 @@ class Library:
     def own_folder(self, guild: str) -> Path | None:
         """Return where a guild's own models are; None for those that can have none."""
         # Its name becomes a path: Discord's numbers only, never what somebody typed.
-        return self._private / guild if self._private and GUILD.fullmatch(guild) else None
+        return self._private / guild if self._private and is_snowflake(guild) else None
 
     def hides_another(self, model: ModelRecord) -> bool:
         """Return whether everybody has another model of that name, which would take its place."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bot.core.errors import DataNotKept
+from bot.core.errors import BotError
 from bot.core.jobs import Job, JobState
+from bot.core.paths import numbered, remove_folder
 from bot.core.store.book_rows import BookRows
 
 log = logging.getLogger(__name__)
@@ -22,12 +22,12 @@ SWEEP_SECONDS = 600.0
 
 
 class Proposals:
-    """Keeps books until they are answered; `home` tells the folder of a job's book."""
+    """Keeps books until they are answered; `folder` has a folder for each job's book."""
 
-    def __init__(self, rows: BookRows, home: Callable[[int], Path]) -> None:
+    def __init__(self, rows: BookRows, folder: Path) -> None:
         self.turn = asyncio.Lock()  # of whoever answers or throws away: each book goes one way
         self._rows = rows
-        self._home = home
+        self._folder = folder
 
     async def of(self, guild: str) -> list[Job]:
         """Return a guild's, the oldest first."""
@@ -38,7 +38,7 @@ class Proposals:
         async with self.turn:
             await self._throw_away((await self.of(job.guild))[: 1 - MAX_OPEN])
             job = replace(job, id=await self._rows.add_job(job))
-            home = self._home(job.id)
+            home = numbered(self._folder, job.id)
             await asyncio.to_thread(home.parent.mkdir, parents=True, exist_ok=True)
             await asyncio.to_thread(folder.rename, home)
         return job
@@ -60,11 +60,11 @@ class Proposals:
                     oldest = (datetime.now(UTC) - MAX_AGE).isoformat(timespec="seconds")
                     waiting = await self._rows.jobs_in(JobState.PROPOSED)
                     await self._throw_away(job for job in waiting if job.created < oldest)
-            except DataNotKept as error:
+            except BotError as error:
                 log.warning("books that nobody said yes to are still here: %s", error)
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def _throw_away(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
             if await self._rows.delete_proposal(job.id):
-                await asyncio.to_thread(shutil.rmtree, self._home(job.id), ignore_errors=True)
+                await asyncio.to_thread(remove_folder, self._folder, job.id)

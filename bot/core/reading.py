@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import unicodedata
 from pathlib import Path
 
 from bot.core.errors import BadSetting, BookRefused
 from bot.core.jobs import FoundBook
-from model import MAX_BOOK_BYTES, BookError, SettingError, check_name, read_book, safe_name
+from bot.core.names import MAX_TITLE, one_line
+from model import (
+    MAX_BOOK_BYTES,
+    BookError,
+    SettingError,
+    check_name,
+    read_book,
+    safe_name,
+)
 
 __all__ = ["MAX_BOOK_BYTES", "fit_name", "one_line", "read_file"]
 
 FIRST_LINES = 4
 MAX_LINE = 80  # characters of each, as they are shown
-MAX_TITLE = 200
 
 
 def read_file(path: Path, title: str) -> FoundBook:
@@ -37,20 +43,6 @@ def read_file(path: Path, title: str) -> FoundBook:
         notes=book.notes,
         sha256=book.sha256,
     )
-
-
-def one_line(text: str) -> str:
-    """Make a stranger's title or file name fit to show: one line, nothing invisible.
-
-    >>> one_line("My\\n\\u202ebook\\x00"), one_line("../../etc/passwd")
-    ('My book', '../../etc/passwd')
-    """
-    shown = (" " if c.isspace() else c for c in text if c.isspace() or not _is_hidden(c))
-    return " ".join("".join(shown).split())
-
-
-def _is_hidden(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn")
 
 
 def fit_name(wanted: str, *, tidy: bool = False) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.core.customs import Customs
+from bot.core.customs import Customs, is_snowflake
 from bot.core.errors import NotAllowed
 from bot.core.records import Asker
 
@@ -41,7 +41,7 @@ class Rights:
         """Raise NotAllowed where there is no server to have books and settings of its own."""
         if asker.member == TERMINAL.member and not asker.guild:
             return  # everybody's, then
-        if not asker.guild.isdecimal():
+        if not is_snowflake(asker.guild):
             raise NotAllowed(ON_SERVERS_ONLY)
 
     def insist_on_owner(self, asker: Asker) -> None:

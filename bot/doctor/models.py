@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.composition import SHIPPED
+from bot.core.customs import is_snowflake
 from bot.core.errors import ModelUnusable
 from bot.core.findings import Finding, first_of, ok, warning, wrong
-from bot.core.library import GUILD, SUFFIX, Library
+from bot.core.library import SUFFIX, Library
 from bot.core.records import ModelRecord
 from bot.doctor.disk import in_words
 from bot.doctor.ledger import Ledger
@@ -44,7 +45,7 @@ def look_at_models(
     library = Library([], shipped=shipped, default="", private=guilds)
     folders = [shared, shipped, base]
     if guilds.is_dir():
-        folders += sorted(each for each in guilds.iterdir() if GUILD.fullmatch(each.name))
+        folders += sorted(each for each in guilds.iterdir() if is_snowflake(each.name))
     paths = [path for folder in folders for path in sorted(folder.glob(f"*{SUFFIX}"))]
     everybodys: list[ModelRecord] = []
     own: list[ModelRecord] = []

@@ -11,8 +11,8 @@ from typing import TextIO
 
 from bot.composition import data_folder
 from bot.config import TOKEN_VARIABLE, Config
+from bot.core.customs import is_snowflake
 from bot.core.findings import Finding, skipped, wrong
-from bot.core.library import GUILD
 from bot.doctor import disk, ledger, memory, models, page, report, settings
 from bot.doctor.ledger import Ledger
 
@@ -114,7 +114,7 @@ class Visit:
             channels={
                 guild: customs.channels
                 for guild, customs in book.customs.items()
-                if GUILD.fullmatch(guild)
+                if is_snowflake(guild)
             },
         )
         return await checkup.examine_discord(patient)

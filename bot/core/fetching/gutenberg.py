@@ -23,6 +23,7 @@ from bot.core.errors import SourceFailed, SourceRefused
 from bot.core.fetching.addresses import file_name
 from bot.core.fetching.fetcher import Fetched, Fetcher, StatusNotOk
 from bot.core.fetching.part import PartFile
+from bot.core.paths import named, remove_file
 
 FORMAT = 1
 MAX_NUMBER = 999_999  # about 77,000 books were there in 2025
@@ -121,8 +122,8 @@ class Gutenberg:
         for _, size_bytes, path in sorted(books, reverse=True):
             kept_bytes += size_bytes
             if kept_bytes > self._max_kept_bytes:
-                path.with_suffix(".json").unlink(missing_ok=True)
-                path.unlink(missing_ok=True)
+                remove_file(self._folder, path.with_suffix(".json").name)
+                remove_file(self._folder, path.name)
 
     def _read_kept(self, number: int) -> Fetched | None:
         """Return the book that is in the folder, None unless it is whole and as it came."""
@@ -141,7 +142,7 @@ class Gutenberg:
             return None  # whatever is wrong with a kept book, a new one puts it right
 
     def _text_path(self, number: int) -> Path:
-        return self._folder / f"gutenberg-{number}.txt"
+        return named(self._folder, f"gutenberg-{number:d}.txt")
 
     def _record_path(self, number: int) -> Path:
-        return self._folder / f"gutenberg-{number}.json"
+        return named(self._folder, f"gutenberg-{number:d}.json")

@@ -12,9 +12,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bot.core.errors import DataFolderUnusable
+from bot.core.paths import close_to_others, stay_private
 from bot.core.share import Share
 
 LOCK_NAME = "lock"
+# What there may be in a data folder, the rest of which may be anything.
+OURS = (
+    *(LOCK_NAME, "shard-*-of-*", "training", "sonneteer.db*", "discord-commands.json"),
+    *("guilds", "jobs", "books", "incoming*", "before-restore-*", ".restoring"),
+)
 SHARD_LOCK = re.compile(r"shard-(\d+)-of-(\d+)")
 START_SECONDS = 15.0  # that another process may take to start
 RUNNING = "another Sonneteer is running on it. Stop that one first"
@@ -40,8 +46,10 @@ class FolderLock:
 def lock_folder(folder: Path, share: Share | None = None) -> FolderLock:
     """Make a data folder and keep others out of it, or of a share; raise DataFolderUnusable."""
     try:
+        stay_private()
         folder.mkdir(parents=True, exist_ok=True)
         whole = _lock(folder / LOCK_NAME, START_SECONDS if share else 0.0)
+        close_to_others(folder, OURS)
     except Timeout as error:
         raise DataFolderUnusable(folder, RUNNING) from error
     except OSError as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from bot.core import tracing
 from bot.core.errors import BotError, DataNotKept
 from bot.core.jobs import Job, JobState, JobView, Progress, Stage
 from bot.core.metrics import Metrics
+from bot.core.paths import named, numbered, remove_folder
 from bot.core.store.book_rows import BookRows
 from bot.core.training.child import Ended, Order, Trainer, see_out
 from bot.core.training.telling import Event, advance
@@ -74,7 +74,7 @@ class Foreman:
     ) -> None:
         self._rows = rows
         self._trainer = trainer
-        self._folder = folder
+        self.folder = folder
         self._metrics = metrics
         self._install = install
         self._now = now
@@ -108,8 +108,8 @@ class Foreman:
     # What others ask
 
     def home(self, job_id: int) -> Path:
-        """Return the folder of a job's book and checkpoints."""
-        return self._folder / str(job_id)
+        """Return the folder of a job's book and checkpoints; raise PathRefused for no number."""
+        return numbered(self.folder, job_id)
 
     async def submit(self, job: Job) -> JobView:
         """Put a proposed job into the queue; raise DataNotKept."""
@@ -228,7 +228,7 @@ class Foreman:
     async def _attempt(self, job: Job) -> Ended:
         """Run the process once, from the last checkpoint if there is one."""
         home = self.home(job.id)
-        checkpoint = home / job.name / "resume.safetensors"
+        checkpoint = named(home, job.name) / "resume.safetensors"
         order = Order(
             book=home / BOOK_NAME,
             title=job.title,
@@ -300,7 +300,7 @@ class Foreman:
             progress = replace(progress, chart=None)  # it goes with the rest
         self._views[job_id] = JobView(job, progress)
         self._metrics.training_jobs.labels(state.value).inc()
-        await asyncio.to_thread(shutil.rmtree, self.home(job_id), ignore_errors=True)
+        await asyncio.to_thread(remove_folder, self.folder, job_id)
         self._prune()
         self._tell()
 
@@ -335,9 +335,9 @@ class Foreman:
         """Delete the folders of jobs that are no more."""
         known = {str(job_id) for job_id in live}
         with suppress(FileNotFoundError):
-            for home in self._folder.iterdir():
+            for home in self.folder.iterdir():
                 if home.name not in known:
-                    shutil.rmtree(home, ignore_errors=True)
+                    remove_folder(self.folder, home.name)
 
 
 def _reason(job: Job, ended: Ended, home: Path) -> str:
