@@ -15,8 +15,10 @@ from bot.core.customs import Customs, read_customs
 from bot.core.findings import Finding, ok, warning, wrong
 from bot.core.ports import Choice
 from bot.core.store.database import BUSY_SECONDS, FILE_NAME
+from bot.core.store.guarded import open_beside
 from bot.core.store.lock import LOCK_NAME
 from bot.core.store.migrations import MIGRATIONS
+from bot.core.store.schema import OBJECTS, fault_of_schema
 
 NAME = "database"
 RESTORE = (
@@ -52,16 +54,24 @@ def examine_database(
         return ok(NAME, f"there is none yet; the first start makes {file}"), Ledger()
     try:
         with closing(_open(file)) as connection:
-            [(answer,), *_] = connection.execute("PRAGMA quick_check").fetchall()
             [(version,)] = connection.execute("PRAGMA user_version").fetchall()
+            ours = 0 < version <= len(MIGRATIONS)
+            # First of all: to check a table is to work out whatever its schema has in it.
+            if (
+                ours
+                and (fault := fault_of_schema(connection.execute(OBJECTS), MIGRATIONS[:version]))
+                is not None
+            ):
+                raise sqlite3.DatabaseError(fault)
+            [(answer,), *_] = connection.execute("PRAGMA quick_check").fetchall()
             if answer != "ok":
                 raise sqlite3.DatabaseError(str(answer))
-            ledger = _read(connection) if 0 < version <= len(MIGRATIONS) else Ledger()
+            ledger = _read(connection) if ours else Ledger()
     except sqlite3.OperationalError as error:
         seen = f"{file} cannot be read now: {error}"
         way = "See that the user who runs the bot may read it, and try again."
         return wrong(NAME, seen, way), Ledger()
-    except (sqlite3.Error, ValueError) as error:
+    except (sqlite3.Error, ValueError, TypeError, RecursionError) as error:
         way = RESTORE.format(file=file, guilds=folder / "guilds")
         return wrong(NAME, f"{file} is damaged: {error}", way), Ledger()
     return _judge(file, version, ledger, may_write), ledger
@@ -96,9 +106,7 @@ def _open(file: Path) -> sqlite3.Connection:
     the file can as well be read as one that nobody changes.
     """
     log = file.with_name(f"{file.name}-wal")
-    mode = "mode=ro" if log.exists() else "mode=ro&immutable=1"
-    uri = f"{file.resolve().as_uri()}?{mode}"
-    return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)
+    return open_beside(file, BUSY_SECONDS, alone=not log.exists())
 
 
 def _read(connection: sqlite3.Connection) -> Ledger:

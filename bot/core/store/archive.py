@@ -18,28 +18,31 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.core.errors import BackupUnusable, CannotWrite, DataFolderUnusable
+from bot.core.paths import remove_file, remove_folder
 from bot.core.store.backup_file import (
     CHUNK_BYTES,
     GUILDS,
     MAX_INDEX_BYTES,
-    MEMBER,
     MODEL,
     MODELS,
     SUFFIXES,
     Entry,
     Index,
     describe,
+    is_member,
     read_index,
     unpack,
     write_backup,
     write_file,
 )
-from bot.core.store.database import BUSY_SECONDS, FILE_NAME
+from bot.core.store.database import BUSY_SECONDS, FILE_NAME, LOCKED, is_busy
+from bot.core.store.guarded import GuardedConnection, open_beside
 from bot.core.store.lock import lock_folder
-from bot.core.store.migrations import MIGRATIONS
+from bot.core.store.rebuild import Unsound, rebuild
 
 ATTEMPTS = 3  # at a file that is written to meanwhile
 STAGED = ".restoring"
+SNAPSHOT = "snapshot"  # of a database, whose rows then go into a new one
 # What goes aside when a backup takes its place. The jobs are those of the old database: one of the
 # new must not find the folder of another that had its number.
 LIVE = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", GUILDS, "jobs")
@@ -84,12 +87,17 @@ def back_up(data: Path, models: Path, file: Path) -> BackedUp:
 def _back_up(data: Path, models: Path, file: Path, folder: Path) -> BackedUp:
     """Copy everything into `folder` first: the index needs the hash of what will be written."""
     contents = {FILE_NAME: folder / FILE_NAME}
-    _snapshot(data, contents[FILE_NAME])
+    _snapshot(data, folder / SNAPSHOT)
+    try:
+        rebuild(folder / SNAPSHOT, contents[FILE_NAME])  # or it would be refused one day
+    except Unsound as error:
+        raise DataFolderUnusable(data, str(error)) from error
+    remove_file(folder, SNAPSHOT)
     entries = {FILE_NAME: describe(contents[FILE_NAME])}
     left_out = []
     for number, (name, source) in enumerate(_sources(data, models)):
         content = folder / str(number)
-        entry = _copy(source, content) if MEMBER.fullmatch(name) else None
+        entry = _copy(source, content) if is_member(name) else None
         if entry is None:
             left_out.append(name)
         else:
@@ -111,14 +119,12 @@ def _snapshot(data: Path, into: Path) -> None:
     if not path.is_file():
         raise DataFolderUnusable(data, f"there is no {FILE_NAME} in it")
     try:
-        source = sqlite3.connect(_read_only(path), uri=True, timeout=BUSY_SECONDS)
-        with closing(source), closing(sqlite3.connect(into)) as copy:
+        copy = sqlite3.connect(into, factory=GuardedConnection)
+        with closing(open_beside(path, BUSY_SECONDS)) as source, closing(copy):
             source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
     except sqlite3.Error as error:
-        raise DataFolderUnusable(data, str(error)) from error
-    if (fault := _fault_of_database(into)) is not None:
-        raise DataFolderUnusable(data, fault)
+        raise DataFolderUnusable(data, LOCKED if is_busy(error) else str(error)) from error
 
 
 def _sources(data: Path, models: Path) -> Iterator[tuple[str, Path]]:
@@ -169,14 +175,14 @@ def restore(file: Path, data: Path, models: Path) -> Restored:
     staged = data / STAGED
     try:
         if os.path.lexists(staged):  # of a restore that was killed
-            shutil.rmtree(staged)
+            remove_folder(data, STAGED)
         (staged / GUILDS).mkdir(parents=True)
         index = _check(file, staged)
         return _put_in_place(index, staged, data, models)
     except OSError as error:
         raise CannotWrite(data, error.strerror or str(error)) from error
     finally:
-        shutil.rmtree(staged, ignore_errors=True)
+        remove_folder(data, STAGED)
         lock.release()
 
 
@@ -192,11 +198,15 @@ def _check(file: Path, staged: Path) -> Index:
         index = read_index(file, archive)
         if index.size > os.fstat(archive.fileno()).st_size:
             raise BackupUnusable(file, "it is smaller than what it lists")
-        if index.size > shutil.disk_usage(staged).free:
-            raise CannotWrite(staged, f"the disk has no room for {index.size:,} bytes")
+        room = index.size + index.files[FILE_NAME].size  # the database is made anew beside it
+        if room > shutil.disk_usage(staged).free:
+            raise CannotWrite(staged, f"the disk has no room for {room:,} bytes")
         unpack(file, archive, index, staged)
-    if (fault := _fault_of_database(staged / FILE_NAME)) is not None:
-        raise BackupUnusable(file, fault)
+    (staged / FILE_NAME).rename(staged / SNAPSHOT)
+    try:
+        rebuild(staged / SNAPSHOT, staged / FILE_NAME)
+    except Unsound as error:
+        raise BackupUnusable(file, str(error)) from error
     return index
 
 
@@ -242,11 +252,12 @@ def _place_model(fresh: Path, target: Path, aside: Path) -> bool:
         write_file(aside / target.name, _blocks(target))
         _sync_folder(aside)
     temporary = target.with_name(f".{target.name}.restoring")
+    remove_file(target.parent, temporary.name)  # of a restore that was killed
     try:
         write_file(temporary, _blocks(fresh))
         temporary.replace(target)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        remove_file(target.parent, temporary.name)
         raise
     _sync_folder(target.parent)
     return target.suffix == MODEL
@@ -255,32 +266,11 @@ def _place_model(fresh: Path, target: Path, aside: Path) -> bool:
 def _settle(database: Path) -> None:
     """Have the database that goes aside in one file, where it can still be read."""
     if database.is_file():
-        with suppress(sqlite3.Error), closing(sqlite3.connect(database, timeout=0)) as connection:
+        with (
+            suppress(sqlite3.Error),
+            closing(sqlite3.connect(database, timeout=0, factory=GuardedConnection)) as connection,
+        ):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _fault_of_database(path: Path) -> str | None:
-    """Return what is wrong with a database that nobody has open, None for a sound one."""
-    try:
-        with closing(sqlite3.connect(_read_only(path), uri=True)) as connection:
-            [(answer,), *_] = connection.execute("PRAGMA integrity_check").fetchall()
-            [(version,)] = connection.execute("PRAGMA user_version").fetchall()
-            found = set(connection.execute("SELECT type, name FROM sqlite_schema"))
-    except sqlite3.Error as error:
-        return f"its database is damaged: {error}"
-    if answer != "ok":
-        return f"its database is damaged: {answer}"
-    if version > len(MIGRATIONS):
-        known = len(MIGRATIONS)
-        return f"its database has version {version}; this Sonneteer knows {known}. Update Sonneteer"
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(";".join(MIGRATIONS[:version]))
-        expected = set(connection.execute("SELECT type, name FROM sqlite_schema"))
-    return None if version > 0 and expected <= found else "its database is none of Sonneteer's"
-
-
-def _read_only(path: Path) -> str:
-    return f"{path.resolve().as_uri()}?mode=ro"
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

@@ -18,7 +18,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+from bot.core.customs import is_snowflake
 from bot.core.errors import BackupUnusable
+from bot.core.names import is_device
 from bot.core.store.database import FILE_NAME
 
 FORMAT = 1
@@ -29,7 +31,7 @@ STEM = r"[^./\\:\x00-\x1f\x7f\ud800-\udfff][^/\\:\x00-\x1f\x7f\ud800-\udfff]{0,1
 MODEL = ".safetensors"
 SUFFIXES = {GUILDS: (MODEL, ".png", ".txt"), MODELS: (MODEL, ".png")}  # what trainings leave
 MEMBER = re.compile(
-    rf"{re.escape(FILE_NAME)}|{GUILDS}/[0-9]{{1,20}}/{STEM}\.(safetensors|png|txt)"
+    rf"{re.escape(FILE_NAME)}|{GUILDS}/(?P<guild>[0-9]{{1,20}})/{STEM}\.(safetensors|png|txt)"
     rf"|{MODELS}/{STEM}\.(safetensors|png)"
 )
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -137,9 +139,12 @@ def describe(path: Path) -> Entry:
 
 
 def write_file(path: Path, blocks: Iterable[bytes]) -> str:
-    """Write a file that outlasts a power cut; return its hash."""
+    """Write a new file that outlasts a power cut; return its hash.
+
+    Raises FileExistsError, also where the disk holds two names for one: Dunes and dunes, say.
+    """
     digest = hashlib.sha256()
-    with path.open("wb") as file:
+    with path.open("xb") as file:
         for block in blocks:
             file.write(block)
             digest.update(block)
@@ -149,8 +154,20 @@ def write_file(path: Path, blocks: Iterable[bytes]) -> str:
 
 
 def _is_sound(name: str, entry: Entry) -> bool:
-    plain = bool(MEMBER.fullmatch(name) and SHA256.fullmatch(entry.sha256))
+    plain = is_member(name) and SHA256.fullmatch(entry.sha256) is not None
     return plain and type(entry.size) is int and entry.size >= 0
+
+
+def is_member(name: str) -> bool:
+    """Whether a backup may have a file of that name.
+
+    >>> [is_member(f"guilds/{name}.png") for name in ("10/dunes", "0/dunes", "10/con", "../dunes")]
+    [True, False, False, False]
+    """
+    match = MEMBER.fullmatch(name)
+    if match is None or (match["guild"] is not None and not is_snowflake(match["guild"])):
+        return False
+    return not is_device(name.rpartition("/")[2])
 
 
 def _member(name: str) -> str:

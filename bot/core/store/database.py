@@ -14,14 +14,17 @@ import aiosqlite
 
 from bot.core.errors import DatabaseBusyError, DataFolderUnusable, DataNotKept
 from bot.core.share import Share
+from bot.core.store.guarded import GuardedConnection
 from bot.core.store.lock import FolderLock, lock_folder
-from bot.core.store.migrations import MIGRATIONS
+from bot.core.store.migrations import MIGRATIONS, step
+from bot.core.store.schema import OBJECTS, fault_of_schema
 
 log = logging.getLogger(__name__)
 
 FILE_NAME = "sonneteer.db"
 BUSY_SECONDS = 10.0  # for a backup that reads meanwhile, or another process that writes
 
+LOCKED = "another program has its database locked"
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 Row = sqlite3.Row
@@ -52,7 +55,10 @@ class Database:
         lock = await asyncio.to_thread(lock_folder, folder, share)
         try:
             connection = await aiosqlite.connect(
-                folder / FILE_NAME, timeout=BUSY_SECONDS, isolation_level=None
+                folder / FILE_NAME,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                factory=GuardedConnection,
             )
         except sqlite3.Error as error:
             lock.release()
@@ -66,7 +72,8 @@ class Database:
         except BaseException as error:
             await database.close()
             if isinstance(error, sqlite3.Error):
-                raise DataFolderUnusable(folder, str(error)) from error
+                reason = LOCKED if is_busy(error) else str(error)
+                raise DataFolderUnusable(folder, reason) from error
             raise
         lock.let_others_start()
         return database
@@ -148,10 +155,16 @@ class Database:
         if version > len(MIGRATIONS):
             reason = f"its database has version {version}; this Sonneteer knows {len(MIGRATIONS)}"
             raise DataFolderUnusable(folder, f"{reason}. Update Sonneteer")
+        await self._insist_on_schema(folder, version)
         for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-            steps = f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;"
-            await self._connection.executescript(steps)
+            await self._connection.executescript(step(number, script))
             log.info("the database was brought to version %d", number)
+
+    async def _insist_on_schema(self, folder: Path, version: int) -> None:
+        """Raise DataFolderUnusable for a database in which something else might run than ours."""
+        found = await self._connection.execute_fetchall(OBJECTS)
+        if (fault := fault_of_schema(map(tuple, found), MIGRATIONS[:version])) is not None:
+            raise DataFolderUnusable(folder, f"{fault}. Restore a backup, or move {FILE_NAME} away")
 
 
 def is_busy(error: sqlite3.Error) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from bot.core.errors import DataFolderUnusable
 from bot.core.ports import Choice
 from bot.core.store.database import BUSY_SECONDS, FILE_NAME, Database, Row
+from bot.core.store.guarded import open_beside
 
 log = logging.getLogger(__name__)
 
@@ -86,9 +87,8 @@ def settings_beside(folder: Path) -> dict[str, dict[str, object]]:
     path = folder / FILE_NAME
     if not path.is_file():
         return {}
-    address = f"{path.resolve().as_uri()}?mode=ro"
     try:
-        with closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)) as connection:
+        with closing(open_beside(path, BUSY_SECONDS)) as connection:
             connection.row_factory = Row
             return _settings(connection.execute(SETTINGS))
     except sqlite3.Error as error:

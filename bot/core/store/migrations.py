@@ -67,3 +67,8 @@ CREATE INDEX choices_by_guild ON choices (guild, id);
 """
 
 MIGRATIONS = (BOOKS,)
+
+
+def step(number: int, script: str) -> str:
+    """Return the statements that bring a database to version `number`, or change nothing."""
+    return f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;"

@@ -1,14 +1,19 @@
-"""An open database, and two installations that differ."""
+"""An open database, two installations that differ, and a backup to be forged."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import tarfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from bot.core.store.database import Database
-from tests.bot.core.store.installation import Installation
+from bot.core.errors import BackupUnusable
+from bot.core.store.backup_file import INDEX_NAME
+from bot.core.store.database import FILE_NAME, Database
+from bot.core.store.lock import lock_folder
+from tests.bot.core.store.forgery import Forged, Refused
+from tests.bot.core.store.installation import Installation, tree
 
 
 @pytest.fixture
@@ -40,3 +45,32 @@ def there(tmp_path: Path) -> Installation:
     made.put("data/jobs/1/book.txt", b"a book")
     made.put("models/pears.safetensors", b"the pears")
     return made
+
+
+@pytest.fixture
+def forged(here: Installation) -> Forged:
+    here.back_up()
+    with tarfile.open(here.file) as tar:
+        contents = {member.name: tar.extractfile(member) for member in tar}
+        files = {name: each.read() for name, each in contents.items() if each is not None}
+    del files[INDEX_NAME]
+    made = Forged(files)
+    made.seal()
+    return made
+
+
+@pytest.fixture
+def refused(there: Installation) -> Iterator[Refused]:
+    """Return what restores a file and sees it refused, with nothing changed."""
+    before = tree(there.home)
+
+    def check(file: Path, sentence: str) -> None:
+        with pytest.raises(BackupUnusable, match=sentence) as caught:
+            there.restore(file)
+        assert str(file) in str(caught.value)
+        assert tree(there.home) == before
+        names = {path.name for path in there.data.iterdir()}
+        assert names <= {FILE_NAME, "guilds", "jobs", "lock"}
+
+    yield check
+    lock_folder(there.data).release()  # nobody holds it

@@ -2,88 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
-import sqlite3
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.core.errors import BackupUnusable
 from bot.core.store.backup_file import INDEX_NAME
 from bot.core.store.database import FILE_NAME
-from bot.core.store.lock import lock_folder
-from tests.bot.core.store.installation import Installation, tree
-
-
-@dataclass
-class Forged:
-    """A backup that is sound until somebody changes it."""
-
-    files: dict[str, bytes]
-    index: dict[str, Any] = field(default_factory=dict)
-    members: list[tuple[tarfile.TarInfo, bytes]] = field(default_factory=list)
-
-    def seal(self) -> None:
-        hashes = {name: hashlib.sha256(each).hexdigest() for name, each in self.files.items()}
-        sizes = {name: len(each) for name, each in self.files.items()}
-        created = "2026-11-26T00:00:00+00:00"
-        self.index = {"format": 1, "created": created, "files": hashes, "sizes": sizes}
-        self.members = [member_of(name, each) for name, each in self.files.items()]
-
-    def write(self, path: Path) -> Path:
-        first = member_of(INDEX_NAME, json.dumps(self.index).encode())
-        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
-            for header, content in (first, *self.members):
-                tar.addfile(header, io.BytesIO(content) if header.isreg() else None)
-        return path
-
-
-def member_of(name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE) -> Any:
-    header = tarfile.TarInfo(name)
-    header.size, header.type = len(content), kind
-    if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
-        header.linkname = "/etc/passwd"
-    return header, content
-
-
-@pytest.fixture
-def forged(here: Installation) -> Forged:
-    here.back_up()
-    with tarfile.open(here.file) as tar:
-        contents = {member.name: tar.extractfile(member) for member in tar}
-        files = {name: each.read() for name, each in contents.items() if each is not None}
-    del files[INDEX_NAME]
-    made = Forged(files)
-    made.seal()
-    return made
-
-
-@pytest.fixture
-def refused(there: Installation) -> Iterator[Callable[[Path, str], None]]:
-    """Return what restores a file and sees it refused, with nothing changed."""
-    before = tree(there.home)
-
-    def check(file: Path, sentence: str) -> None:
-        with pytest.raises(BackupUnusable, match=sentence) as caught:
-            there.restore(file)
-        assert str(file) in str(caught.value)
-        assert tree(there.home) == before
-        names = {path.name for path in there.data.iterdir()}
-        assert names <= {FILE_NAME, "guilds", "jobs", "lock"}
-
-    yield check
-    lock_folder(there.data).release()  # nobody holds it
-
-
-Refused = Callable[[Path, str], None]
+from tests.bot.core.store.forgery import Forged, Refused, change_database, member_of
+from tests.bot.core.store.installation import Installation
 
 
 def test_what_a_test_forges_would_be_taken(
@@ -265,16 +195,6 @@ def test_a_backup_of_a_newer_format_is_refused(
 ) -> None:
     forged.index["format"] = 2
     refused(forged.write(tmp_path / "forged.tar"), "format 2; this Sonneteer knows 1. Update")
-
-
-def change_database(forged: Forged, tmp_path: Path, script: str) -> Path:
-    path = tmp_path / "changed.db"
-    path.write_bytes(forged.files[FILE_NAME])
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(script)
-    forged.files[FILE_NAME] = path.read_bytes()
-    forged.seal()
-    return forged.write(tmp_path / "forged.tar")
 
 
 def test_a_newer_database_is_refused(forged: Forged, refused: Refused, tmp_path: Path) -> None:
