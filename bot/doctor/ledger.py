@@ -15,7 +15,7 @@ from bot.core.customs import Customs, read_customs
 from bot.core.findings import Finding, ok, warning, wrong
 from bot.core.ports import Choice
 from bot.core.store.database import BUSY_SECONDS, FILE_NAME
-from bot.core.store.guarded import open_beside
+from bot.core.store.guarded import in_words, open_beside
 from bot.core.store.lock import LOCK_NAME
 from bot.core.store.migrations import MIGRATIONS
 from bot.core.store.schema import OBJECTS, fault_of_schema
@@ -68,12 +68,12 @@ def examine_database(
                 raise sqlite3.DatabaseError(str(answer))
             ledger = _read(connection) if ours else Ledger()
     except sqlite3.OperationalError as error:
-        seen = f"{file} cannot be read now: {error}"
+        seen = f"{file} cannot be read now: {in_words(error)}"
         way = "See that the user who runs the bot may read it, and try again."
         return wrong(NAME, seen, way), Ledger()
     except (sqlite3.Error, ValueError, TypeError, RecursionError) as error:
         way = RESTORE.format(file=file, guilds=folder / "guilds")
-        return wrong(NAME, f"{file} is damaged: {error}", way), Ledger()
+        return wrong(NAME, f"{file} is damaged: {in_words(error)}", way), Ledger()
     return _judge(file, version, ledger, may_write), ledger
 
 

@@ -36,7 +36,7 @@ from bot.core.store.backup_file import (
     write_file,
 )
 from bot.core.store.database import BUSY_SECONDS, FILE_NAME, LOCKED, is_busy
-from bot.core.store.guarded import GuardedConnection, open_beside
+from bot.core.store.guarded import GuardedConnection, in_words, open_beside
 from bot.core.store.lock import lock_folder
 from bot.core.store.rebuild import Unsound, rebuild
 
@@ -124,7 +124,7 @@ def _snapshot(data: Path, into: Path) -> None:
             source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
     except sqlite3.Error as error:
-        raise DataFolderUnusable(data, LOCKED if is_busy(error) else str(error)) from error
+        raise DataFolderUnusable(data, LOCKED if is_busy(error) else in_words(error)) from error
 
 
 def _sources(data: Path, models: Path) -> Iterator[tuple[str, Path]]:

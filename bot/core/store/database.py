@@ -14,7 +14,7 @@ import aiosqlite
 
 from bot.core.errors import DatabaseBusyError, DataFolderUnusable, DataNotKept
 from bot.core.share import Share
-from bot.core.store.guarded import GuardedConnection
+from bot.core.store.guarded import GuardedConnection, in_words
 from bot.core.store.lock import FolderLock, lock_folder
 from bot.core.store.migrations import MIGRATIONS, step
 from bot.core.store.schema import OBJECTS, fault_of_schema
@@ -62,7 +62,7 @@ class Database:
             )
         except sqlite3.Error as error:
             lock.release()
-            raise DataFolderUnusable(folder, str(error)) from error
+            raise DataFolderUnusable(folder, in_words(error)) from error
         database = cls(connection, lock)
         try:
             connection.row_factory = sqlite3.Row
@@ -72,7 +72,7 @@ class Database:
         except BaseException as error:
             await database.close()
             if isinstance(error, sqlite3.Error):
-                reason = LOCKED if is_busy(error) else str(error)
+                reason = LOCKED if is_busy(error) else in_words(error)
                 raise DataFolderUnusable(folder, reason) from error
             raise
         lock.let_others_start()
@@ -133,7 +133,7 @@ class Database:
         except sqlite3.Error as error:
             if is_busy(error):
                 raise self._is_busy() from error
-            raise DataNotKept(str(error)) from error
+            raise DataNotKept(in_words(error)) from error
         else:
             if self._busy:
                 self._busy = False

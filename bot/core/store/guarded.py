@@ -15,8 +15,12 @@ from __future__ import annotations
 import sqlite3
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
+
+from bot.core.names import one_line
 
 MAX_VALUE_BYTES = 2**20  # of a value, a row or a statement; the longest of ours is some kilobytes
 LIMITS = {
@@ -38,6 +42,7 @@ REFUSED = {
     *(sqlite3.SQLITE_CREATE_VTABLE, sqlite3.SQLITE_DROP_VTABLE),
 }
 REFUSED_PRAGMAS = {"writable_schema", "trusted_schema"}
+MAX_SHOWN = 200  # characters of what SQLite says
 STEPS = 100_000  # of SQLite's machine between two looks at the clock; a millisecond or so
 
 
@@ -59,12 +64,20 @@ class GuardedConnection(sqlite3.Connection):
         self.set_authorizer(_authorize)
 
     def execute(self, *args: Any) -> sqlite3.Cursor:
-        self._until = time.monotonic() + self.SECONDS
-        return super().execute(*args)
+        with self._in_time():
+            return super().execute(*args)
 
     def executescript(self, script: str) -> sqlite3.Cursor:
+        with self._in_time():
+            return super().executescript(script)
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
         self._until = time.monotonic() + self.SECONDS
-        return super().executescript(script)
+        try:
+            yield
+        except UnicodeDecodeError as error:  # of SQLite's own sentence, which quotes the file
+            raise sqlite3.DatabaseError("a name in it is no text") from error
 
     def _is_late(self) -> bool:
         return time.monotonic() > self._until
@@ -78,6 +91,11 @@ def open_beside(path: Path, seconds: float, *, alone: bool = False) -> GuardedCo
     mode = "mode=ro&immutable=1" if alone else "mode=ro"
     address = f"{path.resolve().as_uri()}?{mode}"
     return sqlite3.connect(address, uri=True, timeout=seconds, factory=GuardedConnection)
+
+
+def in_words(error: object) -> str:
+    """Return what SQLite says, which may quote the file: one line, and nothing invisible."""
+    return one_line(str(error))[:MAX_SHOWN]
 
 
 def _authorize(

@@ -13,7 +13,7 @@ from pathlib import Path
 from bot.core.errors import DataFolderUnusable
 from bot.core.ports import Choice
 from bot.core.store.database import BUSY_SECONDS, FILE_NAME, Database, Row
-from bot.core.store.guarded import open_beside
+from bot.core.store.guarded import in_words, open_beside
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def settings_beside(folder: Path) -> dict[str, dict[str, object]]:
             connection.row_factory = Row
             return _settings(connection.execute(SETTINGS))
     except sqlite3.Error as error:
-        raise DataFolderUnusable(folder, str(error)) from error
+        raise DataFolderUnusable(folder, in_words(error)) from error
 
 
 def _settings(rows: Iterable[Row]) -> dict[str, dict[str, object]]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from bot.core.store.guarded import GuardedConnection, open_beside
+from bot.core.store.guarded import GuardedConnection, in_words, open_beside
 from bot.core.store.migrations import MIGRATIONS, step
 from bot.core.store.rules import MAX_ID, NUMBERED, RULES, setting
 from bot.core.store.schema import NOT_OURS, OBJECTS, fault_of_schema
@@ -52,7 +52,7 @@ def rebuild(source: Path, into: Path) -> None:
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
             raise OSError(errno.ENOSPC, "the disk is full") from error
-        raise Unsound(f"its database is damaged: {error}") from error
+        raise Unsound(f"its database is damaged: {in_words(error)}") from error
 
 
 def _inspect(found: sqlite3.Connection) -> int:
@@ -69,7 +69,7 @@ def _inspect(found: sqlite3.Connection) -> int:
         raise Unsound(fault)
     [(answer,), *_] = found.execute("PRAGMA integrity_check(1)").fetchall()
     if answer != "ok":
-        raise Unsound(f"its database is damaged: {answer}")
+        raise Unsound(f"its database is damaged: {in_words(answer)}")
     return int(version)
 
 

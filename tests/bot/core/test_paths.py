@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import stat
@@ -11,8 +12,13 @@ from typing import Any, cast
 import pytest
 
 from bot.core.errors import PathRefused
+from bot.core.jobs import JobState
 from bot.core.paths import close_to_others, named, numbered, remove_file, remove_folder
+from bot.core.store.archive import back_up, restore
+from bot.core.store.database import FILE_NAME
 from bot.core.store.lock import lock_folder
+from tests.offices import ADMIN, FakeTrainer, attached, make_config, open_office, trained
+from tests.texts import quatrains
 
 unix = pytest.mark.skipif("sys.platform == 'win32'", reason="there are no modes")
 NO_NUMBERS = ["/etc", "7", "../7", "", 0, -1, 1.0, True, None, b"7", 2**63]
@@ -131,5 +137,31 @@ def test_what_is_made_in_the_folder_is_for_its_user_alone(tmp_path: Path) -> Non
         (tmp_path / "data" / "books").mkdir()
         (tmp_path / "data" / "books" / "book.txt").write_text("a book")
         assert modes(tmp_path / "data") == set()
+    finally:
+        os.umask(before)
+
+
+@unix
+async def test_of_all_that_a_bot_keeps_other_users_see_nothing(tmp_path: Path) -> None:
+    """The database with its log, a model, a job that is under way, a book that waits."""
+    before = os.umask(0o022)
+    try:
+        trainer = FakeTrainer()
+        async with open_office(make_config(tmp_path), trainer) as parts:
+            desk, long = parts.office.desk, attached(quatrains(200))
+            assert await trained(desk, await desk.propose(ADMIN, long)) is JobState.DONE
+            trainer.gate = asyncio.Event()
+            found = await desk.propose(ADMIN, long, name="harbour")
+            await desk.accept(ADMIN, found.job.id)
+            await desk.propose(ADMIN, long, name="orchard")
+            names = {path.name for path in (tmp_path / "data").rglob("*")}
+            assert {f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", "lock", "_book.txt"} < names
+            assert "walks.safetensors" in names
+            assert modes(tmp_path / "data") == set()
+            back_up(tmp_path / "data", tmp_path / "models", tmp_path / "backup.tar")
+        restore(tmp_path / "backup.tar", tmp_path / "data", tmp_path / "models")
+        assert "before-restore" in str(sorted((tmp_path / "data").iterdir()))
+        assert modes(tmp_path / "data") == set()
+        assert modes(tmp_path / "backup.tar") == set()
     finally:
         os.umask(before)

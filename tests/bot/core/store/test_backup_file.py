@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.store.backup_file import INDEX_NAME
+from bot.core.store.backup_file import INDEX_NAME, write_file
 from bot.core.store.database import FILE_NAME
 from tests.bot.core.store.forgery import Forged, Refused, change_database, member_of
 from tests.bot.core.store.installation import Installation
@@ -41,6 +42,12 @@ HOSTILE_NAMES = [
     "guilds/x/evil.png",
     "guilds/10/evil.exe",
     "guilds/١٢/evil.png",
+    "guilds/0/evil.png",
+    "guilds/010/evil.png",
+    "guilds/99999999999999999999/evil.png",
+    "models/CON.png",
+    "models/nul.evil.png",
+    "guilds/10/com1.safetensors",
     "config.toml",
     "sonneteer.db-wal",
     "lock",
@@ -250,3 +257,21 @@ def test_a_tar_of_something_else_is_refused(refused: Refused, tmp_path: Path) ->
 def test_a_file_that_there_is_not_is_refused(refused: Refused, tmp_path: Path) -> None:
     refused(tmp_path / "nowhere.tar", "there is no such file")
     refused(tmp_path, "there is no such file")
+
+
+def test_of_a_file_its_content_comes_and_not_its_mode_or_owner(
+    forged: Forged, there: Installation, tmp_path: Path
+) -> None:
+    for header, _ in forged.members:
+        header.mode, header.uid, header.gid, header.uname = 0o6777, 0, 0, "root"
+    there.restore(forged.write(tmp_path / "forged.tar"))
+    for path in (there.data / FILE_NAME, *(there.data / "guilds").rglob("*.*")):
+        assert sys.platform == "win32" or path.stat().st_mode & 0o7077 == 0
+
+
+def test_a_name_that_the_disk_takes_for_another_is_not_written_over(tmp_path: Path) -> None:
+    """As Dunes and dunes are one on Windows; here the second is called like the first."""
+    write_file(tmp_path / "dunes.png", [b"the dunes"])
+    with pytest.raises(FileExistsError):
+        write_file(tmp_path / "dunes.png", [b"other dunes"])
+    assert (tmp_path / "dunes.png").read_bytes() == b"the dunes"

@@ -104,6 +104,9 @@ class Workshop:
                 await asyncio.sleep(0.001)
 
 
+PATHS = ["../../precious", "/etc", "..", "", "a/b", "con"]
+
+
 @pytest.fixture
 async def workshop(tmp_path: Path) -> AsyncIterator[Workshop]:
     workshop = Workshop(tmp_path)
@@ -433,3 +436,20 @@ async def test_a_trainer_that_breaks_does_not_stop_the_queue(workshop: Workshop)
     assert "the log knows it" in view.job.sentence
     workshop.foreman._trainer = working
     assert (await workshop.end_of(await workshop.submit(name="two"))).job.state is JobState.DONE
+
+
+@pytest.mark.parametrize("name", PATHS)
+async def test_a_job_whose_name_is_a_path_fails_and_touches_nothing(
+    workshop: Workshop, name: str, log_lines: LogLines
+) -> None:
+    """A database that an earlier version restored may have one."""
+    precious = workshop.home / "precious" / "letter"
+    precious.parent.mkdir()
+    precious.write_text("dear")
+    before = {path for path in workshop.home.rglob("*") if "jobs" not in path.parts}
+    job = await workshop.submit(name=name)
+    assert (await workshop.end_of(job)).job.state is JobState.FAILED
+    assert workshop.trainer.orders == []
+    after = {path for path in workshop.home.rglob("*") if "jobs" not in path.parts}
+    assert {path for path in after ^ before if "sonneteer.db" not in path.name} == set()
+    assert precious.read_text() == "dear"
