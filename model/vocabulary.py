@@ -24,6 +24,9 @@ PLAIN_PUNCTUATION = {
 }
 
 
+MAX_FOUND = 2_000  # characters whose equivalents are remembered
+
+
 @dataclass(frozen=True, slots=True)
 class Folding:
     """A text on a model's alphabet: what the network reads, and what it had to leave out."""
@@ -85,7 +88,22 @@ class Vocabulary:
                     left_out[character] = None
         return Folding("".join(kept), tuple(left_out))
 
+    @cached_property
+    def _equivalents(self) -> dict[str, str | None]:
+        """What was found for characters beyond the alphabet."""
+        return {}
+
     def _equivalent(self, character: str) -> str | None:
+        found = self._equivalents
+        equivalent = found.get(character, character)
+        if equivalent == character:  # not looked for yet, or another thread has just cleared all
+            equivalent = self._find_equivalent(character)
+            if len(found) >= MAX_FOUND:  # there are a million
+                found.clear()
+            found[character] = equivalent
+        return equivalent
+
+    def _find_equivalent(self, character: str) -> str | None:
         ids = self.ids
         if character in ids:
             return character

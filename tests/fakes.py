@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -175,6 +176,10 @@ class FakePoet:
             await self.loading.wait()
         if model.name in self.unusable:
             raise ModelUnusable(model.name, "Its file is damaged.")
+
+    @contextmanager
+    def hold(self, model: ModelRecord) -> Iterator[None]:
+        yield
 
     def prepare(self, model: ModelRecord, seed: str) -> Prompt:
         if self.alphabet is None:

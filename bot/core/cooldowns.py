@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 
 from bot.core.customs import COOLDOWN
-
-MAX_REMEMBERED_ASKERS = 10_000
 
 
 class Cooldowns:
@@ -14,7 +13,7 @@ class Cooldowns:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._began: dict[str, float] = {}
+        self._began: OrderedDict[str, float] = OrderedDict()  # the earliest first
 
     def left_seconds(self, member: str, pause_seconds: float) -> float:
         """Return how much of the pause since a member's latest poem is left, 0 if nothing."""
@@ -22,11 +21,10 @@ class Cooldowns:
         return 0.0 if began is None else max(0.0, pause_seconds - (self._clock() - began))
 
     def begin(self, member: str, now: float) -> None:
-        if len(self._began) >= MAX_REMEMBERED_ASKERS:
-            self._began = {
-                who: when for who, when in self._began.items() if now - when < COOLDOWN.high
-            }
         self._began[member] = now
+        self._began.move_to_end(member)
+        while now - next(iter(self._began.values())) >= COOLDOWN.high:
+            self._began.popitem(last=False)
 
     def forgive(self, member: str, began: float) -> None:
         """Ask for no pause after all, unless another one has begun since."""

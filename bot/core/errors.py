@@ -88,9 +88,9 @@ class CannotWrite(BotError):
 
 
 class TooSoon(BotError):
-    def __init__(self, wait_seconds: float) -> None:
+    def __init__(self, wait_seconds: float, what: str = "poem") -> None:
         super().__init__(
-            f"One poem at a time: please wait {math.ceil(wait_seconds)} s and ask again."
+            f"One {what} at a time: please wait {math.ceil(wait_seconds)} s and ask again."
         )
         self.wait_seconds = wait_seconds
 

@@ -1,15 +1,17 @@
 """The bridge to the model: who waits and who writes, which models, and an async face.
 
-It lives on the event loop and never computes; `stepping.py` has the thread that does.
+It lives on the event loop and never computes there; `stepping.py` has the thread that writes.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from bot.core.errors import BadSetting, FormImpossible, QueueFull
+from bot.core.errors import BadSetting, FormImpossible, ModelUnusable, QueueFull
 from bot.core.line import Limits, Line
 from bot.core.metrics import Metrics
 from bot.core.ports import LaidOut, Order, Prompt
@@ -68,6 +70,7 @@ class EnginePoet:
         self._clock = clock
         self._line: Line[EngineDraft] = Line(limits)
         self._shelf = Shelf(max_models=max_models, max_rows=limits.max_rows)
+        self._held: defaultdict[str, list[Loaded]] = defaultdict(list)
         self._stepping = Stepping(self._receive, self._break_down, metrics.steps.inc)
         self._poem_seconds: float | None = None  # how long a poem holds its row, on average
 
@@ -89,19 +92,31 @@ class EnginePoet:
     async def load(self, model: ModelRecord) -> None:
         await self._shelf.load(model)
 
+    @contextmanager
+    def hold(self, model: ModelRecord) -> Iterator[None]:
+        loaded = self._shelf.borrow(model.sha256)
+        self._held[model.sha256].append(loaded)
+        try:
+            yield
+        finally:
+            self._held[model.sha256].remove(loaded)
+            if not self._held[model.sha256]:
+                del self._held[model.sha256]
+            self._shelf.bring_back(loaded)
+
     def prepare(self, model: ModelRecord, seed: str) -> Prompt:
-        folding = self._shelf[model.sha256].vocabulary.fold(seed)
+        folding = self._in_memory(model).vocabulary.fold(seed)
         return Prompt(folding.text, folding.left_out)
 
     def lay_out(self, model: ModelRecord, seed: str, form: str) -> LaidOut:
-        loaded = self._shelf[model.sha256]
+        loaded = self._in_memory(model)
         if loaded.verse is None:
             raise FormImpossible(form, WORDLESS)
         try:
             opening = lay_out(seed, FORMS[form], loaded.verse, loaded.fold)
         except SeedTooLong as error:
             raise FormImpossible(form, str(error)) from error
-        return LaidOut(opening.shown, opening.text)
+        return LaidOut(opening.shown, opening.text, opening)
 
     def look_at(self, model: ModelRecord, text: str, form: str) -> Looks:
         loaded = self._shelf.find(model.sha256)
@@ -118,8 +133,13 @@ class EnginePoet:
         )
 
     def opening(self, model: ModelRecord, random_seed: int) -> str:
-        openings = self._shelf[model.sha256].openings
+        openings = self._in_memory(model).openings
         return openings[random_seed % len(openings)] if openings else ""
+
+    def _in_memory(self, model: ModelRecord) -> Loaded:
+        """Return a model that takes poems, or is held; else raise KeyError."""
+        held = self._held.get(model.sha256)
+        return held[-1] if held else self._shelf[model.sha256]
 
     # The line
 
@@ -127,10 +147,12 @@ class EnginePoet:
         self._line.check(_community(asker), asker.member)
 
     def write(self, order: Order) -> EngineDraft:
-        loaded = self._shelf[order.model.sha256]
-        draft = EngineDraft(self, loaded, _request(order, loaded), asked=self._clock())
+        loaded = self._in_memory(order.model)
+        if loaded is not self._shelf.find(order.model.sha256):  # see `_break_down`
+            raise ModelUnusable(order.model.name, "Its writing broke off just now. Ask again.")
+        draft = EngineDraft(self, loaded, _request(order), asked=self._clock())
         leaving = self._line.join(draft, _community(order.asker), order.asker.member)
-        self._shelf.borrow(order.model.sha256)
+        self._shelf.lend(loaded)
         if leaving is not None:
             self._take_back(Delivery(leaving, "", failure=QueueFull(self._line.waiting)))
         self._admit()
@@ -232,14 +254,11 @@ def _community(asker: Asker) -> str:
     return asker.guild or asker.member
 
 
-def _request(order: Order, loaded: Loaded) -> Request:
-    form = FORMS.get(order.settings.form)
+def _request(order: Order) -> Request:
     try:
         return Request(
-            form=form,
-            opening=lay_out(order.prompt, form, loaded.verse, loaded.fold)
-            if form is not None and loaded.verse is not None
-            else Opening(),
+            form=FORMS.get(order.settings.form),
+            opening=order.opening if isinstance(order.opening, Opening) else Opening(),
             avoided=frozenset(order.settings.avoid),
             prompt=order.prompt,
             sampling=_sampling(order.settings),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +26,7 @@ class LaidOut:
 
     shown: str  # as it was typed, with the form's line breaks
     prompt: str  # the same on the model's alphabet
+    opening: object = None  # the poet's own, which `Order` brings back; None of free text
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Order:
     prompt: str  # on the model's alphabet
     settings: PoemSettings
     random_seed: int
+    opening: object = None  # of `LaidOut`, so that nothing is laid out twice
 
 
 class Models(Protocol):
@@ -109,7 +112,11 @@ class Draft(Protocol):
 
 
 class Poet(Protocol):
-    """Whoever can write: loads models, reads seeds, writes many poems at once."""
+    """Whoever can write: loads models, reads seeds, writes many poems at once.
+
+    `prepare`, `lay_out`, `look_at` and `opening` take milliseconds, more where strangers want it:
+    they belong on another thread than the event loop's, and a model must be held meanwhile.
+    """
 
     @property
     def running(self) -> int: ...
@@ -119,6 +126,9 @@ class Poet(Protocol):
 
     async def load(self, model: ModelRecord) -> None:
         """Have `model` ready; raise ModelUnusable. Cheap when it is ready already."""
+
+    def hold(self, model: ModelRecord) -> AbstractContextManager[None]:
+        """Keep a loaded model in memory for as long as the context lasts."""
 
     def prepare(self, model: ModelRecord, seed: str) -> Prompt:
         """Fold a seed onto the alphabet of a loaded model."""

@@ -7,11 +7,13 @@ import logging
 import secrets
 import time
 import unicodedata
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ParamSpec, TypeVar
 
 from bot.core import tracing
+from bot.core.card import draw_card
 from bot.core.cooldowns import Cooldowns
 from bot.core.errors import (
     BadSetting,
@@ -34,18 +36,24 @@ from bot.core.records import (
     Ending,
     Looks,
     ModelRecord,
+    Poem,
     PoemRequest,
     PoemSettings,
 )
 from bot.core.rights import Rights
 from bot.core.settling import avoided_word, either, settle
 from bot.core.tracing import milliseconds
+from bot.core.worker import Worker
 from bot.core.writing import Writing
 
 log = logging.getLogger(__name__)
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
 DRAWN_RANDOM_SEEDS = 10**9  # short enough to read aloud; any of RANGES may be asked for
 OPENINGS_TRIED = 20
+MAX_DRAWINGS = 64  # cards that wait; each takes a fifth of a second on one core
 # Unicode's embeddings, overrides and isolates; its marks (U+200E, U+200F) turn nothing around.
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -78,10 +86,11 @@ class Service:
         self._cooldown_seconds = dict(cooldown_seconds or {})
         self._clock = clock
         self._draw_random_seed = draw_random_seed
-        self._cooldowns = Cooldowns(clock)
+        self._cooldowns, self._drawings = Cooldowns(clock), Cooldowns(clock)
         self._writings: set[Writing] = set()
         self._all_written = asyncio.Event()
         self._all_written.set()
+        self._worker, self._drawer = Worker("preparing"), Worker("drawing")
         self._closing = False
         self._ready = False
 
@@ -103,19 +112,25 @@ class Service:
         return await self._have_ready(None)
 
     @asynccontextmanager
-    async def write(self, request: PoemRequest) -> AsyncIterator[Writing]:
+    async def write(
+        self, request: PoemRequest, settings: PoemSettings | None = None
+    ) -> AsyncIterator[Writing]:
         """Begin a poem, which ends at the latest with the context; raise a BotError if not.
+
+        `settings` are what `check` returned, where it was asked before.
 
         async with service.write(request) as writing:
             async for text in writing: ...
         """
         with tracing.request():
             log.debug("a poem was asked for, door %s", request.asker.door)
-            async with self._write(request) as writing:
+            async with self._write(request, settings) as writing:
                 yield writing
 
     @asynccontextmanager
-    async def _write(self, request: PoemRequest) -> AsyncIterator[Writing]:
+    async def _write(
+        self, request: PoemRequest, settings: PoemSettings | None
+    ) -> AsyncIterator[Writing]:
         began = self._clock()
 
         def first_text() -> None:
@@ -126,10 +141,10 @@ class Service:
             log.debug("a row after %s ms, the first text after %s", waited, milliseconds(seconds))
 
         try:
-            with self._counting_refusals(request):
-                writing = await self._begin(request, began, first_text)
+            with self._counting_refusals(request.asker):
+                writing = await self._begin(request, settings, began, first_text)
         except asyncio.CancelledError:  # whoever asked has gone before it began
-            self._count(request, Ending.CANCELLED.value)
+            self._count(request.asker, Ending.CANCELLED.value)
             raise
         log.debug("the poem is in line, at place %d", writing.place)
         self._writings.add(writing)
@@ -151,7 +166,7 @@ class Service:
             self._writings.discard(writing)
             if not self._writings:
                 self._all_written.set()
-            self._count(request, outcome)
+            self._count(request.asker, outcome)
             tracing.note(
                 door=request.asker.door,
                 outcome=outcome,
@@ -161,6 +176,24 @@ class Service:
             )
             if outcome in (Ending.COMPLETE, Ending.CUT_OFF):
                 self.metrics.request_latency_seconds.observe(self._clock() - began)
+
+    async def draw(self, asker: Asker, poem: Poem) -> bytes:
+        """Return a poem as a picture to share, a PNG; raise what `check_drawing` does."""
+        self.check_drawing(asker)
+        self._drawings.begin(asker.member, self._clock())
+        return await self._drawer.run(asker.member, draw_card, poem)
+
+    def check_drawing(self, asker: Asker) -> None:
+        """Raise ShuttingDown, TooSoon or QueueFull where no card can be had now.
+
+        A member waits between two cards as between two poems.
+        """
+        if self._closing:
+            raise ShuttingDown
+        if self._drawer.waiting >= MAX_DRAWINGS:
+            raise QueueFull(0)
+        if left := self._drawings.left_seconds(asker.member, self._pause(asker)):
+            raise TooSoon(left, "card")
 
     async def close(self, *, grace_seconds: float = 10.0) -> None:
         """Turn new requests away, let poems finish for `grace_seconds`, cancel the rest.
@@ -178,40 +211,70 @@ class Service:
             for writing in self._writings:
                 writing.cancel()
         await self._poet.close()
+        self._worker.close()
+        self._drawer.close()
 
     async def _begin(
-        self, request: PoemRequest, asked_at: float, first_text: Callable[[], None]
+        self,
+        request: PoemRequest,
+        settings: PoemSettings | None,
+        asked_at: float,
+        first_text: Callable[[], None],
     ) -> Writing:
-        settings = self._settle(request)
-        self._cooldowns.begin(request.asker.member, asked_at)
+        asker = request.asker
+        self._admit(asker)
+        self._cooldowns.begin(asker.member, asked_at)
         try:
+            settings = settings or await self._settle(request)
             model, lost = await self._model_for(request)
-            if self._closing:  # while the model was being loaded
-                raise ShuttingDown
             random_seed = either(request.random_seed, self._draw_random_seed())
-            seed, is_known, read = self._read_seed(request.seed, model)
-            settings, laid, more = self._lay_out(seed, model, settings)
-            notes = (*lost, *read, *more)
-            if laid is None:
-                if seed and not is_known:
-                    notes += ("Nothing of the seed is left, so the poem opens at random.",)
-                seed = seed if is_known else self._open(model, random_seed, settings.avoid)
-                laid = LaidOut(seed, self._poet.prepare(model, seed).text)
-            allowed = _allow_for(laid.shown, laid.prompt, settings)
-            allowed = replace(
-                allowed,
-                stop=self._read_stops(settings.stop, model),
-                avoid=self._read_avoided(settings.avoid, model),
-            )
-            draft = self._poet.write(Order(request.asker, model, laid.prompt, allowed, random_seed))
+            with self._poet.hold(model):
+                prepared = await self._aside(
+                    asker, self._prepare, request.seed, model, settings, random_seed
+                )
+                if self._closing:  # meanwhile
+                    raise ShuttingDown
+                draft = self._poet.write(prepared.order(asker, model, random_seed))
         except BotError:
-            self._cooldowns.forgive(request.asker.member, asked_at)  # nothing was had
+            self._cooldowns.forgive(asker.member, asked_at)  # nothing was had
             raise
+        form, notes = prepared.settings.form, (*lost, *prepared.notes)
 
-        def look_at(text: str) -> Looks:
-            return self._poet.look_at(model, text, settings.form)
+        def look_at(text: str) -> Awaitable[Looks]:
+            return self._aside(asker, self._poet.look_at, model, text, form)
 
-        return Writing(laid.shown, model, random_seed, settings, notes, draft, first_text, look_at)
+        return Writing(
+            *(prepared.laid.shown, model, random_seed, prepared.settings, notes),
+            *(draft, first_text, look_at),
+        )
+
+    def _aside(
+        self,
+        asker: Asker,
+        function: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Awaitable[Result]:
+        """Do off the event loop what takes the longer the odder a stranger's words are."""
+        return self._worker.run(asker.guild or asker.member, function, *args, **kwargs)
+
+    def _prepare(
+        self, typed: str, model: ModelRecord, settings: PoemSettings, random_seed: int
+    ) -> _Prepared:
+        """Put what was asked for onto a model's alphabet, and lay the seed out."""
+        seed, is_known, read = self._read_seed(typed, model)
+        settings, laid, more = self._lay_out(seed, model, settings)
+        notes = (*read, *more)
+        if laid is None:
+            if seed and not is_known:
+                notes += ("Nothing of the seed is left, so the poem opens at random.",)
+            seed = seed if is_known else self._open(model, random_seed, settings.avoid)
+            laid = LaidOut(seed, self._poet.prepare(model, seed).text)
+        return _Prepared(
+            *(settings, laid, notes),
+            stop=self._read_stops(settings.stop, model),
+            avoid=self._read_avoided(settings.avoid, model),
+        )
 
     def _lay_out(
         self, seed: str, model: ModelRecord, settings: PoemSettings
@@ -270,38 +333,49 @@ class Service:
         self._ready = True
         return model
 
-    def _count(self, request: PoemRequest, outcome: str) -> None:
-        self.metrics.requests.labels(request.asker.door, outcome).inc()
+    def _count(self, asker: Asker, outcome: str) -> None:
+        self.metrics.requests.labels(asker.door, outcome).inc()
 
     @contextmanager
-    def _counting_refusals(self, request: PoemRequest) -> Iterator[None]:
+    def _counting_refusals(self, asker: Asker) -> Iterator[None]:
         try:
             yield
         except BotError as error:
-            self._count(request, type(error).__name__)
+            self._count(asker, type(error).__name__)
             log.debug("no poem: %s", type(error).__name__)
             raise
 
-    def check(self, request: PoemRequest) -> None:
-        """Raise at once the BotError that `write` would, as far as that needs no look at a model.
+    def admit(self, asker: Asker) -> None:
+        """Raise at once whatever `write` would, whatever is asked for. Takes no place.
 
-        Takes no place. Raises ShuttingDown, NotAllowed, BadSetting, AvoidedSeed, TooSoon,
-        QueueFull or a child of it, and counts what it raises as a refusal.
+        Raises ShuttingDown, NotAllowed, TooSoon, QueueFull or a child of it, and counts what it
+        raises as a refusal. A door asks before it reads what somebody wants.
         """
-        with self._counting_refusals(request):
-            self._settle(request)
+        with self._counting_refusals(asker):
+            self._admit(asker)
 
-    def _settle(self, request: PoemRequest) -> PoemSettings:
-        """Return the settings that `request` would be written with, or raise what `check` does."""
+    async def check(self, request: PoemRequest) -> PoemSettings:
+        """Return the settings for `write`, or raise what it would, but for what a model says.
+
+        Takes no place. Raises what `admit` does, BadSetting or AvoidedSeed, and counts what it
+        raises as a refusal.
+        """
+        with self._counting_refusals(request.asker):
+            self._admit(request.asker)
+            return await self._settle(request)
+
+    def _admit(self, asker: Asker) -> None:
         if self._closing:
             raise ShuttingDown
+        self._rights.insist_on_poems(asker, self._ways.customs(asker.guild))
+        self._poet.check(asker)
+        self._insist_on_cooldown(asker)
+
+    async def _settle(self, request: PoemRequest) -> PoemSettings:
         customs = self._ways.customs(request.asker.guild)
-        self._rights.insist_on_poems(request.asker, customs)
         avoid = (*request.avoid, *customs.avoid)
-        settings = settle(replace(request, avoid=avoid), customs.adapt(self.defaults))
-        self._poet.check(request.asker)
-        self._insist_on_cooldown(request.asker)
-        return settings
+        defaults = customs.adapt(self.defaults)
+        return await self._aside(request.asker, settle, replace(request, avoid=avoid), defaults)
 
     def _read_stops(self, stops: tuple[str, ...], model: ModelRecord) -> tuple[str, ...]:
         """Put stop strings onto the model's alphabet, as a seed is; raise BadSetting."""
@@ -317,10 +391,12 @@ class Service:
         return tuple(word for word in folded if word)
 
     def _insist_on_cooldown(self, asker: Asker) -> None:
-        usual = self._cooldown_seconds.get(asker.door, 0.0)
-        pause = either(self._ways.customs(asker.guild).cooldown_seconds, usual)
-        if left := self._cooldowns.left_seconds(asker.member, pause):
+        if left := self._cooldowns.left_seconds(asker.member, self._pause(asker)):
             raise TooSoon(left)
+
+    def _pause(self, asker: Asker) -> float:
+        usual = self._cooldown_seconds.get(asker.door, 0.0)
+        return either(self._ways.customs(asker.guild).cooldown_seconds, usual)
 
     def _read_seed(self, typed: str, model: ModelRecord) -> tuple[str, bool, tuple[str, ...]]:
         """Return the seed, whether the model knows any of it, and what to tell the reader."""
@@ -350,6 +426,22 @@ def _printable(typed: str) -> str:
         for c in text
         if c == "\n" or (c not in TURNING and unicodedata.category(c) not in ("Cc", "Cs"))
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """All that can be known of a poem before it has a place."""
+
+    settings: PoemSettings  # as they are shown
+    laid: LaidOut
+    notes: tuple[str, ...]
+    stop: tuple[str, ...]  # on the model's alphabet, as `avoid`
+    avoid: tuple[str, ...]
+
+    def order(self, asker: Asker, model: ModelRecord, random_seed: int) -> Order:
+        allowed = _allow_for(self.laid.shown, self.laid.prompt, self.settings)
+        allowed = replace(allowed, stop=self.stop, avoid=self.avoid)
+        return Order(asker, model, self.laid.prompt, allowed, random_seed, self.laid.opening)
 
 
 def _allow_for(seed: str, prompt: str, settings: PoemSettings) -> PoemSettings:

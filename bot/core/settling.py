@@ -81,8 +81,8 @@ def avoided_word(text: str, avoid: tuple[str, ...]) -> str | None:
     ('rose', None)
     """
     seen = "".join(c for c in plain(text) if c in BLANKS or unicodedata.category(c) not in UNSEEN)
-    words = _LETTERS.findall(seen.lower())
-    return next((word for word in words if word in avoid), None)
+    avoided = frozenset(avoid)
+    return next((word for word in _LETTERS.findall(seen.lower()) if word in avoided), None)
 
 
 def _form_of(request: PoemRequest, defaults: Defaults) -> str:

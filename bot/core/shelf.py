@@ -88,7 +88,10 @@ class Shelf:
 
     def borrow(self, sha256: str) -> Loaded:
         """Count a poem that is to be written with a loaded model."""
-        loaded = self._loaded[sha256]
+        return self.lend(self._loaded[sha256])
+
+    def lend(self, loaded: Loaded) -> Loaded:
+        """Count one more with a model that is borrowed already, and so may be retired."""
         loaded.poems += 1
         return loaded
 

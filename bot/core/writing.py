@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from bot.core.ports import Draft
@@ -29,9 +29,9 @@ class Writing:
     notes: tuple[str, ...]
     _draft: Draft
     _began_to_speak: Callable[[], None]  # called once, at the first text from the model
-    _look_at: Callable[[str], Looks]
+    _look_at: Callable[[str], Awaitable[Looks]]
     _parts: list[str] = field(default_factory=list)
-    _looked: tuple[str, Looks] | None = None
+    _looks: Looks = field(default_factory=Looks)  # of the whole poem, once it is
 
     @property
     def place(self) -> int:
@@ -60,7 +60,7 @@ class Writing:
 
     @property
     def poem(self) -> Poem:
-        """The poem as far as it has come; whole when the iteration has ended."""
+        """The poem as far as it has come; whole, with its looks, when the iteration has ended."""
         ending = self._draft.ending
         return Poem(
             text=self.text,
@@ -73,7 +73,7 @@ class Writing:
             if ending is Ending.CUT_OFF
             else self.notes,
             ending=ending,
-            looks=self._looks(),
+            looks=self._looks,
         )
 
     async def __aiter__(self) -> AsyncIterator[str]:
@@ -84,13 +84,7 @@ class Writing:
                 self._began_to_speak()
             self._parts.append(piece)
             yield piece
-
-    def _looks(self) -> Looks:
-        """Look at the poem as it stands, once: it takes about a millisecond."""
-        text = self.text
-        if self._looked is None or self._looked[0] != text:
-            self._looked = (text, self._look_at(text))
-        return self._looked[1]
+        self._looks = await self._look_at(self.text)
 
     async def finish(self) -> Poem:
         """Wait for the whole poem."""

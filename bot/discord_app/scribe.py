@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import discord
 
 from bot.core import tracing
-from bot.core.records import Poem, PoemRequest
+from bot.core.records import Poem, PoemRequest, PoemSettings
 from bot.core.service import Service
 from bot.core.writing import Writing
 from bot.discord_app.apologies import LoggedOnce, sentence_for
@@ -119,10 +119,10 @@ class Scribe:
         with tracing.request(), self._at_work():
             screen = Counted(screen)
             try:
-                self._service.check(request)  # before anything is shown to all
+                settings = await self._service.check(request)  # before anything is shown to all
                 beginning = asyncio.ensure_future(screen.begin())
                 try:
-                    await self._write(screen, request, beginning)
+                    await self._write(screen, request, settings, beginning)
                 finally:
                     await self._settle(screen, beginning)
             except Exception as error:
@@ -187,12 +187,16 @@ class Scribe:
             log.debug("a beginning was lost: %r", error)
 
     async def _write(
-        self, screen: Screen, request: PoemRequest, beginning: asyncio.Future[None]
+        self,
+        screen: Screen,
+        request: PoemRequest,
+        settings: PoemSettings,
+        beginning: asyncio.Future[None],
     ) -> None:
         answer = Answer(screen.command_id, LiveReply(screen, self._pace, self._tempo))
         self._answers.add(answer)
         try:
-            async with self._service.write(request) as writing:
+            async with self._service.write(request, settings) as writing:
                 answer.writing = writing
                 poem = await self._watch(screen, answer, writing, beginning)
             if not answer.withdrawn:

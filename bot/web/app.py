@@ -19,9 +19,10 @@ from bot.web.connection import Bounds
 from bot.web.dashboard import DashboardHandler
 from bot.web.doorway import BOUNDS, CLIENTS, Doorway
 from bot.web.files import page_routes
+from bot.web.intake import MAX_BODY_BYTES, Intake
 from bot.web.limits import ClientLimits
-from bot.web.poems import MAX_BODY_BYTES, PoemHandler, Pulse
-from bot.web.security import Clients, HostGuard, add_headers
+from bot.web.poems import PoemHandler, Pulse
+from bot.web.security import Clients, Figures, HostGuard, add_headers
 from bot.web.status import StatusHandlers
 
 
@@ -45,15 +46,13 @@ def create_app(
     one client may have written at once; it and `poems_per_minute` are off at 0.
     """
     hosts = HostGuard(allowed_hosts)
-    status = StatusHandlers(service, metrics_public=metrics_public, shards=shards)
     clients, pulse = Clients(trusted_proxies), pulse or Pulse()
+    figures = Figures(clients, public=metrics_public)
+    status = StatusHandlers(service, figures, shards=shards)
     limits = ClientLimits(
         max_at_once=max_streams_per_client, per_minute=poems_per_minute, clock=clock
     )
-    poems = PoemHandler(service, hosts=hosts, clients=clients, limits=limits, pulse=pulse)
-    cards = CardHandler(
-        hosts=hosts, clients=clients, limits=limits, max_body_seconds=pulse.max_body_seconds
-    )
+    intake = Intake(hosts, clients, limits, pulse.max_body_seconds)
 
     @web.middleware
     async def check_host(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -68,11 +67,11 @@ def create_app(
             *page_routes(),
             web.get("/healthz", status.healthz),
             web.get("/metrics", status.metrics),
-            web.get("/dashboard", DashboardHandler(metrics_public=metrics_public).get),
+            web.get("/dashboard", DashboardHandler(figures).get),
             web.get("/api/models", status.models),
             web.get("/api/books", BookHandler(service).get),
-            web.post("/api/poems", poems.post),
-            web.post("/api/cards", cards.post),
+            web.post("/api/poems", PoemHandler(service, intake, pulse).post),
+            web.post("/api/cards", CardHandler(service, intake).post),
         ]
     )
     return app

@@ -1,12 +1,17 @@
-"""What a client may put in the body of POST /api/poems; ranges are the service's business."""
+"""What a client may put in a body; ranges are the service's business.
+
+A body is a page of text at most, but 64 KiB may hold ten thousand mistakes. So keys are counted
+before anything is checked, and a list is given up at its first mistake.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
+from pydantic_core import from_json
 
 from bot.core.records import (
     FORMS,
@@ -25,10 +30,33 @@ from bot.web.errors import BadBody
 MODEL_DIGITS = 12  # of a model's hash in a permanent link: no two models of a library share them
 
 
+Body = TypeVar("Body", bound=BaseModel)
+STRICT = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+def read_body(kind: type[Body], raw: bytes, allowed: Callable[[str], str]) -> Body:
+    """Read a body, or raise BadBody with what is wrong first; `allowed` says what a key may be."""
+    try:
+        values = from_json(raw, allow_inf_nan=False)
+    except ValueError as error:
+        raise BadBody.not_an_object(f"Invalid JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise BadBody.not_an_object("It is none")
+    for key in values:
+        if key not in kind.model_fields:
+            raise BadBody.unknown_key(key, list(kind.model_fields))
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        raise BadBody.wrong_value(path, first["input"], allowed(str(first["loc"][0]))) from error
+
+
 class PoemBody(BaseModel):
     """The settings of a poem; what is absent or null gets its default."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = STRICT
 
     seed: str = ""
     model: Annotated[str, Field(max_length=100)] | None = None
@@ -40,18 +68,15 @@ class PoemBody(BaseModel):
     min_p: float | None = None
     repetition_guard: int | None = None
     greedy: bool = False
-    stop: list[str] = []
+    stop: Annotated[list[str], Field(max_length=MAX_STOPS), FailFast()] = []
     form: str | None = None
-    avoid: list[str] = []
+    avoid: Annotated[list[str], Field(max_length=MAX_AVOIDED), FailFast()] = []
     random_seed: int | None = None
 
     @classmethod
     def parse(cls, body: bytes) -> PoemBody:
         """Read a body, or raise BadBody with what is wrong first."""
-        try:
-            return cls.model_validate_json(body)
-        except ValidationError as error:
-            raise _refusal(error.errors(include_url=False)[0]) from error
+        return read_body(cls, body, _allowed)
 
     def request(self, asker: Asker) -> PoemRequest:
         return PoemRequest(
@@ -86,16 +111,6 @@ def permanent_query(body: PoemBody, writing: Writing) -> str:
     }
     known = {name: value for name, value in values.items() if value is not None}
     return "?" + urlencode(known, doseq=True)
-
-
-def _refusal(error: ErrorDetails) -> BadBody:
-    key = ".".join(str(part) for part in error["loc"])
-    setting = str(error["loc"][0]) if error["loc"] else ""
-    if error["type"] == "extra_forbidden":
-        return BadBody.unknown_key(key, list(PoemBody.model_fields))
-    if not error["loc"]:
-        return BadBody.not_an_object(error["msg"])
-    return BadBody.wrong_value(key, error["input"], _allowed(setting))
 
 
 def _allowed(key: str) -> str:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from aiohttp import hdrs, web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from bot.core.card import draw_card
 from bot.core.records import RANGES, Looks, Poem, PoemSettings
+from bot.core.service import Service
+from bot.web.body import STRICT, read_body
 from bot.web.errors import BadBody
-from bot.web.limits import ClientLimits
-from bot.web.poems import read_json
-from bot.web.security import Clients, HostGuard
+from bot.web.intake import Intake
 
 MAX_TEXT, MAX_LINE = 4_000, 200  # characters; a picture of more would be no card
+ALLOWED = {
+    "title": f"a text of at most {MAX_LINE} characters",
+    "text": f"a text of 1 to {MAX_TEXT} characters",
+    "model": f"a text of at most {MAX_LINE} characters",
+    "random_seed": f"a whole number {RANGES['random_seed']}",
+}
 
 
 class CardBody(BaseModel):
     """What is drawn; nothing of it is kept."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = STRICT
 
     title: Annotated[str, Field(max_length=MAX_LINE)] = ""
     text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
@@ -38,29 +42,21 @@ class CardBody(BaseModel):
 
 
 class CardHandler:
-    """Draws on a thread; a card counts as a poem against a client's limits."""
+    """Lets the service draw, which has one card drawn at a time."""
 
-    def __init__(
-        self, *, hosts: HostGuard, clients: Clients, limits: ClientLimits, max_body_seconds: float
-    ) -> None:
-        self._hosts = hosts
-        self._clients = clients
-        self._limits = limits
-        self._max_body_seconds = max_body_seconds
+    def __init__(self, service: Service, intake: Intake) -> None:
+        self._service = service
+        self._intake = intake
 
     async def post(self, request: web.Request) -> web.Response:
-        self._hosts.check_origin(request)
-        raw = await read_json(request, self._max_body_seconds)
-        try:
-            body = CardBody.model_validate_json(raw)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            key = ".".join(str(part) for part in first["loc"])
-            raise BadBody.wrong_value(
-                key or "body", str(first["input"])[:40], f"a text of 1 to {MAX_TEXT} characters"
-            ) from error
-        with self._limits.poem(self._clients.client(request)):
-            picture = await asyncio.to_thread(draw_card, body.poem())
+        with self._intake.admit(request) as asker:
+            raw = await self._intake.read(request)
+            try:
+                body = read_body(CardBody, raw, ALLOWED.__getitem__)
+            except BadBody as error:
+                sentence = f"{error} A card is drawn of a text of 1 to {MAX_TEXT} characters."
+                raise BadBody(sentence) from error
+            picture = await self._service.draw(asker, body.poem())
         return web.Response(
             body=picture, content_type="image/png", headers={hdrs.CACHE_CONTROL: "no-store"}
         )

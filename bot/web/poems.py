@@ -10,18 +10,15 @@ from dataclasses import asdict, dataclass
 from aiohttp import hdrs, web
 
 from bot.core.errors import BotError
-from bot.core.records import Asker, PoemRequest
+from bot.core.records import PoemRequest
 from bot.core.service import Service
 from bot.core.writing import Writing
 from bot.web.answers import has_left, report
 from bot.web.body import PoemBody, permanent_query
-from bot.web.errors import BodyTooSlow, Compressed, NotJson
 from bot.web.events import MEDIA_TYPE, EventStream
-from bot.web.limits import ClientLimits
-from bot.web.security import Clients, HostGuard
+from bot.web.intake import MAX_BODY_BYTES, Intake
 
-MAX_BODY_BYTES = 64 * 1024  # a seed of 10,000 characters of any script, and room for the rest
-VISITORS = "web"  # all together share rows as one guild does: an address costs nothing
+__all__ = ["MAX_BODY_BYTES", "PoemHandler", "Pulse"]
 NO_STORE = {hdrs.CACHE_CONTROL: "no-store"}
 
 
@@ -37,27 +34,16 @@ class Pulse:
 class PoemHandler:
     """Answers POST /api/poems; a client that goes away frees its row."""
 
-    def __init__(
-        self,
-        service: Service,
-        *,
-        hosts: HostGuard,
-        clients: Clients,
-        limits: ClientLimits,
-        pulse: Pulse,
-    ) -> None:
+    def __init__(self, service: Service, intake: Intake, pulse: Pulse) -> None:
         self._service = service
-        self._hosts = hosts
-        self._clients = clients
-        self._limits = limits
+        self._intake = intake
         self._pulse = pulse
 
     async def post(self, request: web.Request) -> web.StreamResponse:
-        self._hosts.check_origin(request)
-        body = PoemBody.parse(await read_json(request, self._pulse.max_body_seconds))
-        client = self._clients.client(request)
-        with self._limits.poem(client):
-            asked = body.request(Asker(member=f"web:{client}", guild=VISITORS))
+        with self._intake.admit(request) as asker:
+            self._service.admit(asker)
+            body = PoemBody.parse(await self._intake.read(request))
+            asked = body.request(asker)
             if MEDIA_TYPE in request.headers.get(hdrs.ACCEPT, ""):
                 return await self._stream(request, body, asked)
             async with self._service.write(asked) as writing:
@@ -117,21 +103,6 @@ class PoemHandler:
         while True:
             await asyncio.sleep(self._pulse.heartbeat_seconds)
             await stream.beat()
-
-
-async def read_json(request: web.Request, max_seconds: float) -> bytes:
-    """Return the body; only a JSON type is taken, which no page of another site can send."""
-    if request.content_type != "application/json":
-        raise NotJson(request.headers.get(hdrs.CONTENT_TYPE, ""))
-    if encoding := request.headers.get(hdrs.CONTENT_ENCODING):
-        raise Compressed(encoding)
-    if (request.content_length or 0) > MAX_BODY_BYTES:  # need not come first
-        raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, request.content_length or 0)
-    try:
-        async with asyncio.timeout(max_seconds):
-            return await request.read()
-    except TimeoutError as error:
-        raise BodyTooSlow(max_seconds) from error
 
 
 def _failure(error: Exception) -> dict[str, object]:

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 
-from bot.web.errors import ForeignOrigin, UnknownHost
+from bot.web.errors import ForeignOrigin, LocalOnly, UnknownHost
 
 Address = IPv4Address | IPv6Address
 
@@ -22,8 +22,15 @@ AUTHORITY = re.compile(
     r"(?:(?P<name>[a-z0-9._-]+)|\[(?P<address>[0-9a-f:.]+)\])(?::(?P<port>[0-9]{0,5}))?",
     re.IGNORECASE | re.ASCII,
 )
+# An IP address as a word of a header, as in `for="[::1]:80"`; not in an address of a page.
+ADDRESS = re.compile(
+    r"""(?<![^\s,;="\[])(?:
+        [0-9]{1,3}(?:\.[0-9]{1,3}){3} | (?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4} | [0-9a-f:]*::[0-9a-f:.]*
+    )(?![^\s,;"\]:])""",
+    re.IGNORECASE | re.ASCII | re.VERBOSE,
+)
 MAX_PORT = 65_535
-FORWARDING_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
+MAX_HOPS = 20  # of X-Forwarded-For that are looked at, the nearest ones
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -106,14 +113,21 @@ class Clients:
     def client(self, request: web.Request) -> str:
         """Return the address that limits count by: for IPv6 its /64, which one household has."""
         address = parse_address(request.remote or "")
-        for forwarded in _forwarded(request):
-            if address is None or not self._trusts(address):
-                break
-            claimed = parse_address(forwarded)
+        hops = _hops(request)
+        while address is not None and self._trusts(address):
+            claimed = parse_address(next(hops, ""))
             if claimed is None:
                 break
             address = claimed
         return _counted(address)
+
+    def is_local(self, request: web.Request) -> bool:
+        """Tell whether a program on this machine asks by itself; see `is_local` below.
+
+        A trusted proxy never does, wherever it runs: it asks for others.
+        """
+        address = parse_address(request.remote or "")
+        return address is not None and not self._trusts(address) and is_local(request)
 
     def peer(self, host: str) -> str | None:
         """Return whom a connection counts for; None for a trusted proxy, which brings many."""
@@ -132,11 +146,35 @@ def _counted(address: Address | None) -> str:
     return str(address)
 
 
+class Figures:
+    """Decides who may see the figures of /metrics: this machine alone, or everybody."""
+
+    def __init__(self, clients: Clients, *, public: bool) -> None:
+        self._clients = clients
+        self._public = public
+
+    def check(self, request: web.Request) -> None:
+        """Raise LocalOnly."""
+        if not self._public and not self._clients.is_local(request):
+            raise LocalOnly
+
+
 def is_local(request: web.Request) -> bool:
-    """Tell whether a program on this machine asks, and not a proxy on it for somebody else."""
+    """Tell whether a program on this machine asks, and seems to ask for nobody else.
+
+    The connection comes from loopback, and was meant for a name of loopback. A proxy that nobody
+    has named in `trusted_proxies` gives itself away by its HTTP/1.0, as nginx does, or by a header
+    that tells an address, whatever the header is called.
+    """
     address = parse_address(request.remote or "")
-    forwarded = any(header in request.headers for header in FORWARDING_HEADERS)
-    return address is not None and address.is_loopback and not forwarded
+    hosts, others = request.headers.getall(hdrs.HOST, []), request.headers.items()
+    return (
+        address is not None
+        and address.is_loopback
+        and request.version >= HttpVersion11
+        and all(_is_this_machine(host_name(host) or "") for host in hosts)
+        and not any(ADDRESS.search(value) for name, value in others if name != hdrs.HOST)
+    )
 
 
 def parse_address(text: str) -> Address | None:
@@ -157,10 +195,10 @@ def parse_address(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _forwarded(request: web.Request) -> Iterator[str]:
-    """Yield the addresses of X-Forwarded-For, the nearest hop first."""
-    hops = ",".join(request.headers.getall("X-Forwarded-For", []))
-    return reversed(hops.split(",")) if hops else iter(())
+def _hops(request: web.Request) -> Iterator[str]:
+    """Yield the nearest addresses of X-Forwarded-For, the nearest one first."""
+    for header in reversed(request.headers.getall("X-Forwarded-For", [])[-MAX_HOPS:]):
+        yield from reversed(header.rsplit(",", MAX_HOPS)[-MAX_HOPS:])
 
 
 def _target_authority(target: str) -> list[str]:

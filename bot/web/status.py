@@ -11,8 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from bot.core.records import FORMS, FREE, MAX_SEED_CHARACTERS, RANGES, ModelRecord
 from bot.core.service import Service
-from bot.web.errors import LocalOnly
-from bot.web.security import is_local
+from bot.web.security import Figures
 
 # Of a model, one by one, so that a new field is not told by itself; /api/books tells the losses.
 SHOWN = (
@@ -35,12 +34,12 @@ class StatusHandlers:
     def __init__(
         self,
         service: Service,
+        figures: Figures,
         *,
-        metrics_public: bool,
         shards: Callable[[], Mapping[int, bool]] | None,
     ) -> None:
         self._service = service
-        self._metrics_public = metrics_public
+        self._figures = figures
         self._shards = shards
 
     async def healthz(self, _request: web.Request) -> web.Response:
@@ -60,8 +59,7 @@ class StatusHandlers:
         return web.json_response(figures, status=200 if well else 503, headers=headers)
 
     async def metrics(self, request: web.Request) -> web.Response:
-        if not self._metrics_public and not is_local(request):
-            raise LocalOnly
+        self._figures.check(request)
         return web.Response(
             body=self._service.metrics.render(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST}
         )

@@ -14,6 +14,7 @@ from model.verse.trie import Part, build_trie, mask_inside, mask_last
 from model.verse.words import LEANING
 
 VOWELS = "AEIOU"
+MAX_SAID = 2_000  # words beyond the lexicon that are remembered; a poem has some hundred at most
 
 
 class Verse:
@@ -25,6 +26,7 @@ class Verse:
         self.ids = ids
         self.human_loss = human_loss
         self._pronouncer = Pronouncer()
+        self._said: dict[str, tuple[Saying, ...]] = {}  # words beyond the lexicon
         look_up("a")  # reads the dictionary now, not when somebody waits
 
     @cached_property
@@ -46,8 +48,15 @@ class Verse:
 
     def say(self, word: str) -> tuple[Saying, ...]:
         """Return how a word is said, whoever knows it."""
-        entry = self.lexicon.get(word)
-        return entry.sayings if entry else sayings_of(self._pronouncer.say(word))
+        if (entry := self.lexicon.get(word)) is not None:
+            return entry.sayings
+        found = self._said.get(word)
+        if found is None:
+            found = sayings_of(self._pronouncer.say(word))
+            if len(self._said) >= MAX_SAID:  # strangers make up words without end
+                self._said.clear()
+            self._said[word] = found
+        return found
 
     def syllables(self, words: Iterable[str]) -> int:
         """Return the numbers of syllables that words may have together, a bit each."""

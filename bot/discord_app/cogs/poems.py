@@ -14,7 +14,6 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.core.card import draw_card
 from bot.core.records import FORMS, FREE, RANGES, Looks, Poem, PoemRequest
 from bot.core.service import Service
 from bot.discord_app.buttons import COG_NAME, Deed, PoemButton
@@ -208,6 +207,8 @@ class Poems(commands.Cog, name=COG_NAME):
         """Answer with a picture of the poem that the message shows."""
         if recipe is None or interaction.message is None:
             return await whisper(interaction, STRANGE_BUTTON)
+        asker = asker_of_interaction(interaction)
+        self.service.check_drawing(asker)  # before anything is shown to all
         await insist(lambda: interaction.response.defer(thinking=True))
         content = interaction.message.content
         guild = str(interaction.guild_id or "")
@@ -222,7 +223,7 @@ class Poems(commands.Cog, name=COG_NAME):
             notes=(),
             looks=Looks(read_title(content)),
         )
-        picture = io.BytesIO(await asyncio.to_thread(draw_card, poem))
+        picture = io.BytesIO(await self.service.draw(asker, poem))
         await interaction.edit_original_response(
             attachments=[discord.File(picture, f"poem-{poem.random_seed}.png")]
         )
