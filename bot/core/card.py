@@ -20,7 +20,7 @@ MIN_LINE = 18  # a longer line is broken
 LEADING = 1.38  # a line's height, in sizes of its type
 MAX_LINES = 60  # what is longer ends in an ellipsis
 PAPER, INK, FAINT, ACCENT, RULE = "#fffcf5", "#2a211c", "#6a5b4f", "#7c2430", "#d9cbb4"
-MAX_KNOWN = 4_096  # characters that are remembered whether the font has them; it has 3,000
+MAX_KNOWN = 4_096  # characters that are remembered whether the font has them; it has 1,949
 ORNAMENT = "❦"
 
 Font = ImageFont.FreeTypeFont

@@ -6,10 +6,15 @@ Copyright of its data: see cmudict.LICENSE beside it.
 from __future__ import annotations
 
 import gzip
+from array import array
+from bisect import bisect_left
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 DICTIONARY = Path(__file__).with_name("cmudict.dict.gz")
+PREFIX = 4  # letters of a name by which its lines are found; 24,477 beginnings are different
 
 Phones = tuple[str, ...]  # ARPAbet; a vowel ends with its stress: 0 none, 1 primary, 2 secondary
 
@@ -118,18 +123,31 @@ def look_up(word: str) -> tuple[Phones, ...]:
     return tuple(dict.fromkeys([first, *(entry for entry in others if entry)]))
 
 
+@cache
+def _beginnings() -> tuple[array[int], array[int]]:
+    """Return the beginnings of names, sorted, and where the lines of each begin; then the end."""
+    text = np.frombuffer(_dictionary(), np.uint8)
+    starts = np.flatnonzero(text[:-PREFIX] == ord("\n")) + 1
+    starts = np.concatenate([[0], starts[starts <= len(text) - PREFIX]])
+    letters = text[starts[:, None] + np.arange(PREFIX)]
+    letters[np.logical_or.accumulate(letters == ord(" "), axis=1)] = 0
+    codes = letters.view(">u4").ravel()
+    firsts = np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
+    return array("I", codes[firsts].tolist()), array("I", [*starts[firsts].tolist(), len(text)])
+
+
 def _entry(name: str) -> Phones:
-    """Find the line of `name` by halving the dictionary."""
+    """Find the line of `name` among those that begin alike."""
     lines, wanted = _dictionary(), f"{name} ".encode()
-    low, high = 0, len(lines)
-    while low < high:
-        begin = lines.rfind(b"\n", 0, (low + high) // 2) + 1
-        end = lines.index(b"\n", begin)
-        if lines[begin:end] < wanted:
-            low = end + 1
-        else:
-            high = begin
-    line = lines[low : lines.find(b"\n", low)]
-    if not line.startswith(wanted):
+    codes, bounds = _beginnings()
+    code = int.from_bytes(wanted[:-1][:PREFIX].ljust(PREFIX, b"\0"), "big")
+    place = bisect_left(codes, code)
+    if place == len(codes) or codes[place] != code:
         return ()
+    begin, end = bounds[place], bounds[place + 1]
+    if not lines.startswith(wanted, begin):
+        begin = lines.find(b"\n" + wanted, begin, end) + 1
+        if not begin:
+            return ()
+    line = lines[begin : lines.find(b"\n", begin)]
     return tuple(line[len(wanted) :].decode("ascii").partition("#")[0].split())
