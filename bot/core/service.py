@@ -177,6 +177,19 @@ class Service:
             if outcome in (Ending.COMPLETE, Ending.CUT_OFF):
                 self.metrics.request_latency_seconds.observe(self._clock() - began)
 
+    def aside(
+        self,
+        asker: Asker,
+        function: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Awaitable[Result]:
+        """Do off the event loop what takes the longer the odder a stranger's words are.
+
+        It waits for its turn: one such thing is done at a time, and guilds take turns.
+        """
+        return self._worker.run(asker.guild or asker.member, function, *args, **kwargs)
+
     async def draw(self, asker: Asker, poem: Poem) -> bytes:
         """Return a poem as a picture to share, a PNG; raise what `check_drawing` does."""
         self.check_drawing(asker)
@@ -229,7 +242,7 @@ class Service:
             model, lost = await self._model_for(request)
             random_seed = either(request.random_seed, self._draw_random_seed())
             with self._poet.hold(model):
-                prepared = await self._aside(
+                prepared = await self.aside(
                     asker, self._prepare, request.seed, model, settings, random_seed
                 )
                 if self._closing:  # meanwhile
@@ -241,22 +254,12 @@ class Service:
         form, notes = prepared.settings.form, (*lost, *prepared.notes)
 
         def look_at(text: str) -> Awaitable[Looks]:
-            return self._aside(asker, self._poet.look_at, model, text, form)
+            return self.aside(asker, self._poet.look_at, model, text, form)
 
         return Writing(
             *(prepared.laid.shown, model, random_seed, prepared.settings, notes),
             *(draft, first_text, look_at),
         )
-
-    def _aside(
-        self,
-        asker: Asker,
-        function: Callable[Arguments, Result],
-        *args: Arguments.args,
-        **kwargs: Arguments.kwargs,
-    ) -> Awaitable[Result]:
-        """Do off the event loop what takes the longer the odder a stranger's words are."""
-        return self._worker.run(asker.guild or asker.member, function, *args, **kwargs)
 
     def _prepare(
         self, typed: str, model: ModelRecord, settings: PoemSettings, random_seed: int
@@ -375,7 +378,7 @@ class Service:
         customs = self._ways.customs(request.asker.guild)
         avoid = (*request.avoid, *customs.avoid)
         defaults = customs.adapt(self.defaults)
-        return await self._aside(request.asker, settle, replace(request, avoid=avoid), defaults)
+        return await self.aside(request.asker, settle, replace(request, avoid=avoid), defaults)
 
     def _read_stops(self, stops: tuple[str, ...], model: ModelRecord) -> tuple[str, ...]:
         """Put stop strings onto the model's alphabet, as a seed is; raise BadSetting."""

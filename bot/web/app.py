@@ -6,6 +6,7 @@ poem is freed with it. No access log is kept: a permanent link carries the seed.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -20,7 +21,7 @@ from bot.web.dashboard import DashboardHandler
 from bot.web.doorway import BOUNDS, CLIENTS, Doorway
 from bot.web.files import page_routes
 from bot.web.intake import MAX_BODY_BYTES, Intake
-from bot.web.limits import ClientLimits
+from bot.web.limits import ClientLimits, Pace
 from bot.web.poems import PoemHandler, Pulse
 from bot.web.security import Clients, Figures, HostGuard, add_headers
 from bot.web.status import StatusHandlers
@@ -52,14 +53,17 @@ def create_app(
     limits = ClientLimits(
         max_at_once=max_streams_per_client, per_minute=poems_per_minute, clock=clock
     )
+    pace = Pace()
     intake = Intake(hosts, clients, limits, pulse.max_body_seconds)
 
     @web.middleware
-    async def check_host(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def receive(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if wait := pace.wait_seconds(clients.client(request)):
+            await asyncio.sleep(wait)
         hosts.check_host(request)
         return await handler(request)
 
-    app = web.Application(middlewares=[answer_errors, check_host], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=[answer_errors, receive], client_max_size=MAX_BODY_BYTES)
     app[CLIENTS], app[BOUNDS] = clients, bounds or Bounds()
     app.on_response_prepare.append(add_headers)
     app.add_routes(

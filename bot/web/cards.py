@@ -32,6 +32,11 @@ class CardBody(BaseModel):
     model: Annotated[str, Field(max_length=MAX_LINE)] = ""
     random_seed: Annotated[int, Field(ge=0, le=int(RANGES["random_seed"].high))] = 0
 
+    @classmethod
+    def parse(cls, body: bytes) -> CardBody:
+        """Read a body, or raise BadBody with what is wrong first."""
+        return read_body(cls, body, ALLOWED.__getitem__)
+
     def poem(self) -> Poem:
         settings = PoemSettings(
             temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, greedy=False, lines=1, characters=None
@@ -52,7 +57,7 @@ class CardHandler:
         with self._intake.admit(request) as asker:
             raw = await self._intake.read(request)
             try:
-                body = read_body(CardBody, raw, ALLOWED.__getitem__)
+                body = await self._service.aside(asker, CardBody.parse, raw)
             except BadBody as error:
                 sentence = f"{error} A card is drawn of a text of 1 to {MAX_TEXT} characters."
                 raise BadBody(sentence) from error

@@ -42,7 +42,8 @@ class PoemHandler:
     async def post(self, request: web.Request) -> web.StreamResponse:
         with self._intake.admit(request) as asker:
             self._service.admit(asker)
-            body = PoemBody.parse(await self._intake.read(request))
+            raw = await self._intake.read(request)
+            body = await self._service.aside(asker, PoemBody.parse, raw)
             asked = body.request(asker)
             if MEDIA_TYPE in request.headers.get(hdrs.ACCEPT, ""):
                 return await self._stream(request, body, asked)
