@@ -155,6 +155,7 @@ class FakePoet:
         self.ending = Ending.COMPLETE
         self.failure: Exception | None = None
         self.unusable: set[str] = set()
+        self.held: list[ModelRecord] = []
         self.drafts: list[FakeDraft] = []
         self.closed = False
 
@@ -179,7 +180,11 @@ class FakePoet:
 
     @contextmanager
     def hold(self, model: ModelRecord) -> Iterator[None]:
-        yield
+        self.held.append(model)
+        try:
+            yield
+        finally:
+            self.held.remove(model)
 
     def prepare(self, model: ModelRecord, seed: str) -> Prompt:
         if self.alphabet is None:

@@ -24,7 +24,7 @@ AUTHORITY = re.compile(
 )
 # An IP address as a word of a header, as in `for="[::1]:80"`; not in an address of a page.
 ADDRESS = re.compile(
-    r"""(?<![^\s,;="\[])(?:
+    r"""(?<![^\s,;="])\[?(?:
         [0-9]{1,3}(?:\.[0-9]{1,3}){3} | (?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4} | [0-9a-f:]*::[0-9a-f:.]*
     )(?![^\s,;"\]:])""",
     re.IGNORECASE | re.ASCII | re.VERBOSE,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from model.vocabulary import Folding, Vocabulary
+from model.vocabulary import MAX_FOUND, Folding, Vocabulary
 
 # Of any character that Unicode has, lone surrogates included: Discord and shells both let them by.
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=40)
@@ -101,3 +101,11 @@ def test_the_parts_of_an_emoji_are_not_named_one_by_one() -> None:
 
 def test_double_quotes_stay_double_where_the_alphabet_has_them() -> None:
     assert Vocabulary.of("a\"'").fold("“a”").text == '"a"'
+
+
+def test_so_many_equivalents_are_remembered_and_all_are_right() -> None:
+    fresh, used = Vocabulary("aeo"), Vocabulary("aeo")
+    text = "".join(map(chr, range(0xC0, 0xC0 + MAX_FOUND + 50)))
+    once = used.fold(text)
+    assert used.fold(text) == fresh.fold(text) == once
+    assert len(used._equivalents) <= MAX_FOUND

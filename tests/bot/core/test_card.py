@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bot.core.card import WIDTH, draw_card
+from bot.core.card import MAX_KNOWN, WIDTH, _has, draw_card
 from bot.core.records import Looks, Poem, PoemSettings
 
 SETTINGS = PoemSettings(0.7, 0, 1.0, 0.05, greedy=False, lines=14, characters=None)
@@ -42,3 +42,22 @@ def test_a_text_too_long_or_of_other_signs_still_makes_a_card(text: str) -> None
 @given(st.text(max_size=80), st.text(max_size=30))
 def test_any_text_makes_a_card(text: str, title: str) -> None:
     assert draw(text, title).width == WIDTH
+
+
+# Unicode's paragraph separators (bidirectional class B), with which no line can be laid out, and
+# their kin: controls, lone surrogates, what turns text around, private and unassigned characters.
+UNDRAWN = [
+    *("\n", "\r", "\x1c", "\x1d", "\x1e", "\x85", "\u2029"),
+    *("\0", "\t", "\v", "\x1f", "\u2028", "\u202e", "\u2066", "\ud800", "\ue000", "\uffff"),
+]
+
+
+@pytest.mark.parametrize("character", UNDRAWN, ids=lambda character: f"{ord(character):04x}")
+def test_what_cannot_be_drawn_is_left_out_wherever_it_stands(character: str) -> None:
+    text = f"the{character}sea"
+    poem = Poem(text, "", text, "f" * 64, 7, SETTINGS, (), looks=Looks(text))
+    assert Image.open(io.BytesIO(draw_card(poem))).width == WIDTH
+
+
+def test_the_characters_that_are_remembered_are_bounded() -> None:
+    assert _has.cache_info().maxsize == MAX_KNOWN

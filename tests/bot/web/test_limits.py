@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from bot.web.errors import TooManyAtOnce, TooManyPoems
-from bot.web.limits import MAX_REMEMBERED_CLIENTS, ClientLimits
+from bot.web.limits import (
+    BURST,
+    MAX_BEHIND_SECONDS,
+    MAX_REMEMBERED_CLIENTS,
+    REQUESTS_PER_SECOND,
+    ClientLimits,
+    Pace,
+)
 from tests.fakes import Clock
 
 
@@ -66,3 +73,31 @@ def test_only_so_many_clients_are_remembered() -> None:
         ask(limits, str(number))
     assert len(limits._left) == MAX_REMEMBERED_CLIENTS
     assert not limits._at_once
+
+
+def test_a_page_and_its_files_need_not_wait() -> None:
+    pace = Pace(Clock())
+    assert {pace.wait_seconds("a") for _ in range(int(BURST))} == {0.0}
+
+
+def test_requests_that_come_too_fast_wait_and_those_of_others_do_not() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    waits = [pace.wait_seconds("a") for _ in range(int(BURST) + 5)]
+    assert waits[-1] == pytest.approx(5 / REQUESTS_PER_SECOND, abs=2 / REQUESTS_PER_SECOND)
+    assert pace.wait_seconds("b") == 0.0
+    clock.now += 10.0
+    assert pace.wait_seconds("a") == 0.0
+
+
+def test_nobody_waits_for_long_whatever_they_did() -> None:
+    pace = Pace(Clock())
+    waits = [pace.wait_seconds("a") for _ in range(10_000)]
+    assert max(waits) <= MAX_BEHIND_SECONDS
+
+
+def test_clients_whose_pace_is_remembered_are_bounded() -> None:
+    pace = Pace(Clock())
+    for number in range(MAX_REMEMBERED_CLIENTS + 10):
+        pace.wait_seconds(str(number))
+    assert len(pace._due) == MAX_REMEMBERED_CLIENTS

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import pytest
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.web.errors import ForeignOrigin, UnknownHost
-from bot.web.security import Clients, HostGuard, host_name, is_local, parse_address
+from bot.web.security import (
+    MAX_HOPS,
+    Clients,
+    HostGuard,
+    _hops,
+    host_name,
+    is_local,
+    parse_address,
+)
 from tests.bot.web.conftest import Serve, say
 from tests.fakes import FakePoet, fake_service
 
@@ -327,3 +335,67 @@ def test_an_address_is_read_or_refused_whatever_it_is(text: str) -> None:
 def test_a_proxy_on_this_machine_is_not_local(header: str) -> None:
     assert is_local(request_from("127.0.0.1"))
     assert not is_local(request_from("127.0.0.1", **{header: "127.0.0.1"}))
+
+
+FORWARDED = [
+    ("X-Forwarded-For", "1.2.3.4"),
+    ("Forwarded", 'proto=http;for="[2001:db8::1]:80"'),
+    ("CF-Connecting-IP", "2001:db8:1:2:3:4:5:6"),
+    ("True-Client-IP", "1.2.3.4"),
+    ("Fly-Client-IP", "::1"),
+    ("X-Client-IP", "10.0.0.1:80"),
+    ("X-A-Proxy-Of-Ours", "for=1.2.3.4, by=me"),
+]
+
+
+@pytest.mark.parametrize(("header", "value"), FORWARDED)
+def test_a_header_that_tells_an_address_is_a_proxys_whatever_its_name(
+    header: str, value: str
+) -> None:
+    assert not is_local(request_from("127.0.0.1", **{header.replace("-", "_"): value}))
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("User-Agent", "Mozilla/5.0 (X11; rv:128.0) Chrome/131.0.0.0 Safari/537.36"),
+        ("Referer", "http://127.0.0.1:8080/dashboard"),
+        ("Origin", "http://[::1]:8080"),
+        ("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"),
+        ("If-Modified-Since", "Sat, 29 Oct 1994 19:43:31 GMT"),
+        ("X-Prometheus-Scrape-Timeout-Seconds", "10"),
+        ("Host", "127.0.0.1:8080"),
+        ("Host", "[::1]:8080"),
+        ("Host", "localhost"),
+    ],
+)
+def test_what_programs_on_this_machine_send_is_local(header: str, value: str) -> None:
+    assert is_local(request_from("127.0.0.1", **{header.replace("-", "_"): value}))
+
+
+def test_what_was_sent_to_another_name_or_with_the_old_http_comes_through_a_proxy() -> None:
+    assert not is_local(request_from("127.0.0.1", Host="poems.example.org"))
+    old = make_mocked_request("GET", "/", version=HttpVersion10).clone(remote="127.0.0.1")
+    assert not is_local(old)  # as nginx asks, unless it is told otherwise
+
+
+def test_a_trusted_proxy_is_never_local_nor_is_another_machine() -> None:
+    bare = request_from("127.0.0.1")
+    assert Clients().is_local(bare)
+    assert not Clients(["127.0.0.0/8"]).is_local(bare)
+    assert Clients(["::1"]).is_local(bare)
+    assert Clients().is_local(request_from("::ffff:127.0.0.1"))
+    assert not Clients().is_local(request_from("192.0.2.7"))
+    assert not Clients().is_local(request_from(""))
+
+
+def test_of_many_hops_the_nearest_are_looked_at() -> None:
+    many = ",".join(["1.1.1.1"] + ["127.0.0.1"] * 10_000)
+    request = request_from("127.0.0.1", X_Forwarded_For=many)
+    assert Clients(["127.0.0.1"]).client(request) == "127.0.0.1"
+    assert len(list(_hops(request))) == MAX_HOPS
+
+
+@given(st.text(alphabet=st.sampled_from(" ,;=0123456789abcdef:.[]")))
+def test_a_header_is_read_whatever_it_is(text: str) -> None:
+    is_local(request_from("127.0.0.1", X_Any=text))

@@ -1,12 +1,16 @@
 """How words are said: by the dictionary, by rules, letter by letter."""
 
+import gzip
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.verse.dictionary import BY_HAND, look_up
+from model.verse.dictionary import BY_HAND, DICTIONARY, look_up
 from model.verse.pronunciation import Pronouncer
 from model.verse.spelling import spell_out
+from model.verse.verse import MAX_SAID, Verse
+from tests.verse_words import ALPHABET, small_lexicon
 
 SAY = Pronouncer()
 
@@ -68,3 +72,22 @@ def test_anything_at_all_can_be_asked_for(text: str) -> None:
 def test_whatever_is_spelled_out_has_one_stress_and_a_vowel(word: str) -> None:
     phones = spell_out(word)
     assert sum(phone.endswith("1") for phone in phones) >= 1
+
+
+def test_the_dictionary_has_its_first_and_last_words_and_none_beside_them() -> None:
+    lines = gzip.decompress(DICTIONARY.read_bytes()).decode("ascii").split("\n")
+    names = [line.partition(" ")[0] for line in lines if line]
+    for name in (*names[:40], *names[5_000::997], *names[-40:]):
+        if name not in BY_HAND:
+            assert look_up(name), name
+        for other in (f"{name}qq", name[:-1] + "qq", f"qq{name}"):
+            assert look_up(other) == (), other
+    assert look_up("") == look_up("é") == look_up("zzzzzz") == ()
+
+
+def test_a_word_beyond_the_lexicon_is_worked_out_once_and_so_many_are_remembered() -> None:
+    verse = Verse(small_lexicon(), ALPHABET.ids, 1.5)
+    assert verse.say("quixotically") is verse.say("quixotically")
+    for number in range(MAX_SAID + 10):
+        verse.say(f"q{'x' * (number % 20)}{number}")
+    assert len(verse._said) <= MAX_SAID
