@@ -37,7 +37,7 @@ from bot.composition import (
     open_shelves,
     require_default,
 )
-from bot.config import TOKEN_VARIABLE, Config, load_config
+from bot.config import TOKEN_VARIABLE, Config, load_config, unused_proxies
 from bot.core.dumps import forbid_core_dumps, hide_memory
 from bot.core.errors import BadConfig, BotError
 from bot.core.metrics import watch_loop_lag
@@ -216,6 +216,8 @@ async def serve(config: Config, share: Share | None = None) -> None:
         )
     library = compose_library(config)
     await asyncio.to_thread(require_default, config, library)
+    if sentence := unused_proxies():
+        log.warning(sentence)
     stop = _stop_signal()
     forbid_core_dumps()
     hide_memory()

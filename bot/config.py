@@ -29,6 +29,7 @@ from bot.core.records import FORMS, FREE, RANGES, Defaults
 DEFAULT_PATH = Path(__file__).resolve().parent.parent / "config.toml"
 MAX_SHOWN = 200  # characters of a value that is refused
 TOKEN_VARIABLE = "DISCORD_TOKEN"  # noqa: S105 - the variable's name
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")  # in small letters or capitals
 
 
 class Section(BaseModel):
@@ -236,3 +237,22 @@ def _allowed(field: FieldInfo) -> str:
     if low is None or high is None:
         return "a text"
     return f"a {'whole ' if field.annotation is int else ''}number from {low:,} to {high:,}"
+
+
+def unused_proxies(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Say that no proxy is used, where the environment names one; values may have passwords.
+
+    A proxy would look names up by itself, so that nobody could check where a book comes from.
+
+    >>> unused_proxies({"https_proxy": "http://proxy:3128", "NO_PROXY": "*"})[:20]
+    'https_proxy is set, '
+    """
+    named = [
+        name for name, value in environment.items() if name.lower() in PROXY_VARIABLES and value
+    ]
+    if not named:
+        return None
+    return (
+        f"{' and '.join(sorted(named))} {'is' if len(named) == 1 else 'are'} set, and no proxy is "
+        "used: the bot goes to Discord and to the servers of books by itself"
+    )

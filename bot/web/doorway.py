@@ -67,7 +67,7 @@ class Doorway:
 
     @classmethod
     async def open(cls, app: web.Application, host: str, port: int) -> Doorway:
-        """Listen on every address of `host`; raise CannotListen."""
+        """Listen on every address of `host`, which "::" is of both families; raise CannotListen."""
         try:
             listeners = await _listen(host, port)
         except OSError as error:
@@ -144,14 +144,26 @@ def affordable(bounds: Bounds) -> Bounds:
     return replace(bounds, connections=max(1, min(bounds.connections, soft // 2)))
 
 
+def serves_both(host: str) -> bool:
+    """Whether a socket bound to `host` is for IPv4 too: "::" is every address of the machine."""
+    return host == "::" and socket.has_dualstack_ipv6()
+
+
 async def _listen(host: str, port: int) -> list[socket.socket]:
-    found = await asyncio.get_running_loop().getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    found = dict.fromkeys(
+        await asyncio.get_running_loop().getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
     )
     listeners: list[socket.socket] = []
     try:
-        for family, _, _, _, address in dict.fromkeys(found):
-            listener = socket.create_server(address, family=family, backlog=BACKLOG)
+        for family, _, _, _, address in found:
+            listener = socket.create_server(
+                address,
+                family=family,
+                backlog=BACKLOG,
+                dualstack_ipv6=len(found) == 1 and serves_both(address[0]),
+            )
             listeners.append(listener)
             listener.setblocking(False)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)

@@ -65,9 +65,15 @@ class UnknownHost(Refusal):
 class ForeignOrigin(Refusal):
     status = 403
 
-    def __init__(self, origin: str) -> None:
+    def __init__(self, origin: str, name: str | None = None) -> None:
+        """`name` is the host of `origin`, where it could be ours under another name."""
+        remedy = (
+            f" If it is this site's own, seen through a proxy: its owner can add {_shown(name)} to "
+            "allowed_hosts in config.toml, section [web]."
+        )
         super().__init__(
             f"The page at {_shown(origin)} may not write poems here; open this site's own."
+            + (remedy if name is not None else "")
         )
         self.origin = origin
 

@@ -7,6 +7,7 @@ name that an attacker points at this machine (its Host is not ours), and text th
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -14,6 +15,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from aiohttp import HttpVersion11, hdrs, web
 
 from bot.web.errors import ForeignOrigin, LocalOnly, UnknownHost
+
+log = logging.getLogger(__name__)
 
 Address = IPv4Address | IPv6Address
 
@@ -64,7 +67,18 @@ class HostGuard:
     """Knows the names that this site goes by: loopback's, the bound address, and `allowed`."""
 
     def __init__(self, allowed: Sequence[str] = ()) -> None:
+        self._logged: set[str] = set()
         self._allowed = frozenset(name.strip().strip("[]").rstrip(".").lower() for name in allowed)
+
+    def _log_once(self, what: str) -> None:
+        """Tell the host's admin once, without the name, which is any stranger's to choose."""
+        if what not in self._logged:
+            self._logged.add(what)
+            log.info(
+                "%s (told once); if it was for this page, behind a proxy say, add the name that "
+                "browsers show to allowed_hosts in config.toml, section [web]",
+                what,
+            )
 
     def check_host(self, request: web.Request) -> None:
         """Raise UnknownHost unless the request was sent to a name of ours, and to no other."""
@@ -72,6 +86,7 @@ class HostGuard:
         named = [*hosts, *_target_authority(request.raw_path)]
         known = {*LOOPBACK_NAMES, *self._allowed, _bound_address(request)} - {None}
         if len(hosts) != 1 or not all(host_name(name) in known for name in named):
+            self._log_once("a request for another host name was refused")
             raise UnknownHost(", ".join(named))
 
     def check_origin(self, request: web.Request) -> None:
@@ -86,7 +101,8 @@ class HostGuard:
             name = host_name(authority)
             allowed = name in self._allowed and not _is_this_machine(name or "")
             if scheme not in ("http", "https") or not (ours or allowed):
-                raise ForeignOrigin(origin)
+                self._log_once("a request that a page of another host name made was refused")
+                raise ForeignOrigin(origin, name if name and not _is_this_machine(name) else None)
         for site in request.headers.getall("Sec-Fetch-Site", []):
             if site not in ("same-origin", "none"):  # told by a browser that left the origin out
                 raise ForeignOrigin(site)
@@ -124,10 +140,11 @@ class Clients:
     def is_local(self, request: web.Request) -> bool:
         """Tell whether a program on this machine asks by itself; see `is_local` below.
 
-        A trusted proxy never does, wherever it runs: it asks for others.
+        What comes from a trusted proxy's address is its own only where it names nobody else.
         """
         address = parse_address(request.remote or "")
-        return address is not None and not self._trusts(address) and is_local(request)
+        is_proxied = address and self._trusts(address) and "X-Forwarded-For" in request.headers
+        return not is_proxied and is_local(request)
 
     def peer(self, host: str) -> str | None:
         """Return whom a connection counts for; None for a trusted proxy, which brings many."""

@@ -27,7 +27,7 @@ TOLERANCE = 0.01  # of a logit, where logits are about 2: a byte may be rounded 
 def checked_arithmetic() -> Arithmetic:
     """Return the quickest arithmetic that passes `agrees`; compile it, if need be."""
     if not compilation.is_compiled():
-        log.warning("compiling the arithmetic for this processor, once: some twenty seconds")
+        log.warning(compilation.announcement(compilation.CACHE, compilation.PLACES))
     best = best_arithmetic()
     if agrees(best):
         return best

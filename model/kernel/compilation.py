@@ -57,6 +57,17 @@ def is_compiled() -> bool:
     return CACHE is not None and any(CACHE.rglob("*.nbi"))
 
 
+def announcement(folder: Path | None, places: Sequence[Path]) -> str:
+    """Say that compiling begins, and whether that is so at every start: where nothing is kept."""
+    if folder is not None:
+        return "compiling the arithmetic for this processor, once: some twenty seconds"
+    return (
+        "compiling the arithmetic for this processor, as at every start: some twenty seconds. "
+        "Nothing can be kept, for the bot may write neither in "
+        f"{' nor in '.join(map(str, places))}; let its user write in one of them"
+    )
+
+
 def intrinsic(function: Callable[..., Any]) -> Any:
     """Make a function that compiled ones call of one that writes it in LLVM's language."""
     return extending.intrinsic(function)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.config import DEFAULT_PATH, SECTIONS, Config, load_config
+from bot.config import DEFAULT_PATH, SECTIONS, Config, load_config, unused_proxies
 from bot.core.errors import BadConfig
 
 
@@ -163,3 +163,11 @@ def test_a_mirror_may_have_any_other_sign(tmp_path: Path) -> None:
     address = "http://127.0.0.1:8000/books/{number}.txt?from=a@b"
     config = load_config(config_file(tmp_path, f'books.gutenberg = "{address}"'), {})
     assert config.books.gutenberg == address
+
+
+def test_a_proxy_in_the_environment_is_named_and_its_password_is_not() -> None:
+    assert unused_proxies({"NO_PROXY": "*", "https_proxy": "", "PATH": "/bin"}) is None
+    sentence = unused_proxies({"HTTPS_PROXY": "http://me:secret@proxy:3128", "all_proxy": "x"})
+    assert sentence is not None
+    assert sentence.startswith("HTTPS_PROXY and all_proxy are set, and no proxy is used")
+    assert "secret" not in sentence

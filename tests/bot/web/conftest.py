@@ -31,9 +31,11 @@ async def serving(service: Service, **options: Any) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def opening(service: Service, **options: Any) -> AsyncIterator[Doorway]:
+async def opening(
+    service: Service, host: str = "127.0.0.1", **options: Any
+) -> AsyncIterator[Doorway]:
     """Serve until the context ends; gives the open doorway."""
-    doorway = await start(create_app(service, **options), "127.0.0.1", 0)
+    doorway = await start(create_app(service, **options), host, 0)
     try:
         yield doorway
     finally:

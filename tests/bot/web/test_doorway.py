@@ -158,3 +158,15 @@ def test_the_page_takes_at_most_half_of_the_descriptors() -> None:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert affordable(Bounds(connections=10**9)).connections == soft // 2
     assert affordable(Bounds(connections=7)).connections == 7
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+async def test_every_address_is_of_both_families_and_loopback_is_local_in_both() -> None:
+    async with opening(fake_service(), host="::") as doorway:
+        [address] = doorway.addresses
+        for host in ("127.0.0.1", "[::1]"):
+            async with (
+                ClientSession(f"http://{host}:{address[1]}") as client,
+                client.get("/metrics") as response,
+            ):
+                assert response.status == 200, host

@@ -379,11 +379,10 @@ def test_what_was_sent_to_another_name_or_with_the_old_http_comes_through_a_prox
     assert not is_local(old)  # as nginx asks, unless it is told otherwise
 
 
-def test_a_trusted_proxy_is_never_local_nor_is_another_machine() -> None:
-    bare = request_from("127.0.0.1")
-    assert Clients().is_local(bare)
-    assert not Clients(["127.0.0.0/8"]).is_local(bare)
-    assert Clients(["::1"]).is_local(bare)
+def test_who_asks_through_a_trusted_proxy_is_not_local_nor_is_another_machine() -> None:
+    bare, proxied = request_from("127.0.0.1"), request_from("127.0.0.1", X_Forwarded_For="unix:")
+    assert Clients(["127.0.0.0/8"]).is_local(bare)  # a program beside the proxy
+    assert not Clients(["127.0.0.0/8"]).is_local(proxied)
     assert Clients().is_local(request_from("::ffff:127.0.0.1"))
     assert not Clients().is_local(request_from("192.0.2.7"))
     assert not Clients().is_local(request_from(""))
@@ -399,3 +398,29 @@ def test_of_many_hops_the_nearest_are_looked_at() -> None:
 @given(st.text(alphabet=st.sampled_from(" ,;=0123456789abcdef:.[]")))
 def test_a_header_is_read_whatever_it_is(text: str) -> None:
     is_local(request_from("127.0.0.1", X_Any=text))
+
+
+def test_what_could_be_our_own_page_through_a_proxy_names_the_setting() -> None:
+    guard = HostGuard()
+    request = request_from("127.0.0.1", Host="127.0.0.1:8080", Origin="https://poems.example.org")
+    with pytest.raises(ForeignOrigin, match=r"add 'poems\.example\.org' to allowed_hosts"):
+        guard.check_origin(request)
+    HostGuard(["poems.example.org"]).check_origin(request)
+    for foreign in ("http://localhost:9000", "null"):  # no setting makes these ours
+        with pytest.raises(ForeignOrigin) as refused:
+            guard.check_origin(request_from("127.0.0.1", Host="127.0.0.1:8080", Origin=foreign))
+        assert "allowed_hosts" not in str(refused.value)
+
+
+def test_the_log_names_the_setting_once_and_no_strangers_name(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    guard = HostGuard()
+    with caplog.at_level("INFO"):
+        for name in ("poems.example.org", "evil.example"):
+            with pytest.raises(UnknownHost):
+                guard.check_host(request_from("127.0.0.1", Host=name))
+            with pytest.raises(ForeignOrigin):
+                guard.check_origin(request_from("127.0.0.1", Origin=f"http://{name}"))
+    assert len(caplog.records) == 2
+    assert all("allowed_hosts" in line and "example" not in line for line in caplog.messages)

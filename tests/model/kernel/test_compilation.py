@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from model.kernel.compilation import cache_folder
+from model.kernel.compilation import announcement, cache_folder
 
 
 @pytest.fixture
@@ -40,3 +40,12 @@ def test_where_one_place_cannot_be_written_the_next_is_taken(sources: Path, tmp_
 def test_where_nothing_can_be_written_there_is_no_cache(sources: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     assert cache_folder(sources, [tmp_path / "file" / "cache"]) is None
+
+
+def test_compiling_is_said_to_be_once_only_where_it_is(tmp_path: Path) -> None:
+    places = [tmp_path / "code", tmp_path / "home"]
+    assert "once: some twenty seconds" in announcement(tmp_path, places)
+    always = announcement(None, places)
+    assert "once" not in always
+    assert "as at every start" in always
+    assert all(str(place) in always for place in places)
