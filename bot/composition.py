@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from yarl import URL
-
 from bot.config import Config
 from bot.core.bookcase import Bookcase
 from bot.core.desk import BookLimits, Desk
 from bot.core.errors import BadConfig
-from bot.core.fetching.addresses import Trust, origin
+from bot.core.fetching.addresses import Trust
+from bot.core.fetching.apart import ClientApart
+from bot.core.fetching.client import Rules
 from bot.core.fetching.fetcher import Fetcher
 from bot.core.fetching.gutenberg import Gutenberg
 from bot.core.guilds import Guilds, utc_now
@@ -128,7 +128,7 @@ async def open_parts(
             now=utc_now,
             max_seconds=60 * config.books.max_minutes,
         )
-        fetcher = _compose_fetcher(config)
+        fetcher = compose_fetcher(config)
         desk = Desk(
             library,
             guilds,
@@ -166,15 +166,12 @@ async def open_shelves(
         await database.close()
 
 
-def _compose_fetcher(config: Config) -> Fetcher:
+def compose_fetcher(config: Config) -> Fetcher:
+    """Return what fetches books from anywhere that the settings allow."""
     books = config.books
-    mirror = origin(URL(books.gutenberg.replace("{number}", "1")))
-    return Fetcher(
-        user_agent=USER_AGENT,
-        max_bytes=books.max_bytes,
-        timeout_seconds=books.fetch_seconds,
-        trust=Trust(frozenset([mirror]), tuple(books.allowed_hosts)),
-    )
+    trust = Trust(books.gutenberg, tuple(books.allowed_hosts), tuple(books.forbidden_networks))
+    rules = Rules(USER_AGENT, books.max_bytes, books.fetch_seconds, trust)
+    return Fetcher(ClientApart(rules), max_bytes=books.max_bytes)
 
 
 def _training_threads(config: Config) -> int:

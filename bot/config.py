@@ -18,10 +18,12 @@ from annotated_types import Ge, Le
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
+from yarl import URL
 
 from bot.core.customs import is_snowflake
 from bot.core.desk import BookLimits
 from bot.core.errors import BadConfig
+from bot.core.fetching.addresses import Trust
 from bot.core.line import Limits
 from bot.core.reading import MAX_BOOK_BYTES
 from bot.core.records import FORMS, FREE, RANGES, Defaults
@@ -81,6 +83,8 @@ def _mirror(value: str) -> str:
     # No "@" before the path: a name and a secret there would be shown with the book's address.
     if "{number}" not in value or not re.fullmatch(r"https?://[^\s/@?#\\]+/\S*", value):
         raise ValueError(value)
+    if not Trust(value).trusts(URL(value.replace("{number}", "1"))):
+        raise ValueError(value)
     return value
 
 
@@ -107,6 +111,9 @@ class BooksConfig(Section):
         description="an address with {number} in it, and no name or password",
     )
     allowed_hosts: list[str] = Field(default=[], description="a list of host names")
+    forbidden_networks: list[Annotated[str, AfterValidator(_network)]] = Field(
+        default=[], description='a list of addresses or networks such as "8.8.8.0/24"'
+    )
 
 
 class DiscordConfig(Section):

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import PurePosixPath
 
 from yarl import URL
 
 from bot.core.errors import SourceRefused
+from bot.core.fetching.networks import check_address
 
 MAX_URL_CHARACTERS = 2_000  # what every browser and server bears
 MAX_HOST_CHARACTERS = 253  # RFC 1035, without the root's dot
@@ -23,67 +25,36 @@ SHAPE = re.compile("https?://([^/?#]+)", re.IGNORECASE)
 LABEL = re.compile("[a-z0-9_-]{1,63}")
 # https://url.spec.whatwg.org/#ends-in-a-number-checker: a C library reads such hosts as addresses.
 NUMBER = re.compile("[0-9]+|0x[0-9a-f]*")
+MARK = "numbergoeshere"  # stands for a number while a template is read: letters that yarl leaves
 INSIDE_SUFFIXES = (".localhost", ".local", ".internal", ".home.arpa")
-NOT_PUBLIC = "it leads to an address that is not on the public Internet"
-
-# IANA's special-purpose registries. Not `is_global`: its lists differ between Python's releases
-# (CVE-2024-4032), and it calls multicast global.
-FORBIDDEN_IPV4 = tuple(
-    map(
-        ip_network,
-        (
-            "0.0.0.0/8",  # this host
-            "10.0.0.0/8",
-            "100.64.0.0/10",  # carriers' NAT, and Alibaba's metadata
-            "127.0.0.0/8",
-            "168.63.129.16/32",  # Azure's wire server, a public address that is inside
-            "169.254.0.0/16",  # link-local, and most clouds' metadata
-            "172.16.0.0/12",
-            "192.0.0.0/24",  # protocol assignments, and Oracle's metadata
-            "192.0.2.0/24",  # documentation, like 198.51.100.0 and 203.0.113.0
-            "192.88.99.0/24",  # 6to4 relays
-            "192.168.0.0/16",
-            "198.18.0.0/15",  # benchmarks
-            "198.51.100.0/24",
-            "203.0.113.0/24",
-            "224.0.0.0/4",  # multicast
-            "240.0.0.0/4",  # reserved, and broadcast
-        ),
-    )
-)
-PUBLIC_IPV6 = ip_network("2000::/3")  # nothing else is given to hosts on the Internet
-FORBIDDEN_IPV6 = tuple(
-    map(
-        ip_network,
-        (
-            "2001::/23",  # protocol assignments, Teredo among them, which wraps an IPv4 address
-            "2001:db8::/32",  # documentation, like 3fff::
-            "2002::/16",  # 6to4, which wraps an IPv4 address
-            "3fff::/20",
-        ),
-    )
-)
-NAT64 = ip_network("64:ff9b::/96")  # how a network without IPv4 reaches the IPv4 Internet
 
 
 @dataclass(frozen=True)
 class Trust:
-    """What the host of the bot allows: `origins` go anywhere, `allowed_hosts` narrows the rest.
+    """What the host of the bot allows.
 
-    An origin is written as `origin` writes it. An allowed host that begins with a dot stands for
-    the names under it; with no allowed hosts, every public one is allowed.
+    The addresses that `template` makes for a book's {number} may be anywhere, and nothing else at
+    the same origin. `allowed_hosts` narrows the rest: a host that begins with a dot stands for the
+    names under it; with no allowed hosts, every public one is allowed. Nothing but the template
+    leads to `forbidden_networks`.
     """
 
-    origins: frozenset[str] = frozenset()
+    template: str = ""
     allowed_hosts: tuple[str, ...] = ()
+    forbidden_networks: tuple[str, ...] = ()
 
-    def has_origin(self, url: URL) -> bool:
-        return origin(url) in self.origins
+    def trusts(self, url: URL) -> bool:
+        return bool(self.template) and _pattern(self.template).fullmatch(str(url)) is not None
 
     def allows_host(self, host: str) -> bool:
         names = [name.lower() for name in self.allowed_hosts]
         return not names or any(
             host.endswith(name) if name.startswith(".") else host == name for name in names
+        )
+
+    def forbids(self, address: IPv4Address | IPv6Address) -> bool:
+        return any(
+            address in ip_network(network, strict=False) for network in self.forbidden_networks
         )
 
 
@@ -97,7 +68,7 @@ def read_url(typed: str, trust: Trust = STRANGERS) -> URL:
     URL('http://xn--bcher-kva.example/a.txt')
     """
     url = _parse(typed)
-    if trust.has_origin(url):
+    if trust.trusts(url):
         return url
     if url.port not in PORTS:
         raise SourceRefused(typed, "the port is neither 80 nor 443")
@@ -122,20 +93,6 @@ def read_redirect(url: URL, location: str, trust: Trust = STRANGERS) -> URL:
     return target
 
 
-def check_address(address: str, source: str) -> None:
-    """Raise SourceRefused unless anybody on the Internet could reach that IP address.
-
-    An IPv4 address that is mapped or that stands behind NAT64 counts as itself. The other ways to
-    wrap one in IPv6 (compatible, 6to4, Teredo, local NAT64) are refused whatever they wrap.
-    """
-    try:
-        parsed = ip_address(address)
-    except ValueError as error:
-        raise SourceRefused(source, NOT_PUBLIC) from error
-    if not _is_public(parsed):
-        raise SourceRefused(source, NOT_PUBLIC)
-
-
 def is_address(host: str) -> bool:
     """Tell whether a host is an IP address, and no name to look up.
 
@@ -147,15 +104,6 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def origin(url: URL) -> str:
-    """Name the program that answers at an address, its port included.
-
-    >>> origin(URL("https://example.org/a")), origin(URL("http://[::1]:8080/"))
-    ('https://example.org:443', 'http://[::1]:8080')
-    """
-    return f"{url.scheme}://{url.host_subcomponent}:{url.port}"
 
 
 def file_name(url: URL) -> str:
@@ -209,13 +157,9 @@ def _check_host(host: str, source: str) -> None:
         raise SourceRefused(source, "the host is a name of a local network")
 
 
-def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    if isinstance(address, IPv4Address):
-        return not any(address in network for network in FORBIDDEN_IPV4)
-    if address.scope_id is not None:
-        return False
-    if address.ipv4_mapped is not None:
-        return _is_public(address.ipv4_mapped)
-    if address in NAT64:
-        return _is_public(IPv4Address(address.packed[-4:]))
-    return address in PUBLIC_IPV6 and not any(address in network for network in FORBIDDEN_IPV6)
+@cache
+def _pattern(template: str) -> re.Pattern[str]:
+    """Return what the addresses of a template look like once yarl has read them."""
+    first, *others = map(re.escape, str(URL(template.replace("{number}", MARK))).split(MARK))
+    same = "(?P=number)".join(others)
+    return re.compile(f"{first}(?P<number>[1-9][0-9]{{0,5}}){same}")

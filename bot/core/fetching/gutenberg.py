@@ -21,7 +21,8 @@ from yarl import URL
 
 from bot.core.errors import SourceFailed, SourceRefused
 from bot.core.fetching.addresses import file_name
-from bot.core.fetching.fetcher import Fetched, Fetcher, StatusNotOk
+from bot.core.fetching.client import StatusNotOk
+from bot.core.fetching.fetcher import Fetched, Fetcher
 from bot.core.fetching.part import PartFile
 from bot.core.paths import named, remove_file
 

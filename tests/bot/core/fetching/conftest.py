@@ -18,9 +18,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from yarl import URL
 
 from bot.core.fetching.addresses import Trust
+from bot.core.fetching.client import FindWay, HttpClient, Resolve, Rules, ask_the_system
 from bot.core.fetching.fetcher import Fetched, Fetcher
+from bot.core.fetching.routes import Way
 
 POEM = b"Shall I compare thee to a summer's day?\nThou art more lovely.\n" * 40
 MAX_BYTES = 300_000
@@ -202,6 +205,36 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "books"
 
 
+@dataclass(frozen=True)
+class TrustInOrigins(Trust):
+    """Trusts whole sites, as no installation does: those that these tests serve on loopback."""
+
+    origins: frozenset[str] = frozenset()
+
+    def trusts(self, url: URL) -> bool:
+        return str(url.origin()) in self.origins
+
+
+def out(_: object) -> Way:
+    """Say of every address that it lies beyond a gateway."""
+    return Way.OUT
+
+
+def in_process(
+    trust: Trust | None = None,
+    *,
+    max_bytes: int = 9,
+    timeout_seconds: float = 5,
+    resolve: Resolve = ask_the_system,
+    find_way: FindWay = out,
+    open_socket: aiohttp.SocketFactoryType | None = None,
+) -> Fetcher:
+    """Return a fetcher that asks in this process."""
+    rules = Rules("Sonneteer/1 (test)", max_bytes, timeout_seconds, trust or Trust())
+    client = HttpClient(rules, resolve=resolve, find_way=find_way, open_socket=open_socket)
+    return Fetcher(client, max_bytes=max_bytes)
+
+
 class Fetch:
     """Fetches from the mirror by a path, or from anywhere by an address."""
 
@@ -217,13 +250,14 @@ class Fetch:
         open_socket: aiohttp.SocketFactoryType | None = None,
         timeout_seconds: float = 5,
         origins: Sequence[str] = (),
+        find_way: FindWay = out,
     ) -> Fetched:
-        fetcher = Fetcher(
-            user_agent="Sonneteer/1 (test)",
+        fetcher = in_process(
+            TrustInOrigins(origins=frozenset({self.base, *origins})),
             max_bytes=MAX_BYTES,
             timeout_seconds=timeout_seconds,
-            trust=Trust(frozenset({self.base, *origins})),
             resolve=resolve or names(),
+            find_way=find_way,
             open_socket=open_socket,
         )
         return await fetcher.fetch(self.base + url if url.startswith("/") else url, self.into)

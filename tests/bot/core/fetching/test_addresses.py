@@ -12,12 +12,11 @@ from yarl import URL
 from bot.core.errors import SourceRefused
 from bot.core.fetching.addresses import (
     Trust,
-    check_address,
     file_name,
-    origin,
     read_redirect,
     read_url,
 )
+from bot.core.fetching.networks import check_address
 
 HTTPS = URL("https://www.gutenberg.org/ebooks/1041.txt.utf-8")
 
@@ -303,29 +302,49 @@ def test_a_redirect_leads_into_https() -> None:
     assert read_redirect(URL("http://a.example/"), "https://a.example/").scheme == "https"
 
 
-def test_a_trusted_origin_may_be_anywhere() -> None:
-    trust = Trust(origins=frozenset({"http://127.0.0.1:8080"}))
-    assert read_url("http://127.0.0.1:8080/a", trust).port == 8080
+MIRROR = "http://127.0.0.1:8080/epub/{number}/pg{number}.txt"
+
+
+@pytest.mark.parametrize("number", ["1", "1041", "999999"])
+def test_what_the_template_makes_of_a_number_may_be_anywhere(number: str) -> None:
+    typed = MIRROR.replace("{number}", number)
+    assert read_url(typed, Trust(MIRROR)).port == 8080
 
 
 @pytest.mark.parametrize(
     "typed",
     [
-        "https://127.0.0.1:8080/",
-        "http://127.0.0.1:8081/",
-        "http://127.0.0.1/",
-        "http://127.0.0.2:8080/",
-        "http://localhost:8080/",
-        "http://[::1]:8080/",
-        "http://[::ffff:127.0.0.1]:8080/",
-        "http://127.0.0.1:8080@10.0.0.1/",
-        "http://anna@127.0.0.1:8080/",
-        "http://2130706433:8080/",
+        "http://127.0.0.1:8080/",
+        "http://127.0.0.1:8080/admin",
+        "http://127.0.0.1:8080/epub/1041/pg1042.txt",
+        "http://127.0.0.1:8080/epub/01041/pg01041.txt",
+        "http://127.0.0.1:8080/epub/0/pg0.txt",
+        "http://127.0.0.1:8080/epub/1000000/pg1000000.txt",
+        "http://127.0.0.1:8080/epub/1041/pg1041.txt?delete=1",
+        "http://127.0.0.1:8080/epub/1041/pg1041.txt/..",
+        "http://127.0.0.1:8080/epub/1041/pg1041xtxt",
+        "http://127.0.0.1:8080/epub/1041/../1041/pg1041.txt/../../admin",
+        "http://127.0.0.1:8080/epub/{number}/pg{number}.txt",
+        "https://127.0.0.1:8080/epub/1041/pg1041.txt",
+        "http://127.0.0.1:8081/epub/1041/pg1041.txt",
+        "http://127.0.0.1/epub/1041/pg1041.txt",
+        "http://127.0.0.2:8080/epub/1041/pg1041.txt",
+        "http://localhost:8080/epub/1041/pg1041.txt",
+        "http://[::1]:8080/epub/1041/pg1041.txt",
+        "http://[::ffff:127.0.0.1]:8080/epub/1041/pg1041.txt",
+        "http://127.0.0.1:8080@10.0.0.1/epub/1041/pg1041.txt",
+        "http://anna@127.0.0.1:8080/epub/1041/pg1041.txt",
+        "http://2130706433:8080/epub/1041/pg1041.txt",
     ],
 )
-def test_what_only_looks_like_a_trusted_origin_is_not_one(typed: str) -> None:
+def test_what_only_looks_like_the_template_is_not_trusted(typed: str) -> None:
     with pytest.raises(SourceRefused):
-        read_url(typed, Trust(origins=frozenset({"http://127.0.0.1:8080"})))
+        read_url(typed, Trust(MIRROR))
+
+
+def test_a_template_is_compared_as_it_is_read() -> None:
+    trust = Trust("HTTP://Mirror.LAN:80/b%7Eooks/{number}.txt?q=ü")
+    assert trust.trusts(read_url("http://mirror.lan/b~ooks/7.txt?q=%C3%BC", trust))
 
 
 @pytest.mark.parametrize("host", ["gutenberg.org", "www.gutenberg.org", "a.b.books.example"])
@@ -344,9 +363,9 @@ def test_a_host_that_is_not_on_the_list_is_refused(host: str) -> None:
         read_url(f"http://{host}/", trust)
 
 
-def test_a_trusted_origin_need_not_be_on_the_list() -> None:
-    trust = Trust(frozenset({"http://mirror.lan:81"}), ("gutenberg.org",))
-    assert origin(read_url("http://mirror.lan:81/a", trust)) == "http://mirror.lan:81"
+def test_a_mirror_need_not_be_on_the_list() -> None:
+    trust = Trust("http://mirror.lan:81/{number}", ("gutenberg.org",))
+    assert read_url("http://mirror.lan:81/7", trust).host == "mirror.lan"
 
 
 def test_a_list_does_not_open_the_inside() -> None:

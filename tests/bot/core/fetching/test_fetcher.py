@@ -13,7 +13,8 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from bot.core.errors import BookRefused, SourceFailed, SourceRefused
-from bot.core.fetching.fetcher import Fetched, Fetcher, StatusNotOk
+from bot.core.fetching.client import StatusNotOk
+from bot.core.fetching.fetcher import Fetched
 from tests.bot.core.fetching.conftest import (
     BEGUN,
     BODIES,
@@ -22,6 +23,7 @@ from tests.bot.core.fetching.conftest import (
     PUBLIC,
     Detour,
     Fetch,
+    in_process,
     names,
 )
 
@@ -211,7 +213,7 @@ async def test_a_name_server_that_takes_too_long_fails(folder: Path) -> None:
         await asyncio.Event().wait()
         return ()
 
-    fetcher = Fetcher(user_agent="x", max_bytes=9, timeout_seconds=0.05, resolve=never)
+    fetcher = in_process(timeout_seconds=0.05, resolve=never)
     with pytest.raises(SourceFailed, match=r"longer than 0\.05 s"):
         await fetcher.fetch("http://books.example/", folder / "book.txt")
     assert not list(folder.iterdir())

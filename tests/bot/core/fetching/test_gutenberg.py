@@ -16,8 +16,10 @@ from aiohttp.test_utils import TestServer
 
 from bot.core.errors import SourceFailed, SourceRefused
 from bot.core.fetching.addresses import Trust
-from bot.core.fetching.fetcher import Fetched, Fetcher, StatusNotOk
+from bot.core.fetching.client import StatusNotOk
+from bot.core.fetching.fetcher import Fetched
 from bot.core.fetching.gutenberg import Gutenberg, gutenberg_number
+from tests.bot.core.fetching.conftest import in_process
 
 POEM = b"From fairest creatures we desire increase,\n" * 60
 
@@ -63,13 +65,8 @@ def folder(tmp_path: Path) -> Path:
 
 def gutenberg_of(site: Site, folder: Path, **options: int) -> Gutenberg:
     base = f"http://127.0.0.1:{site.server.port}"
-    fetcher = Fetcher(
-        user_agent="Sonneteer/1 (test)",
-        max_bytes=100_000,
-        timeout_seconds=5,
-        trust=Trust(frozenset({base})),
-    )
     template = f"{base}/epub/{{number}}/pg{{number}}.txt"
+    fetcher = in_process(Trust(template), max_bytes=100_000)
     return Gutenberg(fetcher, template=template, folder=folder, **options)
 
 
@@ -178,7 +175,7 @@ async def test_a_book_is_kept_over_a_restart(
 ) -> None:
     first = await gutenberg.fetch(1041)
     offline = Gutenberg(
-        Fetcher(user_agent="x", max_bytes=1, timeout_seconds=1),
+        in_process(max_bytes=1, timeout_seconds=1),
         template="http://127.0.0.1/{number}",
         folder=folder,
     )

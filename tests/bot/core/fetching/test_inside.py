@@ -10,7 +10,6 @@ from aiohttp.test_utils import TestServer
 
 from bot.core.errors import SourceFailed, SourceRefused
 from bot.core.fetching.addresses import Trust
-from bot.core.fetching.fetcher import Fetcher
 from tests.bot.core.fetching.conftest import (
     NOTED,
     OTHER_PUBLIC,
@@ -19,6 +18,7 @@ from tests.bot.core.fetching.conftest import (
     Fetch,
     Names,
     NoSocket,
+    in_process,
     names,
 )
 
@@ -137,7 +137,7 @@ async def test_a_name_that_nobody_knows_fails(
 
 
 async def test_the_system_knows_loopback_and_it_is_refused(folder: Path) -> None:
-    fetcher = Fetcher(user_agent="x", max_bytes=9, timeout_seconds=5)
+    fetcher = in_process()
     with pytest.raises(SourceRefused):
         await fetcher.fetch("http://localhost/", folder / "book.txt")
     assert not list(folder.iterdir())
@@ -223,14 +223,8 @@ async def test_a_strangers_site_that_redirects_inside_is_refused(
 
 async def test_a_host_that_is_not_on_the_list_is_not_even_looked_up(folder: Path) -> None:
     resolve = names(books=[PUBLIC])
-    fetcher = Fetcher(
-        user_agent="x",
-        max_bytes=9,
-        timeout_seconds=5,
-        trust=Trust(allowed_hosts=("www.gutenberg.org",)),
-        resolve=resolve,
-        open_socket=NoSocket(),
-    )
+    trust = Trust(allowed_hosts=("www.gutenberg.org",))
+    fetcher = in_process(trust, resolve=resolve, open_socket=NoSocket())
     with pytest.raises(SourceRefused, match="list"):
         await fetcher.fetch("http://books.example/", folder / "book.txt")
     assert not resolve.asked

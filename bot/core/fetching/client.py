@@ -1,0 +1,351 @@
+"""Asks for a book over HTTP wherever a stranger says, and nowhere inside our own network.
+
+A host is looked up once for each hop. Every address that comes back is checked, and exactly these
+are connected to, so a name that changes its answer (rebinding) changes nothing. A redirect is
+another address by a stranger and is treated as one. What is trusted is in `Trust`, nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Protocol
+
+import aiohttp
+from aiohttp import hdrs
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from bot.core.errors import SourceFailed, SourceRefused
+from bot.core.fetching.addresses import STRANGERS, Trust, is_address, read_redirect, read_url
+from bot.core.fetching.meter import Meter
+from bot.core.fetching.networks import NOT_PUBLIC, check_address, faces
+from bot.core.fetching.routes import Way, way_to
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]  # a host and port, to its IP addresses
+FindWay = Callable[[IPv4Address | IPv6Address], Way]
+
+MAX_REDIRECTS = 5
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+BLOCK_BYTES = 64 * 2**10  # handed on at a time
+PATIENCE_SECONDS = 10.0  # for the name, the connection and the first bytes, all hops together
+LEAST_SHARE = 0.1  # of the pace at which the longest book would just arrive in time
+WEB_PAGES = frozenset({"text/html", "application/xhtml+xml"})
+# Beside text/*: what servers call a file that they know nothing of, and two kinds of text.
+OTHER_TEXT = frozenset(
+    {"application/octet-stream", "binary/octet-stream", "application/json", "application/x-tex"}
+)
+MEDIA_TYPE = re.compile("[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,40}")
+OURS = "it leads to the bot's own machine or to the network next to it"
+TOO_SLOW = "it sends too slowly"
+TOO_MUCH_FRAMING = "it sends too much that is not the book"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a book is asked for; plain values, so that another process can be told them."""
+
+    user_agent: str
+    max_bytes: int
+    timeout_seconds: float
+    trust: Trust = STRANGERS
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A book as it arrives, in blocks of any length; `url` is where it was in the end."""
+
+    url: str
+    blocks: AsyncIterator[bytes]
+
+
+class Client(Protocol):
+    """Whoever can ask for a book."""
+
+    def get(self, url: str) -> contextlib.AbstractAsyncContextManager[Answer]:
+        """Ask for an address; raises SourceRefused or SourceFailed, also while blocks come."""
+
+
+class StatusNotOk(SourceFailed):
+    """The site answered, and not with a file."""
+
+    def __init__(self, source: str, status: int) -> None:
+        try:
+            meaning = f" ({HTTPStatus(status).phrase})"
+        except ValueError:
+            meaning = ""
+        super().__init__(source, f"the site answered {status}{meaning}")
+        self.status = status
+
+
+async def ask_the_system(host: str, port: int) -> Sequence[str]:
+    """Look a name up as the operating system does; raises OSError where there is none."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(sockaddr[0]) for *_, sockaddr in found]
+
+
+class HttpClient:
+    """Asks in this process; it keeps no connection, cookie or address.
+
+    `open_socket` makes the sockets, for a host that has to send from a certain interface; what
+    comes in through its own is not metered.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        *,
+        resolve: Resolve = ask_the_system,
+        find_way: FindWay = way_to,
+        open_socket: aiohttp.SocketFactoryType | None = None,
+    ) -> None:
+        self._rules = rules
+        self._resolve = resolve
+        self._find_way = find_way
+        self._open_socket = open_socket
+        self._headers = {
+            hdrs.USER_AGENT: rules.user_agent,
+            hdrs.ACCEPT: "text/plain, */*;q=0.1",
+            hdrs.ACCEPT_ENCODING: "identity",
+        }
+
+    @contextlib.asynccontextmanager
+    async def get(self, url: str) -> AsyncIterator[Answer]:
+        start = read_url(url, self._rules.trust)
+        meter = Meter()
+        pace = _Pace(self._rules)
+        try:
+            async with asyncio.timeout_at(pace.due()) as clock:
+                async with self._follow(start, url, meter) as response:
+                    blocks = self._read(response, url, meter, pace, clock)
+                    yield Answer(str(response.url), blocks)
+        except TimeoutError as error:
+            raise SourceFailed(url, pace.complaint()) from error
+        except (aiohttp.ClientError, OSError) as error:
+            if meter.is_spent:
+                raise SourceRefused(url, TOO_MUCH_FRAMING) from error
+            raise SourceFailed(url, _describe(error)) from error
+
+    @contextlib.asynccontextmanager
+    async def _follow(
+        self, url: URL, source: str, meter: Meter
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        trust = self._rules.trust
+        for _ in range(1 + MAX_REDIRECTS):
+            async with self._ask(url, source, meter) as response:
+                if response.status not in REDIRECTS:
+                    self._check_headers(response, source)
+                    yield response
+                    return
+                location = response.headers.get(hdrs.LOCATION, "")
+            try:
+                url = read_redirect(url, location, trust)
+            except SourceRefused as error:
+                reason = f"it redirects to a forbidden place ({error.reason})"
+                raise SourceRefused(source, reason) from error
+        raise SourceFailed(source, f"it redirects more than {MAX_REDIRECTS} times")
+
+    @contextlib.asynccontextmanager
+    async def _ask(
+        self, url: URL, source: str, meter: Meter
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Ask for an address, over a connection to checked addresses that serves this once."""
+        trusted = self._rules.trust.trusts(url)
+        addresses = await self._look_up(url, source)
+        if not trusted:
+            for address in addresses:
+                self._check(address, source)
+        connector = _Connector(
+            addresses,
+            source,
+            checks_peer=not trusted,
+            open_socket=self._open_socket or meter.open_socket,
+        )
+        async with (
+            aiohttp.ClientSession(
+                connector=connector,
+                headers=self._headers,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None),  # ours is over all hops
+                trust_env=False,
+                auto_decompress=False,
+                read_bufsize=BLOCK_BYTES,  # what it reads ahead, twice of it, is not useful yet
+            ) as session,
+            session.get(url, allow_redirects=False) as response,
+        ):
+            yield response
+
+    async def _look_up(self, url: URL, source: str) -> tuple[str, ...]:
+        host = url.raw_host or ""
+        if is_address(host):
+            return (host,)
+        try:
+            addresses = await self._resolve(host, url.port or 0)
+        except OSError as error:
+            raise SourceFailed(source, "there is no such host") from error
+        if not addresses:
+            raise SourceFailed(source, "there is no such host")
+        return tuple(addresses)
+
+    def _check(self, address: str, source: str) -> None:
+        """Raise SourceRefused for an address that is not public, ours, or our neighbour's."""
+        check_address(address, source)
+        for face in faces(ip_address(address)):
+            if self._rules.trust.forbids(face):
+                raise SourceRefused(source, "its address is forbidden here")
+            if self._find_way(face) in (Way.OWN, Way.LINK):
+                raise SourceRefused(source, OURS)
+
+    def _check_headers(self, response: aiohttp.ClientResponse, source: str) -> None:
+        """Raise where the answer is no file, no text, or too long, as far as it admits to it."""
+        if response.status != HTTPStatus.OK:
+            raise StatusNotOk(source, response.status)
+        codings = [
+            *response.headers.getall(hdrs.CONTENT_ENCODING, []),
+            *response.headers.getall(hdrs.TRANSFER_ENCODING, []),
+        ]
+        if any(coding.strip().lower() not in ("", "identity", "chunked") for coding in codings):
+            raise SourceRefused(source, "it is compressed")
+        kind = response.content_type.lower()
+        if kind in WEB_PAGES:
+            raise SourceRefused(source, "it is a web page, not a text file")
+        if not kind.startswith("text/") and kind not in OTHER_TEXT:
+            shown = kind if MEDIA_TYPE.fullmatch(kind) else "something else"
+            raise SourceRefused(source, f"it is {shown}, not a text file")
+        if (response.content_length or 0) > self._rules.max_bytes:
+            raise too_long(source, self._rules.max_bytes)
+
+    async def _read(
+        self,
+        response: aiohttp.ClientResponse,
+        source: str,
+        meter: Meter,
+        pace: _Pace,
+        clock: asyncio.Timeout,
+    ) -> AsyncIterator[bytes]:
+        async for chunk in response.content.iter_chunked(BLOCK_BYTES):
+            meter.useful_bytes += len(chunk)
+            if meter.useful_bytes > self._rules.max_bytes:
+                raise too_long(source, self._rules.max_bytes)
+            clock.reschedule(pace.due(meter.useful_bytes))
+            yield chunk
+
+
+def too_long(source: str, max_bytes: int) -> SourceRefused:
+    return SourceRefused(source, f"it has more than {max_bytes:,} bytes")
+
+
+class _Pace:
+    """Until when a site may take, which its bytes put off: whoever drips is soon hung up on."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._seconds = rules.timeout_seconds
+        self._bytes_a_second = LEAST_SHARE * rules.max_bytes / rules.timeout_seconds
+        self._began = asyncio.get_running_loop().time()
+
+    def due(self, useful_bytes: int = 0) -> float:
+        earned = PATIENCE_SECONDS + useful_bytes / self._bytes_a_second
+        return self._began + min(earned, self._seconds)
+
+    def complaint(self) -> str:
+        if asyncio.get_running_loop().time() < self._began + self._seconds:
+            return TOO_SLOW
+        return f"it took longer than {self._seconds:g} s"
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Connects to given addresses whatever the host is called, and looks who answered."""
+
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        source: str,
+        *,
+        checks_peer: bool,
+        open_socket: aiohttp.SocketFactoryType,
+    ) -> None:
+        super().__init__(
+            resolver=_Answers(addresses),
+            use_dns_cache=False,
+            force_close=True,
+            socket_factory=open_socket,
+        )
+        self._peers = {ip_address(address) for address in addresses} if checks_peer else None
+        self._source = source
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[aiohttp.tracing.Trace],
+        timeout: aiohttp.ClientTimeout,
+    ) -> aiohttp.connector.Connection:
+        """Connect, and hang up before a byte is sent where somebody else or we ourselves answer."""
+        connection = await super().connect(req, traces, timeout)
+        if self._peers is None:
+            return connection
+        reason = self._objection(connection.transport)
+        if reason:
+            connection.close()
+            raise SourceRefused(self._source, reason)
+        return connection
+
+    def _objection(self, transport: asyncio.Transport | None) -> str:
+        peer, own = (_address_of(transport, name) for name in ("peername", "sockname"))
+        if peer is None or peer not in (self._peers or ()):
+            return NOT_PUBLIC
+        return OURS if peer == own else ""
+
+
+def _address_of(transport: asyncio.Transport | None, name: str) -> IPv4Address | IPv6Address | None:
+    found = transport.get_extra_info(name) if transport else None
+    return ip_address(found[0]) if found else None
+
+
+class _Answers(AbstractResolver):
+    """Answers with addresses that are known already."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._addresses = tuple(dict.fromkeys(addresses))
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET if ip_address(address).version == 4 else socket.AF_INET6,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in self._addresses
+        ]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def _describe(error: Exception) -> str:
+    """Say in a clause what went wrong; the error's own text may name addresses inside."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return "its certificate is not to be trusted"
+        case aiohttp.ClientSSLError() | ssl.SSLError():
+            return "no safe connection to it can be made"
+        case aiohttp.ClientConnectorError():
+            return "it cannot be reached"
+        case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError():
+            return "the connection ended before the file did"
+        case aiohttp.ClientResponseError():
+            return "it does not answer in proper HTTP"
+        case _:
+            return "the connection to it broke"

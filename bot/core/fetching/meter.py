@@ -1,0 +1,63 @@
+"""Counts what comes in on the wire, and what of it was of use.
+
+Bytes are counted at the socket, before TLS and HTTP are read: interim answers, chunk sizes and
+their extensions, trailers and tiny TLS records cost the sender his allowance as any others.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import aiohttp
+
+# Six answers with their certificates (some 10 kB each), and what aiohttp buffers (144 KiB) before
+# it is counted as useful.
+ALLOWANCE_BYTES = 256 * 2**10
+RAW_PER_USEFUL = 2  # chunks of 16 bytes need 1.4; who sends smaller ones means no good
+PIECE_BYTES = 16 * 2**10  # read at a time: what is handed to the parser in one go
+
+
+class TooMuchFraming(OSError):
+    """More was sent around the book than a site needs."""
+
+
+class Meter:
+    """Counts for one fetch; `open_socket` makes the sockets that it reads."""
+
+    def __init__(self) -> None:
+        self.raw_bytes = 0
+        self.useful_bytes = 0
+
+    @property
+    def is_spent(self) -> bool:
+        return self.raw_bytes > ALLOWANCE_BYTES + RAW_PER_USEFUL * self.useful_bytes
+
+    def open_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        return _MeteredSocket(self, *address[:3])
+
+    def count(self, raw_bytes: int) -> None:
+        """Count what was read; raise TooMuchFraming, at which the connection is dropped."""
+        self.raw_bytes += raw_bytes
+        if self.is_spent:
+            raise TooMuchFraming
+
+
+class _MeteredSocket(socket.socket):
+    """Reads through a meter; asyncio's selector loop reads with these two methods alone."""
+
+    def __init__(self, meter: Meter, family: int, kind: int, protocol: int) -> None:
+        super().__init__(family, kind, protocol)
+        self.setblocking(False)
+        self._meter = meter
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        read = super().recv(min(size, PIECE_BYTES), flags)
+        self._meter.count(len(read))
+        return read
+
+    def recv_into(self, buffer: Any, size: int = 0, flags: int = 0, /) -> int:
+        room = min(size or memoryview(buffer).nbytes, PIECE_BYTES)
+        read = super().recv_into(buffer, room, flags)
+        self._meter.count(read)
+        return read
