@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import gzip
 import multiprocessing
+import os
 import socket
 import tempfile
 import threading
@@ -95,7 +96,11 @@ class Harm:
 
 
 def serve(attack: str, seconds: float, told: Connection, sent: Any) -> None:
-    """Be the hostile site until `seconds` have gone by."""
+    """Be the hostile site until `seconds` have gone by.
+
+    It gives way, as it would be another machine's processor.
+    """
+    os.nice(19)
     listening = socket.create_server(("127.0.0.1", 0))
     listening.settimeout(seconds)
     told.send(listening.getsockname()[1])
@@ -109,6 +114,7 @@ def serve(attack: str, seconds: float, told: Connection, sent: Any) -> None:
 
 def _answer(visitor: socket.socket, attack: str, ends: float, sent: Any) -> None:
     visitor.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    visitor.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MANY)  # so that what was sent is out
     visitor.settimeout(max(ends - time.monotonic(), 0.1))
     with visitor, suppress(OSError):
         visitor.recv(2**16)

@@ -104,6 +104,7 @@ class BooksConfig(Section):
     max_per_day: int = Field(default=BookLimits().max_per_day, ge=0, le=10_000)
     max_models: int = Field(default=BookLimits().max_models, ge=0, le=10_000)
     max_waiting: int = Field(default=BookLimits().max_waiting, ge=0, le=1_000)
+    max_tries_per_hour: int = Field(default=BookLimits().max_tries_per_hour, ge=0, le=10_000)
     threads: int = Field(default=0, ge=0, le=256)
     fetch_seconds: float = Field(default=60.0, ge=1.0, le=3600.0)
     gutenberg: Annotated[str, AfterValidator(_mirror)] = Field(

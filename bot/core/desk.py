@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
+from bot.core.budget import Budget
 from bot.core.errors import (
     BadSetting,
     BookRefused,
@@ -28,13 +29,14 @@ from bot.core.ports import Models
 from bot.core.proposals import Proposals
 from bot.core.reading import fit_name, one_line, read_file
 from bot.core.records import Asker
+from bot.core.slots import Slots
 from bot.core.store.book_rows import BookRows
 from bot.core.training.foreman import BOOK_NAME, Foreman
 
 SHORT_CHARACTERS = 20_000  # a book with fewer is learnt by heart
 USUAL_SECONDS_PER_CHARACTER = 60 / 150_000  # on two cores of 2023; trainings of this machine count
 STARTING_SECONDS = 15.0  # for the start, the measuring, the chart and the poem
-MAX_FETCHES = 4  # at once, of all guilds
+MAX_FETCHES = 4  # at once, of all guilds; each is a process of some 40 MB
 CANCELLED = "It was cancelled, and nothing of it is kept."
 TOO_LATE = "That training has just ended, so there is nothing to stop any more."
 TAKEN = "a name that no model here has yet"
@@ -59,6 +61,7 @@ class BookLimits:
     max_per_day: int = 10  # trainings of one guild in 24 hours
     max_models: int = 10  # of one guild's own
     max_waiting: int = 20  # trainings, of all guilds
+    max_tries_per_hour: int = 20  # to bring a book, of one guild and of one member
 
 
 class Desk:
@@ -84,8 +87,9 @@ class Desk:
         self._fetcher = fetcher
         self._gutenberg = gutenberg
         self._incoming = incoming
-        self._fetches = asyncio.Semaphore(MAX_FETCHES)
-        self._fetching: set[str] = set()  # guilds that have a book on its way
+        self._slots = Slots(MAX_FETCHES)
+        self._budget = Budget(limits.max_tries_per_hour)
+        self._fetching: set[str] = set()  # guilds and members that have a book on its way
         self._proposals = Proposals(rows, foreman.folder)
         self._sweeping: asyncio.Task[None] | None = None
         self._closing = False
@@ -122,11 +126,13 @@ class Desk:
         await self._insist_on_room(guild)
         if name:
             fit_name(name)
-        with self._on_its_way(guild):
+        asking = (f"guild {guild}", asker.member)
+        with self._on_its_way(asking):
+            self._budget.spend(*asking)
             folder = self._incoming / secrets.token_hex(8)
             await asyncio.to_thread(folder.mkdir, parents=True)
             try:
-                async with self._fetches:
+                async with self._slots.turn(*asking):
                     title, kind = await self._fetch(source, folder / BOOK_NAME)
                 found = await asyncio.to_thread(read_file, folder / BOOK_NAME, title)
                 chosen = await self._choose_name(guild, name, found.title)
@@ -247,14 +253,16 @@ class Desk:
             )
 
     @contextmanager
-    def _on_its_way(self, guild: str) -> Iterator[None]:
-        if guild in self._fetching:
-            raise TooMuch("A book for this server is being fetched already. Wait a moment.")
-        self._fetching.add(guild)
+    def _on_its_way(self, asking: Sequence[str]) -> Iterator[None]:
+        if not self._fetching.isdisjoint(asking):
+            raise TooMuch(
+                "A book for this server or from you is being fetched already. Wait a moment."
+            )
+        self._fetching.update(asking)
         try:
             yield
         finally:
-            self._fetching.discard(guild)
+            self._fetching.difference_update(asking)
 
     async def _fetch(self, source: str | Attached, into: Path) -> tuple[str, str]:
         """Have a book at `into`; return its title, if need be from its name, and where from."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from bot.core.store.book_rows import BookRows
 log = logging.getLogger(__name__)
 
 MAX_OPEN = 3  # of one guild: a few to compare; each may be a book of 5 MB on the host's disk
+MAX_OPEN_IN_ALL = 60  # 300 MB of such books
 MAX_AGE = timedelta(hours=1)
 SWEEP_SECONDS = 600.0
 
@@ -34,9 +36,13 @@ class Proposals:
         return [job for job in await self._rows.jobs_in(JobState.PROPOSED) if job.guild == guild]
 
     async def keep(self, job: Job, folder: Path) -> Job:
-        """Keep a book, which lies in `folder`, as a job; the guild's oldest makes room for it."""
+        """Keep a book, which lies in `folder`, as a job.
+
+        The guild's oldest makes room for it, else the oldest of a guild that has the most.
+        """
         async with self.turn:
             await self._throw_away((await self.of(job.guild))[: 1 - MAX_OPEN])
+            await self._throw_away(_in_the_way(await self._rows.jobs_in(JobState.PROPOSED)))
             job = replace(job, id=await self._rows.add_job(job))
             home = numbered(self._folder, job.id)
             await asyncio.to_thread(home.parent.mkdir, parents=True, exist_ok=True)
@@ -68,3 +74,11 @@ class Proposals:
         for job in jobs:
             if await self._rows.delete_proposal(job.id):
                 await asyncio.to_thread(remove_folder, self._folder, job.id)
+
+
+def _in_the_way(jobs: Sequence[Job]) -> list[Job]:
+    """Return whose place another book takes, from all that wait, the oldest first."""
+    if len(jobs) < MAX_OPEN_IN_ALL:
+        return []
+    open_of = Counter(job.guild for job in jobs)
+    return [max(jobs, key=lambda job: open_of[job.guild])]

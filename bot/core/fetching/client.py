@@ -44,6 +44,7 @@ OTHER_TEXT = frozenset(
 )
 MEDIA_TYPE = re.compile("[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,40}")
 OURS = "it leads to the bot's own machine or to the network next to it"
+CUT_SHORT = "the connection ended before the file did"
 TOO_SLOW = "it sends too slowly"
 TOO_MUCH_FRAMING = "it sends too much that is not the book"
 
@@ -237,6 +238,11 @@ class HttpClient:
                 raise too_long(source, self._rules.max_bytes)
             clock.reschedule(pace.due(meter.useful_bytes))
             yield chunk
+        # A body without a length ends where the connection does, however that ends.
+        if meter.is_spent:
+            raise SourceRefused(source, TOO_MUCH_FRAMING)
+        if meter.is_broken:
+            raise SourceFailed(source, CUT_SHORT)
 
 
 def too_long(source: str, max_bytes: int) -> SourceRefused:
@@ -344,7 +350,7 @@ def _describe(error: Exception) -> str:
         case aiohttp.ClientConnectorError():
             return "it cannot be reached"
         case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError():
-            return "the connection ended before the file did"
+            return CUT_SHORT
         case aiohttp.ClientResponseError():
             return "it does not answer in proper HTTP"
         case _:
