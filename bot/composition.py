@@ -13,10 +13,10 @@ from bot.core.bookcase import Bookcase
 from bot.core.desk import BookLimits, Desk
 from bot.core.errors import BadConfig
 from bot.core.fetching.addresses import Trust
-from bot.core.fetching.apart import ClientApart
 from bot.core.fetching.client import Rules
 from bot.core.fetching.fetcher import Fetcher
 from bot.core.fetching.gutenberg import Gutenberg
+from bot.core.fetching.remote import ClientApart
 from bot.core.guilds import Guilds, utc_now
 from bot.core.household import VERSION, Household
 from bot.core.library import Library

@@ -27,7 +27,8 @@ from bot.core.jobs import FoundBook, Job, JobState, JobView, Proposal
 from bot.core.paths import remove_folder
 from bot.core.ports import Models
 from bot.core.proposals import Proposals
-from bot.core.reading import fit_name, one_line, read_file
+from bot.core.reader import read_stranger
+from bot.core.reading import fit_name, one_line
 from bot.core.records import Asker
 from bot.core.slots import Slots
 from bot.core.store.book_rows import BookRows
@@ -37,6 +38,8 @@ SHORT_CHARACTERS = 20_000  # a book with fewer is learnt by heart
 USUAL_SECONDS_PER_CHARACTER = 60 / 150_000  # on two cores of 2023; trainings of this machine count
 STARTING_SECONDS = 15.0  # for the start, the measuring, the chart and the poem
 MAX_FETCHES = 4  # at once, of all guilds; each is a process of some 40 MB
+MAX_READINGS = 1  # at once; each may be a process of 150 MB and more
+READING_SECONDS = 30.0  # that one may take while others wait
 CANCELLED = "It was cancelled, and nothing of it is kept."
 TOO_LATE = "That training has just ended, so there is nothing to stop any more."
 TAKEN = "a name that no model here has yet"
@@ -88,6 +91,7 @@ class Desk:
         self._gutenberg = gutenberg
         self._incoming = incoming
         self._slots = Slots(MAX_FETCHES)
+        self._readings = Slots(MAX_READINGS, turn_seconds=READING_SECONDS)
         self._budget = Budget(limits.max_tries_per_hour)
         self._fetching: set[str] = set()  # guilds and members that have a book on its way
         self._proposals = Proposals(rows, foreman.folder)
@@ -134,7 +138,8 @@ class Desk:
             try:
                 async with self._slots.turn(*asking):
                     title, kind = await self._fetch(source, folder / BOOK_NAME)
-                found = await asyncio.to_thread(read_file, folder / BOOK_NAME, title)
+                async with self._readings.turn(*asking):
+                    found = await read_stranger(folder / BOOK_NAME, title)
                 chosen = await self._choose_name(guild, name, found.title)
                 job = await self._keep_proposal(asker, guild, chosen, kind, found, folder)
             finally:

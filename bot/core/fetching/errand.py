@@ -1,8 +1,4 @@
-"""The fetching process: asks for one book and hands it to the bot over stdout, then ends.
-
-It opens no file, and its limits let it write none. It gives way to the bot, and may use little
-processor time and memory: a site that finds a way to waste them wastes this process.
-"""
+"""The fetching process: asks for one book and hands it to the bot over stdout, then ends."""
 
 from __future__ import annotations
 
@@ -10,38 +6,18 @@ import asyncio
 import os
 import sys
 
+from bot.core.apart import limit_ourselves
 from bot.core.errors import SourceFailed, SourceRefused
 from bot.core.fetching import frames
 from bot.core.fetching.client import HttpClient, Rules
 
-NICENESS = 10  # behind the bot, before trainings
 CPU_SECONDS = 20  # starting takes 0.3, 64 MB over TLS some 2
 MEMORY_BYTES = 2**30  # of addresses, of which the threads' stacks are most; 40 MB are used
-OPEN_FILES = 64
-
-
-def limit_ourselves() -> None:
-    """Take from this process what it has no need of; POSIX only."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    os.nice(NICENESS)
-    for kind, most in (
-        (resource.RLIMIT_CPU, CPU_SECONDS),
-        (resource.RLIMIT_AS, MEMORY_BYTES),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NOFILE, OPEN_FILES),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(kind)
-        lower = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (lower, lower))
 
 
 async def run_errand(rules: Rules, url: str) -> None:
     if sys.platform != "win32":
-        # The bot holds the other end of stdin: when it is gone, so are we.
+        # The bot holds the other end of stdin: when it lets go, we end.
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), os._exit, 1)
     try:
         async with HttpClient(rules).get(url) as answer:
@@ -62,7 +38,7 @@ def _tell(frame: bytes) -> None:
 
 def main() -> None:
     rules, url = frames.read_order(sys.stdin.buffer.readline())
-    limit_ourselves()
+    limit_ourselves(cpu_seconds=CPU_SECONDS, memory_bytes=MEMORY_BYTES)
     # Windows' other loop reads past the meter.
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
         runner.run(run_errand(rules, url))

@@ -21,8 +21,8 @@ MAX_FRAME_BYTES = 2**17  # a block has half of it
 
 
 def write_order(rules: Rules, url: str) -> bytes:
-    """Write what a process is to do, as a line."""
-    return json.dumps({"url": url, "rules": asdict(rules)}).encode() + b"\n"
+    """Write what a process is to do, in a line."""
+    return json.dumps({"url": url, "rules": asdict(rules)}).encode()
 
 
 def read_order(line: bytes) -> tuple[Rules, str]:

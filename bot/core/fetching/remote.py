@@ -1,0 +1,73 @@
+"""Asks for each book in a process of its own: there a site is received, decrypted and parsed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bot.core.apart import START_SECONDS, process_apart
+from bot.core.errors import BotError, SourceFailed
+from bot.core.fetching import frames
+from bot.core.fetching.addresses import read_url
+from bot.core.fetching.client import Answer, Rules
+
+log = logging.getLogger(__name__)
+
+MODULE = "bot.core.fetching.errand"
+BROKEN = "its answer could not be read"
+
+
+class ClientApart:
+    """Asks in another process, started anew for each book and ended with it."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+
+    @asynccontextmanager
+    async def get(self, url: str) -> AsyncIterator[Answer]:
+        read_url(url, self._rules.trust)  # what is refused at sight needs no process
+        seconds = self._rules.timeout_seconds
+        order = frames.write_order(self._rules, url)
+        try:
+            async with (
+                asyncio.timeout(seconds + START_SECONDS),
+                process_apart(MODULE, order) as process,
+            ):
+                assert process.stdout is not None  # noqa: S101 - it is a pipe
+                kind, body = await _next(process.stdout, url)
+                if kind != frames.URL:
+                    raise _failure(kind, body, url)
+                yield Answer(body.decode(), _blocks(process.stdout, url))
+        except TimeoutError as error:
+            raise SourceFailed(url, f"it took longer than {seconds:g} s") from error
+
+
+async def _blocks(stdout: asyncio.StreamReader, url: str) -> AsyncIterator[bytes]:
+    while True:
+        kind, body = await _next(stdout, url)
+        if kind == frames.END:
+            return
+        if kind != frames.BLOCK:
+            raise _failure(kind, body, url)
+        yield body
+
+
+async def _next(stdout: asyncio.StreamReader, url: str) -> tuple[bytes, bytes]:
+    """Return a frame's kind and body; raise SourceFailed where the process has ended instead."""
+    try:
+        kind, size = frames.HEAD.unpack(await stdout.readexactly(frames.HEAD.size))
+        if size > frames.MAX_FRAME_BYTES:
+            raise SourceFailed(url, BROKEN)
+        return kind, await stdout.readexactly(size)
+    except asyncio.IncompleteReadError as error:
+        log.warning("a fetching process ended before the book did")
+        raise SourceFailed(url, BROKEN) from error
+
+
+def _failure(kind: bytes, body: bytes, url: str) -> BotError:
+    if kind == frames.ERROR:
+        return frames.read_error(body)
+    log.warning("a fetching process failed: %s", body.decode("utf-8", "replace"))
+    return SourceFailed(url, BROKEN)
