@@ -53,11 +53,15 @@ def names(**answers: list[str]) -> Names:
 
 
 class Detour:
-    """Makes sockets that reach the mirror wherever they are sent, and notes where that was."""
+    """Makes sockets that reach the mirror wherever they are sent, and notes where that was.
 
-    def __init__(self, port: int, peer: str | None = None) -> None:
+    They say that they have reached `peer`, and that they send from `own`.
+    """
+
+    def __init__(self, port: int, peer: str | None = None, own: str = "192.0.2.7") -> None:
         self.port = port
         self.peer = peer
+        self.own = own
         self.sent_to: list[tuple[str, int]] = []
 
     def __call__(self, _: aiohttp.AddrInfoType) -> socket.socket:
@@ -71,6 +75,9 @@ class Detour:
 
             def getpeername(self) -> tuple[str, int]:
                 return (detour.peer or detour.sent_to[-1][0], 80)
+
+            def getsockname(self) -> tuple[str, int]:
+                return (detour.own, 40_000)
 
         made = Detoured(socket.AF_INET, socket.SOCK_STREAM)
         made.setblocking(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from bot.core.errors import SourceFailed, SourceRefused
 from bot.core.fetching.addresses import Trust
+from bot.core.fetching.routes import Way
 from tests.bot.core.fetching.conftest import (
     NOTED,
     OTHER_PUBLIC,
@@ -228,4 +230,69 @@ async def test_a_host_that_is_not_on_the_list_is_not_even_looked_up(folder: Path
     with pytest.raises(SourceRefused, match="list"):
         await fetcher.fetch("http://books.example/", folder / "book.txt")
     assert not resolve.asked
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("way", [Way.OWN, Way.LINK])
+@pytest.mark.parametrize(
+    ("address", "looked_at"),
+    [
+        (PUBLIC, PUBLIC),
+        ("2a01:4f8:1:2::3", "2a01:4f8:1:2::3"),
+        (f"::ffff:{PUBLIC}", PUBLIC),
+        ("64:ff9b::5db8:d822", PUBLIC),
+        ("2a01:4f8:1:2::5db8:d822", PUBLIC),  # somebody's own NAT64
+    ],
+)
+async def test_a_name_that_leads_to_ourselves_or_next_door_is_refused(
+    fetch: Fetch, folder: Path, address: str, looked_at: str, way: Way
+) -> None:
+    """They are public addresses, and behind the firewall all the same."""
+
+    def find_way(face: IPv4Address | IPv6Address) -> Way:
+        return way if str(face) == looked_at else Way.OUT
+
+    with pytest.raises(SourceRefused, match="own machine or to the network next to it"):
+        await fetch(
+            "http://books.example/",
+            resolve=names(books=[OTHER_PUBLIC, address]),
+            find_way=find_way,
+            open_socket=NoSocket(),
+        )
+    assert not list(folder.iterdir())
+
+
+async def test_where_we_ourselves_answer_we_hang_up_before_anything_is_asked(
+    fetch: Fetch, mirror: TestServer, folder: Path
+) -> None:
+    """As where the system does not say how it would send."""
+    detour = Detour(mirror.port or 0, own=PUBLIC)
+    with pytest.raises(SourceRefused, match="own machine"):
+        await fetch(
+            "http://books.example/note/it", resolve=names(books=[PUBLIC]), open_socket=detour
+        )
+    assert not mirror.app[NOTED]
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("network", ["93.184.216.34", "93.184.216.0/24", "93.184.216.34/24"])
+async def test_the_host_can_forbid_networks(folder: Path, network: str) -> None:
+    """Such as the address outside that a router or a cloud gives to this machine."""
+    trust = Trust(forbidden_networks=(network,))
+    fetcher = in_process(trust, resolve=names(books=[PUBLIC]), open_socket=NoSocket())
+    with pytest.raises(SourceRefused, match="forbidden here"):
+        await fetcher.fetch("http://books.example/", folder / "book.txt")
+
+
+async def test_a_mirror_that_redirects_elsewhere_in_its_network_is_refused(
+    mirror: TestServer, folder: Path
+) -> None:
+    """Its whole origin was trusted, and so whatever else the machine answered to."""
+    base = f"http://127.0.0.1:{mirror.port}"
+    fetcher = in_process(Trust(f"{base}/hops/{{number}}"), max_bytes=100_000)
+    assert not mirror.app[NOTED]
+    with pytest.raises(SourceRefused, match="forbidden place"):
+        await fetcher.fetch(f"{base}/hops/1", folder / "book.txt")  # to /hops/0, no number
+    with pytest.raises(SourceRefused):
+        await fetcher.fetch(f"{base}/poem.txt", folder / "book.txt")
     assert not list(folder.iterdir())
