@@ -36,12 +36,16 @@ class ClientApart:
                 process_apart(MODULE, order) as process,
             ):
                 assert process.stdout is not None  # noqa: S101 - it is a pipe
-                kind, body = await _next(process.stdout, url)
-                if kind != frames.URL:
-                    raise _failure(kind, body, url)
-                yield Answer(body.decode(), _blocks(process.stdout, url))
+                yield await _answer(process.stdout, url)
         except TimeoutError as error:
             raise SourceFailed(url, f"it took longer than {seconds:g} s") from error
+
+
+async def _answer(stdout: asyncio.StreamReader, url: str) -> Answer:
+    kind, body = await _next(stdout, url)
+    if kind != frames.URL:
+        raise _failure(kind, body, url)
+    return Answer(body.decode(), _blocks(stdout, url))
 
 
 async def _blocks(stdout: asyncio.StreamReader, url: str) -> AsyncIterator[bytes]:

@@ -306,6 +306,39 @@ async def test_one_book_of_a_guild_is_fetched_at_a_time(desk: Desk) -> None:
     assert (await first).job.name == "a"
 
 
+async def test_a_member_has_one_book_on_its_way_whatever_the_server(desk: Desk) -> None:
+    arrived, go = asyncio.Event(), asyncio.Event()
+
+    async def read() -> bytes:
+        arrived.set()
+        await go.wait()
+        return LONG.encode()
+
+    first = asyncio.create_task(desk.propose(ADMIN, Attached("a.txt", 10, read)))
+    await arrived.wait()
+    with pytest.raises(TooMuch, match="from you"):
+        await desk.propose(replace(ADMIN, guild=OTHER_GUILD), attached(LONG))
+    assert (await desk.propose(STRANGER, attached(LONG))).job.guild == OTHER_GUILD
+    go.set()
+    await first
+
+
+async def test_every_attempt_counts_however_it_ends(tmp_path: Path, trainer: FakeTrainer) -> None:
+    """One server made 162 proposals in five seconds."""
+    async with open_office(make_config(tmp_path, max_tries_per_hour=5), trainer) as parts:
+        desk = parts.office.desk
+        for _ in range(2):
+            await desk.propose(ADMIN, attached(LONG))
+            with pytest.raises(BookRefused):
+                await desk.propose(ADMIN, attached(b"\0"))
+        with pytest.raises(SourceRefused):
+            await desk.propose(ADMIN, "http://127.0.0.1/")
+        for other in (ADMIN, HOST, replace(ADMIN, guild=OTHER_GUILD)):
+            with pytest.raises(TooMuch, match="5 books in an hour"):
+                await desk.propose(other, attached(LONG))
+        await desk.propose(STRANGER, attached(LONG))
+
+
 async def test_a_fetch_that_is_cancelled_leaves_nothing(desk: Desk, tmp_path: Path) -> None:
     arrived = asyncio.Event()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from bot.core.desk import Desk
 from bot.core.errors import NothingThere
 from bot.core.jobs import JobState, Proposal
-from bot.core.proposals import MAX_AGE
+from bot.core.proposals import MAX_AGE, MAX_OPEN_IN_ALL
 from tests.offices import (
     ADMIN,
     GUILD,
@@ -45,6 +46,19 @@ async def test_the_oldest_of_three_makes_room_for_a_fourth(desk: Desk, tmp_path:
     with pytest.raises(NothingThere, match="Add it again"):
         await desk.accept(ADMIN, oldest.job.id)
     assert await trained(desk, others[0]) is JobState.DONE
+
+
+async def test_of_too_many_in_all_the_guild_with_the_most_gives_one_up(desk: Desk) -> None:
+    """There was a bound for each server, and none for all."""
+    template = (await desk.propose(ADMIN, attached(LONG))).job
+    two = [(await desk.propose(STRANGER, attached(LONG))).job for _ in range(2)]
+    for number in range(MAX_OPEN_IN_ALL - 3):
+        await desk._rows.add_job(replace(template, id=0, guild=str(1000 + number)))
+    newest = (await desk.propose(replace(HOST, guild="30", manages=True), attached(LONG))).job
+    waiting = {job.id for job in await desk._rows.jobs_in(JobState.PROPOSED)}
+    assert len(waiting) == MAX_OPEN_IN_ALL
+    assert two[0].id not in waiting
+    assert {template.id, two[1].id, newest.id} <= waiting
 
 
 async def test_a_guild_that_throws_the_bot_out_takes_its_proposals_along(
