@@ -18,6 +18,7 @@ from bot.core.errors import (
     BookRefused,
     NothingThere,
     ShuttingDown,
+    SourceFailed,
     TooMuch,
 )
 from bot.core.fetching.fetcher import Fetcher
@@ -38,6 +39,7 @@ SHORT_CHARACTERS = 20_000  # a book with fewer is learnt by heart
 USUAL_SECONDS_PER_CHARACTER = 60 / 150_000  # on two cores of 2023; trainings of this machine count
 STARTING_SECONDS = 15.0  # for the start, the measuring, the chart and the poem
 MAX_FETCHES = 4  # at once, of all guilds; each is a process of some 40 MB
+ATTACHED_SECONDS = 60.0  # a file of 5 MB takes one
 MAX_READINGS = 1  # at once; each may be a process of 150 MB and more
 READING_SECONDS = 30.0  # that one may take while others wait
 CANCELLED = "It was cancelled, and nothing of it is kept."
@@ -274,7 +276,7 @@ class Desk:
         if isinstance(source, Attached):
             if source.size_bytes > self.limits.max_bytes:
                 raise self._too_long(source.name, source.size_bytes)
-            raw = await source.read()
+            raw = await _read_attached(source)
             if len(raw) > self.limits.max_bytes:
                 raise self._too_long(source.name, len(raw))
             await asyncio.to_thread(into.write_bytes, raw)
@@ -337,6 +339,14 @@ class Desk:
             return view
         hidden = replace(view.job, name="", title="", source="", asker="", channel="", message="")
         return JobView(replace(hidden, guild="", characters=0), place=view.place)
+
+
+async def _read_attached(source: Attached) -> bytes:
+    try:
+        async with asyncio.timeout(ATTACHED_SECONDS):
+            return await source.read()
+    except TimeoutError as error:
+        raise SourceFailed(one_line(source.name), "it took too long to arrive") from error
 
 
 def _title(file_name: str) -> str:

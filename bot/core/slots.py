@@ -108,6 +108,8 @@ class Slots:
         while self._free and self._waiting:
             chosen = min(self._waiting, key=self._latest_turn)  # the first among equals
             self._waiting.remove(chosen)
+            if chosen.granted.done():
+                continue  # cancelled, and has not run since
             self._free -= 1
             self._note(chosen.keys)
             chosen.granted.set_result(None)

@@ -165,6 +165,14 @@ async def test_a_file_that_says_it_is_too_long_is_not_even_read(desk: Desk) -> N
         await desk.propose(ADMIN, Attached("novel.txt", 6_000_000, read))
 
 
+async def test_a_file_that_does_not_arrive_is_told(desk: Desk) -> None:
+    async def read() -> bytes:
+        raise TimeoutError
+
+    with pytest.raises(SourceFailed, match="took too long to arrive"):
+        await desk.propose(ADMIN, Attached("novel.txt", 10, read))
+
+
 async def test_a_name_is_chosen_once(desk: Desk) -> None:
     assert await trained(desk, await desk.propose(ADMIN, attached(LONG), name="walks"))
     with pytest.raises(BadSetting, match="no model here has yet"):

@@ -142,6 +142,20 @@ async def test_a_place_that_is_granted_to_whoever_has_just_left_is_free() -> Non
 
 
 @simulated
+async def test_whoever_leaves_while_a_place_becomes_free_does_not_take_it_along() -> None:
+    slots = Slots(1)
+    async with slots.turn("a"):
+        tasks = [asyncio.create_task(Guild(slots, str(n), 5).ask()) for n in range(3)]
+        await asyncio.sleep(1)
+        for task in tasks:
+            task.cancel()  # they have not run since
+    await asyncio.wait(tasks)
+    assert all(task.cancelled() for task in tasks)
+    async with asyncio.timeout(1), slots.turn("b"):
+        pass
+
+
+@simulated
 async def test_an_error_within_frees_the_place_and_comes_through() -> None:
     slots = Slots(1)
     for error in (ValueError, TimeoutError):
