@@ -10,9 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.core.desk import _title
-from bot.core.fetching.addresses import check_address, file_name, read_redirect, read_url
+from bot.core.fetching.addresses import file_name, read_redirect, read_url
 from bot.core.fetching.fetcher import Fetcher
 from bot.core.fetching.gutenberg import Gutenberg, gutenberg_number
+from bot.core.fetching.networks import check_address
 from bot.core.reading import fit_name, one_line, read_file
 from model import check_name, openings, read_book, safe_name
 from model.book import LEGACY_ENCODINGS, MAX_MARKS

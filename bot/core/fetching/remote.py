@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from bot.core.apart import START_SECONDS, process_apart
 from bot.core.errors import BotError, SourceFailed
@@ -45,7 +45,7 @@ async def _answer(stdout: asyncio.StreamReader, url: str) -> Answer:
     kind, body = await _next(stdout, url)
     if kind != frames.URL:
         raise _failure(kind, body, url)
-    return Answer(body.decode(), _blocks(stdout, url))
+    return Answer(body.decode(errors="replace"), _blocks(stdout, url))
 
 
 async def _blocks(stdout: asyncio.StreamReader, url: str) -> AsyncIterator[bytes]:
@@ -71,7 +71,8 @@ async def _next(stdout: asyncio.StreamReader, url: str) -> tuple[bytes, bytes]:
 
 
 def _failure(kind: bytes, body: bytes, url: str) -> BotError:
-    if kind == frames.ERROR:
-        return frames.read_error(body)
+    with suppress(ValueError, KeyError, TypeError):  # a process may have been taken over
+        if kind == frames.ERROR:
+            return frames.read_error(body)
     log.warning("a fetching process failed: %s", body.decode("utf-8", "replace"))
     return SourceFailed(url, BROKEN)

@@ -74,6 +74,9 @@ async def test_a_process_that_does_not_understand_ends_without_a_word() -> None:
         frames.frame(frames.URL, b"http://a/") + frames.frame(frames.BLOCK, b"half a book"),
         frames.HEAD.pack(frames.URL, 2**31),
         frames.frame(frames.FAULT, b"ValueError()"),
+        frames.frame(frames.ERROR, b"{"),
+        frames.frame(frames.ERROR, b"[]"),
+        frames.frame(frames.ERROR, b"{}"),
         frames.frame(frames.URL, b"http://a/") + frames.frame(frames.FAULT, b"ValueError()"),
     ],
 )
