@@ -1,8 +1,8 @@
 """A book: bytes of any origin to clean text. Pure: no file is opened here.
 
 Encoding is settled by a byte order mark, else UTF-8, else the pattern of NULs of UTF-16, else
-charset-normalizer's guess. Line ends become newlines; Project Gutenberg's header and licence go
-when its markers are there; tabs and indentation stay, for source code is a book too.
+charset-normalizer's guess. Line ends become newlines; Project Gutenberg's headers and licences go
+(see `model.gutenberg`); tabs and indentation stay, for source code is a book too.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import charset_normalizer
 
 from model.errors import BookBinary, BookMonotonous, BookTooLong, BookTooShort
+from model.gutenberg import unwrap
 
 MIN_BOOK_CHARACTERS = 2_000  # less than that is learnt by heart, word for word
 MAX_BOOK_BYTES = 64 * 2**20
@@ -63,23 +64,6 @@ MAX_UNWANTED_SHARE = 0.005  # old text files have a stray one here and there; bi
 # What Polish and its neighbours turn into when cp1250 is read as cp1252: symbols inside words.
 SYMBOL_IN_WORD = re.compile(r"[^\W\d_][¹²³¿£¥¼½¾ª°±¤][^\W\d_]")
 
-# Possessive: a line of a million blanks is gone through once, not once for each blank.
-_MARK = r"^[ \t]*+\*{0,4}[ \t]*+"
-GUTENBERG_START = re.compile(
-    _MARK + r"START OF (?:THE |THIS )?PROJECT GUTENBERG(?:[^*]{0,300}\*{3}.*$|.*$)"
-    r"|^.{0,10}END[ *]*THE SMALL PRINT.*$",
-    re.IGNORECASE | re.MULTILINE,
-)
-GUTENBERG_END = re.compile(
-    _MARK + r"END OF (?:THE |THIS )?PROJECT GUTENBERG.*$", re.IGNORECASE | re.MULTILINE
-)
-GUTENBERG_TITLE = re.compile(r"^Title:[ \t]*(\S.*)$", re.MULTILINE)
-GUTENBERG_CREDITS = re.compile(
-    r"\s*(?:(?:Produced|E-?text prepared|Transcribed|Scanned) by|This e-?(?:text|book) was)\b",
-    re.IGNORECASE,
-)
-MAX_HEADER_CHARACTERS = 60_000  # the longest "small print" ran to about 15,000
-
 
 @dataclass(frozen=True, slots=True)
 class Book:
@@ -106,7 +90,8 @@ def read_books(sources: Sequence[tuple[str, bytes]]) -> Book:
     parts = [_read_part(raw, title) for title, raw in sources]
     text = "\n\n".join(part.text.rstrip("\n") if parts[1:] else part.text for part in parts)
     if len(text.strip()) < MIN_BOOK_CHARACTERS:
-        raise BookTooShort(title, len(text.strip()), MIN_BOOK_CHARACTERS)
+        left_out = any("Project Gutenberg" in note for part in parts for note in part.notes)
+        raise BookTooShort(title, len(text.strip()), MIN_BOOK_CHARACTERS, left_out=left_out)
     _insist_on_variety(text, title)
     prefixes = [f"{part.title}: " if parts[1:] else "" for part in parts]
     return Book(
@@ -184,11 +169,8 @@ def _read_part(raw: bytes, title: str) -> Book:
         )
     text = unicodedata.normalize("NFC", thinned)
     text = "\n".join(line.rstrip(" \t\xa0") for line in text.split("\n"))
-    heading = GUTENBERG_TITLE.search(text[:MAX_HEADER_CHARACTERS])
-    bare, gutenberg_notes = strip_gutenberg(text)
-    if gutenberg_notes and heading:
-        title = heading[1].strip()
-    return Book(bare, title, encoding, (*notes, *gutenberg_notes), "")
+    stripped = unwrap(text)
+    return Book(stripped.text, stripped.title or title, encoding, (*stripped.notes, *notes), "")
 
 
 def _thin(pile: re.Match[str]) -> str:
@@ -202,26 +184,9 @@ def _thin(pile: re.Match[str]) -> str:
 
 
 def strip_gutenberg(text: str) -> tuple[str, list[str]]:
-    """Remove Project Gutenberg's header and licence where their markers stand; say what went."""
-    notes = []
-    starts = [match.end() for match in GUTENBERG_START.finditer(text[:MAX_HEADER_CHARACTERS])]
-    end = GUTENBERG_END.search(text, starts[-1] if starts else 0)
-    if end:
-        notes.append(
-            "Project Gutenberg's licence at the end was left out "
-            f"({len(text) - end.start():,} characters)."
-        )
-        text = text[: end.start()].rstrip() + "\n"
-    if starts:
-        body = text[starts[-1] :].lstrip("\n")
-        first, _, rest = body.partition("\n\n")
-        if GUTENBERG_CREDITS.match(first) and len(first) < 1_000:
-            body = rest.lstrip("\n")
-        notes.insert(
-            0, f"Project Gutenberg's header was left out ({len(text) - len(body):,} characters)."
-        )
-        text = body.rstrip() + "\n"
-    return text, notes
+    """Remove what Project Gutenberg and its kin put around a text; say what went."""
+    stripped = unwrap(text)
+    return stripped.text, stripped.notes
 
 
 def _decode(raw: bytes, title: str) -> tuple[str, str, list[str]]:

@@ -85,10 +85,15 @@ class BookBinary(BookError):
 
 
 class BookTooShort(BookError):
-    def __init__(self, title: str, characters: int, minimum: int) -> None:
+    def __init__(
+        self, title: str, characters: int, minimum: int, *, left_out: bool = False
+    ) -> None:
+        """`left_out`: a publisher's words were, which is why it has so few."""
         super().__init__(
             f"The book {title!r} has {characters:,} characters of text; "
             f"at least {minimum:,} are needed. Give a longer one."
+            + left_out
+            * " What was taken for Project Gutenberg's own words is not counted."
         )
         self.title = title
         self.characters = characters
