@@ -288,6 +288,7 @@ def test_a_gpu_that_is_not_there_is_told(book: Path) -> None:
     assert result.returncode == 2
     assert "--device cpu" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+    assert list(book.parent.iterdir()) == [book]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits on file size are POSIX's")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from model.checkpoint import SUFFIX
 from model.errors import CheckpointUnwritable, NameTaken, TrainingElsewhere
 from model.naming import check_name, safe_name
 
+LOCK = "lock"
+ATTEMPTS = 5  # at a lock whose folder is removed meanwhile
 LOCK_SECONDS = 30.0  # for an earlier process that saves before it ends
 IMPROVEMENT = re.compile(r"weights-improvement-\d+-(\d+\.\d+)")
 
@@ -59,11 +61,14 @@ class TrainingFolder:
 
     @contextmanager
     def hold(self, wait_seconds: float = LOCK_SECONDS) -> Iterator[None]:
-        """Keep other processes from training this name; raise TrainingElsewhere if one does."""
-        lock = FileLock(self.kept / "lock", timeout=wait_seconds)
+        """Keep other processes from training this name; raise TrainingElsewhere if one does.
+
+        A training that saves nothing leaves nothing: no lock, and no folder that was not there.
+        """
+        lock = FileLock(self.kept / LOCK, timeout=wait_seconds)
+        made = [path for path in (self.kept, *self.kept.parents) if not path.exists()]
         try:
-            self.kept.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
+            self._acquire(lock)
         except Timeout as error:
             raise TrainingElsewhere(self.name) from error
         except OSError as error:
@@ -71,7 +76,23 @@ class TrainingFolder:
         try:
             yield
         finally:
+            with suppress(OSError):  # Windows cannot unlink a lock that is held
+                if [path.name for path in self.kept.iterdir()] == [LOCK]:
+                    (self.kept / LOCK).unlink()
+                    for path in (self.kept, *made[1:]):
+                        path.rmdir()
             lock.release()
+
+    def _acquire(self, lock: FileLock) -> None:
+        """Acquire the lock; another process may remove its folder just now, and again."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self.kept.mkdir(parents=True, exist_ok=True)
+                lock.acquire()
+                return
+            except FileNotFoundError:
+                if attempt == ATTEMPTS:
+                    raise
 
     def improvement(self, epoch: int, loss: float) -> Path:
         return self.kept / f"weights-improvement-{epoch:02d}-{loss:.4f}{SUFFIX}"

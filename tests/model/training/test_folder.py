@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from model.errors import NameTaken, SettingError, TrainingElsewhere
 from model.naming import NAME_PATTERN, check_name, safe_name
 from model.training.folder import TrainingFolder, new_folder
+from tests.patience import HANG_SECONDS
 
 
 def touch(path: Path) -> None:
@@ -91,3 +93,36 @@ def test_a_name_that_is_being_trained_is_not_trained_twice(tmp_path: Path) -> No
         pass
     with again.hold(0.0):
         pass
+
+
+def test_a_training_that_saves_nothing_leaves_nothing(tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path / "new" / "models", "walks")
+    with pytest.raises(RuntimeError), folder.hold():
+        raise RuntimeError("no such device")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_there_before_stays(tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path / "models", "walks")
+    folder.out.mkdir()
+    with folder.hold():
+        pass
+    assert list(tmp_path.rglob("*")) == [folder.out]
+    touch(folder.resume)
+    with folder.hold():
+        pass
+    assert folder.resume.exists()
+
+
+def test_whoever_waits_for_a_training_that_leaves_nothing_gets_its_turn(tmp_path: Path) -> None:
+    folder, again = TrainingFolder(tmp_path, "walks"), TrainingFolder(tmp_path, "walks")
+
+    def wait_and_save() -> None:
+        with again.hold():
+            touch(again.resume)
+
+    thread = threading.Thread(target=wait_and_save)
+    with folder.hold():
+        thread.start()
+    thread.join(HANG_SECONDS)
+    assert folder.resume.exists()
