@@ -7,9 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+# What people type for an apostrophe: phones ’, others a quotation mark, an accent, a prime.
+APOSTROPHES = "'’‘‛′‵`´ʹʻʼʽˈꞌ＇｀"
+STRAIGHT = str.maketrans(dict.fromkeys(APOSTROPHES, "'"))
 # Punctuation that NFKC leaves alone although every reader takes it for its plain cousin.
 PLAIN_PUNCTUATION = {
-    **dict.fromkeys("‘’‚‛′ʼ`´", "'"),
+    **dict.fromkeys(f"{APOSTROPHES}‚", "'"),
     **dict.fromkeys("“”„‟″«»", '"'),
     **dict.fromkeys("‐‑‒–—―−", "-"),
     "…": "...",
@@ -143,7 +146,8 @@ def _equivalents(character: str) -> Iterator[str]:
         yield "\n"
     if character.isspace():
         yield " "
-    compatible = unicodedata.normalize("NFKC", character)
+    # NFKC makes a blank and a mark of an acute accent that stands alone.
+    compatible = unicodedata.normalize("NFKC", character.translate(STRAIGHT))
     plain = "".join(PLAIN_PUNCTUATION.get(part, part) for part in compatible)
     lowered = "".join(PLAIN_PUNCTUATION.get(part, part) for part in compatible.lower())
     bare = "".join(
@@ -154,3 +158,5 @@ def _equivalents(character: str) -> Iterator[str]:
     yield lowered
     if plain == '"':  # a book without double quotes has single ones
         yield "'"
+    if not plain.isalnum():  # and one without straight marks has those of its printer
+        yield from (other for other, straight in PLAIN_PUNCTUATION.items() if straight == plain)

@@ -21,6 +21,8 @@ from bot.core.records import (
 
 COOLDOWN = Range(0, 3600)
 MAX_LISTED = 50  # channels or roles
+# Apostrophes that Unicode takes for letters; they part words as the others do.
+LETTERLIKE = dict.fromkeys(map(ord, "ʹʻʼʽˈꞌ"), "'")
 MAX_MARKS = 30  # https://www.unicode.org/reports/tr15/#Stream_Safe_Text_Format
 SNOWFLAKE = re.compile(r"[1-9][0-9]{0,19}")  # Discord's numbers, without the bound below
 
@@ -120,6 +122,7 @@ def plain(text: str) -> str:
     """
     if text.isascii():
         return text
+    text = text.translate(LETTERLIKE)
     kept, marks = [], 0
     for character in text:
         is_mark = unicodedata.category(character).startswith("M") or character in "ﾞﾟ"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.kernel.compilation import inner
+from model.vocabulary import APOSTROPHES
 
 MAX_AVOIDED = 256  # words
 _START = 0xCBF29CE484222325  # FNV-1a: Fowler, Noll and Vo 1991
@@ -27,8 +28,12 @@ def hash_of(word: str) -> int:
 
 
 def letters_of(characters: str) -> NDArray[np.int64]:
-    """Return the code of each character's small letter, 0 where it is none."""
-    return np.array([ord(c.lower()[0]) if c.isalpha() else 0 for c in characters], np.int64)
+    """Return the code of each character's small letter, 0 where it is none.
+
+    Unicode takes some apostrophes for letters; they end a word here as the others do.
+    """
+    letters = (c if c.isalpha() and c not in APOSTROPHES else "" for c in characters)
+    return np.array([ord(c.lower()[0]) if c else 0 for c in letters], np.int64)
 
 
 @inner

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.kernel.compilation import inner
+from model.vocabulary import APOSTROPHES
 
 SIZES = 6  # syllables of the longest word
 ANYHOW, INITIAL, WEAK, STRONG = (SIZES * group for group in range(4))  # where a mask's groups begin
@@ -94,7 +95,7 @@ def kind_of(character: str) -> int:
         return SPACE
     if character == "\n":
         return NEWLINE
-    if character.isalpha() or character in "'-":
+    if character.isalpha() or character in APOSTROPHES or character == "-":
         return LETTER
     if character in ",;:":
         return PAUSE

@@ -33,6 +33,7 @@ from model.verse.seed import Opening
 from model.verse.trie import Part, build_trie, mask_inside, mask_last
 from model.verse.verse import Verse
 from model.verse.words import words_of
+from model.vocabulary import APOSTROPHES
 
 PARTICLES = 24
 MAX_ATTEMPTS = 12  # at one line, each with other chances and the warmer
@@ -168,9 +169,9 @@ class Composition:
         given = self.beginning
         if not given.strip():
             return 1, IN_WORD, False
-        begun = self.verse.syllables(words_of(given)) & ((1 << whole + 1) - 1)
+        begun = self.verse.scan(self.opening.spoken or given) & ((1 << whole + 1) - 1)
         last = given.rstrip()[-1]
-        phase = AFTER_WORD if last.isalpha() or last == "'" else AFTER_PAUSE
+        phase = AFTER_WORD if last.isalpha() or last in APOSTROPHES else AFTER_PAUSE
         if last in ".!?":
             phase = AFTER_STOP
         may_end = not owes and bool(begun >> whole & 1)

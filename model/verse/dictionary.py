@@ -8,13 +8,15 @@ from __future__ import annotations
 import gzip
 from array import array
 from bisect import bisect_left
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
 
 DICTIONARY = Path(__file__).with_name("cmudict.dict.gz")
 PREFIX = 4  # letters of a name by which its lines are found; 24,477 beginnings are different
+
+MAX_REMEMBERED = 10_000  # words that were looked up; a lexicon has some 6,000
 
 Phones = tuple[str, ...]  # ARPAbet; a vowel ends with its stress: 0 none, 1 primary, 2 secondary
 
@@ -112,9 +114,19 @@ def _dictionary() -> bytes:
 
 
 def look_up(word: str) -> tuple[Phones, ...]:
-    """Return what the dictionary has of `word`, lower-case."""
-    if word in BY_HAND:
-        return (tuple(BY_HAND[word].split()),)
+    """Return how `word`, lower-case, is said: as verse says it, else as the dictionary does.
+
+    What is written by hand chooses among the dictionary's ways, or comes before them.
+    """
+    if word not in BY_HAND:
+        return listed(word)
+    by_hand, ways = tuple(BY_HAND[word].split()), listed(word)
+    return (by_hand,) if by_hand in ways else (by_hand, *ways)
+
+
+@lru_cache(MAX_REMEMBERED)
+def listed(word: str) -> tuple[Phones, ...]:
+    """Return what the dictionary itself has of `word`, lower-case."""
     if not word.isascii() or not word:
         return ()
     if not (first := _entry(word)):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from model.verse.forms import UNRHYMED, Form
+from model.verse.spoken import tokens_of
 from model.verse.verse import Verse
-from model.verse.words import WORD, is_content
+from model.verse.words import is_content, straighten
 
 BEFORE_NOUNS = frozenset(
     """the my thy his her our their your this no every each mine thine""".split()
@@ -58,7 +59,7 @@ def title_of(lines: Sequence[str], verse: Verse, theme: Sequence[str] = ()) -> s
     """
     best: tuple[float, int, str] | None = None
     for number, line in enumerate(lines):
-        for clause in re.split(r"[^\w' -]+", line):
+        for clause in re.split(r"[^\w' -]+", straighten(line)):
             words = clause.split()
             for at in range(len(words)):
                 named = _named(words[at:])
@@ -113,33 +114,30 @@ def _rarity(word: str, verse: Verse) -> float:
 
 def _scan(line: str, whole: int, stress: str, verse: Verse) -> list[Syllable]:
     """Cut a line into syllables, as many as its form has if it can be said so."""
-    places = list(WORD.finditer(line))
-    words = [match[0] for match in places]
-    sizes = _sizes([word.lower() for word in words], whole, verse)
+    tokens = list(tokens_of(line))
+    patterns = [verse.patterns(token) for token in tokens]
     found: list[Syllable] = []
     end = position = 0
-    for match, word, size in zip(places, words, sizes, strict=True):
-        if match.start() > end:
-            found.append(Syllable(line[end : match.start()], False))
-        said = [s.stresses for s in verse.say(word.lower()) if len(s.stresses) == size]
-        for number, part in enumerate(split_syllables(word, size)):
+    for token, pattern, size in zip(tokens, patterns, _sizes(patterns, whole), strict=True):
+        if token.begin > end:
+            found.append(Syllable(line[end : token.begin], False))
+        for number, part in enumerate(split_syllables(line[token.begin : token.end], size)):
             if stress:
                 beat = stress[(position + number) % len(stress)] == "+"
             else:
-                beat = bool(said) and size > 1 and said[0][number] == "1"
+                beat = size > 1 and pattern[size][number] == "1"
             found.append(Syllable(part, beat))
         position += size
-        end = match.end()
+        end = token.end
     if line[end:]:
         found.append(Syllable(line[end:], False))
     return found
 
 
-def _sizes(words: Sequence[str], whole: int, verse: Verse) -> list[int]:
+def _sizes(patterns: Sequence[Iterable[int]], whole: int) -> list[int]:
     """Choose how many syllables each word has, so that the line has `whole`, if it can."""
     ways: dict[int, list[int]] = {0: []}
-    for word in words:
-        sizes = {len(saying.stresses): None for saying in verse.say(word)} or {1: None}
+    for sizes in patterns:
         longer: dict[int, list[int]] = {}
         for count, way in ways.items():
             for size in sizes:

@@ -8,6 +8,7 @@ another spelling (colour); what is left, a member's name say, is read letter by 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ MAX_SYLLABLES = 6
 MAX_KNOWN = 50_000  # words that a Pronouncer remembers
 MAX_LOOKS = 60  # at parts of a word: "whene'er" takes 25, a stranger's word would take 650
 
+VOICED = "èd"  # the one ending that keeps its accent, for it has a syllable
+
 # Endings: letters, what they sound like, what they may have replaced at the end of the stem.
 ENDINGS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("'st", "S T", ("", "e")),
@@ -30,6 +33,7 @@ ENDINGS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("eth", "IH0 TH", ("", "e")),
     ("'d", "D", ("", "e", "y")),
     ("ied", "D", ("y",)),
+    (VOICED, "IH0 D", ("", "e")),
     ("ed", "D", ("", "e")),
     ("iness", "N AH0 S", ("y",)),
     ("ness", "N AH0 S", ("",)),
@@ -121,6 +125,15 @@ class Pronunciation:
         return stressed[-1] if stressed else (vowels[-1] if vowels else 0)
 
 
+def _without_accents(word: str) -> str:
+    """Return a word as the dictionary would have it: café as cafe, belovèd with its ending said."""
+    word = unicodedata.normalize("NFC", word.lower())
+    voiced = word.endswith(("èd", "éd")) and len(word) <= MAX_WORD
+    parts = unicodedata.normalize("NFKD", word[:MAX_WORD])
+    bare = "".join(part for part in parts if not unicodedata.combining(part))
+    return f"{bare[:-2]}{VOICED}" if voiced else bare
+
+
 def _bare(phone: str) -> str:
     return phone.rstrip("012")
 
@@ -138,7 +151,8 @@ class Pronouncer:
         """
         found = self._known.get(word)
         if found is None:
-            found = tuple(dict.fromkeys(map(Pronunciation, _Parts().say(word, depth=0))))
+            bare = word if word.isascii() else _without_accents(word)
+            found = tuple(dict.fromkeys(map(Pronunciation, _Parts().say(bare, depth=0))))
             if len(self._known) >= MAX_KNOWN:  # strangers make up words without end
                 self._known.clear()
             self._known[word] = found

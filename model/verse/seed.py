@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from model.errors import ModelError
 from model.verse.forms import Form
+from model.verse.spoken import SIGNS
 from model.verse.verse import Verse
 from model.verse.words import LEANING, is_content, words_of
 
@@ -36,6 +37,7 @@ class Opening:
     rest: str = ""
     shown: str = ""  # the same as it was typed, but for line breaks and their capitals
     theme: Theme = Theme()
+    spoken: str = ""  # what is said of `rest`: what the alphabet lacks, a number say, has syllables
 
     @property
     def text(self) -> str:
@@ -47,6 +49,13 @@ class Opening:
 class _Word:
     typed: str
     folded: str  # "": nothing that the model knows
+
+    @property
+    def spoken(self) -> str:
+        """What is said: of an alphabet without digits and capitals nobody hears a number or BBC."""
+        has_number = any((not c.isalpha() and c.isalnum()) or c in SIGNS for c in self.typed)
+        is_short = sum(map(str.isupper, self.typed)) > 1
+        return self.typed if has_number or is_short else self.folded
 
 
 class SeedTooLong(ModelError):
@@ -91,9 +100,9 @@ def lay_out(seed: str, form: Form, verse: Verse, fold: Callable[[str], str]) -> 
         shown += typed[:1].upper() + typed[1:]
         if closed or number < len(lines) - 1:
             shown += form.break_after(number)
-    rest = "" if closed else folded.pop()
+    rest, spoken = ("", "") if closed else (folded.pop(), _spoken(lines[-1]))
     theme = theme_of("\n".join([*folded, rest]), verse)
-    return Opening(tuple(folded), rest, shown, theme)
+    return Opening(tuple(folded), rest, shown, theme, spoken)
 
 
 def _break(words: Sequence[_Word], form: Form, first: int, verse: Verse) -> list[list[_Word]]:
@@ -125,7 +134,11 @@ def _is_full(line: Sequence[_Word], whole: int, verse: Verse) -> bool:
 
 
 def _syllables(line: Sequence[_Word], verse: Verse) -> int:
-    return verse.syllables(words_of(" ".join(word.folded for word in line)))
+    return verse.scan(_spoken(line))
+
+
+def _spoken(line: Sequence[_Word]) -> str:
+    return " ".join(word.spoken for word in line)
 
 
 def _up_to(whole: int) -> int:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
 
 from model.kernel.guide import SIZES, Trie
-from model.verse.dictionary import look_up
+from model.verse.dictionary import listed, look_up
 from model.verse.lexicon import MIN_RHYMES, Entry, Lexicon, Saying, sayings_of
-from model.verse.pronunciation import Pronouncer
+from model.verse.pronunciation import Pronouncer, Pronunciation
+from model.verse.spoken import Token, tokens_of
 from model.verse.trie import Part, build_trie, mask_inside, mask_last
 from model.verse.words import LEANING
+from model.vocabulary import APOSTROPHES
 
 VOWELS = "AEIOU"
 MAX_SAID = 2_000  # words beyond the lexicon that are remembered; a poem has some hundred at most
+MAX_END = 8  # phones of a rhyme that are compared; English words have some six
+# Consonants that differ in their voice alone, or are made alike.
+ALIKE = tuple(
+    frozenset(kind.split())
+    for kind in (
+        *("P B", "T D", "K G", "F V", "TH DH", "S Z", "SH ZH", "CH JH"),
+        *("M N NG", "P T K", "B D G", "F TH S SH", "V DH Z ZH", "B V", "L R"),
+    )
+)
 
 
 class Verse:
@@ -23,6 +34,9 @@ class Verse:
     def __init__(self, lexicon: Lexicon, ids: Mapping[str, int], human_loss: float) -> None:
         """`ids` is the alphabet; `human_loss` what the book costs the model, nats a letter."""
         self.lexicon = lexicon
+        if "'" not in ids:  # a book whose printer set other ones
+            marks = [mark for mark in APOSTROPHES if mark in ids]
+            ids = {**ids, "'": ids[marks[0]]} if marks else ids
         self.ids = ids
         self.human_loss = human_loss
         self._pronouncer = Pronouncer()
@@ -66,28 +80,77 @@ class Verse:
             result = _shifted(result, sizes)
         return result
 
+    def patterns(self, token: Token) -> dict[int, str]:
+        """Return the stresses that a token may have, by how many syllables they are."""
+        found: dict[int, str] = {}
+        for way in token.ways:
+            ways = {0: ""}
+            for word in way:
+                longer: dict[int, str] = {}
+                for begun in ways.values():
+                    for stresses in self._stresses(word):
+                        longer.setdefault(len(begun + stresses), begun + stresses)
+                ways = longer
+            found = {**ways, **found}
+        return found
+
+    def _stresses(self, word: str) -> list[str]:
+        found = [saying.stresses for saying in self.say(word)]
+        # Verse says fire and flower in one syllable, the dictionary in two; who reads, in either.
+        found += [Pronunciation(phones).stresses for phones in listed(word)]
+        if not found:  # longer than any word of a line may be, or no word at all
+            found = [long.stresses for long in self._pronouncer.say(word)]
+        return found or ["1"]
+
+    def scan(self, text: str) -> int:
+        """Return the numbers of syllables that a text may have, a bit each."""
+        result = 1
+        for token in tokens_of(text):
+            before, result = result, 0
+            for size in self.patterns(token):
+                result |= before << size
+        return result
+
     def has_rhymes(self, word: str) -> bool:
-        return len(self.rhymes_with(word, ())) >= MIN_RHYMES
+        """Whether a line that ends with `word` finds perfect rhymes, and a choice of them."""
+        return len(self._rhymes_by(_perfectly, word, ())) >= MIN_RHYMES
 
     def rhymes_with(self, word: str, without: Collection[str]) -> dict[str, int]:
         """Return words that rhyme with `word`, each with its mask at the end of a line.
 
         Perfect rhymes; where there is none, as a reader's own word may have none, words with the
-        same last syllable, then with the same last vowel.
+        same last syllable, then those with the same vowel that sound the most alike.
         """
+        return (
+            self._rhymes_by(_perfectly, word, without)
+            or self._rhymes_by(_by_syllable, word, without)
+            or self._nearest(word, without)
+        )
+
+    def _rhymes_by(
+        self, nearness: Callable[[Saying, str], bool], word: str, without: Collection[str]
+    ) -> dict[str, int]:
         sayings = self.say(word)
-        for nearness in (_perfectly, _by_syllable, _by_vowel):
-            found: dict[str, int] = {}
-            for rhyme, entries in self.lexicon.rhymes.items():
-                if not any(nearness(saying, rhyme) for saying in sayings):
-                    continue
-                for entry in entries:
-                    mask = self._mask_if_fresh(entry, rhyme, word, sayings, without)
-                    if mask:
-                        found[entry.word] = found.get(entry.word, 0) | mask
-            if found:
-                return found
-        return {}
+        found: dict[str, int] = {}
+        for rhyme, entries in self.lexicon.rhymes.items():
+            if not any(nearness(saying, rhyme) for saying in sayings):
+                continue
+            for entry in entries:
+                mask = self._mask_if_fresh(entry, rhyme, word, sayings, without)
+                if mask:
+                    found[entry.word] = found.get(entry.word, 0) | mask
+        return found
+
+    def _nearest(self, word: str, without: Collection[str]) -> dict[str, int]:
+        """Return the words with the same vowel whose last consonants are the most alike."""
+        rhymes = self._rhymes_by(_by_vowel, word, without)
+        ends = [saying.rhyme for saying in self.say(word)]
+        far = {
+            other: min(_distance(end, said.rhyme) for end in ends for said in self.say(other))
+            for other in rhymes
+        }
+        nearest = min(far.values(), default=0)
+        return {other: mask for other, mask in rhymes.items() if far[other] == nearest}
 
     def end_alike(self, one: str, other: str) -> bool:
         """Whether two words end alike, be they the same."""
@@ -158,3 +221,31 @@ def _by_syllable(saying: Saying, rhyme: str) -> bool:
 
 def _by_vowel(saying: Saying, rhyme: str) -> bool:
     return saying.rhyme.split("_")[0] == rhyme.split("_")[0]
+
+
+@lru_cache(4096)
+def _distance(ours: str, theirs: str) -> int:
+    """Return how far the ends of two rhymes are from each other; their first vowels are the same.
+
+    The least cost of changes, as Levenshtein's: 1 for a sound that is missing or of another voice,
+    2 for another sound.
+
+    >>> [_distance("AH_V_D", other) for other in ("AH_V", "AH_B_D", "AH_CH")]
+    [1, 1, 3]
+    """
+    end, other_end = (rhyme.split("_")[1:MAX_END] for rhyme in (ours, theirs))
+    costs = list(range(len(other_end) + 1))
+    for number, one in enumerate(end, 1):
+        diagonal, costs[0] = costs[0], number
+        for place, other in enumerate(other_end, 1):
+            changed = diagonal + _apart(one, other)
+            diagonal = costs[place]
+            costs[place] = min(changed, diagonal + 1, costs[place - 1] + 1)
+    return costs[-1]
+
+
+def _apart(one: str, other: str) -> int:
+    """Return how unlike two sounds are: 0 the same, 1 of one kind, 2."""
+    if one == other:
+        return 0
+    return 1 if any(one in kind and other in kind for kind in ALIKE) else 2

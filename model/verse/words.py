@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from model.vocabulary import STRAIGHT
+
 # A word: letters, with apostrophes and hyphens inside; an apostrophe before, as in 'tis.
 WORD = re.compile(r"(?:(?<![^\W\d_])')?[^\W\d_]+(?:['-][^\W\d_]+)*")
 
@@ -30,14 +32,19 @@ SMALL = LEANING | frozenset(
 )
 
 
-def words_of(text: str) -> list[str]:
-    """Return the words of lower-case `text`, quotation marks left out.
+def straighten(text: str) -> str:
+    """Return `text`, as long as it was, with straight apostrophes."""
+    return text.translate(STRAIGHT)
 
-    >>> words_of("'tis the rose's self-love, 'she' said")
+
+def words_of(text: str) -> list[str]:
+    """Return the words of `text` in small letters with straight apostrophes, quotation marks out.
+
+    >>> words_of("’Tis the rose’s self-love, 'she' said")
     ["'tis", 'the', "rose's", 'self-love', 'she', 'said']
     """
     found = []
-    for match in WORD.finditer(text.lower()):
+    for match in WORD.finditer(straighten(text.lower())):
         word = match[0]
         if word.startswith("'") and word not in APOSTROPHIZED:
             word = word[1:]
