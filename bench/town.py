@@ -6,7 +6,6 @@ each server a channel of its own.
 
 from __future__ import annotations
 
-from time import time  # here a jump of the clock is not seen
 from typing import Any
 
 from tests.discord_payloads import (
@@ -19,7 +18,7 @@ from tests.discord_payloads import (
     message_payload,
     user_payload,
 )
-from tests.fake_discord import EPOCH, FakeDiscord
+from tests.fake_discord import FakeDiscord
 
 FIRST_MEMBER = 1_000
 DIRECT = 1_000_000  # added to a member's number: the channel of their direct messages
@@ -35,7 +34,6 @@ def channel_of(guild: int) -> int:
 class Town(FakeDiscord):
     """Members ask by `write`, `command` and `push`, each of which returns the command's number."""
 
-    _latest = 0
     _looked_through = 0
     _lost: frozenset[int] = frozenset()
 
@@ -104,11 +102,6 @@ class Town(FakeDiscord):
             self._looked_through = len(events)
             self._lost |= {int(number) for number in numbers if str(number).isdecimal()}
         return self._lost
-
-    def _next_id(self) -> int:
-        """Number what is new by the time, as Discord does: old interactions have expired."""
-        self._latest = max(self._latest + 1, (round(time() * 1000) - EPOCH) << 22)
-        return self._latest
 
     def _interaction_of(
         self, kind: int, data: Payload, member: int, guild: int, *, admin: bool

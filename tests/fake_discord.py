@@ -7,12 +7,13 @@ breaks where a test asks for it: `fail` and `hold` for requests, `gateway` for t
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email.utils import formatdate
+from time import time  # here a jump of the bot's clock is not seen
 from typing import Any
 
 from aiohttp import web
@@ -67,9 +68,10 @@ class FakeDiscord:
         self.identifies_left = 999
         self.recommended_shards = 1
         self.permissions = 0  # of the member, as interactions tell them
+        self.ahead_seconds = 0.0  # of the bot's clock; less than 0: the bot's is ahead
         self.url = ""
         self._faults: list[tuple[str, re.Pattern[str], Fault]] = []
-        self._ids = itertools.count((1_760_000_000_000 - EPOCH) << 22, 1 << 22)
+        self._latest = 0
         self._nonces: dict[str, int] = {}
         self._originals: dict[str, int] = {}  # interaction token → message
         self._acknowledged: set[str] = set()
@@ -178,12 +180,23 @@ class FakeDiscord:
         async with self._changed:
             self._changed.notify_all()
 
+    def _now(self) -> float:
+        return time() + self.ahead_seconds
+
     def _next_id(self) -> int:
-        return next(self._ids)
+        """Number what is new by the time, as Discord does: old interactions have expired."""
+        moment = round(self._now() * 1000) - EPOCH
+        self._latest = max(self._latest + 1, moment << 22)
+        return self._latest
 
     # REST
 
     async def _rest(self, request: web.Request) -> web.StreamResponse:
+        answer = await self._serve(request)
+        answer.headers.setdefault("Date", formatdate(self._now(), usegmt=True))
+        return answer
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
         path = f"/{request.match_info['path']}"
         body = await self._body(request)
         self.requests.append((request.method, path, body))
