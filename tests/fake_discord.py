@@ -116,6 +116,12 @@ class FakeDiscord:
         await self.gateway.emit("INTERACTION_CREATE", self._interaction(number, 2, data))
         return f"interaction-{number}"
 
+    async def interact(self, kind: int, data: Payload, **changes: Any) -> int:
+        """Let the member send an interaction that need be none of the bot's; return its number."""
+        event = self._interaction(self._next_id(), kind, data) | changes
+        await self.gateway.emit("INTERACTION_CREATE", event)
+        return int(event["id"])
+
     async def press(self, message: Payload, label: str) -> str:
         """Let the member press a button; return the interaction's token."""
         number = self._next_id()

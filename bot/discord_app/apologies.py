@@ -14,6 +14,15 @@ from bot.discord_app.replies import MAX_MESSAGE, escape, measure
 
 log = logging.getLogger(__name__)
 
+CHANGED = (
+    "This command has changed. Reload Discord (Ctrl-R, or close and open the app) and try again."
+)
+NOT_YET_KNOWN = "Discord has not told me about this server yet. Ask again in a minute."
+
+
+class GuildNotKnown(commands.CheckFailure):
+    """A message came from a guild that Discord has not described since the bot connected."""
+
 
 def sentence_for(error: BaseException) -> str:
     """Return a sentence for a member; anything unforeseen is logged under an id they can quote."""
@@ -29,9 +38,14 @@ def sentence_for(error: BaseException) -> str:
         case BotError():
             return _fit(escape(str(cause)))  # it may quote what a stranger typed
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
-            return "This command has changed. Reload Discord (Ctrl-R) and try again."
+            log.warning("Discord knows another version of a slash command: %s", _brief(cause))
+            return CHANGED
+        case GuildNotKnown():
+            return NOT_YET_KNOWN
         case commands.NoPrivateMessage() | app_commands.NoPrivateMessage():
             return "This command works on servers only."
+        case commands.MissingRequiredArgument():
+            return f"`{cause.param.name}` is missing. !help and /help show how to ask."
         case commands.UserInputError() | app_commands.TransformerError():
             return "I could not read that. !help and /help show how to ask."
         case commands.CheckFailure() | app_commands.CheckFailure():
@@ -39,6 +53,10 @@ def sentence_for(error: BaseException) -> str:
     with tracing.request() as number:
         log.error("error %s", number, exc_info=cause)
     return f"Something went wrong on my side. Whoever runs me finds it in the log as {number}."
+
+
+def _brief(error: BaseException) -> str:
+    return str(error).partition(". ")[0]
 
 
 def _fit(sentence: str) -> str:

@@ -7,18 +7,20 @@ import zlib
 from typing import Any
 
 import discord
+from discord import app_commands
 from discord.ext import commands
 
+from bot.core import tracing
 from bot.core.records import Asker
-from bot.discord_app.apologies import sentence_for
+from bot.discord_app.apologies import GuildNotKnown, sentence_for
 from bot.discord_app.screens import (
     FAILURES,
     NO_MENTIONS,
     InteractionScreen,
     asker_of_interaction,
     asker_of_message,
+    guild_id_of,
     insist,
-    whisper,
 )
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,21 @@ def asker_of(ctx: Context) -> Asker:
     return asker_of_message(ctx.message)
 
 
+class AnsweringCog(commands.Cog):
+    """A cog whose commands end in an answer, also when they fail."""
+
+    async def cog_before_invoke(self, ctx: Context) -> None:
+        tracing.begin()
+
+    async def cog_command_error(self, ctx: Context, error: Exception) -> None:
+        await refuse(ctx, error)
+
+    async def cog_app_command_error(
+        self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
+    ) -> None:
+        await refuse(interaction, error)
+
+
 async def answer(
     ctx: Context,
     text: str,
@@ -39,61 +56,59 @@ async def answer(
     private: bool = False,
     view: discord.ui.View | None = None,
     file: discord.File | None = None,
-) -> discord.Message:
+) -> None:
     """Answer a command; `private` is for the asker's eyes alone where Discord can do that."""
-    options: dict[str, Any] = {} if view is None else {"view": view}
+    options: dict[str, Any] = {"allowed_mentions": NO_MENTIONS, "suppress_embeds": True}
+    if view is not None:
+        options["view"] = view
     if file is not None:
         options["file"] = file
-    interaction, sent = ctx.interaction, list[discord.Message]()
-    if interaction is None:  # Discord takes the same text once
-        options["nonce"] = f"{ctx.message.id}-{zlib.crc32(text.encode()) & 0xFFFFF:05x}"
-
-    async def send() -> None:
-        message = await ctx.send(
-            text,
-            ephemeral=private,
-            allowed_mentions=NO_MENTIONS,
-            suppress_embeds=True,
-            **options,
-        )
-        sent.append(message)
-
+    interaction = ctx.interaction
     if file is not None or (interaction is not None and interaction.response.is_done()):
-        await send()  # a file is read once, and a follow-up would be there twice
+        # A file is read once, and a follow-up would be there twice.
+        await _say(ctx, text, options, private=private)
     else:
-        await insist(send)
-    if not sent and interaction is not None:  # it was stored, and the answer lost
-        return await interaction.original_response()
-    return sent[0]
+        await insist(lambda: _say(ctx, text, options, private=private))
+
+
+async def _say(ctx: Context, text: str, options: dict[str, Any], *, private: bool) -> None:
+    """Send an answer once.
+
+    `Context.send` asks this machine's clock whether an interaction has expired, and if so speaks
+    to everybody. Only Discord's clock counts, so it is not used for interactions.
+    """
+    interaction = ctx.interaction
+    if interaction is None:  # Discord takes the same text once
+        nonce = f"{ctx.message.id}-{zlib.crc32(text.encode()) & 0xFFFFF:05x}"
+        await ctx.send(text, nonce=nonce, **options)
+    elif interaction.response.is_done():
+        await interaction.followup.send(text, ephemeral=private, wait=True, **options)
+    else:
+        await interaction.response.send_message(text, ephemeral=private, **options)
 
 
 def on_a_server(ctx: Context) -> bool:
-    """Return True, or raise what tells the asker that this works on servers only."""
+    """Return True, or raise what tells the asker why this does not work here."""
+    if ctx.guild is None and guild_id_of(ctx.message) is not None:
+        raise GuildNotKnown
     if ctx.guild is None:
         raise commands.NoPrivateMessage
     return True
 
 
-async def refuse(ctx: Context, error: Exception) -> None:
-    """Say why not, to the asker alone where Discord can do that."""
-    try:
-        if ctx.interaction is not None:
-            await InteractionScreen(ctx.interaction).refuse(sentence_for(error))
-        else:
-            await answer(ctx, sentence_for(error))
-    except FAILURES as failure:
-        log.warning("a member could not be told: %r", failure)
+async def refuse(asked: Context | discord.Interaction[Any], error: Exception) -> None:
+    """Say why not, to the asker alone where Discord can do that; this never raises a failure.
 
-
-async def refuse_press(interaction: discord.Interaction[Any], error: Exception) -> None:
-    """Say why not to whoever pressed a button."""
-    sentence = sentence_for(error)
+    While somebody types there is no place for a sentence: nothing is offered.
+    """
+    interaction = asked.interaction if isinstance(asked, commands.Context) else asked
     try:
-        if interaction.response.is_done():
-            await interaction.followup.send(
-                sentence, ephemeral=True, allowed_mentions=NO_MENTIONS, suppress_embeds=True
-            )
+        if isinstance(asked, commands.Context) and interaction is None:
+            await answer(asked, sentence_for(error))
+        elif interaction.type is discord.InteractionType.autocomplete:
+            log.warning("nothing is suggested: %r", error)
+            await interaction.response.autocomplete([])
         else:
-            await whisper(interaction, sentence)
-    except FAILURES as failure:
+            await InteractionScreen(interaction).refuse(sentence_for(error))
+    except (*FAILURES, RuntimeError) as failure:  # the last of a session that is closed
         log.warning("a member could not be told: %r", failure)

@@ -16,10 +16,12 @@ from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from bot.core.errors import NothingThere
 from bot.core.office import Office
 from bot.core.service import Service
 from bot.core.share import WHOLE
-from bot.discord_app.apologies import sentence_for
+from bot.discord_app.askers import AnsweringCog, refuse
+from bot.discord_app.buttons import PoemButton
 from bot.discord_app.cogs.books import Books
 from bot.discord_app.cogs.help import Help
 from bot.discord_app.cogs.people import People
@@ -30,8 +32,8 @@ from bot.discord_app.crowding import Crowding
 from bot.discord_app.gateway import Gateway
 from bot.discord_app.heard import Heard
 from bot.discord_app.live import Tempo
-from bot.discord_app.questions import Question
-from bot.discord_app.screens import FAILURES, NO_MENTIONS, AnyBot, InteractionScreen, MessageScreen
+from bot.discord_app.questions import GONE, Question
+from bot.discord_app.screens import NO_MENTIONS, AnyBot
 
 log = logging.getLogger(__name__)
 
@@ -129,8 +131,20 @@ class PoliteTree(app_commands.CommandTree["SonneteerBot"]):
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
     ) -> None:
         command = interaction.command
-        if not isinstance(command, app_commands.Command) or command.binding is None:
-            await _tell(InteractionScreen(interaction), error)
+        if not isinstance(getattr(command, "binding", None), AnsweringCog):
+            await refuse(interaction, error)
+
+    async def _call(self, interaction: discord.Interaction[SonneteerBot]) -> None:
+        """Answer also what discord.py cannot make sense of; it would end without a word."""
+        typing = interaction.type is discord.InteractionType.autocomplete
+        try:
+            await super()._call(interaction)
+            if typing and not interaction.response.is_done():
+                await refuse(interaction, NothingThere("no such option"))
+        except app_commands.AppCommandError:
+            raise
+        except Exception as error:
+            await refuse(interaction, error)
 
 
 class SonneteerBot(commands.AutoShardedBot):
@@ -243,12 +257,19 @@ class SonneteerBot(commands.AutoShardedBot):
         self, ctx: commands.Context[Any], error: commands.CommandError, /
     ) -> None:
         known = not isinstance(error, commands.CommandNotFound)
-        if known and not (ctx.cog and ctx.cog.has_error_handler()):
-            await _tell(MessageScreen(ctx.message, self._crowding), error)
+        if known and not isinstance(ctx.cog, AnsweringCog):
+            await refuse(ctx, error)
+
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """Answer a button or a form that no cog knows: of an earlier version, say."""
+        is_form = interaction.type is discord.InteractionType.modal_submit
+        if is_form or (
+            interaction.type is discord.InteractionType.component and not _is_ours(interaction)
+        ):
+            await refuse(interaction, NothingThere(GONE))
 
 
-async def _tell(screen: InteractionScreen | MessageScreen, error: Exception) -> None:
-    try:
-        await screen.refuse(sentence_for(error))
-    except FAILURES as failure:
-        log.warning("a member could not be told: %r", failure)
+def _is_ours(interaction: discord.Interaction[Any]) -> bool:
+    custom_id = str((interaction.data or {}).get("custom_id", ""))
+    templates = (item.__discord_ui_compiled_template__ for item in (PoemButton, Question))
+    return any(template.fullmatch(custom_id) for template in templates)

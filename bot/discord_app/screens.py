@@ -89,9 +89,12 @@ def _is_expired(error: discord.HTTPException) -> bool:
 def make_asker(
     user: discord.abc.User, guild_id: int | None, channel: object, *, manages: bool
 ) -> Asker:
-    """Return who asks; in a thread they ask from the channel that it belongs to."""
+    """Return who asks; in a thread they ask from the channel that it belongs to.
+
+    Of a guild that is not known, no roles are.
+    """
     place = channel.parent_id if isinstance(channel, discord.Thread) else getattr(channel, "id", "")
-    roles = user.roles if isinstance(user, discord.Member) else []
+    roles = user.roles if getattr(user, "guild", None) is not None else []
     return Asker(
         member=f"discord:{user.id}",
         guild=str(guild_id or ""),
@@ -101,11 +104,21 @@ def make_asker(
     )
 
 
+def guild_id_of(message: discord.Message) -> int | None:
+    """Return the number of a message's guild, None for a direct message.
+
+    discord.py may not know the guild: after a start, and while Discord calls it unavailable.
+    """
+    if message.guild is not None:
+        return message.guild.id
+    return getattr(message.channel, "guild_id", None)
+
+
 def asker_of_message(message: discord.Message) -> Asker:
     author = message.author
-    manages = isinstance(author, discord.Member) and author.guild_permissions.manage_guild
-    guild_id = message.guild.id if message.guild else None
-    return make_asker(author, guild_id, message.channel, manages=manages)
+    known = message.guild is not None and isinstance(author, discord.Member)
+    manages = known and author.guild_permissions.manage_guild
+    return make_asker(author, guild_id_of(message), message.channel, manages=manages)
 
 
 def asker_of_interaction(interaction: discord.Interaction[Any]) -> Asker:
@@ -189,7 +202,7 @@ class MessageScreen:
             await insist(lambda: self.send(Part(sentence), None, REFUSAL))
 
     async def confide(self, sentence: str) -> None:
-        if self._message.guild is not None:
+        if guild_id_of(self._message) is not None:
             await self._message.author.send(
                 sentence, allowed_mentions=NO_MENTIONS, suppress_embeds=True
             )

@@ -10,19 +10,18 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.core import tracing
 from bot.core.desk import Attached
 from bot.core.errors import BadSetting, BotError, NothingThere
 from bot.core.jobs import Job
 from bot.core.office import Office
 from bot.discord_app import notices
 from bot.discord_app.askers import (
+    AnsweringCog,
     Context,
     answer,
     asker_of,
     on_a_server,
     refuse,
-    refuse_press,
 )
 from bot.discord_app.bulletin import CHART_NAME, Bulletin
 from bot.discord_app.live import Tempo
@@ -35,7 +34,7 @@ from bot.discord_app.screens import (
     read_attachment,
     whisper,
 )
-from bot.discord_app.suggestions import model_choices
+from bot.discord_app.suggestions import model_choices, nothing_to_offer
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +45,7 @@ USAGE = (
 )
 
 
-class Books(commands.Cog, name=BOOKS_COG):
+class Books(AnsweringCog, name=BOOKS_COG):
     """Train on new books, watch, switch, undo."""
 
     def __init__(self, bot: AnyBot, office: Office, tempo: Tempo | None = None) -> None:
@@ -165,7 +164,10 @@ class Books(commands.Cog, name=BOOKS_COG):
     async def suggest(
         self, interaction: discord.Interaction[Any], typed: str
     ) -> list[app_commands.Choice[str]]:
-        shelf = await self._office.bookcase.shelf(asker_of_interaction(interaction))
+        try:
+            shelf = await self._office.bookcase.shelf(asker_of_interaction(interaction))
+        except Exception as error:
+            return nothing_to_offer(error)
         return model_choices(shelf.models, typed)
 
     # Trainings
@@ -198,7 +200,7 @@ class Books(commands.Cog, name=BOOKS_COG):
         try:
             await self._do(interaction, matter, about)
         except Exception as error:
-            await refuse_press(interaction, error)
+            await refuse(interaction, error)
 
     async def _do(self, interaction: discord.Interaction[Any], matter: Matter, about: str) -> None:
         asker, desk = asker_of_interaction(interaction), self._office.desk
@@ -248,16 +250,8 @@ class Books(commands.Cog, name=BOOKS_COG):
         self._bulletin.follow(view.job, message.channel, partial)
         return None
 
-    # Errors
-
     def cog_check(self, ctx: Context) -> bool:
         return on_a_server(ctx)
-
-    async def cog_before_invoke(self, ctx: commands.Context[Any]) -> None:
-        tracing.begin()
-
-    async def cog_command_error(self, ctx: Context, error: Exception) -> None:
-        await refuse(ctx, error)
 
 
 def _running_view(job: Job) -> discord.ui.View:

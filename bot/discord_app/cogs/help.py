@@ -10,12 +10,12 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.service import Service
-from bot.discord_app.askers import answer
+from bot.discord_app.askers import AnsweringCog, answer
 from bot.discord_app.replies import help_text
 from bot.discord_app.screens import AnyBot, whisper
 
 
-class Help(commands.Cog, name="Help"):
+class Help(AnsweringCog, name="Help"):
     """Show how to ask for a poem."""
 
     def __init__(self, bot: AnyBot, service: Service, *, prefix: str) -> None:

@@ -8,15 +8,14 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.core import tracing
 from bot.core.office import Office
 from bot.discord_app import notices
-from bot.discord_app.askers import Context, answer, asker_of, refuse, refuse_press
+from bot.discord_app.askers import AnsweringCog, Context, answer, asker_of, refuse
 from bot.discord_app.questions import PEOPLE_COG, Matter, question
 from bot.discord_app.screens import NO_MENTIONS, asker_of_interaction
 
 
-class People(commands.Cog, name=PEOPLE_COG):
+class People(AnsweringCog, name=PEOPLE_COG):
     """Privacy, and who answers here."""
 
     def __init__(self, office: Office) -> None:
@@ -54,10 +53,4 @@ class People(commands.Cog, name=PEOPLE_COG):
                 content=text, view=None, allowed_mentions=NO_MENTIONS
             )
         except Exception as error:
-            await refuse_press(interaction, error)
-
-    async def cog_before_invoke(self, ctx: commands.Context[Any]) -> None:
-        tracing.begin()
-
-    async def cog_command_error(self, ctx: commands.Context[Any], error: Exception) -> None:
-        await refuse(ctx, error)
+            await refuse(interaction, error)

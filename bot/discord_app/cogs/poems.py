@@ -16,6 +16,7 @@ from discord.ext import commands
 
 from bot.core.records import FORMS, FREE, RANGES, Looks, Poem, PoemRequest
 from bot.core.service import Service
+from bot.discord_app.askers import AnsweringCog
 from bot.discord_app.buttons import COG_NAME, Deed, PoemButton
 from bot.discord_app.crowding import Crowding
 from bot.discord_app.live import Tempo
@@ -32,12 +33,13 @@ from bot.discord_app.screens import (
     InteractionScreen,
     MessageScreen,
     asker_of_interaction,
+    guild_id_of,
     insist,
     message_in,
     whisper,
 )
 from bot.discord_app.scribe import Scribe
-from bot.discord_app.suggestions import model_choices
+from bot.discord_app.suggestions import model_choices, nothing_to_offer
 
 CLOSE_SECONDS = 3.0  # for the last edits, when the bot stops
 TALK = (discord.MessageType.default, discord.MessageType.reply)
@@ -50,7 +52,7 @@ NOT_YOURS = "Only whoever asked for this poem, or who may manage messages here, 
 _FLAG = re.compile(r"--(form|lines|temperature|random-seed|model)[ =](\S+)(?:\s+|$)")
 
 
-class Poems(commands.Cog, name=COG_NAME):
+class Poems(AnsweringCog, name=COG_NAME):
     """Write sonnets and other verse.
 
     `talk` says whether a mention and a direct message are requests, too.
@@ -90,7 +92,8 @@ class Poems(commands.Cog, name=COG_NAME):
         if not self._talk or not _is_from_person(message):
             return
         mentioned = self._is_mentioned(message)
-        if (mentioned or message.guild is None) and not await self._is_command(message):
+        is_direct = guild_id_of(message) is None
+        if (mentioned or is_direct) and not await self._is_command(message):
             await self._answer_message(message, message.content)
 
     def _is_mentioned(self, message: discord.Message) -> bool:
@@ -158,7 +161,11 @@ class Poems(commands.Cog, name=COG_NAME):
         self, interaction: discord.Interaction[Any], typed: str
     ) -> list[app_commands.Choice[str]]:
         guild = str(interaction.guild_id or "")
-        return model_choices(await asyncio.to_thread(self.service.models, guild), typed)
+        try:
+            models = await asyncio.to_thread(self.service.models, guild)
+        except Exception as error:
+            return nothing_to_offer(error)
+        return model_choices(models, typed)
 
     # Buttons
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Literal
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.core import tracing
 from bot.core.customs import COOLDOWN, Customs
 from bot.core.errors import BadSetting
 from bot.core.office import Office
 from bot.core.records import FORMS, FREE, RANGES
 from bot.core.service import Service
 from bot.discord_app import notices
-from bot.discord_app.askers import Context, answer, asker_of, on_a_server, refuse
+from bot.discord_app.askers import AnsweringCog, Context, answer, asker_of, on_a_server
 
 USAGE = (
     "`{p}settings show` · `{p}settings channels add|remove|clear #channel` · `{p}settings roles "
@@ -27,7 +26,7 @@ USAGE = (
 Change = Literal["add", "remove", "clear"]
 
 
-class Settings(commands.Cog, name="Settings"):
+class Settings(AnsweringCog, name="Settings"):
     """Where poems are written, who may ask, and what they are by default."""
 
     def __init__(self, office: Office, service: Service) -> None:
@@ -139,9 +138,3 @@ class Settings(commands.Cog, name="Settings"):
 
     def cog_check(self, ctx: Context) -> bool:
         return on_a_server(ctx)
-
-    async def cog_before_invoke(self, ctx: commands.Context[Any]) -> None:
-        tracing.begin()
-
-    async def cog_command_error(self, ctx: commands.Context[Any], error: Exception) -> None:
-        await refuse(ctx, error)
