@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from bot.core.share import Share
 from bot.discord_app.budget import Budget
+from bot.discord_app.clock import ClockWatch
 from bot.discord_app.gauges import Gauges
 
 log = logging.getLogger(__name__)
@@ -252,13 +253,18 @@ class Gateway:
         self.share = share
         self.gauges = gauges or Gauges()
         self.budget = Budget(1.0 if share is None else len(share.ids) / share.total)
+        self.clock = ClockWatch()
         self.patience = patience or Patience()
         self._turnstile = Turnstile(self.patience, folder)
         self._shards: dict[int, Shard] = {}
 
     def trace(self) -> aiohttp.TraceConfig:
-        """Return what discord.py's HTTP client needs, to pace and to count its requests."""
+        """Return what discord.py's HTTP client needs, to pace and to count its requests.
+
+        Its answers also tell the time.
+        """
         config = self.gauges.trace()
+        config.on_request_end.append(self.clock.compare)
         config.on_request_start.append(self.budget.before_request)
         return config
 

@@ -11,12 +11,13 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
 import discord
 from yarl import URL
+
+from bot.discord_app.clock import read_date
 
 USER_AGENT = f"DiscordBot (https://github.com/Rapptz/discord.py, {discord.__version__}) Sonneteer"
 TIMEOUT_SECONDS = 10.0
@@ -83,11 +84,8 @@ class Inquiry:
     def _compare_clocks(self, begun: float, date: str | None) -> None:
         ended = self._now()
         doubt = (ended - begun) / 2
-        if date is None or doubt >= self._doubt:
-            return
-        try:
-            theirs = parsedate_to_datetime(date).timestamp() + 0.5  # it is cut to whole seconds
-        except ValueError:
+        theirs = read_date(date)
+        if theirs is None or doubt >= self._doubt:
             return
         self.skew, self._doubt = begun + doubt - theirs, doubt
 

@@ -9,6 +9,7 @@ from typing import Any
 import discord
 
 from bot.core.findings import Finding, first_of, ok, skipped, warning, wrong
+from bot.discord_app.clock import WRONG_SECONDS
 from bot.discord_app.commands_sync import FILE_NAME
 from bot.discord_app.gateway import RESERVE
 from bot.discord_app.inquiry import NoAnswer
@@ -17,7 +18,7 @@ from bot.discord_app.permits import missing, names_of, uses_of
 Payload = Mapping[str, Any]
 
 FEW_STARTS = 100
-LATE_SECONDS, WRONG_SECONDS = 5.0, 60.0
+LATE_SECONDS = 5.0
 CONTENT_FLAGS = 1 << 18 | 1 << 19  # GATEWAY_MESSAGE_CONTENT, and _LIMITED: below 100 servers
 COPY_AGAIN = (
     "Copy it again into DISCORD_TOKEN: https://discord.com/developers/applications, your "

@@ -17,6 +17,7 @@ from tests.offices import FakeTrainer
 
 EPHEMERAL = 1 << 6
 SLASH, BUTTON, TYPING, MODAL = 2, 3, 4, 5
+OTHER_MODEL = {"name": "name", "type": 3, "value": "nobody"}
 STRANGE_GUILD, STRANGE_CHANNEL = 999, 998
 
 
@@ -146,3 +147,23 @@ async def test_slash_commands_of_a_guild_that_is_not_known_yet_are_answered(
     place = {"guild_id": str(STRANGE_GUILD), "channel": channel_payload(STRANGE_CHANNEL)}
     command = await discord.interact(SLASH, called(discord, name), **place)
     assert (await answered(discord, command))["content"]
+
+
+# A clock that is wrong
+
+
+def spoken_to_all(fake: FakeDiscord) -> list[str]:
+    """Return the paths under which the bot has said something by itself."""
+    return [path for method, path, _ in fake.requests if method == "POST" and "/messages" in path]
+
+
+@pytest.mark.parametrize("minutes", [-20, 20])
+@pytest.mark.parametrize("name", ["privacy", "forgetme", "settings show", "book", "train cancel"])
+async def test_a_wrong_clock_makes_nothing_public_that_is_private(
+    discord: FakeDiscord, name: str, minutes: int
+) -> None:
+    discord.ahead_seconds = 60.0 * minutes
+    options = [] if name != "book" else [{"name": "use", "type": 1, "options": [OTHER_MODEL]}]
+    command = await discord.interact(SLASH, called(discord, name, *options))
+    assert (await answered(discord, command))["flags"] & EPHEMERAL
+    assert spoken_to_all(discord) == []
