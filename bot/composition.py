@@ -32,6 +32,7 @@ from bot.core.share import WHOLE, Share
 from bot.core.store.book_rows import BookRows
 from bot.core.store.database import Database
 from bot.core.store.guild_rows import GuildRows
+from bot.core.store.poem_rows import PoemRows
 from bot.core.training.child import ChildTrainer, Trainer
 from bot.core.training.foreman import Foreman
 from bot.core.training.turns import TakingTurns
@@ -144,7 +145,9 @@ async def open_parts(
         service = compose_service(config, library, metrics=metrics, ways=guilds, rights=rights)
         await desk.open()
         try:
-            yield Parts(service, Office(desk, bookcase, Household(guilds, rows, metrics)))
+            poems = PoemRows(database, share or WHOLE)
+            household = Household(guilds, rows, metrics)
+            yield Parts(service, Office(desk, bookcase, household, poems))
         finally:
             await desk.close()
             await service.close(grace_seconds=0)

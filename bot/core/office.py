@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bot.core.bookcase import Bookcase
 from bot.core.desk import Desk
 from bot.core.household import Household
+from bot.core.store.poem_rows import PoemRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +17,4 @@ class Office:
     desk: Desk
     bookcase: Bookcase
     household: Household
+    poems: PoemRows

@@ -14,14 +14,13 @@ from bot.core import tracing
 from bot.core.records import Asker
 from bot.discord_app.apologies import GuildNotKnown, sentence_for
 from bot.discord_app.screens import (
-    FAILURES,
     NO_MENTIONS,
     InteractionScreen,
     asker_of_interaction,
     asker_of_message,
     guild_id_of,
-    insist,
 )
+from bot.discord_app.trying import FAILURES, insist, read
 
 log = logging.getLogger(__name__)
 
@@ -80,11 +79,11 @@ async def _say(ctx: Context, text: str, options: dict[str, Any], *, private: boo
     interaction = ctx.interaction
     if interaction is None:  # Discord takes the same text once
         nonce = f"{ctx.message.id}-{zlib.crc32(text.encode()) & 0xFFFFF:05x}"
-        await ctx.send(text, nonce=nonce, **options)
+        await read(ctx.send(text, nonce=nonce, **options))
     elif interaction.response.is_done():
-        await interaction.followup.send(text, ephemeral=private, wait=True, **options)
+        await read(interaction.followup.send(text, ephemeral=private, wait=True, **options))
     else:
-        await interaction.response.send_message(text, ephemeral=private, **options)
+        await read(interaction.response.send_message(text, ephemeral=private, **options))
 
 
 def on_a_server(ctx: Context) -> bool:
@@ -101,11 +100,15 @@ async def refuse(asked: Context | discord.Interaction[Any], error: Exception) ->
 
     While somebody types there is no place for a sentence: nothing is offered.
     """
-    interaction = asked.interaction if isinstance(asked, commands.Context) else asked
     try:
-        if isinstance(asked, commands.Context) and interaction is None:
+        if isinstance(asked, discord.Interaction):
+            interaction = asked
+        elif asked.interaction is not None:
+            interaction = asked.interaction
+        else:
             await answer(asked, sentence_for(error))
-        elif interaction.type is discord.InteractionType.autocomplete:
+            return
+        if interaction.type is discord.InteractionType.autocomplete:
             log.warning("nothing is suggested: %r", error)
             await interaction.response.autocomplete([])
         else:

@@ -3,18 +3,29 @@
 discord.py waits only when Discord has refused a request, and then lets all that wait go at once;
 and whoever has ten thousand refused in ten minutes is shut out for a while. So requests take turns
 here before they are sent. Answers to interactions do not count there, nor here.
+
+discord.py waits by itself where Discord refuses a request in JSON. Where something in between
+refuses it, as Cloudflare does with a text and all requests of the machine, nothing waits in
+discord.py, so everything waits here.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from types import SimpleNamespace
 
 import aiohttp
 
+from bot.discord_app.trying import told_seconds
+
+log = logging.getLogger(__name__)
+
 PER_SECOND, BURST = 44.0, 5  # so that no second has more than fifty
 SHORT_SECONDS = 0.5
+TOO_MANY_REQUESTS = 429
+ONE_ROUTE = ("user", "shared")  # scopes of a rate limit that concern one kind of request
 
 
 class Budget:
@@ -29,6 +40,7 @@ class Budget:
         self._spent = -math.inf  # until then the seconds are given away
         self._turn = asyncio.Lock()
         self._waiting = 0
+        self._closed: dict[str | None, float] = {}  # hosts and until when they take nothing
 
     @property
     def is_short(self) -> bool:
@@ -56,9 +68,34 @@ class Budget:
     ) -> None:
         """Let discord.py's HTTP client wait; see `aiohttp.TraceConfig.on_request_start`.
 
-        What bears no token does not count: answers to interactions, files, the gateway.
+        What bears no token is not counted: answers to interactions, files, the gateway.
         """
+        loop = asyncio.get_running_loop()
+        # Not an event: others may close it for longer meanwhile.
+        while (left := self._closed.get(start.url.host, -math.inf) - loop.time()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(left)
         if "Authorization" in start.headers:
             await self.spend()
             if session.closed:
                 raise aiohttp.ClientConnectionError("the bot was closed meanwhile")
+
+    async def after_request(
+        self, _: aiohttp.ClientSession, __: SimpleNamespace, end: aiohttp.TraceRequestEndParams
+    ) -> None:
+        """Heed what turns all requests away; see `aiohttp.TraceConfig.on_request_end`."""
+        answer = end.response
+        if answer.status != TOO_MANY_REQUESTS or _is_left_to_others(answer):
+            return
+        if (seconds := told_seconds(answer.headers)) > 0:
+            log.warning("%s takes no requests for %.0f s", end.url.host, seconds)
+            until = asyncio.get_running_loop().time() + seconds
+            self._closed[end.url.host] = max(until, self._closed.get(end.url.host, until))
+
+
+def _is_left_to_others(answer: aiohttp.ClientResponse) -> bool:
+    """Whether discord.py waits for this by itself, or whoever asked does, because it is theirs.
+
+    discord.py waits where there is JSON, and Via, which Discord's own servers send.
+    """
+    waits = "Via" in answer.headers and answer.content_type == "application/json"
+    return waits or answer.headers.get("X-RateLimit-Scope", "") in ONE_ROUTE

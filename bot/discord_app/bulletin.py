@@ -20,7 +20,8 @@ from bot.core.jobs import Job, JobState, JobView
 from bot.discord_app import notices
 from bot.discord_app.apologies import LoggedOnce
 from bot.discord_app.live import Tempo
-from bot.discord_app.screens import FAILURES, NO_MENTIONS, AnyBot, read_attachment
+from bot.discord_app.screens import NO_MENTIONS, AnyBot, read_attachment
+from bot.discord_app.trying import FAILURES, asked_seconds, is_final, read
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ class Bulletin:
         if notice.message is None or notice.gone or text == notice.shown:
             return
         try:
-            await notice.message.edit(**await self._contents(notice, view, text))
+            await read(notice.message.edit(**await self._contents(notice, view, text)))
         except discord.NotFound:
             notice.gone = True
         except discord.Forbidden as error:
@@ -125,7 +126,7 @@ class Bulletin:
                 if notice.message is None or notice.gone:
                     await self._send(notice, view, text)
                 else:
-                    await notice.message.edit(**await self._contents(notice, view, text))
+                    await read(notice.message.edit(**await self._contents(notice, view, text)))
                 return
             except (discord.NotFound, discord.Forbidden) as error:
                 if notice.message is None or notice.gone:
@@ -134,21 +135,22 @@ class Bulletin:
                     return
                 notice.gone = True
             except FAILURES as error:
-                if isinstance(error, discord.HTTPException) and 400 <= error.status < 429:
+                if is_final(error):
                     log.warning("job %d: Discord refuses its last word: %r", notice.job_id, error)
                     return
-                await asyncio.sleep(pause)
+                await asyncio.sleep(max(pause, asked_seconds(error)))
                 pause = min(2 * pause, MAX_PAUSE_SECONDS)
 
     async def _send(self, notice: Notice, view: JobView, text: str) -> None:
         chart = await asyncio.to_thread(read_attachment, view.progress.chart, CHART_NAME)
-        await notice.channel.send(
+        sending = notice.channel.send(
             text,
             files=[chart] if chart else [],
             nonce=f"job-{notice.job_id}",  # taken once by Discord: no double answer
             allowed_mentions=NO_MENTIONS,
             suppress_embeds=True,
         )
+        await read(sending)
 
     async def _contents(self, notice: Notice, view: JobView, text: str) -> dict[str, Any]:
         """Return what to edit: the chart only where it was drawn anew, or is the last.

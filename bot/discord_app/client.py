@@ -103,7 +103,8 @@ async def add_cogs(
 
     `talk` also answers mentions and direct messages. Without an `office` there are poems alone.
     """
-    await bot.add_cog(Poems(bot, service, talk=talk, tempo=tempo, crowding=crowding))
+    rows = None if office is None else office.poems
+    await bot.add_cog(Poems(bot, service, talk=talk, tempo=tempo, crowding=crowding, rows=rows))
     if office is not None:
         bot.add_dynamic_items(Question)
         for cog in (Books(bot, office, tempo), Settings(office, service), People(office)):
@@ -270,6 +271,6 @@ class SonneteerBot(commands.AutoShardedBot):
 
 
 def _is_ours(interaction: discord.Interaction[Any]) -> bool:
-    custom_id = str((interaction.data or {}).get("custom_id", ""))
+    custom_id = str(dict(interaction.data or {}).get("custom_id", ""))
     templates = (item.__discord_ui_compiled_template__ for item in (PoemButton, Question))
     return any(template.fullmatch(custom_id) for template in templates)

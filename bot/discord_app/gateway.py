@@ -26,6 +26,7 @@ from bot.core.share import Share
 from bot.discord_app.budget import Budget
 from bot.discord_app.clock import ClockWatch
 from bot.discord_app.gauges import Gauges
+from bot.discord_app.trying import asked_seconds
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +152,7 @@ class Shard:
         failures = 0
         while True:
             resume = self.ws is not None and self.ws.session_id is not None
-            was_up = False
+            was_up, asked = False, 0.0
             try:
                 await self._connect(resume=resume)
                 await self._listen()
@@ -168,7 +169,7 @@ class Shard:
                 if closed.code in FINAL_CODES:
                     raise
             except LOST as error:
-                was_up = self.up
+                was_up, asked = self.up, asked_seconds(error)
                 self._lose(type(error).__name__)
                 log.warning("shard %d: the gateway cannot be reached: %r", self.id, error)
             failures = 0 if was_up else failures + 1
@@ -178,7 +179,7 @@ class Shard:
             if failures:
                 pause = self._patience.pause_seconds * 2 ** (min(failures, 16) - 1)
                 pause = min(pause, self._patience.max_pause_seconds)
-                await asyncio.sleep(uniform(pause / 2, pause))
+                await asyncio.sleep(max(uniform(pause / 2, pause), asked))
 
     async def _connect(self, *, resume: bool) -> None:
         if not resume:
@@ -266,6 +267,7 @@ class Gateway:
         config = self.gauges.trace()
         config.on_request_end.append(self.clock.compare)
         config.on_request_start.append(self.budget.before_request)
+        config.on_request_end.append(self.budget.after_request)
         return config
 
     @property

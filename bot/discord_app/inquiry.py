@@ -18,6 +18,7 @@ import discord
 from yarl import URL
 
 from bot.discord_app.clock import read_date
+from bot.discord_app.trying import told_seconds
 
 USER_AGENT = f"DiscordBot (https://github.com/Rapptz/discord.py, {discord.__version__}) Sonneteer"
 TIMEOUT_SECONDS = 10.0
@@ -65,7 +66,9 @@ class Inquiry:
         """Return what Discord answers; raise NoAnswer."""
         answer = await self._try(path, query)
         if answer.status == 429:
-            await asyncio.sleep(min(_patience_of(answer), MAX_PATIENCE_SECONDS))
+            await asyncio.sleep(
+                min(_patience_of(answer) or MAX_PATIENCE_SECONDS, MAX_PATIENCE_SECONDS)
+            )
             answer = await self._try(path, query)
         return self._read(answer)
 
@@ -77,7 +80,8 @@ class Inquiry:
             ) as response:
                 self._compare_clocks(begun, response.headers.get("Date"))
                 kind = response.content_type
-                return _Reply(response.status, kind, await response.read())
+                asked = told_seconds(response.headers)
+                return _Reply(response.status, kind, await response.read(), asked)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise no_answer(error, self._url) from error
 
@@ -91,9 +95,8 @@ class Inquiry:
 
     def _read(self, answer: _Reply) -> Any:
         if answer.status == 429:
-            raise NoAnswer(
-                "Discord asks to be left alone", "Try again in some minutes.", status=429
-            )
+            when = f"{_patience_of(answer):,.0f} s" if _patience_of(answer) else "some minutes"
+            raise NoAnswer("Discord asks to be left alone", f"Try again in {when}.", status=429)
         if answer.status >= 500:
             seen = f"Discord is out of order (status {answer.status})"
             raise NoAnswer(seen, "See https://discordstatus.com and try again later.", status=500)
@@ -111,17 +114,19 @@ class Inquiry:
 
 
 class _Reply:
-    def __init__(self, status: int, kind: str, body: bytes) -> None:
+    def __init__(self, status: int, kind: str, body: bytes, asked_seconds: float) -> None:
         self.status = status
+        self.asked_seconds = asked_seconds  # by Retry-After, which also who stands between sends
         self.kind = kind
         self.body = body
 
 
 def _patience_of(answer: _Reply) -> float:
+    """Return the seconds that an answer of 429 asks for, 0 where it does not say."""
     try:
         return float(json.loads(answer.body)["retry_after"])
     except (ValueError, TypeError, KeyError):
-        return MAX_PATIENCE_SECONDS
+        return answer.asked_seconds
 
 
 def no_answer(error: Exception, url: URL) -> NoAnswer:

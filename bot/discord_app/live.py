@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,12 +17,15 @@ import discord
 
 from bot.discord_app.budget import Budget
 from bot.discord_app.replies import Part
-from bot.discord_app.screens import FAILURES, Screen, is_final
+from bot.discord_app.screens import Screen
+from bot.discord_app.trying import FAILURES, Outage, asked_seconds, backoff, insist
 
 log = logging.getLogger(__name__)
 
 NEW_NUMBERS = 100  # of messages that stand for others, beyond those of any reply
-ATTEMPTS = 4  # at what must arrive; discord.py itself tries five times on 500, 502 and 504
+# After which a poem of which nothing stands yet is not sent any more: as long as an interaction
+# lasts. What stands there already is brought to its end however long that takes.
+GIVE_UP_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,10 @@ class Tempo:
     place_seconds: float = 5.0  # between two edits that only tell a place in line
     retry_seconds: float = 1.0  # before the second attempt; twice as long before each further one
     notice_seconds: float = 5.0  # between two edits of the message that tells of a training
+
+
+class GivenUp(Exception):
+    """Nobody waits for the answer any more."""
 
 
 class Gone(Exception):
@@ -53,6 +61,7 @@ class Pace:
         self._budget = budget or Budget()
         self._max_channels = max_channels
         self._next: dict[int, float] = {}
+        self.outage = Outage()
 
     @property
     def is_short(self) -> bool:
@@ -73,13 +82,25 @@ class Pace:
 
 
 class LiveReply:
-    """One answer. `follow` shows the poem's beginning as it grows; `finish` shows all of it."""
+    """One answer. `follow` shows the poem's beginning as it grows; `finish` shows all of it.
 
-    def __init__(self, screen: Screen, pace: Pace, tempo: Tempo) -> None:
+    `note` is told of a message that shows half a poem.
+    """
+
+    def __init__(
+        self,
+        screen: Screen,
+        pace: Pace,
+        tempo: Tempo,
+        note: Callable[[discord.Message], object] = lambda _: None,
+    ) -> None:
         self.messages: list[discord.Message] = []
         self._screen = screen
         self._pace = pace
         self._tempo = tempo
+        self._note = note
+        self._failures = 0  # in a row, of what the next turn makes up for
+        self._given_up = False
         self._shown = ""
         self._place_due = 0.0  # when a new place in line may be told, by the event loop's clock
         self._doubtful = False  # the answer to a send was lost: an earlier text may stand there
@@ -110,12 +131,24 @@ class LiveReply:
         if self._nap is not None:
             self._nap.cancel()
 
+    def give_up(self) -> None:
+        """Try no more to show anything; `finish` raises GivenUp where it would try again."""
+        self._given_up = True
+        self.stop()
+
+    async def take_back(self) -> None:
+        """Delete what was shown, however long Discord cannot be reached."""
+        for message in self.messages:
+            with suppress(*FAILURES):
+                await self._insist(lambda: self._screen.delete(message), lambda _: None)  # noqa: B023
+
     async def finish(
         self, parts: Sequence[Part], view_after: Callable[[list[int]], discord.ui.View]
     ) -> None:
         """Show the whole answer; `view_after` makes the last part's buttons from the earlier ids.
 
-        Raises Gone, and discord.DiscordException when Discord would not take it.
+        While Discord cannot be reached this waits. Raises Gone, GivenUp, and one of FAILURES when
+        Discord would not take it.
         """
         for number, part in enumerate(parts):
             ids = [message.id for message in self.messages[:number]]
@@ -133,13 +166,19 @@ class LiveReply:
                 await self._screen.edit(self.messages[0], part, view)
             else:
                 self.messages.append(await self._screen.send(part, view, 0))
+                self._note(self.messages[0])
         except (discord.Forbidden, discord.NotFound) as error:
             raise Gone(error) from error
         except FAILURES as error:
-            log.debug("an edit was lost: %r", error)
+            self._failures += 1
+            self._pace.outage.failed(error)
+            log.debug("%s was lost: %r", "an edit" if self.messages else "a message", error)
             self._doubtful = not self.messages
-            await self._rest(self._tempo.edit_seconds)
+            pause = max(backoff(self._tempo.edit_seconds, self._failures), asked_seconds(error))
+            await self._rest(pause)
         else:
+            self._failures = 0
+            self._pace.outage.worked()
             self._shown = "" if self._doubtful else part.content
             self._doubtful = False
 
@@ -147,12 +186,12 @@ class LiveReply:
         """Bring a message to its last state, or say it in a new one."""
         message = self.messages[number]
         try:
-            await self._insist(lambda: self._screen.edit(message, part, view))
+            await self._persist(lambda: self._screen.edit(message, part, view))
         except FAILURES as error:
             log.warning("an edit failed for good, a new message says it: %r", error)
             self.messages[number] = await self._send(part, view, NEW_NUMBERS + number)
             with suppress(*FAILURES):
-                await message.delete()
+                await self._screen.delete(message)
 
     async def _send(self, part: Part, view: discord.ui.View | None, number: int) -> discord.Message:
         sent: list[discord.Message] = []
@@ -161,28 +200,48 @@ class LiveReply:
             sent.append(await self._screen.send(part, view, number))
 
         doubtful, self._doubtful = self._doubtful, False
-        await self._insist(send)
+        await self._persist(send)
         if doubtful:
-            await self._insist(lambda: self._screen.edit(sent[-1], part, view))
+            await self._persist(lambda: self._screen.edit(sent[-1], part, view))
         return sent[-1]
 
-    async def _insist(self, call: Callable[[], Awaitable[None]]) -> None:
-        """Try until it works, or cannot (Gone), or has failed often enough."""
-        for attempt in range(ATTEMPTS):
-            try:
-                return await call()
-            except (discord.Forbidden, discord.NotFound) as error:
-                raise Gone(error) from error
-            except FAILURES as error:
-                if attempt == ATTEMPTS - 1 or is_final(error):
-                    raise
-                await asyncio.sleep(self._tempo.retry_seconds * 2**attempt)
-        return None
+    async def _persist(self, call: Callable[[], Awaitable[None]]) -> None:
+        """Try until it works, or cannot (Gone), or nobody waits for it any more."""
+        began = _now()
+
+        def failed(error: Exception) -> None:
+            if self._given_up:
+                raise GivenUp from error
+            if not self.messages and _now() - began > GIVE_UP_SECONDS:
+                raise error
+
+        try:
+            await self._insist(call, failed)
+        except (discord.Forbidden, discord.NotFound) as error:
+            raise Gone(error) from error
+
+    async def _insist(
+        self, call: Callable[[], Awaitable[None]], failed: Callable[[Exception], None]
+    ) -> None:
+        def note(error: Exception) -> None:
+            self._pace.outage.failed(error)
+            failed(error)
+
+        await insist(
+            call,
+            attempts=math.inf,
+            pause_seconds=self._tempo.retry_seconds,
+            sleep=self._nap_for,
+            failed=note,
+        )
+        self._pace.outage.worked()
 
     async def _rest(self, seconds: float) -> None:
         """Sleep, or less when `stop` is called."""
-        if self._stopped:
-            return
+        if not self._stopped:
+            await self._nap_for(seconds)
+
+    async def _nap_for(self, seconds: float) -> None:
         self._nap = asyncio.create_task(asyncio.sleep(seconds))
         try:
             await asyncio.wait([self._nap])

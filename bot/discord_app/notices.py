@@ -31,6 +31,8 @@ PRIVACY = "\n".join(
         "- Of servers: settings, the models trained here, and a list of the trainings. The text of "
         "a book is deleted when its training ends; its model keeps openings, a list of its words "
         "and hashes, and the poems may sound like it.",
+        "- While a poem is being written: the numbers of its message, channel and server, so that "
+        "a restart can end it. They go when it ends.",
         "- Books from Project Gutenberg stay in a cache. Nothing is sent to anybody else.",
         "`/forgetme` takes your number off all of it at once. Models stay: they are the server's, "
         "and `/book remove` deletes them.",

@@ -23,6 +23,7 @@ MAX_PARTS = 5
 MAX_OPENING = 600  # beside a file; a seed of 500 fits, and all of it escaped fits MAX_VERSE
 MAX_LAST_LINE = 120
 # Discord's small print and headings; escaped verse never has them at the start of a line.
+CUT_SHORT = "I was stopped before this poem was finished. Ask again with /sonnet."
 FOOTER_MARK = "-# "
 HEADING_MARK = "### "
 
@@ -129,6 +130,15 @@ def growing(text: str, standing: Standing) -> Part:
     else:
         state = "writing…"
     return Part(_with_footer(first, state), waits=standing.place > 0)
+
+
+def unfinished(content: str) -> str:
+    """Show what a message has of a poem that will not be finished; `content` may be "".
+
+    >>> unfinished("Shall I\\n-# writing…").split("\\n")[0]
+    'Shall I'
+    """
+    return _with_footer(read_verse(content), CUT_SHORT).lstrip("\n")
 
 
 def finished(poem: Poem, *, may_attach: bool = True) -> list[Part]:

@@ -9,28 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-import aiohttp
 import discord
 from discord.ext import commands
 
 from bot.core.records import Asker
 from bot.discord_app.crowding import Crowding
 from bot.discord_app.replies import Part, TextFile
+from bot.discord_app.trying import FAILURES, insist, read
 
-# What a request may end with: Discord said no, or nothing came back.
-FAILURES = (discord.DiscordException, aiohttp.ClientError, OSError)
 AnyBot = commands.Bot | commands.AutoShardedBot
 NO_MENTIONS = discord.AllowedMentions.none()
 REFUSAL = 999  # its number among an answer's messages, beyond all others
 NO_HISTORY = 160002  # a reply needs the permission to read what it replies to
 UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN = 10015, 50027  # what Discord answers after 15 minutes
-ACKNOWLEDGED = 40060  # an interaction: an earlier attempt came through, only its answer was lost
-ATTEMPTS, PAUSE_SECONDS = 4, 0.2  # at being heard, for which Discord waits three seconds
+NONCE_SECONDS = 60.0  # for which Discord takes the same message once; it says "a few minutes"
+LOOKED_THROUGH = 50  # messages in which an earlier attempt is looked for
+
+
+class NowhereToSay(discord.DiscordException):
+    """An interaction is over, and its channel takes no messages."""
 
 
 class Screen(Protocol):
@@ -52,6 +53,9 @@ class Screen(Protocol):
         self, message: discord.Message, part: Part, view: discord.ui.View | None
     ) -> None: ...
 
+    async def delete(self, message: discord.Message) -> None:
+        """Take a message of the answer back."""
+
     async def refuse(self, sentence: str) -> None:
         """Say why there is no poem, to the asker alone where Discord can do that.
 
@@ -60,25 +64,6 @@ class Screen(Protocol):
 
     async def confide(self, sentence: str) -> None:
         """Tell the asker elsewhere, where nothing may be said here."""
-
-
-def is_final(error: Exception) -> bool:
-    """Whether another attempt would fare no better: Discord has read it and said no."""
-    return isinstance(error, discord.HTTPException) and 400 <= error.status < 429
-
-
-async def insist(call: Callable[[], Awaitable[object]]) -> None:
-    """Do what is safe to do again until Discord has heard it; raise one of FAILURES."""
-    for attempt in range(ATTEMPTS):
-        try:
-            await call()
-            return
-        except FAILURES as error:
-            if getattr(error, "code", 0) == ACKNOWLEDGED:
-                return
-            if attempt == ATTEMPTS - 1 or is_final(error):
-                raise
-            await asyncio.sleep(PAUSE_SECONDS * 2**attempt)
 
 
 def _is_expired(error: discord.HTTPException) -> bool:
@@ -94,7 +79,8 @@ def make_asker(
     Of a guild that is not known, no roles are.
     """
     place = channel.parent_id if isinstance(channel, discord.Thread) else getattr(channel, "id", "")
-    roles = user.roles if getattr(user, "guild", None) is not None else []
+    known = isinstance(user, discord.Member) and getattr(user, "guild", None) is not None
+    roles = getattr(user, "roles", []) if known else []
     return Asker(
         member=f"discord:{user.id}",
         guild=str(guild_id or ""),
@@ -116,8 +102,11 @@ def guild_id_of(message: discord.Message) -> int | None:
 
 def asker_of_message(message: discord.Message) -> Asker:
     author = message.author
-    known = message.guild is not None and isinstance(author, discord.Member)
-    manages = known and author.guild_permissions.manage_guild
+    manages = (
+        message.guild is not None
+        and isinstance(author, discord.Member)
+        and author.guild_permissions.manage_guild
+    )
     return make_asker(author, guild_id_of(message), message.channel, manages=manages)
 
 
@@ -145,6 +134,7 @@ class MessageScreen:
         self._crowding = crowding
         self._has_spoken = False
         self._typing: asyncio.Task[None] | None = None
+        self._first_tries: dict[int, float] = {}  # of the answer's messages, by the loop's clock
         self._reference: discord.MessageReference | None = message.to_reference(
             fail_if_not_exists=False
         )
@@ -169,14 +159,18 @@ class MessageScreen:
         options: dict[str, Any] = {} if view is None else {"view": view}
         if number in (0, REFUSAL) and self._reference is not None:
             options["reference"] = self._reference
+        if (there := await self._sent_long_ago(part, number)) is not None:
+            return there
         try:
-            return await self._message.channel.send(
-                part.content,
-                files=_files(part),
-                nonce=f"{self.command_id}-{number}",  # taken once by Discord: no double answer
-                allowed_mentions=NO_MENTIONS,
-                suppress_embeds=True,
-                **options,
+            return await read(
+                self._message.channel.send(
+                    part.content,
+                    files=_files(part),
+                    nonce=f"{self.command_id}-{number}",  # taken once by Discord: no double answer
+                    allowed_mentions=NO_MENTIONS,
+                    suppress_embeds=True,
+                    **options,
+                )
             )
         except discord.HTTPException as error:
             if error.code != NO_HISTORY or self._reference is None:
@@ -184,16 +178,28 @@ class MessageScreen:
         self._reference = None
         return await self.send(part, view, number)
 
+    async def _sent_long_ago(self, part: Part, number: int) -> discord.Message | None:
+        """Look for what an attempt has sent that Discord would not know by its nonce any more."""
+        now = asyncio.get_running_loop().time()
+        if now - self._first_tries.setdefault(number, now) < NONCE_SECONDS:
+            return None
+        return await find_sent(self._message.channel, self._message, part)
+
     async def edit(
         self, message: discord.Message, part: Part, view: discord.ui.View | None
     ) -> None:
-        await message.edit(
-            content=part.content,
-            attachments=_files(part),
-            view=view,
-            allowed_mentions=NO_MENTIONS,
-            suppress=True,
+        await read(
+            message.edit(
+                content=part.content,
+                attachments=_files(part),
+                view=view,
+                allowed_mentions=NO_MENTIONS,
+                suppress=True,
+            )
         )
+
+    async def delete(self, message: discord.Message) -> None:
+        await message.delete()
 
     async def refuse(self, sentence: str) -> None:
         if self._crowding.budget.is_short and not self._has_spoken:
@@ -218,81 +224,114 @@ class InteractionScreen:
         thinking = discord.InteractionResponseType.deferred_channel_message
         # "thinking…" stands where the answer will be
         self._thinking = interaction.response.type is thinking
+        self._tried: set[int] = set()  # numbers of the answer's messages
         self.command_id = interaction.id
         self.channel_id = interaction.channel_id or 0
         self.asker_id = interaction.user.id
         self.asker = asker_of_interaction(interaction)
 
     async def begin(self) -> None:
-        await insist(lambda: self._interaction.response.defer(thinking=True))
+        await insist(lambda: read(self._interaction.response.defer(thinking=True)))
         self._thinking = True
 
     async def send(self, part: Part, view: discord.ui.View | None, number: int) -> discord.Message:
         options: dict[str, Any] = {} if view is None else {"view": view}
         if number == 0:
             return await self._send_first(part, options)
-        return await self._interaction.followup.send(
-            part.content,
-            files=_files(part),
-            allowed_mentions=NO_MENTIONS,
-            suppress_embeds=True,
-            wait=True,
-            **options,
-        )
+        if number in self._tried:  # a follow-up has no nonce
+            there = await find_sent(self._interaction.channel, self._interaction, part)
+            if there is not None:
+                return there
+        self._tried.add(number)
+        try:
+            return await read(
+                self._interaction.followup.send(
+                    part.content,
+                    files=_files(part),
+                    allowed_mentions=NO_MENTIONS,
+                    suppress_embeds=True,
+                    wait=True,
+                    **options,
+                )
+            )
+        except discord.HTTPException as error:
+            if not _is_expired(error):
+                raise
+            return await self._send_by_itself(part, options, number)
 
     async def _send_first(self, part: Part, options: dict[str, Any]) -> discord.Message:
         """Edit what stands there: a follow-up whose answer is lost would be there twice."""
         self._thinking = False
-        channel = self._interaction.channel
         try:
-            return await self._interaction.edit_original_response(
-                content=part.content,
-                attachments=_files(part),
-                allowed_mentions=NO_MENTIONS,
-                **options,
+            return await read(
+                self._interaction.edit_original_response(
+                    content=part.content,
+                    attachments=_files(part),
+                    allowed_mentions=NO_MENTIONS,
+                    **options,
+                )
             )
         except discord.HTTPException as error:
-            if not _is_expired(error) or not isinstance(channel, discord.abc.Messageable):
+            if not _is_expired(error):
                 raise
-        return await channel.send(
-            part.content,
-            files=_files(part),
-            nonce=f"{self.command_id}-0",
-            allowed_mentions=NO_MENTIONS,
-            suppress_embeds=True,
-            **options,
+            return await self._send_by_itself(part, options, 0)
+
+    async def _send_by_itself(
+        self, part: Part, options: dict[str, Any], number: int
+    ) -> discord.Message:
+        """Say it in the channel, where the bot may; the interaction is over."""
+        channel = self._interaction.channel
+        if not isinstance(channel, discord.abc.Messageable):
+            raise NowhereToSay
+        return await read(
+            channel.send(
+                part.content,
+                files=_files(part),
+                nonce=f"{self.command_id}-{number}",
+                allowed_mentions=NO_MENTIONS,
+                suppress_embeds=True,
+                **options,
+            )
         )
 
     async def edit(
         self, message: discord.Message, part: Part, view: discord.ui.View | None
     ) -> None:
+        changes: dict[str, Any] = {
+            "content": part.content,
+            "view": view,
+            "allowed_mentions": NO_MENTIONS,
+        }
         try:
-            await message.edit(
-                content=part.content,
-                attachments=_files(part),
-                view=view,
-                allowed_mentions=NO_MENTIONS,
-            )
+            await read(message.edit(attachments=_files(part), **changes))
         except discord.HTTPException as error:
-            own = message_in(self._interaction.channel, message.id)
-            if not _is_expired(error) or own is None:
-                raise
-            await own.edit(
-                content=part.content,
-                attachments=_files(part),
-                view=view,
-                allowed_mentions=NO_MENTIONS,
-            )
+            own = self._own(message, error)
+            await read(own.edit(attachments=_files(part), **changes))
+
+    async def delete(self, message: discord.Message) -> None:
+        try:
+            await message.delete()
+        except discord.HTTPException as error:
+            await self._own(message, error).delete()
+
+    def _own(
+        self, message: discord.Message, error: discord.HTTPException
+    ) -> discord.PartialMessage:
+        """Return a message as one of the bot's own, if the interaction is over; or raise."""
+        own = message_in(self._interaction.channel, message.id)
+        if not _is_expired(error) or own is None:
+            raise error
+        return own
 
     async def refuse(self, sentence: str) -> None:
         options: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
         if not (self._thinking or self._interaction.response.is_done()):
             respond = self._interaction.response.send_message
-            await insist(lambda: respond(sentence, suppress_embeds=True, **options))
+            await insist(lambda: read(respond(sentence, suppress_embeds=True, **options)))
             return
         if self._thinking:  # which stands there for all, and where the follow-up would end up
             edit = self._interaction.edit_original_response
-            await insist(lambda: edit(content=sentence, allowed_mentions=NO_MENTIONS))
+            await insist(lambda: read(edit(content=sentence, allowed_mentions=NO_MENTIONS)))
         await self._interaction.followup.send(sentence, suppress_embeds=True, **options)
         if self._thinking:
             await self._interaction.delete_original_response()
@@ -301,6 +340,20 @@ class InteractionScreen:
         await self._interaction.followup.send(
             sentence, ephemeral=True, allowed_mentions=NO_MENTIONS, suppress_embeds=True
         )
+
+
+async def find_sent(
+    channel: object, after: discord.abc.Snowflake, part: Part
+) -> discord.Message | None:
+    """Look for a message that was sent although its answer was lost; None where it is not seen."""
+    if not isinstance(channel, discord.abc.Messageable):
+        return None
+    with suppress(*FAILURES):
+        async for message in channel.history(after=after, limit=LOOKED_THROUGH):
+            same = message.content.strip() == part.content.strip()
+            if same and message.author.bot and len(message.attachments) == len(_files(part)):
+                return message
+    return None
 
 
 def message_in(channel: object, message_id: int) -> discord.PartialMessage | None:
@@ -322,4 +375,4 @@ async def whisper(interaction: discord.Interaction[Any], sentence: str) -> None:
     """Say something to whoever pressed a button, to them alone."""
     respond = interaction.response.send_message
     options: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
-    await insist(lambda: respond(sentence, suppress_embeds=True, **options))
+    await insist(lambda: read(respond(sentence, suppress_embeds=True, **options)))

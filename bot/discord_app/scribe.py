@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -17,14 +17,17 @@ import discord
 from bot.core import tracing
 from bot.core.records import Poem, PoemRequest, PoemSettings
 from bot.core.service import Service
+from bot.core.store.poem_rows import HalfPoem
 from bot.core.writing import Writing
 from bot.discord_app.apologies import LoggedOnce, sentence_for
 from bot.discord_app.budget import Budget
 from bot.discord_app.buttons import finished_view, growing_view
+from bot.discord_app.halves import Halves
 from bot.discord_app.heard import Heard
 from bot.discord_app.live import Gone, LiveReply, Pace, Tempo
 from bot.discord_app.replies import Part, finished, growing
-from bot.discord_app.screens import FAILURES, Screen
+from bot.discord_app.screens import Screen, guild_id_of
+from bot.discord_app.trying import FAILURES
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +50,7 @@ class Answer:
 
     def withdraw(self) -> None:
         self.withdrawn = True
-        self.reply.stop()
+        self.reply.give_up()
         if self.writing is not None:
             self.writing.cancel()
 
@@ -87,6 +90,9 @@ class Counted:
         self._note()
         log.debug("edit %d was sent", self._edits)
 
+    async def delete(self, message: discord.Message) -> None:
+        await self._screen.delete(message)
+
     async def confide(self, sentence: str) -> None:
         await self._screen.confide(sentence)
 
@@ -101,9 +107,14 @@ class Scribe:
     """Writes poems into replies."""
 
     def __init__(
-        self, service: Service, tempo: Tempo | None = None, budget: Budget | None = None
+        self,
+        service: Service,
+        halves: Halves,
+        tempo: Tempo | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._service = service
+        self._halves = halves
         self._tempo = tempo or Tempo()
         self._pace = Pace(self._tempo.edit_seconds, budget)
         self._answers: set[Answer] = set()
@@ -159,13 +170,15 @@ class Scribe:
             answer.withdraw()
 
     async def close(self, seconds: float) -> None:
-        """Let the last edits arrive, for so long."""
+        """Let the last edits arrive, for so long; the next start ends what has no end then."""
         others = self._tasks - {asyncio.current_task()}
-        if others:
-            await asyncio.wait(others, timeout=seconds)
-        for answer in self._answers:
-            if answer.writing is not None:
-                answer.writing.cancel()
+        if not others:
+            return
+        _, late = await asyncio.wait(others, timeout=seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -193,7 +206,39 @@ class Scribe:
         settings: PoemSettings,
         beginning: asyncio.Future[None],
     ) -> None:
-        answer = Answer(screen.command_id, LiveReply(screen, self._pace, self._tempo))
+        with self._noting() as note:
+            reply = LiveReply(screen, self._pace, self._tempo, note)
+            await self._write_into(reply, screen, request, beginning)
+
+    @contextmanager
+    def _noting(self) -> Iterator[Callable[[discord.Message], None]]:
+        """Note where half a poem stands as long as the block lasts.
+
+        If it is cancelled, because the bot stops, that stays noted: the next start ends it.
+        """
+        halves: list[HalfPoem] = []
+
+        def note(message: discord.Message) -> None:
+            halves.append(HalfPoem(message.id, message.channel.id, guild_id_of(message)))
+            self._halves.begin(halves[-1])
+
+        try:
+            yield note
+        except asyncio.CancelledError:
+            halves.clear()
+            raise
+        finally:
+            for half in halves:
+                self._halves.end(half)
+
+    async def _write_into(
+        self,
+        reply: LiveReply,
+        screen: Screen,
+        request: PoemRequest,
+        beginning: asyncio.Future[None],
+    ) -> None:
+        answer = Answer(screen.command_id, reply)
         self._answers.add(answer)
         try:
             async with self._service.write(request, settings) as writing:
@@ -204,12 +249,14 @@ class Scribe:
         except Exception as error:
             cause = error.cause if isinstance(error, Gone) else error
             tracing.note(trouble=type(cause).__name__)
+            if answer.withdrawn:
+                return  # nobody waits for an apology
             answer.withdrawn = True  # half a poem must not stay beside the apology
             raise
         finally:
             self._answers.discard(answer)
             if answer.withdrawn:
-                await _take_back(answer.reply)
+                await reply.take_back()
 
     async def _watch(
         self, screen: Screen, answer: Answer, writing: Writing, beginning: asyncio.Future[None]
@@ -231,6 +278,9 @@ class Scribe:
             if answer.withdrawn:
                 writing.cancel()
             return await writing.finish()
+        except asyncio.CancelledError:
+            following.cancel()  # it may be waiting for Discord, for a long time
+            raise
         finally:
             answer.reply.stop()
             await following
@@ -247,10 +297,3 @@ class Scribe:
             if parts == finished(poem) or not isinstance(error.cause, discord.Forbidden):
                 raise
             await reply.finish(parts, view_after)  # no file is allowed here, so many messages
-
-
-async def _take_back(reply: LiveReply) -> None:
-    """Delete what was shown of a poem that somebody has withdrawn."""
-    for message in reply.messages:
-        with suppress(*FAILURES):
-            await message.delete()

@@ -66,7 +66,17 @@ CREATE TABLE choices (  -- which model a guild used, the latest last; a name of 
 CREATE INDEX choices_by_guild ON choices (guild, id);
 """
 
-MIGRATIONS = (BOOKS,)
+# 2: messages that show half a poem, so that the next start can end those which the last one could
+# not. Nothing of a poem, a seed or a person is in it, and a row goes as soon as its poem has ended.
+UNFINISHED = """
+CREATE TABLE unfinished (
+    message TEXT PRIMARY KEY,
+    channel TEXT NOT NULL,
+    guild TEXT NOT NULL DEFAULT ''  -- '' for a direct message
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS = (BOOKS, UNFINISHED)
 
 
 def step(number: int, script: str) -> str:

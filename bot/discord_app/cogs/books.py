@@ -27,7 +27,6 @@ from bot.discord_app.bulletin import CHART_NAME, Bulletin
 from bot.discord_app.live import Tempo
 from bot.discord_app.questions import ANYBODY, BOOKS_COG, Matter, question
 from bot.discord_app.screens import (
-    FAILURES,
     NO_MENTIONS,
     AnyBot,
     asker_of_interaction,
@@ -35,6 +34,7 @@ from bot.discord_app.screens import (
     whisper,
 )
 from bot.discord_app.suggestions import model_choices, nothing_to_offer
+from bot.discord_app.trying import FAILURES
 
 log = logging.getLogger(__name__)
 

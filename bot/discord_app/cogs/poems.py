@@ -16,9 +16,11 @@ from discord.ext import commands
 
 from bot.core.records import FORMS, FREE, RANGES, Looks, Poem, PoemRequest
 from bot.core.service import Service
+from bot.core.store.poem_rows import PoemRows
 from bot.discord_app.askers import AnsweringCog
 from bot.discord_app.buttons import COG_NAME, Deed, PoemButton
 from bot.discord_app.crowding import Crowding
+from bot.discord_app.halves import Halves
 from bot.discord_app.live import Tempo
 from bot.discord_app.recipes import Ownership, Recipe, read_ownership, read_recipe
 from bot.discord_app.replies import (
@@ -34,12 +36,12 @@ from bot.discord_app.screens import (
     MessageScreen,
     asker_of_interaction,
     guild_id_of,
-    insist,
     message_in,
     whisper,
 )
 from bot.discord_app.scribe import Scribe
 from bot.discord_app.suggestions import model_choices, nothing_to_offer
+from bot.discord_app.trying import insist
 
 CLOSE_SECONDS = 3.0  # for the last edits, when the bot stops
 TALK = (discord.MessageType.default, discord.MessageType.reply)
@@ -55,7 +57,8 @@ _FLAG = re.compile(r"--(form|lines|temperature|random-seed|model)[ =](\S+)(?:\s+
 class Poems(AnsweringCog, name=COG_NAME):
     """Write sonnets and other verse.
 
-    `talk` says whether a mention and a direct message are requests, too.
+    `talk` says whether a mention and a direct message are requests, too. `rows` remember, from one
+    start to the next, which poems have no end yet.
     """
 
     def __init__(
@@ -66,18 +69,29 @@ class Poems(AnsweringCog, name=COG_NAME):
         talk: bool,
         tempo: Tempo | None = None,
         crowding: Crowding | None = None,
+        rows: PoemRows | None = None,
     ) -> None:
         self._bot = bot
         self.service = service
         self._talk = talk
         self._crowding = crowding or Crowding(service.metrics.unanswered_commands)
-        self._scribe = Scribe(service, tempo, self._crowding.budget)
+        tempo = tempo or Tempo()
+        self._halves = Halves(bot, rows, tempo.retry_seconds)
+        self._scribe = Scribe(service, self._halves, tempo, self._crowding.budget)
 
     async def cog_load(self) -> None:
         self._bot.add_dynamic_items(PoemButton)
+        await self._halves.open()
+        if self._bot.is_ready():  # loaded into a bot that runs already
+            self._halves.resume()
+
+    @commands.Cog.listener()
+    async def on_ready(self) -> None:
+        self._halves.resume()
 
     async def cog_unload(self) -> None:
         await self._scribe.close(CLOSE_SECONDS)
+        await self._halves.close()
         self._bot.remove_dynamic_items(PoemButton)
 
     # Asking with words

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 from dataclasses import dataclass, field
-from typing import cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import discord
 import pytest
@@ -12,8 +15,9 @@ import pytest
 from bot.core.records import Asker
 from bot.discord_app.budget import Budget
 from bot.discord_app.buttons import growing_view
-from bot.discord_app.live import LiveReply, Pace, Tempo
+from bot.discord_app.live import GivenUp, LiveReply, Pace, Tempo
 from bot.discord_app.replies import Part
+from bot.discord_app.trying import Unreadable
 from tests.simulated_time import simulated
 
 TEMPO = Tempo(edit_seconds=0.02, patience_seconds=0.0, place_seconds=0.1, retry_seconds=0.0)
@@ -38,6 +42,10 @@ class RememberingScreen:
     shown: list[str] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    failure: Exception | None = None  # of requests before `failing_until`, by the loop's clock
+    failing_until: float = 0.0
+    tried: list[float] = field(default_factory=list)
+    deleted: list[int] = field(default_factory=list)
 
     async def begin(self) -> None: ...
 
@@ -54,7 +62,18 @@ class RememberingScreen:
 
     async def confide(self, sentence: str) -> None: ...
 
+    async def delete(self, message: discord.Message) -> None:
+        self._try()
+        self.deleted.append(message.id)
+
+    def _try(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self.tried.append(now)
+        if self.failure is not None and now < self.failing_until:
+            raise self.failure
+
     def _take(self, part: Part) -> None:
+        self._try()
         self.shown.append(part.content)
         self.times.append(asyncio.get_running_loop().time())
         self.news.set()
@@ -165,3 +184,139 @@ async def test_the_pace_forgets_channels_whose_turn_is_over() -> None:
     for channel in range(100):
         pace.take_turn(channel)
     assert len(pace._next) <= 11
+
+
+# Discord cannot be reached
+
+
+def http_error(
+    status: int, headers: dict[str, str] | None = None, *, body: str = ""
+) -> discord.HTTPException:
+    answer: Any = SimpleNamespace(status=status, reason="", headers=headers or {})
+    return discord.HTTPException(answer, body)
+
+
+def growing_reply(screen: RememberingScreen) -> tuple[LiveReply, asyncio.Task[None]]:
+    """Begin a reply that shows half a poem."""
+    tempo = Tempo(edit_seconds=1.0, patience_seconds=0.0, retry_seconds=1.0)
+    reply = LiveReply(screen, Pace(tempo.edit_seconds), tempo)
+    words = iter(range(1_000_000))
+    draw = lambda: Part(f"writing… {next(words)}")  # noqa: E731
+    return reply, asyncio.create_task(reply.follow(draw, growing_view(3)))
+
+
+FAULTS = {
+    "503": http_error(503),
+    "cut": ConnectionResetError(),
+    "unreadable": Unreadable(KeyError("id")),
+    "429": http_error(429, {"Retry-After": "2"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [(name, seconds) for name in FAULTS for seconds in (17.0, 20.0, 60.0, 600.0)]
+    + [("503", 3 * 3600.0)],
+)
+def test_half_a_poem_is_finished_however_long_discord_takes_nothing(
+    name: str, seconds: float
+) -> None:
+    async def story() -> None:
+        screen = RememberingScreen()
+        reply, following = growing_reply(screen)
+        await asyncio.sleep(3.5)
+        screen.failure, screen.failing_until = FAULTS[name], 3.5 + seconds
+        await asyncio.sleep(2.0)
+        reply.stop()
+        await following
+        await reply.finish([Part("the end")], _buttons)
+        now = asyncio.get_running_loop().time()
+        assert screen.shown[-1] == "the end"
+        assert len(reply.messages) == 1
+        assert now - screen.failing_until <= 31.0
+        assert len(screen.tried) < 20 + seconds / 20
+
+    simulated(story)()
+
+
+@simulated
+async def test_half_a_poem_is_taken_back_however_long_discord_takes_nothing() -> None:
+    screen = RememberingScreen()
+    reply, following = growing_reply(screen)
+    await asyncio.sleep(3.5)
+    screen.failure, screen.failing_until = http_error(503), 3600.0
+    reply.give_up()
+    await following
+    await reply.take_back()
+    assert screen.deleted == [100]
+    assert asyncio.get_running_loop().time() <= 3631.0
+
+
+@simulated
+async def test_a_poem_that_nobody_waits_for_any_more_is_not_insisted_on() -> None:
+    screen = RememberingScreen(failure=http_error(503), failing_until=math.inf)
+    reply = LiveReply(screen, Pace(1.0), Tempo())
+    finishing = asyncio.create_task(reply.finish([Part("the end")], _buttons))
+    await asyncio.sleep(60.0)
+    reply.give_up()
+    with pytest.raises(GivenUp):
+        await finishing
+    assert asyncio.get_running_loop().time() == 60.0
+
+
+@simulated
+async def test_a_poem_of_which_nothing_stands_is_given_up_after_a_quarter_of_an_hour() -> None:
+    screen = RememberingScreen(failure=http_error(503), failing_until=math.inf)
+    reply = LiveReply(screen, Pace(1.0), Tempo())
+    with pytest.raises(discord.HTTPException):
+        await reply.finish([Part("the end")], _buttons)
+    assert 900.0 < asyncio.get_running_loop().time() < 960.0
+
+
+@simulated
+async def test_what_discord_has_read_and_refused_is_not_tried_again() -> None:
+    screen = RememberingScreen(failure=http_error(400), failing_until=math.inf)
+    reply = LiveReply(screen, Pace(1.0), Tempo())
+    with pytest.raises(discord.HTTPException):
+        await reply.finish([Part("the end")], _buttons)
+    assert len(screen.tried) == 1
+
+
+@pytest.mark.parametrize("asked", [30.0, 600.0])
+def test_a_reply_waits_as_long_as_discord_asks(asked: float) -> None:
+    async def story() -> None:
+        screen = RememberingScreen(
+            failure=http_error(429, {"Retry-After": f"{asked:g}"}, body="error code: 1015"),
+            failing_until=asked,
+        )
+        reply = LiveReply(screen, Pace(1.0), Tempo())
+        await reply.finish([Part("the end")], _buttons)
+        assert screen.tried == [0.0, asked]
+
+    simulated(story)()
+
+
+@simulated
+async def test_an_outage_is_said_once_for_a_cause_however_many_poems_wait(
+    # of the fixtures of pytest none can be had in simulated time
+) -> None:
+    heard: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("bot.discord_app.trying")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        pace = Pace(0.0)
+        screens = [
+            RememberingScreen(failure=http_error(503), failing_until=60.0) for _ in range(20)
+        ]
+        replies = [LiveReply(screen, pace, Tempo()) for screen in screens]
+        await asyncio.gather(*(reply.finish([Part("sent")], _buttons) for reply in replies))
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+    assert heard == [
+        "Discord takes no messages (HTTP 503); poems wait and are sent later",
+        "Discord takes messages again",
+    ]
