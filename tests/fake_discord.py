@@ -260,6 +260,8 @@ class FakeDiscord:
                 return _json(self.commands)
             case ["POST", "channels", _, "typing"]:
                 return web.Response(status=204)
+            case ["GET", "channels", channel, "messages"]:
+                return _json(self._history(channel))
             case ["POST", "channels", channel, "messages"]:
                 return _json(await self._post(body, int(channel)))
             case ["POST", "interactions", _, token, "callback"]:
@@ -302,6 +304,11 @@ class FakeDiscord:
             message.pop("thinking", None)
             await self.gateway.emit("MESSAGE_UPDATE", message)
         return _json(message)
+
+    def _history(self, channel: str) -> list[Payload]:
+        """Return what was said in a channel, the latest first, as Discord does."""
+        said = (one for one in self.messages.values() if one["channel_id"] == channel)
+        return sorted(said, key=lambda one: int(one["id"]), reverse=True)[:50]
 
     async def _post(self, body: Payload, channel: int) -> Payload:
         nonce = str(body.get("nonce"))

@@ -36,9 +36,6 @@ def asker_of(ctx: Context) -> Asker:
 class AnsweringCog(commands.Cog):
     """A cog whose commands end in an answer, also when they fail."""
 
-    async def cog_before_invoke(self, ctx: Context) -> None:
-        tracing.begin()
-
     async def cog_command_error(self, ctx: Context, error: Exception) -> None:
         await refuse(ctx, error)
 
@@ -46,6 +43,13 @@ class AnsweringCog(commands.Cog):
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
     ) -> None:
         await refuse(interaction, error)
+
+
+class OfficeCog(AnsweringCog):
+    """A cog of commands that are no poems: each has a number in the log."""
+
+    async def cog_before_invoke(self, ctx: Context) -> None:
+        tracing.begin()
 
 
 async def answer(

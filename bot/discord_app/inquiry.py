@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -66,9 +67,9 @@ class Inquiry:
         """Return what Discord answers; raise NoAnswer."""
         answer = await self._try(path, query)
         if answer.status == 429:
-            await asyncio.sleep(
-                min(_patience_of(answer) or MAX_PATIENCE_SECONDS, MAX_PATIENCE_SECONDS)
-            )
+            asked = _patience_of(answer)
+            pause = MAX_PATIENCE_SECONDS if asked is None else min(asked, MAX_PATIENCE_SECONDS)
+            await asyncio.sleep(pause)
             answer = await self._try(path, query)
         return self._read(answer)
 
@@ -95,7 +96,8 @@ class Inquiry:
 
     def _read(self, answer: _Reply) -> Any:
         if answer.status == 429:
-            when = f"{_patience_of(answer):,.0f} s" if _patience_of(answer) else "some minutes"
+            asked = _patience_of(answer)
+            when = f"{asked:,.0f} s" if asked else "some minutes"
             raise NoAnswer("Discord asks to be left alone", f"Try again in {when}.", status=429)
         if answer.status >= 500:
             seen = f"Discord is out of order (status {answer.status})"
@@ -121,12 +123,13 @@ class _Reply:
         self.body = body
 
 
-def _patience_of(answer: _Reply) -> float:
-    """Return the seconds that an answer of 429 asks for, 0 where it does not say."""
+def _patience_of(answer: _Reply) -> float | None:
+    """Return the seconds that an answer of 429 asks for, None where it does not say."""
     try:
-        return float(json.loads(answer.body)["retry_after"])
+        seconds = float(json.loads(answer.body)["retry_after"])
     except (ValueError, TypeError, KeyError):
-        return answer.asked_seconds
+        return answer.asked_seconds or None
+    return seconds if 0 <= seconds < math.inf else None
 
 
 def no_answer(error: Exception, url: URL) -> NoAnswer:

@@ -37,6 +37,7 @@ class Tempo:
     place_seconds: float = 5.0  # between two edits that only tell a place in line
     retry_seconds: float = 1.0  # before the second attempt; twice as long before each further one
     notice_seconds: float = 5.0  # between two edits of the message that tells of a training
+    close_seconds: float = 3.0  # for the last edits, when the bot stops
 
 
 class GivenUp(Exception):

@@ -25,6 +25,7 @@ AnyBot = commands.Bot | commands.AutoShardedBot
 NO_MENTIONS = discord.AllowedMentions.none()
 REFUSAL = 999  # its number among an answer's messages, beyond all others
 NO_HISTORY = 160002  # a reply needs the permission to read what it replies to
+UNKNOWN_MESSAGE = 10008
 UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN = 10015, 50027  # what Discord answers after 15 minutes
 NONCE_SECONDS = 60.0  # for which Discord takes the same message once; it says "a few minutes"
 LOOKED_THROUGH = 50  # messages in which an earlier attempt is looked for
@@ -224,6 +225,7 @@ class InteractionScreen:
         thinking = discord.InteractionResponseType.deferred_channel_message
         # "thinking…" stands where the answer will be
         self._thinking = interaction.response.type is thinking
+        self._is_heard = interaction.response.is_done()  # for sure; else nothing may stand there
         self._tried: set[int] = set()  # numbers of the answer's messages
         self.command_id = interaction.id
         self.channel_id = interaction.channel_id or 0
@@ -232,7 +234,7 @@ class InteractionScreen:
 
     async def begin(self) -> None:
         await insist(lambda: read(self._interaction.response.defer(thinking=True)))
-        self._thinking = True
+        self._thinking = self._is_heard = True
 
     async def send(self, part: Part, view: discord.ui.View | None, number: int) -> discord.Message:
         options: dict[str, Any] = {} if view is None else {"view": view}
@@ -272,7 +274,8 @@ class InteractionScreen:
                 )
             )
         except discord.HTTPException as error:
-            if not _is_expired(error):
+            never_there = error.code == UNKNOWN_MESSAGE and not self._is_heard
+            if not (never_there or _is_expired(error)):
                 raise
             return await self._send_by_itself(part, options, 0)
 

@@ -16,8 +16,8 @@ from bot.core.jobs import Job
 from bot.core.office import Office
 from bot.discord_app import notices
 from bot.discord_app.askers import (
-    AnsweringCog,
     Context,
+    OfficeCog,
     answer,
     asker_of,
     on_a_server,
@@ -45,7 +45,7 @@ USAGE = (
 )
 
 
-class Books(AnsweringCog, name=BOOKS_COG):
+class Books(OfficeCog, name=BOOKS_COG):
     """Train on new books, watch, switch, undo."""
 
     def __init__(self, bot: AnyBot, office: Office, tempo: Tempo | None = None) -> None:

@@ -10,12 +10,12 @@ from discord.ext import commands
 
 from bot.core.office import Office
 from bot.discord_app import notices
-from bot.discord_app.askers import AnsweringCog, Context, answer, asker_of, refuse
+from bot.discord_app.askers import Context, OfficeCog, answer, asker_of, refuse
 from bot.discord_app.questions import PEOPLE_COG, Matter, question
 from bot.discord_app.screens import NO_MENTIONS, asker_of_interaction
 
 
-class People(AnsweringCog, name=PEOPLE_COG):
+class People(OfficeCog, name=PEOPLE_COG):
     """Privacy, and who answers here."""
 
     def __init__(self, office: Office) -> None:

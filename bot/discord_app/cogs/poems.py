@@ -43,7 +43,6 @@ from bot.discord_app.scribe import Scribe
 from bot.discord_app.suggestions import model_choices, nothing_to_offer
 from bot.discord_app.trying import insist
 
-CLOSE_SECONDS = 3.0  # for the last edits, when the bot stops
 TALK = (discord.MessageType.default, discord.MessageType.reply)
 STRANGE_BUTTON = "This button is not one of mine any more. Ask for a new poem with /sonnet."
 LOST_BEGINNING = (
@@ -75,7 +74,7 @@ class Poems(AnsweringCog, name=COG_NAME):
         self.service = service
         self._talk = talk
         self._crowding = crowding or Crowding(service.metrics.unanswered_commands)
-        tempo = tempo or Tempo()
+        self._tempo = tempo = tempo or Tempo()
         self._halves = Halves(bot, rows, tempo.retry_seconds)
         self._scribe = Scribe(service, self._halves, tempo, self._crowding.budget)
 
@@ -86,11 +85,15 @@ class Poems(AnsweringCog, name=COG_NAME):
             self._halves.resume()
 
     @commands.Cog.listener()
-    async def on_ready(self) -> None:
+    async def on_connect(self) -> None:
         self._halves.resume()
 
+    @commands.Cog.listener()
+    async def on_ready(self) -> None:
+        self._halves.resume()  # where this was loaded between the two
+
     async def cog_unload(self) -> None:
-        await self._scribe.close(CLOSE_SECONDS)
+        await self._scribe.close(self._tempo.close_seconds)
         await self._halves.close()
         self._bot.remove_dynamic_items(PoemButton)
 

@@ -15,7 +15,7 @@ from bot.core.office import Office
 from bot.core.records import FORMS, FREE, RANGES
 from bot.core.service import Service
 from bot.discord_app import notices
-from bot.discord_app.askers import AnsweringCog, Context, answer, asker_of, on_a_server
+from bot.discord_app.askers import Context, OfficeCog, answer, asker_of, on_a_server
 
 USAGE = (
     "`{p}settings show` · `{p}settings channels add|remove|clear #channel` · `{p}settings roles "
@@ -26,7 +26,7 @@ USAGE = (
 Change = Literal["add", "remove", "clear"]
 
 
-class Settings(AnsweringCog, name="Settings"):
+class Settings(OfficeCog, name="Settings"):
     """Where poems are written, who may ask, and what they are by default."""
 
     def __init__(self, office: Office, service: Service) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from bot.discord_app.budget import BURST, PER_SECOND, Budget
 from tests.simulated_time import simulated
@@ -86,3 +88,99 @@ async def test_a_process_has_its_share() -> None:
     budget, loop = Budget(share=0.25), asyncio.get_running_loop()
     await asyncio.gather(*(budget.spend() for _ in range(46)))
     assert loop.time() == pytest.approx(45 * 4 / PER_SECOND, abs=0.1)
+
+
+# Whoever turns all requests away
+
+DISCORD = URL("https://discord.example/api/v10/users/@me")
+TEXT, JSON = "text/html", "application/json"
+
+
+async def ask(budget: Budget, url: URL = DISCORD, *, token: bool = False) -> float:
+    """Make a request; return when it is sent, by the loop's clock."""
+    headers = {"Authorization": "Bot x"} if token else {}
+    nobody: Any = None
+    start: Any = SimpleNamespace(url=url, headers=headers)
+    session: Any = SimpleNamespace(closed=False)
+    await budget.before_request(session, nobody, start)
+    return asyncio.get_running_loop().time()
+
+
+async def hear(
+    budget: Budget, headers: dict[str, str], kind: str = TEXT, status: int = 429
+) -> None:
+    response = SimpleNamespace(status=status, headers=headers, content_type=kind)
+    end: Any = SimpleNamespace(url=DISCORD, response=response)
+    nobody: Any = None
+    await budget.after_request(nobody, nobody, end)
+
+
+@pytest.mark.parametrize("token", [True, False])
+@pytest.mark.parametrize(
+    ("headers", "kind"),
+    [
+        ({"Retry-After": "30"}, TEXT),
+        ({"Retry-After": "30", "Via": "1.1 google"}, TEXT),
+        ({"Retry-After": "30"}, JSON),
+        ({"Retry-After": "30", "X-RateLimit-Global": "true"}, JSON),
+        ({"Retry-After": "30", "X-RateLimit-Scope": "global"}, TEXT),
+        (
+            {
+                "Retry-After": "Wed, 21 Oct 2026 07:28:30 GMT",
+                "Date": "Wed, 21 Oct 2026 07:28:00 GMT",
+            },
+            TEXT,
+        ),
+    ],
+)
+def test_a_ban_lets_all_requests_wait_as_long_as_it_says(
+    headers: dict[str, str], kind: str, token: bool
+) -> None:
+    async def story() -> None:
+        budget = Budget()
+        await hear(budget, headers, kind)
+        assert await ask(budget, URL("https://elsewhere.example/"), token=token) < 1.0
+        times = await asyncio.gather(*(ask(budget, token=token) for _ in range(5)))
+        assert all(30.0 <= time <= 31.0 for time in times)
+
+    simulated(story)()
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind", "status"),
+    [
+        ({"Retry-After": "30", "Via": "1.1 google"}, JSON, 429),  # discord.py waits
+        ({"Retry-After": "30", "X-RateLimit-Scope": "user"}, TEXT, 429),  # of one route
+        ({"Retry-After": "30", "X-RateLimit-Scope": "shared"}, JSON, 429),
+        ({"Retry-After": "30"}, TEXT, 503),
+        ({}, TEXT, 429),
+        *(({"Retry-After": odd}, TEXT, 429) for odd in ("", "soon", "-3", "nan", "0")),
+    ],
+)
+def test_what_concerns_one_request_lets_no_other_wait(
+    headers: dict[str, str], kind: str, status: int
+) -> None:
+    async def story() -> None:
+        budget = Budget()
+        await hear(budget, headers, kind, status)
+        assert await ask(budget) == 0.0
+
+    simulated(story)()
+
+
+@simulated
+async def test_a_ban_without_end_is_believed_for_an_hour() -> None:
+    budget = Budget()
+    await hear(budget, {"Retry-After": "inf"})
+    assert await ask(budget) == pytest.approx(3600.0)
+
+
+@simulated
+async def test_a_ban_that_is_made_longer_is_waited_for_to_its_end() -> None:
+    budget = Budget()
+    await hear(budget, {"Retry-After": "30"})
+    waiting = asyncio.ensure_future(ask(budget))
+    await asyncio.sleep(20.0)
+    await hear(budget, {"Retry-After": "40"})
+    await hear(budget, {"Retry-After": "1"})
+    assert await waiting == pytest.approx(60.0)
