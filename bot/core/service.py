@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 import time
 import unicodedata
@@ -406,10 +407,9 @@ class Service:
         notes = []
         seed = _printable(typed).strip()
         if len(seed) > MAX_SEED_CHARACTERS:
-            notes.append(
-                f"The seed has {len(seed):,} characters; its last {MAX_SEED_CHARACTERS} are used."
-            )
-            seed = seed[-MAX_SEED_CHARACTERS:].lstrip()
+            used = last_part(seed, MAX_SEED_CHARACTERS)
+            notes.append(f"The seed has {len(seed):,} characters; its last {len(used)} are used.")
+            seed = used
         prompt = self._poet.prepare(model, seed)
         if prompt.left_out:
             notes.append(
@@ -445,6 +445,26 @@ class _Prepared:
         allowed = _allow_for(self.laid.shown, self.laid.prompt, self.settings)
         allowed = replace(allowed, stop=self.stop, avoid=self.avoid)
         return Order(asker, model, self.laid.prompt, allowed, random_seed, self.laid.opening)
+
+
+def last_part(text: str, most: int) -> str:
+    """Return at most the last `most` characters, from the beginning of a line or else of a word.
+
+    The beginning is looked for in the first half of them; text without any is cut anywhere.
+
+    >>> last_part("one two\\nthree four\\nfive", 20), last_part("one two three", 8)
+    ('three four\\nfive', 'three')
+    >>> last_part("one two", 3), last_part("onetwothree", 5)
+    ('two', 'three')
+    """
+    if len(text) <= most:
+        return text
+    cut = len(text) - most
+    for parting in (r"\n", r"\s"):
+        found = re.compile(parting).search(text, cut - 1, cut + most // 2)
+        if found is not None:
+            return text[found.end() :].lstrip()
+    return text[cut:]
 
 
 def _allow_for(seed: str, prompt: str, settings: PoemSettings) -> PoemSettings:

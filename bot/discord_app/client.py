@@ -77,9 +77,10 @@ def command_prefixes(bot: AnyBot, message: discord.Message, *, prefix: str) -> l
 
     After a mention only what is a command in full counts as one; all else is a poem's seed.
     """
-    mention = re.match(r"<@!?(\d+)>\s*", message.content)
+    mention = re.match(r"<@!?(\d{1,20})>\s*", message.content)
     if mention is None or bot.user is None or int(mention[1]) != bot.user.id:
-        return [prefix]
+        typed = message.content[: len(prefix)]
+        return [typed if typed.casefold() == prefix.casefold() else prefix]
     name, *rest = [*message.content[mention.end() :].split(maxsplit=2), ""]
     command = bot.get_command(name.lower())
     if isinstance(command, commands.Group):
@@ -174,6 +175,7 @@ class SonneteerBot(commands.AutoShardedBot):
         super().__init__(
             partial(command_prefixes, prefix=prefix),
             help_command=None,
+            case_insensitive=True,  # phones begin with a capital
             tree_cls=PoliteTree,
             intents=intents(message_content=message_content),
             allowed_mentions=NO_MENTIONS,

@@ -1,7 +1,7 @@
 """Messages that show half a poem, and how those of an earlier start come to an end.
 
-What is kept of them is written behind: a poem that is whole before its turn costs no write. A bot
-that is killed within these milliseconds leaves a message that nobody knows of.
+What is kept of them is written behind, that of many poems at once: no poem waits for the disk. A
+bot that is killed within these milliseconds leaves a message that nobody knows of.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from bot.discord_app.trying import FAILURES, Outage, insist, read
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
-WRITE_SECONDS = 0.5  # between two writes, each of which syncs the disk
 
 
 class Halves:
@@ -80,7 +79,6 @@ class Halves:
     async def _write_behind(self) -> None:
         while self._here != self._kept:
             await self._write()
-            await asyncio.sleep(WRITE_SECONDS)
 
     async def _write(self) -> None:
         here = set(self._here)

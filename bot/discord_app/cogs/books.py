@@ -70,7 +70,9 @@ class Books(OfficeCog, name=BOOKS_COG):
 
     # Books
 
-    @commands.hybrid_group(name="book", description="Books that poems can come from")
+    @commands.hybrid_group(
+        name="book", case_insensitive=True, description="Books that poems can come from"
+    )
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.guild_only()
     async def book(self, ctx: Context) -> None:
@@ -172,7 +174,7 @@ class Books(OfficeCog, name=BOOKS_COG):
 
     # Trainings
 
-    @commands.hybrid_group(name="train", description="Trainings under way")
+    @commands.hybrid_group(name="train", case_insensitive=True, description="Trainings under way")
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.guild_only()
     async def train(self, ctx: Context) -> None:

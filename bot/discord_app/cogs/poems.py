@@ -50,7 +50,11 @@ LOST_BEGINNING = (
 )
 NOT_YOURS = "Only whoever asked for this poem, or who may manage messages here, can delete it."
 
-_FLAG = re.compile(r"--(form|lines|temperature|random-seed|model)[ =](\S+)(?:\s+|$)")
+# Phones begin with a capital.
+_FLAG = re.compile(
+    r"--(form|lines|temperature|random-seed|model)[ =](\S+)(?:\s+|$)",
+    re.IGNORECASE,
+)
 
 
 class Poems(AnsweringCog, name=COG_NAME):
@@ -111,7 +115,10 @@ class Poems(AnsweringCog, name=COG_NAME):
         mentioned = self._is_mentioned(message)
         is_direct = guild_id_of(message) is None
         if (mentioned or is_direct) and not await self._is_command(message):
-            await self._answer_message(message, message.content)
+            try:
+                await self._answer_message(message, message.content)
+            except Exception as error:  # of what is no command nobody else would tell
+                await self._scribe.refuse(MessageScreen(message, self._crowding), error)
 
     def _is_mentioned(self, message: discord.Message) -> bool:
         """Whether the bot is named in the text; a reply to the bot alone is no request."""
@@ -127,13 +134,17 @@ class Poems(AnsweringCog, name=COG_NAME):
     async def _answer_message(self, message: discord.Message, typed: str) -> None:
         if not _is_from_person(message):
             return
-        me = self._bot.user
-        own_names = rf"\s*<@!?{me.id}>\s*" if me else r"(?!)"
-        words = plain_words(re.sub(own_names, " ", typed).strip(), _names_in(message))
         screen = MessageScreen(message, self._crowding)
         with self._crowding.enter(screen.channel_id, screen.asker_id) as has_room:
             if has_room:
+                words = plain_words(self._without_own_name(typed), _names_in(message))
                 await self._scribe.answer(screen, _read_flags(words, PoemRequest(screen.asker)))
+
+    def _without_own_name(self, typed: str) -> str:
+        """Take out mentions of the bot, and the blanks around them, in linear time."""
+        me = self._bot.user
+        pieces = re.split(rf"<@!?{me.id}>", typed) if me else [typed]
+        return " ".join(piece.strip() for piece in pieces).strip()
 
     # Asking with a form
 
@@ -313,9 +324,9 @@ def _read_flags(typed: str, request: PoemRequest) -> PoemRequest:
     """
     rest = typed
     while match := _FLAG.match(rest):
-        name, value = match[1], match[2]
+        name, value = match[1].lower(), match[2]
         try:
-            taken: Any = value
+            taken: Any = value.lower() if name == "form" else value
             if name not in ("form", "model"):
                 taken = float(value) if name == "temperature" else int(value)
         except ValueError:

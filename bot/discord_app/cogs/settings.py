@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Any
 
 import discord
 from discord import app_commands
@@ -23,7 +23,19 @@ USAGE = (
     "cooldown SECONDS` · `{p}settings form NAME` · `{p}settings length LINES` · `{p}settings "
     "temperature X` · `{p}settings avoid add|remove|clear WORDS` · `{p}settings switch on|off`"
 )
-Change = Literal["add", "remove", "clear"]
+CHANGES = ("add", "remove", "clear")
+change_choices = app_commands.choices(
+    change=[app_commands.Choice(name=change, value=change) for change in CHANGES]
+)
+
+
+class Change(commands.Converter[str]):
+    """What to do with a list, however it is capitalised."""
+
+    async def convert(self, ctx: commands.Context[Any], argument: str) -> str:
+        if argument.lower() not in CHANGES:
+            raise commands.BadArgument(f"not one of {', '.join(CHANGES)}")
+        return argument.lower()
 
 
 class Settings(OfficeCog, name="Settings"):
@@ -33,7 +45,9 @@ class Settings(OfficeCog, name="Settings"):
         self._household = office.household
         self._service = service
 
-    @commands.hybrid_group(name="settings", description="What this server has settled")
+    @commands.hybrid_group(
+        name="settings", case_insensitive=True, description="What this server has settled"
+    )
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.guild_only()
     async def settings(self, ctx: Context) -> None:
@@ -48,15 +62,22 @@ class Settings(OfficeCog, name="Settings"):
         ignore_extra=False,
         description="Where poems are written; everywhere at first",
     )
+    @change_choices
     async def channels(
-        self, ctx: Context, change: Change, channel: discord.abc.GuildChannel | None = None
+        self,
+        ctx: Context,
+        change: Annotated[str, Change],
+        channel: discord.abc.GuildChannel | None = None,
     ) -> None:
         await self._list(ctx, "channels", change, [str(channel.id)] if channel else [])
 
     @settings.command(
         name="roles", ignore_extra=False, description="Who may ask for poems; everybody at first"
     )
-    async def roles(self, ctx: Context, change: Change, role: discord.Role | None = None) -> None:
+    @change_choices
+    async def roles(
+        self, ctx: Context, change: Annotated[str, Change], role: discord.Role | None = None
+    ) -> None:
         await self._list(ctx, "roles", change, [str(role.id)] if role else [])
 
     @settings.command(
@@ -64,8 +85,9 @@ class Settings(OfficeCog, name="Settings"):
         ignore_extra=False,
         description="Which roles may change books and settings, too",
     )
+    @change_choices
     async def managers(
-        self, ctx: Context, change: Change, role: discord.Role | None = None
+        self, ctx: Context, change: Annotated[str, Change], role: discord.Role | None = None
     ) -> None:
         await self._list(ctx, "managers", change, [str(role.id)] if role else [])
 
@@ -75,7 +97,8 @@ class Settings(OfficeCog, name="Settings"):
         description="Words that poems must not have; none at first",
     )
     @app_commands.describe(words="one or more, with spaces or commas between")
-    async def avoid(self, ctx: Context, change: Change, *, words: str = "") -> None:
+    @change_choices
+    async def avoid(self, ctx: Context, change: Annotated[str, Change], *, words: str = "") -> None:
         await self._list(ctx, "avoid", change, re.split(r"[\s,;]+", words.lower().strip(" ,;")))
 
     @settings.command(
@@ -93,7 +116,7 @@ class Settings(OfficeCog, name="Settings"):
         form=[app_commands.Choice(name=form, value=form) for form in (*FORMS, FREE)]
     )
     async def form(self, ctx: Context, form: str | None = None) -> None:
-        await self._set(ctx, "form", form)
+        await self._set(ctx, "form", form.lower() if form else None)
 
     @settings.command(
         name="length", ignore_extra=False, description="How long free text is where nobody says"
@@ -120,7 +143,7 @@ class Settings(OfficeCog, name="Settings"):
     async def _set(self, ctx: Context, name: str, value: object) -> None:
         await self._show(ctx, await self._household.change(asker_of(ctx), name, value))
 
-    async def _list(self, ctx: Context, name: str, change: Change, given: list[str]) -> None:
+    async def _list(self, ctx: Context, name: str, change: str, given: list[str]) -> None:
         """Add to a list of the settings, take from it, or empty it."""
         asker = asker_of(ctx)
         listed: tuple[str, ...] = getattr(self._household.customs(asker), name)

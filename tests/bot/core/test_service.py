@@ -489,3 +489,32 @@ def test_what_turns_text_around_is_left_out_of_a_seed_and_marks_of_direction_are
     """One in a seed once turned the signature below the poem around."""
     assert _printable("a\u202eb\u2066c\u200fd") == "abc\u200fd"
     assert _printable("".join(map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]))) == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "kept"),
+    [
+        ("an early line\n" * 40, "the first whole line\n" + "a later line\n" * 30 + "the end"),
+        ("early words " * 60, "late words " * 40 + "the end"),
+        ("wörter " * 100, "ein\u3000anfang " + "y" * 480),
+        ("x" * 600 + "\n\n", "a line after an empty one " * 10 + "the end"),
+    ],
+)
+async def test_a_long_seed_is_cut_at_a_line_or_else_at_a_word(before: str, kept: str) -> None:
+    """What is kept begins where a line or a word does, as near as there is one."""
+    poet, seed = FakePoet(), before + kept
+    poem = await write(fake_service(poet), replace(REQUEST, seed=seed))
+    assert len(poem.seed) <= 500
+    assert seed.endswith(poem.seed)
+    parting = seed[len(seed) - len(poem.seed) - 1]
+    cut = seed[-501 : -len(poem.seed)]
+    assert parting.isspace()
+    assert parting == "\n" or "\n" not in seed[-501:-250]
+    assert len(cut) <= 251
+    assert any(f"its last {len(poem.seed)} are used" in note for note in poem.notes)
+
+
+async def test_a_seed_that_fits_is_not_cut() -> None:
+    seed = "a line\n" * 71 + "end"
+    assert len(seed) == 500
+    assert (await write(fake_service(FakePoet()), replace(REQUEST, seed=seed))).seed == seed

@@ -284,3 +284,59 @@ async def test_the_privileged_intent_is_asked_for_only_when_wanted(service: Serv
     with pytest.raises(discord.PrivilegedIntentsRequired):
         async with simcord.run(bot, approved_intents=discord.Intents.default()):
             pass
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "!SONNET a rose",
+        "!Sonnet a rose",
+        "!sonnet --FORM free a rose",
+        "!sonnet --Form Free a rose",
+        "!sonnet --Form=FREE a rose",
+        "!Sonnet --Model sonnets a rose",
+    ],
+)
+async def test_a_command_is_known_however_a_phone_writes_it(stage: Stage, typed: str) -> None:
+    await stage.ann.send(stage.channel, typed)
+    assert stage.answers == [POEM + SIGNATURE]
+
+
+@pytest.mark.parametrize("typed", ["help", "Help", "HELP", " Help "])
+async def test_help_is_known_after_a_mention_however_it_is_written(
+    stage: Stage, typed: str
+) -> None:
+    assert stage.env.bot.user is not None
+    await stage.ann.send(stage.channel, f"<@{stage.env.bot.user.id}> {typed}")
+    assert "writes verse" in stage.answers[0]
+
+
+class TestALetteredPrefix:
+    """A prefix that phones capitalise."""
+
+    @pytest.fixture
+    def simcord_bot(self, service: Service) -> SonneteerBot:
+        return SonneteerBot(service, prefix="verse ", tempo=FAST)
+
+    @pytest.mark.parametrize("typed", ["verse sonnet a rose", "Verse Sonnet a rose"])
+    async def test_it_is_known_in_capitals_too(self, stage: Stage, typed: str) -> None:
+        await stage.ann.send(stage.channel, typed)
+        assert stage.answers == [POEM + SIGNATURE]
+
+
+@pytest.mark.parametrize(
+    ("typed", "seed"),
+    [
+        ("{me} a rose", "a rose"),
+        ("a {me} rose", "a rose"),
+        ("a\n\n {me}\t\n rose", "a rose"),
+        ("{me}{me} a rose{me}", "a rose"),
+        ("a" + 1500 * " " + "rose {me}", "a" + 1500 * " " + "rose"),
+    ],
+)
+async def test_mentions_of_the_bot_are_taken_out_with_the_blanks_around_them(
+    stage: Stage, poet: FakePoet, typed: str, seed: str
+) -> None:
+    assert stage.env.bot.user is not None
+    await stage.ann.send(stage.channel, typed.format(me=stage.env.bot.user.mention))
+    assert poet.orders[0].prompt == seed[-500:].strip() or poet.orders[0].prompt == seed

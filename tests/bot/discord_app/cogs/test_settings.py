@@ -135,3 +135,27 @@ class TestWithABrokenDesk:
         assert lines[0]["message"] == "about to fail"
         (number,) = {line["request"] for line in lines}
         assert number in str(result.response and result.response.content)
+
+
+@pytest.mark.parametrize("typed", ["!settings avoid add gull", "!Settings Avoid Add Gull"])
+async def test_settings_are_known_however_a_phone_writes_them(
+    stage: Stage, admin: MemberActor, typed: str
+) -> None:
+    await admin.send(stage.channel, typed)
+    assert "words to avoid: gull" in last(stage).content
+
+
+async def test_a_form_is_known_in_capitals(stage: Stage, admin: MemberActor) -> None:
+    await admin.send(stage.channel, "!Settings Form Haiku")
+    assert "form: haiku" in last(stage).content
+
+
+async def test_after_a_mention_a_command_with_a_subcommand_is_known_in_capitals(
+    stage: Stage, admin: MemberActor
+) -> None:
+    me = stage.env.bot.user
+    assert me is not None
+    await admin.send(stage.channel, f"{me.mention} Settings Show")
+    assert "Settings of this server" in last(stage).content
+    await admin.send(stage.channel, f"{me.mention} Book List")
+    assert "Books here" in last(stage).content
