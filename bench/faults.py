@@ -1,6 +1,6 @@
 """Every fault of Discord, the network and the machine: how often tried, survived, how long it took.
 
-    python bench/faults.py [--times 3] [--quick] [--random-seed N] [--json FILE]
+    python bench/faults.py [--times 3] [--quick] [--only WORDS] [--random-seed N] [--json FILE]
 
 A real poet with the model that ships and the real discord.py, on a Discord on loopback that breaks
 (tests/faults.py has the trials); nobody has to wait for a next poem, so that no command is turned
@@ -72,12 +72,18 @@ class Notes:
 
 
 async def play_on_stage(
-    theatre: Theatre, trials: Sequence[Trial], times: int, seed: int, notes: Notes
+    theatre: Theatre,
+    trials: Sequence[Trial],
+    times: int,
+    seed: int,
+    notes: Notes,
+    *,
+    starts: bool,
 ) -> None:
-    """Play starts and trials, each round in an order of its own."""
+    """Play starts, where wanted, and trials, each round in an order of its own."""
     chance = random.Random(seed)
     for _ in range(times):
-        for name, prepare, restarts in STARTS:
+        for name, prepare, restarts in STARTS if starts else ():
             notes.tell(await theatre.start(name, prepare, restarts=restarts))
         for trial in chance.sample(trials, len(trials)):
             notes.tell(await theatre.play(trial))
@@ -85,17 +91,20 @@ async def play_on_stage(
 
 async def measure(asked: argparse.Namespace) -> list[Row]:
     notes, quick = Notes(), asked.quick
-    trials = [trial for trial in TRIALS if not (quick and trial.slow)]
+    trials = [trial for trial in TRIALS if not (quick and trial.slow) and asked.only in str(trial)]
     with tempfile.TemporaryDirectory() as folder:
         service = service_of(settings(quick=quick), Path(folder))
         await service.warm_up()
         theatre = Theatre(service)
         if quick:
             theatre = Theatre(service, QUICK_PATIENCE, QUICK_TEMPO, 0.02, 0.05)
-        await play_on_stage(theatre, trials, asked.times, asked.random_seed, notes)
+        await play_on_stage(
+            theatre, trials, asked.times, asked.random_seed, notes, starts=not asked.only
+        )
         await service.close()
-    await endings.play_all(asked.times, notes.tell, quick=quick)
-    await shortages.play_all(asked.times, notes.tell, quick=quick)
+    if not asked.only:
+        await endings.play_all(asked.times, notes.tell, quick=quick)
+        await shortages.play_all(asked.times, notes.tell, quick=quick)
     order = ["start", *dict.fromkeys(trial.group for trial in TRIALS), "final"]
     return sorted(gather(notes.outcomes), key=lambda row: (order.index(row.group), row.name))
 
@@ -107,6 +116,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=3, help="how often each is tried")
     parser.add_argument("--random-seed", type=int, default=0, help="of their order")
     parser.add_argument("--quick", action="store_true", help="under a minute")
+    parser.add_argument("--only", default="", metavar="WORDS", help="trials that are named so")
     parser.add_argument("--json", type=Path, metavar="FILE")
     asked = parser.parse_args()
     if asked.quick:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bench.outcomes import Outcome
 from bench.town import Town
+from bot.composition import compose_library, open_parts
+from bot.config import Config
 from bot.core.office import Office
 from bot.core.service import Service
 from bot.discord_app.client import SonneteerBot
@@ -19,7 +23,7 @@ from tests.fake_discord import TOKEN, Fault
 from tests.fault_stage import Stage
 from tests.faults import Trial
 
-MAX_SECONDS = 90.0  # of a trial; discord.py itself gives up after 31
+MAX_SECONDS = 120.0  # of a trial; the longest fault takes 60
 BEATS = 4  # heartbeats in the time after which a silent gateway counts as dead
 
 Prepare = Callable[[Town], None]
@@ -90,7 +94,11 @@ class Theatre:
         """Play a trial; survived is what needs no new client and leaves no row."""
         outcome = Outcome(trial.group, trial.name)
         try:
-            async with asyncio.timeout(MAX_SECONDS), self.open() as scene:
+            async with (
+                asyncio.timeout(MAX_SECONDS),
+                _office(needed=trial.office) as office,
+                self.open(office=office) as scene,
+            ):
                 await trial.play(scene.stage)
                 outcome.seconds = await scene.stage.recover()
         except Exception as error:  # whatever it was, the others are played, too
@@ -114,6 +122,18 @@ class Theatre:
 
     def rows_left(self) -> float:
         return self.service.metrics.registry.get_sample_value("sonneteer_rows_running") or 0.0
+
+
+@asynccontextmanager
+async def _office(*, needed: bool) -> AsyncIterator[Office | None]:
+    """Open a data folder where a trial has commands that are no poems."""
+    if not needed:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        config = Config(home=Path(folder))
+        async with open_parts(config, compose_library(config)) as parts:
+            yield parts.office
 
 
 def shakes(*faults: int | str) -> Prepare:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from time import time  # here a jump of the bot's clock is not seen
+from time import monotonic, time  # here a jump of the bot's clock is not seen
 from typing import Any
 
 from aiohttp import web
@@ -71,6 +71,7 @@ class FakeDiscord:
         self.ahead_seconds = 0.0  # of the bot's clock; less than 0: the bot's is ahead
         self.url = ""
         self._faults: list[tuple[str, re.Pattern[str], Fault]] = []
+        self._outages: list[tuple[str, re.Pattern[str], Fault, float]] = []
         self._latest = 0
         self._nonces: dict[str, int] = {}
         self._originals: dict[str, int] = {}  # interaction token → message
@@ -85,6 +86,10 @@ class FakeDiscord:
     def fail(self, method: str, path: str, faults: Iterable[Fault]) -> None:
         """Answer the next requests whose path matches the pattern with `faults`, in turn."""
         self._faults += [(method, re.compile(path), fault) for fault in faults]
+
+    def fail_for(self, seconds: float, method: str, path: str, fault: Fault) -> None:
+        """Answer every request whose path matches the pattern with `fault`, for so long."""
+        self._outages.append((method, re.compile(path), fault, monotonic() + seconds))
 
     def hold(self, method: str, path: str) -> asyncio.Event:
         """Keep the next request whose path matches waiting until the event is set."""
@@ -115,6 +120,22 @@ class FakeDiscord:
         data = {"id": command["id"], "name": name, "type": 1, "options": given}
         await self.gateway.emit("INTERACTION_CREATE", self._interaction(number, 2, data))
         return f"interaction-{number}"
+
+    async def call(self, name: str, *options: Payload) -> int:
+        """Let the member send a slash command, `name` with its subcommand, that need not be known.
+
+        Return its number.
+        """
+        return await self.interact(2, self.called(name, *options))
+
+    def called(self, name: str, *options: Payload) -> Payload:
+        """Return what an interaction says of a slash command."""
+        word, *rest = name.split()
+        given = list(options)
+        for part in reversed(rest):
+            given = [{"name": part, "type": 1, "options": given}]
+        number = next((one["id"] for one in self.commands if one["name"] == word), "1")
+        return {"id": number, "name": word, "type": 1, "options": given}
 
     async def interact(self, kind: int, data: Payload, **changes: Any) -> int:
         """Let the member send an interaction that need be none of the bot's; return its number."""
@@ -198,11 +219,11 @@ class FakeDiscord:
     # REST
 
     async def _rest(self, request: web.Request) -> web.StreamResponse:
-        answer = await self._serve(request)
+        answer = await self._respond(request)
         answer.headers.setdefault("Date", formatdate(self._now(), usegmt=True))
         return answer
 
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
+    async def _respond(self, request: web.Request) -> web.StreamResponse:
         path = f"/{request.match_info['path']}"
         body = await self._body(request)
         self.requests.append((request.method, path, body))
@@ -235,6 +256,9 @@ class FakeDiscord:
         for number, (faulty_method, pattern, fault) in enumerate(self._faults):
             if method == faulty_method and pattern.search(path):
                 del self._faults[number]
+                return fault
+        for outage_method, pattern, fault, until in self._outages:
+            if monotonic() < until and method == outage_method and pattern.search(path):
                 return fault
         return None
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
+from bot.core.office import Office
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.door import DiscordDoor
 from bot.discord_app.gateway import Gateway, Patience
@@ -15,6 +18,7 @@ from tests.fake_discord import TOKEN, FakeDiscord
 from tests.fakes import fake_service
 from tests.fault_stage import Stage
 from tests.faults import TRIALS, Trial
+from tests.offices import FakeTrainer, make_config, open_office
 
 HASTE = Patience(
     connect_seconds=0.5,
@@ -27,8 +31,23 @@ HASTE = Patience(
 TEMPO = Tempo(0.01, 0.01, 0.01, 0.01)
 
 
+@asynccontextmanager
+async def office_in(home: Path, *, needed: bool) -> AsyncIterator[Office | None]:
+    if not needed:
+        yield None
+        return
+    async with open_office(make_config(home), FakeTrainer()) as parts:
+        yield parts.office
+
+
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def office(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Office | None]:
+    async with office_in(tmp_path, needed=request.node.callspec.params["trial"].office) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def stage(office: Office | None) -> AsyncIterator[Stage]:
     """A bot that is up; it is closed, and what it said counted, at the end."""
     bots: list[SonneteerBot] = []
     service = fake_service()
@@ -37,6 +56,7 @@ async def stage() -> AsyncIterator[Stage]:
         bots.append(
             SonneteerBot(
                 service,
+                office,
                 message_content=message_content,
                 api_url=fake.url,
                 tempo=TEMPO,

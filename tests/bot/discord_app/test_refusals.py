@@ -31,16 +31,6 @@ async def discord(tmp_path: Path) -> AsyncIterator[FakeDiscord]:
         yield fake
 
 
-def called(fake: FakeDiscord, name: str, *options: Payload) -> Payload:
-    """Return what Discord says of a slash command; `name` may have a subcommand."""
-    word, *rest = name.split()
-    given = list(options)
-    for part in reversed(rest):
-        given = [{"name": part, "type": 1, "options": given}]
-    number = next((one["id"] for one in fake.commands if one["name"] == word), "1")
-    return {"id": number, "name": word, "type": 1, "options": given}
-
-
 async def answered(fake: FakeDiscord, command: int) -> Payload:
     await fake.until(lambda: fake.answers_to(command))
     [answer] = fake.answers_to(command)
@@ -53,7 +43,7 @@ async def answered(fake: FakeDiscord, command: int) -> Payload:
 async def test_a_command_without_what_it_now_requires_is_refused_with_a_sentence(
     discord: FakeDiscord, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    command = await discord.interact(SLASH, called(discord, name))
+    command = await discord.interact(SLASH, discord.called(name))
     answer = await answered(discord, command)
     assert answer["content"] == CHANGED
     assert answer["flags"] & EPHEMERAL
@@ -66,7 +56,7 @@ async def test_a_command_without_what_it_now_requires_is_refused_with_a_sentence
 async def test_a_command_that_is_gone_is_refused_with_a_sentence(
     discord: FakeDiscord, name: str
 ) -> None:
-    command = await discord.interact(SLASH, called(discord, name))
+    command = await discord.interact(SLASH, discord.called(name))
     assert (await answered(discord, command))["content"] == CHANGED
 
 
@@ -83,7 +73,7 @@ async def test_a_command_that_is_gone_is_refused_with_a_sentence(
 async def test_an_option_of_another_kind_is_refused_with_a_sentence(
     discord: FakeDiscord, name: str, option: Payload
 ) -> None:
-    command = await discord.interact(SLASH, called(discord, name, option))
+    command = await discord.interact(SLASH, discord.called(name, option))
     assert (await answered(discord, command))["content"]
 
 
@@ -111,7 +101,7 @@ async def test_whoever_types_is_offered_nothing_where_there_is_nothing_to_offer(
     discord: FakeDiscord, name: str
 ) -> None:
     typed = {"name": "what", "type": 3, "value": "x", "focused": True}
-    await discord.interact(TYPING, called(discord, name, typed))
+    await discord.interact(TYPING, discord.called(name, typed))
     offered = {"type": 8, "data": {"choices": []}}
     await discord.until(lambda: any(body == offered for *_, body in discord.requests))
 
@@ -131,7 +121,7 @@ async def test_a_guild_that_is_not_known_yet_gets_its_poems(
 
 async def test_a_guild_that_is_not_known_yet_is_no_direct_message(discord: FakeDiscord) -> None:
     talk = await discord.say("good morning", STRANGE_GUILD)
-    await answered(discord, await discord.interact(SLASH, called(discord, "help")))
+    await answered(discord, await discord.interact(SLASH, discord.called("help")))
     assert discord.answers_to(talk) == []
 
 
@@ -145,7 +135,7 @@ async def test_slash_commands_of_a_guild_that_is_not_known_yet_are_answered(
     discord: FakeDiscord, name: str
 ) -> None:
     place = {"guild_id": str(STRANGE_GUILD), "channel": channel_payload(STRANGE_CHANNEL)}
-    command = await discord.interact(SLASH, called(discord, name), **place)
+    command = await discord.interact(SLASH, discord.called(name), **place)
     assert (await answered(discord, command))["content"]
 
 
@@ -164,6 +154,6 @@ async def test_a_wrong_clock_makes_nothing_public_that_is_private(
 ) -> None:
     discord.ahead_seconds = 60.0 * minutes
     options = [] if name != "book" else [{"name": "use", "type": 1, "options": [OTHER_MODEL]}]
-    command = await discord.interact(SLASH, called(discord, name, *options))
+    command = await discord.interact(SLASH, discord.called(name, *options))
     assert (await answered(discord, command))["flags"] & EPHEMERAL
     assert spoken_to_all(discord) == []
