@@ -80,6 +80,9 @@ class PaperScreen:
     ) -> None:
         await self._request()
 
+    async def delete(self, message: discord.Message) -> None:
+        await self._request()
+
     async def refuse(self, sentence: str) -> None:
         await self._request()
 

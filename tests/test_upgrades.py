@@ -25,6 +25,7 @@ from bot.core.store import backup_file
 from bot.core.store.archive import restore
 from bot.core.store.database import FILE_NAME
 from bot.core.store.migrations import MIGRATIONS
+from bot.core.store.poem_rows import HalfPoem
 from bot.core.training.child import Ended, Order
 from bot.core.training.foreman import WRONG_USE
 from bot.core.training.telling import Event
@@ -38,8 +39,8 @@ from tests.offices import ADMIN, GUILD, STRANGER, FakeTrainer, open_office, trai
 
 UPGRADES = Path(__file__).parent / "data" / "upgrades"
 ALL = sorted(path.name for path in UPGRADES.iterdir() if path.is_dir())
-WITH_WORDS = ["4", "5", "6"]
-WITH_BOOKS = ["5", "6"]  # and a database
+WITH_WORDS = ["4", "5", "6", "7"]
+WITH_BOOKS = ["5", "6", "7"]  # and a database
 STOPPED = {  # book and folder of trainings that were stopped half way
     "1": ("dunes.txt", "models", "dunes"),
     "3": ("dunes.txt", "models", "dunes"),
@@ -208,6 +209,12 @@ async def test_a_folder_of_several_processes_opens_in_several_too(home: Path) ->
     ):
         for parts in (first, second):
             assert parts.office.household.customs(ADMIN).lines == 8
+
+
+@pytest.mark.parametrize("number", ["7"])
+async def test_a_half_poem_that_was_left_is_known(home: Path) -> None:
+    async with opened(home) as parts:
+        assert await parts.office.poems.halves() == [HalfPoem(50, 20, 10)]
 
 
 def test_a_database_of_every_version_is_kept() -> None:

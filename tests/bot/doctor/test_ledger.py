@@ -14,6 +14,7 @@ from bot.core.guilds import Guilds
 from bot.core.ports import Choice
 from bot.core.store.database import FILE_NAME, Database
 from bot.core.store.guild_rows import GuildRows
+from bot.core.store.migrations import MIGRATIONS
 from bot.doctor.ledger import Ledger, examine_database, is_open
 from tests.bot.core.store.installation import tree
 from tests.bot.doctor.conftest import shows
@@ -32,7 +33,7 @@ async def fill(folder: Path) -> None:
 async def test_a_sound_database_is_read(tmp_path: Path) -> None:
     await fill(tmp_path)
     found, ledger = examine_database(tmp_path)
-    shows(found, State.OK, "is sound, version 1, 1 server in it; not in use")
+    shows(found, State.OK, f"is sound, version {len(MIGRATIONS)}, 1 server in it; not in use")
     assert ledger.customs["10"].channels == ("30",)
     assert ledger.choices == {"10": Choice(SEA_SONGS.name, SEA_SONGS.sha256)}
 
