@@ -24,7 +24,7 @@ from bot.core.records import (
     ModelRecord,
     PoemSettings,
 )
-from bot.core.shelf import Shelf
+from bot.core.shelf import Loaded, Shelf
 from bot.core.stepping import Delivery, EngineDraft, Stepping
 from model import (
     CROWDS,

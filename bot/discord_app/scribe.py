@@ -208,7 +208,7 @@ class Scribe:
     ) -> None:
         with self._noting() as note:
             reply = LiveReply(screen, self._pace, self._tempo, note)
-            await self._write_into(reply, screen, request, beginning)
+            await self._write_into(reply, screen, request, settings, beginning)
 
     @contextmanager
     def _noting(self) -> Iterator[Callable[[discord.Message], None]]:
@@ -236,6 +236,7 @@ class Scribe:
         reply: LiveReply,
         screen: Screen,
         request: PoemRequest,
+        settings: PoemSettings,
         beginning: asyncio.Future[None],
     ) -> None:
         answer = Answer(screen.command_id, reply)

@@ -162,7 +162,7 @@ async def _listen(host: str, port: int) -> list[socket.socket]:
                 address,
                 family=family,
                 backlog=BACKLOG,
-                dualstack_ipv6=len(found) == 1 and serves_both(address[0]),
+                dualstack_ipv6=len(found) == 1 and serves_both(str(address[0])),
             )
             listeners.append(listener)
             listener.setblocking(False)

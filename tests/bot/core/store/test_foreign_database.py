@@ -48,7 +48,7 @@ CHOICE = {"guild": "10", "name": "dunes", "sha256": "ab" * 32, "chosen": TIME}
 
 def rebuilt(table: str, old: str, new: str) -> str:
     """Return statements that make one of our tables otherwise."""
-    [script] = MIGRATIONS
+    script = "".join(MIGRATIONS)
     begin = script.index(f"CREATE TABLE {table} ")
     made = script[begin : script.index(";\n", begin)]
     assert old in made
