@@ -7,6 +7,7 @@ breaks where a test asks for it: `fail` and `hold` for requests, `gateway` for t
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -72,7 +73,7 @@ class FakeDiscord:
         self.url = ""
         self._faults: list[tuple[str, re.Pattern[str], Fault]] = []
         self._outages: list[tuple[str, re.Pattern[str], Fault, float]] = []
-        self._latest = 0
+        self._count = itertools.count()
         self._nonces: dict[str, int] = {}
         self._originals: dict[str, int] = {}  # interaction token → message
         self._acknowledged: set[str] = set()
@@ -122,10 +123,7 @@ class FakeDiscord:
         return f"interaction-{number}"
 
     async def call(self, name: str, *options: Payload) -> int:
-        """Let the member send a slash command, `name` with its subcommand, that need not be known.
-
-        Return its number.
-        """
+        """Let the member send a slash command, which need not be known; return its number."""
         return await self.interact(2, self.called(name, *options))
 
     def called(self, name: str, *options: Payload) -> Payload:
@@ -138,7 +136,7 @@ class FakeDiscord:
         return {"id": number, "name": word, "type": 1, "options": given}
 
     async def interact(self, kind: int, data: Payload, **changes: Any) -> int:
-        """Let the member send an interaction that need be none of the bot's; return its number."""
+        """Let the member send an interaction of any kind; return its number."""
         event = self._interaction(self._next_id(), kind, data) | changes
         await self.gateway.emit("INTERACTION_CREATE", event)
         return int(event["id"])
@@ -213,8 +211,7 @@ class FakeDiscord:
     def _next_id(self) -> int:
         """Number what is new by the time, as Discord does: old interactions have expired."""
         moment = round(self._now() * 1000) - EPOCH
-        self._latest = max(self._latest + 1, moment << 22)
-        return self._latest
+        return (moment << 22) + next(self._count)  # in the bits below the time, as Discord counts
 
     # REST
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from bot.discord_app.client import SonneteerBot
@@ -75,3 +75,6 @@ class Stage:
     def lost_sessions(self) -> float:
         samples = next(iter(self.gauges.sessions_lost.collect())).samples
         return sum(sample.value for sample in samples if sample.name.endswith("_total"))
+
+
+Play = Callable[[Stage], Awaitable[None]]

@@ -97,7 +97,7 @@ class Inquiry:
     def _read(self, answer: _Reply) -> Any:
         if answer.status == 429:
             asked = _patience_of(answer)
-            when = f"{asked:,.0f} s" if asked else "some minutes"
+            when = f"{math.ceil(asked):,} s" if asked else "some minutes"
             raise NoAnswer("Discord asks to be left alone", f"Try again in {when}.", status=429)
         if answer.status >= 500:
             seen = f"Discord is out of order (status {answer.status})"

@@ -153,6 +153,16 @@ async def test_a_bot_that_is_told_to_slow_down_asks_once_more(
     assert "left alone" in (await examine())["token"].seen
 
 
+async def test_who_turns_the_bot_away_with_a_text_says_for_how_long(
+    fake: FakeDiscord, examine: Examine
+) -> None:
+    ban = Fault(429, "error code: 1015", {"Retry-After": "0.01"})
+    fake.fail("GET", "users/@me$", [ban, ban])
+    found = (await examine())["token"]
+    assert "left alone" in found.seen
+    assert found.advice == ("Try again in 1 s.",)
+
+
 async def test_a_discord_that_is_silent_is_not_waited_for(
     fake: FakeDiscord, examine: Examine
 ) -> None:

@@ -1,0 +1,89 @@
+"""Faults that last, and what a machine or a member has wrong: plays for the trials of faults.py."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.fake_discord import Fault, rate_limit
+from tests.fault_stage import Play, Stage
+
+EPHEMERAL = 1 << 6  # a flag of messages that one member sees
+METHODS = ("POST", "PATCH", "DELETE", "GET")
+
+
+def half_poem(seconds: float) -> Play:
+    """While a poem grows, Discord takes no messages for a while."""
+
+    async def play(stage: Stage) -> None:
+        command = await stage.ask()
+        await stage.fake.until(lambda: stage.fake.answers_to(command))
+        stage.strike()
+        for method in METHODS:
+            stage.fake.fail_for(seconds, method, stage.posts, Fault(503))
+        await stage.ask("in the outage")
+        await asyncio.sleep(seconds)
+
+    return play
+
+
+def turned_away(seconds: float, fault: Fault, *, most: int) -> Play:
+    """Everything is turned away for a while, and `fault` says for how long.
+
+    In this time not more than `most` requests may be made.
+    """
+
+    async def play(stage: Stage) -> None:
+        before = len(stage.fake.requests)
+        for method in METHODS:
+            stage.fake.fail_for(seconds - 0.5, method, "", fault)  # a round figure is a second late
+        stage.strike()
+        await stage.ask()
+        await asyncio.sleep(seconds / 3)
+        await stage.ask("in the ban")
+        await asyncio.sleep(2 * seconds / 3 - 1)
+        made = len(stage.fake.requests) - before
+        assert made <= most, f"{made} requests while Discord asks to be left alone"
+
+    return play
+
+
+def ban(seconds: float) -> Fault:
+    """Return what Cloudflare says to a machine that has made too many requests."""
+    return Fault(429, "error code: 1015", {"Retry-After": f"{seconds:g}"})
+
+
+def json_ban(seconds: float) -> Fault:
+    return Fault(429, rate_limit(seconds).body, {"Retry-After": f"{seconds:g}"})
+
+
+# What this machine, or the member's, has wrong
+
+
+async def call_stale(stage: Stage) -> None:
+    """A member's Discord still has commands of before an upgrade: an option was not required."""
+    stage.strike()
+    for name in ("book info", "settings switch", "book burn"):
+        command = await stage.fake.call(name)
+        stage.expected[command] = 1
+        await stage.fake.until(lambda: stage.fake.answers_to(command))  # noqa: B023
+
+
+def clock_is_wrong(seconds: float) -> Play:
+    """This machine's clock is ahead by so much, and a member asks what is theirs to see alone."""
+
+    async def play(stage: Stage) -> None:
+        stage.fake.ahead_seconds = -seconds
+        stage.strike()
+        command = await stage.fake.call("privacy")
+        stage.expected[command] = 1
+        public = f"POST {stage.posts}"
+
+        def said() -> list[str]:
+            return [f"{method} {path}" for method, path, _ in stage.fake.requests]
+
+        await stage.fake.until(lambda: stage.fake.answers_to(command) or public in said())
+        assert public not in said(), "what is private was said to all"
+        assert stage.fake.answers_to(command)[0]["flags"] & EPHEMERAL
+        await stage.slash()
+
+    return play
