@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.core.customs import RULES, Customs, read_customs
 from bot.core.errors import BadSetting
 from bot.core.records import Defaults
+from bot.core.settling import avoided_word
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 JSON = st.recursive(
@@ -172,3 +173,8 @@ def test_whatever_was_kept_can_be_read_and_kept_again(kept: dict[str, Any]) -> N
     again = json.loads(json.dumps(customs.as_dict()))
     assert read_customs(again) == customs
     assert again.keys() <= kept.keys()
+
+
+@pytest.mark.parametrize("mark", "’ʼ´'")
+def test_an_apostrophe_of_any_kind_hides_no_word_that_is_avoided(mark: str) -> None:
+    assert avoided_word(f"the rose{mark}s red", ("rose",)) == "rose"
