@@ -19,7 +19,7 @@ from bot.core.store.database import FILE_NAME, Database
 from bot.core.store.guarded import GuardedConnection
 from bot.core.store.migrations import MIGRATIONS
 from bot.core.store.rebuild import MAX_BYTES, Unsound, rebuild
-from bot.core.store.rules import RULES
+from bot.core.store.rules import NOT_KEPT, RULES
 from tests.bot.core.store.forgery import Forged, Refused, change_database
 from tests.bot.core.store.installation import Installation
 from tests.offices import FakeTrainer
@@ -293,6 +293,14 @@ def test_a_number_that_was_given_is_not_given_again(
     assert rows_of(there, "SELECT id FROM jobs") == [(8,)]
 
 
+def test_a_poem_that_was_half_written_at_the_backup_is_not_taken_back_after_the_restore(
+    forged: Forged, there: Installation, tmp_path: Path
+) -> None:
+    script = "INSERT INTO unfinished VALUES ('31', '20', '10')"
+    there.restore(change_database(forged, tmp_path, script))
+    assert rows_of(there, "SELECT * FROM unfinished") == []
+
+
 def test_what_an_analysis_left_is_not_minded(
     forged: Forged, there: Installation, tmp_path: Path
 ) -> None:
@@ -308,7 +316,7 @@ def test_there_is_a_rule_for_each_column() -> None:
             for table in RULES
         }
         tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
-        assert {name for (name,) in tables} == {*RULES, "sqlite_sequence"}
+        assert {name for (name,) in tables} == {*RULES, *NOT_KEPT, "sqlite_sequence"}
     assert {table: list(rules) for table, rules in RULES.items()} == columns
 
 
