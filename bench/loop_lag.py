@@ -19,8 +19,8 @@ and ends by itself.
 
 health: how long /healthz took, from the moment that it was due; lag: how late the loop was, looked
 at every 5 ms on the loop itself; answers: status lines that the attacker saw, "lost" where a
-connection was closed. An attack is any object with a name, a folder of settings to add and a
-coroutine function; see `Attack`.
+connection was closed. An attack on something else than the page has a coroutine function that runs
+beside the bot; see `Attack`.
 """
 
 from __future__ import annotations
