@@ -19,7 +19,7 @@ from typing import Annotated, Any, BinaryIO, Self
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
-from pydantic import FailFast, Field, ValidationError, model_validator
+from pydantic import AfterValidator, FailFast, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 
 from model.capitals import MAX_NAME, MAX_NAMES
@@ -34,7 +34,7 @@ from model.errors import (
     CheckpointVersion,
 )
 from model.verse.lexicon import Lexicon
-from model.vocabulary import Vocabulary
+from model.vocabulary import Vocabulary, printable
 
 FORMAT_VERSION = 3  # with words and hashes of the book; 2 had none, 1 single precision
 METADATA_KEY = "sonneteer"
@@ -54,8 +54,9 @@ LARGEST = float(np.finfo(np.float16).max)
 
 
 Grams = NDArray[np.uint32]  # sorted
-Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
-Line = Annotated[str, Field(max_length=MAX_OPENING)]
+Shown = Annotated[str, AfterValidator(printable)]  # to people, and from a stranger perhaps
+Name = Annotated[Shown, Field(min_length=1, max_length=MAX_NAME)]
+Line = Annotated[str, Field(max_length=MAX_OPENING)]  # on the alphabet
 
 
 class EpochLosses(Settings):
@@ -72,12 +73,12 @@ class Card(Settings):
     """What a model file says of itself."""
 
     format_version: int = FORMAT_VERSION
-    name: str = Field(min_length=1, max_length=100)
-    book_title: str = Field(max_length=500)
+    name: Shown = Field(min_length=1, max_length=100)
+    book_title: Shown = Field(max_length=500)
     book_sha256: str = Field(max_length=64)
     book_characters: int = Field(ge=0)
-    created: str = Field(max_length=40)  # ISO 8601, UTC
-    recipe: str = Field(max_length=40)  # "default" or "tutorial"
+    created: Shown = Field(max_length=40)  # ISO 8601, UTC
+    recipe: Shown = Field(max_length=40)  # "default" or "tutorial"
     lower_case: bool
     loss: float = Field(allow_inf_nan=False)  # nats per character of the monitored text
     names: Annotated[tuple[Name, ...], FailFast()] = Field(
@@ -85,11 +86,11 @@ class Card(Settings):
     )  # written with a capital
     openings: Annotated[tuple[Line, ...], FailFast()] = Field(
         default=(), max_length=MAX_OPENINGS
-    )  # beginnings of passages of the book, on the alphabet
+    )  # beginnings of passages of the book
     training_loss: float | None = Field(default=None, allow_inf_nan=False)
     held_out_loss: float | None = Field(default=None, allow_inf_nan=False)
     epoch: int = Field(default=0, ge=0)  # after which these weights stood
-    training: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+    training: dict[str, Shown | int | float | bool | None] = Field(default_factory=dict)
     history: Annotated[tuple[EpochLosses, ...], FailFast()] = Field(
         default=(), max_length=MAX_EPOCHS
     )
@@ -162,11 +163,11 @@ def load_model(path: Path) -> Model:
     """Read a model file of whatever origin; raise the CheckpointError that says what is wrong."""
     try:
         with path.open("rb") as file:
-            header, begin, size = _read_header(path, file)
+            header, head, size = _read_header(path, file)
             contents = _contents(path, header)
-            _check_shapes(path, header, contents.network, size - begin)
-            file.seek(0)
-            raw = file.read(size)
+            _check_shapes(path, header, contents.network, size - len(head))
+            # Nothing is read twice: somebody may write to the file, and this header was checked.
+            raw = head + file.read(size - len(head))
     except OSError as error:
         raise CheckpointMissing(path, error.strerror or str(error)) from error
     try:
@@ -227,13 +228,14 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _read_header(path: Path, file: BinaryIO) -> tuple[dict[str, object], int, int]:
-    """Return the header, a dict, with where its tensors begin and end: the file has no more."""
+def _read_header(path: Path, file: BinaryIO) -> tuple[dict[str, object], bytes, int]:
+    """Return the header, the bytes that it was read from, and those that the file has in all."""
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
         raise CheckpointForeign(path, "it is not a regular file")
     size = status.st_size
-    length = int.from_bytes(file.read(8), "little")
+    prefix = file.read(8)
+    length = int.from_bytes(prefix, "little")
     if size < 8:
         raise CheckpointTruncated(path, f"it has only {size} bytes")
     if length > MAX_HEADER_BYTES:
@@ -241,7 +243,8 @@ def _read_header(path: Path, file: BinaryIO) -> tuple[dict[str, object], int, in
     if 8 + length > size:
         raise CheckpointTruncated(path, f"it ends within its header, after {size:,} bytes")
     try:
-        header = _parse(path, file.read(length))
+        text = file.read(length)
+        header = _parse(path, text)
         ends = [
             entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"
         ]
@@ -252,7 +255,7 @@ def _read_header(path: Path, file: BinaryIO) -> tuple[dict[str, object], int, in
         raise CheckpointTruncated(path, f"it has {size:,} of {expected:,} bytes")
     if size > expected:
         raise CheckpointForeign(path, f"{size - expected:,} bytes follow its end")
-    return header, 8 + length, size
+    return header, prefix + text, size
 
 
 def _parse(path: Path, text: str | bytes) -> Any:

@@ -152,7 +152,7 @@ class Engine:
             ]
             crowd.sift(self._rows, found)
             return []
-        line = crowd.decide(self._vocabulary.characters)
+        line = crowd.decide(self._vocabulary.shown)
         if line is None and crowd.composition.is_stuck:
             self._free(poem)
             del self._running[poem.ticket]

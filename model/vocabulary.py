@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import regex
+
 # What people type for an apostrophe: phones ’, others a quotation mark, an accent, a prime.
 APOSTROPHES = "'’‘‛′‵`´ʹʻʼʽˈꞌ＇｀"
 STRAIGHT = str.maketrans(dict.fromkeys(APOSTROPHES, "'"))
@@ -27,7 +29,22 @@ PLAIN_PUNCTUATION = {
 }
 
 
+# What commands a terminal or turns a line around instead of being read: control characters but line
+# breaks and tabs, embeddings, overrides and isolates of direction, halves of characters.
+COMMANDS = regex.compile(r"[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069--[\n\t]]", regex.V1)
+# https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point: nothing is seen of them.
+UNSEEN = regex.compile(r"\p{Default_Ignorable_Code_Point}")
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 MAX_FOUND = 2_000  # characters whose equivalents are remembered
+
+
+def printable(text: str) -> str:
+    """Return a text from a stranger as a terminal may show it, with as many characters.
+
+    >>> printable("\\x1b[2J one\\n\\u202etwo")
+    '�[2J one\\n�two'
+    """
+    return COMMANDS.sub(REPLACEMENT, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +76,20 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.characters)
 
+    @cached_property
+    def shown(self) -> str:
+        """The characters as they are written for people; ids are their places."""
+        return printable(self.characters)
+
     def encode(self, text: str) -> list[int]:
         """Map characters to ids 0…V-1; a character outside the alphabet raises KeyError."""
         ids = self.ids
         return [ids[character] for character in text]
 
     def decode(self, ids: Sequence[int]) -> str:
-        characters = self.characters
-        return "".join([characters[place] for place in ids])
+        """Return the text of ids, as it may be shown: see `printable`."""
+        shown = self.shown
+        return "".join([shown[place] for place in ids])
 
     def fold(self, text: str) -> Folding:
         """Put `text` onto this alphabet; never raises, whatever the Unicode.

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from bot.core.errors import BadSetting
+from bot.core.names import without_unseen
 from bot.core.records import (
     FORMS,
     FREE,
@@ -101,7 +102,7 @@ def _numbers(name: str, value: object) -> tuple[str, ...]:
 
 def check_words(name: str, value: object) -> tuple[str, ...]:
     """Return words to avoid in small letters, each once; raise BadSetting."""
-    folded = map(plain, _listed(value))  # as seeds are
+    folded = (plain(without_unseen(word)) for word in _listed(value))  # as seeds are
     words = tuple(dict.fromkeys(word.strip().lower() for word in folded))
     if len(words) > MAX_AVOIDED:
         raise BadSetting(name, f"{len(words)} words", f"at most {MAX_AVOIDED} words")

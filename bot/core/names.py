@@ -5,10 +5,17 @@ from __future__ import annotations
 import re
 import unicodedata
 
+import regex
+
 MAX_TITLE = 200  # characters of a book's
 # What any Sonneteer has called a model; for new ones the model side has the rule, which is as
 # strict at least.
 NAME = re.compile(r"[^\W_][\w-]{0,63}")
+# https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point and what else no reader sees:
+# formats, controls but those that part words, halves of characters.
+UNSEEN = regex.compile(
+    r"[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}\p{Cs}--[\n\r\t\v\f\x85]]", regex.V1
+)
 # What Windows takes for a device in every folder, whatever comes after a dot:
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE | re.DOTALL)
@@ -30,6 +37,15 @@ def is_device(file_name: str) -> bool:
     [True, True, True, False, False]
     """
     return DEVICE.fullmatch(file_name) is not None
+
+
+def without_unseen(text: str) -> str:
+    """Return what a reader sees of a text.
+
+    >>> without_unseen("ro\\N{COMBINING GRAPHEME JOINER}se\\x00s are\\nred")
+    'roses are\\nred'
+    """
+    return text if text.isascii() and text.isprintable() else UNSEEN.sub("", text)
 
 
 def one_line(text: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TypeVar
 
 from bot.core.customs import check_words, plain
 from bot.core.errors import AvoidedSeed, BadSetting
+from bot.core.names import without_unseen
 from bot.core.records import (
     FORMS,
     FREE,
@@ -19,8 +19,6 @@ from bot.core.records import (
     PoemSettings,
 )
 
-BLANKS = "\n\r\t"  # the control characters that part words
-UNSEEN = ("Cc", "Cf", "Cs")  # control and format characters, lone surrogates
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 Value = TypeVar("Value")
@@ -80,7 +78,7 @@ def avoided_word(text: str, avoid: tuple[str, ...]) -> str | None:
     >>> avoided_word("ro\\N{ZERO WIDTH SPACE}se", ("rose",)), avoided_word("ro\\tse", ("rose",))
     ('rose', None)
     """
-    seen = "".join(c for c in plain(text) if c in BLANKS or unicodedata.category(c) not in UNSEEN)
+    seen = plain(without_unseen(text))
     avoided = frozenset(avoid)
     return next((word for word in _LETTERS.findall(seen.lower()) if word in avoided), None)
 

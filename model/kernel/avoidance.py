@@ -1,7 +1,7 @@
 """Words that must not come, known by their hashes: a row knows that of the word under way.
 
-A word is a run of letters, whatever their case. The character that would end a forbidden one is
-not allowed, so that a longer word may come of it.
+A word is a run of letters, whatever their case; characters that nobody sees do not end it. The
+character that would end a forbidden one is not allowed, so that a longer word may come of it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.kernel.compilation import inner
-from model.vocabulary import APOSTROPHES
+from model.vocabulary import APOSTROPHES, UNSEEN
 
 MAX_AVOIDED = 256  # words
 _START = 0xCBF29CE484222325  # FNV-1a: Fowler, Noll and Vo 1991
 _PRIME = 0x100000001B3
+_UNSEEN = -1  # of a character that a reader does not see: the word goes on
 
 Hashes = NDArray[np.uint64]
 
@@ -28,12 +29,15 @@ def hash_of(word: str) -> int:
 
 
 def letters_of(characters: str) -> NDArray[np.int64]:
-    """Return the code of each character's small letter, 0 where it is none.
+    """Return the code of each character's small letter, 0 where it ends a word, _UNSEEN else."""
+    return np.array([_letter_of(character) for character in characters], np.int64)
 
-    Unicode takes some apostrophes for letters; they end a word here as the others do.
-    """
-    letters = (c if c.isalpha() and c not in APOSTROPHES else "" for c in characters)
-    return np.array([ord(c.lower()[0]) if c else 0 for c in letters], np.int64)
+
+def _letter_of(character: str) -> int:
+    if UNSEEN.match(character):  # Unicode takes some of them for letters
+        return _UNSEEN
+    is_letter = character.isalpha() and character not in APOSTROPHES  # of which some are, too
+    return ord(character.lower()[0]) if is_letter else 0
 
 
 @inner
@@ -41,7 +45,7 @@ def spell(letter: int, word: Hashes, row: int) -> None:
     """Let the row take on a character with the code `letter`; `word` (N,) has the hashes."""
     if letter == 0:
         word[row] = np.uint64(_START)
-    else:
+    elif letter != _UNSEEN:
         word[row] = (word[row] ^ np.uint64(letter)) * np.uint64(_PRIME)
 
 

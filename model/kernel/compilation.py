@@ -7,7 +7,9 @@ what the function calls is compiled into it. So each version of the folder gets 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,15 +23,15 @@ from numba.core import config
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 HERE = Path(__file__).resolve().parent
-# Nowhere else: what lies in a cache is executed, so others must not be able to write there.
 PLACES = (HERE / "__pycache__", Path("~/.cache/sonneteer").expanduser())
 PREFIX = "compiled-"
 
 
 def cache_folder(sources: Path, places: Sequence[Path]) -> Path | None:
-    """Make a folder for this version of the sources in the first of `places` that can be written.
+    """Make a folder for this version of the sources in the first of `places` that will do.
 
-    Folders of other versions are removed there. None where nothing can be written.
+    That is one which this user can write, and nobody else but root: what lies there is executed.
+    Folders of other versions are removed there. None where no place will do.
     """
     digest = hashlib.sha256(numba.__version__.encode())
     for source in sorted(sources.glob("*.py")):
@@ -38,13 +40,47 @@ def cache_folder(sources: Path, places: Sequence[Path]) -> Path | None:
     for place in places:
         folder = place / name
         with suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            if not is_ours_alone(folder):
+                continue
             tempfile.TemporaryFile(dir=folder).close()
             for other in place.glob(f"{PREFIX}*"):
                 if other.name != name:
                     shutil.rmtree(other, ignore_errors=True)
             return folder
     return None
+
+
+def is_ours_alone(folder: Path) -> bool:
+    """Whether nobody but this user and root can put anything at or into a folder.
+
+    Windows keeps users apart by their profile's folders, whose rights are not looked at.
+    """
+    if os.name == "nt":
+        return True
+    folder = folder.resolve()
+    return _is_safe(folder.stat()) and all(
+        _is_safe(status) or (status.st_uid == 0 and status.st_mode & stat.S_ISVTX)  # as /tmp
+        for status in map(Path.stat, folder.parents)
+    )
+
+
+def _is_safe(status: os.stat_result) -> bool:
+    others_write = status.st_mode & stat.S_IWOTH or (
+        status.st_mode & stat.S_IWGRP and not _is_private_group(status.st_gid)
+    )
+    return status.st_uid in (0, os.geteuid()) and not others_write
+
+
+def _is_private_group(group: int) -> bool:
+    """Whether a group has this user alone, as many systems give each user one of the same name."""
+    import grp  # not on Windows
+    import pwd
+
+    try:
+        return group == 0 or grp.getgrgid(group).gr_name == pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return False
 
 
 CACHE = cache_folder(HERE, PLACES)
@@ -63,8 +99,8 @@ def announcement(folder: Path | None, places: Sequence[Path]) -> str:
         return "compiling the arithmetic for this processor, once: some twenty seconds"
     return (
         "compiling the arithmetic for this processor, as at every start: some twenty seconds. "
-        "Nothing can be kept, for the bot may write neither in "
-        f"{' nor in '.join(map(str, places))}; let its user write in one of them"
+        "Nothing can be kept: the bot's user, and nobody else, must be able to write in "
+        f"{' or in '.join(map(str, places))}"
     )
 
 

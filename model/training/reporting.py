@@ -13,6 +13,7 @@ from typing import NoReturn, Protocol
 from tqdm import tqdm
 
 from model.training.loop import Progress
+from model.vocabulary import printable
 
 PROGRESS_EVERY_SECONDS = 0.5
 
@@ -35,7 +36,7 @@ class PlainVoice:
             sys.stdout.reconfigure(errors="replace")  # a terminal may lack the book's letters
 
     def say(self, event: str, sentence: str, **facts: object) -> None:
-        tqdm.write(sentence, file=sys.stdout)
+        tqdm.write(printable(sentence), file=sys.stdout)
         sys.stdout.flush()
 
     def progress(self, progress: Progress) -> None:

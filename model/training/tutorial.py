@@ -42,5 +42,5 @@ def write_by_window(
     for _ in range(characters):
         outputs, _ = network.features(window[None], network.initial_state(1))
         choice = network.head(outputs[:, -1]).argmax(-1)  # (1,)
-        yield vocabulary.characters[int(choice)]
+        yield vocabulary.decode([int(choice)])
         window = torch.cat([window[1:], choice])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -15,6 +16,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -454,3 +456,53 @@ def test_words_that_are_none_are_refused(versed: Path) -> None:
     versed.write_bytes(raw.replace(b"bee 1 1", b"bee x 1"))
     with pytest.raises(CheckpointForeign, match="the lexicon has a line"):
         load_model(versed)
+
+
+class ChangedMeanwhile(type(Path())):  # type: ignore[misc]
+    """A file that somebody else changes as soon as its header has been read."""
+
+    changed: bytes
+
+    def open(self, *_: Any, **__: Any) -> Any:
+        file = io.FileIO(self)
+        read = file.read
+
+        def read_and_change(size: int) -> bytes:
+            content = read(size)
+            if size > 8:
+                Path(self).write_bytes(self.changed)
+            return content
+
+        return Reading(file, read_and_change)
+
+
+class Reading:
+    """A file with another way to read."""
+
+    def __init__(self, file: io.FileIO, read: Callable[[int], bytes]) -> None:
+        self._file, self.read = file, read
+        self.fileno, self.seek = file.fileno, file.seek
+
+    def __enter__(self) -> Reading:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def test_the_header_that_was_checked_is_the_one_that_is_used(good: Path) -> None:
+    path = ChangedMeanwhile(good)
+    path.changed = good.read_bytes().replace(b'"shape":[5,3]', b'"shape":[3,5]')
+    assert path.changed != good.read_bytes()
+    model = load_model(path)
+    shapes = {name: tensor.shape for name, tensor in model.tensors.items()}
+    assert shapes == expected_shapes(SMALL)
+
+
+def test_a_card_commands_no_terminal(tmp_path: Path) -> None:
+    title = "\x1b]0;mine\x07 \u202eA Walk"
+    path = tmp_path / "walks.safetensors"
+    card = CARD.model_copy(update={"book_title": title, "recipe": "\x9b2J"})
+    save_model(path, SMALL, tensors_of(CharLSTM(SMALL)), VOCABULARY, card)
+    read = read_card(path)
+    assert (read.book_title, read.recipe) == ("�]0;mine� �A Walk", "�2J")

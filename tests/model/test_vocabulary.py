@@ -1,8 +1,12 @@
+import sys
+import unicodedata
+from collections import Counter
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from model.vocabulary import MAX_FOUND, Folding, Vocabulary
+from model.vocabulary import MAX_FOUND, Folding, Vocabulary, printable
 
 # Of any character that Unicode has, lone surrogates included: Discord and shells both let them by.
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=40)
@@ -27,7 +31,24 @@ def test_encoding_an_unknown_character_is_an_error() -> None:
 def test_decoding_undoes_encoding_for_any_text(text: str) -> None:
     vocabulary = Vocabulary.of(text)
     assert len(vocabulary) == len(set(text))
-    assert vocabulary.decode(vocabulary.encode(text)) == text
+    assert vocabulary.decode(vocabulary.encode(text)) == printable(text)
+
+
+def test_nothing_that_commands_a_terminal_is_ever_shown() -> None:
+    every = "".join(map(chr, range(sys.maxunicode + 1)))
+    shown = printable(every)
+    assert len(shown) == len(every)
+    replaced = [c for c, other in zip(every, shown, strict=True) if c != other]
+    kinds = Counter(map(unicodedata.category, replaced))
+    # Nine of the formats turn text around; a line and a paragraph separator end lines.
+    assert kinds == {"Cc": 63, "Cs": 2048, "Cf": 9, "Zl": 1, "Zp": 1}
+    assert "\x1b" in replaced
+    assert not set("\n\t") & set(replaced)
+
+
+def test_a_model_with_an_escape_in_its_alphabet_writes_none() -> None:
+    vocabulary = Vocabulary.of("\x1b\x9b[2J\n\u202e")
+    assert vocabulary.decode(range(len(vocabulary))) == "\n�2J[��"
 
 
 @given(ANY_TEXT, ANY_TEXT)

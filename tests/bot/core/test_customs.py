@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.customs import RULES, Customs, read_customs
 from bot.core.errors import BadSetting
+from bot.core.names import without_unseen
 from bot.core.records import Defaults
 from bot.core.settling import avoided_word
 
@@ -178,3 +181,15 @@ def test_whatever_was_kept_can_be_read_and_kept_again(kept: dict[str, Any]) -> N
 @pytest.mark.parametrize("mark", "’ʼ´'")
 def test_an_apostrophe_of_any_kind_hides_no_word_that_is_avoided(mark: str) -> None:
     assert avoided_word(f"the rose{mark}s red", ("rose",)) == "rose"
+
+
+def test_nothing_that_a_reader_does_not_see_hides_a_word_to_avoid() -> None:
+    every = "".join(map(chr, range(sys.maxunicode + 1)))
+    unseen = set(every) - set(without_unseen(every))
+    ignorable = regex.findall(r"\p{Default_Ignorable_Code_Point}", every)
+    assert len(ignorable) == 4_174
+    assert unseen.issuperset(ignorable)
+    for character in unseen:
+        assert avoided_word(f"a ro{character}se is", ("rose",)) == "rose"
+    hidden = "ro\N{COMBINING GRAPHEME JOINER}s\N{HANGUL FILLER}e\ufe0f"
+    assert Customs().change("avoid", [hidden, "rose"]).avoid == ("rose",)

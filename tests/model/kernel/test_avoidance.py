@@ -14,18 +14,18 @@ CONFIG = NetworkConfig(vocabulary_size=7, embedding_size=4, hidden_size=16, laye
 WORDS = re.compile(r"[^\W\d_]+")
 
 
-def write(avoided: tuple[str, ...], prompt: str = "\n") -> str:
+def write(avoided: tuple[str, ...], prompt: str = "\n", alphabet: str = ALPHABET) -> str:
     generator = np.random.default_rng(4)
     tensors = {
         name: generator.normal(0, 1, shape).astype(np.float32)
         for name, shape in expected_shapes(CONFIG).items()
     }
-    batch = Batch(pack_network(CONFIG, tensors), 1, checked_arithmetic(), characters=ALPHABET)
+    batch = Batch(pack_network(CONFIG, tensors), 1, checked_arithmetic(), characters=alphabet)
     batch.begin(SamplingConfig(temperature=1.5), 7, avoided)
-    ids = [ALPHABET.index(character) for character in prompt]
+    ids = [alphabet.index(character) for character in prompt]
     batch.read(ids[:-1])
     batch.join(ids[-1])
-    return "".join(ALPHABET[id_] for id_ in batch.write(1000)[0])
+    return "".join(alphabet[id_] for id_ in batch.write(1000)[0])
 
 
 @pytest.mark.parametrize("avoided", [("a",), ("ab", "ba", "a"), ("aa", "bb", "aba", "a", "b")])
@@ -43,3 +43,18 @@ def test_a_word_that_the_prompt_began_is_avoided_too() -> None:
         word = WORDS.match("ab" + written)
         assert word is not None
         assert word[0].lower() not in ("ab", "aba", "abb")
+
+
+@pytest.mark.parametrize("unseen", "\N{COMBINING GRAPHEME JOINER}\u3164\u200b\ufe0f\U000e0041")
+def test_what_nobody_sees_hides_no_avoided_word(unseen: str) -> None:
+    alphabet = ALPHABET.replace("'", unseen)
+    usual, held_back = (
+        {word.lower() for word in WORDS.findall(text.replace(unseen, ""))}
+        for text in (
+            write((), alphabet=alphabet),
+            write(("ab", "ba", "a"), alphabet=alphabet)[:-40],
+        )
+    )
+    assert usual & {"ab", "ba", "a"}
+    assert not held_back & {"ab", "ba", "a"}
+    assert held_back

@@ -1,10 +1,13 @@
 """Where compiled code is kept."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from model.kernel.compilation import announcement, cache_folder
+from model.kernel.compilation import announcement, cache_folder, is_ours_alone
+
+needs_modes = pytest.mark.skipif(os.name == "nt", reason="Windows has no modes of files")
 
 
 @pytest.fixture
@@ -49,3 +52,31 @@ def test_compiling_is_said_to_be_once_only_where_it_is(tmp_path: Path) -> None:
     assert "once" not in always
     assert "as at every start" in always
     assert all(str(place) in always for place in places)
+
+
+@needs_modes
+@pytest.mark.parametrize("where", ["", "cache"])
+def test_where_others_may_write_nothing_is_kept(sources: Path, tmp_path: Path, where: str) -> None:
+    cache, home = tmp_path / "cache", tmp_path / "home"
+    kept = cache_folder(sources, [cache, home])
+    assert kept is not None
+    assert kept.parent == cache
+    (tmp_path / where).chmod(0o757)  # the folder above, or the one above that
+    expected = None if where == "" else home
+    found = cache_folder(sources, [cache, home])
+    assert (found and found.parent) == expected
+
+
+@needs_modes
+def test_a_folder_that_others_made_is_not_used(sources: Path, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    kept = cache_folder(sources, [tmp_path / "cache"])
+    assert kept is not None
+    os.chown(kept, 12345, 0)
+    assert cache_folder(sources, [tmp_path / "cache"]) is None
+
+
+@needs_modes
+def test_a_folder_in_a_shared_one_where_nobody_can_take_it_away_is_ours(tmp_path: Path) -> None:
+    assert is_ours_alone(tmp_path)  # below /tmp, which all may write in
