@@ -1,17 +1,19 @@
 # make run     set up and start: the web page on http://127.0.0.1:8080, Discord when DISCORD_TOKEN is set
 # make test    set up and pass the tests
 # make check   format, lint, strict types, import contracts, tests: what a change must pass
+# make lock    write the locks anew after a change of requirements*.txt; UPGRADE=--upgrade takes newer
 # Without make (Windows): README.md gives the same in plain pip and python lines.
 
 PYTHON ?= python3
 BIN := .venv/bin
 # PyTorch's own index has builds for the processor alone; the default one on Linux brings CUDA along.
 CPU_INDEX := https://download.pytorch.org/whl/cpu
-TORCH := $(shell grep '^torch==' requirements.txt)
 # Every core takes whole files of tests, so that what a file's tests share is made once.
 TESTS := $(BIN)/python -m pytest -m "not slow" -n logical --dist loadfile
+# Nothing but wheels, each with a hash that a lock names. Nothing of a package runs in the set-up.
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
-.PHONY: run test test-slow check format clean
+.PHONY: run test test-slow check format clean lock
 
 run: .venv/run.done
 	@$(BIN)/python -m bot
@@ -45,19 +47,36 @@ clean:
 	echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@touch $@
 
-# Torch first: on a machine without an NVIDIA GPU the build without CUDA, if its index answers
-# within five seconds, else whatever build the plain requirement brings.
-.venv/torch.done: .venv/venv.done requirements.txt
-	@if command -v nvidia-smi >/dev/null 2>&1 || ! $(BIN)/python -c \
+# Torch first: on a machine without an NVIDIA GPU the build without CUDA, from its own index if that
+# answers within five seconds, or from wherever pip is set up to look. Else the build with CUDA.
+.venv/torch.done: .venv/venv.done requirements-cpu.lock requirements-cuda.lock
+	@index=$$($(BIN)/python -c \
 	'import urllib.request; urllib.request.urlopen("$(CPU_INDEX)/torch/", timeout=5).close()' \
-	2>/dev/null || ! $(BIN)/pip install --quiet --retries 1 --index-url $(CPU_INDEX) $(TORCH); \
-	then $(BIN)/pip install --quiet $(TORCH); fi
+	2>/dev/null && echo "--extra-index-url $(CPU_INDEX)"); \
+	if command -v nvidia-smi >/dev/null 2>&1 \
+	|| ! $(INSTALL) --retries 1 --no-deps $$index -r requirements-cpu.lock; \
+	then $(INSTALL) -r requirements-cuda.lock; fi
 	@touch $@
 
-.venv/run.done: .venv/torch.done requirements.txt
-	@$(BIN)/pip install --quiet -r requirements.txt
+.venv/run.done: .venv/torch.done requirements.lock
+	@$(INSTALL) -r requirements.lock
 	@touch $@
 
-.venv/dev.done: .venv/run.done requirements-dev.txt
-	@$(BIN)/pip install --quiet -r requirements-dev.txt
+.venv/dev.done: .venv/run.done requirements-dev.lock
+	@$(INSTALL) -r requirements-dev.lock
 	@touch $@
+
+# The locks: every package with the hashes of all its wheels, for all systems and Pythons at once.
+# Torch's CPU builds are on no index that this reads: requirements-cpu.lock is kept by hand.
+COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --only-binary :all: --emit-build-options \
+	--annotation-style line $(UPGRADE)
+GPU = $$(sed -nE 's/^(torch|triton|(cuda|nvidia)-[a-z0-9-]+)==.*/--no-emit-package \1/p' \
+	requirements-cuda.lock)
+
+lock: .venv/dev.done
+	@grep '^torch==' requirements.txt | $(COMPILE) - -o requirements-cuda.lock
+	@$(COMPILE) $(GPU) requirements.txt -o requirements.lock
+	@grep -vE '^(torch|tqdm|matplotlib)==' requirements.txt | $(COMPILE) - -o requirements-bot.lock
+	@$(COMPILE) $(GPU) requirements-dev.txt -o requirements-dev.lock
+	@grep '^atheris==' requirements-fuzz.txt | $(COMPILE) - -o requirements-fuzz.lock
