@@ -15,6 +15,12 @@ stderr), 130 Ctrl-C in console and write.
 
 from __future__ import annotations
 
+from bot.core.dumps import forbid_core_dumps, hide_memory, take_from_environment
+
+if __name__ == "__main__":  # before anything that takes time: until then others can read the token
+    hide_memory()
+    forbid_core_dumps()
+
 import argparse
 import asyncio
 import gc
@@ -38,7 +44,6 @@ from bot.composition import (
     require_default,
 )
 from bot.config import TOKEN_VARIABLE, Config, load_config, unused_proxies
-from bot.core.dumps import forbid_core_dumps, hide_memory
 from bot.core.errors import BadConfig, BotError
 from bot.core.metrics import watch_loop_lag
 from bot.core.records import FORMS, FREE, RANGES, PoemRequest
@@ -113,20 +118,26 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     console.prepare_streams()
+    environment = {**os.environ}
+    token = take_from_environment(TOKEN_VARIABLE).strip()
+    stderr = logs.guard_stderr(token)
     arguments = make_parser().parse_args(argv)
     level = logging.INFO if arguments.command is None else logging.WARNING
     if arguments.verbose:
         level = logging.DEBUG
-    token = os.environ.get(TOKEN_VARIABLE, "").strip()
-    logs.set_up(arguments.log, level, sys.stderr, token=token)
+    logs.set_up(arguments.log, level, stderr, token=token)
     try:
         if arguments.command == "doctor":
             from bot.doctor import visit  # settings that cannot be read are a finding, too
 
             return visit.run(
-                arguments.config, as_json=arguments.json, out=sys.stdout, err=sys.stderr
+                arguments.config,
+                as_json=arguments.json,
+                out=sys.stdout,
+                err=stderr,
+                environment=environment,
             )
-        config = load_config(arguments.config)
+        config = load_config(arguments.config, environment)
         match arguments.command:
             case command if command in shell.COMMANDS:
                 asyncio.run(_at_the_shell(config, arguments))
@@ -137,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     serve(config, Share.read(arguments.shards) if arguments.shards else None)
                 )
     except BotError as error:
-        sys.stderr.write(f"{error}\n")
+        stderr.write(f"{error}\n")
         return WRONG_USE
     except KeyboardInterrupt:
         return INTERRUPTED

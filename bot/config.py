@@ -27,15 +27,18 @@ from bot.core.fetching.addresses import Trust
 from bot.core.line import Limits
 from bot.core.reading import MAX_BOOK_BYTES
 from bot.core.records import FORMS, FREE, RANGES, Defaults
+from bot.core.redaction import Redactor
 
 DEFAULT_PATH = Path(__file__).resolve().parent.parent / "config.toml"
 MAX_SHOWN = 200  # characters of a value that is refused
 TOKEN_VARIABLE = "DISCORD_TOKEN"  # noqa: S105 - the variable's name
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")  # in small letters or capitals
+NAME = re.compile("[A-Za-z_]{1,30}")  # of a setting; what is spelled otherwise may be a secret
+SECRET = re.compile(r"[\w+=-]{20,}")  # a text that may be one, if it has letters and digits
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ModelsConfig(Section):
@@ -130,8 +133,8 @@ class DiscordConfig(Section):
     )
     api_url: str = Field(
         default="https://discord.com/api/v10",
-        pattern=r"^https?://[^\s/]+\S*$",
-        description="an address that begins with http:// or https://",
+        pattern=r"^https?://[^\s/@?#\\]+(/[^\s@?#]*)?$",
+        description="an address that begins with http:// or https://, without a name or password",
     )
 
 
@@ -186,52 +189,72 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] = os.en
         content = {}
     except RecursionError as error:
         raise BadConfig(f"The config file {file} is nested too deeply to be read.") from error
-    except (OSError, ValueError) as error:  # no UTF-8, no TOML, or a number of 5,000 digits
-        raise BadConfig(f"The config file {file} cannot be read: {error}.") from error
+    except OSError as error:
+        raise BadConfig(f"The config file {file} cannot be read: {error.strerror}.") from None
+    except ValueError as error:  # no UTF-8, no TOML, or a number of 5,000 digits
+        raise BadConfig(f"The config file {file} cannot be read: {_reason(error)}.") from None
     for key in ("token", "home"):
         if key in content:
             raise BadConfig(f"{file.name} has a key {key!r}, which does not belong there.")
     token = environment.get(TOKEN_VARIABLE, "").strip()
+    redact = Redactor(token)
     try:
         return Config.model_validate(
             {**content, "token": SecretStr(token) if token else None, "home": file.resolve().parent}
         )
     except ValidationError as error:
-        raise BadConfig(f"{file.name}: {_sentence(error.errors()[0])}") from error
+        raise BadConfig(redact(f"{file.name}: {_sentence(error.errors()[0])}")) from None
+
+
+def _reason(error: ValueError) -> str:
+    """Say what is wrong with the file and where, without the names and values that it quotes.
+
+    >>> _reason(ValueError("Cannot declare ('a', 'b') twice (at line 2, column 5)"))
+    'Cannot declare (…) twice (at line 2, column 5)'
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is no UTF-8 from byte {error.start:,} on"
+    text = re.sub(r"\(['\"].*\)(?= )", "(…)", str(error))
+    return re.sub(r"'[^']{2,}'", "'…'", text)
 
 
 def _sentence(error: ErrorDetails) -> str:
     """Say what is wrong with a setting.
 
     >>> _sentence({"type": "extra_forbidden", "loc": ("wob",), "msg": "", "input": 1})
-    'unknown key wob = 1; the file knows models, writing, books, data, discord, web.'
+    'unknown key wob; the file knows models, writing, books, data, discord, web.'
     """
     parts = [str(part) for part in error["loc"] if not isinstance(part, int)]
-    key, value = ".".join(parts), error["input"]
+    key = ".".join(part if NAME.fullmatch(part) else "…" for part in parts)
     section = SECTIONS.get(parts[0]) if len(parts) > 1 else None
     if error["type"] == "extra_forbidden":
         if key in MOVED:
             return f"{key} has moved: write {MOVED[key]} instead."
         where = f"[{parts[0]}]" if section else "the file"
         known = section.model_fields if section else SECTIONS
-        secret = isinstance(value, dict) or "token" in key  # or may have one, in the wrong place
-        shown = "" if secret else f" = {_shown(value)}"
-        return f"unknown key {key}{shown}; {where} knows {', '.join(known)}."
+        way = f" The token comes from {TOKEN_VARIABLE} alone." if "token" in key.lower() else ""
+        return f"unknown key {key}; {where} knows {', '.join(known)}.{way}"
     allowed = _allowed(section.model_fields[parts[1]]) if section else "a section such as [web]"
-    return f"{key} is {_shown(value)}; it must be {allowed}."
+    return f"{key} is {_shown(error['input'])}; it must be {allowed}."
 
 
 def _shown(value: object) -> str:
-    """Return a value as a sentence has room for it, without a password that stands in an address.
+    """Return a value as a sentence has room for it, without what may be a secret.
 
-    >>> _shown("https://me:secret@mirror/")
-    "'https://…@mirror/'"
+    >>> _shown("https://me:secret@mirror/"), _shown(["hour", "Hx7Kq2Lw9Zr4Tn6Vb8Cm"])
+    ("'https://…@mirror/'", "['hour', '…']")
     """
     try:
-        text = re.sub(r"//[^/\s]*@", "//…@", repr(value))
+        text = Redactor()(repr(value))
     except (RecursionError, ValueError):  # so deep, or of so many digits
         return "too much to be shown"
+    text = SECRET.sub(_without_secret, text)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
+def _without_secret(match: re.Match[str]) -> str:
+    mixed = re.search("[A-Za-z]", match[0]) and re.search("[0-9]", match[0])
+    return "…" if mixed else match[0]
 
 
 def _allowed(field: FieldInfo) -> str:

@@ -1,28 +1,31 @@
 """The log, on stderr: lines for a terminal, or a JSON object on each line.
 
 Every line has the number of the request that it belongs to. The last thing done to a line takes
-out tokens: the bot's own, and those in addresses with which Discord lets interactions be answered.
+out secrets. `guard_stderr` does so with all else that is written there: sentences of argparse,
+warnings, stacks of errors that nobody caught.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
 import re
+import sys
+import threading
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, cast
 
+from bot.core.redaction import Redactor
 from bot.core.tracing import request_number
 
 Style = Literal["text", "json"]
 STYLES: tuple[Style, ...] = ("text", "json")
 
-HIDDEN = "[token]"
-_SHAPED = re.compile(r"[\w-]{20,}\.[\w-]{4,}\.[\w-]{20,}")  # as Discord's are, whosever it is
-_IN_ADDRESS = re.compile(r"(/(?:webhooks|interactions)/\d+/)[^/\s?#\"']+")
+MAX_HELD = 65_536  # characters of a line that does not end
 _USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 _COLOURS = {logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "1;31"}
@@ -58,17 +61,54 @@ def colours(out: TextIO, environment: Mapping[str, str]) -> bool:
     return out.isatty() and not environment.get("NO_COLOR") and not dumb
 
 
-class Redactor:
-    """Takes tokens out of a text and says `hidden` in their place."""
+class Guarded(io.TextIOBase):
+    """A stream without secrets: text goes on line by line, each through `redact`."""
 
-    def __init__(self, token: str | None = None, hidden: str = HIDDEN) -> None:
-        self._token = token
-        self._hidden = hidden
+    def __init__(self, out: TextIO, redact: Redactor) -> None:
+        self._out = out
+        self.redact = redact
+        self._held = ""  # of a line that has not ended
+        self._lock = threading.RLock()
 
-    def __call__(self, text: str) -> str:
-        if self._token:
-            text = text.replace(self._token, self._hidden)
-        return _SHAPED.sub(self._hidden, _IN_ADDRESS.sub(rf"\1{self._hidden}", text))
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._out.encoding
+
+    def isatty(self) -> bool:
+        return self._out.isatty()
+
+    def fileno(self) -> int:
+        return self._out.fileno()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        with self._lock:
+            lines, end, rest = (self._held + text).rpartition("\n")
+            if len(rest) > MAX_HELD:
+                lines, end, rest = lines + end + rest, "", ""
+            self._held = rest
+            if lines or end:
+                self._out.write(self.redact(lines) + end)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._lock:
+            held, self._held = self._held, ""
+            if held:
+                self._out.write(self.redact(held))
+            self._out.flush()
+
+
+def guard_stderr(token: str | None) -> TextIO:
+    """Take secrets out of whatever is written to sys.stderr from now on; return the stream."""
+    out = sys.stderr
+    if isinstance(out, Guarded):
+        out.redact = Redactor(token)
+        return cast(TextIO, out)
+    sys.stderr = guarded = cast(TextIO, Guarded(out, Redactor(token)))
+    return guarded
 
 
 class Handler(logging.StreamHandler[TextIO]):

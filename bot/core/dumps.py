@@ -1,11 +1,12 @@
-"""No core dumps: what the bot remembers has the token in it, and books that are not published.
+"""What the bot remembers stays its own: the token, and books that are not published.
 
-Linux only; elsewhere nothing is done.
+No core dumps, no reading of its memory, no secret in the environment. The first two on Linux only.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from contextlib import suppress
 
@@ -30,3 +31,19 @@ def hide_memory() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def take_from_environment(name: str) -> str:
+    """Return a variable of ours and remove it, "" where it is not set.
+
+    Processes that we start do not get it. On Linux /proc and `ps e` show the environment as it was
+    at the start, whatever is removed later: there the value is written over.
+    """
+    value = os.environ.get(name, "")
+    if value and sys.platform == "linux":
+        getenv = ctypes.CDLL(None).getenv
+        getenv.restype = ctypes.c_void_p
+        if address := getenv(os.fsencode(name)):
+            ctypes.memset(address, ord("*"), len(os.fsencode(value)))
+    os.environ.pop(name, None)
+    return value

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from typing import TextIO
 
 from bot.core.findings import Finding, State
-from bot.logs import Redactor
+from bot.core.redaction import Redactor
 
 MARKS = {State.OK: "✔", State.WARNING: "!", State.WRONG: "✘", State.SKIPPED: "-"}
 PLAIN = {State.OK: "+", State.WARNING: "!", State.WRONG: "x", State.SKIPPED: "-"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+import traceback
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def test_an_empty_token_is_no_token(tmp_path: Path) -> None:
     ("text", "sentence"),
     [
         ("[web]\nport = 99999", "web.port is 99999; it must be a whole number from 0 to 65,535."),
-        ("[web]\nprot = 1", "unknown key web.prot = 1; [web] knows enabled, host, port"),
+        ("[web]\nprot = 1", "unknown key web.prot; [web] knows enabled, host, port"),
         ('[discord]\ndata_folder = "d"', "discord.data_folder has moved: write folder under"),
         ("[wob]\nx = 1", "unknown key wob; the file knows models, writing"),
         ("web = 3", "web is 3; it must be a section such as [web]."),
@@ -133,13 +134,87 @@ def _toml(value: object) -> str:
     return repr(value)
 
 
+TOKEN = "MTA1MjM0NTY3ODkwMTIzNDU2.GhIjKl.0123456789abcdefghijklmnopqrstuv"
+
+
 @pytest.mark.token_on_purpose("file")
-@pytest.mark.parametrize("text", ['[discord]\ntoken = "se.cr.et"', '[secrets]\ntoken = "se.cr.et"'])
-def test_a_token_in_the_wrong_place_is_not_repeated(tmp_path: Path, text: str) -> None:
-    (tmp_path / "config.toml").write_text(text)
+@pytest.mark.parametrize("environment", [{}, {"DISCORD_TOKEN": TOKEN}])
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Token = "{}"',
+        'TOKEN = "{}"',
+        '[discord]\nsecret = "{}"',
+        '[discord]\nbot_token = ["{}"]',
+        '[discord]\nprefix = "{}"',
+        '[discord]\nprefix = "Bot {}"',
+        '[discord]\napi_url = "x {}"',
+        '[discord]\nowners = ["{}"]',
+        '[web]\nport = "{}"',
+        '[web]\nport = {{ a = "{}" }}',
+        '[web]\nallowed_hosts = "{}"',
+        '[web]\ntrusted_proxies = ["{}"]',
+        '[books]\ngutenberg = "https://host/?a={}"',
+        "[{}]",
+        '["{}"]\na = 1',
+        "[discord.{}]\na = 1",
+        '[discord]\n"{}" = 1',
+        '"{}" = 1',
+        "{} = 1",
+        "[a.{0}]\n[a.{0}]",
+        "{}",
+        'token = "{}',
+        "prefix = {}",
+        "a = 1\na.{} = 2",
+        "[[a]]\n[a.{0}]\n[[a.{0}]]",
+    ],
+)
+def test_a_token_anywhere_in_the_file_is_not_repeated(
+    tmp_path: Path, text: str, environment: dict[str, str]
+) -> None:
     with pytest.raises(BadConfig) as refusal:
-        load_config(tmp_path / "config.toml", environment={})
-    assert "se.cr.et" not in str(refusal.value)
+        load_config(config_file(tmp_path, text.format(TOKEN)), environment)
+    told = "".join(traceback.format_exception(refusal.value)).split("bot.core.errors.", 1)[1]
+    assert not any(part in told for part in TOKEN.split("."))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "discord.secret = 'hunter2'",
+        "secrets = ['hunter2']",
+        "[secrets]\nprefix = 'hunter2'",
+        "['hunter2']",
+        "token = 'hunter2'",
+        "web.host.hunter2 = 'hunter2'\nweb.hunter2 = 1\nweb.host = 1",
+    ],
+)
+def test_of_an_unknown_key_neither_value_nor_strange_spelling_is_shown(
+    tmp_path: Path, text: str
+) -> None:
+    with pytest.raises(BadConfig) as refusal:
+        load_config(config_file(tmp_path, text), {})
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_a_token_under_another_name_is_told_where_it_belongs(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match="from DISCORD_TOKEN alone"):
+        load_config(config_file(tmp_path, "discord.Token = 'a'"), {})
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://me:hunter2@host/api",
+        "http://hunter2@host",
+        "http://host/api?key=hunter2",
+    ],
+)
+def test_an_api_with_a_password_is_refused_and_hides_it(tmp_path: Path, address: str) -> None:
+    """discord.py cannot log in there, and the address is shown in the log."""
+    with pytest.raises(BadConfig, match="without a name or password") as refusal:
+        load_config(config_file(tmp_path, f'discord.api_url = "{address}"'), {})
+    assert "hunter2" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from datetime import datetime
 
 import pytest
 
 from bot import logs
 from bot.core import tracing
+from bot.core.redaction import Redactor
 from tests.fake_discord import TOKEN
 
 log = logging.getLogger("bot.tests")
@@ -118,7 +122,7 @@ def test_no_token_is_logged_wherever_it_stands(style: logs.Style, secret: str) -
 def test_a_line_whose_arguments_do_not_fit_is_logged_without_them() -> None:
     """Python's own complaint of it would show the arguments as they are."""
     record = logging.makeLogRecord({"name": "bot", "msg": "%d poems", "args": (TOKEN,)})
-    line = logs.TextLines(logs.Redactor()).format(record)
+    line = logs.TextLines(Redactor()).format(record)
     assert line.endswith("%d poems (its arguments do not fit)")
 
 
@@ -153,3 +157,45 @@ def test_a_log_that_nobody_can_take_any_more_disturbs_nobody() -> None:
     out = begin()
     out.close()
     log.warning("a rose")
+
+
+@contextmanager
+def guarded() -> Iterator[io.StringIO]:
+    """Give what comes through the guard in the place of stderr."""
+    out = io.StringIO()
+    with redirect_stderr(out):
+        logs.guard_stderr(TOKEN)
+        yield out
+
+
+def test_a_stack_that_python_prints_has_no_token() -> None:
+    with guarded() as out:
+        try:
+            raise RuntimeError(f"no answer to {TOKEN}")
+        except RuntimeError as error:
+            error.add_note(f"with {TOKEN}")
+            sys.__excepthook__(type(error), error, error.__traceback__)
+    assert out.getvalue().endswith("RuntimeError: no answer to [token]\nwith [token]\n")
+
+
+def test_a_token_in_pieces_is_put_together_and_taken_out() -> None:
+    with guarded() as out:
+        for piece in ("a line with ", TOKEN[:5], TOKEN[5:], "\nand ", TOKEN[:9], TOKEN[9:]):
+            sys.stderr.write(piece)
+        sys.stderr.flush()
+    assert out.getvalue() == "a line with [token]\nand [token]"
+
+
+def test_a_line_without_an_end_is_not_kept_for_ever() -> None:
+    with guarded() as out:
+        sys.stderr.write(" " * (logs.MAX_HELD + 1))
+        assert out.tell() == logs.MAX_HELD + 1
+
+
+def test_the_guard_is_one_however_often_it_is_set_up() -> None:
+    with guarded() as out:
+        stream = sys.stderr
+        logs.guard_stderr("another-token")
+        assert sys.stderr is stream
+        sys.stderr.write("to another-token\n")
+    assert out.getvalue() == "to [token]\n"

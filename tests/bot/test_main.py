@@ -18,6 +18,7 @@ from bot.__main__ import main
 from tests.patience import HANG_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "MTA1MjM0NTY3ODkwMTIzNDU2.GhIjKl.0123456789abcdefghijklmnopqrstuv"
 UNBUFFERED = "PYTHONUNBUFFERED"  # where it is set, nothing is left for the end of the process
 
 MakeModel = Callable[..., Path]
@@ -157,6 +158,78 @@ def test_wrong_use_gets_one_sentence_and_exit_2(
     assert (status, out) == (2, "")
     assert sentence in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("environment", ["", TOKEN])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--token", TOKEN),
+        (f"--token={TOKEN}",),
+        (TOKEN,),
+        ("--log", TOKEN),
+        ("--config", TOKEN),
+        ("--shards", TOKEN),
+        ("write", "a", "--model", TOKEN),
+        ("write", "a", "--model", f"{TOKEN}.safetensors"),
+        ("write", "a", "--chars", TOKEN),
+        ("write", "a", "--form", TOKEN),
+        ("models", "info", TOKEN),
+        ("settings", "1", "avoid", TOKEN, TOKEN),
+        ("forget", TOKEN),
+        ("restore", TOKEN),
+    ],
+)
+def test_no_sentence_on_stderr_has_a_token(
+    config: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    environment: str,
+) -> None:
+    monkeypatch.setenv("DISCORD_TOKEN", environment)
+    _, _, err = answer(capsys, "--config", config, *arguments)
+    assert not any(part in err for part in TOKEN.split("."))
+
+
+FIRST_THINGS = """
+import ctypes, os, runpy, sys
+
+DUMPABLE = 3  # PR_GET_DUMPABLE, linux/prctl.h
+asked = ctypes.CDLL(None).prctl
+
+def hook(event, arguments):
+    if event == "import" and not hook.closed:
+        hook.closed = asked(DUMPABLE, 0, 0, 0, 0) == 0
+        if not hook.closed:
+            early.append(arguments[0])
+
+hook.closed, early = False, []
+sys.addaudithook(hook)
+sys.argv = ["bot", "--help"]
+try:
+    runpy.run_module("bot", run_name="__main__", alter_sys=True)
+finally:
+    shown = open("/proc/self/environ").read()
+    print(*early, "DISCORD_TOKEN" in os.environ, "a-secret" in shown, hook.closed, file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
+def test_memory_is_closed_and_the_token_taken_before_anything_else_is_done() -> None:
+    """It once could be read in /proc until the model was loaded, for five seconds."""
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_THINGS],
+        cwd=ROOT,
+        env={**os.environ, "DISCORD_TOKEN": "a-secret"},
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        check=False,
+    )
+    *early, in_environment, in_proc, closed = done.stderr.split()
+    assert (in_environment, in_proc, closed) == ("False", "False", "True")
+    assert {name.partition(".")[0] for name in early} <= {"__future__", "bot", "contextlib"}
 
 
 def test_a_bad_config_gets_one_sentence_and_exit_2(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.dumps import forbid_core_dumps
+from bot.core.dumps import forbid_core_dumps, take_from_environment
 from tests.patience import HANG_SECONDS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -45,3 +45,12 @@ def test_a_process_that_has_ended_is_no_error() -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     forbid_core_dumps(ended.pid)
+
+
+def test_a_secret_is_taken_out_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_SECRET", "sé-cret")
+    assert take_from_environment("A_SECRET") == "sé-cret"
+    assert take_from_environment("A_SECRET") == ""
+    assert b"A_SECRET" not in subprocess.check_output(
+        [sys.executable, "-c", "import os; print(*os.environ)"]
+    )
