@@ -68,9 +68,9 @@ clean:
 
 # The locks: every package with the hashes of all its wheels, for all systems and Pythons at once.
 # Torch's CPU builds are on no index that this reads: requirements-cpu.lock is kept by hand.
-COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
-	--generate-hashes --only-binary :all: --emit-build-options \
-	--annotation-style line $(UPGRADE)
+COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal \
+	--python-version 3.11 --fork-strategy fewest --generate-hashes --only-binary :all: \
+	--emit-build-options --annotation-style line $(UPGRADE)
 GPU = $$(sed -nE 's/^(torch|triton|(cuda|nvidia)-[a-z0-9-]+)==.*/--no-emit-package \1/p' \
 	requirements-cuda.lock)
 

@@ -3,7 +3,7 @@
     python bench/fuzz.py [--seconds 300] [--targets book "model file" seed] [--quick] [--json FILE]
 
 Coverage-guided fuzzing by atheris, which is not among the project's requirements: see
-requirements-fuzz.txt. Each target has a process of its own, in which our modules and safetensors'
+requirements-fuzz.lock. Each target has a process of its own, in which our modules and safetensors'
 Python side are instrumented (the compiled kernel is not), for so many seconds.
 
     book         bytes of a file to a book, see model.book
@@ -44,7 +44,7 @@ INSTRUMENTED = ["model", "bot.core", "bot.discord_app", "safetensors"]
 MAX_MEMORY_MB = 2048
 HUNG_SECONDS = 30  # one input; the process ends then
 MAX_KEPT = 5  # exceptions told of
-MISSING = "atheris is not installed: pip install -r requirements-fuzz.txt (Linux; see its wheels)."
+MISSING = "atheris is not installed: pip install -r requirements-fuzz.lock (Linux; see its wheels)."
 FEATURES = re.compile(r"ft: (\d+) corp: (\d+)")
 
 

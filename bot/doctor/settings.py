@@ -63,7 +63,7 @@ def examine_versions(
             continue
         if found.partition("+")[0] != number:  # torch says which build it is after a plus
             others.append(f"{name} {found} instead of {number}")
-    way = f"Set them right: pip install -r {requirements}"
+    way = f"Set them right: pip install -r {requirements.with_suffix('.lock')}"
     if missing:
         return wrong("versions", f"{python}; not installed: {', '.join(missing)}", way)
     if others:
