@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 
+import aiohttp
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -11,6 +14,7 @@ from discord.ext import commands
 from bot.core import tracing
 from bot.core.errors import BotError, NotAllowed
 from bot.discord_app.replies import MAX_MESSAGE, escape, measure
+from bot.discord_app.trying import Unreadable, is_final
 
 log = logging.getLogger(__name__)
 
@@ -18,10 +22,58 @@ CHANGED = (
     "This command has changed. Reload Discord (Ctrl-R, or close and open the app) and try again."
 )
 NOT_YET_KNOWN = "Discord has not told me about this server yet. Ask again in a minute."
+QUIET_SECONDS = 600.0  # after a line of the log before one of the same cause
+MAX_CAUSES = 1000
+MAX_BRIEF = 200  # characters of an error: Discord's may have a whole page in it
+NO_ANSWER = "Discord has not answered me. Try again in a minute."
+NOT_LET = (
+    "Discord does not let me do that here. Whoever manages the server can look at my permissions."
+)
+# Discord, or the way to it, is out of order; nothing of ours is.
+UNREACHABLE = (
+    discord.RateLimited,
+    discord.GatewayNotFound,
+    Unreadable,
+    aiohttp.ClientError,
+    ConnectionError,
+)
 
 
 class GuildNotKnown(commands.CheckFailure):
     """A message came from a guild that Discord has not described since the bot connected."""
+
+
+def brief(error: BaseException) -> str:
+    """Return what an error says, in one short line.
+
+    >>> brief(ValueError("so\\n  much"))
+    'ValueError: so much'
+    """
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= MAX_BRIEF else f"{text[:MAX_BRIEF]}…"
+
+
+class Complaints:
+    """Writes failures of Discord's into the log: a line for each cause, not for each member."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._last: dict[tuple[object, ...], float] = {}
+
+    def warn(self, what: str, error: BaseException) -> None:
+        """Log that `what` has failed, unless the same was said in the last ten minutes."""
+        cause = (what, type(error), getattr(error, "status", 0), getattr(error, "code", 0))
+        now = self._now()
+        last = self._last.get(cause)
+        if last is not None and now - last < QUIET_SECONDS:
+            return
+        if len(self._last) >= MAX_CAUSES:
+            self._last.clear()
+        self._last[cause] = now
+        log.warning("%s: %s (said at most every 10 minutes)", what, brief(error))
+
+
+complaints = Complaints()  # of this process
 
 
 def sentence_for(error: BaseException) -> str:
@@ -50,9 +102,22 @@ def sentence_for(error: BaseException) -> str:
             return "I could not read that. !help and /help show how to ask."
         case commands.CheckFailure() | app_commands.CheckFailure():
             return "You may not use this command here."
+        case discord.Forbidden() | discord.NotFound():
+            complaints.warn("Discord refuses what a command needs", cause)
+            return NOT_LET
+        case _ if _is_discords(cause):
+            complaints.warn("Discord has not answered", cause)
+            return NO_ANSWER
     with tracing.request() as number:
         log.error("error %s", number, exc_info=cause)
     return f"Something went wrong on my side. Whoever runs me finds it in the log as {number}."
+
+
+def _is_discords(error: BaseException) -> bool:
+    """Whether Discord is out of order; of a request that it blames the fault is ours."""
+    if isinstance(error, discord.HTTPException):
+        return not is_final(error)
+    return isinstance(error, UNREACHABLE)
 
 
 def _brief(error: BaseException) -> str:

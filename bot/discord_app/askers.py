@@ -12,7 +12,7 @@ from discord.ext import commands
 
 from bot.core import tracing
 from bot.core.records import Asker
-from bot.discord_app.apologies import GuildNotKnown, sentence_for
+from bot.discord_app.apologies import GuildNotKnown, complaints, sentence_for
 from bot.discord_app.screens import (
     NO_MENTIONS,
     InteractionScreen,
@@ -118,4 +118,4 @@ async def refuse(asked: Context | discord.Interaction[Any], error: Exception) ->
         else:
             await InteractionScreen(interaction).refuse(sentence_for(error))
     except (*FAILURES, RuntimeError) as failure:  # the last of a session that is closed
-        log.warning("a member could not be told: %r", failure)
+        complaints.warn("a member could not be told", failure)

@@ -94,7 +94,8 @@ async def _ask_on(inquiry: Inquiry, patient: Patient, me: dict[str, Any]) -> lis
 
     async def guilds() -> list[Finding]:
         known = await _guilds(inquiry)
-        found = [judge_permissions(known, invite_url(int((await told)["id"])))]
+        invite = invite_url(int((await told)["id"]), patient.api_url)
+        found = [judge_permissions(known, invite)]
         here = {str(guild["id"]): str(guild["name"]) for guild in known}
         settled = {one: each for one, each in patient.channels.items() if one in here and each}
         if settled:

@@ -55,11 +55,19 @@ def use_api(url: str) -> None:
     Route.BASE = url.rstrip("/")
 
 
-def invite_url(application_id: int) -> str:
-    """Return the link that adds the bot to a server, with the least that it needs."""
-    return discord.utils.oauth_url(
+def invite_url(application_id: int, api_url: str = OFFICIAL_API) -> str:
+    """Return the link that adds the bot to a server, with the least that it needs.
+
+    The page is where the API is, without the API's path. So it is with Discord; of a compatible
+    server it is a guess, as no API tells where its pages are.
+
+    >>> invite_url(42, "https://chat.example/api/v9").partition("?")[0]
+    'https://chat.example/oauth2/authorize'
+    """
+    link = discord.utils.oauth_url(
         application_id, permissions=PERMISSIONS, scopes=("bot", "applications.commands")
     )
+    return re.sub(r"(/api)?(/v\d+)?/*$", "", api_url) + link.removeprefix("https://discord.com")
 
 
 def intents(*, message_content: bool) -> discord.Intents:
@@ -213,7 +221,9 @@ class SonneteerBot(commands.AutoShardedBot):
         if self.gateway.share is None or self.gateway.share.first == 0:
             await sync_commands(self.tree, self._data_folder)
         if self.application_id is not None:
-            log.info("invite the bot with %s", invite_url(self.application_id))
+            log.info("invite the bot with %s", invite_url(self.application_id, self._api_url))
+            if self._api_url != OFFICIAL_API:
+                log.info("this link is made from api_url; its page may be on another host")
 
     async def connect(self, *, reconnect: bool = True) -> None:
         """Be on the gateway until `close`; what `Gateway.run` raises is final."""

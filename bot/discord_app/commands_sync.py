@@ -1,4 +1,4 @@
-"""Telling Discord which slash commands there are, only when they have changed."""
+"""Telling Discord which slash commands there are, only when it has others."""
 
 from __future__ import annotations
 
@@ -22,14 +22,21 @@ FORMAT_VERSION = 1
 
 
 async def sync_commands(tree: app_commands.CommandTree[Any], folder: Path | None) -> bool:
-    """Send the commands unless `folder` remembers the same ones; return whether they were sent.
+    """Send the commands unless Discord has them; return whether they were sent.
 
-    A failure is logged and tried again at the next start: the other ways of asking still work.
+    `folder` remembers what was sent, and which versions Discord made of it: another program with
+    the same token may have put its own in their place. A failure is logged and tried again at the
+    next start: the other ways of asking still work.
     """
     digest = _digest(tree)
     path = folder / FILE_NAME if folder is not None else None
-    if path is not None and await asyncio.to_thread(_read, path) == digest:
-        return False
+    sent, had = await asyncio.to_thread(_read, path) if path is not None else (None, None)
+    if sent == digest:
+        has = await _ask(tree)
+        if has in (had, None):
+            return False
+        if had is not None:
+            log.warning("Discord has other slash commands than this bot has sent it")
     try:
         await tree.sync()
     except FAILURES as error:
@@ -38,7 +45,7 @@ async def sync_commands(tree: app_commands.CommandTree[Any], folder: Path | None
     log.info("the slash commands were sent to Discord")
     if path is not None:
         try:
-            await asyncio.to_thread(_write, path, digest)
+            await asyncio.to_thread(_write, path, digest, await _ask(tree))
         except OSError as error:
             log.warning(
                 "%s cannot be written, so the commands are sent at each start: %s", path, error
@@ -46,28 +53,50 @@ async def sync_commands(tree: app_commands.CommandTree[Any], folder: Path | None
     return True
 
 
+async def _ask(tree: app_commands.CommandTree[Any]) -> str | None:
+    """Return a hash of the commands that Discord has, None where it does not say.
+
+    A command has an id, and a version that changes with it.
+    """
+    client = tree.client
+    if client.application_id is None:
+        return None
+    try:
+        known = await client.http.get_global_commands(client.application_id)
+    except FAILURES as error:
+        log.debug("Discord does not say which slash commands it has: %r", error)
+        return None
+    return _hash(sorted([str(each["id"]), str(each.get("version"))] for each in known))
+
+
 def _digest(tree: app_commands.CommandTree[Any]) -> str:
     """Return a hash of the commands and of whose they are."""
     payload = [command.to_dict(tree) for command in tree.get_commands()]
     whose = [tree.client.application_id, discord.http.Route.BASE]
-    text = json.dumps([whose, payload], sort_keys=True, default=str)
+    return _hash([whose, payload])
+
+
+def _hash(content: object) -> str:
+    text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _read(path: Path) -> str | None:
+def _read(path: Path) -> tuple[str | None, str | None]:
+    """Return the hashes of what was sent and of what Discord then had, None where not known."""
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError):
-        return None
-    known = isinstance(content, dict) and content.get("format") == FORMAT_VERSION
-    return str(content.get("sha256")) if known else None
+        return None, None
+    if not isinstance(content, dict) or content.get("format") != FORMAT_VERSION:
+        return None, None
+    return content.get("sha256"), content.get("discord")
 
 
-def _write(path: Path, digest: str) -> None:
+def _write(path: Path, digest: str, has: str | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     with temporary.open("w", encoding="utf-8") as file:
-        json.dump({"format": FORMAT_VERSION, "sha256": digest}, file)
+        json.dump({"format": FORMAT_VERSION, "sha256": digest, "discord": has}, file)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

@@ -13,8 +13,9 @@ from contextlib import suppress
 import discord
 
 from bot.core.errors import BotError
+from bot.discord_app.apologies import brief
 from bot.discord_app.client import SonneteerBot
-from bot.discord_app.gateway import Gateway
+from bot.discord_app.gateway import LOST, Gateway
 
 log = logging.getLogger(__name__)
 
@@ -91,10 +92,15 @@ class DiscordDoor:
                 if error.code in FINAL_CODES:
                     raise DiscordRefused(f"{FINAL_CODES[error.code]}.") from None
                 log.warning("the gateway closed with %s", error.code)
-            except Exception:
+            except Exception as error:
                 if self._closed.is_set():
                     return
-                log.exception("the connection to Discord ended; trying again in %.0f s", pause)
+                if isinstance(error, LOST):
+                    log.warning(
+                        "Discord cannot be reached; trying again in %.0f s: %s", pause, brief(error)
+                    )
+                else:
+                    log.exception("the connection to Discord ended; trying again in %.0f s", pause)
             finally:
                 was_connected = bot.was_connected
             pause = self._pause_seconds if was_connected else min(2 * pause, MAX_PAUSE_SECONDS)

@@ -23,6 +23,7 @@ from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from filelock import FileLock, Timeout
 
 from bot.core.share import Share
+from bot.discord_app.apologies import brief
 from bot.discord_app.budget import Budget
 from bot.discord_app.clock import ClockWatch
 from bot.discord_app.gauges import Gauges
@@ -171,7 +172,7 @@ class Shard:
             except LOST as error:
                 was_up, asked = self.up, asked_seconds(error)
                 self._lose(type(error).__name__)
-                log.warning("shard %d: the gateway cannot be reached: %r", self.id, error)
+                log.warning("shard %d: the gateway cannot be reached: %s", self.id, brief(error))
             failures = 0 if was_up else failures + 1
             if resume and failures >= MAX_RESUMES:
                 self.ws.session_id = None

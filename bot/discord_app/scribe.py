@@ -19,7 +19,7 @@ from bot.core.records import Poem, PoemRequest, PoemSettings
 from bot.core.service import Service
 from bot.core.store.poem_rows import HalfPoem
 from bot.core.writing import Writing
-from bot.discord_app.apologies import LoggedOnce, sentence_for
+from bot.discord_app.apologies import LoggedOnce, complaints, sentence_for
 from bot.discord_app.budget import Budget
 from bot.discord_app.buttons import finished_view, growing_view
 from bot.discord_app.halves import Halves
@@ -150,7 +150,7 @@ class Scribe:
         except discord.HTTPException as failure:
             self._silenced.warn(screen.channel_id, failure)
         except (*FAILURES, RuntimeError) as failure:  # of a session that is closed
-            log.warning("a member could not be told: %r", failure)
+            complaints.warn("a member could not be told", failure)
 
     async def _give_up(self, screen: Screen, cause: discord.HTTPException) -> None:
         """Say, once for a channel, that no answer gets there: in the log and to the asker."""

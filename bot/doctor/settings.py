@@ -63,9 +63,9 @@ def examine_versions(
             continue
         if found.partition("+")[0] != number:  # torch says which build it is after a plus
             others.append(f"{name} {found} instead of {number}")
-    way = f"Set them right: pip install -r {requirements.with_suffix('.lock')}"
+    way = "Set them right: make .venv/run.done, or the lines for pip in README.md."
     if missing:
         return wrong("versions", f"{python}; not installed: {', '.join(missing)}", way)
     if others:
-        return warning("versions", f"{python}; {', '.join(others)}", f"{way} (or make run)")
+        return warning("versions", f"{python}; {', '.join(others)}", way)
     return ok("versions", f"{python}; all {len(wanted)} libraries as in requirements.txt")

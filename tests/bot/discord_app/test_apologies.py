@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import cast
 
+import aiohttp
+import discord
 import pytest
+from discord.ext import commands
 
 from bot.core import tracing
 from bot.core.errors import BadSetting, BotError, NotAllowed, NothingThere, UnknownModel
-from bot.discord_app.apologies import sentence_for
+from bot.discord_app.apologies import (
+    MAX_BRIEF,
+    NO_ANSWER,
+    NOT_LET,
+    QUIET_SECONDS,
+    Complaints,
+    sentence_for,
+)
 from bot.discord_app.replies import MAX_MESSAGE, measure
+from bot.discord_app.trying import Unreadable
 from tests.fuzz.discord_markdown import read
 
 
@@ -82,3 +95,63 @@ def test_without_a_request_the_line_of_the_log_has_a_number_of_its_own() -> None
     told = sentence_for(RuntimeError("the pen broke"))
     logging.getLogger("bot.discord_app.apologies").removeHandler(seen)
     assert told.endswith(f"in the log as {numbers[0]}.")
+
+
+def _refusal(kind: type[discord.HTTPException], status: int) -> discord.HTTPException:
+    response = cast(aiohttp.ClientResponse, SimpleNamespace(status=status, reason="No"))
+    return kind(response, {"code": 50013, "message": "Missing Permissions"})
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (_refusal(discord.Forbidden, 403), NOT_LET),
+        (_refusal(discord.NotFound, 404), NOT_LET),
+        (_refusal(discord.DiscordServerError, 503), NO_ANSWER),
+        (_refusal(discord.HTTPException, 429), NO_ANSWER),
+        (Unreadable(TypeError()), NO_ANSWER),
+        (aiohttp.ServerDisconnectedError(), NO_ANSWER),
+        (ConnectionResetError(), NO_ANSWER),
+    ],
+)
+def test_what_is_discords_doing_gets_a_sentence_and_no_stack(
+    error: Exception, sentence: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert sentence_for(commands.CommandInvokeError(error)) == sentence
+    assert all(record.exc_info is None for record in caplog.records)
+
+
+def test_a_request_that_makes_no_sense_is_our_fault_and_has_its_stack(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert sentence_for(_refusal(discord.HTTPException, 400)).startswith("Something went wrong")
+    assert caplog.records[-1].exc_info
+
+
+def test_a_cause_is_logged_once_in_ten_minutes_however_many_members_ask(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = SimulatedClock()
+    complaints = Complaints(clock)
+    for _ in range(100):
+        complaints.warn("no answer", _refusal(discord.Forbidden, 403))
+        complaints.warn("no answer", ConnectionResetError("by peer"))
+    assert len(caplog.records) == 2
+    assert "ConnectionResetError: by peer" in caplog.text
+    clock.now += QUIET_SECONDS
+    complaints.warn("no answer", ConnectionResetError("by peer"))
+    assert len(caplog.records) == 3
+
+
+class SimulatedClock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_whole_page_of_an_error_is_one_short_line(caplog: pytest.LogCaptureFixture) -> None:
+    Complaints().warn("no answer", ConnectionError("<html>\n" * 1000))
+    (line,) = caplog.messages
+    assert "\n" not in line
+    assert len(line) < 2 * MAX_BRIEF

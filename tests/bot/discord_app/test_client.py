@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import discord
@@ -13,45 +14,85 @@ from bot.core.service import Service
 from bot.discord_app.client import SonneteerBot, add_cogs, intents, invite_url, remove_cogs
 from bot.discord_app.commands_sync import FILE_NAME
 from bot.discord_app.replies import read_verse
-from bot.discord_app.screens import AnyBot
 from tests.bot.discord_app.conftest import FAST
+from tests.fake_discord import TOKEN, FakeDiscord, Fault
 from tests.fakes import VERSE
 from tests.patience import HANG_SECONDS
 
 
-async def _start(bot: AnyBot) -> int:
+async def _start(fake: FakeDiscord, service: Service, folder: Path, **ode: str) -> int:
     """Start a bot once and return how often it sent its commands to Discord."""
-    async with simcord.run(bot, settle_timeout=HANG_SECONDS) as env:
-        return sum(call.method == "PUT" for call in env.http_requests)
+    bot = SonneteerBot(service, data_folder=folder, api_url=fake.url)
+
+    async def write_ode(interaction: discord.Interaction) -> None: ...
+
+    if ode:
+        bot.tree.command(name="ode", **ode)(write_ode)
+    before = len(fake.requests)
+    async with bot:
+        await bot.login(TOKEN)
+    return sum(method == "PUT" for method, *_ in fake.requests[before:])
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeDiscord]:
+    async with FakeDiscord().serve() as fake:
+        yield fake
 
 
 async def test_commands_are_sent_only_when_they_have_changed(
-    service: Service, tmp_path: Path
+    fake: FakeDiscord, service: Service, tmp_path: Path
 ) -> None:
     folder = tmp_path / "data"
-    assert await _start(SonneteerBot(service, data_folder=folder)) == 1
-    assert await _start(SonneteerBot(service, data_folder=folder)) == 0
-    changed = SonneteerBot(service, data_folder=folder)
+    assert await _start(fake, service, folder) == 1
+    assert await _start(fake, service, folder) == 0
+    assert await _start(fake, service, folder, description="Write an ode") == 1
 
-    @changed.tree.command(name="ode", description="Write an ode")
-    async def _ode(interaction: discord.Interaction) -> None: ...
 
-    assert await _start(changed) == 1
+async def test_commands_that_another_program_has_wiped_come_back_at_the_next_start(
+    fake: FakeDiscord, service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await _start(fake, service, tmp_path) == 1
+    fake.commands = []
+    assert await _start(fake, service, tmp_path) == 1
+    assert any(one["name"] == "sonnet" for one in fake.commands)
+    assert "other slash commands than this bot has sent" in caplog.text
+    assert await _start(fake, service, tmp_path) == 0
+
+
+async def test_commands_that_another_program_has_changed_come_back_at_the_next_start(
+    fake: FakeDiscord, service: Service, tmp_path: Path
+) -> None:
+    """Discord keeps the id of a command whose name stays, and counts its versions."""
+    assert await _start(fake, service, tmp_path) == 1
+    fake.commands[0] = {**fake.commands[0], "version": "2"}
+    assert await _start(fake, service, tmp_path) == 1
+
+
+async def test_discord_is_asked_once_for_its_commands_and_believed_if_it_does_not_answer(
+    fake: FakeDiscord, service: Service, tmp_path: Path
+) -> None:
+    await _start(fake, service, tmp_path)
+    before = len(fake.requests)
+    fake.fail("GET", "/commands$", [Fault(403)])
+    assert await _start(fake, service, tmp_path) == 0
+    asked = [path for method, path, _ in fake.requests[before:] if path.endswith("/commands")]
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 99, "sha256": "x"}', "\x00\xff"])
 async def test_a_memory_that_cannot_be_read_only_costs_a_sending(
-    service: Service, tmp_path: Path, content: str
+    fake: FakeDiscord, service: Service, tmp_path: Path, content: str
 ) -> None:
     (tmp_path / FILE_NAME).write_text(content, "latin-1")
-    assert await _start(SonneteerBot(service, data_folder=tmp_path)) == 1
+    assert await _start(fake, service, tmp_path) == 1
 
 
 async def test_a_data_folder_that_cannot_be_written_is_said(
-    service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    fake: FakeDiscord, service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "data").write_text("a file where the folder should be")
-    assert await _start(SonneteerBot(service, data_folder=tmp_path / "data")) == 1
+    assert await _start(fake, service, tmp_path / "data") == 1
     assert "cannot be written" in caplog.text
 
 
@@ -76,6 +117,23 @@ def test_the_invitation_asks_for_the_least_that_is_needed() -> None:
         "attach_files",
         "read_message_history",
     }
+
+
+@pytest.mark.parametrize(
+    ("api_url", "page"),
+    [
+        ("https://discord.com/api/v10", "https://discord.com/oauth2/authorize"),
+        ("https://discord.com/api/v9/", "https://discord.com/oauth2/authorize"),
+        ("http://127.0.0.1:3001/api/v9", "http://127.0.0.1:3001/oauth2/authorize"),
+        ("https://chat.example/api", "https://chat.example/oauth2/authorize"),
+        ("https://chat.example/discord/api/v10", "https://chat.example/discord/oauth2/authorize"),
+        ("https://api.chat.example", "https://api.chat.example/oauth2/authorize"),
+    ],
+)
+def test_the_invitation_is_where_the_api_is(api_url: str, page: str) -> None:
+    link, _, query = invite_url(42, api_url).partition("?")
+    assert link == page
+    assert query == invite_url(42).partition("?")[2]
 
 
 @pytest.mark.parametrize("message_content", [True, False])

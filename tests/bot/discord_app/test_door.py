@@ -226,7 +226,8 @@ async def test_a_failed_start_is_tried_again(
     async with _open(discord):
         await discord.say("!sonnet a rose")
         await discord.until(lambda: _written(discord))
-    assert "trying again" in caplog.text
+    assert "Discord cannot be reached; trying again" in caplog.text
+    assert all(record.exc_info is None for record in caplog.records)
     assert TOKEN not in caplog.text
 
 
