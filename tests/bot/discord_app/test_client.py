@@ -20,14 +20,14 @@ from tests.fakes import VERSE
 from tests.patience import HANG_SECONDS
 
 
-async def _start(fake: FakeDiscord, service: Service, folder: Path, **ode: str) -> int:
+async def _start(fake: FakeDiscord, service: Service, folder: Path, ode: str = "") -> int:
     """Start a bot once and return how often it sent its commands to Discord."""
     bot = SonneteerBot(service, data_folder=folder, api_url=fake.url)
 
     async def write_ode(interaction: discord.Interaction) -> None: ...
 
     if ode:
-        bot.tree.command(name="ode", **ode)(write_ode)
+        bot.tree.command(name="ode", description=ode)(write_ode)
     before = len(fake.requests)
     async with bot:
         await bot.login(TOKEN)
@@ -46,7 +46,7 @@ async def test_commands_are_sent_only_when_they_have_changed(
     folder = tmp_path / "data"
     assert await _start(fake, service, folder) == 1
     assert await _start(fake, service, folder) == 0
-    assert await _start(fake, service, folder, description="Write an ode") == 1
+    assert await _start(fake, service, folder, ode="Write an ode") == 1
 
 
 async def test_commands_that_another_program_has_wiped_come_back_at_the_next_start(
