@@ -88,7 +88,12 @@ def compose_service(
     defaults = Defaults(**{each.name: getattr(writing, each.name) for each in fields(Defaults)})
     return Service(
         library or compose_library(config),
-        EnginePoet(metrics, limits=limits, max_models=config.models.max_loaded),
+        EnginePoet(
+            metrics,
+            limits=limits,
+            max_models=config.models.max_loaded,
+            max_bytes=config.models.max_loaded_megabytes * 1_000_000,
+        ),
         metrics,
         defaults=defaults,
         ways=ways,

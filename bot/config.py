@@ -45,6 +45,7 @@ class ModelsConfig(Section):
     folder: str = "models"
     default: str = "sonnets"
     max_loaded: int = Field(default=3, ge=1, le=32)
+    max_loaded_megabytes: int = Field(default=200, ge=1, le=100_000)
 
 
 def _within(name: str, kin: str = "") -> Any:

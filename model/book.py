@@ -13,6 +13,7 @@ import random
 import re
 import unicodedata
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ import charset_normalizer
 
 from model.errors import BookBinary, BookMonotonous, BookTooLong, BookTooShort
 from model.gutenberg import unwrap
+from model.vocabulary import REPLACEMENT
 
 MIN_BOOK_CHARACTERS = 2_000  # less than that is learnt by heart, word for word
 MAX_BOOK_BYTES = 64 * 2**20
@@ -57,6 +59,9 @@ BREAKS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
 UNWANTED = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffd-\uffff]"
 )
+# Different characters of a book; each costs an embedding and a row of the output layer, in training
+# some 12 kB. Chinese in its simplified form has 6,763 in GB 2312, and a novel 4,000 of them.
+MAX_ALPHABET = 8_000
 # No script needs more marks in a row; putting them in order takes time by their number's square.
 MAX_MARKS = 30  # https://www.unicode.org/reports/tr15/#Stream_Safe_Text_Format
 PILE = re.compile(rf"[^\w\s\x00-\u02ff]{{{MAX_MARKS + 1},}}")  # whatever may be one
@@ -93,14 +98,33 @@ def read_books(sources: Sequence[tuple[str, bytes]]) -> Book:
         left_out = any("Project Gutenberg" in note for part in parts for note in part.notes)
         raise BookTooShort(title, len(text.strip()), MIN_BOOK_CHARACTERS, left_out=left_out)
     _insist_on_variety(text, title)
+    text, alphabet_notes = _bound_alphabet(text)
     prefixes = [f"{part.title}: " if parts[1:] else "" for part in parts]
     return Book(
         text,
         " + ".join(part.title for part in parts),
         ", ".join(dict.fromkeys(part.encoding for part in parts)),
-        tuple(p + note for p, part in zip(prefixes, parts, strict=True) for note in part.notes),
+        (
+            *alphabet_notes,
+            *(p + note for p, part in zip(prefixes, parts, strict=True) for note in part.notes),
+        ),
         hashlib.sha256(b"".join(raw for _, raw in sources)).hexdigest(),
     )
+
+
+def _bound_alphabet(text: str) -> tuple[str, tuple[str, ...]]:
+    """Put one sign for the rarest characters where there are too many; say so."""
+    counts = Counter(text)
+    if len(counts) <= MAX_ALPHABET:
+        return text, ()
+    kept = {character for character, _ in counts.most_common(MAX_ALPHABET - 1)}
+    rare = counts.keys() - kept
+    share = sum(counts[character] for character in rare) / len(text)
+    note = (
+        f"It has {len(counts):,} different characters, and a model learns {MAX_ALPHABET:,} at "
+        f"most. The rarest {len(rare):,} ({share:.1%} of the text) are read as {REPLACEMENT}."
+    )
+    return text.translate(dict.fromkeys(map(ord, rare), REPLACEMENT)), (note,)
 
 
 def openings(text: str, limit: int = MAX_OPENINGS) -> tuple[str, ...]:

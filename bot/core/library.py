@@ -20,6 +20,9 @@ from model import ModelError, load_model
 log = logging.getLogger(__name__)
 
 SUFFIX = ".safetensors"
+# Of a server's own model, which may come from a backup: train.py's have 7 MB, and 16 with the
+# largest alphabet that it learns.
+MAX_OWN_BYTES = 32 * 2**20
 HASH = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -146,6 +149,10 @@ class Library:
         return record
 
     def _describe(self, path: Path) -> ModelRecord:
+        guild = path.parent.name if path.parent.parent == self._private else ""
+        if guild and (size := _size(path)) > MAX_OWN_BYTES:
+            reason = f"{path.name} has {size:,} bytes; a server's own model may have"
+            raise ModelUnusable(path.stem, f"{reason} {MAX_OWN_BYTES:,}. Train a smaller one.")
         try:
             model = load_model(path)  # all of it: a file with spoilt weights shall not serve
         except ModelError as error:
@@ -161,7 +168,7 @@ class Library:
             created=model.card.created,
             shipped=path.parent == self._shipped,
             default=False,
-            guild=path.parent.name if path.parent.parent == self._private else "",
+            guild=guild,
             characters=model.card.book_characters,
             held_out_loss=model.card.held_out_loss,
             losses=tuple(
@@ -169,3 +176,11 @@ class Library:
             ),
             chart=chart if (chart := path.with_suffix(".png")).is_file() else None,
         )
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a file, 0 where it cannot be asked: who reads it says why."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

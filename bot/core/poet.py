@@ -53,8 +53,8 @@ NEWEST_SHARE = 0.1  # of the newest poem in the average: about the last ten coun
 class EnginePoet:
     """Writes on the engines of the models in use; see `ports.Poet`.
 
-    `limits` say how many poems are written at once and may wait, `max_models` how many models
-    stay in memory (see `shelf.py`).
+    `limits` say how many poems are written at once and may wait, `max_models` and
+    `max_bytes` which models stay in memory (see `shelf.py`).
     """
 
     def __init__(
@@ -63,13 +63,14 @@ class EnginePoet:
         *,
         limits: Limits | None = None,
         max_models: int = 3,
+        max_bytes: int = 200_000_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         limits = limits or Limits()
         self._metrics = metrics
         self._clock = clock
         self._line: Line[EngineDraft] = Line(limits)
-        self._shelf = Shelf(max_models=max_models, max_rows=limits.max_rows)
+        self._shelf = Shelf(max_models=max_models, max_bytes=max_bytes, max_rows=limits.max_rows)
         self._held: defaultdict[str, list[Loaded]] = defaultdict(list)
         self._stepping = Stepping(self._receive, self._break_down, metrics.steps.inc)
         self._poem_seconds: float | None = None  # how long a poem holds its row, on average

@@ -1,6 +1,7 @@
 """The models in memory, each with its engine.
 
-At most `max_models` take new poems. One that has to make room, or whose file was replaced, is
+At most `max_models` take new poems, and their files have at most `max_bytes` together (one alone
+may have more). One that has to make room, or whose file was replaced, is
 retired: the poems that it was accepted for are written to their ends, then its memory goes back to
 the system. Retired models count too, up to as many again; a further load waits for one to be done.
 """
@@ -49,9 +50,15 @@ class Shelf:
     """Loads models on a thread of its own, one at a time, and lets them go."""
 
     def __init__(
-        self, *, max_models: int, max_rows: int, give_back: Callable[[], None] = give_heap_back
+        self,
+        *,
+        max_models: int,
+        max_bytes: int,
+        max_rows: int,
+        give_back: Callable[[], None] = give_heap_back,
     ) -> None:
         self._max_models = max_models
+        self._max_bytes = max_bytes
         self._max_rows = max_rows
         self._give_back = give_back
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()  # least recently used first
@@ -135,9 +142,13 @@ class Shelf:
         for other in list(self._loaded.values()):
             if other is not loaded and other.record.path == loaded.record.path:
                 self._retire(other)  # its file was replaced
-        while len(self._loaded) > self._max_models:
+        while len(self._loaded) > 1 and self._is_too_much():
             others = list(self._loaded.values())[:-1]
             self._retire(next((other for other in others if not other.poems), others[0]))
+
+    def _is_too_much(self) -> bool:
+        size = sum(loaded.record.size_bytes for loaded in self._loaded.values())
+        return len(self._loaded) > self._max_models or size > self._max_bytes
 
     def _retire(self, loaded: Loaded) -> None:
         del self._loaded[loaded.record.sha256]

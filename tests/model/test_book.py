@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.book import (
+    MAX_ALPHABET,
     MAX_BOOK_BYTES,
     MIN_BOOK_CHARACTERS,
     UNWANTED,
@@ -233,3 +234,20 @@ def test_openings_of_any_text_are_short_and_distinct(text: str) -> None:
     found = openings(text)
     assert len(found) == len(set(found))
     assert all(0 < len(opening) <= 40 for opening in found)
+
+
+def test_of_too_many_different_characters_the_rarest_become_one_sign() -> None:
+    distinct = [chr(number) for number in range(0x4E00, 0x4E00 + MAX_ALPHABET + 500)]
+    frequent = "".join(distinct[:3_000]) * 4
+    book = read_book(("".join(distinct) + frequent).encode(), "many")
+    assert len(set(book.text)) == MAX_ALPHABET
+    assert book.text.count("�") == 501
+    assert book.notes == (
+        "It has 8,500 different characters, and a model learns 8,000 at most. "
+        "The rarest 501 (2.4% of the text) are read as �.",
+    )
+
+
+def test_as_many_characters_as_a_chinese_book_has_are_all_kept() -> None:
+    text = "".join(chr(number) for number in range(0x4E00, 0x4E00 + 6_763)) * 2
+    assert set(read_book(text.encode(), "gb2312").text) == set(text)

@@ -12,7 +12,7 @@ from threading import Barrier
 import pytest
 
 from bot.core.errors import ModelUnusable, UnknownModel
-from bot.core.library import Library
+from bot.core.library import MAX_OWN_BYTES, Library
 from model import Model, load_model
 
 MakeModel = Callable[..., Path]
@@ -312,3 +312,12 @@ def test_a_private_model_of_the_defaults_name_does_not_take_the_default_away(
     assert books.find(None, "10").path == shared
     assert books.find("sonnets", "10").path == own
     assert [record.path for record in books.models("10")] == [shared, own]
+
+
+def test_a_guilds_own_model_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "guilds" / "10" / "dunes.safetensors"
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as file:
+        file.truncate(MAX_OWN_BYTES + 1)  # a hole: it takes no room
+    with pytest.raises(ModelUnusable, match=r"has 33,554,433 bytes.*may have 33,554,432"):
+        shared_and_private(tmp_path).add_file(path)

@@ -48,7 +48,7 @@ def tidied() -> Tidied:
 
 @pytest.fixture
 async def shelf(tidied: Tidied) -> AsyncIterator[Shelf]:
-    shelf = Shelf(max_models=2, max_rows=2, give_back=tidied)
+    shelf = Shelf(max_models=2, max_bytes=10**9, max_rows=2, give_back=tidied)
     yield shelf
     await shelf.close()
 
@@ -150,3 +150,13 @@ async def test_a_closed_shelf_loads_nothing(shelf: Shelf, record: Record) -> Non
 
 def test_giving_memory_back_does_no_harm_wherever_it_runs() -> None:
     give_heap_back()
+
+
+async def test_models_whose_files_are_too_large_together_make_room(record: Record) -> None:
+    apples, pears = record("apples"), record("pears")
+    small = Shelf(max_models=9, max_bytes=apples.size_bytes + pears.size_bytes - 1, max_rows=2)
+    await small.load(apples)
+    await small.load(pears)
+    assert small.find(apples.sha256) is None
+    assert small.find(pears.sha256) is not None  # one alone may have more
+    await small.close()
