@@ -49,6 +49,7 @@ class Asker:
     channel: str = ""  # where in it
     roles: frozenset[str] = frozenset()  # the member's, in it
     manages: bool = False  # whether the platform lets them manage it
+    category: str = ""  # of channels, that `channel` is in
 
     @property
     def door(self) -> str:
@@ -77,6 +78,7 @@ class PoemRequest:
     stop: tuple[str, ...] = ()  # the poem ends where one of these would come
     form: str | None = None  # of FORMS, or FREE
     avoid: tuple[str, ...] = ()  # words that the poem must not have
+    notes: tuple[str, ...] = ()  # what the door has to say under the poem
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,9 +51,10 @@ class Rights:
 
     def insist_on_poems(self, asker: Asker, customs: Customs) -> None:
         """Raise NotAllowed where the guild lets no poems be written, or not for this member."""
-        if customs.channels and asker.channel not in customs.channels:
-            places = ", ".join(f"<#{channel}>" for channel in customs.channels[:5])
-            raise NotAllowed(NOT_IN_THIS_CHANNEL.format(channels=places))
+        places = {asker.channel, asker.category}
+        if customs.channels and places.isdisjoint(customs.channels):
+            named = ", ".join(f"<#{channel}>" for channel in customs.channels[:5])
+            raise NotAllowed(NOT_IN_THIS_CHANNEL.format(channels=named))
         free = not customs.roles or not asker.roles.isdisjoint(customs.roles)
         if not free and not self.may_manage(asker, customs):
             raise NotAllowed(NOT_WITH_THESE_ROLES)

@@ -252,7 +252,7 @@ class Service:
         except BotError:
             self._cooldowns.forgive(asker.member, asked_at)  # nothing was had
             raise
-        form, notes = prepared.settings.form, (*lost, *prepared.notes)
+        form, notes = prepared.settings.form, (*request.notes, *lost, *prepared.notes)
 
         def look_at(text: str) -> Awaitable[Looks]:
             return self.aside(asker, self._poet.look_at, model, text, form)

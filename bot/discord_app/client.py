@@ -20,6 +20,7 @@ from bot.core.errors import NothingThere
 from bot.core.office import Office
 from bot.core.service import Service
 from bot.core.share import WHOLE
+from bot.discord_app.addressed import own_mentions
 from bot.discord_app.askers import AnsweringCog, refuse
 from bot.discord_app.buttons import PoemButton
 from bot.discord_app.cogs.books import Books
@@ -85,8 +86,8 @@ def command_prefixes(bot: AnyBot, message: discord.Message, *, prefix: str) -> l
 
     After a mention only what is a command in full counts as one; all else is a poem's seed.
     """
-    mention = re.match(r"<@!?(\d{1,20})>\s*", message.content)
-    if mention is None or bot.user is None or int(mention[1]) != bot.user.id:
+    mention = re.match(r"(<@[!&]?\d{1,20}>)\s*", message.content)
+    if mention is None or mention[1] not in own_mentions(bot.user, message):
         typed = message.content[: len(prefix)]
         return [typed if typed.casefold() == prefix.casefold() else prefix]
     name, *rest = [*message.content[mention.end() :].split(maxsplit=2), ""]

@@ -227,13 +227,14 @@ def help_text(name: str, prefix: str | None, models: Sequence[str]) -> str:
         ways.append(
             f"options with the prefix: `{prefix}sonnet --form haiku --temperature 0.9 rose`"
         )
+    by_message = f" or with `{prefix}book add NAME` and a file attached" if prefix else ""
     lines = [
         f"**{name} writes verse.** Give it a beginning, or none, and it goes on from there:",
         *(f"- {way}" for way in ways),
         "Under a poem, **Again** writes another one from the same words, **Continue** goes on from "
         "its last line, **Card** makes a picture of it, and **Delete** removes it.",
-        "Books: `/book list` shows them, admins add one with `/book add` and settle the rest with "
-        "`/settings`. What is kept of you: `/privacy`.",
+        f"Books: `/book list` shows them, admins add one with `/book add`{by_message} and settle "
+        "the rest with `/settings`. What is kept of you: `/privacy`.",
         f"-# forms: {', '.join(FORMS)}, {FREE} · lines of free text {RANGES['lines']}"
         f" · temperature {RANGES['temperature']} · models: "
         + escape(", ".join(models)[:400] or "none"),

@@ -77,15 +77,19 @@ def make_asker(
 ) -> Asker:
     """Return who asks; in a thread they ask from the channel that it belongs to.
 
+    `manages` is asked of the guild: a channel may grant what the guild does not.
+
     Of a guild that is not known, no roles are.
     """
     place = channel.parent_id if isinstance(channel, discord.Thread) else getattr(channel, "id", "")
+    above = channel.parent if isinstance(channel, discord.Thread) else channel
     known = isinstance(user, discord.Member) and getattr(user, "guild", None) is not None
     roles = getattr(user, "roles", []) if known else []
     return Asker(
         member=f"discord:{user.id}",
         guild=str(guild_id or ""),
         channel=str(place),
+        category=str(getattr(above, "category_id", None) or ""),
         roles=frozenset(str(role.id) for role in roles),
         manages=manages,
     )
@@ -102,19 +106,19 @@ def guild_id_of(message: discord.Message) -> int | None:
 
 
 def asker_of_message(message: discord.Message) -> Asker:
-    author = message.author
-    manages = (
-        message.guild is not None
-        and isinstance(author, discord.Member)
-        and author.guild_permissions.manage_guild
-    )
-    return make_asker(author, guild_id_of(message), message.channel, manages=manages)
+    manages = message.guild is not None and _manages(message.author)
+    return make_asker(message.author, guild_id_of(message), message.channel, manages=manages)
 
 
 def asker_of_interaction(interaction: discord.Interaction[Any]) -> Asker:
-    manages = interaction.guild_id is not None and interaction.permissions.manage_guild
+    manages = interaction.guild is not None and _manages(interaction.user)
     guild_id, channel = interaction.guild_id, interaction.channel
     return make_asker(interaction.user, guild_id, channel, manages=manages)
+
+
+def _manages(user: discord.abc.User) -> bool:
+    """Whether the roles of a guild let somebody manage it; not where the roles are not known."""
+    return isinstance(user, discord.Member) and user.guild_permissions.manage_guild
 
 
 def _files(part: Part) -> list[discord.File]:

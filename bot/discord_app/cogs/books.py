@@ -39,7 +39,8 @@ from bot.discord_app.trying import FAILURES
 log = logging.getLogger(__name__)
 
 USAGE = (
-    "`{p}book add` with a file, an address or a Project Gutenberg number · `{p}book list` · "
+    "`{p}book add NAME` with a file attached · `{p}book add ADDRESS` or a Project Gutenberg "
+    "number, and a name after it · `{p}book list` · "
     "`{p}book info NAME` · `{p}book use NAME` · `{p}book undo` · `{p}book remove NAME` · "
     "`{p}book share NAME` · `{p}train status` · `{p}train cancel`"
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -17,6 +17,7 @@ from discord.ext import commands
 from bot.core.records import FORMS, FREE, RANGES, Looks, Poem, PoemRequest
 from bot.core.service import Service
 from bot.core.store.poem_rows import PoemRows
+from bot.discord_app.addressed import own_mentions, unread_note
 from bot.discord_app.askers import AnsweringCog
 from bot.discord_app.buttons import COG_NAME, Deed, PoemButton
 from bot.discord_app.crowding import Crowding
@@ -122,10 +123,7 @@ class Poems(AnsweringCog, name=COG_NAME):
 
     def _is_mentioned(self, message: discord.Message) -> bool:
         """Whether the bot is named in the text; a reply to the bot alone is no request."""
-        me = self._bot.user
-        return me is not None and any(
-            name in message.content for name in (f"<@{me.id}>", f"<@!{me.id}>")
-        )
+        return any(name in message.content for name in own_mentions(self._bot.user, message))
 
     async def _is_command(self, message: discord.Message) -> bool:
         context = await self._bot.get_context(message)
@@ -137,14 +135,10 @@ class Poems(AnsweringCog, name=COG_NAME):
         screen = MessageScreen(message, self._crowding)
         with self._crowding.enter(screen.channel_id, screen.asker_id) as has_room:
             if has_room:
-                words = plain_words(self._without_own_name(typed), _names_in(message))
-                await self._scribe.answer(screen, _read_flags(words, PoemRequest(screen.asker)))
-
-    def _without_own_name(self, typed: str) -> str:
-        """Take out mentions of the bot, and the blanks around them, in linear time."""
-        me = self._bot.user
-        pieces = re.split(rf"<@!?{me.id}>", typed) if me else [typed]
-        return " ".join(piece.strip() for piece in pieces).strip()
+                own = own_mentions(self._bot.user, message)
+                words = plain_words(_without(own, typed), _names_in(message))
+                request = PoemRequest(screen.asker, notes=unread_note(message))
+                await self._scribe.answer(screen, _read_flags(words, request))
 
     # Asking with a form
 
@@ -271,7 +265,7 @@ class Poems(AnsweringCog, name=COG_NAME):
         if ownership is None or message is None:
             return await whisper(interaction, STRANGE_BUTTON)
         is_moderator = interaction.guild_id and interaction.permissions.manage_messages
-        if interaction.user.id != ownership.asker and not is_moderator:
+        if interaction.user.id != _asker_of(message, ownership) and not is_moderator:
             return await whisper(interaction, NOT_YOURS)
         await insist(interaction.response.defer)
         self._scribe.forget(message.id)
@@ -281,7 +275,8 @@ class Poems(AnsweringCog, name=COG_NAME):
             self._scribe.forget(part)
             if (earlier := message_in(interaction.channel, part)) is not None:
                 with suppress(discord.NotFound, discord.Forbidden):
-                    await earlier.delete()
+                    if (await earlier.fetch()).author == interaction.client.user:
+                        await earlier.delete()
         return None
 
     # What ends an answer early
@@ -308,6 +303,12 @@ class Poems(AnsweringCog, name=COG_NAME):
 
 def _is_from_person(message: discord.Message) -> bool:
     return not message.author.bot and message.webhook_id is None and message.type in TALK
+
+
+def _without(mentions: Sequence[str], typed: str) -> str:
+    """Take out mentions, and the blanks around them, in linear time."""
+    pieces = re.split("|".join(map(re.escape, mentions)), typed) if mentions else [typed]
+    return " ".join(piece.strip() for piece in pieces).strip()
 
 
 def _names_in(message: discord.Message) -> Mapping[str, str]:
@@ -347,3 +348,11 @@ async def _read_beginning(interaction: discord.Interaction[Any], recipe: Recipe)
         return (await first.fetch()).content if first is not None else None
     except (discord.NotFound, discord.Forbidden):
         return None
+
+
+def _asker_of(message: discord.Message, ownership: Ownership) -> int:
+    """Return who asked for a poem: as Discord has it, else as its button says."""
+    if message.interaction_metadata is not None:
+        return message.interaction_metadata.user.id
+    asked = message.reference.resolved if message.reference else None
+    return asked.author.id if isinstance(asked, discord.Message) else ownership.asker

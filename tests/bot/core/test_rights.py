@@ -141,3 +141,10 @@ def test_books_need_a_server(who: str) -> None:
 @pytest.mark.parametrize("asker", [ASKERS["member"], TERMINAL, Asker(TERMINAL.member, "10")])
 def test_a_server_may_have_books_and_the_terminal_everybodys(asker: Asker) -> None:
     RIGHTS.insist_on_guild(asker)
+
+
+def test_a_category_means_every_channel_in_it() -> None:
+    customs = Customs(channels=("77",))
+    Rights().insist_on_poems(Asker("discord:1", "10", "5", category="77"), customs)
+    with pytest.raises(NotAllowed):
+        Rights().insist_on_poems(Asker("discord:1", "10", "5", category="78"), customs)

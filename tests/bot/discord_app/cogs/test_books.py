@@ -223,7 +223,7 @@ async def test_status_shows_limits_when_nothing_is_trained(stage: Stage) -> None
 
 async def test_a_group_alone_tells_its_commands(stage: Stage) -> None:
     await stage.ann.send(stage.channel, "!book")
-    assert "`!book add` with a file" in last(stage).content
+    assert "`!book add NAME` with a file attached" in last(stage).content
 
 
 @pytest.mark.parametrize("words", ["book of hours", "settings of stone", "about love", "train me"])

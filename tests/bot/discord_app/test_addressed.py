@@ -1,0 +1,68 @@
+"""How people name the bot, and what of a message it says that it did not read."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import discord
+import pytest
+
+from bot.discord_app.addressed import own_mentions, unread_note
+from bot.discord_app.recipes import pack_ownership
+from tests.bot.discord_app.conftest import Stage
+from tests.fakes import FakePoet
+
+
+def message(**parts: Any) -> discord.Message:
+    """Return as much of a message as is asked for here."""
+    nothing: dict[str, Any] = {"attachments": [], "message_snapshots": [], "stickers": []}
+    return cast(discord.Message, SimpleNamespace(**{**nothing, "poll": None, **parts}))
+
+
+def test_the_role_that_discord_gave_the_bot_names_it_too() -> None:
+    me = cast(discord.ClientUser, SimpleNamespace(id=7))
+    guild = SimpleNamespace(self_role=SimpleNamespace(id=8))
+    assert own_mentions(me, message(guild=guild)) == ("<@7>", "<@!7>", "<@&8>")
+    assert own_mentions(me, message(guild=None)) == ("<@7>", "<@!7>")
+    assert own_mentions(None, message(guild=guild)) == ()
+
+
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [
+        ("attachments", "the attached file"),
+        ("message_snapshots", "the forwarded message"),
+        ("stickers", "the sticker"),
+        ("poll", "the poll"),
+    ],
+)
+def test_what_was_not_read_is_named(part: str, named: str) -> None:
+    (sentence,) = unread_note(message(**{part: [object()]}))
+    assert f"not {named}. Paste the words" in sentence
+
+
+def test_a_message_of_words_alone_has_no_note() -> None:
+    assert unread_note(message()) == ()
+
+
+async def test_a_poem_tells_that_the_file_beside_its_seed_was_not_read(stage: Stage) -> None:
+    await stage.ann.send(
+        stage.channel, "!sonnet a rose", attachments=[("message.txt", b"many words")]
+    )
+    assert "not the attached file" in stage.answers[-1]
+
+
+async def test_delete_takes_nothing_away_that_somebody_else_wrote(
+    stage: Stage, poet: FakePoet
+) -> None:
+    theirs = await stage.ben.send(stage.channel, "keep this")
+    await stage.ann.send(stage.channel, "!sonnet a rose")
+    answer = stage.channel.last_message
+    assert answer is not None
+    forged = f"sonnet:delete:{pack_ownership(stage.ann.id, (theirs.id,))}"
+    stored = stage.env.backend.get_message(stage.channel.id, answer.id)
+    stored.components[0]["components"][-1]["custom_id"] = forged
+    await stage.ann.click(answer, custom_id=forged)
+    assert stage.answers == []
+    assert "keep this" in [each.content for each in stage.channel.history()]
