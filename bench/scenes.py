@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.outcomes import Outcome
 from bench.town import Town
 from bot.composition import compose_library, open_parts
-from bot.config import Config
+from bot.config import BooksConfig, Config
 from bot.core.office import Office
 from bot.core.service import Service
 from bot.discord_app.client import SonneteerBot
@@ -131,7 +131,7 @@ async def _office(*, needed: bool) -> AsyncIterator[Office | None]:
         yield None
         return
     with tempfile.TemporaryDirectory() as folder:
-        config = Config(home=Path(folder))
+        config = Config(home=Path(folder), books=BooksConfig(max_minutes=0.1))  # of learning
         async with open_parts(config, compose_library(config)) as parts:
             yield parts.office
 

@@ -40,6 +40,7 @@ from tests.patience import HANG_SECONDS
 
 TOKEN = "token-of-the-fake"
 EPOCH = 1_420_070_400_000
+DIRECT = 1_000_000  # added to a user's number: the channel of their direct messages
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,10 @@ class FakeDiscord:
         self.recommended_shards = 1
         self.permissions = 0  # of the member, as interactions tell them
         self.ahead_seconds = 0.0  # of the bot's clock; less than 0: the bot's is ahead
+        self.is_archived = False  # whether the channel is a thread that is closed
+        self.is_locked = False  # whether the bot may not open it again
+        self.takes_files = True  # whether the bot may attach some
+        self.files: dict[str, bytes] = {}  # by name, under `files_url`
         self.url = ""
         self._faults: list[tuple[str, re.Pattern[str], Fault]] = []
         self._outages: list[tuple[str, re.Pattern[str], Fault, float]] = []
@@ -182,12 +187,29 @@ class FakeDiscord:
     def contents(self) -> list[str]:
         return [answer["content"] for answer in self.answers]
 
+    def forget_nonces(self) -> None:
+        """Take every message for a new one from now on, as Discord does after some minutes."""
+        self._nonces.clear()
+
+    @property
+    def confided(self) -> list[Payload]:
+        """The bot's direct messages, oldest first."""
+        return [one for one in self.answers if int(one["channel_id"]) >= DIRECT]
+
+    def attach(self, name: str, content: bytes) -> Payload:
+        """Let there be a file; return what an interaction says of it."""
+        self.files[name] = content
+        url = f"{self.url.removesuffix('/api/v10')}/files/{name}"
+        about = {"id": str(self._next_id()), "filename": name, "size": len(content)}
+        return {**about, "url": url, "proxy_url": url}
+
     # Serving
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[FakeDiscord]:
         app = web.Application()
         app.router.add_get("/gateway/", self.gateway.handle)
+        app.router.add_get("/files/{name}", self._file)
         app.router.add_route("*", "/api/v10/{path:.*}", self._rest)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
@@ -213,6 +235,9 @@ class FakeDiscord:
         moment = round(self._now() * 1000) - EPOCH
         return (moment << 22) + next(self._count)  # in the bits below the time, as Discord counts
 
+    async def _file(self, request: web.Request) -> web.Response:
+        return web.Response(body=self.files[request.match_info["name"]])
+
     # REST
 
     async def _rest(self, request: web.Request) -> web.StreamResponse:
@@ -229,6 +254,8 @@ class FakeDiscord:
             return _json({"message": "401: Unauthorized", "code": 0}, status=401)
         await self._wait_if_held(request.method, path)
         fault = self._fault(request.method, path)
+        if request.content_type == "multipart/form-data" and not self.takes_files:
+            fault = Fault(403, {"message": "Missing Permissions", "code": 50013})
         if fault is None or fault.after:
             answer = await self._act(request.method, path, body)
         await self._notify()
@@ -284,11 +311,22 @@ class FakeDiscord:
             case ["GET", "channels", channel, "messages"]:
                 return _json(self._history(channel))
             case ["POST", "channels", channel, "messages"]:
+                if int(channel) < DIRECT and self.is_archived and self.is_locked:
+                    return _archived()
+                self.is_archived &= int(channel) >= DIRECT  # a message opens a thread again
                 return _json(await self._post(body, int(channel)))
+            case ["PATCH", "channels", channel]:
+                return self._open(body)
+            case ["POST", "users", "@me", "channels"]:
+                return _json(self._direct_channel(int(body["recipient_id"])))
             case ["POST", "interactions", _, token, "callback"]:
                 return await self._callback(token, body)
             case ["POST", "webhooks", _, token]:
                 return _json(await self._follow_up(token, body))
+            case ["PATCH" | "DELETE", "channels", channel, "messages", _] if (
+                self.is_archived and int(channel) < DIRECT
+            ):
+                return _archived()
             case [_, "channels", _, "messages", number] | [_, "webhooks", _, _, "messages", number]:
                 own = path.split("/")[3]
                 message_id = self._originals.get(own, 0) if number == "@original" else int(number)
@@ -296,6 +334,13 @@ class FakeDiscord:
             case ["GET", *rest]:
                 return self._look_up(rest)
         return _json({"message": f"no {method} {path}", "code": 0}, status=404)
+
+    def _open(self, body: Payload) -> web.Response:
+        """Open or close the thread, as far as the bot may."""
+        if self.is_locked:
+            return _json({"message": "Missing Permissions", "code": 50013}, status=403)
+        self.is_archived = body["archived"]
+        return _json(channel_payload())
 
     def _look_up(self, path: list[str]) -> web.Response:
         """Answer what only whoever examines the bot asks."""
@@ -383,6 +428,10 @@ class FakeDiscord:
         self.messages[number] = message
         return message
 
+    def _direct_channel(self, user: int) -> Payload:
+        recipients = [user_payload(user, "ann")]
+        return {"id": str(DIRECT + user), "type": 1, "recipients": recipients}
+
     def _command(self, command: Payload) -> Payload:
         identity = {"id": str(self._next_id()), "application_id": str(APPLICATION)}
         return {**command, **identity, "version": "1", "default_member_permissions": None}
@@ -392,6 +441,10 @@ class FakeDiscord:
         limit = {"total": 1000, "remaining": left, "reset_after": 0, "max_concurrency": 1}
         shards, url = self.recommended_shards, self.gateway.url
         return {"url": url, "shards": shards, "session_start_limit": limit}
+
+
+def _archived() -> web.Response:
+    return _json({"message": "Thread is archived", "code": 50083}, status=400)
 
 
 def _json(payload: Any, status: int = 200) -> web.Response:

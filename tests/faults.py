@@ -27,6 +27,7 @@ from tests.fake_discord import Fault, rate_limit
 from tests.fake_gateway import INVALID, RECONNECT
 from tests.fault_stage import Play, Stage
 from tests.lasting_faults import (
+    archive_thread,
     ban,
     call_stale,
     clock_is_wrong,
@@ -380,6 +381,9 @@ def _trials() -> Iterator[Trial]:
         play = clock_is_wrong(60.0 * minutes)
         yield Trial("machine", f"the clock is 20 minutes {side}", play, office=True)
     yield Trial("commands", "of an older version", call_stale, office=True)
+    for locked in (False, True):
+        name = f"a thread archived in mid-training{', locked' if locked else ''}"
+        yield Trial("vanishing", name, archive_thread(locked=locked), office=True)
     for seconds in (20, 60):
         yield Trial("half a poem", f"503 for {seconds} s", half_poem(seconds), slow=True)
     for name, fault in (("Cloudflare's text", ban(30)), ("JSON", json_ban(30))):

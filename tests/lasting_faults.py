@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.discord_payloads import Payload
 from tests.fake_discord import Fault, rate_limit
 from tests.fault_stage import Play, Stage
+from tests.texts import quatrains
 
 EPHEMERAL = 1 << 6  # a flag of messages that one member sees
+MANAGE_SERVER = 1 << 5  # a permission
+TRAINED = "From now on poems come from"
 METHODS = ("POST", "PATCH", "DELETE", "GET")
 
 
@@ -87,3 +91,44 @@ def clock_is_wrong(seconds: float) -> Play:
         await stage.slash()
 
     return play
+
+
+# A training's message
+
+
+def archive_thread(*, locked: bool) -> Play:
+    """While a book is trained on, the thread that it was asked for in is archived."""
+
+    async def play(stage: Stage) -> None:
+        fake = stage.fake
+        fake.permissions = MANAGE_SERVER
+        proposal = await _add_book(stage)
+        shown = fake.hold("PATCH", stage.posts)
+        await fake.press(fake.answers_to(proposal)[0], "Train")
+        await fake.until(lambda: not fake.waits_for(shown))
+        stage.strike()
+        fake.is_archived, fake.is_locked = True, locked
+        shown.set()
+        await fake.until(lambda: _told(stage))
+        fake.is_archived = fake.is_locked = False
+        told = _told(stage)
+        assert len(told) == 1, f"the end is told {len(told)} times"
+        assert (told[0] in fake.confided) == locked
+
+    return play
+
+
+async def _add_book(stage: Stage) -> int:
+    """Let the member add a book by its file; return the command once it is asked about."""
+    file = stage.fake.attach("walks.txt", quatrains(200).encode())
+    option = {"name": "file", "type": 11, "value": file["id"]}
+    data = stage.fake.called("book add", option)
+    data["resolved"] = {"attachments": {file["id"]: file}}
+    command = await stage.fake.interact(2, data)
+    stage.expected[command] = 1
+    await stage.fake.until(lambda: stage.fake.answers_to(command))
+    return command
+
+
+def _told(stage: Stage) -> list[Payload]:
+    return [one for one in stage.fake.answers if TRAINED in one["content"]]

@@ -220,6 +220,10 @@ class Desk:
         """Return the trainings whose messages must be found again after a restart."""
         return await self._rows.untold_jobs()
 
+    async def job(self, job_id: int) -> Job | None:
+        """Return a training as it is kept now; its asker may have asked to be forgotten."""
+        return await self._rows.job(job_id)
+
     async def told(self, job_id: int) -> None:
         """Keep that everybody knows how a training ended."""
         await self._rows.update_job(job_id, told=1)

@@ -1,33 +1,42 @@
 """The messages that tell of trainings: one for each, edited in place until everybody knows the end.
 
 Nothing that happens to a message stops a training. While Discord cannot be reached the last word
-waits; after a restart of the bot the messages are found again by their numbers.
+waits; after a restart of the bot the messages are found again by their numbers. Where a message
+takes no edit any more, a new one tells the end; where the channel takes none, the asker is told in
+private.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import discord
 
 from bot.core.desk import Desk
-from bot.core.errors import BotError
+from bot.core.errors import BotError, DataNotKept
 from bot.core.jobs import Job, JobState, JobView
 from bot.discord_app import notices
-from bot.discord_app.apologies import LoggedOnce
+from bot.discord_app.apologies import LoggedOnce, complaints
 from bot.discord_app.live import Tempo
 from bot.discord_app.screens import NO_MENTIONS, AnyBot, read_attachment
-from bot.discord_app.trying import FAILURES, asked_seconds, is_final, read
+from bot.discord_app.trying import FAILURES, backoff, insist, read
 
 log = logging.getLogger(__name__)
 
-MAX_PAUSE_SECONDS = 300.0  # between two attempts at a last word
 CHART_NAME = "loss.png"
+LOOKED_THROUGH = 50  # messages in which an earlier start's last word is looked for
+# https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
+ARCHIVED = 50083
+CHART_REFUSED = (50013, 40005)  # no permission (to attach files, perhaps); too large
 
+Answer = TypeVar("Answer")
 MakeView = Callable[[Job], discord.ui.View | None]
 
 
@@ -41,6 +50,7 @@ class Notice:
     shown: str = ""
     drawn: int = 0  # the chart that it shows
     gone: bool = field(default=False)  # deleted; the end is told in a new one
+    plain: bool = False  # the message takes no chart
 
 
 class Bulletin:
@@ -56,7 +66,7 @@ class Bulletin:
 
     async def resume(self) -> None:
         """Find the messages of the trainings that an earlier bot told of."""
-        for job in await self._desk.untold():
+        for job in await self._until_kept(self._desk.untold):
             if job.id in self._tasks or not job.channel.isdecimal():
                 continue
             channel = self._bot.get_partial_messageable(
@@ -94,12 +104,23 @@ class Bulletin:
                     await self._show(notice, view)
                     await asyncio.sleep(self._tempo.notice_seconds)
             if last.job.state.is_final:
-                await self._insist(notice, last)
-                await self._desk.told(job.id)
+                await self._tell_end(notice, last)
+                await self._until_kept(lambda: self._desk.told(job.id))
         except BotError as error:
             log.warning("job %d: its message could not be kept: %s", job.id, error)
         except Exception:
             log.exception("job %d: its message is told no more", job.id)
+
+    async def _until_kept(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Ask the database until it answers; the log has it when another program locks it."""
+        tried = 0
+        while True:
+            try:
+                return await call()
+            except DataNotKept as error:
+                tried += 1
+                log.debug("trainings wait for the database: %s", error)
+                await asyncio.sleep(backoff(self._tempo.retry_seconds, tried))
 
     async def _show(self, notice: Notice, view: JobView) -> None:
         """Bring a message up to date; a failure is made up for by the next time."""
@@ -107,63 +128,129 @@ class Bulletin:
         if notice.message is None or notice.gone or text == notice.shown:
             return
         try:
-            await read(notice.message.edit(**await self._contents(notice, view, text)))
+            contents = await self._contents(notice, view, with_chart=not notice.plain)
+            await read(notice.message.edit(**contents))
         except discord.NotFound:
             notice.gone = True
         except discord.Forbidden as error:
+            notice.plain = error.code in CHART_REFUSED
             self._silenced.warn(notice.message.channel.id, error)
         except FAILURES as error:
             log.debug("job %d: an edit was lost: %r", notice.job_id, error)
         else:
             notice.shown, notice.drawn = text, view.progress.drawn
 
-    async def _insist(self, notice: Notice, view: JobView) -> None:
-        """Tell how a training ended, however long Discord cannot be reached."""
-        text = notices.job(view)
-        pause = self._tempo.retry_seconds
-        while True:
-            try:
-                if notice.message is None or notice.gone:
-                    await self._send(notice, view, text)
-                else:
-                    await read(notice.message.edit(**await self._contents(notice, view, text)))
-                return
-            except (discord.NotFound, discord.Forbidden) as error:
-                if notice.message is None or notice.gone:
-                    # The channel is gone, or the bot may not write there: nobody is left to tell.
-                    self._silenced.warn(getattr(notice.channel, "id", 0), error)
-                    return
-                notice.gone = True
-            except FAILURES as error:
-                if is_final(error):
-                    log.warning("job %d: Discord refuses its last word: %r", notice.job_id, error)
-                    return
-                await asyncio.sleep(max(pause, asked_seconds(error)))
-                pause = min(2 * pause, MAX_PAUSE_SECONDS)
+    # The end
 
-    async def _send(self, notice: Notice, view: JobView, text: str) -> None:
-        chart = await asyncio.to_thread(read_attachment, view.progress.chart, CHART_NAME)
-        sending = notice.channel.send(
+    async def _tell_end(self, notice: Notice, view: JobView) -> None:
+        """Tell how a training ended, in the first place that takes it, with the chart or without.
+
+        While Discord cannot be reached this waits. Each place may refuse once, so it comes to an
+        end.
+        """
+        ways = [self._send, self._confide]
+        if notice.message is not None and not notice.gone:
+            ways.insert(0, self._edit)
+        charts = (True, False) if view.progress.chart is not None else (False,)
+        for way in ways:
+            for with_chart in charts:
+                try:
+                    await insist(
+                        partial(way, notice, view, with_chart=with_chart),
+                        attempts=math.inf,
+                        pause_seconds=self._tempo.retry_seconds,
+                    )
+                except FAILURES as error:
+                    complaints.warn("the end of a training cannot be told as usual", error)
+                    if getattr(error, "code", 0) not in CHART_REFUSED:
+                        break
+                else:
+                    return
+        log.warning("job %d: nobody could be told how it ended", notice.job_id)
+
+    async def _edit(self, notice: Notice, view: JobView, *, with_chart: bool) -> None:
+        """Tell the end in the training's message; open its thread again where that is archived."""
+        assert notice.message is not None  # noqa: S101 - else there is nothing to edit
+        try:
+            await read(
+                notice.message.edit(**await self._contents(notice, view, with_chart=with_chart))
+            )
+        except discord.HTTPException as error:
+            if error.code != ARCHIVED:
+                raise
+            await read(self._bot.http.edit_channel(notice.message.channel.id, archived=False))
+            await read(
+                notice.message.edit(**await self._contents(notice, view, with_chart=with_chart))
+            )
+
+    async def _send(self, notice: Notice, view: JobView, *, with_chart: bool) -> None:
+        """Tell the end in a new message, in the place of the old one."""
+        await self._say(notice.channel, notice, view, notices.job(view), with_chart=with_chart)
+        if notice.message is not None:
+            with suppress(*FAILURES):
+                await notice.message.delete()
+
+    async def _confide(self, notice: Notice, view: JobView, *, with_chart: bool) -> None:
+        """Tell the end to whoever asked for the training, if they did not ask to be forgotten."""
+        job = await self._until_kept(lambda: self._desk.job(notice.job_id))
+        kind, _, number = job.asker.partition(":") if job is not None else ("", "", "")
+        if kind != "discord" or not number.isdecimal():
+            log.info("job %d: it is not known whom to tell how it ended", notice.job_id)
+            return
+        channel = await read(self._bot.create_dm(discord.Object(int(number))))
+        text = notices.confided(view)
+        await self._say(channel, notice, view, text, with_chart=with_chart)
+
+    async def _say(
+        self,
+        channel: discord.abc.Messageable,
+        notice: Notice,
+        view: JobView,
+        text: str,
+        *,
+        with_chart: bool,
+    ) -> None:
+        """Say the end once: an attempt whose answer was lost, or an earlier start, may have."""
+        if await self._is_said(channel, notice, view):
+            return
+        chart = await self._read_chart(view) if with_chart else None
+        sending = channel.send(
             text,
             files=[chart] if chart else [],
-            nonce=f"job-{notice.job_id}",  # taken once by Discord: no double answer
+            nonce=f"job-{notice.job_id}",  # taken once by Discord, for some minutes
             allowed_mentions=NO_MENTIONS,
             suppress_embeds=True,
         )
         await read(sending)
 
-    async def _contents(self, notice: Notice, view: JobView, text: str) -> dict[str, Any]:
+    async def _is_said(
+        self, channel: discord.abc.Messageable, notice: Notice, view: JobView
+    ) -> bool:
+        """Look for the end among what was said after the training's message, where that is let."""
+        with suppress(*FAILURES):
+            async for message in channel.history(
+                after=notice.message, limit=LOOKED_THROUGH, oldest_first=False
+            ):
+                own = self._bot.user is not None and message.author.id == self._bot.user.id
+                if own and notices.tells_end(message.content, view):
+                    return True
+        return False
+
+    async def _contents(self, notice: Notice, view: JobView, *, with_chart: bool) -> dict[str, Any]:
         """Return what to edit: the chart only where it was drawn anew, or is the last.
 
         Of a training that went well before a restart the message shows it still.
         """
         contents: dict[str, Any] = {
-            "content": text,
+            "content": notices.job(view),
             "view": None if view.job.state.is_final else self._running_view(view.job),
             "allowed_mentions": NO_MENTIONS,
         }
         if view.progress.drawn != notice.drawn or view.job.state.is_final:
-            chart = await asyncio.to_thread(read_attachment, view.progress.chart, CHART_NAME)
+            chart = await self._read_chart(view) if with_chart else None
             if chart or view.job.state is not JobState.DONE:
                 contents["attachments"] = [chart] if chart else []
         return contents
+
+    async def _read_chart(self, view: JobView) -> discord.File | None:
+        return await asyncio.to_thread(read_attachment, view.progress.chart, CHART_NAME)

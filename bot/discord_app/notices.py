@@ -27,7 +27,8 @@ PRIVACY = "\n".join(
         "**What is kept, and what is not**",
         "- Of people: your Discord number beside the books you added, the models you chose and the "
         "trainings you asked for. Nothing you wrote: seeds and poems are never stored, and the log "
-        "has none of them.",
+        "has none of them. I write to you by myself only to tell how a training of yours ended, "
+        "where its channel takes no message.",
         "- Of servers: settings, the models trained here, and a list of the trainings. The text of "
         "a book is deleted when its training ends; its model keeps openings, a list of its words "
         "and hashes, and the poems may sound like it.",
@@ -95,6 +96,20 @@ def job(view: JobView) -> str:
             return _fit([what, f"The training was stopped. {escape(view.job.sentence)}"])
         case _:
             return _fit([what, f"The training has failed. {escape(view.job.sentence)}"])
+
+
+def confided(view: JobView) -> str:
+    """Tell the asker in private how a training ended that cannot be told where they asked."""
+    where = f"<#{view.job.channel}>" if view.job.channel else "the channel"
+    why = f"You asked for this training. I cannot write in {where} any more, so I tell you here."
+    return _fit([why, *job(view).split("\n")])
+
+
+def tells_end(content: str, view: JobView) -> bool:
+    """Whether a message tells how this training ended; after a restart it would be shorter."""
+    heading = job(view).partition("\n")[0]
+    lines = content.split("\n")
+    return heading in lines and any(escape(view.job.sentence) in line for line in lines)
 
 
 def _progress(progress: Progress) -> list[str]:
