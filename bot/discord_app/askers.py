@@ -16,9 +16,11 @@ from bot.discord_app.apologies import GuildNotKnown, complaints, sentence_for
 from bot.discord_app.screens import (
     NO_MENTIONS,
     InteractionScreen,
+    acknowledge,
     asker_of_interaction,
     asker_of_message,
     guild_id_of,
+    is_heard,
 )
 from bot.discord_app.trying import FAILURES, insist, read
 
@@ -52,6 +54,16 @@ class OfficeCog(AnsweringCog):
         tracing.begin()
 
 
+async def take_time(ctx: Context, *, private: bool = False) -> None:
+    """Acknowledge a command before it asks the database, which another program may keep locked.
+
+    `private` must be what `answer` is told. Refuse before this what needs no database: after it a
+    sentence for the asker alone takes three requests.
+    """
+    if ctx.interaction is not None:
+        await acknowledge(ctx.interaction, private=private)
+
+
 async def answer(
     ctx: Context,
     text: str,
@@ -66,9 +78,7 @@ async def answer(
         options["view"] = view
     if file is not None:
         options["file"] = file
-    interaction = ctx.interaction
-    if file is not None or (interaction is not None and interaction.response.is_done()):
-        # A file is read once, and a follow-up would be there twice.
+    if file is not None:  # which is read once
         await _say(ctx, text, options, private=private)
     else:
         await insist(lambda: _say(ctx, text, options, private=private))
@@ -84,8 +94,10 @@ async def _say(ctx: Context, text: str, options: dict[str, Any], *, private: boo
     if interaction is None:  # Discord takes the same text once
         nonce = f"{ctx.message.id}-{zlib.crc32(text.encode()) & 0xFFFFF:05x}"
         await read(ctx.send(text, nonce=nonce, **options))
-    elif interaction.response.is_done():
-        await read(interaction.followup.send(text, ephemeral=private, wait=True, **options))
+    elif is_heard(interaction):
+        del options["suppress_embeds"]  # which an original response has no flag for
+        files = [file] if (file := options.pop("file", None)) else []
+        await read(interaction.edit_original_response(content=text, attachments=files, **options))
     else:
         await read(interaction.response.send_message(text, ephemeral=private, **options))
 

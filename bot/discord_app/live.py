@@ -38,6 +38,7 @@ class Tempo:
     retry_seconds: float = 1.0  # before the second attempt; twice as long before each further one
     notice_seconds: float = 5.0  # between two edits of the message that tells of a training
     close_seconds: float = 3.0  # for the last edits, when the bot stops
+    suggest_seconds: float = 2.0  # for what is offered while somebody types; Discord waits for 3
 
 
 class GivenUp(Exception):

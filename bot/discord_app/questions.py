@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import discord
 
 from bot.discord_app.recipes import MAX_CUSTOM_ID, base36
-from bot.discord_app.screens import whisper
+from bot.discord_app.screens import acknowledge_press, whisper
 
 PREFIX = "ask"
 ANYBODY = 0  # in the place of who asked: whether they may is asked of the core
@@ -39,6 +39,7 @@ COGS = {
     **dict.fromkeys(Matter, BOOKS_COG),
     Matter.FORGET: PEOPLE_COG,
 }
+AT_ONCE = (Matter.CANCEL, Matter.KEEP)  # answered without the database, which may be locked
 STYLES = {
     Matter.REMOVE: discord.ButtonStyle.danger,
     Matter.STOP: discord.ButtonStyle.danger,
@@ -85,6 +86,8 @@ class Question(
         cog = interaction.client.get_cog(COGS[self.matter])
         if not isinstance(cog, Answering):
             return await whisper(interaction, GONE)
+        if self.matter not in AT_ONCE:
+            await acknowledge_press(interaction)
         return await cog.confirmed(interaction, self.matter, self.about)
 
 

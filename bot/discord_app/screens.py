@@ -28,6 +28,7 @@ NO_HISTORY = 160002  # a reply needs the permission to read what it replies to
 UNKNOWN_MESSAGE = 10008
 UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN = 10015, 50027  # what Discord answers after 15 minutes
 NONCE_SECONDS = 60.0  # for which Discord takes the same message once; it says "a few minutes"
+HEARD, THINKING = "heard", "thinking"  # in an interaction's extras: what Discord knows of it
 LOOKED_THROUGH = 50  # messages in which an earlier attempt is looked for
 
 
@@ -219,6 +220,31 @@ class MessageScreen:
             )
 
 
+async def acknowledge(interaction: discord.Interaction[Any], *, private: bool = False) -> None:
+    """Let Discord, which waits for three seconds, know that an answer comes within 15 minutes.
+
+    "thinking…" stands where the answer will be, for the asker alone if that is to be private.
+    """
+    defer = interaction.response.defer
+    await insist(lambda: read(defer(ephemeral=private, thinking=True)))
+    interaction.extras.update({HEARD: True, THINKING: "private" if private else "public"})
+
+
+async def acknowledge_press(interaction: discord.Interaction[Any]) -> None:
+    """Let Discord know that a button's message will change, or that a sentence comes.
+
+    What was pressed is done all the same where Discord does not take that in time.
+    """
+    with suppress(*FAILURES):
+        await insist(lambda: read(interaction.response.defer()))
+        interaction.extras[HEARD] = True
+
+
+def is_heard(interaction: discord.Interaction[Any]) -> bool:
+    """Whether Discord knows that an answer comes, also where its word on that was lost."""
+    return interaction.response.is_done() or HEARD in interaction.extras
+
+
 class InteractionScreen:
     """Answers a slash command or a button, which Discord waits for three seconds only."""
 
@@ -227,9 +253,10 @@ class InteractionScreen:
     def __init__(self, interaction: discord.Interaction[Any]) -> None:
         self._interaction = interaction
         thinking = discord.InteractionResponseType.deferred_channel_message
-        # "thinking…" stands where the answer will be
-        self._thinking = interaction.response.type is thinking
-        self._is_heard = interaction.response.is_done()  # for sure; else nothing may stand there
+        known = interaction.extras.get(THINKING)
+        self._thinking = known is not None or interaction.response.type is thinking
+        self._is_private = known == "private"
+        self._is_heard = is_heard(interaction)  # for sure; else nothing may stand there
         self._tried: set[int] = set()  # numbers of the answer's messages
         self.command_id = interaction.id
         self.channel_id = interaction.channel_id or 0
@@ -237,7 +264,7 @@ class InteractionScreen:
         self.asker = asker_of_interaction(interaction)
 
     async def begin(self) -> None:
-        await insist(lambda: read(self._interaction.response.defer(thinking=True)))
+        await acknowledge(self._interaction)
         self._thinking = self._is_heard = True
 
     async def send(self, part: Part, view: discord.ui.View | None, number: int) -> discord.Message:
@@ -332,13 +359,15 @@ class InteractionScreen:
 
     async def refuse(self, sentence: str) -> None:
         options: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
-        if not (self._thinking or self._interaction.response.is_done()):
+        if not is_heard(self._interaction):
             respond = self._interaction.response.send_message
             await insist(lambda: read(respond(sentence, suppress_embeds=True, **options)))
             return
         if self._thinking:  # which stands there for all, and where the follow-up would end up
             edit = self._interaction.edit_original_response
             await insist(lambda: read(edit(content=sentence, allowed_mentions=NO_MENTIONS)))
+            if self._is_private:
+                return
         await self._interaction.followup.send(sentence, suppress_embeds=True, **options)
         if self._thinking:
             await self._interaction.delete_original_response()
@@ -380,6 +409,21 @@ def read_attachment(path: Path | None, name: str) -> discord.File | None:
 
 async def whisper(interaction: discord.Interaction[Any], sentence: str) -> None:
     """Say something to whoever pressed a button, to them alone."""
-    respond = interaction.response.send_message
     options: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
+    if is_heard(interaction):
+        await read(interaction.followup.send(sentence, suppress_embeds=True, **options))
+        return
+    respond = interaction.response.send_message
     await insist(lambda: read(respond(sentence, suppress_embeds=True, **options)))
+
+
+async def replace(
+    interaction: discord.Interaction[Any], text: str, view: discord.ui.View | None = None
+) -> None:
+    """Put something in the place of the message whose button was pressed; safe to try again."""
+    changes: dict[str, Any] = {"content": text, "view": view, "allowed_mentions": NO_MENTIONS}
+    if is_heard(interaction):
+        await insist(lambda: read(interaction.edit_original_response(**changes)))
+        return
+    edit = interaction.response.edit_message
+    await insist(lambda: read(edit(suppress_embeds=True, **changes)))

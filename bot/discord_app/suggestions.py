@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 
 from discord import app_commands
 
 from bot.core.records import ModelRecord
-
-log = logging.getLogger(__name__)
+from bot.discord_app.apologies import complaints
 
 MAX_CHOICES = 25  # Discord's limits for autocomplete
 MAX_CHOICE = 100
@@ -27,5 +25,7 @@ def model_choices(models: Iterable[ModelRecord], typed: str) -> list[app_command
 
 def nothing_to_offer(error: Exception) -> list[app_commands.Choice[str]]:
     """Return no choices where the models cannot be had: Discord has no place for a sentence."""
-    log.warning("no models can be suggested: %r", error)
+    late = isinstance(error, TimeoutError)
+    cause = TimeoutError("the database or the disk is too slow") if late else error
+    complaints.warn("no models can be suggested", cause)
     return []

@@ -22,6 +22,7 @@ from bot.discord_app.askers import (
     asker_of,
     on_a_server,
     refuse,
+    take_time,
 )
 from bot.discord_app.bulletin import CHART_NAME, Bulletin
 from bot.discord_app.live import Tempo
@@ -31,6 +32,7 @@ from bot.discord_app.screens import (
     AnyBot,
     asker_of_interaction,
     read_attachment,
+    replace,
     whisper,
 )
 from bot.discord_app.suggestions import model_choices, nothing_to_offer
@@ -52,7 +54,9 @@ class Books(OfficeCog, name=BOOKS_COG):
     def __init__(self, bot: AnyBot, office: Office, tempo: Tempo | None = None) -> None:
         self._bot = bot
         self._office = office
-        self._bulletin = Bulletin(bot, office.desk, tempo or Tempo(), _running_view)
+        tempo = tempo or Tempo()
+        self._suggest_seconds = tempo.suggest_seconds
+        self._bulletin = Bulletin(bot, office.desk, tempo, _running_view)
 
     async def cog_load(self) -> None:
         if self._bot.is_ready():  # loaded into a bot that runs already
@@ -103,7 +107,7 @@ class Books(OfficeCog, name=BOOKS_COG):
         taken: str | Attached = source
         if file is not None:
             taken = Attached(file.filename, file.size, file.read)
-        await ctx.defer()
+        await take_time(ctx)
         found = await self._office.desk.propose(asker, taken, name=name, shared=shared)
         yes = ("Train", Matter.SURE if not found.is_short else Matter.TRAIN)
         view = question(ctx.author.id, str(found.job.id), yes, ("No", Matter.DECLINE))
@@ -111,11 +115,13 @@ class Books(OfficeCog, name=BOOKS_COG):
 
     @book.command(name="list", ignore_extra=False, description="The books here")
     async def list_books(self, ctx: Context) -> None:
+        await take_time(ctx)
         await answer(ctx, notices.shelf(await self._office.bookcase.shelf(asker_of(ctx))))
 
     @book.command(name="info", ignore_extra=False, description="What is known of a book")
     @app_commands.describe(name="of the model")
     async def info(self, ctx: Context, name: str) -> None:
+        await take_time(ctx)
         model, kept = await self._office.bookcase.info(asker_of(ctx), name)
         chart = await asyncio.to_thread(read_attachment, model.chart, CHART_NAME)
         await answer(ctx, notices.info(model, kept), file=chart)
@@ -125,12 +131,16 @@ class Books(OfficeCog, name=BOOKS_COG):
     )
     @app_commands.describe(name="of the model")
     async def use(self, ctx: Context, name: str) -> None:
+        self._office.desk.check(asker_of(ctx))
+        await take_time(ctx)
         model = await self._office.bookcase.use(asker_of(ctx), name)
         shown = discord.utils.escape_markdown(model.name)
         await answer(ctx, f"From now on poems come from {shown}. /book undo goes back.")
 
     @book.command(name="undo", ignore_extra=False, description="Go back to the book before")
     async def undo(self, ctx: Context) -> None:
+        self._office.desk.check(asker_of(ctx))
+        await take_time(ctx)
         gone, serves = await self._office.bookcase.undo(asker_of(ctx))
         shown = [discord.utils.escape_markdown(name) for name in (gone, serves.name)]
         await answer(ctx, f"Poems come from {shown[1]} again, and no more from {shown[0]}.")
@@ -139,6 +149,7 @@ class Books(OfficeCog, name=BOOKS_COG):
     @app_commands.describe(name="of the model")
     async def remove(self, ctx: Context, name: str) -> None:
         asker = asker_of(ctx)
+        await take_time(ctx, private=True)
         name = await self._office.bookcase.removable(asker, name)
         view = question(ctx.author.id, name, ("Delete it", Matter.REMOVE), ("Keep it", Matter.KEEP))
         shown = discord.utils.escape_markdown(name)
@@ -156,7 +167,7 @@ class Books(OfficeCog, name=BOOKS_COG):
                 f"The model has {model.size_bytes:,} bytes, and Discord takes {limit:,} here. "
                 "Whoever runs me can send the file."
             )
-        await ctx.defer()
+        await take_time(ctx)
         file = await asyncio.to_thread(read_attachment, model.path, f"{model.name}.safetensors")
         await answer(ctx, notices.info(model, None), file=file)
 
@@ -168,7 +179,8 @@ class Books(OfficeCog, name=BOOKS_COG):
         self, interaction: discord.Interaction[Any], typed: str
     ) -> list[app_commands.Choice[str]]:
         try:
-            shelf = await self._office.bookcase.shelf(asker_of_interaction(interaction))
+            async with asyncio.timeout(self._suggest_seconds):
+                shelf = await self._office.bookcase.shelf(asker_of_interaction(interaction))
         except Exception as error:
             return nothing_to_offer(error)
         return model_choices(shelf.models, typed)
@@ -213,12 +225,12 @@ class Books(OfficeCog, name=BOOKS_COG):
                 job = await desk.proposed(asker, number)
                 yes, no = ("Yes, train on it", Matter.SURE), ("No", Matter.DECLINE)
                 view = question(interaction.user.id, about, yes, no)
-                await _replace(interaction, notices.second_question(job.characters), view)
+                await replace(interaction, notices.second_question(job.characters), view)
             case Matter.SURE:
                 await self._begin(interaction, number)
             case Matter.DECLINE:
                 await desk.decline(asker, number)
-                await _replace(interaction, "Very well, the book is thrown away.")
+                await replace(interaction, "Very well, the book is thrown away.")
             case Matter.CANCEL:
                 job = desk.cancellable(asker, number)
                 await interaction.response.send_message(
@@ -229,13 +241,13 @@ class Books(OfficeCog, name=BOOKS_COG):
                 )
             case Matter.STOP:
                 await desk.cancel(asker, number)
-                await _replace(interaction, "The training is being stopped.")
+                await replace(interaction, "The training is being stopped.")
             case Matter.REMOVE:
                 name = await self._office.bookcase.remove(asker, about)
                 shown = discord.utils.escape_markdown(name)
-                await _replace(interaction, f"The model {shown} is deleted.")
+                await replace(interaction, f"The model {shown} is deleted.")
             case _:
-                await _replace(interaction, "Nothing was changed.")
+                await replace(interaction, "Nothing was changed.")
 
     async def _begin(self, interaction: discord.Interaction[Any], job_id: int) -> None:
         """Put a book into the queue; its message tells of it from now on."""
@@ -246,7 +258,7 @@ class Books(OfficeCog, name=BOOKS_COG):
             return await whisper(interaction, "The training begins; /train status shows it.")
         try:
             await desk.place(job_id, str(message.channel.id), str(message.id))
-            await _replace(interaction, notices.job(view), _running_view(view.job))
+            await replace(interaction, notices.job(view), _running_view(view.job))
         except (*FAILURES, BotError) as error:  # who follows it makes up for that
             log.warning("job %d: its message could not be changed: %r", job_id, error)
         partial = discord.PartialMessage(channel=message.channel, id=message.id)
@@ -267,12 +279,3 @@ def _stop_question(job: Job) -> str:
 
 def _stop_view(asker: int, job: Job) -> discord.ui.View:
     return question(asker, str(job.id), ("Stop it", Matter.STOP), ("Go on", Matter.KEEP))
-
-
-async def _replace(
-    interaction: discord.Interaction[Any], text: str, view: discord.ui.View | None = None
-) -> None:
-    """Put something in the place of a question."""
-    await interaction.response.edit_message(
-        content=text, view=view, allowed_mentions=NO_MENTIONS, suppress_embeds=True
-    )

@@ -10,9 +10,9 @@ from discord.ext import commands
 
 from bot.core.office import Office
 from bot.discord_app import notices
-from bot.discord_app.askers import Context, OfficeCog, answer, asker_of, refuse
+from bot.discord_app.askers import Context, OfficeCog, answer, asker_of, refuse, take_time
 from bot.discord_app.questions import PEOPLE_COG, Matter, question
-from bot.discord_app.screens import NO_MENTIONS, asker_of_interaction
+from bot.discord_app.screens import asker_of_interaction, replace
 
 
 class People(OfficeCog, name=PEOPLE_COG):
@@ -39,6 +39,7 @@ class People(OfficeCog, name=PEOPLE_COG):
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def about(self, ctx: Context) -> None:
+        await take_time(ctx)
         shelf = await self._office.bookcase.shelf(asker_of(ctx))
         await answer(ctx, notices.about(self._office.household.about(), shelf.used))
 
@@ -49,8 +50,6 @@ class People(OfficeCog, name=PEOPLE_COG):
         try:
             asker = asker_of_interaction(interaction)
             text = notices.forgotten(await self._office.household.forget(asker))
-            await interaction.response.edit_message(
-                content=text, view=None, allowed_mentions=NO_MENTIONS
-            )
+            await replace(interaction, text)
         except Exception as error:
             await refuse(interaction, error)

@@ -184,7 +184,8 @@ class Poems(AnsweringCog, name=COG_NAME):
     ) -> list[app_commands.Choice[str]]:
         guild = str(interaction.guild_id or "")
         try:
-            models = await asyncio.to_thread(self.service.models, guild)
+            async with asyncio.timeout(self._tempo.suggest_seconds):
+                models = await asyncio.to_thread(self.service.models, guild)
         except Exception as error:
             return nothing_to_offer(error)
         return model_choices(models, typed)

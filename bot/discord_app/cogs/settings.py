@@ -15,7 +15,7 @@ from bot.core.office import Office
 from bot.core.records import FORMS, FREE, RANGES
 from bot.core.service import Service
 from bot.discord_app import notices
-from bot.discord_app.askers import Context, OfficeCog, answer, asker_of, on_a_server
+from bot.discord_app.askers import Context, OfficeCog, answer, asker_of, on_a_server, take_time
 
 USAGE = (
     "`{p}settings show` · `{p}settings channels add|remove|clear #channel` · `{p}settings roles "
@@ -141,10 +141,12 @@ class Settings(OfficeCog, name="Settings"):
         await self._set(ctx, "switch", on)
 
     async def _set(self, ctx: Context, name: str, value: object) -> None:
+        await take_time(ctx, private=True)
         await self._show(ctx, await self._household.change(asker_of(ctx), name, value))
 
     async def _list(self, ctx: Context, name: str, change: str, given: list[str]) -> None:
         """Add to a list of the settings, take from it, or empty it."""
+        await take_time(ctx, private=True)
         asker = asker_of(ctx)
         listed: tuple[str, ...] = getattr(self._household.customs(asker), name)
         given = [each for each in given if each]

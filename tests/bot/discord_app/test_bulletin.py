@@ -26,7 +26,7 @@ from tests.offices import FakeTrainer, make_config, open_office
 from tests.patience import HANG_SECONDS
 from tests.texts import quatrains
 
-TEMPO = Tempo(0.01, 0.01, 0.01, 0.001, 0.001)
+TEMPO = Tempo(0.01, 0.01, 0.01, 0.001, 0.001, suggest_seconds=0.1)
 MANAGE_SERVER = 1 << 5
 EPHEMERAL = 1 << 6
 DONE = "From now on poems come from"

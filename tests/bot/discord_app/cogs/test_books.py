@@ -208,10 +208,9 @@ async def test_another_server_sees_nothing_of_it(stage: Stage, admin: MemberActo
     assert await boss.autocomplete(channel, "book use", "name", "wal") == []
     for command in ("book info", "book use", "book remove", "book share"):
         result = await boss.slash(channel, command, name="walks")
-        assert result.response is not None
-        assert "There is no model called 'walks'. Choose one of: sonnets." in (
-            result.response.content
-        )
+        told = result.response or result.followups[0]
+        assert told.ephemeral
+        assert "There is no model called 'walks'. Choose one of: sonnets." in told.content
     await boss.send(channel, "!sonnet --model walks the rain")
     assert "no model called" in str(channel.last_message and channel.last_message.content)
 
