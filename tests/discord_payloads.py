@@ -41,6 +41,13 @@ def channel_payload(channel: int = CHANNEL) -> Payload:
     }
 
 
+def guild_of_another() -> Payload:
+    """Return the guild as it is where the member neither owns nor manages it."""
+    guild = guild_payload()
+    everyone = {**guild["roles"][0], "permissions": "0"}
+    return {**guild, "owner_id": str(CHANNEL), "roles": [everyone]}
+
+
 def guild_payload(guild: int = GUILD) -> Payload:
     everyone = {"id": str(guild), "name": "@everyone", "permissions": str(2**53 - 1)}
     look = {"color": 0, "hoist": False, "position": 0, "managed": False, "mentionable": False}

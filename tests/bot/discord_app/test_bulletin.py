@@ -20,7 +20,7 @@ from bot.discord_app.door import DiscordDoor
 from bot.discord_app.gateway import Gateway
 from bot.discord_app.live import Tempo
 from bot.discord_app.questions import Matter, question
-from tests.discord_payloads import CHANNEL, GUILD, MEMBER, guild_payload
+from tests.discord_payloads import GUILD, MEMBER, guild_of_another
 from tests.fake_discord import TOKEN, FakeDiscord, Fault
 from tests.offices import FakeTrainer, make_config, open_office
 from tests.patience import HANG_SECONDS
@@ -244,11 +244,7 @@ async def test_members_cannot_cancel(
 ) -> None:
     async with running(discord, tmp_path, trainer) as parts:
         await begin(discord, parts)
-        guild = guild_payload()
-        everyone = {**guild["roles"][0], "permissions": "0"}
-        await discord.gateway.emit(
-            "GUILD_UPDATE", {**guild, "owner_id": str(CHANNEL), "roles": [everyone]}
-        )
+        await discord.gateway.emit("GUILD_UPDATE", guild_of_another())
         discord.permissions = 1 << 5  # Manage Server, as the channel has it: that does not count
         await discord.press(discord.answers[0], "Cancel")
         await discord.until(lambda: len(discord.answers) == 2)

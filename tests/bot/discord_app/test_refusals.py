@@ -11,7 +11,13 @@ import pytest
 from bot.discord_app.apologies import CHANGED, NOT_YET_KNOWN
 from bot.discord_app.questions import GONE
 from tests.bot.discord_app.test_bulletin import running
-from tests.discord_payloads import MEMBER, Payload, channel_payload, message_payload
+from tests.discord_payloads import (
+    MEMBER,
+    Payload,
+    channel_payload,
+    guild_of_another,
+    message_payload,
+)
 from tests.fake_discord import FakeDiscord
 from tests.offices import FakeTrainer
 
@@ -152,6 +158,7 @@ def spoken_to_all(fake: FakeDiscord) -> list[str]:
 async def test_a_wrong_clock_makes_nothing_public_that_is_private(
     discord: FakeDiscord, name: str, minutes: int
 ) -> None:
+    await discord.gateway.emit("GUILD_UPDATE", guild_of_another())
     discord.ahead_seconds = 60.0 * minutes
     options = [] if name != "book" else [{"name": "use", "type": 1, "options": [OTHER_MODEL]}]
     command = await discord.interact(SLASH, discord.called(name, *options))
