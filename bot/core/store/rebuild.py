@@ -118,7 +118,7 @@ def _checked(table: str, column: str, value: object) -> object:
     except (ValueError, TypeError, OverflowError) as error:
         shown = ascii(value[:MAX_SHOWN] if isinstance(value, str | bytes) else value)
         raise Unsound(
-            f"in its database a row of {table} has {shown} as {column}, which Sonneteer never writes"
+            f"in its database a row of {table} has {shown} as {column}; Sonneteer never does"
         ) from error
 
 
