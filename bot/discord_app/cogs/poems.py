@@ -19,6 +19,7 @@ from bot.core.service import Service
 from bot.core.store.poem_rows import PoemRows
 from bot.discord_app.addressed import own_mentions, unread_note
 from bot.discord_app.askers import AnsweringCog
+from bot.discord_app.belonging import asker_of, is_part, read_own
 from bot.discord_app.buttons import COG_NAME, Deed, PoemButton
 from bot.discord_app.crowding import Crowding
 from bot.discord_app.halves import Halves
@@ -265,19 +266,21 @@ class Poems(AnsweringCog, name=COG_NAME):
         message = interaction.message
         if ownership is None or message is None:
             return await whisper(interaction, STRANGE_BUTTON)
+        asker = await asker_of(interaction, message, ownership)
         is_moderator = interaction.guild_id and interaction.permissions.manage_messages
-        if interaction.user.id != _asker_of(message, ownership) and not is_moderator:
-            return await whisper(interaction, NOT_YOURS)
-        await insist(interaction.response.defer)
+        if interaction.user.id != asker and not is_moderator:
+            return await InteractionScreen(interaction).refuse(NOT_YOURS)
+        if not interaction.response.is_done():
+            await insist(interaction.response.defer)
         self._scribe.forget(message.id)
         with suppress(discord.NotFound):  # taken back already
             await interaction.delete_original_response()
         for part in ownership.parts:
-            self._scribe.forget(part)
-            if (earlier := message_in(interaction.channel, part)) is not None:
+            earlier = message_in(interaction.channel, part)
+            if earlier is not None and await is_part(interaction, part, asker):
+                self._scribe.forget(part)
                 with suppress(discord.NotFound, discord.Forbidden):
-                    if (await earlier.fetch()).author == interaction.client.user:
-                        await earlier.delete()
+                    await earlier.delete()
         return None
 
     # What ends an answer early
@@ -344,16 +347,8 @@ async def _read_beginning(interaction: discord.Interaction[Any], recipe: Recipe)
         return None
     if not recipe.first:
         return interaction.message.content
-    first = message_in(interaction.channel, recipe.first)
     try:
-        return (await first.fetch()).content if first is not None else None
-    except (discord.NotFound, discord.Forbidden):
+        first = await read_own(interaction, recipe.first)
+    except discord.Forbidden:
         return None
-
-
-def _asker_of(message: discord.Message, ownership: Ownership) -> int:
-    """Return who asked for a poem: as Discord has it, else as its button says."""
-    if message.interaction_metadata is not None:
-        return message.interaction_metadata.user.id
-    asked = message.reference.resolved if message.reference else None
-    return asked.author.id if isinstance(asked, discord.Message) else ownership.asker
+    return first.content if first is not None else None

@@ -7,10 +7,12 @@ from typing import Any, cast
 
 import discord
 import pytest
+from simcord.backend.models.channel import Overwrite, OverwriteType
 
 from bot.discord_app.addressed import own_mentions, unread_note
-from bot.discord_app.recipes import pack_ownership
+from bot.discord_app.recipes import base36, pack_ownership
 from tests.bot.discord_app.conftest import Stage
+from tests.bot.discord_app.test_buttons import LONG
 from tests.fakes import FakePoet
 
 
@@ -66,3 +68,73 @@ async def test_delete_takes_nothing_away_that_somebody_else_wrote(
     await stage.ann.click(answer, custom_id=forged)
     assert stage.answers == []
     assert "keep this" in [each.content for each in stage.channel.history()]
+
+
+async def _forge(stage: Stage, message: discord.Message, packed: str) -> str:
+    """Let the Delete of a message carry what the bot has not packed; return its custom_id."""
+    forged = f"sonnet:delete:{packed}"
+    stored = stage.env.backend.get_message(stage.channel.id, message.id)
+    stored.components[0]["components"][-1]["custom_id"] = forged
+    return forged
+
+
+def _latest(stage: Stage) -> discord.Message:
+    message = stage.channel.last_message
+    assert message is not None
+    return message
+
+
+@pytest.mark.parametrize("way", ["prefix", "slash"])
+async def test_delete_takes_no_poem_away_that_somebody_else_asked_for(
+    stage: Stage, poet: FakePoet, way: str
+) -> None:
+    if way == "prefix":
+        await stage.ben.send(stage.channel, "!sonnet a tree")
+    else:
+        await stage.ben.slash(stage.channel, "sonnet", seed="a tree")
+    theirs = _latest(stage)
+    await stage.ann.send(stage.channel, "!sonnet a rose")
+    answer = _latest(stage)
+    forged = await _forge(stage, answer, pack_ownership(stage.ann.id, (theirs.id,)))
+    await stage.ann.click(answer, custom_id=forged)
+    assert [each.startswith("a tree") for each in stage.answers] == [True]
+
+
+async def test_a_button_that_names_another_asker_is_not_believed_of_a_poem_in_parts(
+    stage: Stage, poet: FakePoet
+) -> None:
+    poet.text = LONG
+    await stage.ann.send(stage.channel, "!sonnet a rose")
+    answer = _latest(stage)
+    parts = tuple(m.id for m in stage.channel.history() if m.author.bot and m.id != answer.id)
+    forged = await _forge(stage, answer, pack_ownership(stage.ben.id, parts))
+    await stage.ben.click(answer, custom_id=forged)
+    assert len(stage.answers) == 3
+
+
+async def test_again_reads_no_beginning_that_somebody_else_wrote(
+    stage: Stage, poet: FakePoet
+) -> None:
+    theirs = await stage.ben.send(stage.channel, "a secret of mine")
+    await stage.ann.send(stage.channel, "!sonnet a rose")
+    answer = _latest(stage)
+    stored = stage.env.backend.get_message(stage.channel.id, answer.id)
+    button = stored.components[0]["components"][0]
+    button["custom_id"] = button["custom_id"].rpartition(":")[0] + f":{base36(theirs.id)}"
+    await stage.ann.click(answer, custom_id=button["custom_id"])
+    assert len(poet.orders) == 1
+
+
+async def test_a_poem_in_parts_goes_whole_where_the_bot_may_not_read_what_was_said(
+    stage: Stage, poet: FakePoet
+) -> None:
+    poet.text = LONG
+    await stage.ann.send(stage.channel, "!sonnet a rose")
+    assert len(stage.answers) == 3
+    me = stage.env.bot.user
+    assert me is not None
+    unheard = discord.Permissions(read_message_history=True, manage_messages=True).value
+    hidden = Overwrite(me.id, OverwriteType.MEMBER, deny=unheard)
+    stage.env.backend.set_overwrite(stage.channel.id, hidden)
+    await stage.ann.click(_latest(stage), label="Delete")
+    assert stage.answers == []
