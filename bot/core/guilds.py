@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from bot.core.customs import Customs, read_customs
-from bot.core.errors import NothingThere
+from bot.core.errors import BadSetting, NothingThere
 from bot.core.ports import DEFAULT, Choice
 from bot.core.records import Asker, ModelRecord
 from bot.core.rights import Rights
@@ -71,6 +71,7 @@ class Guilds:
         """Settle something, None for what it was at first; raise BadSetting or DataNotKept."""
         async with self._changing:
             customs = self.customs(guild).change(name, value)
+            _insist_on_real_roles(guild, name, customs)
             await self._rows.keep_settings(guild, customs.as_dict())
             self._customs[guild] = customs
         return customs
@@ -107,3 +108,9 @@ class Guilds:
     async def forget(self, member: str) -> int:
         """Take a member's number off what is kept here; return how often it stood there."""
         return await self._rows.forget(member)
+
+
+def _insist_on_real_roles(guild: str, name: str, customs: Customs) -> None:
+    """Raise BadSetting for @everyone, whose number is the guild's: it would bar nobody."""
+    if name in ("roles", "managers") and guild in getattr(customs, name):
+        raise BadSetting(name, "@everyone", "a role that not everybody has")

@@ -16,6 +16,7 @@ MANAGERS_ONLY = (
 )
 OWNERS_ONLY = "Only the owners named in config.toml, section [discord], can do that."
 NOT_IN_THIS_CHANNEL = "Poems are written in other channels here: {channels}."
+YOURS_TO_CHANGE = " You can change that: /settings channels."
 NOT_WITH_THESE_ROLES = "On this server only members with certain roles can ask for poems."
 
 
@@ -54,7 +55,9 @@ class Rights:
         places = {asker.channel, asker.category}
         if customs.channels and places.isdisjoint(customs.channels):
             named = ", ".join(f"<#{channel}>" for channel in customs.channels[:5])
-            raise NotAllowed(NOT_IN_THIS_CHANNEL.format(channels=named))
+            sentence = NOT_IN_THIS_CHANNEL.format(channels=named)
+            advice = YOURS_TO_CHANGE if self.may_manage(asker, customs) else ""
+            raise NotAllowed(sentence + advice)
         free = not customs.roles or not asker.roles.isdisjoint(customs.roles)
         if not free and not self.may_manage(asker, customs):
             raise NotAllowed(NOT_WITH_THESE_ROLES)

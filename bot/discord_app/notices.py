@@ -222,14 +222,15 @@ def queue(views: Sequence[JobView], limits: BookLimits) -> str:
     return _fit(lines)
 
 
-def settings(customs: Customs, defaults: Defaults) -> str:
-    """Show what a server has settled, and what holds where it has not."""
+def settings(customs: Customs, defaults: Defaults, doubts: Sequence[str] = ()) -> str:
+    """Show what a server has settled, what holds where it has not, and what is doubtful in it."""
     channels = " ".join(f"<#{channel}>" for channel in customs.channels) or "everywhere"
     roles = " ".join(f"<@&{role}>" for role in customs.roles) or "everybody"
     managers = " ".join(f"<@&{role}>" for role in customs.managers)
     warmth = f"{defaults.verse_temperature:g}, free {defaults.temperature:g}"
     lines = [
         "**Settings of this server**",
+        *doubts,
         f"- channels for poems: {channels}",
         f"- who may ask: {roles}",
         f"- who may change books and settings: Manage Server {managers}".rstrip(),

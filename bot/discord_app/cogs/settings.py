@@ -16,6 +16,7 @@ from bot.core.records import FORMS, FREE, RANGES
 from bot.core.service import Service
 from bot.discord_app import notices
 from bot.discord_app.askers import Context, OfficeCog, answer, asker_of, on_a_server, take_time
+from bot.discord_app.roster import check_role, warnings, without_gone
 
 USAGE = (
     "`{p}settings show` · `{p}settings channels add|remove|clear #channel` · `{p}settings roles "
@@ -78,6 +79,7 @@ class Settings(OfficeCog, name="Settings"):
     async def roles(
         self, ctx: Context, change: Annotated[str, Change], role: discord.Role | None = None
     ) -> None:
+        check_role("roles", role if change == "add" else None)
         await self._list(ctx, "roles", change, [str(role.id)] if role else [])
 
     @settings.command(
@@ -89,6 +91,7 @@ class Settings(OfficeCog, name="Settings"):
     async def managers(
         self, ctx: Context, change: Annotated[str, Change], role: discord.Role | None = None
     ) -> None:
+        check_role("managers", role if change == "add" else None)
         await self._list(ctx, "managers", change, [str(role.id)] if role else [])
 
     @settings.command(
@@ -148,7 +151,7 @@ class Settings(OfficeCog, name="Settings"):
         """Add to a list of the settings, take from it, or empty it."""
         await take_time(ctx, private=True)
         asker = asker_of(ctx)
-        listed: tuple[str, ...] = getattr(self._household.customs(asker), name)
+        listed = without_gone(ctx.guild, name, getattr(self._household.customs(asker), name))
         given = [each for each in given if each]
         if change != "clear" and not given:
             raise BadSetting(name, "", f"named, to {change} it")
@@ -159,7 +162,9 @@ class Settings(OfficeCog, name="Settings"):
         await self._show(ctx, await self._household.change(asker, name, listed))
 
     async def _show(self, ctx: Context, customs: Customs) -> None:
-        await answer(ctx, notices.settings(customs, self._service.defaults), private=True)
+        doubts = warnings(ctx.guild, customs)
+        text = notices.settings(customs, self._service.defaults, doubts)
+        await answer(ctx, text, private=True)
 
     def cog_check(self, ctx: Context) -> bool:
         return on_a_server(ctx)

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import discord
 import pytest
-from simcord.backend.models.channel import Overwrite, OverwriteType
+from simcord.backend.models.channel import Overwrite
+from simcord.enums import OverwriteType
 
 from bot.discord_app.addressed import own_mentions, unread_note
 from bot.discord_app.recipes import base36, pack_ownership

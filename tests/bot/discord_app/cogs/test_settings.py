@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import discord
 import pytest
 from simcord.actors import MemberActor
+from simcord.backend.models.channel import Overwrite
+from simcord.enums import OverwriteType
 
 from bot.composition import Parts
 from bot.core import tracing
@@ -159,3 +162,91 @@ async def test_after_a_mention_a_command_with_a_subcommand_is_known_in_capitals(
     assert "Settings of this server" in last(stage).content
     await admin.send(stage.channel, f"{me.mention} Book List")
     assert "Books here" in last(stage).content
+
+
+async def test_a_category_lets_poems_be_written_in_every_channel_in_it(
+    stage: Stage, admin: MemberActor
+) -> None:
+    club = stage.guild.create_category("club")
+    room = stage.guild.create_text_channel("room", category=club)
+    await admin.slash(stage.channel, "settings channels", change="add", channel=club)
+    await stage.ann.send(room, "!sonnet --form free rain")
+    assert "random seed" in str(room.last_message and room.last_message.content)
+    await stage.ann.send(stage.channel, "!sonnet --form free rain")
+    assert last(stage).content == f"Poems are written in other channels here: <#{club.id}>."
+
+
+@pytest.mark.parametrize("kind", ["voice", "stage", "news"])
+async def test_poems_are_written_in_every_kind_of_channel_that_takes_messages(
+    stage: Stage, admin: MemberActor, kind: str
+) -> None:
+    channel = getattr(stage.guild, f"create_{kind}_channel")("place")
+    await admin.slash(stage.channel, "settings channels", change="add", channel=channel)
+    await stage.ann.send(channel, "!sonnet --form free rain")
+    assert "random seed" in str(channel.last_message and channel.last_message.content)
+
+
+async def test_a_channel_that_was_deleted_is_told_and_dropped_with_the_next_change(
+    stage: Stage, admin: MemberActor
+) -> None:
+    gone, stays = (stage.guild.create_text_channel(name) for name in ("gone", "stays"))
+    await admin.slash(stage.channel, "settings channels", change="add", channel=gone)
+    stage.env.backend.delete_channel(gone.id)
+    await stage.env.settle()
+    await admin.send(stage.channel, "!settings show")
+    assert "1 of these channels are not channels of this server any more" in last(stage).content
+    await admin.send(stage.channel, "!sonnet --form free rain")
+    assert "You can change that: /settings channels." in last(stage).content
+    await admin.slash(stage.channel, "settings channels", change="add", channel=stays)
+    await admin.send(stage.channel, "!settings show")
+    assert f"channels for poems: <#{stays.id}>\n" in last(stage).content
+    assert "any more" not in last(stage).content
+
+
+async def test_a_role_that_was_deleted_is_told(stage: Stage, admin: MemberActor) -> None:
+    gone = stage.guild.create_role("gone")
+    await admin.slash(stage.channel, "settings roles", change="add", role=gone)
+    stage.env.backend.delete_role(stage.guild.id, gone.id)
+    await stage.env.settle()
+    await admin.send(stage.channel, "!settings show")
+    assert "1 of these roles are not roles of this server any more" in last(stage).content
+
+
+@pytest.mark.parametrize("setting", ["roles", "managers"])
+async def test_the_role_that_everybody_has_is_refused(
+    stage: Stage, admin: MemberActor, setting: str
+) -> None:
+    everyone = stage.guild.default_role
+    result = await admin.slash(stage.channel, f"settings {setting}", change="add", role=everyone)
+    assert "not everybody has" in str(result.response and result.response.content)
+    await admin.send(stage.channel, "!settings show")
+    assert "who may ask: everybody" in last(stage).content
+
+
+async def test_a_channel_in_which_the_bot_may_not_write_is_named(
+    stage: Stage, admin: MemberActor
+) -> None:
+    closed = stage.guild.create_text_channel("closed")
+    me = stage.env.bot.user
+    assert me is not None
+    mute = discord.Permissions(send_messages=True).value
+    stage.env.backend.set_overwrite(closed.id, Overwrite(me.id, OverwriteType.MEMBER, deny=mute))
+    await stage.env.settle()
+    await admin.slash(stage.channel, "settings channels", change="add", channel=closed)
+    await admin.send(stage.channel, "!settings show")
+    assert f"In <#{closed.id}> I may not see and send messages" in last(stage).content
+
+
+async def test_no_channel_makes_a_manager_or_unmakes_one(stage: Stage, admin: MemberActor) -> None:
+    manages = discord.Permissions(manage_guild=True).value
+    for overwrite in (
+        Overwrite(stage.ann.id, OverwriteType.MEMBER, allow=manages),
+        Overwrite(admin.id, OverwriteType.MEMBER, deny=manages),
+    ):
+        stage.env.backend.set_overwrite(stage.channel.id, overwrite)
+    await stage.env.settle()
+    for member, told in ((stage.ann, "Only members who may manage"), (admin, "cooldown: 7 s")):
+        result = await member.slash(stage.channel, "settings cooldown", seconds=7.0)
+        assert told in str(result.response and result.response.content)
+        await member.send(stage.channel, "!settings cooldown 7")
+        assert told in last(stage).content
