@@ -13,9 +13,7 @@ MAX_TITLE = 200  # characters of a book's
 NAME = re.compile(r"[^\W_][\w-]{0,63}")
 # https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point and what else no reader sees:
 # formats, controls but those that part words, halves of characters.
-UNSEEN = regex.compile(
-    r"[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}\p{Cs}--[\n\r\t\v\f\x85]]", regex.V1
-)
+UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}\p{Cs}--[\n\r\t]]", regex.V1)
 # What Windows takes for a device in every folder, whatever comes after a dot:
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE | re.DOTALL)
