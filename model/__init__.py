@@ -10,6 +10,7 @@ from model.book import (
     read_books,
 )
 from model.checkpoint import (
+    MAX_OWN_BYTES,
     Card,
     EpochLosses,
     Model,
@@ -60,6 +61,7 @@ __all__ = [
     "MAX_BOOK_BYTES",
     "MAX_CHARACTERS",
     "MAX_LINES",
+    "MAX_OWN_BYTES",
     "MAX_RANDOM_SEED",
     "MAX_STOPS",
     "MIN_BOOK_CHARACTERS",

@@ -29,10 +29,12 @@ from model.errors import (
     CheckpointMissing,
     CheckpointNotFinite,
     CheckpointShape,
+    CheckpointTooLarge,
     CheckpointTruncated,
     CheckpointUnwritable,
     CheckpointVersion,
 )
+from model.kernel.weights import table_bytes
 from model.verse.lexicon import Lexicon
 from model.vocabulary import Vocabulary, printable
 
@@ -42,6 +44,11 @@ SUFFIX = ".safetensors"
 GRAMS = "book.grams"  # the one entry that is not a weight
 MAX_GRAMS = 64 * 2**20  # as many as the longest book has characters
 MAX_LEXICON = 6 * 2**20
+# Of a server's own model, which may come from a backup: train.py's have 7 MB, and 16 with the
+# largest alphabet that it learns. The table grows with characters × hidden units, up to eight times
+# as fast as the file; 8,000 characters and 512 units, the most that a book can have, make 65 MB.
+MAX_OWN_BYTES = 2**25
+MAX_OWN_TABLE_BYTES = 2**26
 # A history of 10,000 epochs, the longest, takes 2 MB; the library allows 100 MB.
 MAX_HEADER_BYTES = 2**23
 MAX_EPOCHS = 10_000
@@ -128,6 +135,12 @@ class Model:
     sha256: str  # of the file it came from; the model's identity in links and buttons
     lexicon: Lexicon = field(default_factory=Lexicon)  # of a model that can write verse
     grams: Grams = field(default_factory=no_grams)  # of what the book has, see model.kernel.grams
+    size_bytes: int = 0  # of the file
+
+    @property
+    def memory_bytes(self) -> int:
+        """About what an engine of it takes: with a wide alphabet far more than its file."""
+        return self.size_bytes + table_bytes(self.network)
 
 
 def save_model(
@@ -159,12 +172,19 @@ def save_model(
     write_atomically(path, safetensors.numpy.save(halves, metadata))
 
 
-def load_model(path: Path) -> Model:
-    """Read a model file of whatever origin; raise the CheckpointError that says what is wrong."""
+def load_model(path: Path, *, own: bool = False) -> Model:
+    """Read a model file of whatever origin; raise the CheckpointError that says what is wrong.
+
+    A server's `own` is refused, unread, where it or what it takes in memory is too large.
+    """
     try:
         with path.open("rb") as file:
+            if own and (there := os.fstat(file.fileno()).st_size) > MAX_OWN_BYTES:
+                raise CheckpointTooLarge(path, f"has {there:,} bytes", MAX_OWN_BYTES)
             header, head, size = _read_header(path, file)
             contents = _contents(path, header)
+            if own:
+                _check_table(path, contents.network)
             _check_shapes(path, header, contents.network, size - len(head))
             # Nothing is read twice: somebody may write to the file, and this header was checked.
             raw = head + file.read(size - len(head))
@@ -185,7 +205,7 @@ def load_model(path: Path) -> Model:
         lexicon = Lexicon.read(contents.lexicon)
     except ValueError as error:
         raise CheckpointForeign(path, str(error)) from error
-    return Model(contents.network, tensors, vocabulary, contents.card, sha256, lexicon, grams)
+    return Model(contents.network, tensors, vocabulary, contents.card, sha256, lexicon, grams, size)
 
 
 def read_card(path: Path) -> Card:
@@ -325,6 +345,13 @@ def _check_shapes(
         needed += BYTES[found[0]] * prod(shape)
     if size_bytes != needed:
         raise CheckpointShape(path, f"they take {size_bytes:,} bytes, not {needed:,}")
+
+
+def _check_table(path: Path, config: NetworkConfig) -> None:
+    """Raise CheckpointTooLarge where the characters would take too much memory."""
+    if (needed := table_bytes(config)) > MAX_OWN_TABLE_BYTES:
+        what = f"takes {needed:,} bytes for its {config.vocabulary_size:,} characters"
+        raise CheckpointTooLarge(path, what, MAX_OWN_TABLE_BYTES)
 
 
 def _kind_and_shape(entry: object) -> tuple[Any, Any]:

@@ -16,6 +16,7 @@ ModelError
 │   ├── CheckpointForeign
 │   ├── CheckpointVersion
 │   ├── CheckpointShape
+│   ├── CheckpointTooLarge
 │   ├── CheckpointNotFinite
 │   └── CheckpointUnwritable
 └── TrainingError         a training cannot begin, or cannot go on
@@ -165,6 +166,16 @@ class CheckpointShape(CheckpointError):
         super().__init__(
             path, f"has weights of the wrong shape: {reason}", "Train the model again."
         )
+
+
+class CheckpointTooLarge(CheckpointError):
+    def __init__(self, path: Path, what: str, maximum_bytes: int) -> None:
+        super().__init__(
+            path,
+            f"{what}; a server's own model may have {maximum_bytes:,}",
+            "Train a smaller one.",
+        )
+        self.maximum_bytes = maximum_bytes
 
 
 class CheckpointNotFinite(CheckpointError):

@@ -15,7 +15,7 @@ import torch
 from hypothesis import HealthCheck, settings
 
 from bot.logs import Handler, set_up
-from model.checkpoint import Card, save_model
+from model.checkpoint import METADATA_KEY, Card, Contents, save_model
 from model.config import NetworkConfig
 from model.training.network import CharLSTM, tensors_of
 from model.vocabulary import Vocabulary
@@ -35,6 +35,26 @@ settings.register_profile(
 settings.load_profile("steady")
 
 OPENINGS = ("the morning opens", "a quiet harbour", "when lamps are lit")
+
+
+def write_header(path: Path, network: NetworkConfig) -> Path:
+    """Write the beginning of a model file, up to where its weights would be."""
+    card = Card(
+        name=path.stem,
+        book_title="A Wide Book",
+        book_sha256="0" * 64,
+        book_characters=5_000,
+        created="2026-11-25T00:00:00+00:00",
+        recipe="default",
+        lower_case=False,
+        loss=2.5,
+    )
+    alphabet = "".join(map(chr, range(0x4E00, 0x4E00 + network.vocabulary_size)))
+    contents = Contents(alphabet=alphabet, network=network, card=card).model_dump_json()
+    header = json.dumps({"__metadata__": {METADATA_KEY: contents}}).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    return path
 
 
 def write_model(path: Path, *, seed: int = 1, alphabet: str = ALPHABET) -> Path:

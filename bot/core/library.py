@@ -20,9 +20,6 @@ from model import ModelError, load_model
 log = logging.getLogger(__name__)
 
 SUFFIX = ".safetensors"
-# Of a server's own model, which may come from a backup: train.py's have 7 MB, and 16 with the
-# largest alphabet that it learns.
-MAX_OWN_BYTES = 32 * 2**20
 HASH = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -150,11 +147,9 @@ class Library:
 
     def _describe(self, path: Path) -> ModelRecord:
         guild = path.parent.name if path.parent.parent == self._private else ""
-        if guild and (size := _size(path)) > MAX_OWN_BYTES:
-            reason = f"{path.name} has {size:,} bytes; a server's own model may have"
-            raise ModelUnusable(path.stem, f"{reason} {MAX_OWN_BYTES:,}. Train a smaller one.")
         try:
-            model = load_model(path)  # all of it: a file with spoilt weights shall not serve
+            # All of it: a file with spoilt weights shall not serve.
+            model = load_model(path, own=bool(guild))
         except ModelError as error:
             # Members read this sentence: where the file lies is not their business.
             raise ModelUnusable(path.stem, str(error).replace(str(path), path.name)) from error
@@ -176,11 +171,3 @@ class Library:
             ),
             chart=chart if (chart := path.with_suffix(".png")).is_file() else None,
         )
-
-
-def _size(path: Path) -> int:
-    """Return the bytes of a file, 0 where it cannot be asked: who reads it says why."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

@@ -1,9 +1,9 @@
 """The models in memory, each with its engine.
 
-At most `max_models` take new poems, and their files have at most `max_bytes` together (one alone
-may have more). One that has to make room, or whose file was replaced, is
-retired: the poems that it was accepted for are written to their ends, then its memory goes back to
-the system. Retired models count too, up to as many again; a further load waits for one to be done.
+At most `max_models` take new poems, and they take at most `max_bytes` together (one alone may take
+more). One that has to make room, or whose file was replaced, is retired: the poems that it was
+accepted for are written to their ends, then its memory goes back to the system. Retired models
+count too, up to as many and as much again; a further load waits for one to be done.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import asyncio
 import ctypes
 import sys
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ class Loaded:
     openings: tuple[str, ...]
     engine: Engine
     verse: Verse | None  # None: the model writes free text alone
+    memory_bytes: int  # about
     poems: int = 0  # accepted and not ended
     in_form: int = 0  # being written in a form, by many rows each
 
@@ -123,7 +124,7 @@ class Shelf:
         await asyncio.to_thread(self._thread.shutdown)
 
     async def _fetch(self, record: ModelRecord) -> Loaded:
-        while len(self._retired) >= self._max_models:
+        while len(self._retired) >= self._max_models or self._is_too_much(self._retired):
             self._let_go.clear()
             await self._let_go.wait()
         loop = asyncio.get_running_loop()
@@ -142,13 +143,13 @@ class Shelf:
         for other in list(self._loaded.values()):
             if other is not loaded and other.record.path == loaded.record.path:
                 self._retire(other)  # its file was replaced
-        while len(self._loaded) > 1 and self._is_too_much():
+        while len(self._loaded) > 1 and self._is_too_much(self._loaded.values()):
             others = list(self._loaded.values())[:-1]
             self._retire(next((other for other in others if not other.poems), others[0]))
 
-    def _is_too_much(self) -> bool:
-        size = sum(loaded.record.size_bytes for loaded in self._loaded.values())
-        return len(self._loaded) > self._max_models or size > self._max_bytes
+    def _is_too_much(self, models: Collection[Loaded]) -> bool:
+        size = sum(loaded.memory_bytes for loaded in models)
+        return len(models) > self._max_models or size > self._max_bytes
 
     def _retire(self, loaded: Loaded) -> None:
         del self._loaded[loaded.record.sha256]
@@ -169,11 +170,13 @@ class Shelf:
 
 def _load(record: ModelRecord, max_rows: int) -> Loaded:
     try:
-        model = load_model(record.path)
+        model = load_model(record.path, own=bool(record.guild))
     except ModelError as error:
         sentence = str(error).replace(str(record.path), record.path.name)
         raise ModelUnusable(record.name, sentence) from error
     if model.sha256 != record.sha256:
         raise ModelUnusable(record.name, "Its file was replaced just now. Ask again.")
     engine = Engine(model, max_rows=max_rows)
-    return Loaded(record, model.vocabulary, model.card.openings, engine, engine.verse)
+    return Loaded(
+        record, model.vocabulary, model.card.openings, engine, engine.verse, model.memory_bytes
+    )

@@ -19,6 +19,7 @@ from model.config import NetworkConfig, Tensors
 from model.kernel.vectors import BLOCK, GATES, LANES
 
 LARGEST_WEIGHT = 64  # two products with bytes up to 255 still fit AVX2's sums of 16 bits
+AT_ONCE = 1024  # characters whose input is put in order; four copies are made meanwhile
 ONE = 127  # the byte distance that stands for an activation of 1
 
 Floats = NDArray[np.float32]
@@ -86,6 +87,12 @@ class Weights(NamedTuple):
     residual: bool
 
 
+def table_bytes(config: NetworkConfig) -> int:
+    """Return what `plus` takes: each character's input to the first layer's gates."""
+    blocks = -(-config.hidden_size // LANES)
+    return config.vocabulary_size * blocks * BLOCK * np.dtype(np.float32).itemsize
+
+
 def pack_network(config: NetworkConfig, tensors: Tensors) -> Weights:
     """Quantise a network."""
     hidden, layers = config.hidden_size, config.layers
@@ -112,8 +119,11 @@ def pack_network(config: NetworkConfig, tensors: Tensors) -> Weights:
         )
         own = columns(gates(own))
         if layer == 0:
-            reads = inputs_of(config, tensors) @ below.T + bias  # (V, 4H)
-            plus[: config.vocabulary_size] = gates(reads.T).T.reshape(-1, blocks, BLOCK)
+            reads = inputs_of(config, tensors) @ below.T  # (V, 4H)
+            reads += bias
+            for at in range(0, config.vocabulary_size, AT_ONCE):
+                some = gates(reads[at : at + AT_ONCE].T).T.reshape(-1, blocks, BLOCK)
+                plus[at : at + len(some)] = some
             parts.append(pack(own, np.zeros(len(own), np.float32)))
             continue
         plus[config.vocabulary_size + layer - 1] = gates(bias[:, None]).reshape(blocks, BLOCK)

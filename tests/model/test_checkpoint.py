@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from itertools import count
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.book import MAX_ALPHABET
 from model.checkpoint import (
     FORMAT_VERSION,
+    MAX_OWN_BYTES,
+    MAX_OWN_TABLE_BYTES,
     METADATA_KEY,
     Card,
     EpochLosses,
@@ -43,13 +47,17 @@ from model.errors import (
     CheckpointMissing,
     CheckpointNotFinite,
     CheckpointShape,
+    CheckpointTooLarge,
     CheckpointTruncated,
     CheckpointUnwritable,
     CheckpointVersion,
 )
+from model.kernel.weights import table_bytes
+from model.training.inheritance import BASE
 from model.training.network import CharLSTM, network_of, tensors_of
 from model.verse import Lexicon, make_lexicon
 from model.vocabulary import Vocabulary
+from tests.conftest import write_header
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
@@ -506,3 +514,28 @@ def test_a_card_commands_no_terminal(tmp_path: Path) -> None:
     save_model(path, SMALL, tensors_of(CharLSTM(SMALL)), VOCABULARY, card)
     read = read_card(path)
     assert (read.book_title, read.recipe) == ("�]0;mine� �A Walk", "�2J")
+
+
+def test_of_an_own_model_no_more_is_read_than_what_says_that_it_is_too_large(
+    tmp_path: Path,
+) -> None:
+    wide = NetworkConfig(vocabulary_size=20_000, hidden_size=256)
+    path = write_header(tmp_path / "wide.safetensors", wide)
+    with pytest.raises(CheckpointTooLarge, match=r"81,920,000 bytes for its 20,000 characters"):
+        load_model(path, own=True)
+    with pytest.raises(CheckpointShape):  # where weights are missing: anybody else's may be wide
+        load_model(path)
+
+
+def test_the_largest_model_that_a_book_can_make_may_be_a_servers_own() -> None:
+    base = load_model(BASE).network
+    largest = base.model_copy(update={"vocabulary_size": MAX_ALPHABET})
+    assert table_bytes(largest) <= MAX_OWN_TABLE_BYTES
+    assert 2 * sum(map(prod, expected_shapes(largest).values())) <= MAX_OWN_BYTES / 2
+
+
+def test_what_a_model_takes_in_memory_counts_what_each_character_says_to_the_network(
+    good: Path,
+) -> None:
+    # 4 units are padded to 16, which have 4 gates in single precision.
+    assert load_model(good).memory_bytes == good.stat().st_size + 5 * 16 * 4 * 4

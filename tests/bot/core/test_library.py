@@ -12,8 +12,9 @@ from threading import Barrier
 import pytest
 
 from bot.core.errors import ModelUnusable, UnknownModel
-from bot.core.library import MAX_OWN_BYTES, Library
-from model import Model, load_model
+from bot.core.library import Library
+from model import MAX_OWN_BYTES, Model, NetworkConfig, load_model
+from tests.conftest import write_header
 
 MakeModel = Callable[..., Path]
 
@@ -168,9 +169,9 @@ def test_many_who_look_at_a_new_file_at_once_read_it_once(
     """After a swap under load, every request that waited once held a copy of its own."""
     reads: list[Path] = []
 
-    def counted(path: Path) -> Model:
+    def counted(path: Path, *, own: bool) -> Model:
         reads.append(path)
-        return load_model(path)
+        return load_model(path, own=own)
 
     monkeypatch.setattr("bot.core.library.load_model", counted)
     model_file("new")
@@ -321,3 +322,14 @@ def test_a_guilds_own_model_that_is_too_large_is_not_read(tmp_path: Path) -> Non
         file.truncate(MAX_OWN_BYTES + 1)  # a hole: it takes no room
     with pytest.raises(ModelUnusable, match=r"has 33,554,433 bytes.*may have 33,554,432"):
         shared_and_private(tmp_path).add_file(path)
+
+
+def test_a_guilds_own_model_that_would_take_far_more_memory_than_its_file_is_refused(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "guilds" / "10" / "dunes.safetensors"
+    write_header(path, NetworkConfig(vocabulary_size=20_000, hidden_size=256))
+    sentence = r"dunes\.safetensors takes 81,920,000 bytes for its 20,000 characters"
+    with pytest.raises(ModelUnusable, match=sentence) as caught:
+        shared_and_private(tmp_path).add_file(path)
+    assert str(tmp_path) not in str(caught.value)

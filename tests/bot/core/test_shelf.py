@@ -6,6 +6,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from bot.core.errors import ModelUnusable, ShuttingDown
 from bot.core.library import Library
 from bot.core.records import ModelRecord
 from bot.core.shelf import Shelf, give_heap_back
+from model import NetworkConfig
+from tests.conftest import write_header
 
 MakeModel = Callable[..., Path]
 Record = Callable[[str], ModelRecord]
@@ -152,11 +155,40 @@ def test_giving_memory_back_does_no_harm_wherever_it_runs() -> None:
     give_heap_back()
 
 
-async def test_models_whose_files_are_too_large_together_make_room(record: Record) -> None:
+async def test_models_that_take_too_much_together_make_room(record: Record) -> None:
     apples, pears = record("apples"), record("pears")
-    small = Shelf(max_models=9, max_bytes=apples.size_bytes + pears.size_bytes - 1, max_rows=2)
+    files = apples.size_bytes + pears.size_bytes
+    small = Shelf(max_models=9, max_bytes=files, max_rows=2)  # in memory they are larger
     await small.load(apples)
     await small.load(pears)
     assert small.find(apples.sha256) is None
     assert small.find(pears.sha256) is not None  # one alone may have more
     await small.close()
+
+
+async def test_a_load_waits_while_models_that_made_room_still_take_too_much(
+    record: Record,
+) -> None:
+    small = Shelf(max_models=9, max_bytes=1, max_rows=2)
+    lent = []
+    for name in ("apples", "pears"):
+        model = record(name)
+        await small.load(model)
+        lent.append(small.borrow(model.sha256))
+    waits = asyncio.create_task(small.load(record("plums")))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not waits.done()
+    assert len(small) == 2  # apples, which made room, and pears
+    small.bring_back(lent[0])
+    await waits
+    await small.close()
+
+
+async def test_a_guilds_own_model_that_is_too_large_is_not_loaded_either(
+    tmp_path: Path, shelf: Shelf, record: Record
+) -> None:
+    path = tmp_path / "guilds" / "10" / "dunes.safetensors"
+    write_header(path, NetworkConfig(vocabulary_size=20_000, hidden_size=256))
+    with pytest.raises(ModelUnusable, match=r"dunes\.safetensors takes 81,920,000 bytes"):
+        await shelf.load(replace(record("apples"), path=path, sha256="", guild="10"))

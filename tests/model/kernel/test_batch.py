@@ -12,15 +12,18 @@ from model.checkpoint import expected_shapes
 from model.config import NetworkConfig, SamplingConfig, Tensors
 from model.kernel import Batch, checked_arithmetic, pack_network
 from model.kernel.check import reference
-from model.kernel.weights import ONE, pack
+from model.kernel.weights import AT_ONCE, ONE, pack
 
 GREEDY = SamplingConfig(greedy=True)
 SHAPES = [
     NetworkConfig(vocabulary_size=30, embedding_size=5, hidden_size=12, layers=1),
     NetworkConfig(vocabulary_size=70, embedding_size=9, hidden_size=40, layers=3, residual=True),
     NetworkConfig(vocabulary_size=5, input="scalar", hidden_size=64, layers=4),
+    NetworkConfig(vocabulary_size=AT_ONCE + 76, embedding_size=5, hidden_size=12, layers=1),
 ]
-every_shape = pytest.mark.parametrize("config", SHAPES, ids=["narrow", "residual", "scalar"])
+every_shape = pytest.mark.parametrize(
+    "config", SHAPES, ids=["narrow", "residual", "scalar", "wide"]
+)
 
 
 def some_tensors(config: NetworkConfig) -> Tensors:
