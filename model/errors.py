@@ -24,6 +24,7 @@ ModelError
     ├── TrainingElsewhere
     ├── ResumeMissing
     ├── ResumeMismatch
+    ├── ResumeOutdated
     ├── StartMismatch
     └── TrainingDiverged
 """
@@ -237,6 +238,18 @@ class ResumeMismatch(TrainingError):
         )
         self.path = path
         self.what = what
+
+
+class ResumeOutdated(TrainingError):
+    def __init__(self, path: Path, theirs: int, ours: int) -> None:
+        super().__init__(
+            f"The training in {path} cannot be resumed: it began with {theirs:,} different "
+            f"characters, and the book is read with {ours:,} now. "
+            "Leave out --resume to start anew."
+        )
+        self.path = path
+        self.theirs = theirs
+        self.ours = ours
 
 
 class StartMismatch(TrainingError):

@@ -24,6 +24,7 @@ from model.errors import (
     CheckpointTruncated,
     CheckpointVersion,
     ResumeMissing,
+    ResumeOutdated,
 )
 from model.training.loop import Standing, Training
 from model.training.network import State
@@ -91,7 +92,13 @@ def load_training(path: Path) -> Saved:
 
 
 def restore(training: Training, saved: Saved) -> None:
-    """Put `training`, made with the same text and recipe, exactly where the saved one stood."""
+    """Put `training`, made with the same text and recipe, exactly where the saved one stood.
+
+    Raises ResumeOutdated where the book has another alphabet than then, and CheckpointForeign.
+    """
+    head = saved.tensors.get("network.head.bias")
+    if head is not None and head.numel() != len(training.vocabulary):
+        raise ResumeOutdated(saved.path, head.numel(), len(training.vocabulary))
     tensors = {name: tensor.to(training.device) for name, tensor in saved.tensors.items()}
     state = None
     try:

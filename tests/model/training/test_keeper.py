@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 
 from model.book import Book, openings, read_book
 from model.checkpoint import load_model, read_card
-from model.errors import CheckpointUnwritable, ResumeMismatch, SettingError
+from model.errors import CheckpointUnwritable, ResumeMismatch, ResumeOutdated, SettingError
 from model.training.folder import TrainingFolder
 from model.training.keeper import Keeper
 from model.training.loop import EpochEnd
@@ -98,6 +99,20 @@ def test_a_resumed_training_goes_on_and_may_be_made_longer(tmp_path: Path) -> No
     assert (again.training.standing.step, again.training.standing.seed) == (5, 7)
     assert again.training.recipe == RECIPE.model_copy(update={"epochs": 9})
     assert again.training.seconds_limit == pytest.approx(100.0 + keeper.training.standing.seconds)
+
+
+def test_a_training_that_began_with_another_alphabet_of_the_book_is_not_resumed(
+    tmp_path: Path,
+) -> None:
+    """A version that read more characters of a book had begun it; it was called no model."""
+    keeper = begin(tmp_path)
+    keeper.save_standing()
+    narrow = replace(BOOK, text=BOOK.text.replace("z", "s").replace("y", "i"))
+    ours = len(set(narrow.text.lower()))
+    theirs = len(keeper.training.vocabulary)
+    assert ours < theirs
+    with pytest.raises(ResumeOutdated, match=rf"{theirs:,} different.* read with {ours:,} now"):
+        Keeper.resume(keeper.folder, narrow, Wishes(), CPU)
 
 
 def test_another_book_is_not_resumed(tmp_path: Path) -> None:
