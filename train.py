@@ -58,6 +58,7 @@ from model import (
     SettingError,
     check_name,
     load_model,
+    printable,
     safe_name,
     write_atomically,
 )
@@ -311,7 +312,8 @@ class SentenceParser(argparse.ArgumentParser):
     """An argument parser whose complaint is one sentence."""
 
     def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"train.py: {message[0].upper()}{message[1:]}. See --help.\n")
+        sentence = f"train.py: {message[0].upper()}{message[1:]}. See --help.\n"
+        sys.stderr.write(printable(sentence))
         sys.exit(2)
 
 
@@ -375,7 +377,7 @@ def main(arguments: Sequence[str]) -> int:
             return Session(parsed, book, folder, voice).run()
     except ModelError as error:
         voice.close()
-        sys.stderr.write(f"train.py: {error}\n")
+        sys.stderr.write(printable(f"train.py: {error}\n"))
         return 2
     except KeyboardInterrupt:
         voice.close()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from model import Card, Lexicon, Model, ModelError, save_model
+from model import Card, Lexicon, Model, ModelError, printable, save_model
 from model.training import EpochEnd, Training, choose_device, read_paths, tensors_of
 from model.training.base import STAGES, base_lexicon, base_text
 
@@ -41,7 +41,7 @@ def main() -> int:
         texts = [read_paths([path]).text for path in arguments.texts]
         text = base_text(texts, [read_paths([path]).text for path in arguments.unseen])
     except ModelError as error:
-        sys.stderr.write(f"train_base.py: {error}\n")
+        sys.stderr.write(printable(f"train_base.py: {error}\n"))
         return 2
     card = Card(
         name="verse",

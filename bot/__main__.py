@@ -29,9 +29,9 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, redirect_stderr, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from bot import console, logs, shell
 from bot.composition import (
@@ -121,7 +121,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     environment = {**os.environ}
     token = take_from_environment(TOKEN_VARIABLE).strip()
     stderr = logs.guard_stderr(token)
-    arguments = make_parser().parse_args(argv)
+    out, err = logs.for_terminal(sys.stdout), logs.for_terminal(stderr)
+    with redirect_stderr(err):
+        arguments = make_parser().parse_args(argv)
     level = logging.INFO if arguments.command is None else logging.WARNING
     if arguments.verbose:
         level = logging.DEBUG
@@ -133,22 +135,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             return visit.run(
                 arguments.config,
                 as_json=arguments.json,
-                out=sys.stdout,
-                err=stderr,
+                out=out,
+                err=err,
                 environment=environment,
             )
         config = load_config(arguments.config, environment)
         match arguments.command:
             case command if command in shell.COMMANDS:
-                asyncio.run(_at_the_shell(config, arguments))
+                asyncio.run(_at_the_shell(config, arguments, out))
             case "write" | "console":
-                _write(config, arguments)
+                _write(config, arguments, out, err)
             case _:
                 asyncio.run(
                     serve(config, Share.read(arguments.shards) if arguments.shards else None)
                 )
     except BotError as error:
-        stderr.write(f"{error}\n")
+        err.write(f"{error}\n")
         return WRONG_USE
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -157,19 +159,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _at_the_shell(config: Config, arguments: argparse.Namespace) -> None:
+async def _at_the_shell(config: Config, arguments: argparse.Namespace, out: TextIO) -> None:
     library = compose_library(config)
     await shell.run(
         arguments,
         library=library,
         data=data_folder(config),
         open_shelves=lambda: open_shelves(config, library),
-        out=sys.stdout,
+        out=out,
     )
-    sys.stdout.flush()
+    out.flush()
 
 
-def _write(config: Config, arguments: argparse.Namespace) -> None:
+def _write(config: Config, arguments: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     library = compose_library(config)
     model = arguments.model
     if model is None:
@@ -194,7 +196,6 @@ def _write(config: Config, arguments: argparse.Namespace) -> None:
         avoid=tuple(arguments.avoid),
     )
     service = compose_service(config, library)
-    out, err = sys.stdout, sys.stderr
     runner = asyncio.Runner()
     try:
         if arguments.command == "write":

@@ -15,10 +15,11 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO, cast
 
+from bot.core.names import printable
 from bot.core.redaction import Redactor
 from bot.core.tracing import request_number
 
@@ -62,9 +63,9 @@ def colours(out: TextIO, environment: Mapping[str, str]) -> bool:
 
 
 class Guarded(io.TextIOBase):
-    """A stream without secrets: text goes on line by line, each through `redact`."""
+    """A stream whose text goes on line by line, each through `redact`: without secrets, say."""
 
-    def __init__(self, out: TextIO, redact: Redactor) -> None:
+    def __init__(self, out: TextIO, redact: Callable[[str], str]) -> None:
         self._out = out
         self.redact = redact
         self._held = ""  # of a line that has not ended
@@ -109,6 +110,11 @@ def guard_stderr(token: str | None) -> TextIO:
         return cast(TextIO, out)
     sys.stderr = guarded = cast(TextIO, Guarded(out, Redactor(token)))
     return guarded
+
+
+def for_terminal(out: TextIO) -> TextIO:
+    """Return a stream for what strangers wrote: nothing of it is obeyed by the terminal."""
+    return cast(TextIO, Guarded(out, printable))
 
 
 class Handler(logging.StreamHandler[TextIO]):

@@ -53,7 +53,7 @@ from model.verse import (
     look_at,
     title_of,
 )
-from model.vocabulary import Folding, Vocabulary
+from model.vocabulary import Folding, Vocabulary, printable
 
 __all__ = [
     "CROWDS",
@@ -98,6 +98,7 @@ __all__ = [
     "load_model",
     "look_at",
     "openings",
+    "printable",
     "read_book",
     "read_books",
     "read_card",

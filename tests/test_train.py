@@ -241,6 +241,9 @@ WRONG: list[tuple[Sequence[object], str]] = [
     (["BINARY"], "is not text"),
     (["BOOK", "--name", "taken"], "Choose another --name"),
     (["BOOK", "--out", "BOOK/models"], "could not be written"),
+    (["BOOK", "--from", "\x1b[2J.safetensors"], "�[2J.safetensors cannot be read"),
+    (["BOOK", "--recipe", "\x1b[2J"], "[2J"),
+    (["\x9b2J.txt"], "�2J.txt cannot be read"),
 ]
 
 
@@ -278,6 +281,8 @@ def test_wrong_use_and_bad_input_get_one_sentence_and_status_2(
     out, told = capsys.readouterr()
     assert status == 2
     assert sentence in told
+    assert "\x1b" not in told
+    assert "\x9b" not in told
     assert len(told.strip().splitlines()) == 1
     assert "Epoch" not in out
 

@@ -11,6 +11,10 @@ MAX_TITLE = 200  # characters of a book's
 # What any Sonneteer has called a model; for new ones the model side has the rule, which is as
 # strict at least.
 NAME = re.compile(r"[^\W_][\w-]{0,63}")
+# What a terminal or a page obeys instead of showing it: control characters but line breaks and
+# tabs, line separators, changes of direction, halves of characters. As in model.vocabulary.
+COMMANDS = regex.compile(r"[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069--[\n\t]]", regex.V1)
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point and what else no reader sees:
 # formats, controls but those that part words, halves of characters.
 UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}\p{Cs}--[\n\r\t]]", regex.V1)
@@ -35,6 +39,15 @@ def is_device(file_name: str) -> bool:
     [True, True, True, False, False]
     """
     return DEVICE.fullmatch(file_name) is not None
+
+
+def printable(text: str) -> str:
+    """Return a text from a stranger as a terminal may show it.
+
+    >>> printable("\\x1b[2J one\\n\\u202etwo")
+    '�[2J one\\n�two'
+    """
+    return COMMANDS.sub(REPLACEMENT, text)
 
 
 def without_unseen(text: str) -> str:

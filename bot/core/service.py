@@ -7,7 +7,6 @@ import logging
 import re
 import secrets
 import time
-import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from bot.core.errors import (
     UnknownModel,
 )
 from bot.core.metrics import Metrics
+from bot.core.names import COMMANDS
 from bot.core.ports import CommonWays, LaidOut, Models, Order, Poet, Ways
 from bot.core.records import (
     FREE,
@@ -55,8 +55,6 @@ Result = TypeVar("Result")
 DRAWN_RANDOM_SEEDS = 10**9  # short enough to read aloud; any of RANGES may be asked for
 OPENINGS_TRIED = 20
 MAX_DRAWINGS = 64  # cards that wait; each takes a fifth of a second on one core
-# Unicode's embeddings, overrides and isolates; its marks (U+200E, U+200F) turn nothing around.
-TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class Service:
@@ -423,12 +421,8 @@ def _printable(typed: str) -> str:
 
     What turns text around goes, too: it would reach beyond the seed.
     """
-    text = typed.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-    return "".join(
-        c
-        for c in text
-        if c == "\n" or (c not in TURNING and unicodedata.category(c) not in ("Cc", "Cs"))
-    )
+    text = re.sub("\r\n|[\r\u2028\u2029]", "\n", typed).replace("\t", " ")
+    return COMMANDS.sub("", text)
 
 
 @dataclass(frozen=True, slots=True)

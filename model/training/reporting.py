@@ -55,7 +55,7 @@ class PlainVoice:
         self._bar.update(progress.characters)
 
     def letter(self, character: str) -> None:
-        sys.stdout.write(character)
+        sys.stdout.write(printable(character))
         sys.stdout.flush()
 
     def close(self) -> None:

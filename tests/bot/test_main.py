@@ -232,6 +232,33 @@ def test_memory_is_closed_and_the_token_taken_before_anything_else_is_done() -> 
     assert {name.partition(".")[0] for name in early} <= {"__future__", "bot", "contextlib"}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (("models",), "�[2J"),
+        (("models", "info", "\x1b[2J\u202e"), "�[2J�"),
+        (("write", "a", "--model", "\x1b[2J"), "[2J"),
+        (("write", "a", "--form", "free", "--chars", "9", "--opening", "\x9b2J\u2066"), "2J"),
+        (("write", "a\x1b[2J\u2028b\u2067", "--form", "free", "--chars", "9"), "a"),
+        (("settings", "1", "avoid", "\x1b]0;a\x07"), "]0;a"),
+    ],
+)
+def test_what_a_stranger_wrote_commands_no_terminal(
+    config: Path,
+    capsys: pytest.CaptureFixture[str],
+    model_file: MakeModel,
+    arguments: tuple[str, ...],
+    shown: str,
+) -> None:
+    """File names, openings, seeds and refused values: all reach the terminal, none commands it."""
+    hostile = "\x1b[2J\u202e"
+    model_file("guest").rename(config.parent / "models" / f"{hostile}.safetensors")
+    _, out, err = answer(capsys, "--config", config, *arguments)
+    assert shown in out + err
+    commands = "\x1b\x07\x9b\u2028\u202e\u2066\u2067"
+    assert not [character for character in out + err if character in commands]
+
+
 def test_a_bad_config_gets_one_sentence_and_exit_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

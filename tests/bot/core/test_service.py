@@ -488,6 +488,7 @@ async def test_words_to_avoid_are_put_on_the_models_alphabet() -> None:
 def test_what_turns_text_around_is_left_out_of_a_seed_and_marks_of_direction_are_not() -> None:
     """One in a seed once turned the signature below the poem around."""
     assert _printable("a\u202eb\u2066c\u200fd") == "abc\u200fd"
+    assert _printable("a\r\nb\rc\u2028d\u2029e\tf\x1b") == "a\nb\nc\nd\ne f"
     assert _printable("".join(map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]))) == ""
 
 
