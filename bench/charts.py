@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.reading import Summary, Waits
+from bench.load_report import Summary, Waits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +44,7 @@ def latency_chart(
 
 
 def generation_chart(path: Path, rates: Mapping[str, Mapping[str, Mapping[int, float]]]) -> None:
-    """Draw how quickly each way writes: network → way → rows → characters a second."""
+    """Draw how quickly each method writes: network → method → rows → characters a second."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -54,22 +54,22 @@ def generation_chart(path: Path, rates: Mapping[str, Mapping[str, Mapping[int, f
     picture, axes = pyplot.subplots(
         1, len(rates), figsize=(5.8 * len(rates), 5.4), sharey=True, squeeze=False
     )
-    for panel, (network, ways) in zip(axes[0], rates.items(), strict=True):
-        for place, (way, points) in enumerate(ways.items()):
-            ours, floor = way.startswith("ours"), way.startswith("floor")
+    for panel, (network, methods) in zip(axes[0], rates.items(), strict=True):
+        for place, (method, points) in enumerate(methods.items()):
+            ours, bound = method.startswith("ours"), method.startswith("bound")
             panel.plot(
                 list(points),
                 list(points.values()),
-                color=EDGE if ours else MUTED if floor else GREYS[place % len(GREYS)],
-                linestyle=":" if floor else "--" if way.endswith("alone") else "-",
-                marker=None if floor else "o",
+                color=EDGE if ours else MUTED if bound else GREYS[place % len(GREYS)],
+                linestyle=":" if bound else "--" if method.endswith("alone") else "-",
+                marker=None if bound else "o",
                 markersize=4,
                 linewidth=2.2 if ours else 1.4,
-                label=way,
+                label=method,
             )
         panel.set_xscale("log", base=2)
         panel.set_yscale("log")
-        panel.set_xticks(sorted({rows for points in ways.values() for rows in points}))
+        panel.set_xticks(sorted({rows for points in methods.values() for rows in points}))
         panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         panel.xaxis.set_minor_locator(NullLocator())
         panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 LOOK_SECONDS = 0.005  # between two looks at the event loop
 MB = 1024 * 1024
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def resident_mb() -> float:
@@ -58,3 +59,8 @@ def machine() -> dict[str, str]:
         "torch": version("torch"),
         "date": datetime.now(UTC).date().isoformat(),
     }
+
+
+def machine_line() -> str:
+    """Return the same as a line above a table."""
+    return ", ".join(f"{key}: {value}" for key, value in machine().items())

@@ -1,20 +1,20 @@
-"""How many characters a second one core writes, in eight ways, for one row and for many.
+"""How many characters a second one core writes, in eight methods, for one row and for many.
 
-    python bench/generation.py [--rows 1 4 16 64 256] [--rounds 5] [--seconds 0.4] [--text FILE]
+    python -m bench.generation [--rows 1 4 16 64 256] [--rounds 5] [--seconds 0.4] [--text FILE]
                                [--processors here avx2 sse4] [--quick] [--json FILE] [--chart FILE]
 
-The ways stand in `bench/ways.py`: what people would use, and ours, each with the same weights, on
-one core with one thread. Machines are noisy, so the ways take turns for `--seconds` each,
-`--rounds` times, and the table tells medians.
+The methods stand in `bench/generation_methods.py`: what people would use, and ours, each with the
+same weights, on one core with one thread. Machines are noisy, so the methods take turns for
+`--seconds` each, `--rounds` times, and the table tells medians.
 
 The networks: the tutorial's (4 × 256, 48 characters, random weights: speed does not depend on what
 they are) and every model in model/pretrained/. The processors: this one as it is; with its
 AVX-512 and AMX switched off, to stand for a cheap server; and, for ours alone, without AVX2 too.
 
-The floor is how many characters the network's int8 products alone would allow (`bench/floor.py`),
-at the best of the rounds. `KL` is the mean divergence of a way's expectations from float32's, in
-nats per character, and `loss` by how much its loss differs on `--text` (default: the model's own
-openings); random weights have no loss to speak of.
+The bound is how many characters the network's int8 products alone would allow, at the best of the
+rounds. `KL` is the mean divergence of a method's expectations from float32's, in nats per
+character, and `loss` by how much its loss differs on `--text` (default: the model's own openings);
+random weights have no loss to speak of.
 """
 
 from __future__ import annotations
@@ -31,26 +31,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import numpy as np
+import torch
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-
-from bench.charts import generation_chart  # noqa: E402
-from bench.floor import floor  # noqa: E402
-from bench.gauges import machine  # noqa: E402
-from bench.networks import tutorial_model  # noqa: E402
-from bench.tables import number, read_json, table, write_json  # noqa: E402
-from bench.ways import BURST, WAYS, Way  # noqa: E402
-from model import Model, load_model  # noqa: E402
-from model.kernel import checked_arithmetic  # noqa: E402
-from model.training import network_of  # noqa: E402
+from bench.charts import generation_chart
+from bench.gauges import ROOT, machine
+from bench.generation_methods import BURST, METHODS, Method, upper_bound
+from bench.networks import tutorial_model
+from bench.tables import number, read_json, table, write_json
+from model import Model, load_model
+from model.kernel import checked_arithmetic
+from model.training import network_of
 
 MAX_TEXT = 10_000  # characters that accuracy is measured on
 MAX_RANDOM_TEXT = 1_000  # where the weights are random
-FLOOR_SHARE = 0.25  # of a turn's seconds
-FLOOR = "floor: the int8 products alone"
+BOUND_SHARE = 0.25  # of a turn's seconds
+BOUND = "bound: the int8 products alone"
 AVX2 = "+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt"
 PROCESSORS: dict[str, dict[str, str]] = {
     "here": {},
@@ -73,19 +69,19 @@ OURS = "ours"
 
 @dataclass(frozen=True)
 class Figure:
-    """What one way did for so many rows."""
+    """What one method did for so many rows."""
 
     processor: str
     arithmetic: str  # that ours chose
     network: str
-    way: str
+    method: str
     rows: int
     characters_per_second: float  # all rows together; the median of the rounds
     lowest: float
     highest: float
     ms_per_step: float  # one character of every row
-    of_floor: float
-    divergence: float  # KL, nats per character; nan where the way is float32
+    of_bound: float
+    divergence: float  # KL, nats per character; nan where the method is float32
     loss_change: float  # of the loss in nats, as a share; nan for random weights too
 
 
@@ -93,21 +89,21 @@ def name_of(model: Model) -> str:
     return f"{model.card.name} {model.network.layers} × {model.network.hidden_size}"
 
 
-def rate(way: Way, rows: int, seconds: float) -> float:
+def rate(method: Method, rows: int, seconds: float) -> float:
     """Write for `seconds` (at least once); return characters per second of all rows."""
     bursts, began = 0, time.perf_counter()
     while True:
-        way.write()
+        method.write()
         bursts += 1
         spent = time.perf_counter() - began
         if spent >= seconds:
             return bursts * BURST * rows / spent
 
 
-def accuracy(model: Model, way: Way, text: str) -> tuple[float, float]:
+def accuracy(model: Model, method: Method, text: str) -> tuple[float, float]:
     """Return the mean divergence from float32 and the change of the loss, as a share of it."""
     ids = model.vocabulary.encode(text)
-    found = way.logits(ids[:-1])
+    found = method.logits(ids[:-1])
     if found is None:
         return math.nan, math.nan
     exact = network_of(model)(torch.tensor([ids[:-1]]))[0][0].double().log_softmax(-1).numpy()
@@ -126,40 +122,40 @@ def is_random(model: Model) -> bool:
 def measure(
     model: Model, processor: str, rows: list[int], rounds: int, seconds: float, text: str
 ) -> list[Figure]:
-    """Let all ways take turns at every number of rows."""
+    """Let all methods take turns at every number of rows."""
     arithmetic = type(checked_arithmetic()).__name__
     figures = []
-    known: dict[str, tuple[float, float]] = {FLOOR: (math.nan, math.nan)}
+    known: dict[str, tuple[float, float]] = {BOUND: (math.nan, math.nan)}
     for n in rows:
-        ways = {
+        methods = {
             name: make(model, n)
-            for name, make in WAYS.items()
+            for name, make in METHODS.items()
             if n <= make.most_rows and (processor != "sse4" or name.startswith(OURS))
         }
-        for name, way in ways.items():
-            way.write()  # kernels are made at the first call
+        for name, method in methods.items():
+            method.write()  # kernels are made at the first call
             if name not in known:
-                known[name] = accuracy(model, way, text)
-        rates: dict[str, list[float]] = {name: [] for name in (*ways, FLOOR)}
+                known[name] = accuracy(model, method, text)
+        rates: dict[str, list[float]] = {name: [] for name in (*methods, BOUND)}
         for _ in range(rounds):
-            rates[FLOOR].append(floor(model, n, FLOOR_SHARE * seconds)[0])
-            for name, way in ways.items():
-                rates[name].append(rate(way, n, seconds))
-        bare = max(rates[FLOOR])
+            rates[BOUND].append(upper_bound(model, n, BOUND_SHARE * seconds)[0])
+            for name, method in methods.items():
+                rates[name].append(rate(method, n, seconds))
+        bare = max(rates[BOUND])
         for name, values in rates.items():
-            median = bare if name == FLOOR else statistics.median(values)
+            median = bare if name == BOUND else statistics.median(values)
             figures.append(
                 Figure(
                     processor=processor,
                     arithmetic=arithmetic,
                     network=name_of(model),
-                    way=name,
+                    method=name,
                     rows=n,
                     characters_per_second=median,
                     lowest=min(values),
                     highest=max(values),
                     ms_per_step=1000 * n / median,
-                    of_floor=median / bare,
+                    of_bound=median / bare,
                     divergence=known[name][0],
                     loss_change=known[name][1],
                 )
@@ -172,30 +168,30 @@ def show(figures: list[Figure]) -> None:
     for key in dict.fromkeys((figure.network, figure.processor) for figure in figures):
         these = [figure for figure in figures if (figure.network, figure.processor) == key]
         print(f"\n{key[0]}, processor: {key[1]}, ours with {these[0].arithmetic}")
-        head = ("way", "rows", "chars/s", "lowest–highest", "ms/step", "of floor", "KL", "loss")
+        head = ("method", "rows", "chars/s", "lowest–highest", "ms/step", "of bound", "KL", "loss")
         body = [
             (
-                figure.way,
+                figure.method,
                 f"{figure.rows}",
                 number(figure.characters_per_second),
                 f"{figure.lowest:,.0f}–{figure.highest:,.0f}",
                 number(figure.ms_per_step, 3),
-                f"{figure.of_floor:.1%}",
+                f"{figure.of_bound:.1%}",
                 "–" if math.isnan(figure.divergence) else f"{figure.divergence:.1e}",
                 "–" if math.isnan(figure.loss_change) else f"{figure.loss_change:+.3%}",
             )
-            for figure in sorted(these, key=lambda figure: [*WAYS, FLOOR].index(figure.way))
+            for figure in sorted(these, key=lambda figure: [*METHODS, BOUND].index(figure.method))
         ]
         print(table(head, body))
 
 
 def rates_here(figures: list[Figure]) -> dict[str, dict[str, dict[int, float]]]:
-    """Return network → way → rows → characters a second, of this processor as it is."""
+    """Return network → method → rows → characters a second, of this processor as it is."""
     rates: dict[str, dict[str, dict[int, float]]] = {}
     for figure in figures:
         if figure.processor == "here":
-            ways = rates.setdefault(figure.network, {})
-            ways.setdefault(figure.way, {})[figure.rows] = figure.characters_per_second
+            methods = rates.setdefault(figure.network, {})
+            methods.setdefault(figure.method, {})[figure.rows] = figure.characters_per_second
     return rates
 
 
@@ -233,7 +229,8 @@ def measure_elsewhere(arguments: argparse.Namespace, processor: str) -> list[Fig
     """Measure in a process of its own that believes to be on another processor."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "figures.json"
-        command = [sys.executable, __file__, "--child", processor, "--json", str(file)]
+        command = [sys.executable, "-m", "bench.generation", "--child", processor]
+        command += ["--json", str(file)]
         command += ["--rounds", str(arguments.rounds), "--seconds", str(arguments.seconds)]
         command += ["--rows", *map(str, arguments.rows)]
         if arguments.text is not None:

@@ -1,13 +1,13 @@
 """How long members wait, and how much the service can take: open load on the real thing.
 
-    python bench/latency.py [--rates 1 5 20 50] [--seconds 60] [--poem JSON] [--random-seed N]
+    python -m bench.latency [--rates 1 5 20 50] [--seconds 60] [--poem JSON] [--random-seed N]
                             [--quick] [--json FILE] [--chart FILE]
 
 Each phase has a process of its own, started as the bot starts, all its doors imported, with the
 settings of config.toml and the model that ships. But for the flood, limits on waiting are opened
 wide, since open load must not be turned away. Members come as a Poisson process, so that a slow
-answer does not slow the next question, and read their poems as on Discord (`crowd.py`). Asked for
-are poems of 600 characters; `--poem` takes any other fields of a PoemRequest, for example
+answer does not slow the next question, and read their poems as on Discord (`load_phase.py`). They
+ask for poems of 600 characters; `--poem` takes any other fields of a PoemRequest, for example
 '{"lines": 14}'.
 
     burst        50 members ask for a poem of 14 lines at the same moment, five times over
@@ -37,14 +37,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from bench.crowd_records import Phase  # noqa: E402
-from bench.figures import highest_kept  # noqa: E402
-from bench.gauges import machine  # noqa: E402
-from bench.reading import Fairness, Summary, fairness, summarise  # noqa: E402
-from bench.tables import number, table, write_json  # noqa: E402
+from bench.gauges import ROOT, machine
+from bench.load_report import Fairness, Phase, Summary, fairness, summarise
+from bench.stats import highest_kept
+from bench.tables import number, table, write_json
 
 DISCORD_REQUESTS_PER_SECOND = 50  # Discord's global limit for a bot
 OTHER_GUILDS = 9
@@ -73,7 +69,7 @@ def measure(phase: Phase) -> dict[str, Any]:
     """Run a phase in a fresh process; return its report, with the seconds it took to start."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "bench.crowd", json.dumps(asdict(phase)), str(file)]
+        command = [sys.executable, "-m", "bench.load_phase", json.dumps(asdict(phase)), str(file)]
         began = time.time()
         subprocess.run(command, cwd=ROOT, check=True)
         report: dict[str, Any] = json.loads(file.read_text("utf-8"))
@@ -220,7 +216,7 @@ def discord_budget(summaries: Sequence[Summary]) -> dict[str, float]:
         f"\nDiscord: at {nearest.rate:g} poems/s a poem costs {nearest.requests_per_poem:.1f} "
         f"requests (typing, message, edits); {DISCORD_REQUESTS_PER_SECOND} requests/s are "
         f"{poems:.1f} poems/s; a poem costs {nearest.cpu_per_poem * 1000:.0f} ms of a core there "
-        f"({nearest.loop_share:.0%} on the event loop, {nearest.crowd_share:.1%} on making "
+        f"({nearest.loop_share:.0%} on the event loop, {nearest.asking_share:.1%} on making "
         f"requests), so that takes {cores:.2f} cores. In the fullest batches seen a poem costs "
         f"{least * 1000:.0f} ms, so that {poems * least:.2f} cores would do"
     )

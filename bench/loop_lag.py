@@ -1,6 +1,6 @@
 """How long the event loop is held up while the bot is attacked.
 
-    python bench/loop_lag.py [--connections 8 60] [--seconds 10] [--attacks NAME …] [--tree FOLDER]
+    python -m bench.loop_lag [--connections 8 60] [--seconds 10] [--attacks NAME …] [--tree FOLDER]
                              [--quick] [--json FILE]
 
 For each row the bot runs as a process of its own, with its own settings, the model that ships and
@@ -48,11 +48,8 @@ from statistics import quantiles
 
 import aiohttp
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from bench.gauges import machine  # noqa: E402
-from bench.tables import number, table, write_json  # noqa: E402
+from bench.gauges import ROOT, machine
+from bench.tables import number, table, write_json
 
 POLITE, ATTACKER = "127.0.0.2", "127.0.0.1"
 PROBE_SECONDS = 0.02  # between two questions of the polite client
@@ -70,7 +67,7 @@ Draw = random.Random
 class Attack:
     """`body` makes a request's body to POST to `path`; without one nobody attacks.
 
-    `beside` runs on the bot's own loop meanwhile, see `watched_bot.py`; `settings` are further
+    `alongside` runs on the bot's own loop meanwhile, see `watched_bot.py`; `settings` are further
     lines of its config.toml.
     """
 
@@ -78,7 +75,7 @@ class Attack:
     path: str = "/api/poems"
     body: Callable[[Draw], object] | None = None
     own_addresses: bool = False  # each connection from one of its own
-    beside: tuple[str, ...] = ()
+    alongside: tuple[str, ...] = ()
     settings: str = ""
 
 
@@ -124,7 +121,7 @@ ATTACKS = (
 
 
 @dataclass
-class Seen:
+class Measurement:
     """What was measured while an attack went on; times in seconds."""
 
     name: str
@@ -174,11 +171,12 @@ def watched_bot(tree: Path, attack: Attack) -> Iterator[WatchedBot]:
         config = folder / "config.toml"
         config.write_text(f"[web]\nport = 0\n{attack.settings}", "utf-8")
         script = Path(__file__).with_name("watched_bot.py")
-        names = [tree, config, folder / "lags"]
+        names = [config, folder / "lags"]
         environment = {key: value for key, value in os.environ.items() if key != "DISCORD_TOKEN"}
+        environment["PYTHONPATH"] = str(tree)  # which may have no `bench`; hence by the file's path
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, str(script), *map(str, names), *attack.beside],
+                [sys.executable, "-P", str(script), *map(str, names), *attack.alongside],
                 cwd=tree,
                 env=environment,
                 stderr=log,
@@ -190,7 +188,7 @@ def watched_bot(tree: Path, attack: Attack) -> Iterator[WatchedBot]:
             bot.stop()
 
 
-async def probe(address: Address, seen: Seen) -> None:
+async def probe(address: Address, seen: Measurement) -> None:
     """Ask for /healthz at fixed moments; a late answer counts from when it was due."""
     connector = aiohttp.TCPConnector(local_addr=(POLITE, 0), limit=1)
     async with aiohttp.ClientSession(connector=connector) as client:
@@ -219,7 +217,7 @@ def request_of(attack: Attack, draw: Draw) -> bytes:
     return head.encode() + body
 
 
-class Stranger:
+class Attacker:
     """One connection of the attacker's, opened again where it was closed."""
 
     def __init__(self, attack: Attack, address: Address, nth: int, answers: Counter[str]) -> None:
@@ -261,8 +259,8 @@ class Stranger:
 async def attack_for(attack: Attack, address: Address, connections: int, pipe: Connection) -> None:
     """Attack until there is a word on the pipe; tell then what was seen."""
     answers: Counter[str] = Counter()
-    strangers = [Stranger(attack, address, nth, answers) for nth in range(connections)]
-    tasks = [asyncio.create_task(stranger.attack()) for stranger in strangers]
+    attackers = [Attacker(attack, address, nth, answers) for nth in range(connections)]
+    tasks = [asyncio.create_task(attacker.attack()) for attacker in attackers]
     await asyncio.to_thread(pipe.recv)
     for task in tasks:
         task.cancel()
@@ -275,9 +273,11 @@ def attack_in_process(name: str, address: Address, connections: int, pipe: Conne
     asyncio.run(attack_for(attack, address, connections, pipe))
 
 
-async def measure(attack: Attack, connections: int, address: Address, seconds: float) -> Seen:
+async def measure(
+    attack: Attack, connections: int, address: Address, seconds: float
+) -> Measurement:
     """Look at a page while it is attacked."""
-    seen = Seen(attack.name, connections)
+    seen = Measurement(attack.name, connections)
     watcher = asyncio.create_task(probe(address, seen))
     if attack.body is None:
         await asyncio.sleep(seconds)
@@ -298,7 +298,7 @@ async def measure(attack: Attack, connections: int, address: Address, seconds: f
     return seen
 
 
-def measure_all(asked: argparse.Namespace) -> list[Seen]:
+def measure_all(asked: argparse.Namespace) -> list[Measurement]:
     phases = []
     for attack in ATTACKS:
         if asked.attacks and attack.name not in asked.attacks:
@@ -328,13 +328,13 @@ def told(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in sorted(counts.items())) or "–"
 
 
-def meets(seen: Seen) -> bool:
+def meets(seen: Measurement) -> bool:
     """Whether the loop was never held up for longer than the goals say."""
     cuts = quantiles(seen.lags, n=100, method="inclusive")
     return cuts[98] <= GOAL_P99 and max(seen.lags) <= GOAL_WORST
 
 
-def show(phases: list[Seen]) -> None:
+def show(phases: list[Measurement]) -> None:
     head = (
         *("attack", "connections", "health p50", "p99 ms", "worst"),
         *("lag p50", "p99 ms", "worst", "goal", "answers", "else"),

@@ -1,11 +1,11 @@
 """The bot with a watch on its event loop. For `loop_lag.py`, which starts it as a process.
 
-    python bench/watched_bot.py TREE CONFIG LAGS [MODULE:FUNCTION [ARGUMENT …]]
+    PYTHONPATH=TREE python -P bench/watched_bot.py CONFIG LAGS [MODULE:FUNCTION [ARGUMENT …]]
 
-TREE is the folder of the bot's sources. Until SIGTERM the bot serves; then LAGS gets one line for
-each look at the event loop: when (time.monotonic(), which all processes share) and how late it
-was, in seconds. FUNCTION, if given, is a coroutine function that runs on the bot's own event loop
-with ARGUMENTs: for what makes the bot do something that no stranger can ask the page for.
+TREE is the folder of the bot's sources, which may be of another version. Until SIGTERM the bot
+serves; then LAGS gets one line for each look at the event loop: when (time.monotonic(), which all
+processes share) and how late it was, in seconds. FUNCTION, if given, is a coroutine function that
+runs on the bot's own event loop with ARGUMENTs: for what nobody can ask the page for.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ import sys
 import time
 from importlib import import_module
 from pathlib import Path
+
+from bot import logs
+from bot.__main__ import serve
+from bot.config import load_config
 
 LOOK_SECONDS = 0.005  # between two looks
 
@@ -28,16 +32,12 @@ async def watch(looks: list[tuple[float, float]]) -> None:
         looks.append((now, max(0.0, now - due)))
 
 
-async def main(config: Path, looks: list[tuple[float, float]], beside: list[str]) -> None:
-    from bot import logs
-    from bot.__main__ import serve
-    from bot.config import load_config
-
+async def main(config: Path, looks: list[tuple[float, float]], alongside: list[str]) -> None:
     logs.set_up("text", logging.INFO, sys.stderr)
     tasks = [asyncio.create_task(watch(looks))]
-    if beside:
-        module, _, name = beside[0].partition(":")
-        tasks.append(asyncio.create_task(getattr(import_module(module), name)(*beside[1:])))
+    if alongside:
+        module, _, name = alongside[0].partition(":")
+        tasks.append(asyncio.create_task(getattr(import_module(module), name)(*alongside[1:])))
     try:
         await serve(load_config(config))
     finally:
@@ -46,8 +46,7 @@ async def main(config: Path, looks: list[tuple[float, float]], beside: list[str]
 
 
 if __name__ == "__main__":
-    tree, config, lags, *beside = sys.argv[1:]
-    sys.path.insert(0, tree)
+    config, lags, *alongside = sys.argv[1:]
     looks: list[tuple[float, float]] = []
-    asyncio.run(main(Path(config), looks, beside))
+    asyncio.run(main(Path(config), looks, alongside))
     Path(lags).write_text("".join(f"{when} {late}\n" for when, late in looks), "ascii")

@@ -1,0 +1,298 @@
+"""The methods of writing that `generation.py` compares: what people would use, and ours.
+
+A method is made of a model and a number of rows. `write` lets every row write `BURST` characters;
+`logits` reads a text from the beginning and tells what is expected after each character, in the
+method's own arithmetic.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model import Engine, LengthConfig, Model, Request, SamplingConfig
+from model.kernel import Arithmetic, Batch, Weights, checked_arithmetic, pack_network
+from model.kernel.advance import multiply
+from model.kernel.compilation import inner
+from model.kernel.tiles import address
+from model.kernel.weights import aligned
+from model.training import CharLSTM, network_of
+
+WINDOW = 100  # the tutorial's
+BURST = 8
+TEMPERATURE = 0.5
+SAMPLING = SamplingConfig(temperature=TEMPERATURE, min_p=0.05)
+POEM = LengthConfig(characters=600)  # about a sonnet
+Floats = NDArray[np.float32]
+
+
+class Method(ABC):
+    """How characters are written."""
+
+    most_rows = 256
+
+    @abstractmethod
+    def __init__(self, model: Model, rows: int) -> None: ...
+
+    @abstractmethod
+    def write(self) -> None: ...
+
+    def logits(self, ids: Sequence[int]) -> Floats | None:
+        """Return logits (T, V), None where they are float32's own."""
+        return None
+
+
+class Window(Method):
+    """The tutorial's: the last 100 characters are read anew for each, the likeliest is taken."""
+
+    most_rows = 4
+
+    def __init__(self, model: Model, rows: int) -> None:
+        self._network = network_of(model)
+        self._window = torch.zeros(rows, WINDOW, dtype=torch.long)
+
+    def write(self) -> None:
+        for _ in range(BURST):
+            start = self._network.initial_state(len(self._window))
+            outputs, _ = self._network.features(self._window, start)
+            likeliest = self._network.head(outputs[:, -1]).argmax(dim=-1, keepdim=True)
+            self._window = torch.cat([self._window[:, 1:], likeliest], dim=1)
+
+
+class Stepwise(Method):
+    """torch.nn.LSTM carries its state and reads one character per call."""
+
+    def __init__(self, model: Model, rows: int) -> None:
+        self._network = network_of(model)
+        self._ids = torch.zeros(rows, 1, dtype=torch.long)
+        self._state = self._network.initial_state(rows)
+
+    def write(self) -> None:
+        for _ in range(BURST):
+            logits, self._state = self._network(self._ids, self._state)
+            self._ids = _drawn(logits[:, -1])
+
+
+Product = Callable[[Tensor], Tensor]  # rows (N, K) to rows (N, M)
+
+
+class Fused(Method):
+    """One product per layer, [below | hidden] times the weights, the gates in torch."""
+
+    def __init__(self, model: Model, rows: int) -> None:
+        network = network_of(model)
+        config = network.config
+        self._size, self._residual = config.hidden_size, config.residual
+        self._table, self._products = self._prepared(network)
+        self._head = self.product(network.head.weight, network.head.bias)
+        self._ids = torch.zeros(rows, dtype=torch.long)
+        self._begin(rows)
+
+    def product(self, weight: Tensor, bias: Tensor) -> Product:
+        """Return rows → rows @ weight.T + bias, in this method's arithmetic."""
+        return partial(torch.nn.functional.linear, weight=weight, bias=bias)
+
+    def write(self) -> None:
+        for _ in range(BURST):
+            self._ids = _drawn(self._step(self._ids)).squeeze(1)
+
+    def logits(self, ids: Sequence[int]) -> Floats:
+        rows, self._ids = len(self._ids), torch.zeros(1, dtype=torch.long)
+        self._begin(1)
+        found = torch.cat([self._step(torch.tensor([id_])).clone() for id_ in ids])
+        self._ids = torch.zeros(rows, dtype=torch.long)
+        self._begin(rows)
+        result: Floats = found.numpy()
+        return result
+
+    def _prepared(self, network: CharLSTM) -> tuple[Tensor, list[Product]]:
+        """Return what the first layer's gates get from each character (V, 4H), and the products."""
+        every = torch.arange(network.config.vocabulary_size).unsqueeze(0)
+        table = torch.empty(0)
+        products: list[Product] = []
+        for layer in network.lstms.children():
+            below, own, bias = (
+                layer.get_parameter(f"{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih")
+            )
+            if not products:
+                table = network.inputs(every)[0] @ below.t() + bias
+                products.append(self.product(own, torch.zeros_like(bias)))
+            else:
+                products.append(self.product(torch.cat([below, own], dim=1), bias))
+        return table, products
+
+    def _begin(self, rows: int) -> None:
+        self._hidden = [torch.zeros(rows, self._size) for _ in self._products]
+        self._cell = [torch.zeros(rows, self._size) for _ in self._products]
+
+    def _step(self, ids: Tensor) -> Tensor:
+        below = torch.empty(0)
+        for layer, product in enumerate(self._products):
+            if layer:
+                gates = product(torch.cat([below, self._hidden[layer]], dim=1))
+            else:
+                gates = product(self._hidden[0]) + self._table[ids]
+            enter, forget, new, leave = gates.chunk(4, dim=1)
+            cell = self._cell[layer] * forget.sigmoid() + enter.sigmoid() * new.tanh()
+            self._cell[layer] = cell
+            self._hidden[layer] = leave.sigmoid() * cell.tanh()
+            kept = below if self._residual and layer else 0.0
+            below = self._hidden[layer] + kept
+        return self._head(below)
+
+
+class Float32(Fused):
+    """float32, one GEMM per layer."""
+
+
+class BFloat16(Fused):
+    """bf16, one GEMM per layer; gates and state in float32."""
+
+    def product(self, weight: Tensor, bias: Tensor) -> Product:
+        narrow = weight.bfloat16()
+        linear = torch.nn.functional.linear
+        return lambda rows: linear(rows.bfloat16(), narrow).float() + bias
+
+
+class Dynamic(Fused):
+    """torch's dynamic quantisation to int8: one scale for the whole batch, so not reproducible."""
+
+    def product(self, weight: Tensor, bias: Tensor) -> Product:
+        linear = torch.nn.Linear(weight.shape[1], weight.shape[0])
+        linear.weight.data, linear.bias.data = weight.detach().clone(), bias.detach().clone()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it is deprecated, and says so
+            quantised: Product = torch.ao.quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
+                torch.nn.Sequential(linear), {torch.nn.Linear}, dtype=torch.qint8
+            )
+        return quantised
+
+
+class IntMm(Fused):
+    """torch._int_mm with one activation scale per row, plain torch around it."""
+
+    def product(self, weight: Tensor, bias: Tensor) -> Product:
+        scale = weight.detach().abs().amax(dim=1).clamp_min(1e-9) / 64  # exact without VNNI too
+        whole = (weight.detach() / scale[:, None]).round().to(torch.int8).t().contiguous()
+
+        def product(rows: Tensor) -> Tensor:
+            largest = rows.abs().amax(dim=1, keepdim=True).clamp_min(1e-9) / 127
+            sums = torch._int_mm((rows / largest).round().to(torch.int8), whole)
+            return sums * (scale * largest) + bias
+
+        return product
+
+
+class OurBatch(Method):
+    """Ours without texts: the kernel, choice of characters included."""
+
+    def __init__(self, model: Model, rows: int) -> None:
+        weights = pack_network(model.network, model.tensors)
+        self._batch = Batch(weights, rows, checked_arithmetic())
+        for row in range(rows):
+            self._batch.begin(SAMPLING, row)
+            self._batch.join(0)
+
+    def write(self) -> None:
+        self._batch.write(BURST)
+
+    def logits(self, ids: Sequence[int]) -> Floats:
+        self._batch.begin(SAMPLING, 0)
+        return self._batch.predict(ids)
+
+
+class OurEngine(Method):
+    """Ours, all of it: texts, ends of poems and new ones, each begun with a prompt."""
+
+    def __init__(self, model: Model, rows: int) -> None:
+        self._model = model
+        self._engine = Engine(model, max_rows=rows)
+        self._rows = rows
+        self._asked = 0
+
+    def write(self) -> None:
+        while self._engine.running < self._rows:
+            self._engine.add(Request("", SAMPLING, self._asked, POEM))
+            self._asked += 1
+        self._engine.step()
+
+    def logits(self, ids: Sequence[int]) -> Floats:
+        return OurBatch(self._model, 1).logits(ids)
+
+
+METHODS: dict[str, type[Method]] = {
+    "whole window per character": Window,
+    "nn.LSTM, a step at a time": Stepwise,
+    "float32, one GEMM per layer": Float32,
+    "bf16, one GEMM per layer": BFloat16,
+    "int8, torch's dynamic": Dynamic,
+    "int8, torch._int_mm": IntMm,
+    "ours, the kernel alone": OurBatch,
+    "ours, whole": OurEngine,
+}
+
+
+def _drawn(logits: Tensor) -> Tensor:
+    return torch.multinomial((logits / TEMPERATURE).softmax(dim=-1), 1)
+
+
+TRIES = 5
+
+
+@inner
+def _products(
+    arithmetic: Arithmetic, weights: Weights, x: NDArray[np.uint8], out: NDArray[np.int32]
+) -> None:
+    """Multiply x (N, 2H) with every layer's weights; out (N, 64) takes all sums in turn."""
+    layers, blocks = weights.start.shape[0], weights.start.shape[1]
+    width = x.shape[1]
+    for layer in range(layers):
+        inputs = width if layer else width // 2
+        for block in range(blocks):
+            w = address(weights.w, weights.w_at[layer] + block * inputs * 64)
+            start = address(weights.start, (layer * blocks + block) * 256)
+            multiply(arithmetic, x[:, :inputs], w, start, out)
+
+
+def _by_tiles(model: Model, rows: int) -> Callable[[], object]:
+    weights, arithmetic = pack_network(model.network, model.tensors), checked_arithmetic()
+    hidden = weights.start.shape[1] * 16
+    x, out = aligned((rows, 2 * hidden), np.uint8), aligned((rows, 64), np.int32)
+    return lambda: _products(arithmetic, weights, x, out)
+
+
+def _by_torch(model: Model, rows: int) -> Callable[[], object]:
+    size, layers = model.network.hidden_size, model.network.layers
+    widths = [size, *[2 * size] * (layers - 1)]
+    xs = [torch.zeros(rows, width, dtype=torch.int8) for width in widths]
+    ws = [torch.zeros(width, 4 * size, dtype=torch.int8) for width in widths]
+    return lambda: [torch._int_mm(x, w) for x, w in zip(xs, ws, strict=True)]
+
+
+def upper_bound(model: Model, rows: int, seconds: float) -> tuple[float, str]:
+    """Return characters a second by products alone, the quicker of two ways, and which it was."""
+    rates = {}
+    for name, make in (("tiles", _by_tiles), ("_int_mm", _by_torch)):
+        step = make(model, rows)
+        step()
+        rates[name] = max(_rate(step, seconds / TRIES) for _ in range(TRIES)) * rows
+    best = max(rates, key=lambda name: rates[name])
+    return rates[best], best
+
+
+def _rate(step: Callable[[], object], seconds: float) -> float:
+    steps, began = 0, time.perf_counter()
+    while True:
+        step()
+        steps += 1
+        spent = time.perf_counter() - began
+        if spent >= seconds:
+            return steps / spent

@@ -1,0 +1,14 @@
+"""What breaks the bot on purpose: faults, floods, kills, wear, hostile input, shortages.
+
+Each rig is a command, `python -m tests.rigs.NAME`, which takes minutes, tells a table and returns 1
+if a promise was broken; `runner.py` has what they share. The tests here are about the rigs.
+
+    faults, shortages    every fault of Discord, the network and the machine, one at a time
+    stress               half an hour of mixed load while faults are drawn at random
+    floods               too many commands, by one member or by many servers
+    connections          ten thousand connections to the web page
+    hostile_books        sites that answer the fetching of a book with harm
+    fuzz                 bytes without sense for the parsers
+    kills                the bot or its training is killed at random
+    soak, swaps, shards  a hundred thousand poems, models replaced meanwhile, many servers
+"""
