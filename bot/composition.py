@@ -131,6 +131,7 @@ async def open_parts(
             folder / "jobs",
             metrics,
             install=bookcase.install,
+            withdraw=bookcase.withdraw,
             now=utc_now,
             max_seconds=60 * config.books.max_minutes,
         )

@@ -103,14 +103,17 @@ class Bookcase:
         """
         name = await self.removable(asker, name)
         guild = asker.guild
-        kept, model = await self._named(name, guild)
+        await self._take_away(guild, *await self._named(name, guild))
+        return name
+
+    async def _take_away(self, guild: str, kept: Shelved | None, model: ModelRecord | None) -> None:
+        """Delete the row and the file of a model, and forget that the guild ever used it."""
         for gone in (kept, model):  # of a file that was changed, what it was before, too
             if gone is not None:
                 await self._guilds.drop(guild, gone.sha256)
                 await self._rows.unshelve(gone.guild, gone.name)
         if model is not None:
             await asyncio.to_thread(_delete_files, self._folder_of(model.guild), model.path)
-        return name
 
     async def _named(self, name: str, guild: str) -> tuple[Shelved | None, ModelRecord | None]:
         """Return the row and the file of a model; raise UnknownModel where there is neither.
@@ -152,7 +155,10 @@ class Bookcase:
         return await asyncio.to_thread(self._library.find, name, guild)
 
     async def install(self, job: Job, made: Path) -> Installed:
-        """Put a finished model where its guild finds it; may be done again after a kill."""
+        """Put a finished model where its guild finds it.
+
+        May be done again after a kill or an error. Raises DataNotKept, and OSError.
+        """
         await asyncio.to_thread(_copy_files, made, self._folder_of(job.guild), job.name)
         model = await asyncio.to_thread(self._library.find, job.name, job.guild)
         kept = await self._rows.job(job.id)
@@ -169,6 +175,15 @@ class Bookcase:
         await self._guilds.choose(job.guild, model, asker)
         told = f"From now on poems come from {model.name}. /book undo goes back."
         return Installed(told, model.chart)
+
+    async def withdraw(self, job: Job) -> None:
+        """Take away what `install` has done for a job, be it half; raise what that does."""
+        try:
+            kept, model = await self._named(job.name, job.guild)
+        except UnknownModel:
+            return
+        own = model if model is not None and model.guild == job.guild else None
+        await self._take_away(job.guild, kept, own)
 
 
 def _is_meant(model: ModelRecord, choice: Choice) -> bool:

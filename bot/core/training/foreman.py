@@ -12,9 +12,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from bot.core import tracing
 from bot.core.errors import BotError, DataNotKept
+from bot.core.insisting import until_kept
 from bot.core.jobs import Job, JobState, JobView, Progress, Stage
 from bot.core.metrics import Metrics
 from bot.core.paths import named, numbered, remove_folder
@@ -52,12 +54,15 @@ class Installed:
 
 
 Install = Callable[[Job, Path], Awaitable[Installed]]
+Withdraw = Callable[[Job], Awaitable[None]]
+Answer = TypeVar("Answer")
 
 
 class Foreman:
     """Runs the trainings; `install(job, made)` puts a finished model in its place.
 
-    `folder` has a folder for each job; `max_seconds` is how long one may learn.
+    `withdraw(job)` takes away what that has done. Both are safe to do again. `folder` has a folder
+    for each job; `max_seconds` is how long one may learn.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class Foreman:
         metrics: Metrics,
         *,
         install: Install,
+        withdraw: Withdraw,
         now: Callable[[], str],
         max_seconds: float,
         retry_seconds: float = RETRY_SECONDS,
@@ -77,6 +83,7 @@ class Foreman:
         self.folder = folder
         self._metrics = metrics
         self._install = install
+        self._withdraw = withdraw
         self._now = now
         self._max_seconds = max_seconds
         self._retry_seconds = retry_seconds
@@ -87,6 +94,8 @@ class Foreman:
         self._training: asyncio.Task[Ended] | None = None
         self._cancelled: dict[int, str] = {}  # what is told of those that are being stopped
         self._settled = False  # whether it is known how the job that runs ends
+        # While a finished model waits for the disk or the database: set when it is cancelled.
+        self._called_off: asyncio.Event | None = None
 
     async def start(self) -> None:
         """Take up what an earlier bot left, the one that ran first; raise DataNotKept."""
@@ -136,13 +145,24 @@ class Foreman:
             await self._end(job_id, JobState.CANCELLED, sentence)
         elif job_id not in self._cancelled:
             if self._settled:
-                return False
+                return self._call_off(job_id, sentence)
             self._cancelled[job_id] = sentence
             if self._training is not None:
                 self._training.cancel()  # once: it saves, and that shall not be disturbed
             with suppress(DataNotKept):  # for a bot that is killed now; the worker insists later
                 state, ended = JobState.CANCELLED, self._now()
                 await self._rows.update_job(job_id, state=state, sentence=sentence, ended=ended)
+        return True
+
+    def _call_off(self, job_id: int, sentence: str) -> bool:
+        """Have a finished model that waits to be kept given up; return whether there was one.
+
+        That is kept once nothing of the model is left: a bot that is killed before installs it.
+        """
+        if self._called_off is None:
+            return False
+        self._cancelled[job_id] = sentence
+        self._called_off.set()
         return True
 
     def view(self, job_id: int) -> JobView | None:
@@ -272,16 +292,42 @@ class Foreman:
             self._set(job_id, progress)
 
     async def _finish(self, job: Job) -> None:
-        """Put the model in its place, then say so."""
+        """Put the model in its place, then say so; it is the work of hours, so that may wait."""
         progress = self._views[job.id].progress
         self._set(job.id, replace(progress, stage=Stage.FINISHING))
+        installed, reason = None, ""
         try:
-            installed = await self._install(job, self.home(job.id))
+            installed = await self._insist(job.id, lambda: self._put(job), self._wait_to_install)
         except (BotError, OSError) as error:
-            return await self._end(job.id, JobState.FAILED, f"The model is not in place: {error}")
+            reason = f"The model is not in place: {error}"
+        finally:
+            self._called_off = None
+        if job.id in self._cancelled:
+            return await self._take_back(job)
+        if installed is None:
+            return await self._end(job.id, JobState.FAILED, reason)
         loss = progress.loss if progress.held_out_loss is None else progress.held_out_loss
         self._set(job.id, replace(progress, chart=installed.chart))
         return await self._end(job.id, JobState.DONE, installed.sentence, loss=loss)
+
+    async def _put(self, job: Job) -> Installed | None:
+        """Put a model in its place, unless that was cancelled."""
+        return None if job.id in self._cancelled else await self._install(job, self.home(job.id))
+
+    async def _wait_to_install(self, _: int) -> None:
+        """Wait before the next try, or until the training is cancelled."""
+        self._called_off = self._called_off or asyncio.Event()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._retry_seconds):
+                await self._called_off.wait()
+
+    async def _take_back(self, job: Job) -> None:
+        """Take away what there is of a model whose training was cancelled at the very end."""
+        try:
+            await self._insist(job.id, lambda: self._withdraw(job), self._wait)
+        except (BotError, OSError) as error:
+            log.error("job %d: its model could not be taken away: %s", job.id, error)
+        await self._end(job.id, JobState.CANCELLED, self._cancelled[job.id])
 
     async def _end(
         self, job_id: int, state: JobState, sentence: str, *, loss: float | None = None
@@ -306,12 +352,21 @@ class Foreman:
 
     async def _keep(self, job_id: int, **changes: object) -> None:
         """Write to the database, again and again until it works: the disk may be full."""
-        while True:
-            try:
-                return await self._rows.update_job(job_id, **changes)
-            except DataNotKept as error:
-                log.error("job %d: %s", job_id, error)
-                await asyncio.sleep(self._retry_seconds)
+        await self._insist(job_id, lambda: self._rows.update_job(job_id, **changes), self._wait)
+
+    async def _insist(
+        self,
+        job_id: int,
+        call: Callable[[], Awaitable[Answer]],
+        pause: Callable[[int], Awaitable[None]],
+    ) -> Answer:
+        """Do something for a job until it is kept; the log has a line for each try."""
+        return await until_kept(
+            call, failed=lambda error: log.error("job %d: %s", job_id, error), pause=pause
+        )
+
+    async def _wait(self, _: int) -> None:
+        await asyncio.sleep(self._retry_seconds)
 
     def _set(self, job_id: int, progress: Progress, state: JobState | None = None) -> None:
         view = self._views[job_id]

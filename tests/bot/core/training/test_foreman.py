@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +16,13 @@ from typing import Any
 import pytest
 
 from bot.core.bookcase import Bookcase
-from bot.core.errors import DataNotKept
+from bot.core.errors import BotError, DatabaseBusyError, DataNotKept, NothingThere, UnknownModel
 from bot.core.guilds import Guilds
 from bot.core.jobs import Job, JobState, JobView
 from bot.core.library import Library
 from bot.core.metrics import Metrics
-from bot.core.store.book_rows import BookRows
-from bot.core.store.database import Database
+from bot.core.store.book_rows import BookRows, Shelved
+from bot.core.store.database import FILE_NAME, Database
 from bot.core.store.guild_rows import GuildRows
 from bot.core.training.child import Ended, Order
 from bot.core.training.foreman import ATTEMPTS, BOOK_NAME, Foreman, Installed
@@ -36,12 +39,19 @@ class FlakyRows(BookRows):
     """Rows whose disk is full for the next `failures` changes of a job."""
 
     failures = 0
+    shelve_failures = 0  # for the next models that are put on the shelf
 
     async def update_job(self, job_id: int, **changes: object) -> None:
         if self.failures:
             self.failures -= 1
             raise DataNotKept("database or disk is full")
         await super().update_job(job_id, **changes)
+
+    async def shelve(self, shelved: Shelved, job_id: int) -> None:
+        if self.shelve_failures:
+            self.shelve_failures -= 1
+            raise DatabaseBusyError(10.0)
+        await super().shelve(shelved, job_id)
 
 
 class Workshop:
@@ -61,12 +71,14 @@ class Workshop:
             private=self.home / "data" / "guilds",
         )
         self.guilds = await Guilds.read(GuildRows(self.database))
+        bookcase = Bookcase(self.library, self.guilds, self.rows)
         self.foreman = Foreman(
             self.rows,
             self.trainer,
             self.home / "data" / "jobs",
             Metrics(),
-            install=Bookcase(self.library, self.guilds, self.rows).install,
+            install=bookcase.install,
+            withdraw=bookcase.withdraw,
             now=lambda: "2026-11-26T12:00:00+00:00",
             max_seconds=600.0,
             retry_seconds=0.0,
@@ -97,6 +109,18 @@ class Workshop:
         kept = await self.rows.job(job.id)
         assert kept is not None
         return kept
+
+    def fail_to_install(self, *errors: BotError | OSError) -> list[BotError | OSError]:
+        """Let the next tries fail with `errors`; return those that are still to come."""
+        install, left = self.foreman._install, list(errors)
+
+        async def failing(job: Job, made: Path) -> Installed:
+            if left:
+                raise left.pop(0)
+            return await install(job, made)
+
+        self.foreman._install = failing
+        return left
 
     async def until_kept(self, job: Job, **values: Any) -> None:
         async with asyncio.timeout(HANG_SECONDS):
@@ -422,6 +446,137 @@ async def test_while_the_disk_is_full_the_end_of_a_training_waits(workshop: Work
     workshop.trainer.gate.set()
     assert (await workshop.end_of(job)).job.state is JobState.DONE
     assert (await workshop.kept(job)).state is JobState.DONE
+
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [DataNotKept("database or disk is full"), DatabaseBusyError(10.0), FULL],
+    ids=["not kept", "busy", "no space left"],
+)
+async def test_a_finished_model_is_put_in_its_place_again_and_again_until_it_is_kept(
+    workshop: Workshop, error: BotError | OSError, log_lines: LogLines
+) -> None:
+    """The training failed, and the result of hours was lost."""
+    workshop.fail_to_install(error, error, error)
+    job = await workshop.submit()
+    assert (await workshop.end_of(job)).job.state is JobState.DONE
+    model = workshop.library.find("walks", GUILD)
+    assert workshop.guilds.choice(GUILD).sha256 == model.sha256
+    assert (await workshop.kept(job)).state is JobState.DONE
+    lines = [line["message"] for line in log_lines() if str(error) in line["message"]]
+    assert len(lines) == 3
+    assert len(workshop.trainer.orders) == 1
+
+
+async def test_a_model_whose_files_lie_there_already_is_put_on_the_shelf_once_that_can_be_kept(
+    workshop: Workshop,
+) -> None:
+    workshop.rows.shelve_failures = 3
+    view = await workshop.end_of(await workshop.submit())
+    assert view.job.state is JobState.DONE
+    assert [kept.name for kept in await workshop.rows.shelved(GUILD)] == ["walks"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NothingThere("It is gone."), PermissionError(errno.EACCES, "Permission denied")],
+    ids=["a sentence", "no permission"],
+)
+async def test_what_does_not_pass_by_itself_fails_the_training_at_once(
+    workshop: Workshop, error: BotError | OSError
+) -> None:
+    left = workshop.fail_to_install(error, error)
+    view = await workshop.end_of(await workshop.submit())
+    assert view.job.state is JobState.FAILED
+    assert view.job.sentence == f"The model is not in place: {error}"
+    assert len(left) == 1
+
+
+async def until_failed(left: list[BotError | OSError]) -> None:
+    async with asyncio.timeout(HANG_SECONDS):
+        while left:
+            await asyncio.sleep(0.001)
+
+
+async def test_a_bot_stops_while_a_finished_model_waits_and_the_next_start_installs_it(
+    workshop: Workshop,
+) -> None:
+    workshop.foreman._retry_seconds = 600.0
+    left = workshop.fail_to_install(DatabaseBusyError(10.0))
+    job = await workshop.submit()
+    await until_failed(left)
+    async with asyncio.timeout(HANG_SECONDS):
+        await workshop.close()
+    await workshop.open()
+    assert (await workshop.end_of(job)).job.state is JobState.DONE
+    assert [order.resume for order in workshop.trainer.orders] == [False, True]
+
+
+async def test_a_training_whose_finished_model_waits_can_be_cancelled_and_leaves_nothing(
+    workshop: Workshop,
+) -> None:
+    """Whoever cancelled it was told that it had just ended, for as long as the disk was full."""
+    workshop.foreman._retry_seconds = 600.0
+    workshop.rows.shelve_failures = 1
+    job = await workshop.submit()
+    async with asyncio.timeout(HANG_SECONDS):
+        while workshop.foreman._called_off is None:
+            await asyncio.sleep(0.001)
+    assert workshop.library.find("walks", GUILD).guild == GUILD  # half of it is done
+    assert await workshop.foreman.cancel(job.id, "It was cancelled.")
+    view = await workshop.end_of(job)
+    assert (view.job.state, view.job.sentence) == (JobState.CANCELLED, "It was cancelled.")
+    with pytest.raises(UnknownModel):
+        workshop.library.find("walks", GUILD)
+    assert list((workshop.home / "data" / "guilds" / GUILD).iterdir()) == []
+    assert not workshop.foreman.home(job.id).exists()
+    assert (await workshop.end_of(await workshop.submit())).job.state is JobState.DONE
+
+
+async def test_what_is_cancelled_during_the_try_that_works_is_taken_away_again(
+    workshop: Workshop,
+) -> None:
+    installing, go = asyncio.Event(), asyncio.Event()
+    install = workshop.foreman._install
+
+    async def slowly(job: Job, made: Path) -> Installed:
+        installing.set()
+        await go.wait()
+        return await install(job, made)
+
+    workshop.foreman._install = slowly
+    workshop.fail_to_install(DatabaseBusyError(10.0))
+    job = await workshop.submit()
+    await installing.wait()
+    assert await workshop.foreman.cancel(job.id, "It was cancelled.")
+    go.set()
+    assert (await workshop.end_of(job)).job.state is JobState.CANCELLED
+    assert await workshop.rows.shelved(GUILD) == []
+    assert workshop.guilds.choice(GUILD).name == ""
+    with pytest.raises(UnknownModel):
+        workshop.library.find("walks", GUILD)
+
+
+async def test_while_another_program_locks_the_database_a_finished_model_waits(
+    workshop: Workshop,
+) -> None:
+    """With SQLite's own lock, and not a fake's error."""
+    workshop.trainer.gate = asyncio.Event()
+    job = await workshop.submit()
+    await workshop.until_kept(job, seconds=10.0)
+    await workshop.database.fetch("PRAGMA busy_timeout = 1")
+    path = workshop.home / "data" / FILE_NAME
+    with closing(sqlite3.connect(path, isolation_level=None)) as another:
+        another.execute("BEGIN EXCLUSIVE")
+        workshop.trainer.go()
+        async with asyncio.timeout(HANG_SECONDS):
+            while workshop.foreman._called_off is None:
+                await asyncio.sleep(0.001)
+    assert (await workshop.end_of(job)).job.state is JobState.DONE
+    assert [kept.name for kept in await workshop.rows.shelved(GUILD)] == ["walks"]
 
 
 async def test_a_trainer_that_breaks_does_not_stop_the_queue(workshop: Workshop) -> None:
