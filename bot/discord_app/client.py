@@ -68,7 +68,8 @@ def invite_url(application_id: int, api_url: str = OFFICIAL_API) -> str:
     link = discord.utils.oauth_url(
         application_id, permissions=PERMISSIONS, scopes=("bot", "applications.commands")
     )
-    return re.sub(r"(/api)?(/v\d+)?/*$", "", api_url) + link.removeprefix("https://discord.com")
+    page = re.sub(r"(/api)?(/v\d+)?$", "", api_url.rstrip("/"))
+    return page + link.removeprefix("https://discord.com")
 
 
 def intents(*, message_content: bool) -> discord.Intents:

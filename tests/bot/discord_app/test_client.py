@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -124,6 +125,8 @@ def test_the_invitation_asks_for_the_least_that_is_needed() -> None:
     [
         ("https://discord.com/api/v10", "https://discord.com/oauth2/authorize"),
         ("https://discord.com/api/v9/", "https://discord.com/oauth2/authorize"),
+        ("https://chat.example/api/v9///", "https://chat.example/oauth2/authorize"),
+        ("https://chat.example///", "https://chat.example/oauth2/authorize"),
         ("http://127.0.0.1:3001/api/v9", "http://127.0.0.1:3001/oauth2/authorize"),
         ("https://chat.example/api", "https://chat.example/oauth2/authorize"),
         ("https://chat.example/discord/api/v10", "https://chat.example/discord/oauth2/authorize"),
@@ -134,6 +137,15 @@ def test_the_invitation_is_where_the_api_is(api_url: str, page: str) -> None:
     link, _, query = invite_url(42, api_url).partition("?")
     assert link == page
     assert query == invite_url(42).partition("?")[2]
+
+
+def test_an_address_of_many_slashes_costs_no_time() -> None:
+    """A pattern tried each of them anew: 100,000 took minutes."""
+    slashes = "/" * 100_000
+    began = time.process_time()
+    link = invite_url(42, f"https://chat.example{slashes}x")
+    assert time.process_time() - began < 1.0
+    assert link.startswith(f"https://chat.example{slashes}x/oauth2/authorize?")
 
 
 @pytest.mark.parametrize("message_content", [True, False])
