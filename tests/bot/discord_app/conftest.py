@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
@@ -14,6 +15,7 @@ from simcord.builders import ChannelHandle, GuildHandle
 from bot.core.service import Service
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.live import Tempo
+from tests.fake_discord import FakeDiscord
 from tests.fakes import FakePoet, fake_service
 from tests.patience import HANG_SECONDS
 
@@ -25,6 +27,14 @@ def official_api(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give discord.py its own address back after each test."""
     monkeypatch.setattr(Route, "BASE", Route.BASE)
     monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
+
+
+@pytest.fixture
+async def discord() -> AsyncIterator[FakeDiscord]:
+    """A Discord whose member may manage the server."""
+    async with FakeDiscord().serve() as fake:
+        fake.permissions = 1 << 5  # Manage Server
+        yield fake
 
 
 @pytest.fixture

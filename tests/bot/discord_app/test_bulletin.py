@@ -27,16 +27,8 @@ from tests.patience import HANG_SECONDS
 from tests.texts import quatrains
 
 TEMPO = Tempo(0.01, 0.01, 0.01, 0.001, 0.001, suggest_seconds=0.1)
-MANAGE_SERVER = 1 << 5
 EPHEMERAL = 1 << 6
 DONE = "From now on poems come from"
-
-
-@pytest.fixture
-async def discord() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord().serve() as fake:
-        fake.permissions = MANAGE_SERVER
-        yield fake
 
 
 @pytest.fixture

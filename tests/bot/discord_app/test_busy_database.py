@@ -26,13 +26,6 @@ BUSY = "The database is busy: another program has kept it locked"
 
 
 @pytest.fixture
-async def discord() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord().serve() as fake:
-        fake.permissions = 1 << 5  # Manage Server
-        yield fake
-
-
-@pytest.fixture
 async def parts(discord: FakeDiscord, tmp_path: Path) -> AsyncIterator[Parts]:
     async with running(discord, tmp_path, FakeTrainer()) as opened:
         await discord.until(lambda: discord.commands)

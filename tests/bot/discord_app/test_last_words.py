@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -25,13 +24,6 @@ REFUSALS = {
     "an invalid request": Fault(400, {"message": "No", "code": 50035}),
 }
 FOREVER = 600.0  # seconds of a fault that outlasts the test
-
-
-@pytest.fixture
-async def discord() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord().serve() as fake:
-        fake.permissions = 1 << 5  # Manage Server
-        yield fake
 
 
 @pytest.fixture
