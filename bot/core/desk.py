@@ -229,12 +229,20 @@ class Desk:
         await self._rows.update_job(job_id, told=1)
 
     async def leave(self, guild: str) -> None:
-        """End the trainings of a guild that the bot is not on any more; forget its proposals."""
+        """End the trainings of a guild that the bot is not on any more; forget its proposals.
+
+        Safe to do again after an error; raises DataNotKept.
+        """
         for view in self._foreman.views():
-            if view.job.guild == guild:
-                await self._foreman.cancel(view.job.id, GUILD_GONE)
+            if view.job.guild == guild:  # noted first: what is cancelled is not found again
                 await self._rows.update_job(view.job.id, told=1)
+                await self._foreman.cancel(view.job.id, GUILD_GONE)
         await self._proposals.leave(guild)
+
+    async def guilds(self) -> set[str]:
+        """Return the guilds that have trainings or books here; raise DataNotKept."""
+        jobs = [view.job for view in self._foreman.views()] + await self._proposals.all()
+        return {job.guild for job in jobs if job.guild}
 
     # Within
 

@@ -33,7 +33,11 @@ class Proposals:
 
     async def of(self, guild: str) -> list[Job]:
         """Return a guild's, the oldest first."""
-        return [job for job in await self._rows.jobs_in(JobState.PROPOSED) if job.guild == guild]
+        return [job for job in await self.all() if job.guild == guild]
+
+    async def all(self) -> list[Job]:
+        """Return those of all guilds of this process, the oldest first."""
+        return await self._rows.jobs_in(JobState.PROPOSED)
 
     async def keep(self, job: Job, folder: Path) -> Job:
         """Keep a book, which lies in `folder`, as a job.

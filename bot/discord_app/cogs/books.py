@@ -25,6 +25,7 @@ from bot.discord_app.askers import (
     take_time,
 )
 from bot.discord_app.bulletin import CHART_NAME, Bulletin
+from bot.discord_app.departures import Departures
 from bot.discord_app.live import Tempo
 from bot.discord_app.questions import ANYBODY, BOOKS_COG, Matter, question
 from bot.discord_app.screens import (
@@ -57,21 +58,24 @@ class Books(OfficeCog, name=BOOKS_COG):
         tempo = tempo or Tempo()
         self._suggest_seconds = tempo.suggest_seconds
         self._bulletin = Bulletin(bot, office.desk, tempo, _running_view)
+        self._departures = Departures(bot, office.desk, tempo.retry_seconds)
 
     async def cog_load(self) -> None:
         if self._bot.is_ready():  # loaded into a bot that runs already
             await self._bulletin.resume()
 
     async def cog_unload(self) -> None:
+        await self._departures.close()
         await self._bulletin.close()
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
+        self._departures.catch_up()
         await self._bulletin.resume()
 
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
-        await self._office.desk.leave(str(guild.id))
+        self._departures.leave(str(guild.id))
 
     # Books
 

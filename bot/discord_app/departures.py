@@ -1,0 +1,89 @@
+"""Servers that the bot is not on any more: their trainings end, whatever the database does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+
+import discord
+
+from bot.core.desk import Desk
+from bot.core.insisting import until_kept
+from bot.discord_app.screens import AnyBot
+from bot.discord_app.trying import FAILURES, backoff
+
+log = logging.getLogger(__name__)
+
+
+class Departures:
+    """Ends what servers have asked for that the bot was taken off."""
+
+    def __init__(self, bot: AnyBot, desk: Desk, retry_seconds: float) -> None:
+        self._bot = bot
+        self._desk = desk
+        self._retry_seconds = retry_seconds
+        self._tasks: dict[str, asyncio.Task[None]] = {}  # by guild, "" for the look at all
+
+    def leave(self, guild: str) -> None:
+        """End a guild's trainings, now or when the database can be written again."""
+        if guild not in self._tasks:
+            self._begin(guild, asyncio.create_task(self._leave(guild), name=f"leaving {guild}"))
+
+    def catch_up(self) -> None:
+        """Do what an earlier start has left undone, or what happened while no bot ran."""
+        if "" not in self._tasks:
+            self._begin("", asyncio.create_task(self._catch_up(), name="servers that are gone"))
+
+    async def close(self) -> None:
+        """Stop; the next start goes on."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _begin(self, key: str, task: asyncio.Task[None]) -> None:
+        self._tasks[key] = task
+        task.add_done_callback(lambda _: self._tasks.pop(key, None))
+
+    async def _leave(self, guild: str) -> None:
+        try:
+            await until_kept(
+                partial(self._desk.leave, guild),
+                failed=partial(self._warn, guild),
+                pause=self._pause,
+            )
+        except Exception:
+            log.exception("the trainings of server %s were not ended", guild)
+
+    async def _catch_up(self) -> None:
+        try:
+            guilds = await until_kept(self._desk.guilds, failed=log.debug, pause=self._pause)
+            for guild in guilds:
+                if await self._is_gone(guild):
+                    self.leave(guild)
+        except Exception:
+            log.exception("it could not be seen which servers are gone")
+
+    async def _is_gone(self, guild: str) -> bool:
+        """Whether Discord says that the bot is not on a server; what it leaves out may be late."""
+        if not guild.isdecimal() or self._bot.get_guild(int(guild)) is not None:
+            return False
+        try:
+            await self._bot.fetch_guild(int(guild), with_counts=False)
+        except (discord.NotFound, discord.Forbidden):
+            return True
+        except FAILURES as error:
+            log.debug("server %s: it is not known whether it is gone: %r", guild, error)
+        return False
+
+    def _warn(self, guild: str, error: Exception) -> None:
+        log.warning(
+            "server %s: its trainings have not ended yet; that is tried again until it works, by "
+            "the next start too. %s",
+            *(guild, error),
+        )
+
+    async def _pause(self, tried: int) -> None:
+        await asyncio.sleep(backoff(self._retry_seconds, tried))
