@@ -68,9 +68,7 @@ async def test_a_server_that_discord_only_forgot_to_tell_of_trains_on(
     since, asked = len(discord.requests), f"/guilds/{GUILD}"
     async with running(discord, tmp_path, trainer) as parts:
         await discord.until(
-            lambda: any(
-                path.endswith(f"/guilds/{GUILD}") for _, path, _ in discord.requests[since:]
-            )
+            lambda: any(path.endswith(asked) for _, path, _ in discord.requests[since:])
         )
         await asyncio.sleep(0)
         assert await parts.office.desk.guilds() == {str(GUILD)}
