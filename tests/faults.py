@@ -1,7 +1,7 @@
 """Everything that Discord and the network do to a bot, one trial for each.
 
-The tests play them with a poet who writes at once and a bot that waits for nothing; tests/rigs/faults.py
-plays them with a real one and takes the time.
+The tests play them with a poet who writes at once and a bot that waits for nothing;
+tests/rigs/faults.py plays them with a real one and takes the time.
 """
 
 from __future__ import annotations

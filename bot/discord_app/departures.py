@@ -9,11 +9,15 @@ from functools import partial
 import discord
 
 from bot.core.desk import Desk
-from bot.core.insisting import until_kept
+from bot.core.retry import until_kept
 from bot.discord_app.screens import AnyBot
 from bot.discord_app.trying import FAILURES, backoff
 
 log = logging.getLogger(__name__)
+
+# Discord's codes for an unknown guild and for missing access. A status alone is not enough: what
+# stands between us and Discord answers with 403, too.
+GONE = (10004, 50001)
 
 
 class Departures:
@@ -72,9 +76,9 @@ class Departures:
             return False
         try:
             await self._bot.fetch_guild(int(guild), with_counts=False)
-        except (discord.NotFound, discord.Forbidden):
-            return True
         except FAILURES as error:
+            if isinstance(error, discord.HTTPException) and error.code in GONE:
+                return True
             log.debug("server %s: it is not known whether it is gone: %r", guild, error)
         return False
 

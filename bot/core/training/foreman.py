@@ -16,10 +16,10 @@ from typing import TypeVar
 
 from bot.core import tracing
 from bot.core.errors import BotError, DataNotKept
-from bot.core.insisting import until_kept
 from bot.core.jobs import Job, JobState, JobView, Progress, Stage
 from bot.core.metrics import Metrics
 from bot.core.paths import named, numbered, remove_folder
+from bot.core.retry import until_kept
 from bot.core.store.book_rows import BookRows
 from bot.core.training.child import Ended, Order, Trainer, see_out
 from bot.core.training.telling import Event, advance
