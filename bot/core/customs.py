@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+import regex
+
 from bot.core.errors import BadSetting
 from bot.core.names import without_unseen
 from bot.core.records import (
@@ -22,6 +24,7 @@ from bot.core.records import (
 
 COOLDOWN = Range(0, 3600)
 MAX_LISTED = 50  # channels or roles
+WORD = regex.compile(r"\p{M}*\p{L}[\p{L}\p{M}]*")
 # Apostrophes that Unicode takes for letters; they part words as the others do.
 LETTERLIKE = dict.fromkeys(map(ord, "ʹʻʼʽˈꞌ"), "'")
 MAX_MARKS = 30  # https://www.unicode.org/reports/tr15/#Stream_Safe_Text_Format
@@ -107,7 +110,7 @@ def check_words(name: str, value: object) -> tuple[str, ...]:
     if len(words) > MAX_AVOIDED:
         raise BadSetting(name, f"{len(words)} words", f"at most {MAX_AVOIDED} words")
     for word in words:
-        if not word.isalpha() or len(word) > MAX_AVOIDED_CHARACTERS:
+        if not WORD.fullmatch(word) or len(word) > MAX_AVOIDED_CHARACTERS:
             allowed = f"single words of 1 to {MAX_AVOIDED_CHARACTERS} letters"
             raise BadSetting(name, word, allowed)
     return words

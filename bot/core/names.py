@@ -18,6 +18,25 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point and what else no reader sees:
 # formats, controls but those that part words, halves of characters.
 UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}\p{Cs}--[\n\r\t]]", regex.V1)
+# Marks that decorate any letter they stand on: enclosing ones, those of no script of their own,
+# and those struck through, above or below, by https://www.unicode.org/reports/tr44/#CCC_Values.
+_STACKED = "".join(
+    rf"\p{{ccc={value}}}"
+    for value in (1, 200, 202, 214, 216, 218, 220, 222, 224, 226, 228, 230, 232, 233, 234, 240)
+)
+_DECORATIONS = regex.compile(
+    rf"[\p{{M}}&&[\p{{Me}}\p{{Script=Common}}\p{{Script=Inherited}}{_STACKED}]]", regex.V1
+)
+# Scripts that are written without marks of another kind.
+_BARE = "".join(
+    rf"\p{{Script={script}}}"
+    for script in "Common Latin Greek Cyrillic Armenian Georgian Coptic Cherokee Gothic".split()
+    + "Glagolitic Ethiopic Han Hiragana Katakana Hangul Bopomofo Yi".split()
+)
+# What stands on no letter of a script that has such marks.
+_STRAY = regex.compile(rf"(?<![[\p{{L}}--[{_BARE}]]\p{{M}}])\p{{M}}+", regex.V1)
+# Apostrophes, some of which Unicode takes for letters.
+_STRAIGHT = str.maketrans(dict.fromkeys("'’‘‛′‵`´ʹʻʼʽˈꞌ＇｀", "'"))
 # What Windows takes for a device in every folder, whatever comes after a dot:
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE | re.DOTALL)
@@ -57,6 +76,30 @@ def without_unseen(text: str) -> str:
     'roses are\\nred'
     """
     return text if text.isascii() and text.isprintable() else UNSEEN.sub("", text)
+
+
+def skeleton(text: str) -> str:
+    """Return the form in which words are compared: small letters, decomposed, without decoration.
+
+    So "café" and "cafe" are one word. Marks that the script of a letter is written with stay. The
+    model side has the same in `model.vocabulary`. Takes time by the square of marks in a row.
+
+    >>> skeleton("ﬁRe"), skeleton("Café"), skeleton("ro\N{COMBINING LONG STROKE OVERLAY}se")
+    ('fire', 'cafe', 'rose')
+    >>> skeleton("की"), skeleton("ro\N{DEVANAGARI VOWEL SIGN U}se")
+    ('की', 'rose')
+    """
+    if text.isascii() and text.isprintable():
+        return text.lower()
+    for _ in range(2):  # a small letter may be decomposed further
+        text = unicodedata.normalize("NFKD", UNSEEN.sub("", text))
+        text = _DECORATIONS.sub("", text).casefold()
+    return _STRAY.sub("", UNSEEN.sub("", text).translate(_STRAIGHT))
+
+
+def without_decoration(text: str) -> str:
+    """Return a text without the marks that decorate whatever letter they stand on."""
+    return text if text.isascii() else _DECORATIONS.sub("", text)
 
 
 def one_line(text: str) -> str:

@@ -260,7 +260,7 @@ def _request(order: Order) -> Request:
         return Request(
             form=FORMS.get(order.settings.form),
             opening=order.opening if isinstance(order.opening, Opening) else Opening(),
-            avoided=frozenset(order.settings.avoid),
+            avoided=frozenset((*order.settings.avoid, *order.avoid)),
             prompt=order.prompt,
             sampling=_sampling(order.settings),
             random_seed=order.random_seed,

@@ -39,6 +39,9 @@ class Order:
     settings: PoemSettings
     random_seed: int
     opening: object = None  # of `LaidOut`, so that nothing is laid out twice
+    # As they were listed: a model may lack a letter and have a ligature with it. Those of
+    # `settings` are on its alphabet.
+    avoid: tuple[str, ...] = ()
 
 
 class Models(Protocol):

@@ -438,7 +438,10 @@ class _Prepared:
     def order(self, asker: Asker, model: ModelRecord, random_seed: int) -> Order:
         allowed = _allow_for(self.laid.shown, self.laid.prompt, self.settings)
         allowed = replace(allowed, stop=self.stop, avoid=self.avoid)
-        return Order(asker, model, self.laid.prompt, allowed, random_seed, self.laid.opening)
+        return Order(
+            *(asker, model, self.laid.prompt, allowed, random_seed, self.laid.opening),
+            avoid=self.settings.avoid,
+        )
 
 
 def last_part(text: str, most: int) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TypeVar
+
+import regex
 
 from bot.core.customs import check_words, plain
 from bot.core.errors import AvoidedSeed, BadSetting
-from bot.core.names import without_unseen
+from bot.core.names import skeleton, without_decoration, without_unseen
 from bot.core.records import (
     FORMS,
     FREE,
@@ -19,7 +20,7 @@ from bot.core.records import (
     PoemSettings,
 )
 
-_LETTERS = re.compile(r"[^\W\d_]+")
+_LETTERS = regex.compile(r"[\p{L}\p{M}]+")
 
 Value = TypeVar("Value")
 
@@ -71,16 +72,18 @@ def _check_avoided(request: PoemRequest) -> tuple[str, ...]:
 def avoided_word(text: str, avoid: tuple[str, ...]) -> str | None:
     """Return a whole word of `text` that is to be avoided, None if there is none.
 
-    What no reader sees does not part a word.
+    What no reader sees does not part a word, nor do marks; case and decoration do not count.
 
     >>> avoided_word("The ROSE is out", ("rose",)), avoided_word("Roses", ("rose",))
     ('rose', None)
     >>> avoided_word("ro\\N{ZERO WIDTH SPACE}se", ("rose",)), avoided_word("ro\\tse", ("rose",))
     ('rose', None)
     """
-    seen = plain(without_unseen(text))
-    avoided = frozenset(avoid)
-    return next((word for word in _LETTERS.findall(seen.lower()) if word in avoided), None)
+    if not avoid:
+        return None
+    avoided = {skeleton(word): word for word in reversed(avoid)}
+    seen = skeleton(plain(without_decoration(without_unseen(text))))
+    return next((avoided[word] for word in _LETTERS.findall(seen) if word in avoided), None)
 
 
 def _form_of(request: PoemRequest, defaults: Defaults) -> str:

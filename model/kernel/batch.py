@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.config import SamplingConfig
 from model.kernel.advance import expect, read, write
 from model.kernel.arithmetic import Arithmetic
-from model.kernel.avoidance import hash_of, letters_of, spell
+from model.kernel.avoidance import begin_word, hash_of, letters_of, masked_of
 from model.kernel.guide import IN_WORD, MAX_PHRASES, NO_ROW, OTHER, Guide, Trie, kind_of
 from model.kernel.rows import (
     CHUNK,
@@ -25,6 +25,7 @@ from model.kernel.rows import (
     make_walk,
 )
 from model.kernel.weights import Floats, Weights
+from model.vocabulary import skeleton
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ class Batch:
                 kinds=np.array([kind_of(c) for c in characters] or [OTHER] * size, np.int64),
             ),
             grams=np.empty(0, np.uint32) if grams is None else grams,
-            letters=letters_of(characters) if characters else np.zeros(size, np.int64),
+            letters=letters_of(characters) if characters else np.zeros((size, 1), np.int64),
+            masked=masked_of(characters) if characters else np.zeros(size, np.bool_),
         )
         self._scratch = make_scratch(weights, max(max_rows + 1, CHUNK))
         self._reader = max_rows  # its place
@@ -114,9 +116,10 @@ class Batch:
         rows.length[row] = 0
         rows.runs[row] = 0
         rows.ring_state[row] = 0
-        spell(0, rows.word, row)
-        rows.avoided_count[row] = len(avoided)
-        rows.avoided[row, : len(avoided)] = [hash_of(word) for word in sorted(avoided)]
+        begin_word(rows.word, row)
+        hashes = sorted({hash_of(word) for word in avoided if skeleton(word)})
+        rows.avoided_count[row] = len(hashes)
+        rows.avoided[row, : len(hashes)] = hashes
         self._walk.slot[row] = NO_ROW
 
     def read(self, ids: Sequence[int]) -> None:

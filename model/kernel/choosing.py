@@ -71,14 +71,16 @@ def choose(rows: Rows, walk: Walk, rules: Rules, scratch: Scratch, row: int) -> 
 
 @inner
 def _is_forbidden(rows: Rows, rules: Rules, row: int, id_: int) -> bool:
-    """Whether `id_` would complete a run of the book, or a word to avoid."""
+    """Whether `id_` is never written, or would complete a run of the book or a word to avoid."""
+    if rules.masked[id_]:
+        return True
     ring, state = rows.ring[row], rows.ring_state[row]
     is_space = _is_space(rules, id_)
     goes_on = state[2] >= MAX_HITS and not (is_space and state[1] == 1)
     if goes_on and is_of_book(id_, is_space, ring, state, rules.grams):
         return True
-    letter, count = rules.letters[id_], rows.avoided_count[row]
-    return bool(is_avoided(letter, rows.word[row], rows.avoided[row], count))
+    codes, count = rules.letters[id_], rows.avoided_count[row]
+    return bool(is_avoided(codes, rows.word[row], rows.avoided[row], count))
 
 
 @inner

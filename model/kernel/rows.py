@@ -62,7 +62,8 @@ class Rules(NamedTuple):
 
     guide: Guide
     grams: NDArray[np.uint32]  # hashes of what must not be repeated, sorted
-    letters: NDArray[np.int64]  # (V,), see model.kernel.avoidance
+    letters: NDArray[np.int64]  # (V, W), see model.kernel.avoidance
+    masked: NDArray[np.bool_]  # (V,), what must never be written
 
 
 def make_rows(weights: Weights, count: int) -> Rows:

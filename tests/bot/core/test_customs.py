@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from typing import Any
 
 import pytest
@@ -11,12 +12,14 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.customs import RULES, Customs, read_customs
+from bot.core.customs import RULES, Customs, plain, read_customs
 from bot.core.errors import BadSetting
-from bot.core.names import without_unseen
+from bot.core.names import skeleton, without_unseen
 from bot.core.records import Defaults
 from bot.core.settling import avoided_word
+from model import vocabulary
 
+EVERY = "".join(map(chr, range(sys.maxunicode + 1)))
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 JSON = st.recursive(
     SCALARS,
@@ -55,6 +58,7 @@ KEPT = st.dictionaries(
         ("temperature", "2", 2.0),
         ("avoid", ["Sea", " rose ", "SEA"], ("sea", "rose")),
         ("avoid", "Café", ("café",)),
+        ("avoid", ["की", "हिन्दी", "น้ำ"], ("की", "हिन्दी", unicodedata.normalize("NFKC", "น้ำ"))),
         ("switch", False, False),
         ("switch", "On", True),
         ("switch", "no", False),
@@ -85,6 +89,8 @@ def test_what_a_setting_may_be_is_taken(name: str, value: object, kept: object) 
         ("temperature", "hot", "temperature is 'hot'"),
         ("avoid", ["two words"], "single words of 1 to 30 letters"),
         ("avoid", ["x" * 31], "single words of 1 to 30 letters"),
+        ("avoid", ["\u0940"], "single words of 1 to 30 letters"),
+        ("avoid", ["\u0336"], "single words of 1 to 30 letters"),
         ("avoid", [""], "single words of 1 to 30 letters"),
         ("avoid", [f"a{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(201)], "at most 200"),
         ("switch", "perhaps", "switch is 'perhaps'; it must be on or off"),
@@ -184,12 +190,53 @@ def test_an_apostrophe_of_any_kind_hides_no_word_that_is_avoided(mark: str) -> N
 
 
 def test_nothing_that_a_reader_does_not_see_hides_a_word_to_avoid() -> None:
-    every = "".join(map(chr, range(sys.maxunicode + 1)))
-    unseen = set(every) - set(without_unseen(every))
-    ignorable = regex.findall(r"\p{Default_Ignorable_Code_Point}", every)
+    unseen = set(EVERY) - set(without_unseen(EVERY))
+    ignorable = regex.findall(r"\p{Default_Ignorable_Code_Point}", EVERY)
     assert len(ignorable) == 4_174
     assert unseen.issuperset({*ignorable, *"\v\f\x85"})  # a seed is shown without these
     for character in unseen:
         assert avoided_word(f"a ro{character}se is", ("rose",)) == "rose"
     hidden = "ro\N{COMBINING GRAPHEME JOINER}s\N{HANGUL FILLER}e\ufe0f"
     assert Customs().change("avoid", [hidden, "rose"]).avoid == ("rose",)
+
+
+def test_no_mark_hides_a_word_to_avoid() -> None:
+    marks = regex.findall(r"\p{M}", EVERY)
+    assert len(marks) > 2400
+    for mark in marks:
+        assert avoided_word(f"a ro{mark}se{mark} is", ("rose",)) == "rose"
+    assert avoided_word("r" + 99 * "\u0336" + "ose", ("rose",)) == "rose"
+
+
+@pytest.mark.parametrize(
+    ("seed", "word"),
+    [
+        *(("a café", "cafe"), ("a cafe", "café"), ("a CAFE\u0301", "café"), ("ﬁre", "fire")),
+        *(("𝓻𝓸𝓼𝓮", "rose"), ("STRASSE", "straße"), ("ΛΟΓΟΣ", "λόγος"), ("İstanbul", "istanbul")),
+        *(("घर की ओर", "की"), ("क\u0336ी", "की"), ("น้ำ", "น้ำ"), ("한글", "한글")),
+    ],
+)
+def test_a_word_to_avoid_is_found_however_it_is_written(seed: str, word: str) -> None:
+    [listed] = Customs().change("avoid", word).avoid
+    assert avoided_word(seed, (listed,)) == listed
+
+
+@pytest.mark.parametrize(
+    ("seed", "word"), [("का", "की"), ("की", "क"), ("नदी", "नद"), ("roe", "rose")]
+)
+def test_another_vowel_sign_makes_another_word(seed: str, word: str) -> None:
+    assert avoided_word(seed, (word,)) is None
+
+
+def test_the_bot_and_the_model_compare_words_alike() -> None:
+    marks = regex.findall(r"\p{M}", EVERY)
+    for text in (EVERY, *("\n".join(letter + mark for mark in marks) for letter in "aक")):
+        assert skeleton(text) == vocabulary.skeleton(text)
+
+
+def test_every_word_that_was_allowed_is_still_allowed() -> None:
+    """A list with one word that is refused would be forgotten as a whole."""
+    for letter in filter(str.isalpha, EVERY[:0x3000]):
+        word = plain(without_unseen(letter)).lower().strip()
+        if word.isalpha() and len(word) <= 30:
+            Customs().change("avoid", letter)
