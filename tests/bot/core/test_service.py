@@ -20,6 +20,7 @@ from bot.core.errors import (
     UnknownModel,
 )
 from bot.core.metrics import Metrics
+from bot.core.poet import _request
 from bot.core.records import (
     FORMS,
     FREE,
@@ -483,6 +484,20 @@ async def test_words_to_avoid_are_put_on_the_models_alphabet() -> None:
     poem = await write(fake_service(poet), replace(REQUEST, avoid=("Café", "я")))
     assert poet.orders[0].settings.avoid == (poet.prepare(SONNETS, "café").text,) == ("caf",)
     assert poem.settings.avoid == ("café", "я")
+
+
+async def test_words_to_avoid_reach_the_model_as_they_were_listed_too() -> None:
+    """A model that lacks a letter may have a ligature with it."""
+    poet = FakePoet(alphabet="\N{LATIN SMALL LIGATURE FI}re ")
+    await write(fake_service(poet), replace(REQUEST, avoid=("Fire", "की")))
+    assert poet.orders[0].settings.avoid == ("re",)
+    assert poet.orders[0].avoid == ("fire", "की")
+    assert _request(poet.orders[0]).avoided == {"re", "fire", "की"}
+
+
+async def test_a_word_to_avoid_may_have_vowel_signs() -> None:
+    with pytest.raises(AvoidedSeed, match="has the word 'की', which is to be avoided"):
+        await write(fake_service(), replace(REQUEST, seed="घर की ओर", avoid=("की",)))
 
 
 def test_what_turns_text_around_is_left_out_of_a_seed_and_marks_of_direction_are_not() -> None:
