@@ -2,7 +2,7 @@
 # make test    set up and pass the tests
 # make check   format, lint, strict types, import contracts, tests: what a change must pass
 # make lock    write the locks anew after a change of requirements*.txt; UPGRADE=--upgrade takes newer
-# Without make (Windows): README.md gives the same in plain pip and python lines.
+# Without make (Windows): docs/install.md has the same in plain pip and python lines.
 
 PYTHON ?= python3
 BIN := .venv/bin

@@ -251,7 +251,7 @@ async def serve(config: Config, share: Share | None = None) -> None:
             waits.append(asyncio.create_task(discord.run(config.token.get_secret_value())))
             doors.push_async_callback(discord.close)
         else:
-            log.info("not on Discord; to be, set %s (README.md tells how)", TOKEN_VARIABLE)
+            log.info("not on Discord; to be, set %s (docs/discord.md explains how)", TOKEN_VARIABLE)
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping: poems being written are finished first")
         await service.close(grace_seconds=config.writing.stop_seconds)

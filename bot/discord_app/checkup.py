@@ -33,7 +33,8 @@ MAX_GUILDS = 10_000
 NOT_ASKED = "without a token Discord is not asked"
 TO_CONNECT = (
     "To be on Discord: https://discord.com/developers/applications, your application, Bot, Reset "
-    "Token; then start the bot with it in the environment variable DISCORD_TOKEN (see README.md)."
+    "Token; then start the bot with it in the environment variable DISCORD_TOKEN "
+    "(see docs/discord.md)."
 )
 
 

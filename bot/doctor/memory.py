@@ -1,6 +1,6 @@
 """Memory and processors, as much of them as the container leaves us.
 
-The needs are measured: docs/decisions.md, *Memory*.
+The needs are measured: bench/results/new-books.md.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def examine_versions(
             continue
         if found.partition("+")[0] != number:  # torch says which build it is after a plus
             others.append(f"{name} {found} instead of {number}")
-    way = "Set them right: make .venv/run.done, or the lines for pip in README.md."
+    way = "Set them right: make .venv/run.done, or the lines for pip in docs/install.md."
     if missing:
         return wrong("versions", f"{python}; not installed: {', '.join(missing)}", way)
     if others:

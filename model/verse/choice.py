@@ -1,7 +1,7 @@
 """Which of many lines to keep: likelihood as far as the book's own, and against it what tires.
 
 All weights are nats per line of LINE_CHARACTERS; they were found by reading and by
-`bench/poems.py`, see docs/decisions.md.
+`python -m bench.poems`, see bench/results/poems.md.
 """
 
 from __future__ import annotations

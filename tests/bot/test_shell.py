@@ -65,7 +65,7 @@ def test_a_model_is_used_and_undone_and_removed(
 async def test_settings_are_shown_while_a_bot_runs(
     installation: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """README.md says so, and it was refused."""
+    """docs/discord.md says so, and it was refused."""
     assert await asyncio.to_thread(run, installation, "settings", "10") == 0
     assert "avoid:\n" in capsys.readouterr().out
     database = await Database.open(installation.parent / "data")
