@@ -187,7 +187,7 @@ def test_the_options_of_a_measurement_exist(page: Path) -> None:
         if found := re.search(r"python (?:-m )?(bench[\w.]+|tests\.rigs[\w.]+|train_base)", line):
             file = source_of(found[1])
             assert file, line
-            for option in re.findall(r"(?<!\S)--[a-z-]+", line[found.end() :]):
+            for option in re.findall(r"(?<![\w-])--[a-z-]+", line[found.end() :]):
                 assert f'"{option}"' in read(file), line
 
 
