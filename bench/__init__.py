@@ -1,1 +1,12 @@
-"""What measures speed and quality: one command each, prints a table."""
+"""What measures speed and quality: `python -m bench.NAME` prints a table, --json writes it too.
+
+    generation        characters a second on one core; generation_methods has what is compared
+    latency           how long members wait under load; load_phase puts it on, load_report reads it
+    loop_lag          how late the event loop is while the page is attacked, by watched_bot
+    during_training   poems, and memory, while a training runs
+    poems             how good poems are; judges says so, of poem_seeds
+    tinyshakespeare   the loss of a training, to compare with others
+
+What they share: stats and tables for figures, gauges for the process and the machine, networks to
+measure with, charts. What breaks the bot is in tests/rigs.
+"""

@@ -96,14 +96,14 @@ async def ask_for(parts: Parts, phase: Phase, seconds: float, rate: float, seed:
     watching.cancel()
 
 
-async def begin_training(parts: Parts, kilobytes: int, seed: int) -> int:
-    raw = make_book(kilobytes, seed)
+async def begin_training(parts: Parts, asker: Asker, book: bytes) -> int:
+    """Attach a book and say yes, as on Discord; return the job's number."""
 
     async def read() -> bytes:
-        return raw
+        return book
 
-    found = await parts.office.desk.propose(ADMIN, Attached("bench.txt", len(raw), read))
-    await parts.office.desk.accept(ADMIN, found.job.id)
+    found = await parts.office.desk.propose(asker, Attached("book.txt", len(book), read))
+    await parts.office.desk.accept(asker, found.job.id)
     return found.job.id
 
 
@@ -132,6 +132,7 @@ async def measure(asked: argparse.Namespace, home: Path) -> dict[str, object]:
     config = Config(home=home)
     phases = [Phase(training) for training in (False, True)]
     peaks: dict[str, float] = {}
+    long_kilobytes = max(asked.kilobytes, 150) * 4
     async with open_parts(config, compose_library(config)) as parts:
         await parts.service.warm_up()
         memory = asyncio.create_task(watch_memory(peaks))
@@ -139,14 +140,14 @@ async def measure(asked: argparse.Namespace, home: Path) -> dict[str, object]:
         for number in range(asked.rounds):
             without, during = phases
             await ask_for(parts, without, asked.seconds, asked.rate, number)
-            job_id = await begin_training(parts, max(asked.kilobytes, 150) * 4, number)
+            job_id = await begin_training(parts, ADMIN, make_book(long_kilobytes, number))
             await until_it_learns(parts, job_id)
             await ask_for(parts, during, asked.seconds, asked.rate, number)
             await parts.office.desk.cancel(ADMIN, job_id)
             async for _ in parts.office.desk.watch(job_id):
                 pass
         began = time.perf_counter()
-        job_id = await begin_training(parts, asked.kilobytes, 7)
+        job_id = await begin_training(parts, ADMIN, make_book(asked.kilobytes, 7))
         views = [view async for view in parts.office.desk.watch(job_id)]
         seconds = time.perf_counter() - began
         memory.cancel()
@@ -187,18 +188,10 @@ def show(report: dict[str, object]) -> None:
         for percent in (50, 95, 99)
     ]
     rows.append(("ratio", "", *(number(ratio, 2) for ratio in ratios), "", ""))
-    head = [
-        "ms",
-        "poems",
-        "first p50",
-        "p95",
-        "p99",
-        "whole p50",
-        "p95",
-        "p99",
-        "lag p99",
-        "refused",
-    ]
+    head = (
+        *("ms", "poems", "first p50", "p95", "p99", "whole p50", "p95", "p99"),
+        *("lag p99", "refused"),
+    )
     print(table(head, rows))
     peaks = report["peaks_mb"]
     assert isinstance(peaks, dict)

@@ -32,11 +32,11 @@ def peak_resident_mb() -> float:
     return int(line.split()[1]) / 1024
 
 
-async def watch_lag(lags: list[float]) -> None:
+async def watch_lag(lags: list[float], look_seconds: float = LOOK_SECONDS) -> None:
     """Add to `lags` how many seconds late each short sleep ended, until cancelled."""
     while True:
-        due = time.perf_counter() + LOOK_SECONDS
-        await asyncio.sleep(LOOK_SECONDS)
+        due = time.perf_counter() + look_seconds
+        await asyncio.sleep(look_seconds)
         lags.append(max(0.0, time.perf_counter() - due))
 
 

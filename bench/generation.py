@@ -35,7 +35,7 @@ import numpy as np
 import torch
 
 from bench.charts import generation_chart
-from bench.gauges import ROOT, machine
+from bench.gauges import ROOT, machine, machine_line
 from bench.generation_methods import BURST, METHODS, Method, upper_bound
 from bench.networks import tutorial_model
 from bench.tables import number, read_json, table, write_json
@@ -261,7 +261,7 @@ def main() -> None:
     if arguments.child:
         figures = measure_here(arguments, arguments.child)
     else:
-        print(", ".join(f"{key}: {value}" for key, value in machine().items()))
+        print(machine_line())
         figures = []
         for processor in arguments.processors:
             figures += measure_elsewhere(arguments, processor)

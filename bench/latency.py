@@ -19,7 +19,7 @@ ask for poems of 600 characters; `--poem` takes any other fields of a PoemReques
                  97 % as many poems end as are asked for. Looked for by strides from the
                  highest rate of the table that kept up, then by halving
     fairness     one guild sends 90 % of 1.5 times that rate, nine others share 10 %, with the
-                 limits that the bot has; Jain's index over the nine, beside a phase in which they
+                 limits that the bot has; Jain's index over the nine, and in a phase in which they
                  are alone
     Discord      what it takes to write as fast as Discord lets a bot post
 """
@@ -37,7 +37,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.gauges import ROOT, machine
+from bench.gauges import ROOT, machine, machine_line
 from bench.load_report import Fairness, Phase, Summary, fairness, summarise
 from bench.stats import highest_kept
 from bench.tables import number, table, write_json
@@ -155,25 +155,25 @@ def search(base: Phase, plan: Plan, known: Sequence[Summary]) -> tuple[float | N
 
 
 def flood(base: Phase, plan: Plan, saturation: float) -> dict[str, Any]:
-    """Compare nine guilds beside a tenth that floods with the nine alone."""
+    """Compare nine guilds and a tenth that floods with the nine alone."""
     load = FLOOD_LOAD * saturation
     phase = replace(
         base, guilds=OTHER_GUILDS, seconds=plan.flood_seconds, drain_seconds=5.0, limits=True
     )
     tell("nine guilds alone")
     alone = fairness(measure(replace(phase, rate=(1 - FLOOD_SHARE) * load)))
-    tell("nine guilds beside one that floods")
+    tell("nine guilds and one that floods")
     report = measure(replace(phase, rate=load, flood_share=FLOOD_SHARE))
-    beside, whole = fairness(report), summarise(report)
+    mixed, whole = fairness(report), summarise(report)
     print(
         f"\nfairness: one guild sends {FLOOD_SHARE:.0%} of {load:.1f} poems/s, nine share the rest"
     )
     print(
-        f"  Jain's index over the nine ({GOALS['Jain']}): written {beside.jain_served_others:.3f}, "
-        f"wait {beside.jain_wait_others:.3f}; over all ten: written {beside.jain_served_all:.3f}, "
-        f"wait {beside.jain_wait_all:.3f}"
+        f"  Jain's index over the nine ({GOALS['Jain']}): written {mixed.jain_served_others:.3f}, "
+        f"wait {mixed.jain_wait_others:.3f}; over all ten: written {mixed.jain_served_all:.3f}, "
+        f"wait {mixed.jain_wait_all:.3f}"
     )
-    print(_flood_table(alone, beside))
+    print(_flood_table(alone, mixed))
     refused = ", ".join(f"{count} {reason}" for reason, count in whole.refused.items()) or "nobody"
     print(
         f"  refused: {refused}; lag p99 {whole.lag_p99_ms:.1f}, worst {whole.lag_worst_ms:.1f} ms"
@@ -181,16 +181,21 @@ def flood(base: Phase, plan: Plan, saturation: float) -> dict[str, Any]:
     return {
         "load": load,
         "alone": asdict(alone),
-        "beside": asdict(beside),
+        "flooded": asdict(mixed),
         "phase": asdict(whole),
     }
 
 
-def _flood_table(alone: Fairness, beside: Fairness) -> str:
+def _flood_table(alone: Fairness, mixed: Fairness) -> str:
     rows = [
         ("the nine, alone", alone.others_first.p95, alone.others_whole, alone.others_served),
-        ("the nine, beside it", beside.others_first.p95, beside.others_whole, beside.others_served),
-        ("the one that floods", float("nan"), beside.flood_whole, beside.flood_served),
+        (
+            "the nine in the flood",
+            mixed.others_first.p95,
+            mixed.others_whole,
+            mixed.others_served,
+        ),
+        ("the one that floods", float("nan"), mixed.flood_whole, mixed.flood_served),
     ]
     head = ("guilds", "first p95 s", "whole p50", "p95 s", "written")
     return table(
@@ -256,7 +261,7 @@ def main() -> None:
     plan = plan_of(asked)
     base = Phase(poem=asked.poem or {"characters": 600}, random_seed=asked.random_seed)
     about = machine()
-    print(", ".join(f"{key}: {value}" for key, value in about.items()))
+    print(machine_line())
     at_once = burst(plan.rounds)
     summaries = open_load(base, plan)
     saturation, found = search(base, plan, summaries)

@@ -135,7 +135,7 @@ def keeps_up(outcomes: Sequence[Outcome], seconds: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Fairness:
-    """How guilds fared beside one that floods."""
+    """How guilds fared while one floods."""
 
     jain_served_others: float  # over the shares of their poems that were written
     jain_wait_others: float  # over their mean waits for the whole poem

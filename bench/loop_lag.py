@@ -20,7 +20,7 @@ and ends by itself.
 health: how long /healthz took, from the moment that it was due; lag: how late the loop was, looked
 at every 5 ms on the loop itself; answers: status lines that the attacker saw, "lost" where a
 connection was closed. An attack on something else than the page has a coroutine function that runs
-beside the bot; see `Attack`.
+alongside the bot; see `Attack`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from statistics import quantiles
 
 import aiohttp
 
-from bench.gauges import ROOT, machine
+from bench.gauges import ROOT, machine, machine_line
 from bench.tables import number, table, write_json
 
 POLITE, ATTACKER = "127.0.0.2", "127.0.0.1"
@@ -368,7 +368,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     asked = arguments()
     about = machine()
-    print(", ".join(f"{key}: {value}" for key, value in about.items()))
+    print(machine_line())
     phases = measure_all(asked)
     print(f"\ngoal: lag p99 ≤ {1000 * GOAL_P99:.0f} ms, worst ≤ {1000 * GOAL_WORST:.0f} ms")
     show(phases)

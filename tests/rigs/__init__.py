@@ -1,4 +1,4 @@
-"""What breaks the bot on purpose: faults, floods, kills, wear, hostile input, shortages.
+"""What breaks the bot on purpose: faults, floods, kills, long use, hostile input, shortages.
 
 Each rig is a command, `python -m tests.rigs.NAME`, which takes minutes, tells a table and returns 1
 if a promise was broken; `runner.py` has what they share. The tests here are about the rigs.

@@ -239,7 +239,7 @@ def quantile_of(buckets: Mapping[float, float], share: float) -> tuple[float, fl
     return math.nan, math.nan
 
 
-def floors(memory: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def lowest_by_minute(memory: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Return the lowest memory of each window, with the window's middle."""
     lowest: dict[int, float] = {}
     for seconds, megabytes in memory:
@@ -249,8 +249,8 @@ def floors(memory: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def growth(memory: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Return the rise of the floors over the second half in MB an hour, and its standard error."""
-    points = floors(memory)
+    """Return the rise over the second half in MB an hour, and its standard error."""
+    points = lowest_by_minute(memory)
     points = [(seconds / HOUR, megabytes) for seconds, megabytes in points[len(points) // 2 :]]
     if len(points) < 3:
         return math.nan, math.nan

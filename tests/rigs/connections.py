@@ -328,17 +328,9 @@ def told(counts: dict[str, int]) -> str:
 
 def show(phases: list[Measurement]) -> str:
     head = (
-        *(
-            "attack",
-            "tried",
-            "open",
-            "answers",
-            "healthz p50",
-            "p99 ms",
-            "same address p50",
-            "p99 ms",
-        ),
-        *("else", "poems", "p50 ms", "refused", "MB before", "most", "after", "calm s"),
+        *("attack", "tried", "open", "answers", "healthz p50", "p99 ms"),
+        *("same address p50", "p99 ms", "else", "poems", "p50 ms", "refused"),
+        *("MB before", "most", "after", "calm s"),
     )
     rows = [
         (

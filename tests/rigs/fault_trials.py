@@ -26,16 +26,8 @@ from tests.faults import Trial
 from tests.rigs.populated_discord import PopulatedDiscord
 
 HEAD = (
-    "group",
-    "fault",
-    "tried",
-    "survived",
-    "answers 0",
-    "of these meant",
-    "1",
-    "more",
-    "s, median",
-    "s, most",
+    *("group", "fault", "tried", "survived"),
+    *("answers 0", "of these meant", "1", "more", "s, median", "s, most"),
 )
 
 
@@ -232,7 +224,7 @@ async def _office(*, needed: bool) -> AsyncIterator[Office | None]:
             yield parts.office
 
 
-def shakes(*faults: int | str) -> Prepare:
+def fails_handshakes(*faults: int | str) -> Prepare:
     """Return what lets the first handshakes fail."""
 
     def prepare(discord: PopulatedDiscord) -> None:
@@ -241,16 +233,16 @@ def shakes(*faults: int | str) -> Prepare:
     return prepare
 
 
-def refuses(method: str, path: str, times: int) -> Prepare:
+def fails_requests(method: str, path: str, times: int) -> Prepare:
     """Return what answers the first requests with 503."""
     return lambda discord: discord.fail(method, path, [Fault(503)] * times)
 
 
 STARTS: tuple[tuple[str, Prepare, bool], ...] = (
-    ("first handshake 503, twice", shakes(503, 503), False),
-    ("first handshake cut, twice", shakes("cut", "cut"), False),
-    ("first handshake without HELLO", shakes("silent"), False),
-    ("REST 503: who am I", refuses("GET", "/users/@me", 2), True),
-    ("REST 503: the gateway's address", refuses("GET", "/gateway/bot", 2), True),
-    ("REST 503: the slash commands", refuses("PUT", "/commands", 2), True),
+    ("first handshake 503, twice", fails_handshakes(503, 503), False),
+    ("first handshake cut, twice", fails_handshakes("cut", "cut"), False),
+    ("first handshake without HELLO", fails_handshakes("silent"), False),
+    ("REST 503: who am I", fails_requests("GET", "/users/@me", 2), True),
+    ("REST 503: the gateway's address", fails_requests("GET", "/gateway/bot", 2), True),
+    ("REST 503: the slash commands", fails_requests("PUT", "/commands", 2), True),
 )

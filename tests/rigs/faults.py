@@ -52,7 +52,7 @@ NO_FOLDERS = (("below a file", "file/data"), ("in /proc", "/proc/data"))
 Break = Callable[[PopulatedDiscord], None]
 
 
-def closes(code: int) -> Break:
+def closes_with(code: int) -> Break:
     def close(discord: PopulatedDiscord) -> None:
         discord.gateway.close_codes = [code] * 9
 
@@ -129,7 +129,7 @@ async def play_failed_starts(
     codes = list(FINAL_CODES)[:1] if quick else FINAL_CODES
     for _ in range(times):
         for code in codes:
-            tell(await final("final", f"{code}: one sentence, exit 2", closes(code)))
+            tell(await final("final", f"{code}: one sentence, exit 2", closes_with(code)))
         if not quick:
             tell(await without_intent())
         for name, place in NO_FOLDERS[:1] if quick else NO_FOLDERS:

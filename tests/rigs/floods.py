@@ -71,7 +71,7 @@ FLOODS = (
 
 @dataclass
 class FloodReport:
-    """What became of a flood, and of those beside it."""
+    """What became of a flood, and of the others meanwhile."""
 
     flood: Flood
     ends: dict[str, int] = field(default_factory=dict)  # of the flood's commands
@@ -202,7 +202,7 @@ async def _measure_with(
     await asyncio.sleep(SETTLE_SECONDS)
     first, before = memory(), await scrape(session, address)
     discord.served = discord.refused = 0
-    beside = asyncio.gather(
+    others = asyncio.gather(
         ask_politely(POLITE_GUILDS, POLITE_RATE, report.polite),
         ask_politely([FLOODED_GUILD], NEIGHBOUR_RATE, report.neighbours),
     )
@@ -210,7 +210,7 @@ async def _measure_with(
         look(1 / 3), look(1.0), come(flood.rate, seconds, chances[2], members.flood)
     )
     ended, during = time.perf_counter(), await scrape(session, address)
-    await beside
+    await others
     while time.perf_counter() - discord.latest_request < QUIET_SECONDS:
         if time.perf_counter() - ended > WAKE_SECONDS:
             break

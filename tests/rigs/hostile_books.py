@@ -26,6 +26,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from bench.gauges import watch_lag
+from bench.stats import quantile
 from bench.tables import table
 from bot.composition import compose_fetcher
 from bot.config import BooksConfig, Config
@@ -86,16 +88,13 @@ ATTACKS: dict[str, Callable[[], Iterator[bytes]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Harm:
+class Measurement:
     """What an attack did: lags in seconds, of every tick."""
 
     lags: list[float]
     sent_bytes: int
     seconds: float  # until the last fetch had ended
     sentence: str  # of the first one
-
-    def lag(self, share: float) -> float:
-        return sorted(self.lags)[min(int(share * len(self.lags)), len(self.lags) - 1)]
 
 
 def serve(attack: str, seconds: float, told: Connection, sent: Any) -> None:
@@ -145,12 +144,12 @@ async def hostile_site(attack: str, seconds: float) -> AsyncIterator[tuple[str, 
         await asyncio.to_thread(site.join)
 
 
-async def suffer(attack: str, *, fetches: int = 4, seconds: float = 20.0) -> Harm:
+async def measure(attack: str, *, fetches: int = 4, seconds: float = 20.0) -> Measurement:
     """Fetch from a hostile site so many times at once; return what it did to this loop."""
     lags: list[float] = []
     async with hostile_site(attack, seconds) as (template, sent):
         fetcher = compose_fetcher(Config(books=BooksConfig(gutenberg=template)))
-        ticking = asyncio.create_task(_tick(lags))
+        ticking = asyncio.create_task(watch_lag(lags, TICK_SECONDS))
         began = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             sentences = await asyncio.gather(
@@ -161,7 +160,7 @@ async def suffer(attack: str, *, fetches: int = 4, seconds: float = 20.0) -> Har
             )
         took = time.perf_counter() - began
         ticking.cancel()
-        return Harm(lags, sent.value, took, sentences[0])
+        return Measurement(lags, sent.value, took, sentences[0])
 
 
 async def _fetch(fetcher: Any, url: str, into: Path) -> str:
@@ -172,25 +171,18 @@ async def _fetch(fetcher: Any, url: str, into: Path) -> str:
     return "a book"
 
 
-async def _tick(lags: list[float]) -> None:
-    while True:
-        began = time.perf_counter()
-        await asyncio.sleep(TICK_SECONDS)
-        lags.append(time.perf_counter() - began - TICK_SECONDS)
-
-
 async def measure_all(asked: argparse.Namespace, _: Path) -> runner.Report:
     seconds = 1.0 if asked.quick else asked.seconds
     rows, figures = [], []
     for attack in asked.attacks:
         runner.tell(attack)
-        harm = await suffer(attack, fetches=asked.fetches, seconds=seconds)
-        lags = [1000 * harm.lag(share) for share in (0.5, 0.99, 1.0)]
-        reason = harm.sentence.split(": ", 1)[-1].split(". ")[0]
-        sent = (f"{harm.sent_bytes / 1e6:.1f}", f"{harm.seconds:.1f}")
+        measured = await measure(attack, fetches=asked.fetches, seconds=seconds)
+        lags = [1000 * quantile(measured.lags, share) for share in (0.5, 0.99, 1.0)]
+        reason = measured.sentence.split(": ", 1)[-1].split(". ")[0]
+        sent = (f"{measured.sent_bytes / 1e6:.1f}", f"{measured.seconds:.1f}")
         rows.append((attack, *(f"{lag:.1f}" for lag in lags), *sent, reason))
-        figures.append({"attack": attack, "lags_ms": lags, "sent_bytes": harm.sent_bytes})
-        figures[-1] |= {"seconds": harm.seconds, "sentence": harm.sentence}
+        figures.append({"attack": attack, "lags_ms": lags, "sent_bytes": measured.sent_bytes})
+        figures[-1] |= {"seconds": measured.seconds, "sentence": measured.sentence}
     head = ("attack", "lag p50 ms", "p99", "worst", "MB sent", "ended after s", "with")
     return runner.Report(table(head, rows), {"attacks": figures})
 

@@ -24,15 +24,14 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
+from bench.during_training import begin_training, make_book
 from bench.gauges import ROOT
 from bench.tables import table
 from bot.composition import compose_library, open_parts
 from bot.config import BooksConfig, Config
-from bot.core.desk import Attached
 from bot.core.records import Asker
 from model import ModelError, load_model
 from tests.rigs import runner
@@ -42,21 +41,10 @@ ADMIN = Asker("discord:1", GUILD, manages=True)
 QUEUE = 2  # trainings that wait or run, while there are kills to come
 LONGEST_PAUSE_SECONDS = 8.0  # from one kill to the next
 LEARNING_MINUTES = 0.25
+BOOK_KILOBYTES = 6
 SETTLE_SECONDS = 0.02
 QUICK_KILLS = 4
 HANG_SECONDS = 600.0
-
-
-def make_book(number: int) -> bytes:
-    """Return a small book, another one for each number."""
-    chance = random.Random(number)
-    words = "harbour lantern winter meadow ferry copper whistle thunder orchard velvet".split()
-    lines = (
-        f"The {chance.choice(words)} and the {chance.choice(words)} {chance.randrange(99)} "
-        f"went {chance.choice(('home', 'away', 'astray'))}"
-        for _ in range(120)
-    )
-    return ("\n".join(lines) + "\n").encode()
 
 
 def config_of(home: Path) -> Config:
@@ -64,7 +52,7 @@ def config_of(home: Path) -> Config:
     return Config(books=limits, home=home)
 
 
-def tell(**facts: object) -> None:
+def say(**facts: object) -> None:
     print(json.dumps(facts), flush=True)
 
 
@@ -81,25 +69,16 @@ async def be_the_bot(home: Path) -> None:
     async with open_parts(config, compose_library(config)) as parts:
         household, desk = parts.office.household, parts.office.desk
         settled = int(household.customs(ADMIN).cooldown_seconds or 0)
-        tell(started=settled)
+        say(started=settled)
         while not finishing.is_set() or desk.jobs(ADMIN):
             settled = (settled + 1) % 3600
             await household.change(ADMIN, "cooldown_seconds", settled)
-            tell(settled=settled)
+            say(settled=settled)
             if len(desk.jobs(ADMIN)) < QUEUE and not finishing.is_set():
-                await add_book(parts.office.desk)
+                book = make_book(BOOK_KILOBYTES, time.time_ns())
+                await begin_training(parts, ADMIN, book)
             await asyncio.sleep(SETTLE_SECONDS)
-    tell(finished=True)
-
-
-async def add_book(desk: Any) -> None:
-    raw = make_book(time.time_ns())
-
-    async def read() -> bytes:
-        return raw
-
-    found = await desk.propose(ADMIN, Attached("book.txt", len(raw), read))
-    await desk.accept(ADMIN, found.job.id)
+    say(finished=True)
 
 
 @dataclass

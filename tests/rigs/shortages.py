@@ -16,9 +16,9 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
+from bench.during_training import begin_training, make_book
 from bot.composition import Parts, compose_library, open_parts
 from bot.config import BooksConfig, Config, DiscordConfig
-from bot.core.desk import Attached
 from bot.core.jobs import Job, JobState
 from bot.core.records import Asker
 from bot.core.store.book_rows import BookRows
@@ -26,7 +26,7 @@ from bot.core.training.child import ChildTrainer, Ended, Order
 from bot.core.training.telling import Event
 from tests.discord_payloads import GUILD
 from tests.rigs.fault_trials import MAX_SECONDS, TrialResult, TrialRunner, TrialSetup
-from tests.rigs.kills import make_book
+from tests.rigs.kills import BOOK_KILOBYTES
 from tests.rigs.populated_discord import FIRST_MEMBER
 
 ADMIN = Asker(f"discord:{FIRST_MEMBER}", str(GUILD), manages=True)
@@ -185,16 +185,10 @@ async def no_memory(*, learning: bool) -> TrialResult:
 
 
 async def _train(parts: Parts, setup: TrialSetup) -> Job:
-    """Train on a small book, with a poem beside, until the job has ended."""
-    desk, raw = parts.office.desk, make_book(1)
-
-    async def read() -> bytes:
-        return raw
-
-    found = await desk.propose(ADMIN, Attached("book.txt", len(raw), read))
-    await desk.accept(ADMIN, found.job.id)
-    await setup.stage.ask("beside the training")
-    views = [view async for view in desk.watch(found.job.id)]
+    """Train on a small book, and write a poem meanwhile, until the job has ended."""
+    job_id = await begin_training(parts, ADMIN, make_book(BOOK_KILOBYTES, 1))
+    await setup.stage.ask("during the training")
+    views = [view async for view in parts.office.desk.watch(job_id)]
     setup.stage.strike()
     return views[-1].job
 

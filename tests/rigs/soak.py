@@ -304,7 +304,7 @@ def settings() -> Config:
 
 
 async def soak(asked: argparse.Namespace, folder: Path) -> runner.Report:
-    """Wear a service out, look at what is left of it, and write a sample again with another."""
+    """Ask a service for all the poems, look at what is left, and write a sample again."""
     if asked.quick:
         asked.poems = QUICK_POEMS
     config = settings()

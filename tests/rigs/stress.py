@@ -19,7 +19,7 @@ seconds or so a fault of tests/faults.py is drawn and played. Held in the end:
 
 On a machine that others use too, --nice -10 lets the bot go before them, as on one of its own (root
 only); how long its event loop has waited for a processor is told either way. How late this process
-is itself, which is Discord and four hundred members in one, is told beside: what it costs is in the
+is itself, which is Discord and four hundred members in one, is told too: what it costs is in the
 poems' times, but in none of the goals. Exit status 1 if a goal is missed.
 """
 
@@ -59,7 +59,7 @@ from tests.rigs.populated_discord import PopulatedDiscord
 from tests.rigs.stress_members import (
     ADMIN,
     GUILDS,
-    IN_A_CROWD,
+    IN_A_BURST,
     IN_A_FAULT,
     OFFICE_GUILD,
     TALK_GUILD,
@@ -69,13 +69,13 @@ from tests.rigs.stress_members import (
     Wants,
     keep_asking,
 )
-from tests.rigs.stress_report import Report, details, judge, show, summary
+from tests.rigs.stress_report import StressReport, details, judge, show, summary
 
 EVERY_SECONDS = 20.0
 RECOVER_SECONDS = 170.0
-CROWD = 30
-# What costs a session makes the bot wait before the next, up to five minutes; a real run has
-# none of them at all. And two faults take more than a minute each to be noticed.
+BURST = 30
+# What costs a session makes the bot wait before the next, up to five minutes; most evenings
+# have none of them at all. And two faults take more than a minute each to be noticed.
 RARE = {
     "op 9, session gone": 2,
     "RESUME refused": 2,
@@ -161,21 +161,21 @@ class MemberStage(Stage):
         return self.run, self.run.discord
 
 
-async def crowd(stage: Stage) -> None:
+async def burst(stage: Stage) -> None:
     """Many members at once, on one server."""
     assert isinstance(stage, MemberStage)
     stage.strike()
-    stage.kind = IN_A_CROWD
-    await asyncio.gather(*(stage.ask(f"rose {number}") for number in range(CROWD)))
+    stage.kind = IN_A_BURST
+    await asyncio.gather(*(stage.ask(f"rose {number}") for number in range(BURST)))
     stage.kind = IN_A_FAULT
 
 
-def repertoire() -> list[Trial]:
+def playable_trials() -> list[Trial]:
     """Return what can be played to a bot in a process of its own."""
     played = [
         trial for trial in TRIALS if trial.group != "machine" and trial.name not in IN_PROCESS
     ]
-    return [*played, Trial("members", f"{CROWD} at once", crowd)]
+    return [*played, Trial("members", f"{BURST} at once", burst)]
 
 
 @dataclass
@@ -206,7 +206,7 @@ class FaultScheduler:
 
     async def keep_playing(self, seconds: float) -> None:
         """Play faults until the run's end."""
-        trials, run = repertoire(), self.run
+        trials, run = playable_trials(), self.run
         for guild in TROUBLE_GUILDS:
             self._guilds.put_nowait(guild)
         while True:
@@ -245,7 +245,7 @@ def _no_bot() -> object:
 
 
 @asynccontextmanager
-async def bookshop() -> AsyncIterator[str]:
+async def book_site() -> AsyncIterator[str]:
     """Serve books by number on loopback; yield what [books] gutenberg is to be."""
 
     async def book(request: web.Request) -> web.Response:
@@ -298,7 +298,9 @@ async def _begin(run: StressRun, number: int) -> bool:
     return False
 
 
-async def _measure(asked: argparse.Namespace, discord: PopulatedDiscord, bot: BotProcess) -> Report:
+async def _measure(
+    asked: argparse.Namespace, discord: PopulatedDiscord, bot: BotProcess
+) -> StressReport:
     address, looks = await bot.address(), Looks()
     lags: list[float] = []
     await discord.until(lambda: discord.gateway.identified)
@@ -333,7 +335,7 @@ async def _measure(asked: argparse.Namespace, discord: PopulatedDiscord, bot: Bo
             watch.cancel()
         ran_then, waited_then = loop_time(bot.process.pid)
         run.settle()
-        return Report(
+        return StressReport(
             seconds=run.now(),
             log=run.log,
             faults=scheduler.faults,
@@ -368,7 +370,7 @@ async def stress(asked: argparse.Namespace, home: Path) -> runner.Report:
     if asked.quick:
         asked.minutes = 1.5
     discord = PopulatedDiscord((*GUILDS, TALK_GUILD, OFFICE_GUILD, *TROUBLE_GUILDS))
-    async with discord.serve(), bookshop() as books:
+    async with discord.serve(), book_site() as books:
         discord.gateway.heartbeat_ms = HEARTBEAT_MS
         config = write_config(
             home,

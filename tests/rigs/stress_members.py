@@ -20,7 +20,7 @@ from tests.discord_payloads import BOT, GUILD, Payload
 from tests.rigs.populated_discord import POEM_MARK, PopulatedDiscord, channel_of, is_whole
 
 APOLOGY = "Something went wrong"
-IN_A_FAULT, IN_A_CROWD = "in a fault", "in a crowd"  # kinds of commands that faults bring along
+IN_A_FAULT, IN_A_BURST = "in a fault", "in a burst"  # kinds of commands that faults bring along
 
 
 class Wants(StrEnum):
@@ -120,10 +120,10 @@ class CommandLog:
         """Return the commands with which something was wrong."""
         return [command for command in self.commands if command.end() in FAULTS]
 
-    def poem_seconds(self, *, calm: bool | None = None, crowd: bool | None = None) -> list[float]:
-        """Return how long poems took, where `calm` and `crowd` are so of those asked about.
+    def poem_seconds(self, *, calm: bool | None = None, burst: bool | None = None) -> list[float]:
+        """Return how long poems took, where `calm` and `burst` are so of those asked about.
 
-        `calm` are those that were asked for while nothing was wrong, `crowd` those of many members
+        `calm` are those that were asked for while nothing was wrong, `burst` those of many members
         at once in one channel, whose edits have to take turns.
         """
         return [
@@ -132,7 +132,7 @@ class CommandLog:
             if command.end() in (End.POEM, End.DELETED)
             and command.seconds == command.seconds
             and calm in (None, command.calm)
-            and crowd in (None, command.kind == IN_A_CROWD)
+            and burst in (None, command.kind == IN_A_BURST)
         ]
 
 
@@ -203,7 +203,7 @@ class StressRun:
     session: aiohttp.ClientSession
     log: CommandLog = field(default_factory=CommandLog)
     began: float = field(default_factory=time.perf_counter)
-    faults_in_play: int = 0  # faults in the air
+    faults_in_play: int = 0
     finished: deque[Command] = field(default_factory=lambda: deque(maxlen=PICKED))
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     errors: list[str] = field(default_factory=list)  # of ours

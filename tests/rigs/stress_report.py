@@ -14,8 +14,8 @@ from tests.rigs.bot_process import (
     Figures,
     Looks,
     buckets_between,
-    floors,
     growth,
+    lowest_by_minute,
     of_family,
     quantile_of,
     total_of,
@@ -38,7 +38,7 @@ COMPLAINT = re.compile(r" (WARNING|ERROR|CRITICAL) +(\S+?):? (.*)")
 
 
 @dataclass
-class Report:
+class StressReport:
     """What was seen of an run."""
 
     seconds: float
@@ -63,7 +63,7 @@ class Report:
         self.buckets = buckets_between(self.before, self.after)
 
 
-def judge(report: Report) -> list[Check]:
+def judge(report: StressReport) -> list[Check]:
     """Hold a run against its goals."""
     ends, after = report.log.ends(), report.after
     wrong = sum(ends[end] for end in FAULTS)
@@ -88,7 +88,7 @@ def judge(report: Report) -> list[Check]:
 def check_memory(looks: Looks) -> Check:
     """Judge the growth of memory, where there is enough of a run to do so."""
     rise, error = growth(looks.memory)
-    minutes = len(floors(looks.memory)) / 2
+    minutes = len(lowest_by_minute(looks.memory)) / 2
     seen = f"{rise:+.1f} ± {error:.1f} MB an hour over the last {minutes:.0f} minutes"
     if math.isnan(rise) or minutes < ENOUGH_MINUTES:
         return Check("memory flat", True, f"{seen} (too few to judge)")
@@ -123,7 +123,7 @@ def complaints(log: str) -> Counter[str]:
     return counted
 
 
-def show(report: Report) -> str:
+def show(report: StressReport) -> str:
     """Write everything for the eye."""
     minutes = report.seconds / 60
     parts = (
@@ -138,7 +138,7 @@ def show(report: Report) -> str:
     return "\n".join(parts)
 
 
-def details(report: Report) -> list[str]:
+def details(report: StressReport) -> list[str]:
     """Return what went wrong, a line each, and of what the bot complained."""
     wrong = [_describe(command) for command in report.log.faults()]
     wrong += [f"{one.name} at {one.at:.0f} s: {one.note}" for one in report.faults if one.note]
@@ -169,8 +169,8 @@ def _show_kinds(log: CommandLog) -> str:
 
 def _show_poems(log: CommandLog) -> str:
     rows = []
-    for name, calm, crowd in POEMS:
-        seconds = log.poem_seconds(calm=calm, crowd=crowd)
+    for name, calm, burst in POEMS:
+        seconds = log.poem_seconds(calm=calm, burst=burst)
         shares = [quantile(seconds, share) for share in (0.5, 0.95, 0.99)]
         slowest = max(seconds, default=math.nan)
         figures = (number(each, 1) for each in (*shares, slowest))
@@ -189,13 +189,13 @@ def _show_faults(faults: list[PlayedFault]) -> str:
 
 
 def _show_memory(looks: Looks) -> str:
-    points = floors(looks.memory)
+    points = lowest_by_minute(looks.memory)
     step = max(1, len(points) // 10)
     rows = [(f"{seconds // 60 + 1:.0f}", number(low, 1)) for seconds, low in points[::step]]
     return table(("minute", "MB at the least"), rows, left=0)
 
 
-def _show_figures(report: Report) -> str:
+def _show_figures(report: StressReport) -> str:
     looks, after = report.looks, report.after
     lines = []
     for name in (
@@ -224,7 +224,7 @@ def _show_figures(report: Report) -> str:
     return "\n".join(lines)
 
 
-def summary(report: Report) -> dict[str, object]:
+def summary(report: StressReport) -> dict[str, object]:
     """Return the figures for a file."""
     kinds = report.log.by_kind()
     faults = by_fault(report.faults)
@@ -235,7 +235,7 @@ def summary(report: Report) -> dict[str, object]:
         "wrong": [_describe(command) for command in report.log.faults()],
         "poem_seconds": report.log.poem_seconds(),
         "calm_poem_seconds": report.log.poem_seconds(calm=True),
-        "crowd_poem_seconds": report.log.poem_seconds(crowd=True),
+        "burst_poem_seconds": report.log.poem_seconds(burst=True),
         "faults": {name: [vars(one) for one in played] for name, played in faults.items()},
         "sessions": report.sessions,
         "resumed": report.resumed,

@@ -8,7 +8,7 @@ import socket
 from tests.rigs.connections import Attack, AttackingConnection
 
 
-def test_a_stranger_speaks_trickles_and_comes_again_when_it_was_closed() -> None:
+def test_an_attacker_speaks_trickles_and_comes_again_when_it_was_closed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         connection = AttackingConnection(
             Attack("heads", b"GET", b"abc"), listener.getsockname(), "127.0.0.1"

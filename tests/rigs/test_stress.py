@@ -10,8 +10,8 @@ from tests.discord_payloads import GUILD
 from tests.rigs.bot_process import (
     Looks,
     buckets_between,
-    floors,
     growth,
+    lowest_by_minute,
     of_family,
     quantile_of,
     read_figures,
@@ -75,7 +75,7 @@ def test_a_reader_who_leaves_wants_no_answer() -> None:
     assert left.end() is End.LEFT
 
 
-def test_the_ledger_finds_what_went_wrong() -> None:
+def test_the_log_finds_what_went_wrong() -> None:
     log = CommandLog([command(), command(answers=0), command(answers=2)])
     assert [one.answers for one in log.faults()] == [0, 2]
     assert log.by_kind()["prefix"][End.POEM] == 1
@@ -118,7 +118,10 @@ def test_a_short_run_is_not_judged_by_its_memory() -> None:
 
 
 def test_the_lowest_memory_of_each_minute_counts() -> None:
-    assert floors([(1.0, 260.0), (30.0, 250.0), (61.0, 255.0)]) == [(30.0, 250.0), (90.0, 255.0)]
+    assert lowest_by_minute([(1.0, 260.0), (30.0, 250.0), (61.0, 255.0)]) == [
+        (30.0, 250.0),
+        (90.0, 255.0),
+    ]
 
 
 TEXT = """\

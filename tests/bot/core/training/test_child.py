@@ -133,7 +133,6 @@ def test_a_training_ends_when_the_bot_that_began_it_is_killed(order: Order) -> N
     """A parent that dies without a word; its child notices, saves and goes."""
     parent = (
         "import asyncio, os, sys\n"
-        f"sys.path.insert(0, {str(ROOT)!r})\n"
         "from pathlib import Path\n"
         "from bot.core.training.child import ChildTrainer, Order\n"
         "async def main():\n"
@@ -147,6 +146,7 @@ def test_a_training_ends_when_the_bot_that_began_it_is_killed(order: Order) -> N
     ended = subprocess.run(
         [sys.executable, "-c", parent, order.book, "Walks", "walks", order.out],
         check=False,
+        cwd=ROOT,
         timeout=HANG_SECONDS,
     )
     assert ended.returncode == -9
