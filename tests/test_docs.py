@@ -163,12 +163,7 @@ def test_decisions_are_numbered_without_a_gap_and_say_what_and_why() -> None:
 
 
 def source_of(module: str) -> Path | None:
-    """Return the file that `python -m MODULE` runs, None where there is none.
-
-    The rigs are moving from bench/ to tests/rigs/: until that folder is there, either counts.
-    """
-    if module.startswith("tests.rigs.") and not (ROOT / "tests" / "rigs").is_dir():
-        module = module.replace("tests.rigs.", "bench.")
+    """Return the file that `python -m MODULE` runs, None where there is none."""
     path = ROOT.joinpath(*module.split("."))
     found = (path.with_suffix(".py"), path / "__main__.py")
     return next((file for file in found if file.is_file()), None)
