@@ -65,12 +65,12 @@ from model import (
 from model.training import (
     EpochEnd,
     Interruption,
-    JsonVoice,
-    Keeper,
-    PlainVoice,
+    JsonReporter,
+    RecipeOverrides,
+    Reporter,
+    TerminalReporter,
     TrainingFolder,
-    Voice,
-    Wishes,
+    TrainingRun,
     adapt_recipe,
     choose_device,
     choose_start,
@@ -80,7 +80,7 @@ from model.training import (
     new_folder,
     read_paths,
     recipe_for,
-    summarise,
+    summarise_network,
     write_by_window,
 )
 
@@ -91,27 +91,27 @@ MAX_SAMPLE_CHARACTERS = 1_200  # where a book's lines are paragraphs
 NOBODY_READS = 141  # what a shell reports of a program that SIGPIPE ended
 
 
-class Session:
-    """One run of this program: a training, its keeper, and a voice."""
+class Program:
+    """One run of this program: a training, its run, and a reporter."""
 
     def __init__(
-        self, arguments: argparse.Namespace, book: Book, folder: TrainingFolder, voice: Voice
+        self, arguments: argparse.Namespace, book: Book, folder: TrainingFolder, reporter: Reporter
     ) -> None:
-        self.voice = voice
+        self.reporter = reporter
         self.book = book
         self.folder = folder
         self.stem = safe_name(arguments.books[0].stem)
         self.shows = arguments.show
         self.interruption = Interruption(leash=arguments.leash)
         device = choose_device(arguments.device)
-        wishes = Wishes(arguments.epochs, arguments.monitor)
+        overrides = RecipeOverrides(arguments.epochs, arguments.monitor)
         seconds = arguments.seconds
         self.beginning = ""
         if arguments.resume:
-            self.keeper = Keeper.resume(
+            self.training_run = TrainingRun.resume(
                 folder,
                 self.book,
-                wishes,
+                overrides,
                 device,
                 recipe=arguments.recipe,
                 seed=arguments.seed,
@@ -120,19 +120,19 @@ class Session:
         else:
             name: RecipeName = "default" if arguments.recipe is None else arguments.recipe
             # The tutorial begins with nothing, unless told otherwise.
-            wish = arguments.start or ("none" if name == "tutorial" else None)
-            start, self.beginning = choose_start(wish, self.book.text)
+            requested = arguments.start or ("none" if name == "tutorial" else None)
+            start, self.beginning = choose_start(requested, self.book.text)
             recipe = recipe_for(name, len(self.book.text), start.network if start else None)
-            self.keeper = Keeper.begin(
+            self.training_run = TrainingRun.begin(
                 folder,
                 self.book,
-                adapt_recipe(recipe, wishes),
+                adapt_recipe(recipe, overrides),
                 device,
                 seed=arguments.seed or 0,
                 start=start,
                 seconds=seconds,
             )
-        self.training = self.keeper.training
+        self.training = self.training_run.training
         self.recipe = self.training.recipe
 
     def run(self) -> int:
@@ -140,38 +140,38 @@ class Session:
         try:
             return self.train()
         except BrokenPipeError:  # the reader of our stdout, `head` say, has seen enough
-            self.keeper.interrupt()
+            self.training_run.interrupt()
             raise
 
     def train(self) -> int:
         self.introduce()
         self.folder.sweep()
-        self.keeper.save_standing()
+        self.training_run.save_position()
         last_saved = time.monotonic()
         for event in self.training.run():
             if isinstance(event, EpochEnd):
                 self.end_epoch(event)
                 last_saved = time.monotonic()
             else:
-                self.voice.progress(event)
+                self.reporter.progress(event)
                 if time.monotonic() - last_saved > SAVE_EVERY_SECONDS:
-                    self.keeper.save_standing()
+                    self.training_run.save_position()
                     last_saved = time.monotonic()
             if self.interruption.signal:
                 return self.interrupt()
-        self.voice.close()
+        self.reporter.close()
         self.finish()
         return 0
 
     def introduce(self) -> None:
         """Say what was read and what is about to be trained."""
-        say, training, name = self.voice.say, self.training, self.folder.name
+        say, training, name = self.reporter.say, self.training, self.folder.name
         if name != self.stem:
             say("name", f"The model is called {name}.", name=name)
         for note in self.book.notes:
             say("note", note, note=note)
-        if self.keeper.words.note:
-            say("note", self.keeper.words.note, note=self.keeper.words.note)
+        if self.training_run.extract.note:
+            say("note", self.training_run.extract.note, note=self.training_run.extract.note)
         if self.beginning:
             say("beginning", self.beginning, note=self.beginning)
         characters, vocabulary = len(training.text), len(training.vocabulary)
@@ -180,11 +180,11 @@ class Session:
         if self.recipe.reads == "windows":
             patterns = characters - self.recipe.window
             say("total_patterns", f"Total Patterns: {patterns}", count=patterns)
-            table = summarise(training.network, self.recipe.window)
+            table = summarise_network(training.network, self.recipe.window)
             say("summary", table, table=table)
         held_out = characters - training.trained_on
-        device, precision = training.device.type, training.standing.precision
-        threads = training.standing.threads
+        device, precision = training.device.type, training.position.precision
+        threads = training.position.threads
         say(
             "training",
             f"Training {training.network.parameter_count:,} weights by the {self.recipe.name} "
@@ -199,12 +199,12 @@ class Session:
             precision=precision,
             threads=threads,
             held_out_characters=held_out,
-            epoch=training.standing.epoch,
+            epoch=training.position.epoch,
         )
 
     def end_epoch(self, end: EpochEnd) -> None:
         """Save what is to be saved, and say how the epoch went."""
-        path = self.keeper.end_epoch(end)
+        path = self.training_run.end_epoch(end)
         what = "loss" if end.losses.held_out_loss is None else "held-out loss"
         if path:
             outcome = (
@@ -212,7 +212,7 @@ class Session:
             )
         else:
             outcome = f"{what} {end.watched:.4f} is no better than {end.best_before:.4f}"
-        self.voice.say(
+        self.reporter.say(
             "epoch",
             f"Epoch {end.epoch:05d}: training loss {end.losses.running_loss:.4f}, {outcome}",
             epochs=end.epochs,
@@ -226,9 +226,9 @@ class Session:
 
     def show(self, path: Path) -> None:
         """Draw the losses so far, and let the model write a little."""
-        self.draw(self.training.standing.history)
-        verse = write_sample(load_model(path), self.training.standing.seed, form="quatrain")
-        self.voice.say("sample", f"\n{verse}\n", text=verse, chart=str(self.folder.chart))
+        self.draw(self.training.position.history)
+        prosody = write_sample(load_model(path), self.training.position.seed, form="quatrain")
+        self.reporter.say("sample", f"\n{prosody}\n", text=prosody, chart=str(self.folder.chart))
 
     def draw(self, history: Sequence[EpochLosses]) -> None:
         from model.training.chart import draw_losses  # matplotlib takes a second to load
@@ -238,9 +238,9 @@ class Session:
 
     def interrupt(self) -> int:
         """Save everything and say how to go on; return the exit status."""
-        self.voice.close()
-        self.keeper.interrupt()
-        self.voice.say(
+        self.reporter.close()
+        self.training_run.interrupt()
+        self.reporter.say(
             "interrupted",
             f"Stopped, everything is saved. Go on with --name {self.folder.name} --resume.",
             resume=str(self.folder.resume),
@@ -249,19 +249,19 @@ class Session:
 
     def finish(self) -> None:
         """Measure the best model, draw the chart, write the poem, and say where everything is."""
-        best = self.keeper.complete()
+        best = self.training_run.finish()
         card = best.card
         self.draw(card.history)
         if self.recipe.name == "tutorial":
             self.write_as_the_tutorial_does()
         else:
-            poem = write_sample(best, self.training.standing.seed)
+            poem = write_sample(best, self.training.position.seed)
             write_atomically(self.folder.poem, f"{poem}\n".encode())
-            self.voice.say("poem", f"\n{poem}\n", text=poem)
+            self.reporter.say("poem", f"\n{poem}\n", text=poem)
         measured = f"Training loss {card.training_loss:.4f}"
         if card.held_out_loss is not None:
             measured += f", held-out loss {card.held_out_loss:.4f}"
-        self.voice.say(
+        self.reporter.say(
             "done",
             f"{measured} with the weights of epoch {card.epoch}, "
             f"after {self.training.seconds:.0f} s: {self.folder.model}\nDone.",
@@ -278,30 +278,30 @@ class Session:
         """Continue a random window of the book, the likeliest character each time."""
         path = self.folder.improvements()[0]
         best = load_model(path)
-        self.voice.say("generating", f"Generating with {path}.", path=str(path))
+        self.reporter.say("generating", f"Generating with {path}.", path=str(path))
         text, window = self.training.text, self.recipe.window
-        begin = random.Random(self.training.standing.seed).randrange(len(text) - window)
+        begin = random.Random(self.training.position.seed).randrange(len(text) - window)
         seed = text[begin : begin + window]
-        self.voice.say("seed", f'Seed:\n"{seed}"', seed=seed)
+        self.reporter.say("seed", f'Seed:\n"{seed}"', seed=seed)
         written = ""
         ids = self.training.ids[begin : begin + window].cpu()
         network = network_of(best)
         for character in write_by_window(network, best.vocabulary, ids, TUTORIAL_CHARACTERS):
             written += character
-            self.voice.letter(character)
+            self.reporter.write_character(character)
         write_atomically(self.folder.poem, f"{seed}{written}\n".encode())
-        self.voice.say("poem", "", text=written)
+        self.reporter.say("poem", "", text=written)
 
 
 def write_sample(model: Model, random_seed: int, *, form: str = "sonnet") -> str:
     """Write a poem, or what free text the model has learnt, some hundred characters at most."""
     engine = Engine(model, max_rows=1)
-    verse = engine.verse is not None
-    openings = () if verse else model.card.openings
+    prosody = engine.prosody is not None
+    openings = () if prosody else model.card.openings
     prompt = random.Random(random_seed).choice(openings) if openings else ""
     shape = FORMS[form]
     length = LengthConfig(lines=len(shape))
-    engine.add(Request(prompt, SamplingConfig(), random_seed, length, shape if verse else None))
+    engine.add(Request(prompt, SamplingConfig(), random_seed, length, shape if prosody else None))
     poem = prompt
     while engine.has_work and len(poem) < MAX_SAMPLE_CHARACTERS:
         poem += "".join(piece.text for piece in engine.step())
@@ -366,7 +366,7 @@ def choose_folder(arguments: argparse.Namespace) -> TrainingFolder:
 
 def main(arguments: Sequence[str]) -> int:
     parsed = parse(arguments)
-    voice: Voice = JsonVoice() if parsed.json else PlainVoice()
+    reporter: Reporter = JsonReporter() if parsed.json else TerminalReporter()
     if torch.cuda.is_available():
         torch.set_float32_matmul_precision("high")  # TF32: three digits are enough to train by
     try:
@@ -374,17 +374,17 @@ def main(arguments: Sequence[str]) -> int:
         book = replace(book, title=parsed.title or book.title)
         folder = choose_folder(parsed)
         with folder.hold():
-            return Session(parsed, book, folder, voice).run()
+            return Program(parsed, book, folder, reporter).run()
     except ModelError as error:
-        voice.close()
+        reporter.close()
         sys.stderr.write(printable(f"train.py: {error}\n"))
         return 2
     except KeyboardInterrupt:
-        voice.close()
+        reporter.close()
         return 130
     except BrokenPipeError:
         with suppress(BrokenPipeError):  # with `2>&1` the bar has nowhere to go either
-            voice.close()
+            reporter.close()
         drop_unread()
         return NOBODY_READS
 

@@ -23,8 +23,8 @@ from model.training.base import STAGES, base_lexicon, base_text
 
 def save(path: Path, training: Training, card: Card, lexicon: Lexicon) -> None:
     network = training.averaged
-    loss = training.standing.history[-1].running_loss
-    card = card.model_copy(update={"loss": loss, "history": training.standing.history})
+    loss = training.position.history[-1].running_loss
+    card = card.model_copy(update={"loss": loss, "history": training.position.history})
     save_model(
         path, network.config, tensors_of(network), training.vocabulary, card, lexicon=lexicon
     )

@@ -27,12 +27,12 @@ import psutil  # type: ignore[import-untyped]
 
 from bench.gauges import machine, watch_lag
 from bench.tables import number, table, write_json
-from bot.composition import Parts, compose_library, open_parts
+from bot.app import Parts, make_library, open_app
 from bot.config import Config
-from bot.core.desk import Attached
 from bot.core.errors import BotError
-from bot.core.jobs import Stage
+from bot.core.jobs import TrainingStage
 from bot.core.records import Asker, PoemRequest
+from bot.core.training_requests import AttachedFile
 
 ADMIN = Asker("discord:1", "10", manages=True)
 QUICK = {"seconds": 8.0, "rounds": 1, "kilobytes": 10}
@@ -71,9 +71,9 @@ async def ask(parts: Parts, phase: Phase, number: int) -> None:
     asker = Asker(f"bench:{number}", str(1000 + number % 20))
     first = None
     try:
-        async with parts.service.write(PoemRequest(asker, "the sea")) as writing:
-            async for _ in writing:
-                if first is None and writing.text != writing.seed:
+        async with parts.service.write(PoemRequest(asker, "the sea")) as poem_stream:
+            async for _ in poem_stream:
+                if first is None and poem_stream.text != poem_stream.seed:
                     first = time.perf_counter() - began
     except BotError:
         phase.refused += 1
@@ -102,14 +102,16 @@ async def begin_training(parts: Parts, asker: Asker, book: bytes) -> int:
     async def read() -> bytes:
         return book
 
-    found = await parts.office.desk.propose(asker, Attached("book.txt", len(book), read))
-    await parts.office.desk.accept(asker, found.job.id)
+    found = await parts.app.training_requests.propose(
+        asker, AttachedFile("book.txt", len(book), read)
+    )
+    await parts.app.training_requests.accept(asker, found.job.id)
     return found.job.id
 
 
 async def until_it_learns(parts: Parts, job_id: int) -> None:
-    async for view in parts.office.desk.watch(job_id):
-        if view.progress.stage is Stage.LEARNING and view.progress.loss is not None:
+    async for view in parts.app.training_requests.watch(job_id):
+        if view.progress.stage is TrainingStage.LEARNING and view.progress.loss is not None:
             return
 
 
@@ -133,7 +135,7 @@ async def measure(asked: argparse.Namespace, home: Path) -> dict[str, object]:
     phases = [Phase(training) for training in (False, True)]
     peaks: dict[str, float] = {}
     long_kilobytes = max(asked.kilobytes, 150) * 4
-    async with open_parts(config, compose_library(config)) as parts:
+    async with open_app(config, make_library(config)) as parts:
         await parts.service.warm_up()
         memory = asyncio.create_task(watch_memory(peaks))
         await ask_for(parts, Phase(False), 3.0, asked.rate, 99)  # whatever is only done once
@@ -143,12 +145,12 @@ async def measure(asked: argparse.Namespace, home: Path) -> dict[str, object]:
             job_id = await begin_training(parts, ADMIN, make_book(long_kilobytes, number))
             await until_it_learns(parts, job_id)
             await ask_for(parts, during, asked.seconds, asked.rate, number)
-            await parts.office.desk.cancel(ADMIN, job_id)
-            async for _ in parts.office.desk.watch(job_id):
+            await parts.app.training_requests.cancel(ADMIN, job_id)
+            async for _ in parts.app.training_requests.watch(job_id):
                 pass
         began = time.perf_counter()
         job_id = await begin_training(parts, ADMIN, make_book(asked.kilobytes, 7))
-        views = [view async for view in parts.office.desk.watch(job_id)]
+        views = [view async for view in parts.app.training_requests.watch(job_id)]
         seconds = time.perf_counter() - began
         memory.cancel()
     last = views[-1]

@@ -40,7 +40,7 @@ from bench.generation_methods import BURST, METHODS, Method, upper_bound
 from bench.networks import tutorial_model
 from bench.tables import number, read_json, table, write_json
 from model import Model, load_model
-from model.kernel import checked_arithmetic
+from model.kernel import checked_instruction_set
 from model.training import network_of
 
 MAX_TEXT = 10_000  # characters that accuracy is measured on
@@ -123,7 +123,7 @@ def measure(
     model: Model, processor: str, rows: list[int], rounds: int, seconds: float, text: str
 ) -> list[Figure]:
     """Let all methods take turns at every number of rows."""
-    arithmetic = type(checked_arithmetic()).__name__
+    arithmetic = type(checked_instruction_set()).__name__
     figures = []
     known: dict[str, tuple[float, float]] = {BOUND: (math.nan, math.nan)}
     for n in rows:

@@ -19,11 +19,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model import Engine, LengthConfig, Model, Request, SamplingConfig
-from model.kernel import Arithmetic, Batch, Weights, checked_arithmetic, pack_network
-from model.kernel.advance import multiply
+from model.kernel import (
+    Batch,
+    InstructionSet,
+    QuantizedWeights,
+    checked_instruction_set,
+    quantize_network,
+)
 from model.kernel.compilation import inner
+from model.kernel.forward import multiply
+from model.kernel.quantization import aligned
 from model.kernel.tiles import address
-from model.kernel.weights import aligned
 from model.training import CharLSTM, network_of
 
 WINDOW = 100  # the tutorial's
@@ -195,8 +201,8 @@ class OurBatch(Method):
     """Ours without texts: the kernel, choice of characters included."""
 
     def __init__(self, model: Model, rows: int) -> None:
-        weights = pack_network(model.network, model.tensors)
-        self._batch = Batch(weights, rows, checked_arithmetic())
+        weights = quantize_network(model.network, model.tensors)
+        self._batch = Batch(weights, rows, checked_instruction_set())
         for row in range(rows):
             self._batch.begin(SAMPLING, row)
             self._batch.join(0)
@@ -249,24 +255,24 @@ TRIES = 5
 
 @inner
 def _products(
-    arithmetic: Arithmetic, weights: Weights, x: NDArray[np.uint8], out: NDArray[np.int32]
+    isa: InstructionSet, weights: QuantizedWeights, x: NDArray[np.uint8], out: NDArray[np.int32]
 ) -> None:
     """Multiply x (N, 2H) with every layer's weights; out (N, 64) takes all sums in turn."""
-    layers, blocks = weights.start.shape[0], weights.start.shape[1]
+    layers, blocks = weights.initial_sums.shape[0], weights.initial_sums.shape[1]
     width = x.shape[1]
     for layer in range(layers):
         inputs = width if layer else width // 2
         for block in range(blocks):
-            w = address(weights.w, weights.w_at[layer] + block * inputs * 64)
-            start = address(weights.start, (layer * blocks + block) * 256)
-            multiply(arithmetic, x[:, :inputs], w, start, out)
+            w = address(weights.w, weights.w_offset[layer] + block * inputs * 64)
+            start = address(weights.initial_sums, (layer * blocks + block) * 256)
+            multiply(isa, x[:, :inputs], w, start, out)
 
 
 def _by_tiles(model: Model, rows: int) -> Callable[[], object]:
-    weights, arithmetic = pack_network(model.network, model.tensors), checked_arithmetic()
-    hidden = weights.start.shape[1] * 16
+    weights, isa = quantize_network(model.network, model.tensors), checked_instruction_set()
+    hidden = weights.initial_sums.shape[1] * 16
     x, out = aligned((rows, 2 * hidden), np.uint8), aligned((rows, 64), np.int32)
-    return lambda: _products(arithmetic, weights, x, out)
+    return lambda: _products(isa, weights, x, out)
 
 
 def _by_torch(model: Model, rows: int) -> Callable[[], object]:

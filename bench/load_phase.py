@@ -33,15 +33,15 @@ import bot.web.app  # noqa: F401 - every door, as the bot has them
 from bench.gauges import peak_resident_mb, watch_lag
 from bench.load_report import FLOOD, Outcome, Phase
 from bench.stats import poisson_arrivals
-from bot.composition import compose_service
+from bot.app import make_poem_service
 from bot.config import Config, WritingConfig, load_config
 from bot.core.errors import BotError
+from bot.core.poem_stream import PoemStream
+from bot.core.poems import PoemService
 from bot.core.records import Asker, PoemRequest
-from bot.core.service import Service
-from bot.core.writing import Writing
-from bot.discord_app.buttons import finished_view, growing_view
-from bot.discord_app.live import LiveReply, Pace, Tempo
-from bot.discord_app.replies import Part, finished, growing
+from bot.discord_app.live_message import EditThrottle, LiveMessage, ReplyTiming
+from bot.discord_app.poem_buttons import finished_view, growing_view
+from bot.discord_app.poem_formatting import MessagePart, format_finished, format_growing
 
 ROUND_TRIP_SECONDS = 0.1  # of a request to Discord; a guess
 SAMPLE_SECONDS = 0.1  # between two looks at the rows
@@ -59,7 +59,7 @@ def loosened(config: Config) -> Config:
 
 
 class CountingScreen:
-    """Counts what Discord would be asked for; see `bot.discord_app.screens.Screen`."""
+    """Counts what Discord would be asked for; see `bot.discord_app.responders.Responder`."""
 
     is_rationed = True
 
@@ -71,12 +71,12 @@ class CountingScreen:
     async def begin(self) -> None:
         await self._request()
 
-    async def send(self, part: Part, view: discord.ui.View | None, number: int) -> Any:
+    async def send(self, part: MessagePart, view: discord.ui.View | None, number: int) -> Any:
         await self._request()
         return discord.Object(number + 1)
 
     async def edit(
-        self, message: discord.Message, part: Part, view: discord.ui.View | None
+        self, message: discord.Message, part: MessagePart, view: discord.ui.View | None
     ) -> None:
         await self._request()
 
@@ -97,14 +97,14 @@ class CountingScreen:
 class LoadGenerator:
     """Asks the service for poems and keeps what became of each."""
 
-    def __init__(self, service: Service, phase: Phase) -> None:
+    def __init__(self, service: PoemService, phase: Phase) -> None:
         self.outcomes: list[Outcome] = []
         self.own_cpu_seconds = 0.0  # of making requests, replies not included
         self._service = service
         self._phase = phase
         self._began = 0.0
-        self._tempo = Tempo()
-        self._pace = Pace(self._tempo.edit_seconds, max_channels=10_000)
+        self._tempo = ReplyTiming()
+        self._pace = EditThrottle(self._tempo.edit_seconds, max_channels=10_000)
         self._random = Random(phase.random_seed)
 
     async def come(self) -> float:
@@ -136,7 +136,7 @@ class LoadGenerator:
         return time.perf_counter() - self._began
 
     def _ask(
-        self, number: int, due: float, read: Callable[[int, Writing, Outcome], Awaitable[None]]
+        self, number: int, due: float, read: Callable[[int, PoemStream, Outcome], Awaitable[None]]
     ) -> asyncio.Task[None]:
         flood = self._random.random() < self._phase.flood_share
         guild = FLOOD if flood else f"guild-{self._random.randrange(self._phase.guilds)}"
@@ -148,7 +148,7 @@ class LoadGenerator:
         self,
         number: int,
         outcome: Outcome,
-        read: Callable[[int, Writing, Outcome], Awaitable[None]],
+        read: Callable[[int, PoemStream, Outcome], Awaitable[None]],
     ) -> None:
         request = PoemRequest(
             asker=Asker(f"discord:{number}", outcome.guild),
@@ -163,7 +163,7 @@ class LoadGenerator:
             outcome.ended, outcome.ending = self._now(), type(error).__name__
             outcome.refused = True
 
-    async def _plain(self, number: int, writing: Writing, outcome: Outcome) -> None:
+    async def _plain(self, number: int, writing: PoemStream, outcome: Outcome) -> None:
         """Read a poem to its end."""
         async for _ in writing:
             if outcome.first is None and len(writing.text) > len(writing.seed):
@@ -171,14 +171,14 @@ class LoadGenerator:
         outcome.ended, outcome.ending = self._now(), writing.poem.ending.value
         outcome.characters = len(writing.text) - len(writing.seed)
 
-    async def _live(self, number: int, writing: Writing, outcome: Outcome) -> None:
+    async def _live(self, number: int, writing: PoemStream, outcome: Outcome) -> None:
         """Read a poem as the Discord door does: typing, a message, edits, the last edit."""
-        screen = CountingScreen(number, outcome)
-        reply = LiveReply(screen, self._pace, self._tempo)
-        typing = asyncio.create_task(screen.begin())
+        responder = CountingScreen(number, outcome)
+        reply = LiveMessage(responder, self._pace, self._tempo)
+        typing = asyncio.create_task(responder.begin())
         view = growing_view(number)
         following = asyncio.create_task(
-            reply.follow(lambda: growing(writing.text, writing.standing), view)
+            reply.follow(lambda: format_growing(writing.text, writing.queue_position), view)
         )
         try:
             await self._plain(number, writing, outcome)
@@ -186,7 +186,9 @@ class LoadGenerator:
             reply.stop()
             await asyncio.gather(following, typing)
         poem = writing.poem
-        await reply.finish(finished(poem), lambda earlier: finished_view(poem, number, earlier))
+        await reply.finish(
+            format_finished(poem), lambda earlier: finished_view(poem, number, earlier)
+        )
 
     async def _leave(self, tasks: list[asyncio.Task[None]], drain_seconds: float) -> None:
         if not tasks:
@@ -200,7 +202,7 @@ class LoadGenerator:
                 raise result
 
 
-async def watch_rows(service: Service, rows: list[float]) -> None:
+async def watch_rows(service: PoemService, rows: list[float]) -> None:
     """Add to `rows` how many poems are being written, until cancelled."""
     while True:
         running = service.metrics.registry.get_sample_value("sonneteer_rows_running")
@@ -211,7 +213,7 @@ async def watch_rows(service: Service, rows: list[float]) -> None:
 async def run(phase: Phase) -> dict[str, object]:
     """Start as the bot does, put the load on, and tell what was seen."""
     config = load_config(environment={})
-    service = compose_service(config if phase.limits else loosened(config))
+    service = make_poem_service(config if phase.limits else loosened(config))
     await service.warm_up()
     gc.collect()
     gc.freeze()

@@ -23,10 +23,10 @@ from tqdm import tqdm
 from bench.judges import SMALL, Judges, words_of
 from bench.poem_seeds import SEEDS
 from bench.tables import number, table, write_json
-from bot.composition import compose_library, compose_service
+from bot.app import make_library, make_poem_service
 from bot.config import load_config
+from bot.core.poems import PoemService
 from bot.core.records import Asker, Ending, PoemRequest
-from bot.core.service import Service
 
 SCHEME = "ABABCDCDEFEFGG"
 PAIRS = [(n, SCHEME.rindex(letter)) for n, letter in enumerate(SCHEME) if letter not in SCHEME[:n]]
@@ -64,12 +64,12 @@ class Sample:
         return self.text[len(self.seed) :]
 
 
-async def write(service: Service, request: PoemRequest) -> Sample:
+async def write(service: PoemService, request: PoemRequest) -> Sample:
     began = time.perf_counter()
-    async with service.write(request) as writing:
-        poem = await writing.finish()
+    async with service.write(request) as poem_stream:
+        poem = await poem_stream.finish()
     complete = poem.ending is Ending.COMPLETE
-    return Sample(writing.seed, poem.text, request.seed, time.perf_counter() - began, complete)
+    return Sample(poem_stream.seed, poem.text, request.seed, time.perf_counter() - began, complete)
 
 
 def shakespeare(book: str) -> list[Sample]:
@@ -178,7 +178,7 @@ def _percent(truths: Iterable[bool]) -> float:
 async def collect(arguments: argparse.Namespace) -> dict[str, list[Sample]]:
     """Write all poems, one after the other."""
     config = load_config(None)
-    service = compose_service(config, compose_library(config))
+    service = make_poem_service(config, make_library(config))
     await service.warm_up()
     each = 1 if arguments.quick else arguments.each
     seeds = SEEDS[::4] if arguments.quick else SEEDS

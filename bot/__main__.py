@@ -15,7 +15,7 @@ stderr), 130 Ctrl-C in console and write.
 
 from __future__ import annotations
 
-from bot.core.dumps import forbid_core_dumps, hide_memory, take_from_environment
+from bot.core.core_dumps import forbid_core_dumps, hide_memory, take_from_environment
 
 if __name__ == "__main__":  # before anything that takes time: until then others can read the token
     hide_memory()
@@ -33,26 +33,27 @@ from contextlib import AsyncExitStack, redirect_stderr, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from bot import console, logs, shell
-from bot.composition import (
+from bot import logs
+from bot.app import (
     Parts,
-    compose_library,
-    compose_service,
     data_folder,
-    open_parts,
-    open_shelves,
+    make_library,
+    make_poem_service,
+    open_app,
+    open_data,
     require_default,
 )
+from bot.cli import admin, console
 from bot.config import TOKEN_VARIABLE, Config, load_config, unused_proxies
 from bot.core.errors import BadConfig, BotError
 from bot.core.metrics import watch_loop_lag
+from bot.core.permissions import TERMINAL
+from bot.core.poems import PoemService
 from bot.core.records import FORMS, FREE, RANGES, PoemRequest
-from bot.core.rights import TERMINAL
-from bot.core.service import Service
-from bot.core.share import Share
+from bot.core.shards import ShardRange
 
 if TYPE_CHECKING:  # imported when they are opened: the command line starts sooner without
-    from bot.discord_app.door import DiscordDoor
+    from bot.discord_app.supervisor import ClientSupervisor
 
 log = logging.getLogger("bot")
 
@@ -89,7 +90,7 @@ def make_parser() -> Parser:
         _add_settings(command)
     doctor = commands.add_parser("doctor", help="what is wrong here, and what to do")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
-    shell.add_commands(commands)
+    admin.add_commands(commands)
     return parser
 
 
@@ -130,9 +131,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     logs.set_up(arguments.log, level, stderr, token=token)
     try:
         if arguments.command == "doctor":
-            from bot.doctor import visit  # settings that cannot be read are a finding, too
+            from bot.doctor import checks  # settings that cannot be read are a finding, too
 
-            return visit.run(
+            return checks.run(
                 arguments.config,
                 as_json=arguments.json,
                 out=out,
@@ -141,13 +142,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         config = load_config(arguments.config, environment)
         match arguments.command:
-            case command if command in shell.COMMANDS:
+            case command if command in admin.COMMANDS:
                 asyncio.run(_at_the_shell(config, arguments, out))
             case "write" | "console":
                 _write(config, arguments, out, err)
             case _:
                 asyncio.run(
-                    serve(config, Share.read(arguments.shards) if arguments.shards else None)
+                    serve(config, ShardRange.read(arguments.shards) if arguments.shards else None)
                 )
     except BotError as error:
         err.write(f"{error}\n")
@@ -160,19 +161,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _at_the_shell(config: Config, arguments: argparse.Namespace, out: TextIO) -> None:
-    library = compose_library(config)
-    await shell.run(
+    library = make_library(config)
+    await admin.run(
         arguments,
         library=library,
         data=data_folder(config),
-        open_shelves=lambda: open_shelves(config, library),
+        open_data=lambda: open_data(config, library),
         out=out,
     )
     out.flush()
 
 
 def _write(config: Config, arguments: argparse.Namespace, out: TextIO, err: TextIO) -> None:
-    library = compose_library(config)
+    library = make_library(config)
     model = arguments.model
     if model is None:
         require_default(config, library)
@@ -195,14 +196,14 @@ def _write(config: Config, arguments: argparse.Namespace, out: TextIO, err: Text
         form=arguments.form,
         avoid=tuple(arguments.avoid),
     )
-    service = compose_service(config, library)
+    service = make_poem_service(config, library)
     runner = asyncio.Runner()
     try:
         if arguments.command == "write":
             as_json, card = arguments.json, arguments.card
             runner.run(console.write_poem(service, request, out, err, as_json=as_json, card=card))
         else:
-            console.converse(service, request, runner.run, lines=sys.stdin, out=out, err=err)
+            console.run_prompt(service, request, runner.run, lines=sys.stdin, out=out, err=err)
     finally:
         # Ctrl-C at the very end of a poem leaves the loop half stopped: asyncio then says
         # "Event loop stopped before Future completed", and there is nothing left to wait for.
@@ -216,7 +217,7 @@ def _is_path(model: str) -> bool:
     return model.endswith(".safetensors") or os.sep in model or Path(model).is_file()
 
 
-async def serve(config: Config, share: Share | None = None) -> None:
+async def serve(config: Config, shard_range: ShardRange | None = None) -> None:
     """Open every door that is configured; return when a signal asks to stop.
 
     With a `share` of Discord's shards the page is on the port so many higher as the first has.
@@ -226,14 +227,17 @@ async def serve(config: Config, share: Share | None = None) -> None:
             f"There is nothing to run: {TOKEN_VARIABLE} is not set and the web page is turned "
             "off ([web] enabled in config.toml). Turn one of them on."
         )
-    library = compose_library(config)
+    library = make_library(config)
     await asyncio.to_thread(require_default, config, library)
     if sentence := unused_proxies():
         log.warning(sentence)
     stop = _stop_signal()
     forbid_core_dumps()
     hide_memory()
-    async with open_parts(config, library, share=share) as parts, AsyncExitStack() as doors:
+    async with (
+        open_app(config, library, shard_range=shard_range) as parts,
+        AsyncExitStack() as doors,
+    ):
         service = parts.service
         lag = asyncio.create_task(watch_loop_lag(service.metrics))
         doors.callback(lag.cancel)
@@ -243,9 +247,9 @@ async def serve(config: Config, share: Share | None = None) -> None:
         # the event loop for up to 97 ms, and then for 3.
         gc.collect()
         gc.freeze()
-        discord = _make_discord_door(config, parts, share)
+        discord = _make_supervisor(config, parts, shard_range)
         if config.web.enabled:
-            await _open_page(config, service, doors, discord, share)
+            await _open_page(config, service, doors, discord, shard_range)
         waits: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
         if discord is not None and config.token is not None:
             waits.append(asyncio.create_task(discord.run(config.token.get_secret_value())))
@@ -270,10 +274,10 @@ def _stop_signal() -> asyncio.Event:
 
 async def _open_page(
     config: Config,
-    service: Service,
+    service: PoemService,
     doors: AsyncExitStack,
-    discord: DiscordDoor | None,
-    share: Share | None,
+    discord: ClientSupervisor | None,
+    shard_range: ShardRange | None,
 ) -> None:
     from bot.web.app import create_app, start
 
@@ -287,41 +291,43 @@ async def _open_page(
         poems_per_minute=web.poems_per_minute,
         shards=None if discord is None else lambda: discord.health,
     )
-    port = web.port and web.port + (share.first if share else 0)
+    port = web.port and web.port + (shard_range.first if shard_range else 0)
     runner = await start(app, web.host, port)
     doors.push_async_callback(runner.cleanup)
     for host, port, *_ in runner.addresses:
         log.info("the page is at http://%s:%d", f"[{host}]" if ":" in host else host, port)
 
 
-def _make_discord_door(config: Config, parts: Parts, share: Share | None) -> DiscordDoor | None:
+def _make_supervisor(
+    config: Config, parts: Parts, shard_range: ShardRange | None
+) -> ClientSupervisor | None:
     if config.token is None:
         return None
     from bot.discord_app.client import SonneteerBot
-    from bot.discord_app.door import DiscordDoor
     from bot.discord_app.gateway import Gateway
-    from bot.discord_app.gauges import Gauges
-    from bot.discord_app.live import Tempo
+    from bot.discord_app.live_message import ReplyTiming
+    from bot.discord_app.metrics import DiscordMetrics
+    from bot.discord_app.supervisor import ClientSupervisor
 
     settings, folder = config.discord, data_folder(config)
-    tempo = Tempo(edit_seconds=settings.edit_seconds)
-    gauges = Gauges(parts.service.metrics.registry)
+    timing = ReplyTiming(edit_seconds=settings.edit_seconds)
+    metrics = DiscordMetrics(parts.service.metrics.registry)
 
     def make_bot(message_content: bool, gateway: Gateway) -> SonneteerBot:
         return SonneteerBot(
             parts.service,
-            parts.office,
+            parts.app,
             prefix=settings.prefix,
             data_folder=folder,
             message_content=message_content,
             api_url=settings.api_url,
-            tempo=tempo,
+            timing=timing,
             gateway=gateway,
         )
 
-    return DiscordDoor(
+    return ClientSupervisor(
         make_bot,
-        Gateway(share, gauges=gauges, folder=folder),
+        Gateway(shard_range, metrics=metrics, folder=folder),
         message_content=settings.message_content,
     )
 

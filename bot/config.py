@@ -20,14 +20,14 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from yarl import URL
 
-from bot.core.customs import is_snowflake
-from bot.core.desk import BookLimits
+from bot.core.book_file import MAX_BOOK_BYTES
 from bot.core.errors import BadConfig
+from bot.core.fair_queue import QueueLimits
 from bot.core.fetching.addresses import Trust
-from bot.core.line import Limits
-from bot.core.reading import MAX_BOOK_BYTES
+from bot.core.guild_settings import is_snowflake
 from bot.core.records import FORMS, FREE, RANGES, Defaults
 from bot.core.redaction import Redactor
+from bot.core.training_requests import BookLimits
 
 DEFAULT_PATH = Path(__file__).resolve().parent.parent / "config.toml"
 MAX_SHOWN = 200  # characters of a value that is refused
@@ -71,10 +71,10 @@ class WritingConfig(Section):
     top_p: float = _within("top_p")
     min_p: float = _within("min_p")
     repetition_guard: int = _within("repetition_guard")
-    max_rows: int = Field(default=Limits().max_rows, ge=1, le=256)
-    max_waiting: int = Field(default=Limits().max_waiting, ge=0, le=10_000)
-    max_per_guild: int = Field(default=Limits().max_per_guild, ge=1, le=10_000)
-    max_per_member: int = Field(default=Limits().max_per_member, ge=1, le=10_000)
+    max_rows: int = Field(default=QueueLimits().max_rows, ge=1, le=256)
+    max_waiting: int = Field(default=QueueLimits().max_waiting, ge=0, le=10_000)
+    max_per_guild: int = Field(default=QueueLimits().max_per_guild, ge=1, le=10_000)
+    max_per_member: int = Field(default=QueueLimits().max_per_member, ge=1, le=10_000)
     stop_seconds: float = Field(default=10.0, ge=0.0, le=600.0)
 
 

@@ -21,7 +21,7 @@ from typing import Any, Literal, TextIO, cast
 
 from bot.core.names import printable
 from bot.core.redaction import Redactor
-from bot.core.tracing import request_number
+from bot.core.request_log import request_number
 
 Style = Literal["text", "json"]
 STYLES: tuple[Style, ...] = ("text", "json")
@@ -62,7 +62,7 @@ def colours(out: TextIO, environment: Mapping[str, str]) -> bool:
     return out.isatty() and not environment.get("NO_COLOR") and not dumb
 
 
-class Guarded(io.TextIOBase):
+class RedactingStream(io.TextIOBase):
     """A stream whose text goes on line by line, each through `redact`: without secrets, say."""
 
     def __init__(self, out: TextIO, redact: Callable[[str], str]) -> None:
@@ -105,16 +105,16 @@ class Guarded(io.TextIOBase):
 def guard_stderr(token: str | None) -> TextIO:
     """Take secrets out of whatever is written to sys.stderr from now on; return the stream."""
     out = sys.stderr
-    if isinstance(out, Guarded):
+    if isinstance(out, RedactingStream):
         out.redact = Redactor(token)
         return cast(TextIO, out)
-    sys.stderr = guarded = cast(TextIO, Guarded(out, Redactor(token)))
+    sys.stderr = guarded = cast(TextIO, RedactingStream(out, Redactor(token)))
     return guarded
 
 
 def for_terminal(out: TextIO) -> TextIO:
     """Return a stream for what strangers wrote: nothing of it is obeyed by the terminal."""
-    return cast(TextIO, Guarded(out, printable))
+    return cast(TextIO, RedactingStream(out, printable))
 
 
 class Handler(logging.StreamHandler[TextIO]):
@@ -143,10 +143,10 @@ class TextLines(logging.Formatter):
             level,
             record.name,
             *([f"[{number}]"] if number else []),
-            one_line(self._redact(_message(record))),
+            escape_line(self._redact(_message(record))),
             *(f"{key}={_shown(self._redact(str(v)))}" for key, v in _extras(record).items()),
         ]
-        stack = [f"  | {one_line(line)}" for line in self._redact(_stack(record)).splitlines()]
+        stack = [f"  | {escape_line(line)}" for line in self._redact(_stack(record)).splitlines()]
         return "\n".join([" ".join(words), *stack])
 
 
@@ -175,10 +175,10 @@ class JsonLines(logging.Formatter):
         return json.dumps(content)  # in ASCII: no sign of a stranger's can break the line
 
 
-def one_line(text: str) -> str:
+def escape_line(text: str) -> str:
     r"""Write out what would end the line, or what a terminal would obey.
 
-    >>> print(one_line("a rose\n2026-11-25 \x1b[2J"))
+    >>> print(escape_line("a rose\n2026-11-25 \x1b[2J"))
     a rose\n2026-11-25 \x1b[2J
     """
     return "".join(

@@ -5,12 +5,12 @@ from model.book import (
     MIN_BOOK_CHARACTERS,
     Book,
     check_beginning,
-    openings,
+    find_openings,
     read_book,
     read_books,
 )
 from model.checkpoint import (
-    MAX_OWN_BYTES,
+    MAX_GUILD_MODEL_BYTES,
     Card,
     EpochLosses,
     Model,
@@ -28,7 +28,7 @@ from model.config import (
     SamplingConfig,
     Tensors,
 )
-from model.engine import CROWDS, MAX_RANDOM_SEED, Engine
+from model.engine import MAX_FORM_POEMS, MAX_RANDOM_SEED, Engine
 from model.errors import (
     BookError,
     BookMissing,
@@ -37,31 +37,31 @@ from model.errors import (
     ModelError,
     SettingError,
 )
-from model.extent import Finish
 from model.naming import check_name, safe_name
-from model.requests import Piece, Request
+from model.requests import PoemPiece, Request
+from model.stopping import FinishReason
 from model.verse import (
     FORMS,
     Form,
     Lexicon,
     NoVerse,
     Opening,
+    Prosody,
+    ScannedLine,
     SeedTooLong,
-    ShownLine,
-    Verse,
-    lay_out,
-    look_at,
-    title_of,
+    lay_out_seed,
+    make_title,
+    scan_poem,
 )
-from model.vocabulary import Folding, Vocabulary, printable
+from model.vocabulary import FoldedText, Vocabulary, printable
 
 __all__ = [
-    "CROWDS",
     "FORMS",
     "MAX_BOOK_BYTES",
     "MAX_CHARACTERS",
+    "MAX_FORM_POEMS",
+    "MAX_GUILD_MODEL_BYTES",
     "MAX_LINES",
-    "MAX_OWN_BYTES",
     "MAX_RANDOM_SEED",
     "MAX_STOPS",
     "MIN_BOOK_CHARACTERS",
@@ -73,8 +73,8 @@ __all__ = [
     "Engine",
     "EngineFull",
     "EpochLosses",
-    "Finish",
-    "Folding",
+    "FinishReason",
+    "FoldedText",
     "Form",
     "LengthConfig",
     "Lexicon",
@@ -83,27 +83,27 @@ __all__ = [
     "NetworkConfig",
     "NoVerse",
     "Opening",
-    "Piece",
+    "PoemPiece",
+    "Prosody",
     "Request",
     "SamplingConfig",
+    "ScannedLine",
     "SeedTooLong",
     "SettingError",
-    "ShownLine",
     "Tensors",
-    "Verse",
     "Vocabulary",
     "check_beginning",
     "check_name",
-    "lay_out",
+    "find_openings",
+    "lay_out_seed",
     "load_model",
-    "look_at",
-    "openings",
+    "make_title",
     "printable",
     "read_book",
     "read_books",
     "read_card",
     "safe_name",
     "save_model",
-    "title_of",
+    "scan_poem",
     "write_atomically",
 ]

@@ -127,12 +127,12 @@ def _bound_alphabet(text: str) -> tuple[str, tuple[str, ...]]:
     return text.translate(dict.fromkeys(map(ord, rare), REPLACEMENT)), (note,)
 
 
-def openings(text: str, limit: int = MAX_OPENINGS) -> tuple[str, ...]:
+def find_openings(text: str, limit: int = MAX_OPENINGS) -> tuple[str, ...]:
     """Return distinct beginnings of passages, or of lines where passages are few, shuffled.
 
     Each has at most OPENING_CHARACTERS characters and is cut between words where it can be.
 
-    >>> openings("1\\nWhat is the matter?\\nNothing.\\n\\nThen go to sleep, my dear.")
+    >>> find_openings("1\\nWhat is the matter?\\nNothing.\\n\\nThen go to sleep, my dear.")
     ('What is the matter?', 'Then go to sleep, my dear.')
     """
     found: dict[str, None] = {}

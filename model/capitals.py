@@ -20,10 +20,10 @@ ENDS = "\n.?"  # after ! a sentence in verse often goes on in small letters
 UNFINISHED = re.compile(r"[^\W\d_]['’]?\Z")
 
 
-def names(text: str) -> tuple[str, ...]:
+def find_names(text: str) -> tuple[str, ...]:
     """Return the words that `text` writes with a capital in the midst of lines and sentences.
 
-    >>> names("I saw Ann, and Ann saw me.\\nThe goat saw Ann and a Bee.\\nAnn ran.")
+    >>> find_names("I saw Ann, and Ann saw me.\\nThe goat saw Ann and a Bee.\\nAnn ran.")
     ('Ann',)
     """
     capital: Counter[str] = Counter()

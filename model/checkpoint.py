@@ -23,7 +23,7 @@ from pydantic import AfterValidator, FailFast, Field, ValidationError, model_val
 from safetensors import SafetensorError
 
 from model.capitals import MAX_NAME, MAX_NAMES
-from model.config import NetworkConfig, Settings, Tensors
+from model.config import NetworkConfig, StrictSettings, Tensors
 from model.errors import (
     CheckpointForeign,
     CheckpointMissing,
@@ -34,7 +34,7 @@ from model.errors import (
     CheckpointUnwritable,
     CheckpointVersion,
 )
-from model.kernel.weights import table_bytes
+from model.kernel.quantization import input_table_bytes
 from model.verse.lexicon import Lexicon
 from model.vocabulary import Vocabulary, printable
 
@@ -47,8 +47,8 @@ MAX_LEXICON = 6 * 2**20
 # Of a server's own model, which may come from a backup: train.py's have 7 MB, and 16 with the
 # largest alphabet that it learns. The table grows with characters × hidden units, up to eight times
 # as fast as the file; 8,000 characters and 512 units, the most that a book can have, make 65 MB.
-MAX_OWN_BYTES = 2**25
-MAX_OWN_TABLE_BYTES = 2**26
+MAX_GUILD_MODEL_BYTES = 2**25
+MAX_GUILD_TABLE_BYTES = 2**26
 # A history of 10,000 epochs, the longest, takes 2 MB; the library allows 100 MB.
 MAX_HEADER_BYTES = 2**23
 MAX_EPOCHS = 10_000
@@ -63,10 +63,10 @@ LARGEST = float(np.finfo(np.float16).max)
 Grams = NDArray[np.uint32]  # sorted
 Shown = Annotated[str, AfterValidator(printable)]  # to people, and from a stranger perhaps
 Name = Annotated[Shown, Field(min_length=1, max_length=MAX_NAME)]
-Line = Annotated[str, Field(max_length=MAX_OPENING)]  # on the alphabet
+OpeningText = Annotated[str, Field(max_length=MAX_OPENING)]  # on the alphabet
 
 
-class EpochLosses(Settings):
+class EpochLosses(StrictSettings):
     """One line of a training's history; losses in nats per character."""
 
     epoch: int = Field(ge=0)
@@ -76,7 +76,7 @@ class EpochLosses(Settings):
     training_loss: None = Field(default=None, exclude=True)  # the first files have it, and nothing
 
 
-class Card(Settings):
+class Card(StrictSettings):
     """What a model file says of itself."""
 
     format_version: int = FORMAT_VERSION
@@ -91,7 +91,7 @@ class Card(Settings):
     names: Annotated[tuple[Name, ...], FailFast()] = Field(
         default=(), max_length=MAX_NAMES
     )  # written with a capital
-    openings: Annotated[tuple[Line, ...], FailFast()] = Field(
+    openings: Annotated[tuple[OpeningText, ...], FailFast()] = Field(
         default=(), max_length=MAX_OPENINGS
     )  # beginnings of passages of the book
     training_loss: float | None = Field(default=None, allow_inf_nan=False)
@@ -103,7 +103,7 @@ class Card(Settings):
     )
 
 
-class Contents(Settings):
+class Contents(StrictSettings):
     """Everything in a model file that is not a tensor."""
 
     alphabet: str = Field(min_length=1, max_length=65_536)
@@ -134,13 +134,13 @@ class Model:
     card: Card
     sha256: str  # of the file it came from; the model's identity in links and buttons
     lexicon: Lexicon = field(default_factory=Lexicon)  # of a model that can write verse
-    grams: Grams = field(default_factory=no_grams)  # of what the book has, see model.kernel.grams
+    grams: Grams = field(default_factory=no_grams)  # of what the book has, see model.kernel.filters
     size_bytes: int = 0  # of the file
 
     @property
     def memory_bytes(self) -> int:
         """About what an engine of it takes: with a wide alphabet far more than its file."""
-        return self.size_bytes + table_bytes(self.network)
+        return self.size_bytes + input_table_bytes(self.network)
 
 
 def save_model(
@@ -172,18 +172,18 @@ def save_model(
     write_atomically(path, safetensors.numpy.save(halves, metadata))
 
 
-def load_model(path: Path, *, own: bool = False) -> Model:
+def load_model(path: Path, *, for_guild: bool = False) -> Model:
     """Read a model file of whatever origin; raise the CheckpointError that says what is wrong.
 
     A server's `own` is refused, unread, where it or what it takes in memory is too large.
     """
     try:
         with path.open("rb") as file:
-            if own and (there := os.fstat(file.fileno()).st_size) > MAX_OWN_BYTES:
-                raise CheckpointTooLarge(path, f"has {there:,} bytes", MAX_OWN_BYTES)
+            if for_guild and (there := os.fstat(file.fileno()).st_size) > MAX_GUILD_MODEL_BYTES:
+                raise CheckpointTooLarge(path, f"has {there:,} bytes", MAX_GUILD_MODEL_BYTES)
             header, head, size = _read_header(path, file)
             contents = _contents(path, header)
-            if own:
+            if for_guild:
                 _check_table(path, contents.network)
             _check_shapes(path, header, contents.network, size - len(head))
             # Nothing is read twice: somebody may write to the file, and this header was checked.
@@ -349,9 +349,9 @@ def _check_shapes(
 
 def _check_table(path: Path, config: NetworkConfig) -> None:
     """Raise CheckpointTooLarge where the characters would take too much memory."""
-    if (needed := table_bytes(config)) > MAX_OWN_TABLE_BYTES:
+    if (needed := input_table_bytes(config)) > MAX_GUILD_TABLE_BYTES:
         what = f"takes {needed:,} bytes for its {config.vocabulary_size:,} characters"
-        raise CheckpointTooLarge(path, what, MAX_OWN_TABLE_BYTES)
+        raise CheckpointTooLarge(path, what, MAX_GUILD_TABLE_BYTES)
 
 
 def _kind_and_shape(entry: object) -> tuple[Any, Any]:

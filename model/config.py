@@ -21,7 +21,7 @@ Tensors = Mapping[str, NDArray[np.float32]]  # a network's weights, named as in 
 StopString = Annotated[str, Field(min_length=1, max_length=100)]
 
 
-class Settings(BaseModel):
+class StrictSettings(BaseModel):
     """Base of every settings class: unknown keys and silent conversions are refused."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -37,7 +37,7 @@ class Settings(BaseModel):
             raise SettingError(name, first["input"], first["msg"]) from error
 
 
-class NetworkConfig(Settings):
+class NetworkConfig(StrictSettings):
     """Shape of a CharLSTM.
 
     `scalar` input is the tutorial's: the character's id divided by V, one number per step.
@@ -52,7 +52,7 @@ class NetworkConfig(Settings):
     residual: bool = False  # add a layer's input to its output from the second layer on
 
 
-class SamplingConfig(Settings):
+class SamplingConfig(StrictSettings):
     """How the next character is chosen from the network's logits.
 
     Order: repetition guard, temperature, top-k, top-p, min-p. Greedy overrides the last four.
@@ -67,7 +67,7 @@ class SamplingConfig(Settings):
     repetition_guard: int = Field(default=0, ge=0, le=200)
 
 
-class LengthConfig(Settings):
+class LengthConfig(StrictSettings):
     """When a poem ends: after `lines` lines or exactly `characters` characters, seed included.
 
     It ends sooner where one of the strings `stop` would come.

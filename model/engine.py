@@ -2,7 +2,7 @@
 
 Rows join and leave between steps. The same model, prompt, settings and random seed give the same
 text whoever else is being written for, however they are stepped, on whatever processor: see
-`model.kernel`. A poem in a form is written by a crowd of rows, line by line: see `model.verse`.
+`model.kernel`. A poem in a form is written by many particles, line by line: see `model.verse`.
 Not thread-safe: one thread owns an engine.
 """
 
@@ -14,23 +14,19 @@ from collections import deque
 from model.capitals import Capitals
 from model.checkpoint import Model
 from model.errors import EngineFull, SettingError
-from model.extent import Extent, Finish
-from model.kernel import Batch, checked_arithmetic, pack_network
-from model.requests import Piece, Request, Row, Rows, Verses
-from model.verse import (
-    PARTICLES,
-    Composition,
-    Crowd,
-    Form,
-    GuidedRows,
-    Particle,
-    Verse,
-)
+from model.kernel import Batch, checked_instruction_set, quantize_network
+from model.requests import FormPoem, FreePoem, PoemPiece, Request, TokenBatch
+from model.stopping import FinishReason, StoppingCriteria
+from model.verse import PARTICLES, Composer, Form, Particle, ParticleBatch, ParticleFilter, Prosody
 
 MAX_RANDOM_SEED = 2**63 - 1  # fits SQLite's and JSON readers' signed 64 bits
-WRITTEN_PER_STEP = 8  # characters of each row; fewer cost calls, more delay those who join
-READ_PER_STEP = 256  # characters of prompts, which take about as long as a step of a full batch
-CROWDS = 2  # poems in a form that are written at once: with more, each would take the longer
+TOKENS_PER_STEP = 8  # characters of each row; fewer cost calls, more delay those who join
+PROMPT_TOKENS_PER_STEP = (
+    256  # characters of prompts, which take about as long as a step of a full batch
+)
+MAX_FORM_POEMS = (
+    2  # poems in a form that are written at once: with more, each would take the longer
+)
 
 
 class Engine:
@@ -43,25 +39,25 @@ class Engine:
             print(piece.text, end="")
     """
 
-    def __init__(self, model: Model, *, max_rows: int = 64, rows: Rows | None = None) -> None:
+    def __init__(self, model: Model, *, max_rows: int = 64, rows: TokenBatch | None = None) -> None:
         if max_rows < 1:
             raise SettingError("max_rows", max_rows, "at least 1")
         self._vocabulary = model.vocabulary
         self._names = model.card.names if model.card.lower_case else None
         self._max_rows = max_rows
         # Rows of another kind than the kernel's write no verse.
-        self.verse = _verse_of(model) if rows is None else None
-        batch = _make_batch(model, self.verse, max_rows) if rows is None else rows
-        self._batch: Rows = batch
-        self._guided: GuidedRows | None = batch if isinstance(batch, Batch) else None
+        self.prosody = _make_prosody(model) if rows is None else None
+        batch = _make_batch(model, self.prosody, max_rows) if rows is None else rows
+        self._batch: TokenBatch = batch
+        self._particle_batch: ParticleBatch | None = batch if isinstance(batch, Batch) else None
         self._tickets = itertools.count(1)
         # The first one is reading; those in a form come back for each line.
-        self._waiting: deque[Row | Verses] = deque()
-        self._places: list[Row | Particle] = []  # as in the batch
-        self._verses: dict[Crowd, Verses] = {}
-        self._slots = list(range(CROWDS))
-        self._ended: list[Piece] = []  # told by the next step
-        self._running: dict[int, Row | Verses] = {}  # by ticket
+        self._waiting: deque[FreePoem | FormPoem] = deque()
+        self._writers: list[FreePoem | Particle] = []  # as in the batch
+        self._form_poems: dict[ParticleFilter, FormPoem] = {}
+        self._slots = list(range(MAX_FORM_POEMS))
+        self._ended: list[PoemPiece] = []  # told by the next step
+        self._running: dict[int, FreePoem | FormPoem] = {}  # by ticket
 
     @property
     def running(self) -> int:
@@ -84,16 +80,16 @@ class Engine:
         if not 0 <= request.random_seed <= MAX_RANDOM_SEED:
             raise SettingError("random_seed", request.random_seed, f"from 0 to {MAX_RANDOM_SEED}")
         if request.form is not None:
-            return self._add_verses(request, request.form)
+            return self._add_form_poem(request, request.form)
         ids = self._ids_of(request.prompt)
         ticket = next(self._tickets)
-        extent = Extent(request.length, request.prompt)
-        if extent.finish is not None:
-            self._ended.append(Piece(ticket, "", extent.finish))
+        stopping = StoppingCriteria(request.length, request.prompt)
+        if stopping.finish is not None:
+            self._ended.append(PoemPiece(ticket, "", stopping.finish))
         else:
-            row = Row(ticket, request, ids, extent, self._capitals_after(request.prompt))
-            self._running[ticket] = row
-            self._waiting.append(row)
+            poem = FreePoem(ticket, request, ids, stopping, self._capitals_after(request.prompt))
+            self._running[ticket] = poem
+            self._waiting.append(poem)
         return ticket
 
     def cancel(self, ticket: int) -> bool:
@@ -103,82 +99,88 @@ class Engine:
             return False
         if poem in self._waiting:
             self._waiting.remove(poem)
-        for place in reversed(range(len(self._places))):
+        for place in reversed(range(len(self._writers))):
             if self._owner(place) is poem:
                 self._leave(place)
         held_back = ""
-        if isinstance(poem, Verses):
+        if isinstance(poem, FormPoem):
             self._free(poem)
         elif poem.capitals is not None:
             held_back = poem.capitals.rest()
-        self._ended.append(Piece(ticket, held_back, Finish.CANCELLED))
+        self._ended.append(PoemPiece(ticket, held_back, FinishReason.CANCELLED))
         return True
 
-    def step(self) -> list[Piece]:
+    def step(self) -> list[PoemPiece]:
         """Write some characters of every poem; return what there is to show and what has ended."""
         pieces, self._ended = self._ended, []
         self._read_prompts()
-        if not self._places:
+        if not self._writers:
             return pieces
-        written = self._batch.write(WRITTEN_PER_STEP)
-        crowds: dict[Crowd, None] = {}
+        written = self._batch.write(TOKENS_PER_STEP)
+        particle_filters: dict[ParticleFilter, None] = {}
         # From the last place down: the row that fills a gap has had its turn.
         for place in reversed(range(len(written))):
-            owner = self._places[place]
+            owner = self._writers[place]
             if isinstance(owner, Particle):
-                crowds[owner.crowd] = None
-                if not owner.crowd.receive(owner, written[place], place, self._rows):
+                particle_filters[owner.particle_filter] = None
+                if not owner.particle_filter.receive(
+                    owner, written[place], place, self._particle_rows
+                ):
                     self._leave(place)
                 continue
             text = owner.show(self._vocabulary.decode(written[place]))
-            finish = owner.extent.finish
+            finish = owner.stopping.finish
             if text or finish is not None:
-                pieces.append(Piece(owner.ticket, text, finish))
+                pieces.append(PoemPiece(owner.ticket, text, finish))
             if finish is not None:
                 self._leave(place)
                 del self._running[owner.ticket]
-        for crowd in crowds:
-            pieces += self._go_on(crowd)
+        for particle_filter in particle_filters:
+            pieces += self._advance_line(particle_filter)
         return pieces
 
-    def _go_on(self, crowd: Crowd) -> list[Piece]:
-        """Sift a crowd that still writes its line, or take the best line of one that has."""
-        poem = self._verses[crowd]
-        if crowd.writing:
+    def _advance_line(self, particle_filter: ParticleFilter) -> list[PoemPiece]:
+        """Resample particles that still write their line, or take the best line of one that has."""
+        poem = self._form_poems[particle_filter]
+        if particle_filter.writing:
             found = [
                 (owner, place)
-                for place, owner in enumerate(self._places)
-                if isinstance(owner, Particle) and owner.crowd is crowd
+                for place, owner in enumerate(self._writers)
+                if isinstance(owner, Particle) and owner.particle_filter is particle_filter
             ]
-            crowd.sift(self._rows, found)
+            particle_filter.resample(self._particle_rows, found)
             return []
-        line = crowd.decide(self._vocabulary.shown)
-        if line is None and crowd.composition.is_stuck:
+        line = particle_filter.choose_line(self._vocabulary.shown)
+        if line is None and particle_filter.composer.is_stuck:
             self._free(poem)
             del self._running[poem.ticket]
-            return [Piece(poem.ticket, "", Finish.CUT_OFF)]
+            return [PoemPiece(poem.ticket, "", FinishReason.CUT_OFF)]
         if line is not None:
-            crowd.unread += self._vocabulary.encode(line + "\n")
-        piece = [] if line is None else [Piece(poem.ticket, poem.show(line))]
-        if poem.composition.is_complete:
+            particle_filter.unread += self._vocabulary.encode(line + "\n")
+        piece = [] if line is None else [PoemPiece(poem.ticket, poem.show(line))]
+        if poem.composer.is_complete:
             self._free(poem)
             del self._running[poem.ticket]
-            return [Piece(poem.ticket, piece[0].text, Finish.LENGTH)]
+            return [PoemPiece(poem.ticket, piece[0].text, FinishReason.LENGTH)]
         poem.read = 0
         self._waiting.append(poem)
         return piece
 
     def _read_prompts(self) -> None:
         """Let those who wait read and join, as far as this step's share goes."""
-        share = READ_PER_STEP
-        held_up: list[Verses] = []  # for want of a slot
+        share = PROMPT_TOKENS_PER_STEP
+        held_up: list[FormPoem] = []  # for want of a slot
         while self._waiting:
             poem = self._waiting[0]
-            if isinstance(poem, Verses) and poem.crowd is None and not self._admit(poem):
+            if (
+                isinstance(poem, FormPoem)
+                and poem.particle_filter is None
+                and not self._admit(poem)
+            ):
                 held_up.append(poem)
                 self._waiting.popleft()
                 continue
-            *opening, last = poem.ids if isinstance(poem, Row) else _crowd_of(poem).unread
+            *opening, last = poem.ids if isinstance(poem, FreePoem) else _particles_of(poem).unread
             if not poem.read:
                 self._begin(poem)
             part = opening[poem.read : poem.read + share]
@@ -188,65 +190,69 @@ class Engine:
             if poem.read < len(opening):
                 break
             self._waiting.popleft()
-            if isinstance(poem, Row):
+            if isinstance(poem, FreePoem):
                 self._batch.join(last)
-                self._places.append(poem)
+                self._writers.append(poem)
             else:
-                self._places += _crowd_of(poem).set_out(self._rows)
+                self._writers += _particles_of(poem).start_line(self._particle_rows)
         first = [self._waiting.popleft()] if self._waiting else []  # in the midst of its prompt
         self._waiting.extendleft(reversed([*first, *held_up]))
 
-    def _begin(self, poem: Row | Verses) -> None:
-        memory = poem.crowd.memory if isinstance(poem, Verses) and poem.crowd else None
-        if memory is None:
+    def _begin(self, poem: FreePoem | FormPoem) -> None:
+        snapshot = (
+            poem.particle_filter.snapshot
+            if isinstance(poem, FormPoem) and poem.particle_filter
+            else None
+        )
+        if snapshot is None:
             request = poem.request
             self._batch.begin(request.sampling, request.random_seed, request.avoided)
         else:
-            self._rows.load(memory)
+            self._particle_rows.load(snapshot)
 
-    def _add_verses(self, request: Request, form: Form) -> int:
-        if self.verse is None:
+    def _add_form_poem(self, request: Request, form: Form) -> int:
+        if self.prosody is None:
             raise SettingError("form", form.name, "left out: the model writes free text alone")
         opening = request.opening
         self._ids_of(opening.text)
         ticket = next(self._tickets)
-        composition = Composition(self.verse, form, opening, request.random_seed, request.avoided)
-        poem = Verses(ticket, request, composition, self._capitals_after(opening.text))
+        composer = Composer(self.prosody, form, opening, request.random_seed, request.avoided)
+        poem = FormPoem(ticket, request, composer, self._capitals_after(opening.text))
         self._running[ticket] = poem
         self._waiting.append(poem)
         return ticket
 
-    def _admit(self, poem: Verses) -> bool:
+    def _admit(self, poem: FormPoem) -> bool:
         """Give a poem in a form its slot, if one is free."""
         if not self._slots:
             return False
         # A poem begins after a blank line.
         unread = self._vocabulary.encode("\n\n" + poem.request.opening.text)
         newline = self._vocabulary.ids["\n"]
-        poem.crowd = Crowd(poem.composition, self._slots.pop(), unread, newline)
-        self._verses[poem.crowd] = poem
+        poem.particle_filter = ParticleFilter(poem.composer, self._slots.pop(), unread, newline)
+        self._form_poems[poem.particle_filter] = poem
         return True
 
-    def _free(self, poem: Verses) -> None:
-        if poem.crowd is not None:
-            self._slots.append(poem.crowd.slot)
-            del self._verses[poem.crowd]
-            poem.crowd = None
+    def _free(self, poem: FormPoem) -> None:
+        if poem.particle_filter is not None:
+            self._slots.append(poem.particle_filter.slot)
+            del self._form_poems[poem.particle_filter]
+            poem.particle_filter = None
 
-    def _owner(self, place: int) -> Row | Verses:
-        owner = self._places[place]
-        return self._verses[owner.crowd] if isinstance(owner, Particle) else owner
+    def _owner(self, place: int) -> FreePoem | FormPoem:
+        owner = self._writers[place]
+        return self._form_poems[owner.particle_filter] if isinstance(owner, Particle) else owner
 
     @property
-    def _rows(self) -> GuidedRows:
-        assert self._guided is not None  # noqa: S101 - a poem in a form was taken on
-        return self._guided
+    def _particle_rows(self) -> ParticleBatch:
+        assert self._particle_batch is not None  # noqa: S101 - a poem in a form was taken on
+        return self._particle_batch
 
     def _leave(self, place: int) -> None:
         self._batch.leave(place)
-        last = self._places.pop()
-        if place < len(self._places):
-            self._places[place] = last
+        last = self._writers.pop()
+        if place < len(self._writers):
+            self._writers[place] = last
 
     def _capitals_after(self, prompt: str) -> Capitals | None:
         return None if self._names is None else Capitals(self._names, prompt)
@@ -260,27 +266,27 @@ class Engine:
         return self._vocabulary.encode(prompt) or [known.get("\n", 0)]
 
 
-def _crowd_of(poem: Verses) -> Crowd:
-    assert poem.crowd is not None  # noqa: S101 - who reads or writes has one
-    return poem.crowd
+def _particles_of(poem: FormPoem) -> ParticleFilter:
+    assert poem.particle_filter is not None  # noqa: S101 - who reads or writes has one
+    return poem.particle_filter
 
 
-def _verse_of(model: Model) -> Verse | None:
+def _make_prosody(model: Model) -> Prosody | None:
     """Return what the model needs for verse, None where it has too few words or no line break."""
     if not model.lexicon.can_rhyme or not {" ", "\n"} <= model.vocabulary.ids.keys():
         return None
     card = model.card
     loss = card.loss if card.held_out_loss is None else card.held_out_loss
-    return Verse(model.lexicon, model.vocabulary.ids, loss)
+    return Prosody(model.lexicon, model.vocabulary.ids, loss)
 
 
-def _make_batch(model: Model, verse: Verse | None, max_rows: int) -> Batch:
+def _make_batch(model: Model, prosody: Prosody | None, max_rows: int) -> Batch:
     return Batch(
-        pack_network(model.network, model.tensors),
-        max_rows + (CROWDS * PARTICLES if verse else 0),
-        checked_arithmetic(),
+        quantize_network(model.network, model.tensors),
+        max_rows + (MAX_FORM_POEMS * PARTICLES if prosody else 0),
+        checked_instruction_set(),
         characters=model.vocabulary.characters,
         grams=model.grams,
-        trie=verse.trie if verse else None,
-        slots=CROWDS,
+        trie=prosody.trie if prosody else None,
+        slots=MAX_FORM_POEMS,
     )

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from model.capitals import Capitals
 from model.config import LengthConfig, SamplingConfig
-from model.extent import Extent, Finish
-from model.verse import Composition, Crowd, Form, Opening
+from model.stopping import FinishReason, StoppingCriteria
+from model.verse import Composer, Form, Opening, ParticleFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,56 +29,56 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class PoemPiece:
     """What a step added to one poem: a few characters; none is possible at the end."""
 
     ticket: int
     text: str
-    finished: Finish | None = None
+    finished: FinishReason | None = None
 
 
 @dataclass(slots=True, eq=False)
-class Row:
+class FreePoem:
     """A request being written."""
 
     ticket: int
     request: Request
     ids: list[int]  # of the prompt; all but the last are read before the row joins
-    extent: Extent
+    stopping: StoppingCriteria
     capitals: Capitals | None  # of a model that has learnt in lower case
     read: int = 0  # how many of the ids are
 
     def show(self, text: str) -> str:
         """Take what was written on; return what is to be shown of it now."""
-        shown = self.extent.write(text)
+        shown = self.stopping.write(text)
         if self.capitals is not None:
             shown = self.capitals.write(shown)
-            if self.extent.finish is not None:
+            if self.stopping.finish is not None:
                 shown += self.capitals.rest()
         return shown
 
 
 @dataclass(slots=True, eq=False)
-class Verses:
+class FormPoem:
     """A request being written in a form."""
 
     ticket: int
     request: Request
-    composition: Composition
+    composer: Composer
     capitals: Capitals | None
-    crowd: Crowd | None = None  # while it has a slot
+    particle_filter: ParticleFilter | None = None  # while it has a slot
     read: int = 0
 
     def show(self, line: str) -> str:
         """Return a line as it is to be shown, with the break after it."""
-        number, form = len(self.composition.lines), self.composition.form
+        number, form = len(self.composer.lines), self.composer.form
         after = "" if number == len(form) else form.break_after(number - 1)
         if self.capitals is None:
             return line + after
         return self.capitals.write(line) + self.capitals.rest() + self.capitals.write(after)
 
 
-class Rows(Protocol):
+class TokenBatch(Protocol):
     """The arithmetic, see `model.kernel.Batch`: rows that write and one that reads its prompt."""
 
     def begin(

@@ -94,7 +94,7 @@ def skeleton(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Folding:
+class FoldedText:
     """A text on a model's alphabet: what the network reads, and what it had to leave out."""
 
     text: str
@@ -137,14 +137,14 @@ class Vocabulary:
         shown = self.shown
         return "".join([shown[place] for place in ids])
 
-    def fold(self, text: str) -> Folding:
+    def fold(self, text: str) -> FoldedText:
         """Put `text` onto this alphabet; never raises, whatever the Unicode.
 
         Each character is kept, else replaced by the nearest equivalent whose characters are all
         known (case, compatibility form, plain punctuation, letter without accent), else left out.
 
         >>> Vocabulary("\\n 'abcdeft").fold("Café ‘Ted’ 🙂")
-        Folding(text="cafe 'ted' ", left_out=('🙂',))
+        FoldedText(text="cafe 'ted' ", left_out=('🙂',))
         """
         kept: list[str] = []
         left_out: dict[str, None] = {}
@@ -158,7 +158,7 @@ class Vocabulary:
                     kept.append(equivalent)
                 elif not _leans_on_another(character):
                     left_out[character] = None
-        return Folding("".join(kept), tuple(left_out))
+        return FoldedText("".join(kept), tuple(left_out))
 
     @cached_property
     def _equivalents(self) -> dict[str, str | None]:

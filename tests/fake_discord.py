@@ -36,7 +36,7 @@ from tests.discord_payloads import (
     user_payload,
 )
 from tests.fake_gateway import FakeGateway
-from tests.patience import HANG_SECONDS
+from tests.timeouts import HANG_SECONDS
 
 TOKEN = "token-of-the-fake"
 EPOCH = 1_420_070_400_000

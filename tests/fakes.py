@@ -10,9 +10,9 @@ from pathlib import Path
 
 from bot.core.errors import FormImpossible, ModelUnusable, QueueFull, UnknownModel
 from bot.core.metrics import Metrics
-from bot.core.ports import LaidOut, Order, Prompt
-from bot.core.records import FREE, Asker, Defaults, Ending, Looks, ModelRecord
-from bot.core.service import Service
+from bot.core.poems import PoemService
+from bot.core.ports import EngineRequest, Prompt, SeedLayout
+from bot.core.records import FREE, Asker, Defaults, Ending, ModelRecord, PoemScansion
 
 VERSE = (
     " upon the quiet water\nthe evening lays its hand\n"
@@ -61,7 +61,7 @@ class FakeLibrary:
     def shared_folder(self) -> Path:
         return Path("models")
 
-    def own_folder(self, guild: str) -> Path | None:
+    def guild_folder(self, guild: str) -> Path | None:
         return None
 
     def hides_another(self, model: ModelRecord) -> bool:
@@ -72,8 +72,8 @@ class FakeLibrary:
 class FakeDraft:
     """Yields `pieces`, waiting for `gate` before each when there is one."""
 
-    poet: FakePoet
-    order: Order
+    engine: FakeEngine
+    engine_request: EngineRequest
     pieces: list[str]
     cancelled: bool = False
     finished: bool = False
@@ -81,11 +81,11 @@ class FakeDraft:
 
     @property
     def place(self) -> int:
-        return self.poet.place
+        return self.engine.place
 
     @property
     def expected_wait(self) -> float | None:
-        return self.poet.expected_wait if self.place else 0.0
+        return self.engine.expected_wait if self.place else 0.0
 
     @property
     def queue_seconds(self) -> float | None:
@@ -93,7 +93,7 @@ class FakeDraft:
 
     @property
     def ending(self) -> Ending:
-        return Ending.CANCELLED if self.cancelled else self.poet.ending
+        return Ending.CANCELLED if self.cancelled else self.engine.ending
 
     async def __aiter__(self) -> AsyncIterator[str]:
         for piece in self.pieces:
@@ -101,17 +101,17 @@ class FakeDraft:
             if self.cancelled:
                 break
             yield piece
-        if self.poet.failure is not None:
-            raise self.poet.failure
+        if self.engine.failure is not None:
+            raise self.engine.failure
         self.finished = True
 
     async def _permission(self) -> None:
         """Wait until the test lets the next piece go, or the draft is cancelled."""
-        await asyncio.sleep(self.poet.piece_seconds)
-        if self.poet.gate is None:
+        await asyncio.sleep(self.engine.piece_seconds)
+        if self.engine.gate is None:
             return
         waits = {
-            asyncio.ensure_future(self.poet.gate.acquire()),
+            asyncio.ensure_future(self.engine.gate.acquire()),
             asyncio.ensure_future(self._stop.wait()),
         }
         _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -124,7 +124,7 @@ class FakeDraft:
             self._stop.set()
 
 
-class FakePoet:
+class FakeEngine:
     """Writes `text` after every seed, in pieces of `piece_characters`.
 
     With `gate` (a semaphore at 0) a test releases the pieces one by one. `full` refuses every
@@ -148,7 +148,7 @@ class FakePoet:
         self.loading: asyncio.Event | None = None  # until it is set, models are being loaded
         self.full = False
         self.impossible = ""  # why no form can be had
-        self.looks = Looks("A Title")  # of poems in a form
+        self.looks = PoemScansion("A Title")  # of poems in a form
         self.refusal: QueueFull | None = None  # instead of that of a full line
         self.place = 0
         self.expected_wait: float | None = None
@@ -160,8 +160,8 @@ class FakePoet:
         self.closed = False
 
     @property
-    def orders(self) -> list[Order]:
-        return [draft.order for draft in self.drafts]
+    def engine_requests(self) -> list[EngineRequest]:
+        return [draft.engine_request for draft in self.drafts]
 
     @property
     def running(self) -> int:
@@ -193,13 +193,13 @@ class FakePoet:
         left_out = dict.fromkeys(c for c in seed if c.lower() not in self.alphabet)
         return Prompt(kept, tuple(left_out))
 
-    def lay_out(self, model: ModelRecord, seed: str, form: str) -> LaidOut:
+    def lay_out(self, model: ModelRecord, seed: str, form: str) -> SeedLayout:
         if self.impossible:
             raise FormImpossible(form, self.impossible)
-        return LaidOut(seed, self.prepare(model, seed).text)
+        return SeedLayout(seed, self.prepare(model, seed).text)
 
-    def look_at(self, model: ModelRecord, text: str, form: str) -> Looks:
-        return Looks() if form == FREE else self.looks
+    def look_at(self, model: ModelRecord, text: str, form: str) -> PoemScansion:
+        return PoemScansion() if form == FREE else self.looks
 
     def opening(self, model: ModelRecord, random_seed: int) -> str:
         return f"an opening, number {random_seed}"
@@ -210,11 +210,11 @@ class FakePoet:
         if self.refusal is not None:
             raise self.refusal
 
-    def write(self, order: Order) -> FakeDraft:
-        self.check(order.asker)
+    def write(self, engine_request: EngineRequest) -> FakeDraft:
+        self.check(engine_request.asker)
         size = self.piece_characters
         pieces = [self.text[start : start + size] for start in range(0, len(self.text), size)]
-        draft = FakeDraft(self, order, pieces)
+        draft = FakeDraft(self, engine_request, pieces)
         self.drafts.append(draft)
         return draft
 
@@ -233,18 +233,18 @@ class Clock:
 
 
 def fake_service(
-    poet: FakePoet | None = None,
+    engine: FakeEngine | None = None,
     *,
     models: Sequence[ModelRecord] = (SONNETS, SEA_SONGS),
     cooldown_seconds: Mapping[str, float] | None = None,
     clock: Clock | None = None,
     defaults: Defaults | None = None,
     random_seed: int = 7,
-) -> Service:
+) -> PoemService:
     """Make the real service on fakes; it draws `random_seed` whenever it has to draw one."""
-    return Service(
+    return PoemService(
         FakeLibrary(models),
-        poet or FakePoet(),
+        engine or FakeEngine(),
         Metrics(),
         defaults=defaults or Defaults(form=FREE),
         cooldown_seconds=cooldown_seconds,

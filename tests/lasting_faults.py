@@ -6,7 +6,7 @@ import asyncio
 
 from tests.discord_payloads import Payload
 from tests.fake_discord import Fault, rate_limit
-from tests.fault_stage import Play, Stage
+from tests.fault_run import FaultRun, Scenario
 from tests.texts import quatrains
 
 EPHEMERAL = 1 << 6  # a flag of messages that one member sees
@@ -15,37 +15,37 @@ TRAINED = "From now on poems come from"
 METHODS = ("POST", "PATCH", "DELETE", "GET")
 
 
-def half_poem(seconds: float) -> Play:
+def half_poem(seconds: float) -> Scenario:
     """While a poem grows, Discord takes no messages for a while."""
 
-    async def play(stage: Stage) -> None:
-        command = await stage.ask()
-        await stage.fake.until(lambda: stage.fake.answers_to(command))
-        stage.strike()
+    async def play(run: FaultRun) -> None:
+        command = await run.ask()
+        await run.fake.until(lambda: run.fake.answers_to(command))
+        run.strike()
         for method in METHODS:
-            stage.fake.fail_for(seconds, method, stage.posts, Fault(503))
-        await stage.ask("in the outage")
+            run.fake.fail_for(seconds, method, run.posts, Fault(503))
+        await run.ask("in the outage")
         await asyncio.sleep(seconds)
 
     return play
 
 
-def turned_away(seconds: float, fault: Fault, *, most: int) -> Play:
+def turned_away(seconds: float, fault: Fault, *, most: int) -> Scenario:
     """Everything is turned away for a while, and `fault` says for how long.
 
     In this time not more than `most` requests may be made.
     """
 
-    async def play(stage: Stage) -> None:
-        before = len(stage.fake.requests)
+    async def play(run: FaultRun) -> None:
+        before = len(run.fake.requests)
         for method in METHODS:
-            stage.fake.fail_for(seconds - 0.5, method, "", fault)  # a round figure is a second late
-        stage.strike()
-        await stage.ask()
+            run.fake.fail_for(seconds - 0.5, method, "", fault)  # a round figure is a second late
+        run.strike()
+        await run.ask()
         await asyncio.sleep(seconds / 3)
-        await stage.ask("in the ban")
+        await run.ask("in the ban")
         await asyncio.sleep(2 * seconds / 3 - 1)
-        made = len(stage.fake.requests) - before
+        made = len(run.fake.requests) - before
         assert made <= most, f"{made} requests while Discord asks to be left alone"
 
     return play
@@ -63,32 +63,32 @@ def json_ban(seconds: float) -> Fault:
 # What this machine, or the member's, has wrong
 
 
-async def call_stale(stage: Stage) -> None:
+async def call_stale(run: FaultRun) -> None:
     """A member's Discord still has commands of before an upgrade: an option was not required."""
-    stage.strike()
+    run.strike()
     for name in ("book info", "settings switch", "book burn"):
-        command = await stage.fake.call(name)
-        stage.expected[command] = 1
-        await stage.fake.until(lambda: stage.fake.answers_to(command))  # noqa: B023
+        command = await run.fake.call(name)
+        run.expected[command] = 1
+        await run.fake.until(lambda: run.fake.answers_to(command))  # noqa: B023
 
 
-def clock_is_wrong(seconds: float) -> Play:
+def clock_is_wrong(seconds: float) -> Scenario:
     """This machine's clock is ahead by so much, and a member asks what is theirs to see alone."""
 
-    async def play(stage: Stage) -> None:
-        stage.fake.ahead_seconds = -seconds
-        stage.strike()
-        command = await stage.fake.call("privacy")
-        stage.expected[command] = 1
-        public = f"POST {stage.posts}"
+    async def play(run: FaultRun) -> None:
+        run.fake.ahead_seconds = -seconds
+        run.strike()
+        command = await run.fake.call("privacy")
+        run.expected[command] = 1
+        public = f"POST {run.posts}"
 
         def said() -> list[str]:
-            return [f"{method} {path}" for method, path, _ in stage.fake.requests]
+            return [f"{method} {path}" for method, path, _ in run.fake.requests]
 
-        await stage.fake.until(lambda: stage.fake.answers_to(command) or public in said())
+        await run.fake.until(lambda: run.fake.answers_to(command) or public in said())
         assert public not in said(), "what is private was said to all"
-        assert stage.fake.answers_to(command)[0]["flags"] & EPHEMERAL
-        await stage.slash()
+        assert run.fake.answers_to(command)[0]["flags"] & EPHEMERAL
+        await run.slash()
 
     return play
 
@@ -96,39 +96,39 @@ def clock_is_wrong(seconds: float) -> Play:
 # A training's message
 
 
-def archive_thread(*, locked: bool) -> Play:
+def archive_thread(*, locked: bool) -> Scenario:
     """While a book is trained on, the thread that it was asked for in is archived."""
 
-    async def play(stage: Stage) -> None:
-        fake = stage.fake
+    async def play(run: FaultRun) -> None:
+        fake = run.fake
         fake.permissions = MANAGE_SERVER
-        proposal = await _add_book(stage)
-        shown = fake.hold("PATCH", stage.posts)
+        proposal = await _add_book(run)
+        shown = fake.hold("PATCH", run.posts)
         await fake.press(fake.answers_to(proposal)[0], "Train")
         await fake.until(lambda: not fake.waits_for(shown))
-        stage.strike()
+        run.strike()
         fake.is_archived, fake.is_locked = True, locked
         shown.set()
-        await fake.until(lambda: _told(stage))
+        await fake.until(lambda: _told(run))
         fake.is_archived = fake.is_locked = False
-        told = _told(stage)
+        told = _told(run)
         assert len(told) == 1, f"the end is told {len(told)} times"
         assert (told[0] in fake.confided) == locked
 
     return play
 
 
-async def _add_book(stage: Stage) -> int:
+async def _add_book(run: FaultRun) -> int:
     """Let the member add a book by its file; return the command once it is asked about."""
-    file = stage.fake.attach("walks.txt", quatrains(200).encode())
+    file = run.fake.attach("walks.txt", quatrains(200).encode())
     option = {"name": "file", "type": 11, "value": file["id"]}
-    data = stage.fake.called("book add", option)
+    data = run.fake.called("book add", option)
     data["resolved"] = {"attachments": {file["id"]: file}}
-    command = await stage.fake.interact(2, data)
-    stage.expected[command] = 1
-    await stage.fake.until(lambda: stage.fake.answers_to(command))
+    command = await run.fake.interact(2, data)
+    run.expected[command] = 1
+    await run.fake.until(lambda: run.fake.answers_to(command))
     return command
 
 
-def _told(stage: Stage) -> list[Payload]:
-    return [one for one in stage.fake.answers if TRAINED in one["content"]]
+def _told(run: FaultRun) -> list[Payload]:
+    return [one for one in run.fake.answers if TRAINED in one["content"]]

@@ -11,7 +11,7 @@ import pytest
 
 from tests.fake_discord import TOKEN
 from tests.leaks import MAX_FILE_BYTES, TOKENS, Watch
-from tests.patience import HANG_SECONDS
+from tests.timeouts import HANG_SECONDS
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAKING = f"""

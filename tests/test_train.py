@@ -18,8 +18,8 @@ import safetensors.torch
 import torch
 
 from model import load_model
-from tests.patience import HANG_SECONDS
 from tests.texts import VERSES, quatrains
+from tests.timeouts import HANG_SECONDS
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -15,27 +15,27 @@ import pytest
 import torch
 from discord import app_commands
 
-from bot.composition import Parts, compose_library, open_parts
+from bot.app import Parts, make_library, open_app
 from bot.config import BooksConfig, Config, DiscordConfig
 from bot.core.fetching import gutenberg
 from bot.core.jobs import Job, JobState
 from bot.core.records import FREE, Ending, PoemRequest
-from bot.core.share import Share
+from bot.core.shards import ShardRange
 from bot.core.store import backup_file
 from bot.core.store.archive import restore
 from bot.core.store.database import FILE_NAME
 from bot.core.store.migrations import MIGRATIONS
-from bot.core.store.poem_rows import HalfPoem
-from bot.core.training.child import Ended, Order
-from bot.core.training.foreman import WRONG_USE
-from bot.core.training.telling import Event
+from bot.core.store.poems import HalfPoem
+from bot.core.training.events import TrainingEvent
+from bot.core.training.process import TrainingExit, TrainingSpec
+from bot.core.training.queue import WRONG_USE
 from bot.discord_app import commands_sync
 from bot.discord_app.commands_sync import sync_commands
 from model import load_model, read_books, read_card
 from model.checkpoint import FORMAT_VERSION
-from model.training import EpochEnd, Keeper, TrainingFolder, Wishes
+from model.training import EpochEnd, RecipeOverrides, TrainingFolder, TrainingRun
 from model.training import resume as resume_file
-from tests.offices import ADMIN, GUILD, STRANGER, FakeTrainer, open_office, trained
+from tests.apps import ADMIN, GUILD, STRANGER, FakeTrainer, open_test_app, trained
 
 UPGRADES = Path(__file__).parent / "data" / "upgrades"
 ALL = sorted(path.name for path in UPGRADES.iterdir() if path.is_dir())
@@ -63,12 +63,12 @@ def config_of(home: Path) -> Config:
 @asynccontextmanager
 async def opened(home: Path, trainer: FakeTrainer | None = None) -> AsyncIterator[Parts]:
     held = FakeTrainer(gate=asyncio.Event())  # at a training that nobody waits for
-    async with open_office(config_of(home), trainer or held) as parts:
+    async with open_test_app(config_of(home), trainer or held) as parts:
         yield parts
 
 
 async def ended(parts: Parts, job_id: int) -> Job:
-    return [view async for view in parts.office.desk.watch(job_id)][-1].job
+    return [view async for view in parts.app.training_requests.watch(job_id)][-1].job
 
 
 # Models
@@ -89,8 +89,8 @@ async def test_a_model_of_every_version_is_listed_and_writes(home: Path) -> None
         assert (listed["sonnets"].book, len(listed["sonnets"].losses)) == ("The Sonnets", 3)
         assert listed["sonnets"].chart == home / "models" / "sonnets.png"
         request = PoemRequest(STRANGER, "The river", random_seed=1, characters=40, form=FREE)
-        async with parts.service.write(request) as writing:
-            poem = await writing.finish()
+        async with parts.service.write(request) as poem_stream:
+            poem = await poem_stream.finish()
     assert poem.ending is Ending.COMPLETE
     assert poem.text.startswith("The river")
     assert len(poem.text) > len("The river")
@@ -100,8 +100,8 @@ async def test_a_model_of_every_version_is_listed_and_writes(home: Path) -> None
 async def test_a_model_that_has_words_keeps_its_form(home: Path) -> None:
     async with opened(home) as parts:
         request = PoemRequest(STRANGER, "The river", random_seed=1, form="couplet")
-        async with parts.service.write(request) as writing:
-            poem = await writing.finish()
+        async with parts.service.write(request) as poem_stream:
+            poem = await poem_stream.finish()
     assert (poem.settings.form, poem.notes) == ("couplet", ())
     assert [line.rhyme for line in poem.looks.lines] == ["A", "A"]
 
@@ -112,8 +112,8 @@ async def test_a_model_from_before_there_were_words_says_that_it_writes_free_tex
 ) -> None:
     async with opened(home) as parts:
         request = PoemRequest(STRANGER, "The river", random_seed=1, form="couplet")
-        async with parts.service.write(request) as writing:
-            poem = await writing.finish()
+        async with parts.service.write(request) as poem_stream:
+            poem = await poem_stream.finish()
     assert poem.settings.form == FREE
     [note] = poem.notes
     assert note.startswith("This is free text and no couplet.")
@@ -128,13 +128,13 @@ def test_a_training_that_was_stopped_goes_on_to_its_end(home: Path, number: str)
     folder = TrainingFolder(home / out, name)
     text = read_books([("The Dunes", (home / book).read_bytes())])
     before = load_model(folder.model)
-    keeper = Keeper.resume(folder, text, Wishes(), torch.device("cpu"))
-    already = keeper.training.standing
+    run = TrainingRun.resume(folder, text, RecipeOverrides(), torch.device("cpu"))
+    already = run.training.position
     assert (already.epoch, len(already.history), already.steps_made) == (2, 1, 40)
-    for event in keeper.training.run():
+    for event in run.training.run():
         if isinstance(event, EpochEnd):
-            keeper.end_epoch(event)
-    after = keeper.complete()
+            run.end_epoch(event)
+    after = run.finish()
     assert after.card.format_version == FORMAT_VERSION
     assert (len(after.card.history), after.card.history[:1]) == (3, already.history)
     assert after.lexicon == before.lexicon
@@ -153,12 +153,16 @@ def test_the_loss_that_the_first_files_name_and_never_have_is_not_written_again(
 @pytest.mark.parametrize("number", WITH_BOOKS)
 async def test_what_a_server_settled_and_chose_is_there(home: Path) -> None:
     async with opened(home) as parts:
-        customs = parts.office.household.customs(ADMIN)
-        assert (customs.lines, customs.form, customs.avoid) == (8, "couplet", ("gloom", "doom"))
-        shelf = await parts.office.bookcase.shelf(ADMIN)
+        guild_settings = parts.app.administration.guild_settings(ADMIN)
+        assert (guild_settings.lines, guild_settings.form, guild_settings.avoid) == (
+            8,
+            "couplet",
+            ("gloom", "doom"),
+        )
+        shelf = await parts.app.guild_models.shelf(ADMIN)
         assert shelf.used is not None
         assert (shelf.used.name, shelf.used.guild, shelf.missing) == ("dunes", GUILD, ())
-        model, kept = await parts.office.bookcase.info(ADMIN, "dunes")
+        model, kept = await parts.app.guild_models.info(ADMIN, "dunes")
         assert model.chart == home / "data" / "guilds" / GUILD / "dunes.png"
         assert kept is not None
         assert (kept.book, kept.source, kept.added_by) == (
@@ -166,8 +170,10 @@ async def test_what_a_server_settled_and_chose_is_there(home: Path) -> None:
             "an attachment",
             "discord:1",
         )
-        async with parts.service.write(PoemRequest(ADMIN, "The river", random_seed=1)) as writing:
-            poem = await writing.finish()
+        async with parts.service.write(
+            PoemRequest(ADMIN, "The river", random_seed=1)
+        ) as poem_stream:
+            poem = await poem_stream.finish()
         assert (poem.model, poem.settings.form) == ("dunes", "couplet")
         assert "dunes" not in {model.name for model in parts.service.models(STRANGER.guild)}
 
@@ -176,7 +182,7 @@ async def test_what_a_server_settled_and_chose_is_there(home: Path) -> None:
 async def test_the_training_that_ran_is_taken_up_and_then_the_one_that_waited(home: Path) -> None:
     trainer = FakeTrainer(gate=asyncio.Event())
     async with opened(home, trainer) as parts:
-        ran, waits = parts.office.desk.jobs(ADMIN)
+        ran, waits = parts.app.training_requests.jobs(ADMIN)
         assert (ran.job.name, ran.job.source, ran.job.message) == (
             *("harbour", "Project Gutenberg 1041", "32"),
         )
@@ -185,7 +191,7 @@ async def test_the_training_that_ran_is_taken_up_and_then_the_one_that_waited(ho
         jobs = [await ended(parts, view.job.id) for view in (ran, waits)]
         names = {model.name for model in parts.service.models(GUILD)}
     assert [job.state for job in jobs] == [JobState.DONE, JobState.DONE]
-    assert [(order.name, order.resume) for order in trainer.orders] == [
+    assert [(spec.name, spec.resume) for spec in trainer.specs] == [
         *(("harbour", True), ("orchard", False)),
     ]
     assert {"dunes", "harbour", "orchard", "sonnets"} <= names
@@ -194,27 +200,27 @@ async def test_the_training_that_ran_is_taken_up_and_then_the_one_that_waited(ho
 @pytest.mark.parametrize("number", ["5"])
 async def test_a_book_of_gutenbergs_that_was_kept_is_not_fetched_again(home: Path) -> None:
     async with opened(home, FakeTrainer()) as parts:
-        proposal = await parts.office.desk.propose(ADMIN, "1041", name="again")
+        proposal = await parts.app.training_requests.propose(ADMIN, "1041", name="again")
         assert proposal.job.source == "Project Gutenberg 1041"
-        assert await trained(parts.office.desk, proposal) is JobState.DONE
+        assert await trained(parts.app.training_requests, proposal) is JobState.DONE
 
 
 @pytest.mark.parametrize("number", ["6"])
 async def test_a_folder_of_several_processes_opens_in_several_too(home: Path) -> None:
     config = config_of(home)
-    library = compose_library(config)
+    library = make_library(config)
     async with (
-        open_parts(config, library, FakeTrainer(), share=Share(0, 0, 2)) as first,
-        open_parts(config, library, FakeTrainer(), share=Share(1, 1, 2)) as second,
+        open_app(config, library, FakeTrainer(), shard_range=ShardRange(0, 0, 2)) as first,
+        open_app(config, library, FakeTrainer(), shard_range=ShardRange(1, 1, 2)) as second,
     ):
         for parts in (first, second):
-            assert parts.office.household.customs(ADMIN).lines == 8
+            assert parts.app.administration.guild_settings(ADMIN).lines == 8
 
 
 @pytest.mark.parametrize("number", ["7"])
 async def test_a_half_poem_that_was_left_is_known(home: Path) -> None:
     async with opened(home) as parts:
-        assert await parts.office.poems.halves() == [HalfPoem(50, 20, 10)]
+        assert await parts.app.poems.halves() == [HalfPoem(50, 20, 10)]
 
 
 def test_a_database_of_every_version_is_kept() -> None:
@@ -236,9 +242,11 @@ class NoBook:
 
     SENTENCE = "There is no such book."
 
-    async def train(self, order: Order, tell: Callable[[Event], None]) -> Ended:
-        assert not order.book.exists()
-        return Ended(WRONG_USE, f"train.py: {self.SENTENCE}")
+    async def train(
+        self, spec: TrainingSpec, tell: Callable[[TrainingEvent], None]
+    ) -> TrainingExit:
+        assert not spec.book.exists()
+        return TrainingExit(WRONG_USE, f"train.py: {self.SENTENCE}")
 
 
 @pytest.mark.parametrize("number", ["5"])
@@ -247,12 +255,12 @@ async def test_a_backup_is_restored_onto_an_empty_machine(home: Path, tmp_path: 
     back = restore(home / "backup.tar", fresh / "data", fresh / "models")
     assert (back.guild_models, back.shared_models, back.aside) == (1, 1, None)
     config = config_of(fresh)
-    async with open_parts(config, compose_library(config), NoBook()) as parts:
-        assert parts.office.household.customs(ADMIN).lines == 8
-        shelf = await parts.office.bookcase.shelf(ADMIN)
+    async with open_app(config, make_library(config), NoBook()) as parts:
+        assert parts.app.administration.guild_settings(ADMIN).lines == 8
+        shelf = await parts.app.guild_models.shelf(ADMIN)
         assert shelf.used is not None
         assert (shelf.used.name, shelf.missing) == ("dunes", ())
-        jobs = [await ended(parts, job.id) for job in await parts.office.desk.untold()]
+        jobs = [await ended(parts, job.id) for job in await parts.app.training_requests.untold()]
     assert [(job.name, job.state, job.sentence) for job in jobs] == [
         *((name, JobState.FAILED, NoBook.SENTENCE) for name in ("harbour", "orchard")),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
-from bot.core.customs import COOLDOWN
+from bot.core.guild_settings import COOLDOWN
 
 
 class Cooldowns:

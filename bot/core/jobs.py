@@ -44,7 +44,7 @@ class Job:
     told: bool = False  # whether its message says so
 
 
-class Stage(StrEnum):
+class TrainingStage(StrEnum):
     """What the training process is about."""
 
     STARTING = "starting"
@@ -56,7 +56,7 @@ class Stage(StrEnum):
 class Progress:
     """How far a training has come. Losses are in nats per character."""
 
-    stage: Stage = Stage.STARTING
+    stage: TrainingStage = TrainingStage.STARTING
     share: float = 0.0  # of the learning, 0–1
     epoch: int = 0  # under way, counted from 1
     epochs: int = 0

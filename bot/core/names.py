@@ -13,11 +13,15 @@ MAX_TITLE = 200  # characters of a book's
 NAME = re.compile(r"[^\W_][\w-]{0,63}")
 # What a terminal or a page obeys instead of showing it: control characters but line breaks and
 # tabs, line separators, changes of direction, halves of characters. As in model.vocabulary.
-COMMANDS = regex.compile(r"[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069--[\n\t]]", regex.V1)
+CONTROL_CHARACTERS = regex.compile(
+    r"[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069--[\n\t]]", regex.V1
+)
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point and what else no reader sees:
 # formats, controls but those that part words, halves of characters.
-UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}\p{Cs}--[\n\r\t]]", regex.V1)
+INVISIBLE = regex.compile(
+    r"[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}\p{Cs}--[\n\r\t]]", regex.V1
+)
 # Marks that decorate any letter they stand on: enclosing ones, those of no script of their own,
 # and those struck through, above or below, by https://www.unicode.org/reports/tr44/#CCC_Values.
 _STACKED = "".join(
@@ -66,16 +70,16 @@ def printable(text: str) -> str:
     >>> printable("\\x1b[2J one\\n\\u202etwo")
     '�[2J one\\n�two'
     """
-    return COMMANDS.sub(REPLACEMENT, text)
+    return CONTROL_CHARACTERS.sub(REPLACEMENT, text)
 
 
-def without_unseen(text: str) -> str:
+def without_invisible(text: str) -> str:
     """Return what a reader sees of a text.
 
-    >>> without_unseen("ro\\N{COMBINING GRAPHEME JOINER}se\\x00s are\\nred")
+    >>> without_invisible("ro\\N{COMBINING GRAPHEME JOINER}se\\x00s are\\nred")
     'roses are\\nred'
     """
-    return text if text.isascii() and text.isprintable() else UNSEEN.sub("", text)
+    return text if text.isascii() and text.isprintable() else INVISIBLE.sub("", text)
 
 
 def skeleton(text: str) -> str:
@@ -92,9 +96,9 @@ def skeleton(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text.lower()
     for _ in range(2):  # a small letter may be decomposed further
-        text = unicodedata.normalize("NFKD", UNSEEN.sub("", text))
+        text = unicodedata.normalize("NFKD", INVISIBLE.sub("", text))
         text = _DECORATIONS.sub("", text).casefold()
-    return _STRAY.sub("", UNSEEN.sub("", text).translate(_STRAIGHT))
+    return _STRAY.sub("", INVISIBLE.sub("", text).translate(_STRAIGHT))
 
 
 def without_decoration(text: str) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bot.core.customs import Customs
-from bot.core.records import Asker, Ending, Looks, ModelRecord, PoemSettings
+from bot.core.guild_settings import GuildSettings
+from bot.core.records import Asker, Ending, ModelRecord, PoemScansion, PoemSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +21,16 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class LaidOut:
+class SeedLayout:
     """A seed laid out in a form."""
 
     shown: str  # as it was typed, with the form's line breaks
     prompt: str  # the same on the model's alphabet
-    opening: object = None  # the poet's own, which `Order` brings back; None of free text
+    opening: object = None  # the poet's own, which `EngineRequest` brings back; None of free text
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class EngineRequest:
     """A poem to be written, all questions answered."""
 
     asker: Asker
@@ -38,14 +38,14 @@ class Order:
     prompt: str  # on the model's alphabet
     settings: PoemSettings
     random_seed: int
-    opening: object = None  # of `LaidOut`, so that nothing is laid out twice
+    opening: object = None  # of `SeedLayout`, so that nothing is laid out twice
     # As they were listed: a model may lack a letter and have a ligature with it. Those of
     # `settings` are on its alphabet.
     avoid: tuple[str, ...] = ()
 
 
 class Models(Protocol):
-    """What is installed; see `library.Library`."""
+    """What is installed; see `library.ModelLibrary`."""
 
     def models(self, guild: str = "") -> tuple[ModelRecord, ...]: ...
 
@@ -55,38 +55,38 @@ class Models(Protocol):
     def shared_folder(self) -> Path:
         """Where everybody's models are put."""
 
-    def own_folder(self, guild: str) -> Path | None: ...
+    def guild_folder(self, guild: str) -> Path | None: ...
 
     def hides_another(self, model: ModelRecord) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ModelChoice:
     """A model that a guild has chosen; a name of "" is the installation's default."""
 
     name: str
     sha256: str
 
 
-DEFAULT = Choice("", "")
+DEFAULT_CHOICE = ModelChoice("", "")
 
 
-class Ways(Protocol):
+class GuildPreferences(Protocol):
     """What guilds have settled and chosen; see `guilds.Guilds`."""
 
-    def customs(self, guild: str) -> Customs: ...
+    def guild_settings(self, guild: str) -> GuildSettings: ...
 
-    def choice(self, guild: str) -> Choice: ...
+    def choice(self, guild: str) -> ModelChoice: ...
 
 
-class CommonWays:
+class NoPreferences:
     """Where no guild has settled anything: the terminal, and a bot without a data folder."""
 
-    def customs(self, guild: str) -> Customs:
-        return Customs()
+    def guild_settings(self, guild: str) -> GuildSettings:
+        return GuildSettings()
 
-    def choice(self, guild: str) -> Choice:
-        return DEFAULT
+    def choice(self, guild: str) -> ModelChoice:
+        return DEFAULT_CHOICE
 
 
 class Draft(Protocol):
@@ -114,7 +114,7 @@ class Draft(Protocol):
         """Free the row at the next step; the iteration then ends. No effect after the end."""
 
 
-class Poet(Protocol):
+class PoemEngine(Protocol):
     """Whoever can write: loads models, reads seeds, writes many poems at once.
 
     `prepare`, `lay_out`, `look_at` and `opening` take milliseconds, more where strangers want it:
@@ -136,10 +136,10 @@ class Poet(Protocol):
     def prepare(self, model: ModelRecord, seed: str) -> Prompt:
         """Fold a seed onto the alphabet of a loaded model."""
 
-    def lay_out(self, model: ModelRecord, seed: str, form: str) -> LaidOut:
+    def lay_out(self, model: ModelRecord, seed: str, form: str) -> SeedLayout:
         """Break a seed into the lines of `form`; raise FormImpossible where that cannot be."""
 
-    def look_at(self, model: ModelRecord, text: str, form: str) -> Looks:
+    def look_at(self, model: ModelRecord, text: str, form: str) -> PoemScansion:
         """Return what there is to see of a poem; nothing of one that has no form."""
 
     def opening(self, model: ModelRecord, random_seed: int) -> str:
@@ -148,7 +148,7 @@ class Poet(Protocol):
     def check(self, asker: Asker) -> None:
         """Raise QueueFull, or a child of it, when there is no room for another poem."""
 
-    def write(self, order: Order) -> Draft:
+    def write(self, engine_request: EngineRequest) -> Draft:
         """Begin a poem or put it in line; raise QueueFull, or a child of it."""
 
     async def close(self) -> None: ...

@@ -13,7 +13,7 @@ from pathlib import Path
 from bot.core.errors import BotError
 from bot.core.jobs import Job, JobState
 from bot.core.paths import numbered, remove_folder
-from bot.core.store.book_rows import BookRows
+from bot.core.store.books import BookStore
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +26,9 @@ SWEEP_SECONDS = 600.0
 class Proposals:
     """Keeps books until they are answered; `folder` has a folder for each job's book."""
 
-    def __init__(self, rows: BookRows, folder: Path) -> None:
+    def __init__(self, store: BookStore, folder: Path) -> None:
         self.turn = asyncio.Lock()  # of whoever answers or throws away: each book goes one way
-        self._rows = rows
+        self._store = store
         self._folder = folder
 
     async def of(self, guild: str) -> list[Job]:
@@ -37,7 +37,7 @@ class Proposals:
 
     async def all(self) -> list[Job]:
         """Return those of all guilds of this process, the oldest first."""
-        return await self._rows.jobs_in(JobState.PROPOSED)
+        return await self._store.jobs_in(JobState.PROPOSED)
 
     async def keep(self, job: Job, folder: Path) -> Job:
         """Keep a book, which lies in `folder`, as a job.
@@ -46,11 +46,11 @@ class Proposals:
         """
         async with self.turn:
             await self._throw_away((await self.of(job.guild))[: 1 - MAX_OPEN])
-            await self._throw_away(_in_the_way(await self._rows.jobs_in(JobState.PROPOSED)))
-            job = replace(job, id=await self._rows.add_job(job))
-            home = numbered(self._folder, job.id)
-            await asyncio.to_thread(home.parent.mkdir, parents=True, exist_ok=True)
-            await asyncio.to_thread(folder.rename, home)
+            await self._throw_away(_in_the_way(await self._store.jobs_in(JobState.PROPOSED)))
+            job = replace(job, id=await self._store.add_job(job))
+            job_folder = numbered(self._folder, job.id)
+            await asyncio.to_thread(job_folder.parent.mkdir, parents=True, exist_ok=True)
+            await asyncio.to_thread(folder.rename, job_folder)
         return job
 
     async def decline(self, job: Job) -> None:
@@ -68,7 +68,7 @@ class Proposals:
             try:
                 async with self.turn:
                     oldest = (datetime.now(UTC) - MAX_AGE).isoformat(timespec="seconds")
-                    waiting = await self._rows.jobs_in(JobState.PROPOSED)
+                    waiting = await self._store.jobs_in(JobState.PROPOSED)
                     await self._throw_away(job for job in waiting if job.created < oldest)
             except BotError as error:
                 log.warning("books that nobody said yes to are still here: %s", error)
@@ -76,7 +76,7 @@ class Proposals:
 
     async def _throw_away(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
-            if await self._rows.delete_proposal(job.id):
+            if await self._store.delete_proposal(job.id):
                 await asyncio.to_thread(remove_folder, self._folder, job.id)
 
 

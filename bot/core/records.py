@@ -113,7 +113,7 @@ class Defaults:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QueuePosition:
     """How a poem stands in line."""
 
     place: int  # 0: it is being written, 1: it is next
@@ -123,7 +123,7 @@ class Standing:
     def sentence(self) -> str:
         """Say it to whoever waits; it changes no more often than a reader cares to see.
 
-        >>> Standing(1).sentence, Standing(4, 3.2).sentence
+        >>> QueuePosition(1).sentence, QueuePosition(4, 3.2).sentence
         ('In line: yours is next.', 'In line: 3 poems before yours, about 4 s.')
         """
         before = self.place - 1
@@ -186,7 +186,7 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class LineLook:
+class LineScansion:
     """A line as a reader may look at it."""
 
     rhyme: str  # a letter, "" where it rhymes with none
@@ -194,11 +194,11 @@ class LineLook:
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class PoemScansion:
     """What there is to see of a poem in a form; nothing of free text."""
 
     title: str = ""
-    lines: tuple[LineLook, ...] = ()
+    lines: tuple[LineScansion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ class Poem:
     settings: PoemSettings
     notes: tuple[str, ...]  # sentences for the reader: what was folded, cut or drawn
     ending: Ending = Ending.COMPLETE
-    looks: Looks = Looks()
+    looks: PoemScansion = PoemScansion()
 
     @property
     def lines(self) -> tuple[str, ...]:

@@ -16,25 +16,25 @@ from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from bot.core.application import App
 from bot.core.errors import NothingThere
-from bot.core.office import Office
-from bot.core.service import Service
-from bot.core.share import WHOLE
-from bot.discord_app.addressed import own_mentions
-from bot.discord_app.askers import AnsweringCog, refuse
-from bot.discord_app.buttons import PoemButton
+from bot.core.poems import PoemService
+from bot.core.shards import ALL_SHARDS
 from bot.discord_app.cogs.books import Books
 from bot.discord_app.cogs.help import Help
-from bot.discord_app.cogs.people import People
 from bot.discord_app.cogs.poems import Poems
+from bot.discord_app.cogs.privacy import Privacy
 from bot.discord_app.cogs.settings import Settings
 from bot.discord_app.commands_sync import sync_commands
-from bot.discord_app.crowding import Crowding
+from bot.discord_app.confirm_buttons import EXPIRED, ConfirmButton
 from bot.discord_app.gateway import Gateway
-from bot.discord_app.heard import Heard
-from bot.discord_app.live import Tempo
-from bot.discord_app.questions import GONE, Question
-from bot.discord_app.screens import NO_MENTIONS, AnyBot
+from bot.discord_app.live_message import ReplyTiming
+from bot.discord_app.mentions import own_mentions
+from bot.discord_app.poem_buttons import PoemButton
+from bot.discord_app.reply_limits import ReplyLimits
+from bot.discord_app.responders import NO_MENTIONS, AnyBot
+from bot.discord_app.responses import AnsweringCog, refuse
+from bot.discord_app.seen_events import SeenEvents
 
 log = logging.getLogger(__name__)
 
@@ -102,23 +102,25 @@ def command_prefixes(bot: AnyBot, message: discord.Message, *, prefix: str) -> l
 
 async def add_cogs(
     bot: AnyBot,
-    service: Service,
-    office: Office | None = None,
+    service: PoemService,
+    app: App | None = None,
     *,
     prefix: str = "!",
     talk: bool = True,
-    tempo: Tempo | None = None,
-    crowding: Crowding | None = None,
+    timing: ReplyTiming | None = None,
+    reply_limits: ReplyLimits | None = None,
 ) -> None:
     """Put the commands into a bot; a help of its own stays.
 
     `talk` also answers mentions and direct messages. Without an `office` there are poems alone.
     """
-    rows = None if office is None else office.poems
-    await bot.add_cog(Poems(bot, service, talk=talk, tempo=tempo, crowding=crowding, rows=rows))
-    if office is not None:
-        bot.add_dynamic_items(Question)
-        for cog in (Books(bot, office, tempo), Settings(office, service), People(office)):
+    rows = None if app is None else app.poems
+    await bot.add_cog(
+        Poems(bot, service, talk=talk, timing=timing, reply_limits=reply_limits, rows=rows)
+    )
+    if app is not None:
+        bot.add_dynamic_items(ConfirmButton)
+        for cog in (Books(bot, app, timing), Settings(app, service), Privacy(app)):
             await bot.add_cog(cog)
     if bot.get_command("help") is None and bot.tree.get_command("help") is None:
         await bot.add_cog(Help(bot, service, prefix=prefix))
@@ -127,12 +129,12 @@ async def add_cogs(
 async def remove_cogs(bot: AnyBot) -> None:
     """Take the commands out again, once the last edits have arrived."""
     for name, cog in list(bot.cogs.items()):
-        if isinstance(cog, Poems | Help | Books | Settings | People):
+        if isinstance(cog, Poems | Help | Books | Settings | Privacy):
             await bot.remove_cog(name)
-    bot.remove_dynamic_items(Question)
+    bot.remove_dynamic_items(ConfirmButton)
 
 
-class PoliteTree(app_commands.CommandTree["SonneteerBot"]):
+class CommandTree(app_commands.CommandTree["SonneteerBot"]):
     """Answers each command once, and what no command answers: one of an earlier version, say."""
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
@@ -168,42 +170,44 @@ class SonneteerBot(commands.AutoShardedBot):
 
     def __init__(
         self,
-        service: Service,
-        office: Office | None = None,
+        service: PoemService,
+        app: App | None = None,
         *,
         prefix: str = "!",
         data_folder: Path | None = None,
         message_content: bool = True,
         api_url: str = OFFICIAL_API,
-        tempo: Tempo | None = None,
+        timing: ReplyTiming | None = None,
         gateway: Gateway | None = None,
     ) -> None:
-        self.gateway = gateway or Gateway(WHOLE)
-        share = self.gateway.share
+        self.gateway = gateway or Gateway(ALL_SHARDS)
+        shard_range = self.gateway.shard_range
         # Poems are silent: no word in the log about libraries for voice.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             partial(command_prefixes, prefix=prefix),
             help_command=None,
             case_insensitive=True,  # phones begin with a capital
-            tree_cls=PoliteTree,
+            tree_cls=CommandTree,
             intents=intents(message_content=message_content),
             allowed_mentions=NO_MENTIONS,
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
-            shard_count=None if share is None else share.total,
-            heartbeat_timeout=self.gateway.patience.silence_seconds,
+            shard_count=None if shard_range is None else shard_range.total,
+            heartbeat_timeout=self.gateway.timeouts.silence_seconds,
             http_trace=self.gateway.trace(),
         )
         self._service = service
-        self._office = office
+        self._app = app
         self._prefix = prefix
         self._data_folder = data_folder
         self._api_url = api_url
-        self._tempo = tempo
-        self._heard = Heard()
-        self._crowding = Crowding(service.metrics.unanswered_commands, self.gateway.budget)
+        self._timing = timing
+        self._seen = SeenEvents()
+        self._reply_limits = ReplyLimits(
+            service.metrics.unanswered_commands, self.gateway.rate_limit
+        )
         self.was_connected = False
         if api_url != OFFICIAL_API:
             use_api(api_url)
@@ -215,12 +219,12 @@ class SonneteerBot(commands.AutoShardedBot):
         await add_cogs(
             self,
             self._service,
-            self._office,
+            self._app,
             prefix=self._prefix,
-            tempo=self._tempo,
-            crowding=self._crowding,
+            timing=self._timing,
+            reply_limits=self._reply_limits,
         )
-        if self.gateway.share is None or self.gateway.share.first == 0:
+        if self.gateway.shard_range is None or self.gateway.shard_range.first == 0:
             await sync_commands(self.tree, self._data_folder)
         if self.application_id is not None:
             log.info("invite the bot with %s", invite_url(self.application_id, self._api_url))
@@ -240,9 +244,9 @@ class SonneteerBot(commands.AutoShardedBot):
 
     def is_new(self, command_id: int) -> bool:
         """Remember a command; False where Discord has sent it before."""
-        new = self._heard.is_new(command_id)
+        new = self._seen.is_new(command_id)
         if not new:
-            self.gateway.gauges.repeated_events.inc()
+            self.gateway.metrics.repeated_events.inc()
         return new
 
     async def on_message(self, message: discord.Message, /) -> None:
@@ -254,16 +258,16 @@ class SonneteerBot(commands.AutoShardedBot):
         if ctx.command is None or isinstance(ctx.cog, Poems):
             await super().invoke(ctx)
             return
-        with self._crowding.enter(ctx.channel.id, ctx.author.id, spare=True) as has_room:
+        with self._reply_limits.enter(ctx.channel.id, ctx.author.id, spare=True) as has_room:
             if has_room:
                 await super().invoke(ctx)
 
     async def on_shard_connect(self, shard_id: int) -> None:
         self.was_connected = True
-        self.gateway.now_up(shard_id, "identified")
+        self.gateway.mark_connected(shard_id, "identified")
 
     async def on_shard_resumed(self, shard_id: int) -> None:
-        self.gateway.now_up(shard_id, "resumed")
+        self.gateway.mark_connected(shard_id, "resumed")
 
     async def on_ready(self) -> None:
         log.info("on Discord, on %d servers", len(self.guilds))
@@ -281,10 +285,10 @@ class SonneteerBot(commands.AutoShardedBot):
         if is_form or (
             interaction.type is discord.InteractionType.component and not _is_ours(interaction)
         ):
-            await refuse(interaction, NothingThere(GONE))
+            await refuse(interaction, NothingThere(EXPIRED))
 
 
 def _is_ours(interaction: discord.Interaction[Any]) -> bool:
     custom_id = str(dict(interaction.data or {}).get("custom_id", ""))
-    templates = (item.__discord_ui_compiled_template__ for item in (PoemButton, Question))
+    templates = (item.__discord_ui_compiled_template__ for item in (PoemButton, ConfirmButton))
     return any(template.fullmatch(custom_id) for template in templates)

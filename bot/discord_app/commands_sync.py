@@ -13,7 +13,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.discord_app.trying import FAILURES
+from bot.discord_app.retries import FAILURES
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from functools import partial
 
 import discord
 
-from bot.core.desk import Desk
 from bot.core.retry import until_kept
-from bot.discord_app.screens import AnyBot
-from bot.discord_app.trying import FAILURES, backoff
+from bot.core.training_requests import TrainingRequests
+from bot.discord_app.responders import AnyBot
+from bot.discord_app.retries import FAILURES, backoff
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +23,11 @@ GONE = (10004, 50001)
 class Departures:
     """Ends what servers have asked for that the bot was taken off."""
 
-    def __init__(self, bot: AnyBot, desk: Desk, retry_seconds: float) -> None:
+    def __init__(
+        self, bot: AnyBot, training_requests: TrainingRequests, retry_seconds: float
+    ) -> None:
         self._bot = bot
-        self._desk = desk
+        self._training_requests = training_requests
         self._retry_seconds = retry_seconds
         self._tasks: dict[str, asyncio.Task[None]] = {}  # by guild, "" for the look at all
 
@@ -54,7 +56,7 @@ class Departures:
     async def _leave(self, guild: str) -> None:
         try:
             await until_kept(
-                partial(self._desk.leave, guild),
+                partial(self._training_requests.leave, guild),
                 failed=partial(self._warn, guild),
                 pause=self._pause,
             )
@@ -63,14 +65,16 @@ class Departures:
 
     async def _catch_up(self) -> None:
         try:
-            guilds = await until_kept(self._desk.guilds, failed=log.debug, pause=self._pause)
+            guilds = await until_kept(
+                self._training_requests.guilds, failed=log.debug, pause=self._pause
+            )
             for guild in guilds:
-                if await self._is_gone(guild):
+                if await self._is_deleted(guild):
                     self.leave(guild)
         except Exception:
             log.exception("it could not be seen which servers are gone")
 
-    async def _is_gone(self, guild: str) -> bool:
+    async def _is_deleted(self, guild: str) -> bool:
         """Whether Discord says that the bot is not on a server; what it leaves out may be late."""
         if not guild.isdecimal() or self._bot.get_guild(int(guild)) is not None:
             return False

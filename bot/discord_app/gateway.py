@@ -22,12 +22,12 @@ import discord
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from filelock import FileLock, Timeout
 
-from bot.core.share import Share
-from bot.discord_app.apologies import brief
-from bot.discord_app.budget import Budget
+from bot.core.shards import ShardRange
 from bot.discord_app.clock import ClockWatch
-from bot.discord_app.gauges import Gauges
-from bot.discord_app.trying import asked_seconds
+from bot.discord_app.error_messages import brief
+from bot.discord_app.metrics import DiscordMetrics
+from bot.discord_app.rate_limits import GlobalRateLimit
+from bot.discord_app.retries import retry_after_of
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class GatewayTimeouts:
     """How long to wait; tests wait less."""
 
     connect_seconds: float = 60.0  # for a handshake
@@ -52,14 +52,14 @@ class Patience:
     max_identify_seconds: float = 300.0
 
 
-class Turnstile:
+class IdentifyLimiter:
     """Lets shards identify one by one, more slowly the more often, within the day's limit.
 
     With a `folder` the processes of one machine share it.
     """
 
-    def __init__(self, patience: Patience, folder: Path | None = None) -> None:
-        self._patience = patience
+    def __init__(self, timeouts: GatewayTimeouts, folder: Path | None = None) -> None:
+        self._timeouts = timeouts
         self._folder = folder
         self._recent: dict[int, deque[float]] = {}  # shard → its identifies of the last hour
 
@@ -70,8 +70,8 @@ class Turnstile:
         while recent and recent[0] < now - HOUR:
             recent.popleft()
         if recent:
-            pause = self._patience.identify_seconds * 2 ** (len(recent) - 1)
-            await asyncio.sleep(min(pause, self._patience.max_identify_seconds))
+            pause = self._timeouts.identify_seconds * 2 ** (len(recent) - 1)
+            await asyncio.sleep(min(pause, self._timeouts.max_identify_seconds))
         buckets = await self._within_the_limit(client)
         if self._folder is not None:
             await self._take_turn(self._folder / f"identify-{shard % buckets}")
@@ -97,7 +97,7 @@ class Turnstile:
                 limit["remaining"],
                 seconds / 60,
             )
-            await asyncio.sleep(max(seconds, self._patience.identify_seconds))
+            await asyncio.sleep(max(seconds, self._timeouts.identify_seconds))
 
     async def _take_turn(self, path: Path) -> None:
         """Keep other processes from identifying for the next seconds."""
@@ -107,37 +107,42 @@ class Turnstile:
                 lock.acquire()
                 break
             except Timeout:
-                await asyncio.sleep(self._patience.identify_seconds / 10)
+                await asyncio.sleep(self._timeouts.identify_seconds / 10)
             except OSError as error:  # a folder that cannot be written in
                 log.warning("cannot take turns with other processes: %s", error)
                 return
         loop = asyncio.get_running_loop()
-        loop.call_later(self._patience.identify_seconds, lock.release)
+        loop.call_later(self._timeouts.identify_seconds, lock.release)
 
 
 class Shard:
     """One shard's connection; it stands where discord.py keeps its own."""
 
     def __init__(
-        self, client: Any, number: int, turnstile: Turnstile, patience: Patience, gauges: Gauges
+        self,
+        client: Any,
+        number: int,
+        identify_limiter: IdentifyLimiter,
+        timeouts: GatewayTimeouts,
+        metrics: DiscordMetrics,
     ) -> None:
         self.id = number
         self.ws: Any = None  # of the latest connection, discord.gateway.DiscordWebSocket
         self._client = client
-        self._turnstile = turnstile
-        self._patience = patience
-        self._gauges = gauges
+        self._identify_limiter = identify_limiter
+        self._timeouts = timeouts
+        self._metrics = metrics
         self._task: asyncio.Task[None] | None = None
         self.up = False
 
     def launch(self) -> asyncio.Task[None]:
-        self._task = asyncio.create_task(self._keep(), name=f"shard {self.id}")
+        self._task = asyncio.create_task(self._stay_connected(), name=f"shard {self.id}")
         return self._task
 
-    def now_up(self, how: str) -> None:
+    def mark_connected(self, how: str) -> None:
         """Note that Discord has said READY or RESUMED."""
         self._note(up=True)
-        self._gauges.connects.labels(str(self.id), how).inc()
+        self._metrics.connects.labels(str(self.id), how).inc()
 
     async def close(self) -> None:
         self._note(up=False)
@@ -148,7 +153,7 @@ class Shard:
 
     disconnect = close
 
-    async def _keep(self) -> None:
+    async def _stay_connected(self) -> None:
         """Be connected until cancelled; raise ConnectionClosed or PrivilegedIntentsRequired."""
         failures = 0
         while True:
@@ -159,34 +164,34 @@ class Shard:
                 await self._listen()
             except ReconnectWebSocket as order:
                 was_up = self.up
-                self._lose(self._close_code())
+                self._mark_disconnected(self._close_code())
                 if not order.resume:
                     self._lose_session()
             except discord.ConnectionClosed as closed:
                 was_up = self.up
-                self._lose(str(closed.code))
+                self._mark_disconnected(str(closed.code))
                 if closed.code == INTENT_REFUSED:
                     raise discord.PrivilegedIntentsRequired(self.id) from None
                 if closed.code in FINAL_CODES:
                     raise
             except LOST as error:
-                was_up, asked = self.up, asked_seconds(error)
-                self._lose(type(error).__name__)
+                was_up, asked = self.up, retry_after_of(error)
+                self._mark_disconnected(type(error).__name__)
                 log.warning("shard %d: the gateway cannot be reached: %s", self.id, brief(error))
             failures = 0 if was_up else failures + 1
             if resume and failures >= MAX_RESUMES:
                 self.ws.session_id = None
                 self._lose_session()
             if failures:
-                pause = self._patience.pause_seconds * 2 ** (min(failures, 16) - 1)
-                pause = min(pause, self._patience.max_pause_seconds)
+                pause = self._timeouts.pause_seconds * 2 ** (min(failures, 16) - 1)
+                pause = min(pause, self._timeouts.max_pause_seconds)
                 await asyncio.sleep(max(uniform(pause / 2, pause), asked))
 
     async def _connect(self, *, resume: bool) -> None:
         if not resume:
-            await self._turnstile.wait(self._client, self.id)
+            await self._identify_limiter.wait(self._client, self.id)
         earlier = self.ws
-        async with asyncio.timeout(self._patience.connect_seconds):
+        async with asyncio.timeout(self._timeouts.connect_seconds):
             self.ws = await DiscordWebSocket.from_client(
                 self._client,
                 shard_id=self.id,
@@ -196,7 +201,7 @@ class Shard:
                 resume=resume,
             )
         if not resume:
-            self._turnstile.note(self.id)
+            self._identify_limiter.note(self.id)
 
     async def _listen(self) -> None:
         """Hear events until the connection ends; those that make no sense are passed over."""
@@ -208,12 +213,12 @@ class Shard:
                 raise
             except Exception as error:
                 unreadable += 1
-                self._gauges.unreadable_events.inc()
+                self._metrics.unreadable_events.inc()
                 log.warning("an event was passed over: %r", error)
                 log.debug("its stack:", exc_info=error)
             else:
                 unreadable = 0
-                self._gauges.observe_latency(self.id, self.ws.latency)
+                self._metrics.observe_latency(self.id, self.ws.latency)
         await self.ws.close(code=4000)
         raise ReconnectWebSocket(self.id)
 
@@ -221,20 +226,20 @@ class Shard:
         code = self.ws.socket.close_code if self.ws is not None else None
         return str(code or "none")
 
-    def _lose(self, why: str) -> None:
+    def _mark_disconnected(self, why: str) -> None:
         self._note(up=False)
-        self._gauges.disconnects.labels(str(self.id), why).inc()
+        self._metrics.disconnects.labels(str(self.id), why).inc()
         self._client.dispatch("disconnect")
         self._client.dispatch("shard_disconnect", self.id)
         log.info("shard %d: the connection ended (%s)", self.id, why)
 
     def _lose_session(self) -> None:
-        self._gauges.sessions_lost.labels(str(self.id)).inc()
+        self._metrics.sessions_lost.labels(str(self.id)).inc()
         log.warning("shard %d: a session was lost, and what was said in the gap", self.id)
 
     def _note(self, *, up: bool) -> None:
         self.up = up
-        self._gauges.shard_up.labels(str(self.id)).set(up)
+        self._metrics.shard_up.labels(str(self.id)).set(up)
 
 
 class Gateway:
@@ -246,18 +251,20 @@ class Gateway:
 
     def __init__(
         self,
-        share: Share | None = None,
+        shard_range: ShardRange | None = None,
         *,
-        gauges: Gauges | None = None,
-        patience: Patience | None = None,
+        metrics: DiscordMetrics | None = None,
+        timeouts: GatewayTimeouts | None = None,
         folder: Path | None = None,
     ) -> None:
-        self.share = share
-        self.gauges = gauges or Gauges()
-        self.budget = Budget(1.0 if share is None else len(share.ids) / share.total)
+        self.shard_range = shard_range
+        self.metrics = metrics or DiscordMetrics()
+        self.rate_limit = GlobalRateLimit(
+            1.0 if shard_range is None else len(shard_range.ids) / shard_range.total
+        )
         self.clock = ClockWatch()
-        self.patience = patience or Patience()
-        self._turnstile = Turnstile(self.patience, folder)
+        self.timeouts = timeouts or GatewayTimeouts()
+        self._identify_limiter = IdentifyLimiter(self.timeouts, folder)
         self._shards: dict[int, Shard] = {}
 
     def trace(self) -> aiohttp.TraceConfig:
@@ -265,10 +272,10 @@ class Gateway:
 
         Its answers also tell the time.
         """
-        config = self.gauges.trace()
+        config = self.metrics.trace()
         config.on_request_end.append(self.clock.compare)
-        config.on_request_start.append(self.budget.before_request)
-        config.on_request_end.append(self.budget.after_request)
+        config.on_request_start.append(self.rate_limit.before_request)
+        config.on_request_end.append(self.rate_limit.after_request)
         return config
 
     @property
@@ -276,25 +283,25 @@ class Gateway:
         """Which shards are up."""
         return {number: shard.up for number, shard in self._shards.items()}
 
-    def now_up(self, shard: int, how: str) -> None:
+    def mark_connected(self, shard: int, how: str) -> None:
         """Note that a shard was "identified" or "resumed"."""
         if shard in self._shards:
-            self._shards[shard].now_up(how)
+            self._shards[shard].mark_connected(how)
 
     async def run(self, client: Any) -> None:
         """Keep a client's shards connected until it is closed.
 
         Raises ConnectionClosed and PrivilegedIntentsRequired where Discord has said no for good.
         """
-        share = self.share
-        if share is None:
+        shard_range = self.shard_range
+        if shard_range is None:
             total, _, _ = await client.http.get_bot_gateway()
-            share = Share(0, total - 1, total)
-        client.shard_count = client._connection.shard_count = share.total
-        client.shard_ids = client._connection.shard_ids = list(share.ids)
+            shard_range = ShardRange(0, total - 1, total)
+        client.shard_count = client._connection.shard_count = shard_range.total
+        client.shard_ids = client._connection.shard_ids = list(shard_range.ids)
         self._shards = {
-            number: Shard(client, number, self._turnstile, self.patience, self.gauges)
-            for number in share.ids
+            number: Shard(client, number, self._identify_limiter, self.timeouts, self.metrics)
+            for number in shard_range.ids
         }
         # Where discord.py looks for them when it closes, or asks for the members of a guild.
         getattr(client, "_AutoShardedClient__shards").update(self._shards)  # noqa: B009

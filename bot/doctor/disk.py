@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bot.core.findings import Finding, ok, warning, wrong
+from bot.doctor.results import CheckResult, failed, ok, warning
 
 LITTLE_BYTES, NONE_BYTES = 1_000_000_000, 100_000_000  # a training keeps some 50 MB
 ROOM = "Make room: old backups, logs, models that nobody uses (python -m bot models)."
@@ -24,7 +24,7 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def examine_folder(
+def check_folder(
     name: str,
     folder: Path,
     *,
@@ -32,7 +32,7 @@ def examine_folder(
     needed: bool,
     free: Callable[[Path], int] = free_bytes,
     write: Callable[[Path], None] = try_writing,
-) -> Finding:
+) -> CheckResult:
     """Look at a folder, or at where it would be made.
 
     One that is `needed` must take files; without the other only trainings for all lack a place.
@@ -40,13 +40,13 @@ def examine_folder(
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
         seen = f"{there} is a file, not a folder"
-        return wrong(name, seen, f"Move it away, or set [{setting}] folder in config.toml.")
+        return failed(name, seen, f"Move it away, or set [{setting}] folder in config.toml.")
     try:
         write(there)
     except OSError as error:
         seen = f"{there} cannot be written in: {error.strerror or error}"
         way = f"Give it to the user that runs the bot, or set [{setting}] folder in config.toml."
-        return (wrong if needed else warning)(name, seen, way)
+        return (failed if needed else warning)(name, seen, way)
     try:
         room = free(there)
     except OSError as error:
@@ -54,7 +54,7 @@ def examine_folder(
     how = "can be written in" if folder.exists() else "will be made when it is needed"
     seen = f"{folder} {how}; {in_words(room)} free"
     if room < NONE_BYTES:
-        return wrong(name, seen, ROOM)
+        return failed(name, seen, ROOM)
     return warning(name, seen, ROOM) if room < LITTLE_BYTES else ok(name, seen)
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.core.findings import Finding, ok, warning, wrong
 from bot.doctor.disk import in_words
+from bot.doctor.results import CheckResult, failed, ok, warning
 
 BOT_BYTES, TRAINING_BYTES = 250_000_000, 650_000_000
 ROOT = Path("/")
@@ -91,7 +91,7 @@ def count_processors(root: Path = ROOT) -> float:
     return count
 
 
-def examine_memory(memory: Memory, *, bot_runs: bool) -> Finding:
+def check_memory(memory: Memory, *, bot_runs: bool) -> CheckResult:
     """Say whether the bot fits, and a training beside it; a bot that runs has its part already."""
     if memory.total is None:
         return ok(
@@ -106,7 +106,7 @@ def examine_memory(memory: Memory, *, bot_runs: bool) -> Finding:
     seen = f"{in_words(memory.total)}{where}{free}"
     if memory.total < BOT_BYTES or available < bot:
         way = f"The bot needs about {in_words(BOT_BYTES)}: stop other programs, or allow more."
-        return wrong("memory", seen, way)
+        return failed("memory", seen, way)
     if memory.total < BOT_BYTES + TRAINING_BYTES or available < bot + TRAINING_BYTES:
         way = (
             f"Poems are fine; a training takes about {in_words(TRAINING_BYTES)} more and may be "
@@ -116,7 +116,7 @@ def examine_memory(memory: Memory, *, bot_runs: bool) -> Finding:
     return ok("memory", f"{seen}; enough for poems and a training")
 
 
-def examine_processors(count: float, threads: int) -> Finding:
+def check_processors(count: float, threads: int) -> CheckResult:
     """Say whether poems and a training can be side by side; `threads` as in config.toml."""
     seen = f"{count:.3g}"
     if count < 1:

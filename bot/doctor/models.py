@@ -6,20 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.composition import SHIPPED
-from bot.core.customs import is_snowflake
+from bot.app import SHIPPED
 from bot.core.errors import ModelUnusable
-from bot.core.findings import Finding, first_of, ok, warning, wrong
-from bot.core.library import SUFFIX, Library
+from bot.core.guild_settings import is_snowflake
+from bot.core.model_library import SUFFIX, ModelLibrary
 from bot.core.records import ModelRecord
+from bot.doctor.database import DatabaseContents
 from bot.doctor.disk import in_words
-from bot.doctor.ledger import Ledger
+from bot.doctor.results import CheckResult, failed, first_of, ok, warning
 
 BASE = SHIPPED / "base"  # what a book's training begins with; it writes no poems itself
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class InstalledModels:
     """What is installed: everybody's by name, the rest by whose it is, and what cannot be used."""
 
     shared: tuple[ModelRecord, ...]
@@ -33,16 +33,16 @@ class Installed:
         return any(record.sha256 == sha256 for record in mine) or name.casefold() in same_name
 
 
-def look_at_models(
+def load_models(
     shared: Path,
     guilds: Path,
     *,
     shipped: Path = SHIPPED,
     base: Path = BASE,
     told: Callable[[int, int], None] = lambda done, of: None,
-) -> Installed:
+) -> InstalledModels:
     """Load every model file once; `told` hears how far it is."""
-    library = Library([], shipped=shipped, default="", private=guilds)
+    library = ModelLibrary([], shipped=shipped, default="", private=guilds)
     folders = [shared, shipped, base]
     if guilds.is_dir():
         folders += sorted(each for each in guilds.iterdir() if is_snowflake(each.name))
@@ -59,10 +59,10 @@ def look_at_models(
             continue
         if path.parent != base:
             (own if record.guild else everybodys).append(record)
-    return Installed(tuple(everybodys), tuple(own), tuple(unusable))
+    return InstalledModels(tuple(everybodys), tuple(own), tuple(unusable))
 
 
-def examine_default(installed: Installed, default: str) -> Finding:
+def check_default_model(installed: InstalledModels, default: str) -> CheckResult:
     """Look for the model that serves where nobody chose another."""
     found = next((record for record in installed.shared if record.name == default), None)
     if found is not None:
@@ -72,10 +72,10 @@ def examine_default(installed: Installed, default: str) -> Finding:
     choice = f"Set [models] default in config.toml to one of: {', '.join(names)}."
     none = "Fetch Sonneteer again: not even the models that came with it can be used."
     seen = f"no usable model is called {default!r}; the bot does not start"
-    return wrong("default model", seen, choice if names else none)
+    return failed("default model", seen, choice if names else none)
 
 
-def examine_files(installed: Installed) -> Finding:
+def check_model_files(installed: InstalledModels) -> CheckResult:
     """Say which files cannot be used."""
     usable = (*installed.shared, *installed.own)
     size = in_words(sum(record.size_bytes for record in usable))
@@ -86,21 +86,21 @@ def examine_files(installed: Installed) -> Finding:
     count = len(lines)
     seen = f"{seen}; {count} cannot: the bot passes {'it' if count == 1 else 'them'} over"
     way = "Or take the file out of a backup, or delete it."
-    return wrong("model files", seen, *first_of(lines), way)
+    return failed("model files", seen, *first_of(lines), way)
 
 
-def examine_choices(installed: Installed, ledger: Ledger) -> Finding:
+def check_chosen_models(installed: InstalledModels, contents: DatabaseContents) -> CheckResult:
     """Say which guilds lack a model that they use or had."""
     lines = [
         f"Server {guild} uses {choice.name}, which is gone or was changed: the default writes."
-        for guild, choice in sorted(ledger.choices.items())
+        for guild, choice in sorted(contents.choices.items())
         if not installed.find(guild, choice.name, choice.sha256)
     ]
-    used = {(guild, choice.sha256) for guild, choice in ledger.choices.items()}
+    used = {(guild, choice.sha256) for guild, choice in contents.choices.items()}
     present = {(record.guild, record.sha256) for record in installed.own}
     lines += [
         f"Server {kept.guild} had {kept.name}; its file is gone or was changed."
-        for kept in ledger.kept
+        for kept in contents.kept
         if kept.guild
         and (kept.guild, kept.sha256) not in present
         and (kept.guild, kept.sha256) not in used
@@ -112,5 +112,5 @@ def examine_choices(installed: Installed, ledger: Ledger) -> Finding:
         )
         count = f"{len(lines)} of servers cannot be had" if len(lines) > 1 else "1 cannot be had"
         return warning("servers' models", count, *first_of(lines), way)
-    choosers = len(ledger.choices)
+    choosers = len(contents.choices)
     return ok("servers' models", f"{choosers or 'no'} server{'s'[: choosers != 1]} chose one")

@@ -11,14 +11,14 @@ from typing import Any
 import aiohttp
 
 from bot.config import WebConfig
-from bot.core.findings import Finding, State, ok, warning, wrong
+from bot.doctor.results import CheckResult, CheckStatus, failed, ok, warning
 
 NAME = "web page"
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to find who listens there
 TIMEOUT_SECONDS = 10.0
 
 
-async def examine_page(web: WebConfig) -> Finding:
+async def check_page(web: WebConfig) -> CheckResult:
     """Look for a Sonneteer that has the address, or for room to have it."""
     if not web.enabled:
         return ok(NAME, "turned off")
@@ -26,7 +26,7 @@ async def examine_page(web: WebConfig) -> Finding:
         return ok(NAME, f"takes any free port of {web.host}")
     running = await _ask(web)
     found = _health(web, running) if running else await asyncio.to_thread(_try_to_bind, web)
-    if found.state is State.OK and web.host in ANYWHERE and not web.allowed_hosts:
+    if found.state is CheckStatus.OK and web.host in ANYWHERE and not web.allowed_hosts:
         way = "To be opened by a name, too, it must stand in [web] allowed_hosts of config.toml."
         return warning(NAME, f"{found.seen}; for others by this machine's number alone", way)
     return found
@@ -48,7 +48,7 @@ async def _ask(web: WebConfig) -> dict[str, Any] | None:
     return figures if isinstance(figures, dict) and "model_loaded" in figures else None
 
 
-def _health(web: WebConfig, figures: dict[str, Any]) -> Finding:
+def _health(web: WebConfig, figures: dict[str, Any]) -> CheckResult:
     gateway = {True: "on Discord", False: "not connected to Discord", None: "without Discord"}
     parts = [
         f"a Sonneteer is running at {_address(web)}",
@@ -65,7 +65,7 @@ def _health(web: WebConfig, figures: dict[str, Any]) -> Finding:
     return warning(NAME, f"{seen}: not well", "See its log; the findings below may say why.")
 
 
-def _try_to_bind(web: WebConfig) -> Finding:
+def _try_to_bind(web: WebConfig) -> CheckResult:
     """Listen at the address for an instant."""
     try:
         family, kind, proto, _, address = socket.getaddrinfo(
@@ -78,14 +78,14 @@ def _try_to_bind(web: WebConfig) -> Finding:
             listener.listen(1)
     except PermissionError:
         way = "Ports below 1024 are the system's: set [web] port to 8080, say."
-        return wrong(NAME, f"{_address(web)} may not be used by this user", way)
+        return failed(NAME, f"{_address(web)} may not be used by this user", way)
     except socket.gaierror:
         seen = f"{web.host!r} is no address of a machine"
-        return wrong(NAME, seen, 'Set [web] host in config.toml to "127.0.0.1" or "0.0.0.0".')
+        return failed(NAME, seen, 'Set [web] host in config.toml to "127.0.0.1" or "0.0.0.0".')
     except OSError as error:
         seen = f"{_address(web)} cannot be had: {error.strerror or error}"
         way = "Stop the program that has it, or set another [web] port (or host) in config.toml."
-        return wrong(NAME, seen, way)
+        return failed(NAME, seen, way)
     return ok(NAME, f"{_address(web)} is free; no bot is running there")
 
 

@@ -9,20 +9,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TextIO
 
-from bot.core.findings import Finding, State
 from bot.core.redaction import Redactor
+from bot.doctor.results import CheckResult, CheckStatus
 
-MARKS = {State.OK: "✔", State.WARNING: "!", State.WRONG: "✘", State.SKIPPED: "-"}
-PLAIN = {State.OK: "+", State.WARNING: "!", State.WRONG: "x", State.SKIPPED: "-"}
+MARKS = {
+    CheckStatus.OK: "✔",
+    CheckStatus.WARNING: "!",
+    CheckStatus.WRONG: "✘",
+    CheckStatus.SKIPPED: "-",
+}
+PLAIN = {
+    CheckStatus.OK: "+",
+    CheckStatus.WARNING: "!",
+    CheckStatus.WRONG: "x",
+    CheckStatus.SKIPPED: "-",
+}
 ARROWS = {True: "→", False: "->"}
 HIDDEN = "[a token, not shown]"
-WORDS = {State.OK: "fine", State.WARNING: "could be better", State.WRONG: "wrong"}
+WORDS = {CheckStatus.OK: "fine", CheckStatus.WARNING: "could be better", CheckStatus.WRONG: "wrong"}
 
 
-def hide_token(finding: Finding, token: str | None) -> Finding:
+def hide_tokens(result: CheckResult, token: str | None) -> CheckResult:
     """Take tokens out of what is shown: one typed into config.toml, say, stands in its sentence."""
     hide = Redactor(token, HIDDEN)
-    return replace(finding, seen=hide(finding.seen), advice=tuple(map(hide, finding.advice)))
+    return replace(result, seen=hide(result.seen), advice=tuple(map(hide, result.advice)))
 
 
 def printable(text: str) -> str:
@@ -51,37 +61,37 @@ def can_show_marks(out: TextIO, environment: Mapping[str, str] = os.environ) -> 
     return "utf8" in locale
 
 
-def render(findings: Sequence[Finding], *, marks: bool) -> str:
+def render(results: Sequence[CheckResult], *, marks: bool) -> str:
     """Return a line for each finding, its advice below it, and a summary."""
     shown, arrow = MARKS if marks else PLAIN, ARROWS[marks]
-    width = max((len(finding.name) for finding in findings), default=0)
+    width = max((len(result.name) for result in results), default=0)
     lines = []
-    for finding in findings:
-        lines.append(f"{shown[finding.state]} {finding.name.ljust(width)}  {finding.seen}")
-        lines += [f"    {arrow} {advice}" for advice in finding.advice]
-    return "\n".join([*map(printable, lines), "", summary(findings)])
+    for result in results:
+        lines.append(f"{shown[result.state]} {result.name.ljust(width)}  {result.seen}")
+        lines += [f"    {arrow} {advice}" for advice in result.advice]
+    return "\n".join([*map(printable, lines), "", summary(results)])
 
 
-def summary(findings: Sequence[Finding]) -> str:
+def summary(results: Sequence[CheckResult]) -> str:
     """Count the findings in one sentence.
 
-    >>> summary([Finding("a", State.OK, ""), Finding("b", State.WRONG, "")])
+    >>> summary([CheckResult("a", CheckStatus.OK, ""), CheckResult("b", CheckStatus.WRONG, "")])
     '2 things were looked at: 1 fine, 1 wrong.'
     """
-    counts = Counter(finding.state for finding in findings)
+    counts = Counter(result.state for result in results)
     looked = sum(counts[state] for state in WORDS)
     parts = [f"{counts[state]} {word}" for state, word in WORDS.items() if counts[state]]
-    skipped = f" {counts[State.SKIPPED]} could not be." if counts[State.SKIPPED] else ""
+    skipped = f" {counts[CheckStatus.SKIPPED]} could not be." if counts[CheckStatus.SKIPPED] else ""
     things = "thing was" if looked == 1 else "things were"
     return f"{looked} {things} looked at: {', '.join(parts)}.{skipped}"
 
 
-def as_json(findings: Sequence[Finding]) -> str:
+def as_json(results: Sequence[CheckResult]) -> str:
     """Return one JSON object: `ok`, as the exit status says, and the findings."""
-    content = {"ok": is_well(findings), "findings": [asdict(finding) for finding in findings]}
+    content = {"ok": has_no_failure(results), "findings": [asdict(result) for result in results]}
     return json.dumps(content, ensure_ascii=False, indent=2)
 
 
-def is_well(findings: Sequence[Finding]) -> bool:
+def has_no_failure(results: Sequence[CheckResult]) -> bool:
     """Whether nothing is wrong; warnings are allowed."""
-    return not any(finding.state is State.WRONG for finding in findings)
+    return not any(result.state is CheckStatus.WRONG for result in results)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bot.config import DEFAULT_PATH, TOKEN_VARIABLE, Config, load_config
 from bot.core.errors import BadConfig
-from bot.core.findings import Finding, ok, warning, wrong
+from bot.doctor.results import CheckResult, failed, ok, warning
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent.parent / "requirements.txt"
 PREFIX = "SONNETEER_"
@@ -18,22 +18,22 @@ PREFIX = "SONNETEER_"
 LIKE_TOKEN = ("BOT_TOKEN", "DISCORD_API_TOKEN", "DISCORD_BOT_TOKEN", "TOKEN")
 
 
-def examine_config(
+def check_config(
     path: Path | None, environment: Mapping[str, str]
-) -> tuple[Config | None, Finding]:
+) -> tuple[Config | None, CheckResult]:
     """Read the settings; None where they cannot be used."""
     file = path or DEFAULT_PATH
     try:
         config = load_config(path, environment)
     except BadConfig as error:
         advice = "Set it right; the config.toml that came with Sonneteer has them all."
-        return None, wrong("config", str(error), advice)
+        return None, failed("config", str(error), advice)
     if not file.is_file():
         return config, ok("config", f"there is no {file}; every setting is as at first")
     return config, ok("config", f"{file} is valid")
 
 
-def examine_environment(environment: Mapping[str, str]) -> Finding:
+def check_environment(environment: Mapping[str, str]) -> CheckResult:
     """Look for variables that somebody may have meant for us, and that are not read."""
     unread = sorted(name for name in environment if name.upper().startswith(PREFIX))
     if not environment.get(TOKEN_VARIABLE, "").strip():
@@ -45,9 +45,9 @@ def examine_environment(environment: Mapping[str, str]) -> Finding:
     return ok("environment", "nothing in it is meant for Sonneteer and not read")
 
 
-def examine_versions(
+def check_versions(
     requirements: Path = REQUIREMENTS, installed: Callable[[str], str] = version
-) -> Finding:
+) -> CheckResult:
     """Compare what is installed with requirements.txt."""
     python = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     try:
@@ -65,7 +65,7 @@ def examine_versions(
             others.append(f"{name} {found} instead of {number}")
     way = "Set them right: make .venv/run.done, or the lines for pip in docs/install.md."
     if missing:
-        return wrong("versions", f"{python}; not installed: {', '.join(missing)}", way)
+        return failed("versions", f"{python}; not installed: {', '.join(missing)}", way)
     if others:
         return warning("versions", f"{python}; {', '.join(others)}", way)
     return ok("versions", f"{python}; all {len(wanted)} libraries as in requirements.txt")

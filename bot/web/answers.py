@@ -10,7 +10,7 @@ from typing import cast
 
 from aiohttp import hdrs, web
 
-from bot.core import tracing
+from bot.core import request_log
 from bot.core.errors import (
     AvoidedSeed,
     BadSetting,
@@ -23,7 +23,7 @@ from bot.core.errors import (
     TooSoon,
     UnknownModel,
 )
-from bot.web.errors import Refusal
+from bot.web.errors import RequestRefused
 from bot.web.security import HEADERS
 
 log = logging.getLogger(__name__)
@@ -53,45 +53,45 @@ SENTENCES = {
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn whatever a handler raises into one JSON answer."""
-    with tracing.request():
+    with request_log.request():
         try:
             return await handler(request)
         except BotError as error:
-            return refuse(error)
+            return error_response(error)
         except web.HTTPException as error:
             sentence = SENTENCES.get(error.status, f"{error.reason}.")
             return web.json_response({"error": sentence}, status=error.status, headers=_kept(error))
         except Exception as error:
-            if has_left(request):
+            if has_disconnected(request):
                 return web.Response()  # to nobody; an exception would be logged with its stack
             sentence, error_id = report(error)
             return web.json_response({"error": sentence, "id": error_id}, status=500)
 
 
-def has_left(request: web.Request) -> bool:
+def has_disconnected(request: web.Request) -> bool:
     """Tell whether the client has closed the connection."""
     return request.transport is None or request.transport.is_closing()
 
 
 def report(error: Exception) -> tuple[str, str]:
     """Log an unexpected error with its stack; return the sentence for the user, and the id."""
-    with tracing.request() as error_id:
+    with request_log.request() as error_id:
         log.error("web request failed, id %s", error_id, exc_info=error)
     return f"Something went wrong on our side. It is in the log as {error_id}.", error_id
 
 
-def refuse(error: BotError) -> web.Response:
+def error_response(error: BotError) -> web.Response:
     """Return the answer that tells an error's sentence."""
-    status = error.status if isinstance(error, Refusal) else STATUSES.get(type(error), 400)
+    status = error.status if isinstance(error, RequestRefused) else STATUSES.get(type(error), 400)
     headers = {}
     if status in (429, 503):
         headers[hdrs.RETRY_AFTER] = str(math.ceil(_retry_seconds(error)))
     return web.json_response({"error": str(error)}, status=status, headers=headers)
 
 
-def raw_answer(error: Refusal) -> bytes:
+def raw_error_response(error: RequestRefused) -> bytes:
     """Return the bytes of a last answer, for a connection that has brought no request."""
-    response = refuse(error)
+    response = error_response(error)
     body = cast(bytes, response.body)
     headers = {
         **response.headers,
@@ -109,7 +109,7 @@ def _retry_seconds(error: BotError) -> float:
         return max(error.wait_seconds, 1.0)
     if isinstance(error, MemberFull):
         return MEMBER_RETRY_SECONDS
-    if isinstance(error, Refusal) and error.retry_seconds is not None:
+    if isinstance(error, RequestRefused) and error.retry_seconds is not None:
         return max(error.retry_seconds, 1.0)
     return RETRY_SECONDS
 

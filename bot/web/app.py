@@ -12,23 +12,23 @@ from collections.abc import Callable, Mapping, Sequence
 
 from aiohttp import web
 
-from bot.core.service import Service
+from bot.core.poems import PoemService
+from bot.web.admission import MAX_BODY_BYTES, Admission
 from bot.web.answers import Handler, answer_errors
-from bot.web.books import BookHandler
-from bot.web.cards import CardHandler
-from bot.web.connection import Bounds
-from bot.web.dashboard import DashboardHandler
-from bot.web.doorway import BOUNDS, CLIENTS, Doorway
+from bot.web.books import BookEndpoint
+from bot.web.cards import CardEndpoint
+from bot.web.connection import ConnectionLimits
+from bot.web.dashboard import DashboardEndpoint
 from bot.web.files import page_routes
-from bot.web.intake import MAX_BODY_BYTES, Intake
-from bot.web.limits import ClientLimits, Pace
-from bot.web.poems import PoemHandler, Pulse
-from bot.web.security import Clients, Figures, HostGuard, add_headers
-from bot.web.status import StatusHandlers
+from bot.web.limits import ClientLimits, RequestThrottle
+from bot.web.poems import PoemEndpoint, StreamTiming
+from bot.web.security import ClientAddresses, HostGuard, MetricsAccess, add_headers
+from bot.web.server import CLIENTS, CONNECTION_LIMITS, WebServer
+from bot.web.status import StatusEndpoints
 
 
 def create_app(
-    service: Service,
+    service: PoemService,
     *,
     allowed_hosts: Sequence[str] = (),
     trusted_proxies: Sequence[str] = (),
@@ -36,8 +36,8 @@ def create_app(
     max_streams_per_client: int = 4,
     poems_per_minute: int = 60,
     shards: Callable[[], Mapping[int, bool]] | None = None,
-    pulse: Pulse | None = None,
-    bounds: Bounds | None = None,
+    stream_timing: StreamTiming | None = None,
+    connection_limits: ConnectionLimits | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> web.Application:
     """Make the application.
@@ -47,43 +47,43 @@ def create_app(
     one client may have written at once; it and `poems_per_minute` are off at 0.
     """
     hosts = HostGuard(allowed_hosts)
-    clients, pulse = Clients(trusted_proxies), pulse or Pulse()
-    figures = Figures(clients, public=metrics_public)
-    status = StatusHandlers(service, figures, shards=shards)
+    clients, stream_timing = ClientAddresses(trusted_proxies), stream_timing or StreamTiming()
+    metrics_access = MetricsAccess(clients, public=metrics_public)
+    status = StatusEndpoints(service, metrics_access, shards=shards)
     limits = ClientLimits(
         max_at_once=max_streams_per_client, per_minute=poems_per_minute, clock=clock
     )
-    pace = Pace()
-    intake = Intake(hosts, clients, limits, pulse.max_body_seconds)
+    throttle = RequestThrottle()
+    admission = Admission(hosts, clients, limits, stream_timing.max_body_seconds)
 
     @web.middleware
     async def receive(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if wait := pace.wait_seconds(clients.client(request)):
+        if wait := throttle.wait_seconds(clients.client(request)):
             await asyncio.sleep(wait)
         hosts.check_host(request)
         return await handler(request)
 
     app = web.Application(middlewares=[answer_errors, receive], client_max_size=MAX_BODY_BYTES)
-    app[CLIENTS], app[BOUNDS] = clients, bounds or Bounds()
+    app[CLIENTS], app[CONNECTION_LIMITS] = clients, connection_limits or ConnectionLimits()
     app.on_response_prepare.append(add_headers)
     app.add_routes(
         [
             *page_routes(),
             web.get("/healthz", status.healthz),
             web.get("/metrics", status.metrics),
-            web.get("/dashboard", DashboardHandler(figures).get),
+            web.get("/dashboard", DashboardEndpoint(metrics_access).get),
             web.get("/api/models", status.models),
-            web.get("/api/books", BookHandler(service).get),
-            web.post("/api/poems", PoemHandler(service, intake, pulse).post),
-            web.post("/api/cards", CardHandler(service, intake).post),
+            web.get("/api/books", BookEndpoint(service).get),
+            web.post("/api/poems", PoemEndpoint(service, admission, stream_timing).post),
+            web.post("/api/cards", CardEndpoint(service, admission).post),
         ]
     )
     return app
 
 
-async def start(app: web.Application, host: str, port: int) -> Doorway:
+async def start(app: web.Application, host: str, port: int) -> WebServer:
     """Serve on `host` and `port` (0: any free one) until the doorway's `cleanup()`.
 
     Raises CannotListen. Its `addresses` tell where it listens.
     """
-    return await Doorway.open(app, host, port)
+    return await WebServer.open(app, host, port)

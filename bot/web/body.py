@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 from pydantic_core import from_json
 
+from bot.core.poem_stream import PoemStream
 from bot.core.records import (
     FORMS,
     FREE,
@@ -24,7 +25,6 @@ from bot.core.records import (
     Asker,
     PoemRequest,
 )
-from bot.core.writing import Writing
 from bot.web.errors import BadBody
 
 MODEL_DIGITS = 12  # of a model's hash in a permanent link: no two models of a library share them
@@ -85,18 +85,18 @@ class PoemBody(BaseModel):
         )
 
 
-def permanent_query(body: PoemBody, writing: Writing) -> str:
+def permanent_query(body: PoemBody, poem_stream: PoemStream) -> str:
     """Return the query that writes this poem again: `?model=…&seed=…`, no setting left open.
 
     The seed is the one that was asked for, empty included: the opening that was drawn for it
     depends on the random seed alone. Of a seed that was cut, what was left of it is enough.
     """
-    settings = writing.settings
+    settings = poem_stream.settings
     is_cut = len(body.seed) > MAX_SEED_CHARACTERS
     values = {
-        "model": writing.model.sha256[:MODEL_DIGITS],
-        "seed": writing.seed if is_cut else body.seed,
-        "random_seed": writing.random_seed,
+        "model": poem_stream.model.sha256[:MODEL_DIGITS],
+        "seed": poem_stream.seed if is_cut else body.seed,
+        "random_seed": poem_stream.random_seed,
         "form": settings.form,
         "lines": settings.lines if settings.form == FREE else None,
         "characters": settings.characters,

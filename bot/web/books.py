@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 from aiohttp import hdrs, web
 
+from bot.core.poems import PoemService
 from bot.core.records import ModelRecord
-from bot.core.service import Service
 
 SHOWN = (
     "name",
@@ -23,10 +23,10 @@ SHOWN = (
 )
 
 
-class BookHandler:
+class BookEndpoint:
     """Answers GET /api/books; a guild's own models are none of the web's business."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: PoemService) -> None:
         self._service = service
 
     async def get(self, _request: web.Request) -> web.Response:

@@ -7,11 +7,11 @@ from typing import Annotated
 from aiohttp import hdrs, web
 from pydantic import BaseModel, Field
 
-from bot.core.records import RANGES, Looks, Poem, PoemSettings
-from bot.core.service import Service
+from bot.core.poems import PoemService
+from bot.core.records import RANGES, Poem, PoemScansion, PoemSettings
+from bot.web.admission import Admission
 from bot.web.body import STRICT, read_body
 from bot.web.errors import BadBody
-from bot.web.intake import Intake
 
 MAX_TEXT, MAX_LINE = 4_000, 200  # characters; a picture of more would be no card
 ALLOWED = {
@@ -42,22 +42,29 @@ class CardBody(BaseModel):
             temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, greedy=False, lines=1, characters=None
         )
         return Poem(
-            self.text, "", self.model, "", self.random_seed, settings, (), looks=Looks(self.title)
+            self.text,
+            "",
+            self.model,
+            "",
+            self.random_seed,
+            settings,
+            (),
+            looks=PoemScansion(self.title),
         )
 
 
-class CardHandler:
+class CardEndpoint:
     """Lets the service draw, which has one card drawn at a time."""
 
-    def __init__(self, service: Service, intake: Intake) -> None:
+    def __init__(self, service: PoemService, admission: Admission) -> None:
         self._service = service
-        self._intake = intake
+        self._admission = admission
 
     async def post(self, request: web.Request) -> web.Response:
-        with self._intake.admit(request) as asker:
-            raw = await self._intake.read(request)
+        with self._admission.admit(request) as asker:
+            raw = await self._admission.read(request)
             try:
-                body = await self._service.aside(asker, CardBody.parse, raw)
+                body = await self._service.run_in_thread(asker, CardBody.parse, raw)
             except BadBody as error:
                 sentence = f"{error} A card is drawn of a text of 1 to {MAX_TEXT} characters."
                 raise BadBody(sentence) from error

@@ -16,15 +16,15 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from bot.web.answers import raw_answer, refuse
-from bot.web.errors import HeadTooSlow, Malformed
+from bot.web.answers import error_response, raw_error_response
+from bot.web.errors import HeadersTooSlow, Malformed
 from bot.web.security import HEADERS
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class ConnectionLimits:
     """What strangers may take of our time and room."""
 
     head_seconds: float = 10.0  # for a request's head; a phone on a bad line needs two or three
@@ -45,7 +45,7 @@ class Deadline:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(seconds, act)
 
-    def call_off(self) -> None:
+    def cancel(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -54,16 +54,23 @@ class Deadline:
 class Connection(web.RequestHandler):
     """Speaks HTTP with one client, `None` where that is a proxy for many."""
 
-    def __init__(self, manager: web.Server, *, client: str | None, bounds: Bounds, **options: Any):
+    def __init__(
+        self,
+        manager: web.Server,
+        *,
+        client: str | None,
+        connection_limits: ConnectionLimits,
+        **options: Any,
+    ):
         super().__init__(manager, **options)
         self.client = client
-        self._bounds = bounds
-        self._wire: asyncio.Transport | None = None  # until it is really closed
+        self._limits = connection_limits
+        self._open_transport: asyncio.Transport | None = None  # until it is really closed
         self._head, self._reading = Deadline(), Deadline()
         self._heard = self._dropped = False
 
     @property
-    def owes(self) -> bool:
+    def awaits_client(self) -> bool:
         """Tell whether it is the client that we wait for: a head, the rest of a body, reading."""
         request = self._current_request
         return (
@@ -71,35 +78,35 @@ class Connection(web.RequestHandler):
             or self._awaits_head
             or (request is not None and request.can_read_body)
             or self.writing_paused
-            or (self._wire is not None and self._wire.is_closing())
+            or (self._open_transport is not None and self._open_transport.is_closing())
         )
 
     def drop(self) -> None:
         """Close at once; what was still to be read is lost."""
         self._dropped = True
-        if self._wire is not None:
-            self._wire.abort()
+        if self._open_transport is not None:
+            self._open_transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._wire = cast(asyncio.Transport, transport)
-        self._head.set(self._bounds.head_seconds, self._end_wait)
+        self._open_transport = cast(asyncio.Transport, transport)
+        self._head.set(self._limits.head_seconds, self._end_wait)
         super().connection_made(transport)
         if self._dropped:  # before it was wholly in
             self.drop()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._wire = None
-        self._head.call_off()
-        self._reading.call_off()
+        self._open_transport = None
+        self._head.cancel()
+        self._reading.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._heard = self._heard or bool(data)
         if self._awaits_head:
-            self._head.set(self._bounds.head_seconds, self._end_wait)
+            self._head.set(self._limits.head_seconds, self._end_wait)
         else:
-            self._head.call_off()
+            self._head.cancel()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -107,7 +114,7 @@ class Connection(web.RequestHandler):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._reading.call_off()
+        self._reading.cancel()
 
     async def start(self) -> None:
         """Answer requests; whatever of the answers is unread at the end has a last moment."""
@@ -127,7 +134,7 @@ class Connection(web.RequestHandler):
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
         log.debug("malformed request", exc_info=exc)
-        response = refuse(Malformed())
+        response = error_response(Malformed())
         response.headers.update(HEADERS)
         response.force_close()
         return response
@@ -137,10 +144,12 @@ class Connection(web.RequestHandler):
         return self._waiter is not None and not self._waiter.done()
 
     def _expect_reading(self) -> None:
-        if self._wire is not None:
-            self._reading.set(self._bounds.read_seconds, self.drop)
+        if self._open_transport is not None:
+            self._reading.set(self._limits.read_seconds, self.drop)
 
     def _end_wait(self) -> None:
-        if self._heard and self._wire is not None:
-            self._wire.write(raw_answer(HeadTooSlow(self._bounds.head_seconds)))
+        if self._heard and self._open_transport is not None:
+            self._open_transport.write(
+                raw_error_response(HeadersTooSlow(self._limits.head_seconds))
+            )
         self.force_close()

@@ -2,16 +2,16 @@
 
 BotError
 ├── CannotListen         no socket to be had at the configured address
-└── Refusal              an answer with an HTTP status of its own
+└── RequestRefused              an answer with an HTTP status of its own
     ├── UnknownHost          a Host header that is not ours
     ├── ForeignOrigin        a request that another site's page made
     ├── LocalOnly            figures that are for this machine alone
     ├── NotJson              a body of another media type
     ├── Compressed           a body that would have to be unfolded first
     ├── BodyTooSlow          a body that does not come
-    ├── HeadTooSlow          a request that does not even begin
+    ├── HeadersTooSlow          a request that does not even begin
     ├── Malformed            bytes that are no HTTP
-    ├── RoomFull             more connections than there is room for
+    ├── TooManyConnections             more connections than there is room for
     ├── BadBody              a body that is no JSON object, or has a key or type that is not known
     ├── TooManyAtOnce        this client's poems being written
     └── TooManyPoems         this client's poems per minute
@@ -46,12 +46,12 @@ class CannotListen(BotError):
         self.reason = reason
 
 
-class Refusal(BotError):
+class RequestRefused(BotError):
     status = 400
     retry_seconds: float | None = None
 
 
-class UnknownHost(Refusal):
+class UnknownHost(RequestRefused):
     status = 421  # Misdirected Request
 
     def __init__(self, host: str) -> None:
@@ -62,7 +62,7 @@ class UnknownHost(Refusal):
         self.host = host
 
 
-class ForeignOrigin(Refusal):
+class ForeignOrigin(RequestRefused):
     status = 403
 
     def __init__(self, origin: str, name: str | None = None) -> None:
@@ -78,14 +78,14 @@ class ForeignOrigin(Refusal):
         self.origin = origin
 
 
-class LocalOnly(Refusal):
+class LocalOnly(RequestRefused):
     status = 403
 
     def __init__(self) -> None:
         super().__init__("The metrics are for this machine alone, unless metrics_public is set.")
 
 
-class NotJson(Refusal):
+class NotJson(RequestRefused):
     status = 415
 
     def __init__(self, content_type: str) -> None:
@@ -95,7 +95,7 @@ class NotJson(Refusal):
         self.content_type = content_type
 
 
-class Compressed(Refusal):
+class Compressed(RequestRefused):
     status = 415
 
     def __init__(self, encoding: str) -> None:
@@ -103,7 +103,7 @@ class Compressed(Refusal):
         self.encoding = encoding
 
 
-class BodyTooSlow(Refusal):
+class BodyTooSlow(RequestRefused):
     status = 408
 
     def __init__(self, seconds: float) -> None:
@@ -111,7 +111,7 @@ class BodyTooSlow(Refusal):
         self.seconds = seconds
 
 
-class HeadTooSlow(Refusal):
+class HeadersTooSlow(RequestRefused):
     status = 408
 
     def __init__(self, seconds: float) -> None:
@@ -119,7 +119,7 @@ class HeadTooSlow(Refusal):
         self.seconds = seconds
 
 
-class Malformed(Refusal):
+class Malformed(RequestRefused):
     def __init__(self) -> None:
         super().__init__(
             "This is no HTTP/1.1 that can be read; the address and each header may have 8,190 "
@@ -127,7 +127,7 @@ class Malformed(Refusal):
         )
 
 
-class RoomFull(Refusal):
+class TooManyConnections(RequestRefused):
     status = 503
     retry_seconds = 5.0  # about how long the poems of others take
 
@@ -135,7 +135,7 @@ class RoomFull(Refusal):
         super().__init__("There are too many connections already. Come again in a moment.")
 
 
-class BadBody(Refusal):
+class BadBody(RequestRefused):
     @classmethod
     def not_an_object(cls, reason: str) -> BadBody:
         return cls(f"The body must be one JSON object in UTF-8. {reason}.")
@@ -149,7 +149,7 @@ class BadBody(Refusal):
         return cls(f"{key} is {_shown(value)}; it must be {allowed}.")
 
 
-class TooManyAtOnce(Refusal):
+class TooManyAtOnce(RequestRefused):
     status = 429
 
     def __init__(self, allowed: int) -> None:
@@ -160,7 +160,7 @@ class TooManyAtOnce(Refusal):
         self.retry_seconds = 5.0
 
 
-class TooManyPoems(Refusal):
+class TooManyPoems(RequestRefused):
     status = 429
 
     def __init__(self, per_minute: int, wait_seconds: float) -> None:

@@ -65,7 +65,7 @@ class ClientLimits:
             raise TooManyPoems(self._per_minute, math.ceil((1 - left) * 60 / self._per_minute))
 
 
-class Pace:
+class RequestThrottle:
     """Spreads one client's requests out in time, so that the loop has room for those of others.
 
     Nobody is refused: what comes too fast is answered later (GCRA, ITU-T I.371). `clock` tells

@@ -14,42 +14,44 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from bot.web.connection import Bounds, Connection
+from bot.web.connection import Connection, ConnectionLimits
 
 Connections = dict[Connection, None]  # the oldest first
 
 
-class Room(web.Server):
+class BoundedServer(web.Server):
     """Makes the connections, and knows all there are."""
 
-    def __init__(self, handler: Any, *, bounds: Bounds, **options: Any) -> None:
+    def __init__(
+        self, handler: Any, *, connection_limits: ConnectionLimits, **options: Any
+    ) -> None:
         super().__init__(handler, **options)
-        self._bounds = bounds
-        self._everybody: Connections = {}
-        self._of: defaultdict[str | None, Connections] = defaultdict(dict)
+        self._limits = connection_limits
+        self._open: Connections = {}
+        self._by_client: defaultdict[str | None, Connections] = defaultdict(dict)
 
     def enter(self, client: str | None) -> Connection | None:
         """Return one more connection, for which another may have to go; None: there is no room."""
-        if client is not None and len(self._of.get(client, ())) >= self._bounds.per_client:
-            has_room = self._close_one(self._of[client])
+        if client is not None and len(self._by_client.get(client, ())) >= self._limits.per_client:
+            has_room = self._close_one(self._by_client[client])
         else:
-            is_full = len(self._everybody) >= self._bounds.connections
-            has_room = not is_full or self._close_one(self._everybody)
+            is_full = len(self._open) >= self._limits.connections
+            has_room = not is_full or self._close_one(self._open)
         if not has_room:
             return None
         connection = Connection(
-            self, client=client, bounds=self._bounds, loop=self._loop, **self._kwargs
+            self, client=client, connection_limits=self._limits, loop=self._loop, **self._kwargs
         )
-        self._everybody[connection] = self._of[client][connection] = None
+        self._open[connection] = self._by_client[client][connection] = None
         return connection
 
     def forget(self, connection: Connection) -> None:
         """Take a connection for gone; it may have been taken for that before."""
-        self._everybody.pop(connection, None)
-        own = self._of[connection.client]
+        self._open.pop(connection, None)
+        own = self._by_client[connection.client]
         own.pop(connection, None)
         if not own:
-            del self._of[connection.client]
+            del self._by_client[connection.client]
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         super().connection_lost(handler, exc)
@@ -57,14 +59,14 @@ class Room(web.Server):
 
     async def shutdown(self, timeout: float | None = None) -> None:
         await super().shutdown(timeout)
-        for connection in list(self._everybody):
+        for connection in list(self._open):
             connection.drop()
 
     def _close_one(self, among: Connections) -> bool:
         """Close the oldest connection that owes us something; tell whether there was one."""
-        tardy = next((connection for connection in among if connection.owes), None)
-        if tardy is None:
+        idle = next((connection for connection in among if connection.awaits_client), None)
+        if idle is None:
             return False
-        self.forget(tardy)  # now: the loop tells of the loss a turn later
-        tardy.drop()
+        self.forget(idle)  # now: the loop tells of the loss a turn later
+        idle.drop()
         return True

@@ -120,7 +120,7 @@ def host_name(authority: str) -> str | None:
     return (found["name"] or found["address"]).lower().rstrip(".") or None
 
 
-class Clients:
+class ClientAddresses:
     """Finds out whose request it is, through the proxies that are trusted and no others."""
 
     def __init__(self, trusted_proxies: Sequence[str] = ()) -> None:
@@ -163,10 +163,10 @@ def _counted(address: Address | None) -> str:
     return str(address)
 
 
-class Figures:
+class MetricsAccess:
     """Decides who may see the figures of /metrics: this machine alone, or everybody."""
 
-    def __init__(self, clients: Clients, *, public: bool) -> None:
+    def __init__(self, clients: ClientAddresses, *, public: bool) -> None:
         self._clients = clients
         self._public = public
 

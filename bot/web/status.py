@@ -9,9 +9,9 @@ from dataclasses import asdict
 from aiohttp import hdrs, web
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from bot.core.poems import PoemService
 from bot.core.records import FORMS, FREE, MAX_SEED_CHARACTERS, RANGES, ModelRecord
-from bot.core.service import Service
-from bot.web.security import Figures
+from bot.web.security import MetricsAccess
 
 # Of a model, one by one, so that a new field is not told by itself; /api/books tells the losses.
 SHOWN = (
@@ -28,18 +28,18 @@ SHOWN = (
 )
 
 
-class StatusHandlers:
+class StatusEndpoints:
     """`shards` tells which of Discord's are up; None when Discord is not on."""
 
     def __init__(
         self,
-        service: Service,
-        figures: Figures,
+        service: PoemService,
+        figures: MetricsAccess,
         *,
         shards: Callable[[], Mapping[int, bool]] | None,
     ) -> None:
         self._service = service
-        self._figures = figures
+        self._metrics_access = figures
         self._shards = shards
 
     async def healthz(self, _request: web.Request) -> web.Response:
@@ -59,7 +59,7 @@ class StatusHandlers:
         return web.json_response(figures, status=200 if well else 503, headers=headers)
 
     async def metrics(self, request: web.Request) -> web.Response:
-        self._figures.check(request)
+        self._metrics_access.check(request)
         return web.Response(
             body=self._service.metrics.render(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST}
         )

@@ -1,8 +1,14 @@
 """The arithmetic of many rows: an LSTM in whole numbers and the choice of characters, compiled."""
 
-from model.kernel.arithmetic import Arithmetic
 from model.kernel.batch import Batch
-from model.kernel.check import checked_arithmetic
-from model.kernel.weights import Weights, pack_network
+from model.kernel.instruction_sets import InstructionSet
+from model.kernel.quantization import QuantizedWeights, quantize_network
+from model.kernel.reference import checked_instruction_set
 
-__all__ = ["Arithmetic", "Batch", "Weights", "checked_arithmetic", "pack_network"]
+__all__ = [
+    "Batch",
+    "InstructionSet",
+    "QuantizedWeights",
+    "checked_instruction_set",
+    "quantize_network",
+]

@@ -26,7 +26,7 @@ _UNSEEN = -1  # of a character that does not count: the word goes on
 _MARK = regex.compile(r"\p{M}")
 _LETTER = regex.compile(r"\p{L}")
 
-Hashes = NDArray[np.uint64]
+WordHashes = NDArray[np.uint64]
 
 
 def hash_of(word: str) -> int:
@@ -70,7 +70,7 @@ def _code_of(part: str) -> int:
     return 2 * ord(part) + (BEARERS.match(part) is not None)
 
 
-def begin_word(word: Hashes, row: int) -> None:
+def begin_word(word: WordHashes, row: int) -> None:
     """Let the row be where a word may begin; `word` (N,) has the hashes."""
     word[row] = np.uint64(_START)
 
@@ -92,14 +92,14 @@ def _extend(word: np.uint64, code: int) -> np.uint64:
 
 
 @inner
-def spell(codes: NDArray[np.int64], word: Hashes, row: int) -> None:
+def add_letter(codes: NDArray[np.int64], word: WordHashes, row: int) -> None:
     """Let the row take on a character with `codes` (W,); `word` (N,) has the hashes."""
     for code in codes:
         word[row] = _extend(word[row], code)
 
 
 @inner
-def is_avoided(codes: NDArray[np.int64], word: np.uint64, avoided: Hashes, count: int) -> bool:
+def is_avoided(codes: NDArray[np.int64], word: np.uint64, avoided: WordHashes, count: int) -> bool:
     """Whether a character with `codes` (W,) would end one of `avoided[:count]`."""
     for code in codes:
         if code == _ENDS:

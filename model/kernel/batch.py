@@ -9,43 +9,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import SamplingConfig
-from model.kernel.advance import expect, read, write
-from model.kernel.arithmetic import Arithmetic
 from model.kernel.avoidance import begin_word, hash_of, letters_of, masked_of
-from model.kernel.guide import IN_WORD, MAX_PHRASES, NO_ROW, OTHER, Guide, Trie, kind_of
-from model.kernel.rows import (
-    CHUNK,
-    Rows,
-    Rules,
-    empty_trie,
-    make_lines,
-    make_own,
-    make_rows,
-    make_scratch,
-    make_walk,
+from model.kernel.constraints import (
+    IN_WORD,
+    MAX_TRIGRAMS,
+    NO_SLOT,
+    OTHER,
+    Constraints,
+    Trie,
+    kind_of,
 )
-from model.kernel.weights import Floats, Weights
+from model.kernel.forward import read, set_next, write
+from model.kernel.instruction_sets import InstructionSet
+from model.kernel.quantization import Floats, QuantizedWeights
+from model.kernel.state import (
+    CHUNK,
+    BatchState,
+    TokenRules,
+    empty_trie,
+    make_line_specs,
+    make_line_state,
+    make_poem_tries,
+    make_scratch,
+    make_state,
+)
 from model.vocabulary import skeleton
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """What is asked of a line of verse; see `model.kernel.guide.Lines`."""
+class LineSpec:
+    """What is asked of a line of verse; see `model.kernel.constraints.LineSpecs`."""
 
     syllables: int
-    may_go_on: int
+    continue_mask: int
     metre: int
-    owes: bool
-    closes: bool
-    favour: float
-    own: Trie  # the poem's own words
-    phrases: Sequence[int]
+    must_rhyme: bool
+    must_close: bool
+    boost: float
+    poem_trie: Trie  # the poem's own words
+    trigrams: Sequence[int]
     # where its rows stand at first
-    begun: int = 1  # bits: numbers of syllables that it has
+    initial_syllables: int = 1  # bits: numbers of syllables that it has
     phase: int = IN_WORD
     may_end: bool = False
-    words: tuple[int, int] = (0, 0)
-    least_temperature: float = 0.0  # above 0: no filter counts, and this at the least
+    last_words: tuple[int, int] = (0, 0)
+    min_temperature: float = 0.0  # above 0: no filter counts, and this at the least
 
 
 class Batch:
@@ -58,9 +66,9 @@ class Batch:
 
     def __init__(
         self,
-        weights: Weights,
+        weights: QuantizedWeights,
         max_rows: int,
-        arithmetic: Arithmetic,
+        isa: InstructionSet,
         *,
         characters: str = "",
         grams: NDArray[np.uint32] | None = None,
@@ -72,16 +80,16 @@ class Batch:
         `characters` is the alphabet, without which nothing is known of words and lines; `grams`
         are hashes of runs that must not come, `trie` the words that guided rows may write.
         """
-        self._arithmetic = arithmetic
+        self._isa = isa
         self._weights = weights
-        self._rows = make_rows(weights, max_rows + 1)
-        self._walk = make_walk(max_rows + 1)
+        self._state = make_state(weights, max_rows + 1)
+        self._line_state = make_line_state(max_rows + 1)
         size = weights.vocabulary_size
-        self._rules = Rules(
-            Guide(
+        self._rules = TokenRules(
+            Constraints(
                 trie=trie or empty_trie(),
-                own=make_own(slots),
-                lines=make_lines(slots),
+                poem_tries=make_poem_tries(slots),
+                lines=make_line_specs(slots),
                 kinds=np.array([kind_of(c) for c in characters] or [OTHER] * size, np.int64),
             ),
             grams=np.empty(0, np.uint32) if grams is None else grams,
@@ -103,24 +111,24 @@ class Batch:
 
         Up to MAX_AVOIDED words of letters, `avoided`, it will not write.
         """
-        rows, row = self._rows, self._reader
-        rows.x[:, row] = 128  # a hidden value of 0
-        rows.cell[:, row] = 0.0
-        rows.random[row] = random_seed
-        rows.greedy[row] = sampling.greedy
-        rows.temperature[row] = sampling.temperature
-        rows.top_k[row] = sampling.top_k
-        rows.top_p[row] = sampling.top_p
-        rows.min_p[row] = sampling.min_p
-        rows.guard[row] = sampling.repetition_guard
-        rows.length[row] = 0
-        rows.runs[row] = 0
-        rows.ring_state[row] = 0
-        begin_word(rows.word, row)
+        state, row = self._state, self._reader
+        state.layer_bytes[:, row] = 128  # a hidden value of 0
+        state.cell[:, row] = 0.0
+        state.random_state[row] = random_seed
+        state.greedy[row] = sampling.greedy
+        state.temperature[row] = sampling.temperature
+        state.top_k[row] = sampling.top_k
+        state.top_p[row] = sampling.top_p
+        state.min_p[row] = sampling.min_p
+        state.repetition_guard[row] = sampling.repetition_guard
+        state.history_length[row] = 0
+        state.runs[row] = 0
+        state.ring_state[row] = 0
+        begin_word(state.word_hash, row)
         hashes = sorted({hash_of(word) for word in avoided if skeleton(word)})
-        rows.avoided_count[row] = len(hashes)
-        rows.avoided[row, : len(hashes)] = hashes
-        self._walk.slot[row] = NO_ROW
+        state.avoided_count[row] = len(hashes)
+        state.avoided[row, : len(hashes)] = hashes
+        self._line_state.slot[row] = NO_SLOT
 
     def read(self, ids: Sequence[int]) -> None:
         """Let the row that reads read `ids`, of any number."""
@@ -137,89 +145,91 @@ class Batch:
 
     def join(self, next_id: int) -> None:
         """Let the row that has read write from place n on; it reads `next_id` first."""
-        self._expect(next_id)
+        self._set_next(next_id)
         self._move(self._reader, self._size)
         self._size += 1
 
-    def save(self) -> Memory:
+    def save(self) -> RowSnapshot:
         """Return what the row that reads remembers."""
-        return Memory(
+        return RowSnapshot(
             {
-                name: getattr(self._rows, name)[:, self._reader].copy()
-                if name in ("x", "cell")
-                else getattr(self._rows, name)[self._reader].copy()
-                for name in Rows._fields
+                name: getattr(self._state, name)[:, self._reader].copy()
+                if name in ("layer_bytes", "cell")
+                else getattr(self._state, name)[self._reader].copy()
+                for name in BatchState._fields
             }
         )
 
-    def load(self, memory: Memory) -> None:
+    def load(self, snapshot: RowSnapshot) -> None:
         """Let the row that reads remember what was saved."""
-        for name, value in memory.values.items():
-            values = getattr(self._rows, name)
-            if name in ("x", "cell"):
+        for name, value in snapshot.values.items():
+            values = getattr(self._state, name)
+            if name in ("layer_bytes", "cell"):
                 values[:, self._reader] = value
             else:
                 values[self._reader] = value
 
-    def ask(self, slot: int, line: Line) -> None:
+    def set_line(self, slot: int, line: LineSpec) -> None:
         """Say what the rows of `slot` are to write from now on."""
-        lines, own = self._rules.guide.lines, self._rules.guide.own
-        for name in ("syllables", "may_go_on", "metre", "owes", "closes", "favour"):
+        lines, poem_tries = self._rules.constraints.lines, self._rules.constraints.poem_tries
+        for name in ("syllables", "continue_mask", "metre", "must_rhyme", "must_close", "boost"):
             getattr(lines, name)[slot] = getattr(line, name)
-        phrases = line.phrases[-MAX_PHRASES:]
-        lines.phrases[slot, : len(phrases)] = phrases
-        lines.phrase_count[slot] = len(phrases)
+        trigrams = line.trigrams[-MAX_TRIGRAMS:]
+        lines.trigrams[slot, : len(trigrams)] = trigrams
+        lines.trigram_count[slot] = len(trigrams)
         for name in Trie._fields:
-            part = getattr(line.own, name)
-            getattr(own, name)[slot, : len(part)] = part
+            part = getattr(line.poem_trie, name)
+            getattr(poem_tries, name)[slot, : len(part)] = part
 
-    def spread(self, slot: int, line: Line, next_id: int, randoms: NDArray[np.uint64]) -> None:
+    def fork(
+        self, slot: int, line: LineSpec, next_id: int, random_states: NDArray[np.uint64]
+    ) -> None:
         """Let copies of the row that reads write the line of `slot` from place n on, a row for
         each of `randoms`; they read `next_id` first.
         """
-        walk, row = self._walk, self._reader
-        self._expect(next_id)
-        walk.slot[row] = slot
-        walk.phase[row] = line.phase
-        walk.node[row] = walk.own[row] = 0
-        walk.syllables[row] = line.begun
-        walk.may_end[row] = line.may_end
-        walk.words[row] = line.words
-        walk.weight[row] = walk.nats[row] = 0.0
-        walk.copied[row] = 0
-        walk.favoured[row] = 0.0
-        places = np.arange(self._size, self._size + len(randoms))
+        line_state, row = self._line_state, self._reader
+        self._set_next(next_id)
+        line_state.slot[row] = slot
+        line_state.phase[row] = line.phase
+        line_state.node[row] = line_state.poem_node[row] = 0
+        line_state.syllables[row] = line.initial_syllables
+        line_state.may_end[row] = line.may_end
+        line_state.words[row] = line.last_words
+        line_state.log_weight[row] = line_state.nats[row] = 0.0
+        line_state.copied[row] = 0
+        line_state.log_boost[row] = 0.0
+        places = np.arange(self._size, self._size + len(random_states))
         self._copy(np.full(len(places), row), places)
-        self._rows.random[places] = randoms
-        if line.least_temperature:
-            temperature = self._rows.temperature
-            temperature[places] = np.maximum(temperature[places], line.least_temperature)
+        self._state.random_state[places] = random_states
+        if line.min_temperature:
+            temperature = self._state.temperature
+            temperature[places] = np.maximum(temperature[places], line.min_temperature)
             for off, name in ((False, "greedy"), (0, "top_k"), (1.0, "top_p"), (0.0, "min_p")):
-                getattr(self._rows, name)[places] = off
+                getattr(self._state, name)[places] = off
         self._size += len(places)
 
-    def weights(self, places: Sequence[int]) -> NDArray[np.float64]:
+    def log_weights(self, places: Sequence[int]) -> NDArray[np.float64]:
         """Return the log weights of guided rows."""
-        return self._walk.weight[list(places)]
+        return self._line_state.log_weight[list(places)]
 
     def outcome(self, place: int) -> tuple[float, int]:
         """Return what the line of a guided row has cost the network, in nats, and how long its
         longest run of the book is, in characters; 0 for a short one.
         """
-        return float(self._walk.nats[place]), int(self._walk.copied[place])
+        return float(self._line_state.nats[place]), int(self._line_state.copied[place])
 
-    def reweigh(
+    def resample(
         self,
         places: Sequence[int],
         sources: Sequence[int],
         weight: float,
-        randoms: NDArray[np.uint64],
+        random_states: NDArray[np.uint64],
     ) -> None:
         """Put copies of the rows `sources` at `places`, all of one log weight."""
         where = np.asarray(places)
         self._copy(np.asarray(sources), where)
-        self._walk.weight[where] = weight
-        self._rows.random[where] = randoms
+        self._line_state.log_weight[where] = weight
+        self._state.random_state[where] = random_states
 
     def leave(self, place: int) -> None:
         """Take a row away; the last row takes its place."""
@@ -231,10 +241,10 @@ class Batch:
         """Return the next `count` ids of every row."""
         out = np.empty((self._size, count), np.int64)
         write(
-            self._arithmetic,
+            self._isa,
             self._weights,
-            self._rows,
-            self._walk,
+            self._state,
+            self._line_state,
             self._rules,
             self._scratch,
             out,
@@ -242,30 +252,30 @@ class Batch:
         ids: list[list[int]] = out.tolist()
         return ids
 
-    def _expect(self, next_id: int) -> None:
+    def _set_next(self, next_id: int) -> None:
         """Let the row that has read be about to read one more."""
-        expect(self._rows, self._rules, self._reader, next_id)
+        set_next(self._state, self._rules, self._reader, next_id)
 
     def _read(self, ids: NDArray[np.int64], *, predict: bool) -> None:
         row = self._reader
         rules, scratch = self._rules, self._scratch
-        read(self._arithmetic, self._weights, self._rows, rules, scratch, row, ids, predict)
+        read(self._isa, self._weights, self._state, rules, scratch, row, ids, predict)
 
     def _move(self, source: int, target: int) -> None:
         self._copy(np.array([source]), np.array([target]))
 
     def _copy(self, sources: NDArray[np.int64], targets: NDArray[np.int64]) -> None:
-        for part in (self._rows, self._walk):
+        for part in (self._state, self._line_state):
             for name in part._fields:
                 values = getattr(part, name)
-                if name in ("x", "cell"):
+                if name in ("layer_bytes", "cell"):
                     values[:, targets] = values[:, sources]
                 else:
                     values[targets] = values[sources]
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class RowSnapshot:
     """What a row remembers, out of the batch."""
 
     values: Mapping[str, NDArray[np.generic]]

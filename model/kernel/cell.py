@@ -57,16 +57,14 @@ def _tanh_parts(x: Floats) -> tuple[Floats, Floats]:
     return x * above, below.times_plus(s, TANH_BELOW[0])
 
 
-def lstm_cell(
-    enter: Floats, forget: Floats, leave: Floats, new: Floats, cell: Floats
-) -> tuple[Floats, Floats]:
+def lstm_cell(i: Floats, f: Floats, o: Floats, g: Floats, cell: Floats) -> tuple[Floats, Floats]:
     """Return an LSTM's next cell and hidden values; three of the gates' sums come halved.
 
     sigmoid x = (1 + tanh x/2) / 2. Divisions are slow, so each line has but one.
     """
-    (ia, ib), (fa, fb), (oa, ob) = (_tanh_parts(half) for half in (enter, forget, leave))
-    na, nb = _tanh_parts(new)
-    kept = cell * (fb + fa) * (ib * nb)
-    cell = ((ib + ia) * na).times_plus(fb, kept) / (fb * ib * nb * 2.0)
+    (ia, ib), (fa, fb), (oa, ob) = (_tanh_parts(half) for half in (i, f, o))
+    ga, gb = _tanh_parts(g)
+    kept = cell * (fb + fa) * (ib * gb)
+    cell = ((ib + ia) * ga).times_plus(fb, kept) / (fb * ib * gb * 2.0)
     ca, cb = _tanh_parts(cell)
     return cell, (ob + oa) * ca / (ob * cb * 2.0)

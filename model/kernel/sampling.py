@@ -1,7 +1,7 @@
 """Choosing the next character of one row; compiled, and small enough to be read as a formula.
 
-Every function is pure but for the array it says it fills. Weights are probabilities up to a common
-factor; a filter sets the weights that it takes away to zero, and leaves the others as they are.
+Every function is pure but for the array it says it fills. Probs are probabilities up to a common
+factor; a filter sets the probs that it takes away to zero, and leaves the others as they are.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from model.kernel.compilation import inner
 
-Weights = NDArray[np.float64]  # (V,)
+Probs = NDArray[np.float64]  # (V,)
 Ids = NDArray[np.int64]
 GUARD_WINDOW = 256  # characters that the repetition guard looks back
 # Nats off for the first character too many, the factor for each more, and how often it is applied.
@@ -21,13 +21,13 @@ GUARD_FIRST, GUARD_GROWTH, GUARD_STEPS = 0.5, 1.5, 40
 
 
 @inner
-def uniform(random: NDArray[np.uint64], row: int) -> float:
+def draw_uniform(states: NDArray[np.uint64], row: int) -> float:
     """Advance generator `row` of `random` (uint64) and return a float64 in [0, 1).
 
     SplitMix64: Steele, Lea and Flood 2014.
     """
-    random[row] += np.uint64(0x9E3779B97F4A7C15)
-    z = random[row]
+    states[row] += np.uint64(0x9E3779B97F4A7C15)
+    z = states[row]
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     z = z ^ (z >> np.uint64(31))
@@ -35,7 +35,7 @@ def uniform(random: NDArray[np.uint64], row: int) -> float:
 
 
 @inner
-def greedy(logits: NDArray[np.float32]) -> int:
+def argmax(logits: NDArray[np.float32]) -> int:
     """Return the likeliest id, the lowest one on a tie."""
     best = 0
     for i in range(1, len(logits)):
@@ -45,41 +45,41 @@ def greedy(logits: NDArray[np.float32]) -> int:
 
 
 @inner
-def temperature(logits: NDArray[np.float32], value: float, weights: Weights) -> None:
-    """Fill `weights` with exp(logits / value), the largest being 1.
+def apply_temperature(logits: NDArray[np.float32], value: float, probs: Probs) -> None:
+    """Fill `probs` with exp(logits / value), the largest being 1.
 
     Ackley, Hinton and Sejnowski 1985.
     """
-    largest = logits[greedy(logits)]
+    largest = logits[argmax(logits)]
     for i in range(len(logits)):
-        weights[i] = math.exp((logits[i] - largest) / value)
+        probs[i] = math.exp((logits[i] - largest) / value)
 
 
 @inner
-def by_likelihood(weights: Weights, order: Ids) -> None:
+def sort_by_prob(probs: Probs, order: Ids) -> None:
     """Fill `order` with the ids, heaviest first, the lower id on a tie.
 
     A heap: making it takes V comparisons, each id taken from it log V.
     """
-    size = len(weights)
+    size = len(probs)
     heap = np.arange(size)
     for root in range(size // 2 - 1, -1, -1):
-        _sift(heap, weights, root, size)
+        _sift_down(heap, probs, root, size)
     for place in range(len(order)):
         order[place] = heap[0]
         size -= 1
         heap[0] = heap[size]
-        _sift(heap, weights, 0, size)
+        _sift_down(heap, probs, 0, size)
 
 
 @inner
-def _sift(heap: Ids, weights: Weights, root: int, size: int) -> None:
+def _sift_down(heap: Ids, probs: Probs, root: int, size: int) -> None:
     while True:
         best = root
         for child in (2 * root + 1, 2 * root + 2):
             if child < size:
                 a, b = heap[child], heap[best]
-                if weights[a] > weights[b] or (weights[a] == weights[b] and a < b):
+                if probs[a] > probs[b] or (probs[a] == probs[b] and a < b):
                     best = child
         if best == root:
             return
@@ -88,53 +88,53 @@ def _sift(heap: Ids, weights: Weights, root: int, size: int) -> None:
 
 
 @inner
-def top_k(weights: Weights, order: Ids, k: int) -> None:
+def apply_top_k(probs: Probs, order: Ids, k: int) -> None:
     """Keep the k first of `order`; Fan, Lewis and Dauphin 2018."""
     for place in range(k, len(order)):
-        weights[order[place]] = 0.0
+        probs[order[place]] = 0.0
 
 
 @inner
-def top_p(weights: Weights, order: Ids, p: float) -> None:
+def apply_top_p(probs: Probs, order: Ids, p: float) -> None:
     """Keep the fewest of `order`, from its beginning, whose share reaches p; at least one.
 
     Holtzman et al. 2020.
     """
     total = 0.0
     for place in range(len(order)):
-        total += weights[order[place]]
+        total += probs[order[place]]
     likelier = 0.0
     for place in range(len(order)):
-        weight = weights[order[place]]
+        prob = probs[order[place]]
         if likelier >= p * total:
-            weights[order[place]] = 0.0
-        likelier += weight
+            probs[order[place]] = 0.0
+        likelier += prob
 
 
 @inner
-def min_p(weights: Weights, p: float) -> None:
+def apply_min_p(probs: Probs, p: float) -> None:
     """Keep ids at least p times as probable as the likeliest, whose weight is 1.
 
     Nguyen et al. 2024.
     """
-    for i in range(len(weights)):
-        if weights[i] < p:
-            weights[i] = 0.0
+    for i in range(len(probs)):
+        if probs[i] < p:
+            probs[i] = 0.0
 
 
 @inner
-def draw(weights: Weights, uniform: float) -> int:
+def draw(probs: Probs, chance: float) -> int:
     """Return an id by inversion of the cumulative distribution; never one without weight."""
     total = 0.0
-    for i in range(len(weights)):
-        total += weights[i]
-    target = uniform * total
+    for i in range(len(probs)):
+        total += probs[i]
+    target = chance * total
     passed = 0.0
     last = 0
-    for i in range(len(weights)):
-        if weights[i] > 0.0:
+    for i in range(len(probs)):
+        if probs[i] > 0.0:
             last = i
-            passed += weights[i]
+            passed += probs[i]
             if passed > target:
                 return i
     return last

@@ -18,9 +18,9 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
-from model.kernel.arithmetic import DOTS, Dot
 from model.kernel.cell import Floats, lstm_cell
 from model.kernel.compilation import intrinsic
+from model.kernel.instruction_sets import DOTS, Dot
 from model.kernel.vectors import BYTES, FLOATS, GATES, I8, I32, I64, LANES, SUMS
 
 
@@ -50,9 +50,9 @@ class _Loop:
         start: ir.Value,
         rows: Sequence[ir.Value],
         w: ir.Value,
-        fours: ir.Value,
+        quads: ir.Value,
     ) -> list[list[ir.Value]]:
-        """Return sums (rows, 4 vectors) of `fours` × 4 inputs, which begin at `start` (64,)."""
+        """Return sums (rows, 4 vectors) of `quads` × 4 inputs, which begin at `start` (64,)."""
         builder = self.builder
         begin = [self.load(start, 64 * gate, SUMS, 64) for gate in range(GATES)]
         before = builder.block
@@ -83,7 +83,7 @@ class _Loop:
         for row, phis in zip(nexts, sums, strict=True):
             for value, phi in zip(row, phis, strict=True):
                 phi.add_incoming(value, loop)
-        builder.cbranch(builder.icmp_signed("<", following, fours), loop, after)
+        builder.cbranch(builder.icmp_signed("<", following, quads), loop, after)
         builder.position_at_end(after)
         return nexts
 
@@ -91,9 +91,9 @@ class _Loop:
 def _gates(rows: int) -> Any:
     """Return the block of gates for `rows` neighbouring rows, as a function for compiled code.
 
-    (arithmetic, x, x stride, fours, w, start, scale, plus, places, cell, hidden, bytes, stride):
+    (isa, x, x stride, quads, w, start, scale, bias, bias_offsets, cell, hidden, bytes, stride):
     pointers, and strides between rows in bytes. Sums begin at `start`; times `scale` plus the
-    vector at plus + places[row] (in bytes) they are the gates; `cell` is updated; the new hidden
+    vector at bias + bias_offsets[row] they are the gates; `cell` is updated; the new hidden
     values go to `hidden` as floats (row stride: 4 × stride, as the cell's) and to `bytes` as bytes
     (row stride: stride), 128 + 127 h rounded.
     """
@@ -101,45 +101,45 @@ def _gates(rows: int) -> Any:
     @intrinsic
     def gates(
         typingctx: Any,
-        arithmetic: Any,
+        isa: Any,
         x: Any,
         x_stride: Any,
-        fours: Any,
+        quads: Any,
         w: Any,
         start: Any,
         scale: Any,
-        plus: Any,
-        places: Any,
+        bias: Any,
+        bias_offsets: Any,
         cell: Any,
         hidden: Any,
         bytes_: Any,
         stride: Any,
     ) -> Any:
         p, n = types.voidptr, types.int64
-        signature = types.void(arithmetic, p, n, n, p, p, p, p, p, p, p, p, n)
-        dot = DOTS[arithmetic.instance_class.__name__]
+        signature = types.void(isa, p, n, n, p, p, p, p, p, p, p, p, n)
+        dot = DOTS[isa.instance_class.__name__]
 
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
-            _, x, x_stride, fours, w, start, scale, plus, places, *rest = values
+            _, x, x_stride, quads, w, start, scale, bias, bias_offsets, *rest = values
             cell, hidden, bytes_, stride = rest
             loop = _Loop(builder, dot)
             inputs = [loop.at(x, builder.mul(x_stride, I64(row)), I8) for row in range(rows)]
-            sums = loop.sums(start, inputs, w, fours)
+            sums = loop.sums(start, inputs, w, quads)
             scales = [loop.load(scale, 64 * gate, FLOATS, 64) for gate in range(GATES)]
             for row in range(rows):
-                place = loop.load(places, 8 * row, I64, 8)
+                bias_offset = loop.load(bias_offsets, 8 * row, I64, 8)
                 gates = []
                 for gate in range(GATES):
                     number = Floats(builder, builder.sitofp(sums[row][gate], FLOATS))
-                    more = loop.load(plus, builder.add(place, I64(64 * gate)), FLOATS, 64)
+                    more = loop.load(bias, builder.add(bias_offset, I64(64 * gate)), FLOATS, 64)
                     gates.append(
                         number.times_plus(Floats(builder, scales[gate]), Floats(builder, more))
                     )
                 at = builder.mul(stride, I64(row))
                 at4 = builder.mul(at, I64(4))
                 old = Floats(builder, loop.load(cell, at4, FLOATS, 64))
-                enter, forget, leave, new = gates
-                new_cell, h = lstm_cell(enter, forget, leave, new, old)
+                i, f, o, g = gates
+                new_cell, h = lstm_cell(i, f, o, g, old)
                 loop.store(new_cell.value, cell, at4, 64)
                 loop.store(h.value, hidden, at4, 64)
                 rounded = builder.fptosi(h.times_plus(127.0, 128.5).value, SUMS)
@@ -158,24 +158,24 @@ def _sums(rows: int) -> Any:
     @intrinsic
     def sums(
         typingctx: Any,
-        arithmetic: Any,
+        isa: Any,
         x: Any,
         x_stride: Any,
-        fours: Any,
+        quads: Any,
         w: Any,
         start: Any,
         out: Any,
         out_stride: Any,
     ) -> Any:
         p, n = types.voidptr, types.int64
-        signature = types.void(arithmetic, p, n, n, p, p, p, n)
-        dot = DOTS[arithmetic.instance_class.__name__]
+        signature = types.void(isa, p, n, n, p, p, p, n)
+        dot = DOTS[isa.instance_class.__name__]
 
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
-            _, x, x_stride, fours, w, start, out, out_stride = values
+            _, x, x_stride, quads, w, start, out, out_stride = values
             loop = _Loop(builder, dot)
             inputs = [loop.at(x, builder.mul(x_stride, I64(row)), I8) for row in range(rows)]
-            found = loop.sums(start, inputs, w, fours)
+            found = loop.sums(start, inputs, w, quads)
             for row in range(rows):
                 for part in range(GATES):
                     at = builder.add(builder.mul(out_stride, I64(row)), I64(64 * part))

@@ -3,31 +3,31 @@
 `chart` is not here: it loads matplotlib, which only the end of a training needs.
 """
 
+from model.training.device import choose_device, give_way
 from model.training.folder import TrainingFolder, new_folder
 from model.training.inheritance import choose_start
 from model.training.interruption import Interruption, drop_unread
-from model.training.keeper import Keeper
-from model.training.loop import EpochEnd, Progress, Training
+from model.training.loop import EpochEnd, StepEnd, Training
 from model.training.network import CharLSTM, network_of, tensors_of
-from model.training.processor import choose_device, give_way
-from model.training.recipes import Recipe, Wishes, adapt_recipe, recipe_for
-from model.training.reporting import JsonVoice, PlainVoice, Voice
+from model.training.recipes import Recipe, RecipeOverrides, adapt_recipe, recipe_for
+from model.training.reporting import JsonReporter, Reporter, TerminalReporter
+from model.training.run import TrainingRun
 from model.training.sources import read_paths
-from model.training.tutorial import summarise, write_by_window
+from model.training.tutorial import summarise_network, write_by_window
 
 __all__ = [
     "CharLSTM",
     "EpochEnd",
     "Interruption",
-    "JsonVoice",
-    "Keeper",
-    "PlainVoice",
-    "Progress",
+    "JsonReporter",
     "Recipe",
+    "RecipeOverrides",
+    "Reporter",
+    "StepEnd",
+    "TerminalReporter",
     "Training",
     "TrainingFolder",
-    "Voice",
-    "Wishes",
+    "TrainingRun",
     "adapt_recipe",
     "choose_device",
     "choose_start",
@@ -37,7 +37,7 @@ __all__ = [
     "new_folder",
     "read_paths",
     "recipe_for",
-    "summarise",
+    "summarise_network",
     "tensors_of",
     "write_by_window",
 ]

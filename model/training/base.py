@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from model.capitals import names
+from model.capitals import find_names
 from model.training.recipes import Recipe
 from model.verse.lexicon import MIN_COUNT, Lexicon, make_lexicon
 
@@ -80,7 +80,7 @@ def base_lexicon(text: str, sources: Iterable[str]) -> Lexicon:
 
     Neither slips of the pen nor names, as the `sources` write them with a capital.
     """
-    people = {name.lower() for source in sources for name in names(source)}
+    people = {name.lower() for source in sources for name in find_names(source)}
     return Lexicon(
         tuple(
             entry

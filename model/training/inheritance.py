@@ -14,7 +14,7 @@ from model.training.recipes import SHAPE
 from model.vocabulary import Vocabulary
 
 # The model that knows English verse, from which a book's own model is made.
-BASE = Path(__file__).resolve().parent.parent / "pretrained" / "base" / "verse.safetensors"
+BASE_MODEL = Path(__file__).resolve().parent.parent / "pretrained" / "base" / "verse.safetensors"
 KNOWN_SHARE = 0.9  # of a book's characters; with fewer known, it is in another script
 
 
@@ -25,17 +25,19 @@ def known_share(text: str, vocabulary: Vocabulary) -> float:
     return known / max(counts.total(), 1)
 
 
-def choose_start(wish: str | None, text: str, base: Path = BASE) -> tuple[Model | None, str]:
+def choose_start(
+    requested: str | None, text: str, base: Path = BASE_MODEL
+) -> tuple[Model | None, str]:
     """Return the model to begin with, None for nothing, and a sentence on it for the reader.
 
-    `wish` is a path or "none"; without one it is the base model, where it knows the book's script.
+    `requested` is a path or "none"; None is the base model, where it knows the book's script.
     Raises a CheckpointError for a file that cannot be used.
     """
-    if wish == "none":
+    if requested == "none":
         return None, ""
-    if wish is not None:
-        start = load_model(Path(wish))
-        return start, f"Beginning with the weights of {wish}."
+    if requested is not None:
+        start = load_model(Path(requested))
+        return start, f"Beginning with the weights of {requested}."
     if not base.exists():
         return None, "The base model is not installed; the training begins from nothing."
     start = load_model(base)

@@ -1,7 +1,7 @@
 """The training loop: yields what happens, and knows nothing of who watches or what is saved.
 
 A Training stands still between two events of `run`; whoever iterates may save its model or its
-standing there, stop for good, and let another Training `take_up` the standing and go on to the
+standing there, stop for good, and let another `continue_from` the position and go on to the
 same weights (`resume.py`).
 """
 
@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.checkpoint import EpochLosses, Model
-from model.config import Settings
+from model.config import StrictSettings
 from model.errors import TrainingDiverged
 from model.training.batches import (
     count_stream_batches,
@@ -30,11 +30,11 @@ from model.training.batches import (
     stream_batches,
     window_batches,
 )
-from model.training.descent import dropped_recurrence, learning_rate, make_optimizer
+from model.training.device import Precision, choose_precision
 from model.training.evaluation import evaluate_stream, evaluate_windows
 from model.training.inheritance import adopt_weights
-from model.training.network import CharLSTM, State
-from model.training.processor import Precision, choose_precision
+from model.training.network import CharLSTM, LSTMState
+from model.training.optim import dropped_recurrence, learning_rate, make_optimizer
 from model.training.recipes import Recipe
 from model.vocabulary import Vocabulary
 
@@ -42,7 +42,7 @@ MAX_MEASURED = 500_000  # characters; enough for three decimals, and some second
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class StepEnd:
     """One step of training was made."""
 
     epoch: int  # from 1
@@ -67,7 +67,7 @@ class EpochEnd:
     improved: bool
 
 
-class Standing(Settings):
+class TrainingPosition(StrictSettings):
     """Where a training stands, but for its tensors."""
 
     recipe: Recipe
@@ -116,8 +116,8 @@ class Training:
         # What is measured and saved: a running average of the weights where the recipe has one.
         self.averaged = deepcopy(self.network) if recipe.average else self.network
         self.optimizer = make_optimizer(self.network, recipe)
-        self.state: State | None = None
-        self.standing = Standing(
+        self.state: LSTMState | None = None
+        self.position = TrainingPosition(
             recipe=recipe,
             seed=seed,
             precision=self._best_precision(),
@@ -147,62 +147,62 @@ class Training:
     def use_threads(self, threads: int) -> None:
         """Compute with so many threads from now on."""
         torch.set_num_threads(threads)
-        self.standing = self.standing.model_copy(update={"threads": threads})
+        self.position = self.position.model_copy(update={"threads": threads})
 
     def use_precision(self, precision: Precision) -> None:
         """Compute activations and gradients in this precision from now on."""
-        self.standing = self.standing.model_copy(update={"precision": precision})
+        self.position = self.position.model_copy(update={"precision": precision})
 
     def rehearse(self) -> None:
         """Do the work of one step and leave no trace of it, so that it can be timed."""
-        standing, state = self.standing, self.state
-        inputs, targets = next(self._batches(standing.epoch))
+        position, state = self.position, self.state
+        inputs, targets = next(self._batches(position.epoch))
         with torch.random.fork_rng(devices=[]):
             self._loss(inputs, targets).backward()  # type: ignore[no-untyped-call]
         self.optimizer.zero_grad()
-        self.standing, self.state = standing, state
+        self.position, self.state = position, state
 
-    def take_up(self, standing: Standing, state: State | None) -> None:
+    def continue_from(self, position: TrainingPosition, state: LSTMState | None) -> None:
         """Go on from another Training's standing; its tensors have been put in place already."""
-        self.standing = standing.model_copy(update={"recipe": self.recipe})
+        self.position = position.model_copy(update={"recipe": self.recipe})
         if self._best_precision() == "float32":  # another machine than before
             self.use_precision("float32")
         self.state = state
-        self._began = self._clock() - standing.seconds
-        torch.set_num_threads(standing.threads)
+        self._began = self._clock() - position.seconds
+        torch.set_num_threads(position.threads)
 
-    def run(self) -> Iterator[Progress | EpochEnd]:
+    def run(self) -> Iterator[StepEnd | EpochEnd]:
         """Train to the end, from wherever it stands; raise TrainingDiverged."""
-        while self.standing.epoch <= self.recipe.epochs and not self._should_end():
+        while self.position.epoch <= self.recipe.epochs and not self._should_end():
             yield from self._run_epoch()
             yield self._end_epoch()
 
-    def _run_epoch(self) -> Iterator[Progress]:
+    def _run_epoch(self) -> Iterator[StepEnd]:
         self.network.train()
-        already = self.standing.step
-        for step, (inputs, targets) in enumerate(self._batches(self.standing.epoch), start=1):
+        already = self.position.step
+        for step, (inputs, targets) in enumerate(self._batches(self.position.epoch), start=1):
             if step <= already:
                 continue
             rate = self._set_learning_rate()
             loss = self._step(inputs, targets)
             if not math.isfinite(loss):
-                raise TrainingDiverged(self.standing.epoch, rate)
-            standing = self.standing
-            self.standing = standing.model_copy(
+                raise TrainingDiverged(self.position.epoch, rate)
+            position = self.position
+            self.position = position.model_copy(
                 update={
                     "step": step,
-                    "steps_made": standing.steps_made + 1,
-                    "loss_sum": standing.loss_sum + loss * targets.numel(),
-                    "loss_count": standing.loss_count + targets.numel(),
+                    "steps_made": position.steps_made + 1,
+                    "loss_sum": position.loss_sum + loss * targets.numel(),
+                    "loss_count": position.loss_count + targets.numel(),
                     "seconds": self.seconds,
                 }
             )
-            yield Progress(
-                epoch=standing.epoch,
+            yield StepEnd(
+                epoch=position.epoch,
                 epochs=self.recipe.epochs,
                 step=step,
                 steps=self.steps,
-                loss=self.standing.loss_sum / self.standing.loss_count,
+                loss=self.position.loss_sum / self.position.loss_count,
                 characters=targets.numel(),
                 learning_rate=rate,
                 seconds=self.seconds,
@@ -212,7 +212,7 @@ class Training:
 
     def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield an epoch's batches, the same ones whenever this epoch is begun again."""
-        order = torch.Generator().manual_seed((self.standing.seed * 10_007 + epoch) % 2**63)
+        order = torch.Generator().manual_seed((self.position.seed * 10_007 + epoch) % 2**63)
         ids = self.ids[: self.trained_on]
         if self.recipe.reads == "windows":
             windows = sliding_windows(ids, self.recipe.window)
@@ -227,7 +227,7 @@ class Training:
 
     def _step(self, inputs: Tensor, targets: Tensor) -> float:
         """Learn from one batch; return its loss, the mean over its targets."""
-        if self.recipe.reads == "windows" or self.standing.step == 0:
+        if self.recipe.reads == "windows" or self.position.step == 0:
             self.state = None
         with dropped_recurrence(self.network, self.recipe.weight_drop):
             loss = self._loss(inputs, targets)
@@ -246,11 +246,11 @@ class Training:
             if self.recipe.reads == "windows":
                 outputs = outputs[:, -1]
             logits = self.network.head(outputs)  # (N, T, V) or (N, V)
-        self.state = State(state.hidden.detach().float(), state.cell.detach().float())
+        self.state = LSTMState(state.hidden.detach().float(), state.cell.detach().float())
         logits = logits.float().reshape(-1, logits.shape[-1])
         return functional.cross_entropy(logits, targets.flatten())
 
-    def _state_for(self, rows: int) -> State:
+    def _state_for(self, rows: int) -> LSTMState:
         """Return what the rows remember; a share of them nothing."""
         if self.state is None:
             return self.network.initial_state(rows)
@@ -258,10 +258,10 @@ class Training:
             return self.state
         kept = torch.rand(rows, device=self.device) >= self.recipe.cold_starts
         hidden, cell = (part * kept[:, None] for part in self.state)
-        return State(hidden, cell)
+        return LSTMState(hidden, cell)
 
     def _autocast(self) -> AbstractContextManager[object]:
-        if self.standing.precision == "float32":
+        if self.position.precision == "float32":
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
@@ -269,36 +269,36 @@ class Training:
     def _average_weights(self) -> None:
         if self.averaged is self.network:
             return
-        made = self.standing.steps_made
+        made = self.position.steps_made
         decay = min(self.recipe.average, (1 + made) / (10 + made))  # quick while it has seen little
         for mean, now in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
             mean.lerp_(now, 1 - decay)
 
     def _end_epoch(self) -> EpochEnd:
         """Measure, take note, and move on to the next epoch."""
-        standing = self.standing
+        position = self.position
         losses = EpochLosses(
-            epoch=standing.epoch,
-            running_loss=standing.loss_sum / standing.loss_count,
+            epoch=position.epoch,
+            running_loss=position.loss_sum / position.loss_count,
             held_out_loss=self.held_out_loss(),
             seconds=self.seconds,
         )
         watched = losses.running_loss if losses.held_out_loss is None else losses.held_out_loss
-        before = math.inf if standing.best is None else standing.best
+        before = math.inf if position.best is None else position.best
         improved = watched < before
-        self.standing = standing.model_copy(
+        self.position = position.model_copy(
             update={
-                "epoch": standing.epoch + 1,
+                "epoch": position.epoch + 1,
                 "step": 0,
                 "loss_sum": 0.0,
                 "loss_count": 0,
                 "best": min(watched, before),
-                "best_epoch": standing.epoch if improved else standing.best_epoch,
-                "history": (*standing.history, losses),
+                "best_epoch": position.epoch if improved else position.best_epoch,
+                "history": (*position.history, losses),
                 "seconds": self.seconds,
             }
         )
-        return EpochEnd(standing.epoch, self.recipe.epochs, losses, watched, before, improved)
+        return EpochEnd(position.epoch, self.recipe.epochs, losses, watched, before, improved)
 
     def measure(self, network: CharLSTM) -> tuple[float, float | None]:
         """Return the losses of `network` on the text trained on and on the held-out tail.
@@ -307,7 +307,7 @@ class Training:
         trained on. A network that reads windows is measured while it trains only.
         """
         if self.recipe.reads == "windows":
-            best = self.standing.history[self.standing.best_epoch - 1]
+            best = self.position.history[self.position.best_epoch - 1]
             return best.running_loss, best.held_out_loss
         begin = max(self.trained_on - MAX_MEASURED, 0)
         training_loss = evaluate_stream(network, self.ids, begin, self.trained_on)
@@ -325,18 +325,18 @@ class Training:
         return evaluate_stream(self.averaged, self.ids, self.trained_on, len(self.ids))
 
     def _should_end(self) -> bool:
-        standing = self.standing
-        stale = standing.epoch - 1 - standing.best_epoch
+        position = self.position
+        stale = position.epoch - 1 - position.best_epoch
         return self._out_of_time() or 0 < self.recipe.patience <= stale
 
     def _out_of_time(self) -> bool:
         """Whether the time is over; one step is made in any case, so that there is a model."""
-        if self.seconds_limit is None or self.standing.steps_made == 0:
+        if self.seconds_limit is None or self.position.steps_made == 0:
             return False
         return self.seconds >= self.seconds_limit
 
     def _set_learning_rate(self) -> float:
-        share = self.standing.steps_made / (self.steps * self.recipe.epochs)
+        share = self.position.steps_made / (self.steps * self.recipe.epochs)
         if self.seconds_limit is not None:
             share = max(share, min(1.0, self.seconds / self.seconds_limit))
         rate = learning_rate(self.recipe, share)

@@ -13,7 +13,7 @@ from model.config import NetworkConfig, Tensors
 FROZEN = "bias_hh_l0"  # PyTorch's second bias: always zero, so not worth a byte in a file
 
 
-class State(NamedTuple):
+class LSTMState(NamedTuple):
     """What an LSTM remembers: both tensors (L, N, H)."""
 
     hidden: Tensor
@@ -52,11 +52,11 @@ class CharLSTM(nn.Module):
     def parameter_count(self) -> int:
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
-    def initial_state(self, rows: int) -> State:
+    def initial_state(self, rows: int) -> LSTMState:
         """Return a state of zeros for N = `rows` rows."""
         config = self.config
         zeros = self.head.weight.new_zeros(config.layers, rows, config.hidden_size)
-        return State(zeros, zeros.clone())
+        return LSTMState(zeros, zeros.clone())
 
     def inputs(self, ids: Tensor) -> Tensor:
         """Return what the first layer reads: (N, T) ids to (N, T, E), or (N, T, 1) in 0–1."""
@@ -66,7 +66,7 @@ class CharLSTM(nn.Module):
         embedded: Tensor = self.embedding(ids)
         return embedded
 
-    def features(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+    def features(self, ids: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
         """Return the last layer's outputs (N, T, H), dropout applied, and the next state."""
         outputs = self.inputs(ids)
         hidden, cell = [], []
@@ -80,9 +80,9 @@ class CharLSTM(nn.Module):
             outputs = self.dropout(outputs)
             hidden.append(h)
             cell.append(c)
-        return outputs, State(torch.cat(hidden), torch.cat(cell))
+        return outputs, LSTMState(torch.cat(hidden), torch.cat(cell))
 
-    def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    def forward(self, ids: Tensor, state: LSTMState | None = None) -> tuple[Tensor, LSTMState]:
         """Read `ids` (N, T) from `state` (zeros if None); return logits (N, T, V) and the state."""
         outputs, state = self.features(ids, state or self.initial_state(ids.shape[0]))
         return self.head(outputs), state

@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from model.config import NetworkConfig, Settings
+from model.config import NetworkConfig, StrictSettings
 
 
-class Recipe(Settings):
+class Recipe(StrictSettings):
     """Settings of one training. Losses are in nats per character."""
 
     name: Literal["default", "fine-tuning", "tutorial"]
@@ -91,7 +91,7 @@ SHAPE = ("input", "embedding_size", "hidden_size", "layers", "residual")
 
 # Upper end of a book's length in characters, and what suits it. A network too big learns a short
 # book by heart before it can spell; many epochs of a long one take hours.
-SIZES: tuple[tuple[int, dict[str, object]], ...] = (
+MAX_WORD_SYLLABLES: tuple[tuple[int, dict[str, object]], ...] = (
     (20_000, {"hidden_size": 192, "dropout": 0.5, "epochs": 30}),
     (400_000, {}),  # the fields' own defaults, found on 94,372 characters of sonnets
     (3_000_000, {"hidden_size": 384, "dropout": 0.25, "epochs": 8, "rows": 32}),
@@ -129,27 +129,29 @@ def recipe_for(
         return TUTORIAL
     if start is not None:
         return fine_tuning(characters, start)
-    fitting = next((settings for limit, settings in SIZES if characters <= limit), LONGEST)
+    fitting = next(
+        (settings for limit, settings in MAX_WORD_SYLLABLES if characters <= limit), LONGEST
+    )
     return Recipe.checked(name="default", **fitting)
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class RecipeOverrides:
     """What a person wants otherwise than the recipe has it; None: as it has it."""
 
     epochs: int | None = None
     monitor: Literal["validation", "training"] | None = None
 
 
-def adapt_recipe(recipe: Recipe, wishes: Wishes) -> Recipe:
-    """Return `recipe` with the wishes in place of its own settings.
+def adapt_recipe(recipe: Recipe, overrides: RecipeOverrides) -> Recipe:
+    """Return `recipe` with the overrides in place of its own settings.
 
     Raises SettingError for an impossible one.
     """
     settings = recipe.model_dump()
-    if wishes.epochs is not None:
-        settings["epochs"] = wishes.epochs
-    if wishes.monitor is not None:
-        settings["monitor"] = wishes.monitor
+    if overrides.epochs is not None:
+        settings["epochs"] = overrides.epochs
+    if overrides.monitor is not None:
+        settings["monitor"] = overrides.monitor
         settings["held_out"] = recipe.held_out or 0.1
     return Recipe.checked(**settings)

@@ -12,22 +12,22 @@ from typing import NoReturn, Protocol
 
 from tqdm import tqdm
 
-from model.training.loop import Progress
+from model.training.loop import StepEnd
 from model.vocabulary import printable
 
 PROGRESS_EVERY_SECONDS = 0.5
 
 
-class Voice(Protocol):
+class Reporter(Protocol):
     """Who tells the world: a person's terminal or a program's pipe."""
 
     def say(self, event: str, sentence: str, **facts: object) -> None: ...
-    def progress(self, progress: Progress) -> None: ...
-    def letter(self, character: str) -> None: ...
+    def progress(self, progress: StepEnd) -> None: ...
+    def write_character(self, character: str) -> None: ...
     def close(self) -> None: ...
 
 
-class PlainVoice:
+class TerminalReporter:
     """Sentences on stdout, a progress bar on stderr."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class PlainVoice:
         tqdm.write(printable(sentence), file=sys.stdout)
         sys.stdout.flush()
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, progress: StepEnd) -> None:
         if self._bar is None:
             left = (progress.epochs - progress.epoch + 1) * progress.steps - progress.step + 1
             self._bar = tqdm(
@@ -54,7 +54,7 @@ class PlainVoice:
         self._bar.set_postfix_str(f"loss {progress.loss:.4f}", refresh=False)
         self._bar.update(progress.characters)
 
-    def letter(self, character: str) -> None:
+    def write_character(self, character: str) -> None:
         sys.stdout.write(printable(character))
         sys.stdout.flush()
 
@@ -63,7 +63,7 @@ class PlainVoice:
             self._bar.close()
 
 
-class JsonVoice:
+class JsonReporter:
     """One JSON object per event on stdout; progress at most twice a second."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -77,7 +77,7 @@ class JsonVoice:
         sys.stdout.write(json.dumps({"event": event, **facts}, allow_nan=False) + "\n")
         sys.stdout.flush()
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, progress: StepEnd) -> None:
         self._characters += progress.characters
         now, speed, seconds_left = self._clock(), None, None
         if self._told is not None:
@@ -96,7 +96,7 @@ class JsonVoice:
             seconds_left=seconds_left,
         )
 
-    def letter(self, character: str) -> None:
+    def write_character(self, character: str) -> None:
         pass  # the whole text follows as an event
 
     def close(self) -> None:

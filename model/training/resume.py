@@ -1,7 +1,7 @@
 """A training on disk between two of its steps: everything that decides what comes next.
 
 One safetensors file: weights, their average, the optimizer's moments, the carried state and the
-random generators as tensors; the Standing as JSON. No pickle, so nothing in it can run.
+random generators as tensors; the TrainingPosition as JSON. No pickle, so nothing in it can run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from model.checkpoint import write_atomically
-from model.config import Settings
+from model.config import StrictSettings
 from model.errors import (
     CheckpointForeign,
     CheckpointTruncated,
@@ -26,18 +26,18 @@ from model.errors import (
     ResumeMissing,
     ResumeOutdated,
 )
-from model.training.loop import Standing, Training
-from model.training.network import State
+from model.training.loop import Training, TrainingPosition
+from model.training.network import LSTMState
 from model.verse import Lexicon
 
 FORMAT_VERSION = 1
 METADATA_KEY = "sonneteer-training"
 
 
-class _Contents(Settings):
+class _Contents(StrictSettings):
     format_version: int = Field(default=FORMAT_VERSION, ge=1)
     book_sha256: str
-    standing: Standing
+    standing: TrainingPosition
     lexicon: str = ""
 
 
@@ -47,7 +47,7 @@ class Saved:
 
     path: Path
     book_sha256: str
-    standing: Standing
+    standing: TrainingPosition
     tensors: dict[str, Tensor]
     lexicon: Lexicon
 
@@ -61,7 +61,7 @@ def save_training(
     """
     contents = _Contents(
         book_sha256=book_sha256,
-        standing=training.standing,
+        standing=training.position,
         lexicon=lexicon.write() if lexicon else "",
     )
     metadata = {METADATA_KEY: contents.model_dump_json()}
@@ -91,7 +91,7 @@ def load_training(path: Path) -> Saved:
     return Saved(path, contents.book_sha256, contents.standing, tensors, lexicon)
 
 
-def restore(training: Training, saved: Saved) -> None:
+def restore_training(training: Training, saved: Saved) -> None:
     """Put `training`, made with the same text and recipe, exactly where the saved one stood.
 
     Raises ResumeOutdated where the book has another alphabet than then, and CheckpointForeign.
@@ -111,13 +111,13 @@ def restore(training: Training, saved: Saved) -> None:
             optimizer["state"].setdefault(int(place), {})[key] = tensor
         training.optimizer.load_state_dict(optimizer)
         if "state.hidden" in tensors:
-            state = State(tensors["state.hidden"], tensors["state.cell"])
+            state = LSTMState(tensors["state.hidden"], tensors["state.cell"])
         torch.set_rng_state(saved.tensors["random.cpu"])
         if training.device.type == "cuda":
             torch.cuda.set_rng_state(saved.tensors["random.cuda"])
     except (KeyError, RuntimeError, ValueError) as error:
         raise CheckpointForeign(saved.path, "its tensors are not those of a training") from error
-    training.take_up(saved.standing, state)
+    training.continue_from(saved.standing, state)
 
 
 def _tensors(training: Training) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from model.vocabulary import Vocabulary
 COLUMNS = "{:<16}{:<18}{:>12}"
 
 
-def summarise(network: CharLSTM, window: int) -> str:
+def summarise_network(network: CharLSTM, window: int) -> str:
     """Return a table of layers, shapes (samples, time steps, features) and trained parameters."""
     config = network.config
     lines = [COLUMNS.format("Layer", "Output shape", "Parameters")]

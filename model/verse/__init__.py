@@ -1,30 +1,30 @@
 """Verse in form: words and how they are said, forms, and lines written under masks."""
 
-from model.verse.composition import PARTICLES, Composition
-from model.verse.crowd import Crowd, GuidedRows, Particle
+from model.verse.composer import PARTICLES, Composer
 from model.verse.forms import FORMS, Form
 from model.verse.lexicon import Lexicon, NoVerse, make_lexicon
-from model.verse.looks import ShownLine, Syllable, look_at, title_of
-from model.verse.seed import Opening, SeedTooLong, lay_out
-from model.verse.verse import Verse
+from model.verse.opening import Opening, SeedTooLong, lay_out_seed
+from model.verse.particle_filter import Particle, ParticleBatch, ParticleFilter
+from model.verse.prosody import Prosody
+from model.verse.scansion import ScannedLine, Syllable, make_title, scan_poem
 
 __all__ = [
     "FORMS",
     "PARTICLES",
-    "Composition",
-    "Crowd",
+    "Composer",
     "Form",
-    "GuidedRows",
     "Lexicon",
     "NoVerse",
     "Opening",
     "Particle",
+    "ParticleBatch",
+    "ParticleFilter",
+    "Prosody",
+    "ScannedLine",
     "SeedTooLong",
-    "ShownLine",
     "Syllable",
-    "Verse",
-    "lay_out",
-    "look_at",
+    "lay_out_seed",
     "make_lexicon",
-    "title_of",
+    "make_title",
+    "scan_poem",
 ]

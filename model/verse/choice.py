@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from model.verse.forms import Form
-from model.verse.seed import Theme
-from model.verse.verse import Verse
-from model.verse.words import is_content, words_of
+from model.verse.opening import Theme
+from model.verse.prosody import Prosody
+from model.verse.words import is_content_word, words_of
 
 LINE_CHARACTERS = 40
-HUMAN_SHARE = 0.65  # of the book's own loss; a line likelier than that is no better for it
+BOOK_LOSS_SHARE = 0.65  # of the book's own loss; a line likelier than that is no better for it
 REPEATED, SMALL_REPEATED = 3.0, 1.0  # a word that the poem has had, by whether it says something
 SAME_BEGINNING = 1.5  # as an earlier line
 TWICE = 8.0  # a word twice in a row, or two words twice in a line
@@ -37,12 +37,14 @@ class Candidate:
     copied: int = 0  # characters of the longest run of the book in it; 0 for a short one
 
 
-class Critic:
+class LineScorer:
     """Judges lines that may come after `lines`."""
 
-    def __init__(self, lines: Sequence[str], form: Form, theme: Theme, given: int, verse: Verse):
+    def __init__(
+        self, lines: Sequence[str], form: Form, theme: Theme, given: int, prosody: Prosody
+    ):
         """The first `given` of the lines are the reader's own."""
-        self._verse = verse
+        self._prosody = prosody
         self._form = form
         self._theme = theme
         said = [words for line in lines if (words := words_of(line))]
@@ -50,7 +52,7 @@ class Critic:
         self._firsts = [words[0] for words in said]
         self._ends = [words[-1] for words in said]
         self._is_later = bool(lines)
-        answered = sum(theme.answers(words_of(line), verse) for line in lines[max(given, 1) :])
+        answered = sum(theme.answers(words_of(line), prosody) for line in lines[max(given, 1) :])
         self.wanted = max(ANSWERS_WANTED - answered, 0)  # answers to the seed
         number = len(lines)
         self._opens = form.opens_rhyme(number) and form.partner(number) is None
@@ -64,24 +66,24 @@ class Critic:
         if len(words) == len(given) == 0 or _repeats(words, len(given)):
             return -math.inf
         per_letter = candidate.nats / max(len(candidate.text), 1)
-        score = -LINE_CHARACTERS * max(per_letter, HUMAN_SHARE * self._verse.human_loss)
+        score = -LINE_CHARACTERS * max(per_letter, BOOK_LOSS_SHARE * self._prosody.book_loss)
         score -= COPIED * max(candidate.copied - FAIR_COPY, 0)
-        score -= self._tedium(words)
-        if self._opens and any(self._verse.end_alike(words[-1], end) for end in self._ends):
+        score -= self._repetition_penalty(words)
+        if self._opens and any(self._prosody.end_alike(words[-1], end) for end in self._ends):
             score -= SAME_RHYME
         if self._form.stress:
             score -= EACH_WORD_OFF * max(abs(len(words) - WORDS_PER_LINE) - 0.5, 0.0)
         if self.wanted and self._is_later:
-            score += ANSWER * min(self._theme.answers(words, self._verse), self.wanted)
+            score += ANSWER * min(self._theme.answers(words, self._prosody), self.wanted)
         return score
 
-    def _tedium(self, words: Sequence[str]) -> float:
-        contents = [word for word in words if is_content(word)]
+    def _repetition_penalty(self, words: Sequence[str]) -> float:
+        contents = [word for word in words if is_content_word(word)]
         pairs = list(pairwise(words))
         return (
             REPEATED * sum(word in self._before for word in contents)
             + REPEATED * (len(contents) - len(set(contents)))
-            + SMALL_REPEATED * sum(w in self._before for w in words if not is_content(w))
+            + SMALL_REPEATED * sum(w in self._before for w in words if not is_content_word(w))
             + TWICE * sum(a == b for a, b in pairs)
             + TWICE * (len(pairs) - len(set(pairs)))
             + SAME_BEGINNING * self._firsts.count(words[0])

@@ -21,7 +21,7 @@ MAX_REMEMBERED = 10_000  # words that were looked up; a lexicon has some 6,000
 Phones = tuple[str, ...]  # ARPAbet; a vowel ends with its stress: 0 none, 1 primary, 2 secondary
 
 # What rules would get wrong, or what the dictionary says otherwise than verse does.
-BY_HAND = {
+CORRECTIONS = {
     "o'er": "AO1 R",
     "e'er": "EH1 R",
     "ne'er": "N EH1 R",
@@ -118,14 +118,14 @@ def look_up(word: str) -> tuple[Phones, ...]:
 
     What is written by hand chooses among the dictionary's ways, or comes before them.
     """
-    if word not in BY_HAND:
-        return listed(word)
-    by_hand, ways = tuple(BY_HAND[word].split()), listed(word)
+    if word not in CORRECTIONS:
+        return look_up_cmudict(word)
+    by_hand, ways = tuple(CORRECTIONS[word].split()), look_up_cmudict(word)
     return (by_hand,) if by_hand in ways else (by_hand, *ways)
 
 
 @lru_cache(MAX_REMEMBERED)
-def listed(word: str) -> tuple[Phones, ...]:
+def look_up_cmudict(word: str) -> tuple[Phones, ...]:
     """Return what the dictionary itself has of `word`, lower-case."""
     if not word.isascii() or not word:
         return ()

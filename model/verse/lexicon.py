@@ -20,7 +20,7 @@ MAX_WORDS = 30_000
 MAX_LETTERS = 300_000  # of all words, so that a stranger's file makes no giant of a trie
 MIN_RHYMES = 6  # others that a word must rhyme with to open a rhyme: the last line wants a choice
 MIN_OPENERS = 50  # words that can; the sonnets and what they borrow have some 2,000
-MAX_SAYINGS = 3  # ways to say one word
+MAX_VARIANTS = 3  # ways to say one word
 # Beyond the book's own words, those that other books had often enough to be no slip of the pen.
 MIN_COUNT = 8
 MAX_FAMILY = 2_000  # words that end alike; the sonnets have 47
@@ -32,7 +32,7 @@ _LINE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
+class Variant:
     """What of a pronunciation verse goes by."""
 
     stresses: str  # a digit for each syllable
@@ -45,21 +45,21 @@ class Saying:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LexiconEntry:
     """A word."""
 
     word: str
     count: int  # in the book; 0: from elsewhere
-    sayings: tuple[Saying, ...]
+    variants: tuple[Variant, ...]
 
 
-def sayings_of(pronunciations: Iterable[Pronunciation]) -> tuple[Saying, ...]:
+def variants_of(pronunciations: Iterable[Pronunciation]) -> tuple[Variant, ...]:
     """Return what verse goes by, without repetitions.
 
-    >>> sayings_of([Pronunciation(("F", "AY1", "ER0"))])
-    (Saying(stresses='1', onset='F', rhyme='AY_R'),)
+    >>> variants_of([Pronunciation(("F", "AY1", "ER0"))])
+    (Variant(stresses='1', onset='F', rhyme='AY_R'),)
     """
-    found: dict[Saying, None] = {}
+    found: dict[Variant, None] = {}
     for pronunciation in pronunciations:
         phones = list(pronunciation.phones)
         if len(phones) > 1 and phones[-1] == "ER0" and phones[-2][:2] in ("AY", "AW"):
@@ -69,15 +69,15 @@ def sayings_of(pronunciations: Iterable[Pronunciation]) -> tuple[Saying, ...]:
             onset, rhyme = said.onset.replace(" ", "_"), said.rhyme.replace(" ", "_")
             # One syllable alone is stressed if it ends a line.
             stresses = "1" if len(said.stresses) == 1 else said.stresses
-            found[Saying(stresses, onset, rhyme)] = None
-    return tuple(found)[:MAX_SAYINGS]
+            found[Variant(stresses, onset, rhyme)] = None
+    return tuple(found)[:MAX_VARIANTS]
 
 
 @dataclass(frozen=True)
 class Lexicon:
     """Words in alphabetical order; a word's number is its place."""
 
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[LexiconEntry, ...] = ()
 
     @cached_property
     def numbers(self) -> Mapping[str, int]:
@@ -86,16 +86,16 @@ class Lexicon:
     def __len__(self) -> int:
         return len(self.entries)
 
-    def get(self, word: str) -> Entry | None:
+    def get(self, word: str) -> LexiconEntry | None:
         number = self.numbers.get(word)
         return None if number is None else self.entries[number]
 
     @cached_property
-    def rhymes(self) -> Mapping[str, tuple[Entry, ...]]:
+    def rhymes(self) -> Mapping[str, tuple[LexiconEntry, ...]]:
         """By rhyme, the words that end in it under stress."""
-        found: dict[str, list[Entry]] = {}
+        found: dict[str, list[LexiconEntry]] = {}
         for entry in self.entries:
-            for rhyme in {saying.rhyme for saying in entry.sayings if saying.ends_stressed}:
+            for rhyme in {variant.rhyme for variant in entry.variants if variant.ends_stressed}:
                 found.setdefault(rhyme, []).append(entry)
         return {rhyme: tuple(entries) for rhyme, entries in found.items()}
 
@@ -112,7 +112,7 @@ class Lexicon:
                 [
                     entry.word,
                     str(entry.count),
-                    *(f"{s.stresses}/{s.onset}/{s.rhyme}" for s in entry.sayings),
+                    *(f"{s.stresses}/{s.onset}/{s.rhyme}" for s in entry.variants),
                 ]
             )
             for entry in self.entries
@@ -129,8 +129,8 @@ class Lexicon:
             match = _LINE.fullmatch(line)
             if match is None:
                 raise ValueError(f"the lexicon has a line {line[:60]!r}")
-            sayings = tuple(Saying(*found) for found in _SAYING.findall(match[3]))
-            entries.append(Entry(match[1], int(match[2]), sayings))
+            variants = tuple(Variant(*found) for found in _SAYING.findall(match[3]))
+            entries.append(LexiconEntry(match[1], int(match[2]), variants))
         words = [entry.word for entry in entries]
         if sum(map(len, words)) > MAX_LETTERS:
             raise ValueError(f"the lexicon has more than {MAX_LETTERS:,} letters")
@@ -159,23 +159,23 @@ def make_lexicon(text: str, elsewhere: Lexicon | None = None) -> Lexicon:
         raise NoVerse(f"its lines have {lines[len(lines) // 2] if lines else 0} characters")
     counts = Counter(words_of(text))
     pronouncer = Pronouncer()
-    found: dict[str, Entry] = {}
+    found: dict[str, LexiconEntry] = {}
     known = 0
     for word, count in counts.items():
-        sayings = sayings_of(pronouncer.by_rule(word)) if word.isascii() else ()
-        if sayings:
+        variants = variants_of(pronouncer.by_rule(word)) if word.isascii() else ()
+        if variants:
             known += count
-            found[word] = Entry(word, count, sayings)
+            found[word] = LexiconEntry(word, count, variants)
     share = known / max(counts.total(), 1)
     if share < MIN_KNOWN:
         raise NoVerse(f"{1 - share:.0%} of its words are not English")
     for entry in elsewhere.entries if elsewhere else ():
         if entry.count >= MIN_COUNT:
-            found.setdefault(entry.word, Entry(entry.word, 0, entry.sayings))
+            found.setdefault(entry.word, LexiconEntry(entry.word, 0, entry.variants))
     return Lexicon(tuple(found[word] for word in sorted(_most_used(found))))
 
 
-def _most_used(found: Mapping[str, Entry]) -> list[str]:
+def _most_used(found: Mapping[str, LexiconEntry]) -> list[str]:
     """Return as many words as a lexicon may have, the book's most frequent ones first."""
     ordered = sorted(found, key=lambda word: -found[word].count)[:MAX_WORDS]
     letters = list(itertools.accumulate(map(len, ordered)))

@@ -20,7 +20,7 @@ SIBILANT = frozenset(["S", "Z", "SH", "ZH", "CH", "JH"])
 MAX_WORD = 30  # characters; what is longer is no word
 MAX_SYLLABLES = 6
 MAX_KNOWN = 50_000  # words that a Pronouncer remembers
-MAX_LOOKS = 60  # at parts of a word: "whene'er" takes 25, a stranger's word would take 650
+MAX_LOOKUPS = 60  # at parts of a word: "whene'er" takes 25, a stranger's word would take 650
 
 VOICED = "èd"  # the one ending that keeps its accent, for it has a syllable
 
@@ -152,13 +152,13 @@ class Pronouncer:
         found = self._known.get(word)
         if found is None:
             bare = word if word.isascii() else _without_accents(word)
-            found = tuple(dict.fromkeys(map(Pronunciation, _Parts().say(bare, depth=0))))
+            found = tuple(dict.fromkeys(map(Pronunciation, _Parts().pronounce(bare, depth=0))))
             if len(self._known) >= MAX_KNOWN:  # strangers make up words without end
                 self._known.clear()
             self._known[word] = found
         return found
 
-    def say(self, word: str) -> tuple[Pronunciation, ...]:
+    def pronounce(self, word: str) -> tuple[Pronunciation, ...]:
         """Return how `word` is said, read letter by letter if need be; () without a letter."""
         found = self.by_rule(word)
         if not found and any(map(str.isalpha, word)):
@@ -171,17 +171,17 @@ class _Parts:
 
     def __init__(self) -> None:
         self._said: dict[tuple[str, int], tuple[Phones, ...]] = {}
-        self._looks = 0
+        self._lookups = 0
 
-    def say(self, word: str, depth: int) -> tuple[Phones, ...]:
+    def pronounce(self, word: str, depth: int) -> tuple[Phones, ...]:
         """Return how `word` is said, itself a part if `depth` is above 0."""
         if len(word) > MAX_WORD:
             return ()
         found = self._said.get((word, depth))
         if found is None:
-            if self._looks >= MAX_LOOKS:
+            if self._lookups >= MAX_LOOKUPS:
                 return ()
-            self._looks += 1
+            self._lookups += 1
             found = look_up(word) or (tuple(self._build(word, depth + 1)) if depth < 3 else ())
             self._said[word, depth] = found
         return found
@@ -197,7 +197,7 @@ class _Parts:
 
     def _compound(self, word: str, depth: int) -> Iterator[Phones]:
         if "-" in word.strip("-"):
-            parts = [self.say(part, depth) for part in word.split("-") if part]
+            parts = [self.pronounce(part, depth) for part in word.split("-") if part]
             if parts and all(parts):
                 yield tuple(phone for part in parts for phone in part[0])
 
@@ -212,7 +212,7 @@ class _Parts:
             if len(bare) > 2 and bare[-1] == bare[-2] and letters[0] in "'eiy":
                 stems.append(bare[:-1])  # stop, stopp'd
             # What the dictionary has comes before what would have to be built first.
-            for find in (look_up, lambda stem: self.say(stem, depth)):
+            for find in (look_up, lambda stem: self.pronounce(stem, depth)):
                 for found in map(find, stems):
                     if found:
                         yield from (join_ending(phones, sound) for phones in found)
@@ -224,7 +224,7 @@ class _Parts:
         if at < 0 or at == len(word) - 1:
             if word.startswith("'") and len(word) > 2:  # 'mongst: among... minus its beginning
                 for whole in ("a", "be", "e", "i", "un"):
-                    found = self.say(whole + word[1:], depth)
+                    found = self.pronounce(whole + word[1:], depth)
                     if found:
                         phones = found[0]
                         vowels = (n for n, p in enumerate(phones) if p[-1].isdigit())
@@ -233,7 +233,7 @@ class _Parts:
                         return
             return
         for vowel in ("e", "i", "o", "a", "u", "ve"):
-            for phones in self.say(word[:at] + vowel + word[at + 1 :], depth):
+            for phones in self.pronounce(word[:at] + vowel + word[at + 1 :], depth):
                 place = _elided(phones)
                 if place is not None:
                     yield phones[:place] + _remnant(phones[place]) + phones[place + 1 :]
@@ -242,12 +242,12 @@ class _Parts:
     def _spelling(self, word: str, depth: int) -> Iterator[Phones]:
         for ours, theirs in SPELLINGS:
             if ours in word:
-                yield from self.say(word.replace(ours, theirs), depth)
+                yield from self.pronounce(word.replace(ours, theirs), depth)
 
     def _prefix(self, word: str, depth: int) -> Iterator[Phones]:
         for letters, sound in PREFIXES:
             if word.startswith(letters) and len(word) > len(letters) + 1:
-                for phones in self.say(word[len(letters) :], depth):
+                for phones in self.pronounce(word[len(letters) :], depth):
                     yield (*sound.split(), *phones)
         for cut in range(4, len(word) - 3):  # two words in one
             first, second = look_up(word[:cut]), look_up(word[cut:])

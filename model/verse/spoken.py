@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from model.verse.dictionary import look_up
 from model.verse.words import APOSTROPHIZED, WORD, straighten
 
-Said = tuple[str, ...]  # words
+SpokenForm = tuple[str, ...]  # words
 
 MAX_DIGITS = 30  # of a number that is said at all
 MAX_CARDINAL = 9  # digits; a longer number is said digit by digit, as on the telephone
@@ -47,18 +47,18 @@ TOKEN = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class SpokenWord:
     """What is said at `begin` … `end` of a text, in one way or several."""
 
     begin: int
     end: int
-    ways: tuple[Said, ...]
+    ways: tuple[SpokenForm, ...]
 
 
-def tokens_of(text: str) -> Iterator[Token]:
+def spoken_words(text: str) -> Iterator[SpokenWord]:
     """Yield what is said of `text`, in order.
 
-    >>> [token.ways[0] for token in tokens_of("In 1492 the BBC’s 21st £5 & U.S.A.")][1:]
+    >>> [token.ways[0] for token in spoken_words("In 1492 the BBC’s 21st £5 & U.S.A.")][1:]
     [('fourteen', 'ninety', 'two'), ('the',), ("bbc's",), ('twenty', 'first'), \
 ('five', 'pounds'), ('and',), ('u', 's', 'ay')]
     """
@@ -69,17 +69,17 @@ def tokens_of(text: str) -> Iterator[Token]:
             word = match["word"]
             if word.startswith("'") and word.lower() not in APOSTROPHIZED:
                 word, begin = word[1:], begin + 1
-            yield Token(begin, end, (_say_word(word, is_mixed=is_mixed),))
+            yield SpokenWord(begin, end, (_say_word(word, is_mixed=is_mixed),))
         elif match["dotted"]:
             letters = match["dotted"].replace(".", "").lower()
-            yield Token(begin, end, (_spell(letters),))
+            yield SpokenWord(begin, end, (_spell(letters),))
         elif match["sign"]:
-            yield Token(begin, end, (SIGNS[match["sign"]],))
+            yield SpokenWord(begin, end, (SIGNS[match["sign"]],))
         else:
-            yield Token(begin, end, _say_number(match))
+            yield SpokenWord(begin, end, _say_number(match))
 
 
-def _say_word(word: str, *, is_mixed: bool) -> Said:
+def _say_word(word: str, *, is_mixed: bool) -> SpokenForm:
     """Return a word, or how an abbreviation or a Roman numeral is said in its stead."""
     lower = word.lower()
     if len(word) < 2 or "'" in word or "-" in word:
@@ -93,7 +93,7 @@ def _say_word(word: str, *, is_mixed: bool) -> Said:
     return (lower,)
 
 
-def _spell(letters: str) -> Said:
+def _spell(letters: str) -> SpokenForm:
     return tuple(LETTER_NAMES.get(letter, letter) for letter in letters[:MAX_SPELLED])
 
 
@@ -103,7 +103,7 @@ def _roman(numeral: str) -> int:
     return sum(-v if v < after else v for v, after in zip(values, later, strict=True))
 
 
-def _say_number(match: re.Match[str]) -> tuple[Said, ...]:
+def _say_number(match: re.Match[str]) -> tuple[SpokenForm, ...]:
     typed = (match["number"] or match["digits"]).replace(",", "")
     digits = "".join(str(int(digit)) for digit in typed[:MAX_DIGITS])
     if len(digits) > MAX_CARDINAL or (digits.startswith("0") and len(digits) > 1):
@@ -144,7 +144,7 @@ def _with_ending(word: str, ending: str) -> str:
     return ORDINALS.get(word, f"{stem}th")
 
 
-def _cardinal(value: int) -> Said:
+def _cardinal(value: int) -> SpokenForm:
     """Return a number below a billion in words.
 
     >>> " ".join(_cardinal(1_200_345))
@@ -159,7 +159,7 @@ def _cardinal(value: int) -> Said:
     return (*_cardinal(value // size), name, *rest)
 
 
-def _year(value: int) -> Said:
+def _year(value: int) -> SpokenForm:
     """Return a year in words.
 
     >>> _year(1492), _year(1905), _year(1900)

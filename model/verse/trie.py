@@ -8,54 +8,54 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from model.kernel.guide import ANYHOW, INITIAL, STRONG, WEAK, Trie
-from model.verse.lexicon import Saying
-from model.verse.words import ARTICLES, LEANING
+from model.kernel.constraints import ANY_STRESS, INITIAL, STRONG, WEAK, Trie
+from model.verse.lexicon import Variant
+from model.verse.words import ARTICLES, CANNOT_END_LINE
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TrieWord:
     """A word and what it may do: within a line, at its end; 0: nothing there."""
 
     word: str
     number: int
-    inside: int
-    last: int
+    inner_mask: int
+    final_mask: int
 
 
-def mask_inside(word: str, sayings: Iterable[Saying]) -> int:
-    """Return a word's mask within a line; see `model.kernel.guide`."""
+def make_inner_mask(word: str, variants: Iterable[Variant]) -> int:
+    """Return a word's mask within a line; see `model.kernel.constraints`."""
     mask = 0
-    for saying in sayings:
+    for variant in variants:
         for group, first in ((WEAK, 0), (STRONG, 1)):
             if word in ARTICLES and first == 1:
                 continue
-            if _walks(saying.stresses, first):
-                mask |= 1 << (group + len(saying.stresses) - 1)
-        if _walks(saying.stresses, 0) or _turns(saying.stresses):
-            mask |= 1 << (INITIAL + len(saying.stresses) - 1)
-        mask |= 1 << (ANYHOW + len(saying.stresses) - 1)
+            if _walks(variant.stresses, first):
+                mask |= 1 << (group + len(variant.stresses) - 1)
+        if _walks(variant.stresses, 0) or _turns(variant.stresses):
+            mask |= 1 << (INITIAL + len(variant.stresses) - 1)
+        mask |= 1 << (ANY_STRESS + len(variant.stresses) - 1)
     return mask
 
 
-def mask_last(word: str, sayings: Iterable[Saying], rhyme: str | None = None) -> int:
+def make_final_mask(word: str, variants: Iterable[Variant], rhyme: str | None = None) -> int:
     """Return a word's mask at the end of a line: its last syllable is stressed.
 
     With `rhyme`, only for sayings that end so. Free metre takes any word that is not small.
     """
     mask = 0
-    if word in LEANING:
+    if word in CANNOT_END_LINE:
         return 0
-    for saying in sayings:
-        if rhyme is not None and saying.rhyme != rhyme:
+    for variant in variants:
+        if rhyme is not None and variant.rhyme != rhyme:
             continue
-        size = len(saying.stresses)
+        size = len(variant.stresses)
         if rhyme is None:
-            mask |= 1 << (ANYHOW + size - 1)
-        if saying.ends_stressed:
-            mask |= 1 << (ANYHOW + size - 1)
+            mask |= 1 << (ANY_STRESS + size - 1)
+        if variant.ends_stressed:
+            mask |= 1 << (ANY_STRESS + size - 1)
             for group, first in ((INITIAL, 0), (WEAK, 0), (STRONG, 1)):
-                if _walks(saying.stresses, first):
+                if _walks(variant.stresses, first):
                     mask |= 1 << (group + size - 1)
     return mask
 
@@ -80,10 +80,10 @@ class _Node:
     """A beginning of words, while a trie is made."""
 
     children: dict[str, _Node] = field(default_factory=dict)  # by letter
-    part: Part | None = None  # the word that ends here
+    part: TrieWord | None = None  # the word that ends here
 
 
-def build_trie(parts: Iterable[Part], ids: Mapping[str, int]) -> Trie:
+def build_trie(parts: Iterable[TrieWord], ids: Mapping[str, int]) -> Trie:
     """Return the trie of `parts`, whose letters are all in `ids`."""
     root = _Node()
     for part in parts:
@@ -100,18 +100,24 @@ def build_trie(parts: Iterable[Part], ids: Mapping[str, int]) -> Trie:
             nodes.append(node.children[letter])
     first.append(len(nodes))
     size = len(nodes)
-    inside, last, word = (np.zeros(size, np.int32) for _ in range(3))
+    inner_mask, final_mask, word = (np.zeros(size, np.int32) for _ in range(3))
     for place, node in enumerate(nodes):
         found = node.part
         if found is not None:
-            inside[place], last[place], word[place] = found.inside, found.last, found.number
-    inside_below, last_below = inside.copy(), last.copy()
+            inner_mask[place], final_mask[place], word[place] = (
+                found.inner_mask,
+                found.final_mask,
+                found.number,
+            )
+    inner_mask_below, final_mask_below = inner_mask.copy(), final_mask.copy()
     for place in range(size - 1, -1, -1):
         for child in range(first[place], first[place + 1]):
-            inside_below[place] |= inside_below[child]
-            last_below[place] |= last_below[child]
+            inner_mask_below[place] |= inner_mask_below[child]
+            final_mask_below[place] |= final_mask_below[child]
 
     def whole(values: list[int]) -> NDArray[np.int32]:
         return np.array(values, np.int32)
 
-    return Trie(whole(first), whole(label), inside, inside_below, last, last_below, word)
+    return Trie(
+        whole(first), whole(label), inner_mask, inner_mask_below, final_mask, final_mask_below, word
+    )

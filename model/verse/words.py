@@ -11,7 +11,7 @@ WORD = re.compile(r"(?:(?<![^\W\d_])')?[^\W\d_]+(?:['-][^\W\d_]+)*")
 
 ARTICLES = frozenset(["a", "an", "the"])  # never under the beat
 # May not end a line: what follows belongs to them.
-LEANING = ARTICLES | frozenset(
+CANNOT_END_LINE = ARTICLES | frozenset(
     """and but or nor if that than as of to in on at by for from with upon into unto i' my thy your
     our their his her its whose no every each some any such what which who is are was were am be
     been shall should will would may might can could must do does did hath has have had doth
@@ -20,7 +20,7 @@ LEANING = ARTICLES | frozenset(
     till until ere so too very not yet even only or else then whilst whereon wherein th' t' 'tis
     'twas let lets let's both these those this""".split()
 )
-SMALL = LEANING | frozenset(
+FUNCTION_WORDS = CANNOT_END_LINE | frozenset(
     """me thee you him them us it mine thine yours ours theirs hers self myself thyself himself
     herself itself ourselves themselves yourself there here how why now never ever still all
     more most less much many own other others another one ones nought naught none nothing up
@@ -58,6 +58,6 @@ APOSTROPHIZED = frozenset(
 )
 
 
-def is_content(word: str) -> bool:
+def is_content_word(word: str) -> bool:
     """Whether `word` says something by itself."""
-    return word not in SMALL and sum(map(str.isalpha, word)) > 2
+    return word not in FUNCTION_WORDS and sum(map(str.isalpha, word)) > 2

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.composition import Parts
-from bot.core.desk import Desk
-from tests.offices import FakeTrainer, make_config, open_office
+from bot.app import Parts
+from bot.core.training_requests import TrainingRequests
+from tests.apps import FakeTrainer, make_config, open_test_app
 
 
 @pytest.fixture
@@ -19,10 +19,10 @@ def trainer() -> FakeTrainer:
 
 @pytest.fixture
 async def parts(tmp_path: Path, trainer: FakeTrainer) -> AsyncIterator[Parts]:
-    async with open_office(make_config(tmp_path), trainer) as opened:
+    async with open_test_app(make_config(tmp_path), trainer) as opened:
         yield opened
 
 
 @pytest.fixture
-def desk(parts: Parts) -> Desk:
-    return parts.office.desk
+def training_requests(parts: Parts) -> TrainingRequests:
+    return parts.app.training_requests

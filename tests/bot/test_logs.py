@@ -13,7 +13,7 @@ from datetime import datetime
 import pytest
 
 from bot import logs
-from bot.core import tracing
+from bot.core import request_log
 from bot.core.redaction import Redactor
 from tests.fake_discord import TOKEN
 
@@ -42,7 +42,7 @@ def fail(sentence: str) -> None:
 
 def test_a_line_has_time_level_logger_request_message_and_extras() -> None:
     out = begin()
-    with tracing.request("job 12"):
+    with request_log.request("job 12"):
         log.info("a poem of %d lines", 14, extra={"outcome": "complete", "model": "sea songs"})
     time, rest = out.getvalue()[:19], out.getvalue()[19:]
     assert datetime.strptime(time, "%Y-%m-%d %H:%M:%S").astimezone()
@@ -59,7 +59,7 @@ def test_without_a_request_the_brackets_are_left_out() -> None:
 
 def test_an_object_has_the_same_under_names_and_is_one_line() -> None:
     out = begin("json")
-    with tracing.request("job 12"):
+    with request_log.request("job 12"):
         log.info("a poem\nof %d lines", 14, extra={"outcome": "complete", "queue_ms": 3})
     told = json.loads(out.getvalue())
     assert out.getvalue().count("\n") == 1

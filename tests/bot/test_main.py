@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import main
-from tests.patience import HANG_SECONDS
+from tests.timeouts import HANG_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "MTA1MjM0NTY3ODkwMTIzNDU2.GhIjKl.0123456789abcdefghijklmnopqrstuv"
@@ -103,7 +103,7 @@ def test_the_steps_of_a_request_are_logged_on_demand(
     status, poem, log = answer(capsys, "--verbose", *asked)
     assert status == 0
     assert poem.startswith("a rose")
-    assert re.search(r"DEBUG +bot\.core\.service .*a poem was asked for, door", log)
+    assert re.search(r"DEBUG +bot\.core\.poems .*a poem was asked for, door", log)
 
 
 def test_a_model_may_be_a_file(

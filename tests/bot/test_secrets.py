@@ -17,9 +17,9 @@ import aiohttp
 import pytest
 
 from bot.config import TOKEN_VARIABLE
-from bot.discord_app.replies import read_verse
+from bot.discord_app.poem_formatting import read_verse
 from tests.fake_discord import TOKEN, FakeDiscord
-from tests.patience import HANG_SECONDS
+from tests.timeouts import HANG_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("/", "/metrics", "/healthz", "/dashboard", "/api/models", "/nothing")

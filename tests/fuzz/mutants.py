@@ -315,7 +315,7 @@ WAYS: tuple[Callable[[bytes, random.Random], bytes], ...] = (
 
 def trap(vocabulary: Vocabulary) -> Model:
     """Return a model of which every letter would complete a run of its book, whatever it writes."""
-    from model.kernel.grams import grams_of
+    from model.kernel.filters import grams_of
 
     size = len(vocabulary)
     config = NetworkConfig(vocabulary_size=size, embedding_size=1, hidden_size=1, layers=1)

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.core.desk import _title
+from bot.core.book_file import fit_name, one_line, read_file
 from bot.core.fetching.addresses import file_name, read_redirect, read_url
 from bot.core.fetching.fetcher import Fetcher
 from bot.core.fetching.gutenberg import Gutenberg, gutenberg_number
 from bot.core.fetching.networks import check_address
-from bot.core.reading import fit_name, one_line, read_file
-from model import check_name, openings, read_book, safe_name
+from bot.core.training_requests import _title
+from model import check_name, find_openings, read_book, safe_name
 from model.book import LEGACY_ENCODINGS, MAX_MARKS
-from model.capitals import names
+from model.capitals import find_names
 from model.verse import make_lexicon
 from model.verse.pronunciation import Pronouncer
 from model.verse.words import words_of
@@ -76,8 +76,8 @@ def test_a_book_is_read_or_refused(raw: bytes) -> None:
         return
     book.text.encode("utf-8")
     assert not set(book.text) & set("\x00\r\ufeff\u202e\u2028")
-    openings(book.text)
-    names(book.text)
+    find_openings(book.text)
+    find_names(book.text)
     answer(lambda: make_lexicon(book.text))
 
 
@@ -122,7 +122,7 @@ words = st.lists(
 def test_any_word_can_be_said(text: str) -> None:
     """Of 'ye, an elided "aye", nothing was left that could take an s."""
     for word in (text, *words_of(text)):
-        for pronunciation in Pronouncer().say(word):
+        for pronunciation in Pronouncer().pronounce(word):
             assert pronunciation.phones
 
 
@@ -132,8 +132,10 @@ def test_how_a_word_is_said_does_not_depend_on_what_was_said_before(others: list
     poem to whoever asked after somebody's odd word."""
     used = Pronouncer()
     for other in others:
-        used.say(other)
-    assert [used.say(word) for word in others] == [Pronouncer().say(word) for word in others]
+        used.pronounce(other)
+    assert [used.pronounce(word) for word in others] == [
+        Pronouncer().pronounce(word) for word in others
+    ]
 
 
 @pytest.mark.parametrize(
@@ -143,8 +145,8 @@ def test_how_a_word_is_said_does_not_depend_on_what_was_said_before(others: list
 def test_a_word_and_its_end_are_said_the_same_in_any_order(first: str, second: str) -> None:
     for before, after in ((first, second), (second, first)):
         used = Pronouncer()
-        used.say(before)
-        assert used.say(after) == Pronouncer().say(after)
+        used.pronounce(before)
+        assert used.pronounce(after) == Pronouncer().pronounce(after)
 
 
 # Names

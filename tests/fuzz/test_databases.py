@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.core.store.column_rules import COLUMN_RULES
 from bot.core.store.migrations import MIGRATIONS
 from bot.core.store.rebuild import Unsound, rebuild
-from bot.core.store.rules import RULES
 from bot.core.store.schema import OBJECTS, fault_of_schema
 
 FEW, MANY = 150, 10_000
@@ -86,7 +86,7 @@ def look_at(fresh: Path) -> None:
         assert fault_of_schema(connection.execute(OBJECTS), MIGRATIONS) is None
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-        for table, rules in RULES.items():
+        for table, rules in COLUMN_RULES.items():
             for row in connection.execute(f"SELECT {', '.join(rules)} FROM {table}"):  # noqa: S608
                 assert [rule(value) for rule, value in zip(rules.values(), row, strict=True)] == [
                     *row

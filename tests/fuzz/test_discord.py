@@ -9,22 +9,22 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.core.jobs import Progress
-from bot.core.records import Asker, Defaults, Poem, PoemRequest, Standing
-from bot.core.settling import settle
-from bot.core.training.telling import advance, read_event
-from bot.discord_app.cogs.poems import _read_flags
-from bot.discord_app.recipes import (
+from bot.core.poem_settings import complete_settings
+from bot.core.records import Asker, Defaults, Poem, PoemRequest, QueuePosition
+from bot.core.training.events import apply_event, read_event
+from bot.discord_app.button_state import (
     MAX_CUSTOM_ID,
     pack_ownership,
-    pack_recipe,
+    pack_poem_state,
     read_ownership,
-    read_recipe,
+    read_poem_state,
 )
-from bot.discord_app.replies import (
+from bot.discord_app.cogs.poems import _read_flags
+from bot.discord_app.poem_formatting import (
     MAX_VERSE,
     escape,
-    finished,
-    growing,
+    format_finished,
+    format_growing,
     help_text,
     measure,
     plain_words,
@@ -60,7 +60,7 @@ flags = st.lists(
 def test_options_are_taken_or_belong_to_the_seed(typed: str) -> None:
     request = _read_flags(plain_words(typed, {}), REQUEST)
     assert plain_words(typed, {}).endswith(request.seed)
-    answer(lambda: settle(request, Defaults()))
+    answer(lambda: complete_settings(request, Defaults()))
 
 
 @given(hostile, st.dictionaries(st.sampled_from(["@1", "@&1", "#1"]), hostile))
@@ -77,11 +77,11 @@ recipes = st.from_regex(
 
 @given(recipes | ids | hostile)
 def test_a_buttons_recipe_is_sound_or_none(text: str) -> None:
-    recipe = read_recipe(text)
-    if recipe is not None:
-        again = pack_recipe(recipe)
+    state = read_poem_state(text)
+    if state is not None:
+        again = pack_poem_state(state)
         assert len(again) <= MAX_CUSTOM_ID
-        assert read_recipe(again) == recipe
+        assert read_poem_state(again) == state
 
 
 @given(st.from_regex(r"[0-9a-z]{1,14}(:[0-9a-z]{1,14}(\.[0-9a-z]{0,14}){0,6})?") | ids | hostile)
@@ -117,8 +117,8 @@ def test_any_poem_is_cut_into_pieces_that_fit(motif: str, times: int, keep: int)
 @given(sendable, st.lists(hostile, max_size=3), st.integers(0, 10**6))
 def test_any_poem_can_be_shown(text: str, notes: list[str], random_seed: int) -> None:
     poem = Poem(text, text[:7], "sonnets", "a1" * 32, random_seed, SETTINGS, tuple(notes))
-    finished(poem)
-    growing(text, Standing(0))
+    format_finished(poem)
+    format_growing(text, QueuePosition(0))
     help_text(text, "!", notes)
 
 
@@ -143,4 +143,4 @@ def test_an_event_that_makes_no_sense_is_told_by_what_the_foreman_catches(
     event: dict[str, object],
 ) -> None:
     with suppress(KeyError, TypeError, ZeroDivisionError):
-        assert isinstance(advance(Progress(), event), Progress)
+        assert isinstance(apply_event(Progress(), event), Progress)

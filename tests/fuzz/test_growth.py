@@ -8,21 +8,27 @@ from itertools import cycle, islice
 
 import pytest
 
-from bot.core.customs import check_words, plain
+from bot.core.book_file import one_line
 from bot.core.errors import BotError
 from bot.core.fetching.addresses import read_url
 from bot.core.fetching.gutenberg import gutenberg_number
-from bot.core.reading import one_line
+from bot.core.guild_settings import check_words, plain
+from bot.core.poem_settings import avoided_word
 from bot.core.records import Asker, PoemRequest
-from bot.core.settling import avoided_word
+from bot.discord_app.button_state import read_ownership, read_poem_state
 from bot.discord_app.cogs.poems import _read_flags
-from bot.discord_app.recipes import read_ownership, read_recipe
-from bot.discord_app.replies import escape, plain_words, read_last_line, read_verse, unescape
+from bot.discord_app.poem_formatting import (
+    escape,
+    plain_words,
+    read_last_line,
+    read_verse,
+    unescape,
+)
 from model import ModelError, read_book, safe_name
-from model.book import openings, strip_gutenberg
-from model.capitals import names
+from model.book import find_openings, strip_gutenberg
+from model.capitals import find_names
 from model.verse.dictionary import look_up
-from model.verse.pronunciation import MAX_LOOKS, MAX_WORD, Pronouncer
+from model.verse.pronunciation import MAX_LOOKUPS, MAX_WORD, Pronouncer
 from model.verse.words import words_of
 from tests.fuzz.growth import is_linear
 from tests.texts import VERSES
@@ -68,14 +74,14 @@ def test_licences_are_looked_for_once(motif: str) -> None:
 
 @pytest.mark.parametrize("motif", ["\n", "\n\n ", "a\n\n", "ab cd ", " ", "\n \n"])
 def test_openings_are_found_once(motif: str) -> None:
-    assert is_linear(openings, lambda size: motif * (size // len(motif)) + "x", 20_000)
+    assert is_linear(find_openings, lambda size: motif * (size // len(motif)) + "x", 20_000)
 
 
 @pytest.mark.parametrize("motif", ["the Rose ", "! Rose ", "Rose", "_ Rose ", "-", "4Th ", "é’É "])
 def test_names_are_found_once(motif: str) -> None:
     """Two thousand marks of exclamation and as many roses took two minutes, in the training."""
     whole = "! " + motif
-    assert is_linear(names, lambda size: whole[:2] * (size // 2) + motif * size, 500)
+    assert is_linear(find_names, lambda size: whole[:2] * (size // 2) + motif * size, 500)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +106,7 @@ def test_names_are_found_once(motif: str) -> None:
         (words_of, "a'"),
         (gutenberg_number, "1"),
         (gutenberg_number, "https://www.gutenberg.org/ebooks/1?"),
-        (read_recipe, "a-"),
+        (read_poem_state, "a-"),
         (read_ownership, "1."),
     ],
 )
@@ -154,6 +160,6 @@ def test_a_made_up_word_is_looked_at_from_not_too_many_sides(
     monkeypatch.setattr("model.verse.pronunciation.look_up", count)
     for word in _worst_words():
         asked.clear()
-        Pronouncer().say(word)
+        Pronouncer().pronounce(word)
         # Each side has endings and cuts that the dictionary is asked about; it was 5,000 times.
-        assert len(asked) <= MAX_LOOKS * 40, word
+        assert len(asked) <= MAX_LOOKUPS * 40, word

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.core.records import Looks, Poem, PoemSettings
-from bot.discord_app.replies import MAX_MESSAGE, escape, finished, measure
+from bot.core.records import Poem, PoemScansion, PoemSettings
+from bot.discord_app.poem_formatting import MAX_MESSAGE, escape, format_finished, measure
 from tests.fuzz.discord_markdown import AT_LINE_START, INLINE, folded, read
 from tests.fuzz.strings import hostile, sendable
 
@@ -90,8 +90,8 @@ def test_a_whole_reply_has_a_heading_a_footer_and_nothing_else_that_is_live(
     seed: str, title: str, note: str, again: int
 ) -> None:
     poem = Poem((seed + "\n") * again, seed, "sonnets", "a1" * 32, 7, SETTINGS, (note,),
-                looks=Looks(title))  # fmt: skip
-    parts = finished(poem)
+                looks=PoemScansion(title))  # fmt: skip
+    parts = format_finished(poem)
     assert all(measure(part.content) <= MAX_MESSAGE for part in parts)
     live = [name for part in parts for name in read(part.content).live]
     has_heading = bool(title.split()) and parts[0].file is None

@@ -13,7 +13,7 @@ import pytest
 
 from model import Engine, LengthConfig, Model, ModelError, Request, SamplingConfig, load_model
 from model.checkpoint import METADATA_KEY
-from model.verse import FORMS, Lexicon, Opening, Verse
+from model.verse import FORMS, Lexicon, Opening, Prosody
 from model.vocabulary import Vocabulary
 from tests.bot.core.hostile_files import HOSTILE
 from tests.fuzz.mutants import dump, good_files, join, mutant, split, trap
@@ -32,7 +32,7 @@ def write_something(model: Model) -> None:
     engine.add(
         Request(opening, sampling, 1, LengthConfig(characters=len(opening) + 24), avoided=avoided)
     )
-    if engine.verse is not None:
+    if engine.prosody is not None:
         engine.add(
             Request("", sampling, 1, LengthConfig(), FORMS["couplet"], Opening(), avoided=avoided)
         )
@@ -177,11 +177,11 @@ def test_a_family_of_rhymes_is_counted_once() -> None:
     lexicon = Lexicon.read(
         "\n".join(f"{word} 1 1/{'BDG'[n % 3]}/AE" for n, word in enumerate(words))
     )
-    verse = Verse(
+    prosody = Prosody(
         lexicon, {letter: n for n, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}, 1.0
     )
-    assert len(verse.trie.label) > 1_900
-    assert verse._onsets == {"AE": Counter(B=634, D=633, G=633)}
+    assert len(prosody.trie.token) > 1_900
+    assert prosody._onsets == {"AE": Counter(B=634, D=633, G=633)}
 
 
 HEADERS = """

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bot.core.engine_client import EngineClient
 from bot.core.errors import BotError
-from bot.core.library import Library
 from bot.core.metrics import Metrics
-from bot.core.poet import EnginePoet
+from bot.core.model_library import ModelLibrary
+from bot.core.poems import PoemService
 from bot.core.records import Asker, Poem, PoemRequest
-from bot.core.service import Service
 from bot.web.body import PoemBody
-from model import FORMS, Verse, Vocabulary, lay_out, load_model, look_at, save_model
+from model import FORMS, Prosody, Vocabulary, lay_out_seed, load_model, save_model, scan_poem
 from model.capitals import Capitals
-from model.verse import title_of
+from model.verse import make_title
 from tests.fuzz.answers import MAX_SENTENCE, answer
 from tests.fuzz.strings import hostile, json_values
 from tests.fuzz.test_settings import request_fields
@@ -32,10 +32,10 @@ Ask = Callable[[PoemRequest], Poem | BotError]
 
 
 @pytest.fixture(scope="module")
-def paper() -> tuple[Verse, Vocabulary]:
+def paper() -> tuple[Prosody, Vocabulary]:
     """Return what a seed is laid out with: the words and the alphabet of the model that ships."""
     model = load_model(SHIPPED)
-    return Verse(model.lexicon, model.vocabulary.ids, 1.5), model.vocabulary
+    return Prosody(model.lexicon, model.vocabulary.ids, 1.5), model.vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +49,15 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     )
     with asyncio.Runner() as runner:
 
-        async def make() -> Service:
+        async def make() -> PoemService:
             metrics = Metrics()
-            library = Library([folder], shipped=folder / "none", default="small")
-            return Service(library, EnginePoet(metrics), metrics)
+            library = ModelLibrary([folder], shipped=folder / "none", default="small")
+            return PoemService(library, EngineClient(metrics), metrics)
 
         async def write(request: PoemRequest) -> Poem | BotError:
             try:
-                async with service.write(request) as writing:
-                    return await writing.finish()
+                async with service.write(request) as poem_stream:
+                    return await poem_stream.finish()
             except BotError as error:
                 return error
 
@@ -116,9 +116,9 @@ def test_any_name_finds_a_model_or_none(ask: Ask, name: str) -> None:
 @example("o'er-" * 100, "sonnet")
 @example("ouriseo'oh'eousin'hereiness " * 17, "sonnet")
 def test_any_seed_can_be_laid_out_and_looked_at(
-    paper: tuple[Verse, Vocabulary], seed: str, name: str
+    paper: tuple[Prosody, Vocabulary], seed: str, name: str
 ) -> None:
-    verse, vocabulary = paper
+    prosody, vocabulary = paper
     form = FORMS[name]
     folding = vocabulary.fold(seed)
     assert set(folding.text) <= set(vocabulary.characters)
@@ -126,7 +126,7 @@ def test_any_seed_can_be_laid_out_and_looked_at(
     def fold(text: str) -> str:
         return vocabulary.fold(text).text.strip()
 
-    opening = answer(lambda: lay_out(seed, form, verse, fold))
+    opening = answer(lambda: lay_out_seed(seed, form, prosody, fold))
     if opening is None:
         return
     assert set(opening.text) <= set(vocabulary.characters)
@@ -134,9 +134,9 @@ def test_any_seed_can_be_laid_out_and_looked_at(
     # But for capitals, of which ß has two, and for lines of which the model knows nothing.
     assert _letters(opening.shown) == _letters("".join(lines) or seed)
     lines = opening.shown.split("\n")
-    shown = look_at(lines, form, verse)
+    shown = scan_poem(lines, form, prosody)
     assert [line.text for line in shown] == lines[: len(shown)]
-    title_of(lines, verse)
+    make_title(lines, prosody)
     capitals = Capitals(("Time",), opening.text)
     capitals.write(seed)
     capitals.rest()

@@ -12,13 +12,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.config import SECTIONS, load_config
-from bot.core.customs import RULES, Customs, check_words, read_customs
 from bot.core.errors import BadConfig
+from bot.core.guild_settings import SETTING_RULES, GuildSettings, check_words, read_guild_settings
 from bot.core.guilds import Guilds
+from bot.core.poem_settings import avoided_word, complete_settings
 from bot.core.records import FORMS, Asker, Defaults, PoemRequest
-from bot.core.settling import avoided_word, settle
 from bot.core.store.database import Database
-from bot.core.store.guild_rows import GuildRows
+from bot.core.store.guilds import GuildStore
 from tests.fuzz.answers import answer
 from tests.fuzz.strings import hostile, json_values, numbers
 
@@ -48,27 +48,27 @@ request_fields = st.fixed_dictionaries(
 @given(request_fields)
 def test_a_request_is_settled_or_refused(fields: dict[str, object]) -> None:
     request = replace(PoemRequest(Asker("web:1")), **fields)  # type: ignore[arg-type]
-    settings = answer(lambda: settle(request, Defaults()))
+    settings = answer(lambda: complete_settings(request, Defaults()))
     if settings is not None:
         assert settings.lines is not None or settings.characters is not None
 
 
-@given(st.sampled_from([*RULES, "nothing"]) | hostile, json_values)
+@given(st.sampled_from([*SETTING_RULES, "nothing"]) | hostile, json_values)
 @example("lines", 10**400)
 @example("temperature", float("nan"))
 @example("avoid", ["a" + "\u0300\u0316" * 2_000])
 @example("channels", ["1" * 5_000])
 def test_a_setting_is_taken_or_refused(name: str, value: object) -> None:
-    customs = answer(lambda: Customs().change(name, value))
-    if customs is not None:
-        again = json.loads(json.dumps(customs.as_dict()))  # as it is kept
-        assert read_customs(again) == customs
-        customs.adapt(Defaults())
+    guild_settings = answer(lambda: GuildSettings().change(name, value))
+    if guild_settings is not None:
+        again = json.loads(json.dumps(guild_settings.as_dict()))  # as it is kept
+        assert read_guild_settings(again) == guild_settings
+        guild_settings.adapt(Defaults())
 
 
-@given(st.dictionaries(st.sampled_from(list(RULES)) | hostile, json_values))
+@given(st.dictionaries(st.sampled_from(list(SETTING_RULES)) | hostile, json_values))
 def test_what_was_kept_is_read_whatever_has_become_of_it(values: dict[str, object]) -> None:
-    assert isinstance(read_customs(values), Customs)
+    assert isinstance(read_guild_settings(values), GuildSettings)
 
 
 @given(st.lists(hostile, max_size=3), hostile)
@@ -96,11 +96,11 @@ async def test_a_damaged_setting_is_left_out_and_the_others_hold(
     """One bracket that was lost kept the bot from starting."""
     database = await Database.open(tmp_path / "data")
     try:
-        rows = GuildRows(database)
+        rows = GuildStore(database)
         await rows.keep_settings(GUILD, {"lines": 8, "temperature": 0.5})
         await database.execute("UPDATE settings SET value = ? WHERE name = 'lines'", value)
         guilds = await Guilds.read(rows)
-        assert guilds.customs(GUILD) == Customs(temperature=0.5)
+        assert guilds.guild_settings(GUILD) == GuildSettings(temperature=0.5)
     finally:
         await database.close()
 

@@ -15,7 +15,7 @@ from model.book import (
     MAX_BOOK_BYTES,
     MIN_BOOK_CHARACTERS,
     UNWANTED,
-    openings,
+    find_openings,
     read_book,
     read_books,
     strip_gutenberg,
@@ -205,7 +205,7 @@ def test_short_parts_are_welcome_where_the_whole_is_long_enough() -> None:
 
 
 def test_openings_are_distinct_beginnings_that_end_with_a_word() -> None:
-    found = openings(VERSES.lower())
+    found = find_openings(VERSES.lower())
     assert len(found) == len(set(found)) > 10
     assert all(opening in VERSES.lower() and len(opening) <= 40 for opening in found)
     assert all(VERSES.lower().split(opening)[1][0] in " ,\n" for opening in found)
@@ -213,10 +213,10 @@ def test_openings_are_distinct_beginnings_that_end_with_a_word() -> None:
 
 def test_openings_skip_headings_and_come_in_the_same_order_each_time() -> None:
     text = "\n\n".join(f"{number}\nhere begins verse {number} of many" for number in range(400))
-    found = openings(text)
+    found = find_openings(text)
     assert len(found) == 300
     assert all(opening.startswith("here begins") for opening in found)
-    assert found == openings(text)
+    assert found == find_openings(text)
 
 
 @given(st.binary(max_size=3_000))
@@ -231,7 +231,7 @@ def test_whatever_the_bytes_a_book_is_clean_or_refused(raw: bytes) -> None:
 
 @given(st.text(max_size=3_000))
 def test_openings_of_any_text_are_short_and_distinct(text: str) -> None:
-    found = openings(text)
+    found = find_openings(text)
     assert len(found) == len(set(found))
     assert all(0 < len(opening) <= 40 for opening in found)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.capitals import Capitals, names
+from model.capitals import Capitals, find_names
 
 ANY = st.text("aio.?! ,'\n-Ié", max_size=40)
 
@@ -66,8 +66,8 @@ def test_names_are_words_mostly_capital_in_the_midst_of_lines() -> None:
         "Then Venus rose and Venus shone,\nAnd then the Rose said I am gone.\n"
         "A rose, the rose, one Rose. Then he\nSaw Venus, and I'm glad, said I'm.\nTHE MOON\n"
     )
-    assert names(text) == ("Venus",)
+    assert find_names(text) == ("Venus",)
 
 
 def test_a_book_without_capitals_has_no_names() -> None:
-    assert names("venus and the moon\n" * 5) == ()
+    assert find_names("venus and the moon\n" * 5) == ()

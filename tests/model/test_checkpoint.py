@@ -29,8 +29,8 @@ from hypothesis import strategies as st
 from model.book import MAX_ALPHABET
 from model.checkpoint import (
     FORMAT_VERSION,
-    MAX_OWN_BYTES,
-    MAX_OWN_TABLE_BYTES,
+    MAX_GUILD_MODEL_BYTES,
+    MAX_GUILD_TABLE_BYTES,
     METADATA_KEY,
     Card,
     EpochLosses,
@@ -52,8 +52,8 @@ from model.errors import (
     CheckpointUnwritable,
     CheckpointVersion,
 )
-from model.kernel.weights import table_bytes
-from model.training.inheritance import BASE
+from model.kernel.quantization import input_table_bytes
+from model.training.inheritance import BASE_MODEL
 from model.training.network import CharLSTM, network_of, tensors_of
 from model.verse import Lexicon, make_lexicon
 from model.vocabulary import Vocabulary
@@ -522,16 +522,16 @@ def test_of_an_own_model_no_more_is_read_than_what_says_that_it_is_too_large(
     wide = NetworkConfig(vocabulary_size=20_000, hidden_size=256)
     path = write_header(tmp_path / "wide.safetensors", wide)
     with pytest.raises(CheckpointTooLarge, match=r"81,920,000 bytes for its 20,000 characters"):
-        load_model(path, own=True)
+        load_model(path, for_guild=True)
     with pytest.raises(CheckpointShape):  # where weights are missing: anybody else's may be wide
         load_model(path)
 
 
 def test_the_largest_model_that_a_book_can_make_may_be_a_servers_own() -> None:
-    base = load_model(BASE).network
+    base = load_model(BASE_MODEL).network
     largest = base.model_copy(update={"vocabulary_size": MAX_ALPHABET})
-    assert table_bytes(largest) <= MAX_OWN_TABLE_BYTES
-    assert 2 * sum(map(prod, expected_shapes(largest).values())) <= MAX_OWN_BYTES / 2
+    assert input_table_bytes(largest) <= MAX_GUILD_TABLE_BYTES
+    assert 2 * sum(map(prod, expected_shapes(largest).values())) <= MAX_GUILD_MODEL_BYTES / 2
 
 
 def test_what_a_model_takes_in_memory_counts_what_each_character_says_to_the_network(

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from model.checkpoint import Card, Model
 from model.config import LengthConfig, NetworkConfig, SamplingConfig
-from model.engine import MAX_RANDOM_SEED, READ_PER_STEP, WRITTEN_PER_STEP, Engine
+from model.engine import MAX_RANDOM_SEED, PROMPT_TOKENS_PER_STEP, TOKENS_PER_STEP, Engine
 from model.errors import EngineFull, SettingError
-from model.extent import Finish
-from model.requests import Piece, Request
+from model.requests import PoemPiece, Request
+from model.stopping import FinishReason
 from model.training.network import CharLSTM, tensors_of
 from model.vocabulary import Vocabulary
 
@@ -92,11 +92,11 @@ def asking(
     return Request(prompt, sampling, random_seed, length)
 
 
-def written(pieces: Iterable[Piece], ticket: int) -> str:
+def written(pieces: Iterable[PoemPiece], ticket: int) -> str:
     return "".join(piece.text for piece in pieces if piece.ticket == ticket)
 
 
-def drain(engine: Engine) -> list[Piece]:
+def drain(engine: Engine) -> list[PoemPiece]:
     pieces = []
     while engine.has_work:
         pieces += engine.step()
@@ -116,21 +116,21 @@ def test_a_prompt_that_is_long_enough_ends_at_the_next_step_with_nothing_added()
     engine = reciting("abc", max_rows=1)
     ticket = engine.add(asking("abc", characters=3))
     assert engine.running == 0
-    assert engine.step() == [Piece(ticket, "", Finish.LENGTH)]
+    assert engine.step() == [PoemPiece(ticket, "", FinishReason.LENGTH)]
     assert not engine.has_work
 
 
 def test_the_last_piece_says_why_the_poem_ended_and_may_hold_no_text() -> None:
     engine = reciting("a\n")
     ticket = engine.add(asking(lines=1))
-    assert drain(engine) == [Piece(ticket, "a", Finish.LENGTH)]
+    assert drain(engine) == [PoemPiece(ticket, "a", FinishReason.LENGTH)]
     blank = reciting(" " * 8 + "a\n")
     ticket = blank.add(asking("k", lines=1))
-    assert drain(blank)[-1] == Piece(ticket, "a", Finish.LENGTH)
-    shown = reciting("a" * WRITTEN_PER_STEP + "\n")
+    assert drain(blank)[-1] == PoemPiece(ticket, "a", FinishReason.LENGTH)
+    shown = reciting("a" * TOKENS_PER_STEP + "\n")
     ticket = shown.add(asking(lines=1))
-    full = Piece(ticket, "a" * WRITTEN_PER_STEP)
-    assert drain(shown) == [full, Piece(ticket, "", Finish.LENGTH)]
+    full = PoemPiece(ticket, "a" * TOKENS_PER_STEP)
+    assert drain(shown) == [full, PoemPiece(ticket, "", FinishReason.LENGTH)]
 
 
 def test_the_network_reads_all_of_the_prompt_but_the_last_character_on_joining() -> None:
@@ -148,12 +148,12 @@ def test_a_long_prompt_does_not_hold_up_those_who_write() -> None:
     engine = Engine(TINY, rows=reciter)
     writer = engine.add(asking(characters=5_000))
     engine.step()
-    prompt = "k" * (3 * READ_PER_STEP + 10)
+    prompt = "k" * (3 * PROMPT_TOKENS_PER_STEP + 10)
     reader = engine.add(asking(prompt, characters=len(prompt) + 4))
     for steps in (1, 2, 3):
         [piece] = engine.step()
-        assert (piece.ticket, len(piece.text)) == (writer, WRITTEN_PER_STEP)
-        assert len(reciter.openings[-1]) == steps * READ_PER_STEP
+        assert (piece.ticket, len(piece.text)) == (writer, TOKENS_PER_STEP)
+        assert len(reciter.openings[-1]) == steps * PROMPT_TOKENS_PER_STEP
     pieces = engine.step()
     assert written(pieces, reader) == "abcd"
     assert reciter.openings[-1] == prompt[:-1]
@@ -162,14 +162,14 @@ def test_a_long_prompt_does_not_hold_up_those_who_write() -> None:
 def test_a_prompt_half_read_can_be_cancelled_and_the_next_is_read_from_its_beginning() -> None:
     reciter = Reciter("abcdefgh")
     engine = Engine(TINY, rows=reciter)
-    cancelled = engine.add(asking("k" * 2 * READ_PER_STEP, characters=9_000))
+    cancelled = engine.add(asking("k" * 2 * PROMPT_TOKENS_PER_STEP, characters=9_000))
     other = engine.add(asking("lmlmlm", characters=9))
     assert engine.step() == []
     assert engine.cancel(cancelled)
     pieces = drain(engine)
-    assert Piece(cancelled, "", Finish.CANCELLED) in pieces
+    assert PoemPiece(cancelled, "", FinishReason.CANCELLED) in pieces
     assert written(pieces, other) == "abc"
-    assert reciter.openings == ["k" * READ_PER_STEP, "lmlml"]
+    assert reciter.openings == ["k" * PROMPT_TOKENS_PER_STEP, "lmlml"]
 
 
 def test_a_model_in_lower_case_shows_capitals_word_by_word() -> None:
@@ -191,7 +191,7 @@ def test_a_stop_string_ends_a_poem_and_is_not_shown() -> None:
     ticket = engine.add(stopped)
     pieces = drain(engine)
     assert written(pieces, ticket) == "ab cd\ne"
-    assert pieces[-1].finished is Finish.STOP
+    assert pieces[-1].finished is FinishReason.STOP
 
 
 def test_an_empty_prompt_begins_as_a_new_line_does() -> None:
@@ -220,7 +220,7 @@ def test_a_cancelled_poem_frees_its_row_and_is_told_at_the_next_step() -> None:
     assert engine.running == 0
     other = engine.add(asking(characters=2))
     pieces = engine.step()
-    assert pieces[0] == Piece(ticket, "", Finish.CANCELLED)
+    assert pieces[0] == PoemPiece(ticket, "", FinishReason.CANCELLED)
     assert written(pieces, other) == "ab"
 
 
@@ -228,7 +228,7 @@ def test_a_poem_that_has_not_begun_can_be_cancelled() -> None:
     engine = reciting("abc")
     ticket = engine.add(asking(characters=9))
     assert engine.cancel(ticket)
-    assert engine.step() == [Piece(ticket, "", Finish.CANCELLED)]
+    assert engine.step() == [PoemPiece(ticket, "", FinishReason.CANCELLED)]
     assert not engine.has_work
 
 
@@ -272,7 +272,7 @@ def test_after_a_failure_every_row_can_be_freed(rows: int) -> None:
     with pytest.raises(MemoryError):
         engine.step()
     assert [engine.cancel(ticket) for ticket in tickets] == [True] * rows
-    assert engine.step() == [Piece(ticket, "", Finish.CANCELLED) for ticket in tickets]
+    assert engine.step() == [PoemPiece(ticket, "", FinishReason.CANCELLED) for ticket in tickets]
     assert not engine.has_work
 
 
@@ -302,7 +302,7 @@ def test_an_engine_needs_a_row() -> None:
 def test_every_poem_ends_exactly_once(moves: list[str], seed: int) -> None:
     engine, chance = reciting("abcdefgh", max_rows=3), random.Random(seed)
     asked: dict[int, int] = {}
-    pieces: list[Piece] = []
+    pieces: list[PoemPiece] = []
     for move in moves:
         if move == "add" and engine.running < 3:
             length = chance.randrange(1, 40)
@@ -362,7 +362,7 @@ def test_a_poem_is_the_same_alone_and_in_a_crowd_that_comes_and_goes(model: Mode
     engine, chance = Engine(model, max_rows=64), random.Random(7)
     asked: dict[int, int] = {}
     cancelled: set[int] = set()
-    pieces: list[Piece] = []
+    pieces: list[PoemPiece] = []
     for _ in range(60):
         for _ in range(chance.choice([0, 1, 2, 9, 30])):
             if engine.running < 64:
@@ -390,7 +390,7 @@ def test_a_poem_is_the_same_in_every_width_of_batch(model: Model) -> None:
         tickets = [engine.add(requests[place]) for place in places]
         pieces = engine.step() + engine.step()
         for ticket, place in zip(tickets, places, strict=True):
-            assert written(pieces, ticket) == alone[place][: 2 * WRITTEN_PER_STEP], width
+            assert written(pieces, ticket) == alone[place][: 2 * TOKENS_PER_STEP], width
             engine.cancel(ticket)
         engine.step()
 

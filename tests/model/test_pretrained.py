@@ -1,20 +1,20 @@
 """The models that ship."""
 
 from model import load_model
-from model.training.inheritance import BASE
+from model.training.inheritance import BASE_MODEL
 
-SONNETS = BASE.parent.parent / "sonnets.safetensors"
+SONNETS = BASE_MODEL.parent.parent / "sonnets.safetensors"
 MAX_BYTES = 16 * 10**6  # both together
 
 
 def test_the_base_and_the_sonnets_can_be_used_and_are_small_enough() -> None:
-    base, sonnets = load_model(BASE), load_model(SONNETS)
-    assert BASE.stat().st_size + SONNETS.stat().st_size <= MAX_BYTES
+    base, sonnets = load_model(BASE_MODEL), load_model(SONNETS)
+    assert BASE_MODEL.stat().st_size + SONNETS.stat().st_size <= MAX_BYTES
     assert base.network.hidden_size == sonnets.network.hidden_size
 
 
 def test_the_base_knows_the_characters_of_english() -> None:
-    known = set(load_model(BASE).vocabulary.characters)
+    known = set(load_model(BASE_MODEL).vocabulary.characters)
     assert set("abcdefghijklmnopqrstuvwxyz0123456789.,;:!?'\"()-éæœ\n ") <= known
 
 
@@ -26,7 +26,7 @@ def test_the_sonnets_have_their_openings_and_lose_less_than_1_29_nats() -> None:
 
 
 def test_the_sonnets_write_verse_and_none_of_the_books_own() -> None:
-    sonnets, base = load_model(SONNETS), load_model(BASE)
+    sonnets, base = load_model(SONNETS), load_model(BASE_MODEL)
     assert len(sonnets.lexicon) > 6_000
     assert len(base.lexicon) > 5_000
     assert len(sonnets.grams) > 90_000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from model.vocabulary import MAX_FOUND, Folding, Vocabulary, printable
+from model.vocabulary import MAX_FOUND, FoldedText, Vocabulary, printable
 
 # Of any character that Unicode has, lone surrogates included: Discord and shells both let them by.
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=40)
@@ -61,7 +61,7 @@ def test_folding_leaves_only_known_characters(alphabet: str, text: str) -> None:
 def test_folding_twice_is_folding_once(alphabet: str, text: str) -> None:
     vocabulary = Vocabulary.of(alphabet + "abc ")
     once = vocabulary.fold(text).text
-    assert vocabulary.fold(once) == Folding(once, ())
+    assert vocabulary.fold(once) == FoldedText(once, ())
 
 
 @given(ANY_TEXT)
@@ -69,7 +69,7 @@ def test_folding_twice_is_folding_once(alphabet: str, text: str) -> None:
 @example("\u212b")  # the sign for ångström, which composes to the letter
 @example("a\r\nb")
 def test_a_text_of_known_characters_is_kept(text: str) -> None:
-    assert Vocabulary.of(text).fold(text) == Folding(text, ())
+    assert Vocabulary.of(text).fold(text) == FoldedText(text, ())
 
 
 @given(ANY_TEXT)
@@ -101,11 +101,13 @@ def test_a_strangers_text_is_put_on_the_alphabet(text: str, folded: str) -> None
 
 
 def test_an_accent_joins_its_letter_where_the_alphabet_has_them_as_one() -> None:
-    assert Vocabulary.of("café").fold("cafe\u0301") == Folding("café", ())
+    assert Vocabulary.of("café").fold("cafe\u0301") == FoldedText("café", ())
 
 
 def test_hangul_in_parts_becomes_the_syllables_of_the_alphabet() -> None:
-    assert Vocabulary.of("한글").fold("\u1112\u1161\u11ab\u1100\u1173\u11af") == Folding("한글", ())
+    assert Vocabulary.of("한글").fold("\u1112\u1161\u11ab\u1100\u1173\u11af") == FoldedText(
+        "한글", ()
+    )
 
 
 def test_a_capital_stands_in_where_the_alphabet_has_no_small_letter() -> None:
@@ -113,7 +115,7 @@ def test_a_capital_stands_in_where_the_alphabet_has_no_small_letter() -> None:
 
 
 def test_characters_without_equivalent_are_named_once_in_order() -> None:
-    assert SONNETS.fold("🙂 да 🙂 д") == Folding("   ", ("🙂", "д", "а"))
+    assert SONNETS.fold("🙂 да 🙂 д") == FoldedText("   ", ("🙂", "д", "а"))
 
 
 def test_the_parts_of_an_emoji_are_not_named_one_by_one() -> None:

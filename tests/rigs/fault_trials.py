@@ -12,17 +12,17 @@ from pathlib import Path
 
 from bench.stats import quantile
 from bench.tables import number, table
-from bot.composition import compose_library, open_parts
+from bot.app import make_library, open_app
 from bot.config import BooksConfig, Config
-from bot.core.office import Office
-from bot.core.service import Service
+from bot.core.application import App
+from bot.core.poems import PoemService
 from bot.discord_app.client import SonneteerBot
-from bot.discord_app.door import DiscordDoor
-from bot.discord_app.gateway import Gateway, Patience
-from bot.discord_app.live import Tempo
+from bot.discord_app.gateway import Gateway, GatewayTimeouts
+from bot.discord_app.live_message import ReplyTiming
+from bot.discord_app.supervisor import ClientSupervisor
 from tests.fake_discord import TOKEN, Fault
-from tests.fault_stage import Stage
-from tests.faults import Trial
+from tests.fault_run import FaultRun
+from tests.faults import FaultCase
 from tests.rigs.populated_discord import PopulatedDiscord
 
 HEAD = (
@@ -121,7 +121,7 @@ Prepare = Callable[[PopulatedDiscord], None]
 class TrialSetup:
     """A bot on a Discord, and the clients that it has had."""
 
-    stage: Stage
+    stage: FaultRun
     discord: PopulatedDiscord
     bots: list[SonneteerBot] = field(default_factory=list)
 
@@ -134,41 +134,41 @@ class TrialRunner:
     as long as with Discord.
     """
 
-    service: Service
-    patience: Patience = field(
-        default_factory=lambda: Patience(connect_seconds=5.0, silence_seconds=4.0)
+    service: PoemService
+    timeouts: GatewayTimeouts = field(
+        default_factory=lambda: GatewayTimeouts(connect_seconds=5.0, silence_seconds=4.0)
     )
-    tempo: Tempo = field(default_factory=Tempo)
+    timing: ReplyTiming = field(default_factory=ReplyTiming)
     pause_seconds: float = 2.0  # before a client is begun anew
     late_seconds: float = 0.5  # for an answer too many
 
     @asynccontextmanager
     async def open(
-        self, prepare: Prepare = lambda _: None, office: Office | None = None
+        self, prepare: Prepare = lambda _: None, app: App | None = None
     ) -> AsyncIterator[TrialSetup]:
         """Put a bot on a Discord that `prepare` may break first; it is closed at the end."""
         discord = PopulatedDiscord()
-        gateway = Gateway(patience=self.patience)
-        setup = TrialSetup(Stage(discord, lambda: setup.bots[-1], gateway.gauges), discord)
+        gateway = Gateway(timeouts=self.timeouts)
+        setup = TrialSetup(FaultRun(discord, lambda: setup.bots[-1], gateway.metrics), discord)
 
         def make_bot(message_content: bool, gateway: Gateway) -> SonneteerBot:
             setup.bots.append(
                 SonneteerBot(
                     self.service,
-                    office,
+                    app,
                     message_content=message_content,
                     api_url=discord.url,
-                    tempo=self.tempo,
+                    timing=self.timing,
                     gateway=gateway,
                 )
             )
             return setup.bots[-1]
 
         async with discord.serve():
-            discord.gateway.heartbeat_ms = round(self.patience.silence_seconds * 1000 / BEATS)
+            discord.gateway.heartbeat_ms = round(self.timeouts.silence_seconds * 1000 / BEATS)
             prepare(discord)
             setup.stage.strike()
-            door = DiscordDoor(make_bot, gateway, pause_seconds=self.pause_seconds)
+            door = ClientSupervisor(make_bot, gateway, pause_seconds=self.pause_seconds)
             running = asyncio.create_task(door.run(TOKEN))
             try:
                 await discord.until(lambda: discord.gateway.identified)
@@ -178,14 +178,14 @@ class TrialRunner:
                 await door.close()
                 await running
 
-    async def play(self, trial: Trial) -> TrialResult:
-        """Play a trial; survived is what needs no new client and leaves no row."""
+    async def play(self, trial: FaultCase) -> TrialResult:
+        """Scenario a trial; survived is what needs no new client and leaves no row."""
         result = TrialResult(trial.group, trial.name)
         try:
             async with (
                 asyncio.timeout(MAX_SECONDS),
-                _office(needed=trial.office) as office,
-                self.open(office=office) as setup,
+                _app(needed=trial.app) as app,
+                self.open(app=app) as setup,
             ):
                 await trial.play(setup.stage)
                 result.seconds = await setup.stage.recover()
@@ -213,15 +213,15 @@ class TrialRunner:
 
 
 @asynccontextmanager
-async def _office(*, needed: bool) -> AsyncIterator[Office | None]:
+async def _app(*, needed: bool) -> AsyncIterator[App | None]:
     """Open a data folder where a trial has commands that are no poems."""
     if not needed:
         yield None
         return
     with tempfile.TemporaryDirectory() as folder:
         config = Config(home=Path(folder), books=BooksConfig(max_minutes=0.1))  # of learning
-        async with open_parts(config, compose_library(config)) as parts:
-            yield parts.office
+        async with open_app(config, make_library(config)) as parts:
+            yield parts.app
 
 
 def fails_handshakes(*faults: int | str) -> Prepare:

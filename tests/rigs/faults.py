@@ -30,12 +30,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bot.config import Config, DiscordConfig, WritingConfig
-from bot.discord_app.door import FINAL_CODES
-from bot.discord_app.gateway import Patience
-from bot.discord_app.live import Tempo
+from bot.discord_app.gateway import GatewayTimeouts
+from bot.discord_app.live_message import ReplyTiming
+from bot.discord_app.supervisor import FINAL_CODES
 from tests.discord_payloads import BOT
 from tests.fake_discord import TOKEN
-from tests.faults import TRIALS, Trial
+from tests.faults import TRIALS, FaultCase
 from tests.rigs import runner, shortages
 from tests.rigs.bot_process import BotProcess, write_config
 from tests.rigs.fault_trials import STARTS, Row, TrialResult, TrialRunner, gather, show
@@ -125,7 +125,7 @@ async def _hear_without_intent(discord: object, home: Path, result: TrialResult)
 async def play_failed_starts(
     times: int, tell: Callable[[TrialResult], None], *, quick: bool
 ) -> None:
-    """Play what ends a start, and what might; of those, the `quick` ones are the first two."""
+    """Scenario what ends a start, and what might; of those, the `quick` ones are the first two."""
     codes = list(FINAL_CODES)[:1] if quick else FINAL_CODES
     for _ in range(times):
         for code in codes:
@@ -138,7 +138,7 @@ async def play_failed_starts(
             tell(await final("machine", fault, lambda _: None, rest=rest))
 
 
-QUICK_PATIENCE = Patience(
+QUICK_PATIENCE = GatewayTimeouts(
     connect_seconds=0.5,
     pause_seconds=0.02,
     max_pause_seconds=0.1,
@@ -146,7 +146,7 @@ QUICK_PATIENCE = Patience(
     identify_seconds=0.02,
     max_identify_seconds=0.1,
 )
-QUICK_TEMPO = Tempo(0.02, 0.02, 0.02, 0.02)
+QUICK_TEMPO = ReplyTiming(0.02, 0.02, 0.02, 0.02)
 
 
 def settings(*, quick: bool) -> Config:
@@ -169,14 +169,14 @@ class Notes:
 
 async def play_trials(
     trial_runner: TrialRunner,
-    trials: Sequence[Trial],
+    trials: Sequence[FaultCase],
     times: int,
     seed: int,
     notes: Notes,
     *,
     starts: bool,
 ) -> None:
-    """Play starts, where wanted, and trials, each round in an order of its own."""
+    """Scenario starts, where wanted, and trials, each round in an order of its own."""
     chance = random.Random(seed)
     for _ in range(times):
         for name, prepare, restarts in STARTS if starts else ():

@@ -17,26 +17,26 @@ from pathlib import Path
 
 from bench.gauges import ROOT
 from bot.core.errors import BotError
+from bot.core.poem_settings import complete_settings
+from bot.core.poems import _printable
 from bot.core.records import Asker, Defaults, PoemRequest
-from bot.core.service import _printable
-from bot.core.settling import settle
 from bot.discord_app.cogs.poems import _read_flags
-from bot.discord_app.replies import escape, plain_words, read_verse, split_verse, unescape
+from bot.discord_app.poem_formatting import escape, plain_words, read_verse, split_verse, unescape
 from model import (
     FORMS,
     Engine,
     LengthConfig,
     ModelError,
+    Prosody,
     Request,
     SamplingConfig,
-    Verse,
     Vocabulary,
-    lay_out,
+    lay_out_seed,
     load_model,
-    look_at,
+    make_title,
     read_book,
     save_model,
-    title_of,
+    scan_poem,
 )
 from tests.texts import VERSES
 from tests.verse_words import verse_model
@@ -100,15 +100,15 @@ def lay_out_a_seed(raw: bytes) -> None:
     typed = raw.decode("utf-8", "surrogatepass" if raw[:1] == b"\xed" else "replace")
     request = _read_flags(plain_words(typed, {}), PoemRequest(Asker("discord:1")))
     with suppress(BotError):
-        settle(request, Defaults())
-    verse, vocabulary = _verse()
+        complete_settings(request, Defaults())
+    prosody, vocabulary = _verse()
     seed = _printable(request.seed).strip()[-500:]
     vocabulary.fold(seed)
     for form in FORMS.values():
         with suppress(ModelError):
-            opening = lay_out(seed, form, verse, lambda text: vocabulary.fold(text).text)
-            look_at(opening.shown.split("\n"), form, verse)
-            title_of(opening.shown.split("\n"), verse)
+            opening = lay_out_seed(seed, form, prosody, lambda text: vocabulary.fold(text).text)
+            scan_poem(opening.shown.split("\n"), form, prosody)
+            make_title(opening.shown.split("\n"), prosody)
     assert unescape(escape(seed)) == seed
     read_verse(seed)
     split_verse(seed)
@@ -128,9 +128,9 @@ def _room() -> Path:
 
 
 @cache
-def _verse() -> tuple[Verse, Vocabulary]:
+def _verse() -> tuple[Prosody, Vocabulary]:
     model = load_model(SHIPPED)
-    return Verse(model.lexicon, model.vocabulary.ids, 1.5), model.vocabulary
+    return Prosody(model.lexicon, model.vocabulary.ids, 1.5), model.vocabulary
 
 
 def _model_files() -> list[bytes]:

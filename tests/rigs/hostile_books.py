@@ -29,7 +29,7 @@ from typing import Any
 from bench.gauges import watch_lag
 from bench.stats import quantile
 from bench.tables import table
-from bot.composition import compose_fetcher
+from bot.app import make_fetcher
 from bot.config import BooksConfig, Config
 from bot.core.errors import BotError
 from tests.rigs import runner
@@ -148,7 +148,7 @@ async def measure(attack: str, *, fetches: int = 4, seconds: float = 20.0) -> Me
     """Fetch from a hostile site so many times at once; return what it did to this loop."""
     lags: list[float] = []
     async with hostile_site(attack, seconds) as (template, sent):
-        fetcher = compose_fetcher(Config(books=BooksConfig(gutenberg=template)))
+        fetcher = make_fetcher(Config(books=BooksConfig(gutenberg=template)))
         ticking = asyncio.create_task(watch_lag(lags, TICK_SECONDS))
         began = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:

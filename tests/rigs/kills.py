@@ -30,7 +30,7 @@ import psutil  # type: ignore[import-untyped]
 from bench.during_training import begin_training, make_book
 from bench.gauges import ROOT
 from bench.tables import table
-from bot.composition import compose_library, open_parts
+from bot.app import make_library, open_app
 from bot.config import BooksConfig, Config
 from bot.core.records import Asker
 from model import ModelError, load_model
@@ -66,15 +66,15 @@ async def be_the_bot(home: Path) -> None:
         finishing.set()
 
     threading.Thread(target=listen, daemon=True).start()
-    async with open_parts(config, compose_library(config)) as parts:
-        household, desk = parts.office.household, parts.office.desk
-        settled = int(household.customs(ADMIN).cooldown_seconds or 0)
+    async with open_app(config, make_library(config)) as parts:
+        administration, training_requests = parts.app.administration, parts.app.training_requests
+        settled = int(administration.guild_settings(ADMIN).cooldown_seconds or 0)
         say(started=settled)
-        while not finishing.is_set() or desk.jobs(ADMIN):
+        while not finishing.is_set() or training_requests.jobs(ADMIN):
             settled = (settled + 1) % 3600
-            await household.change(ADMIN, "cooldown_seconds", settled)
+            await administration.change(ADMIN, "cooldown_seconds", settled)
             say(settled=settled)
-            if len(desk.jobs(ADMIN)) < QUEUE and not finishing.is_set():
+            if len(training_requests.jobs(ADMIN)) < QUEUE and not finishing.is_set():
                 book = make_book(BOOK_KILOBYTES, time.time_ns())
                 await begin_training(parts, ADMIN, book)
             await asyncio.sleep(SETTLE_SECONDS)

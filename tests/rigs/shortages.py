@@ -17,13 +17,13 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 
 from bench.during_training import begin_training, make_book
-from bot.composition import Parts, compose_library, open_parts
+from bot.app import Parts, make_library, open_app
 from bot.config import BooksConfig, Config, DiscordConfig
 from bot.core.jobs import Job, JobState
 from bot.core.records import Asker
-from bot.core.store.book_rows import BookRows
-from bot.core.training.child import ChildTrainer, Ended, Order
-from bot.core.training.telling import Event
+from bot.core.store.books import BookStore
+from bot.core.training.events import TrainingEvent
+from bot.core.training.process import ProcessTrainer, TrainingExit, TrainingSpec
 from tests.discord_payloads import GUILD
 from tests.rigs.fault_trials import MAX_SECONDS, TrialResult, TrialRunner, TrialSetup
 from tests.rigs.kills import BOOK_KILOBYTES
@@ -41,7 +41,7 @@ LOOK_SECONDS = 0.005
 PLENTY = 2**30  # pages
 
 
-class StarvedTrainer(ChildTrainer):
+class StarvedTrainer(ProcessTrainer):
     """Trains in a process that gets no more memory once it is there, or once it is `learning`."""
 
     def __init__(self, *, learning: bool) -> None:
@@ -49,15 +49,17 @@ class StarvedTrainer(ChildTrainer):
         self._learning = learning
         self.starved = 0
 
-    async def train(self, order: Order, tell: Callable[[Event], None]) -> Ended:
-        def hear(event: Event) -> None:
+    async def train(
+        self, spec: TrainingSpec, tell: Callable[[TrainingEvent], None]
+    ) -> TrainingExit:
+        def hear(event: TrainingEvent) -> None:
             if self._learning and event.get("event") == "training":
                 self._starve()
             tell(event)
 
         watching = asyncio.create_task(self._watch())
         try:
-            return await super().train(order, hear)
+            return await super().train(spec, hear)
         finally:
             watching.cancel()
 
@@ -80,14 +82,14 @@ class StarvedTrainer(ChildTrainer):
 
 
 @asynccontextmanager
-async def installation(trainer: ChildTrainer | None = None) -> AsyncIterator[Parts]:
+async def installation(trainer: ProcessTrainer | None = None) -> AsyncIterator[Parts]:
     with TemporaryDirectory() as folder:
         config = Config(
             home=Path(folder),
             discord=DiscordConfig(cooldown_seconds=0.0),
             books=BooksConfig(max_minutes=0.25),
         )
-        async with open_parts(config, compose_library(config), trainer) as parts:
+        async with open_app(config, make_library(config), trainer) as parts:
             await parts.service.warm_up()
             yield parts
 
@@ -126,7 +128,7 @@ async def _database(
         async with asyncio.timeout(MAX_SECONDS), installation() as parts:
             connection = _connection(parts)
             trial_runner = TrialRunner(parts.service)
-            async with trial_runner.open(office=parts.office) as setup:
+            async with trial_runner.open(app=parts.app) as setup:
                 await setup.stage.answered(await setup.stage.ask())
                 settled = [await _settle(setup, "apple")]
                 await breaks(connection)
@@ -148,7 +150,7 @@ async def _database(
 
 
 def _connection(parts: Parts) -> Any:
-    rows: BookRows = parts.office.household._rows
+    rows: BookStore = parts.app.administration._store
     return rows._database._connection
 
 
@@ -169,7 +171,7 @@ async def no_memory(*, learning: bool) -> TrialResult:
     try:
         async with asyncio.timeout(2 * MAX_SECONDS), installation(trainer) as parts:
             trial_runner = TrialRunner(parts.service)
-            async with trial_runner.open(office=parts.office) as setup:
+            async with trial_runner.open(app=parts.app) as setup:
                 job = await _train(parts, setup)
                 result.seconds = await setup.stage.recover()
             rows = trial_runner.rows_left()
@@ -188,13 +190,13 @@ async def _train(parts: Parts, setup: TrialSetup) -> Job:
     """Train on a small book, and write a poem meanwhile, until the job has ended."""
     job_id = await begin_training(parts, ADMIN, make_book(BOOK_KILOBYTES, 1))
     await setup.stage.ask("during the training")
-    views = [view async for view in parts.office.desk.watch(job_id)]
+    views = [view async for view in parts.app.training_requests.watch(job_id)]
     setup.stage.strike()
     return views[-1].job
 
 
 async def play_all(times: int, tell: Callable[[TrialResult], None], *, quick: bool) -> None:
-    """Play every shortage; the `quick` ones are those of the disk."""
+    """Scenario every shortage; the `quick` ones are those of the disk."""
     for _ in range(times):
         tell(await no_room())
         tell(await no_writing())

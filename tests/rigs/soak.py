@@ -37,13 +37,13 @@ from bench.gauges import peak_resident_mb, resident_mb
 from bench.networks import random_tensors
 from bench.stats import slope
 from bench.tables import table
-from bot.composition import SHIPPED, compose_service
+from bot.app import SHIPPED, make_poem_service
 from bot.config import Config, load_config
 from bot.core.errors import BotError
-from bot.core.library import Library
+from bot.core.model_library import ModelLibrary
+from bot.core.poem_stream import PoemStream
+from bot.core.poems import PoemService
 from bot.core.records import Asker, Poem, PoemRequest
-from bot.core.service import Service
-from bot.core.writing import Writing
 from model import Card, Engine, NetworkConfig, Vocabulary, save_model
 from tests.rigs import runner
 from tests.rigs.runner import Check
@@ -138,7 +138,7 @@ class SoakRun:
 
     def __init__(
         self,
-        service: Service,
+        service: PoemService,
         folder: Path,
         archive: Path,
         *,
@@ -194,8 +194,8 @@ class SoakRun:
 
     async def _ask(self, number: int, request: PoemRequest, behaviour: Behaviour) -> None:
         try:
-            async with self._service.write(request) as writing:
-                await _read(writing, behaviour)
+            async with self._service.write(request) as poem_stream:
+                await _read(poem_stream, behaviour)
         except BotError as error:
             self.record.end(number, type(error).__name__)
             await asyncio.sleep(REFUSED_PAUSE_SECONDS)
@@ -206,7 +206,7 @@ class SoakRun:
             self.record.end(number, "failed")
             self.record.errors.append(f"request {number}: {error!r}")
         else:
-            self._keep(number, request, writing.poem)
+            self._keep(number, request, poem_stream.poem)
 
     def _keep(self, number: int, request: PoemRequest, poem: Poem) -> None:
         record = self.record
@@ -258,26 +258,26 @@ def may_be_so_long(poem: Poem, asked: int) -> bool:
     return len(poem.text) <= asked and not any(stop in written for stop in stops)
 
 
-async def _read(writing: Writing, behaviour: Behaviour) -> None:
+async def _read(poem_stream: PoemStream, behaviour: Behaviour) -> None:
     if behaviour.stops_after == 0:
-        writing.cancel()
+        poem_stream.cancel()
     texts = 0
-    async for _ in writing:
+    async for _ in poem_stream:
         texts += 1
         if texts == behaviour.stops_after:
             if behaviour.leaves:
                 return
-            writing.cancel()
+            poem_stream.cancel()
         if behaviour.pause_seconds:
             await asyncio.sleep(behaviour.pause_seconds)
 
 
-async def write_again(service: Service, samples: list[Sample]) -> list[str]:
+async def write_again(service: PoemService, samples: list[Sample]) -> list[str]:
     """Write each sample a second time; return a sentence for each that came out otherwise."""
     wrong = []
     for sample in samples:
-        async with service.write(sample.request) as writing:
-            text = (await writing.finish()).text
+        async with service.write(sample.request) as poem_stream:
+            text = (await poem_stream.finish()).text
         same = text == sample.text if sample.complete else text.startswith(sample.text)
         if not same:
             wrong.append(f"{sample.request} gave {sample.text!r}, then {text!r}")
@@ -292,15 +292,15 @@ QUICK_POEMS = 2_000
 TABLE_ROWS = 12
 
 
-def service_of(config: Config, folder: Path) -> Service:
-    return compose_service(config, Library([folder], shipped=SHIPPED, default="sonnets"))
+def service_of(config: Config, folder: Path) -> PoemService:
+    return make_poem_service(config, ModelLibrary([folder], shipped=SHIPPED, default="sonnets"))
 
 
 def settings() -> Config:
     """Return the settings of config.toml, with a short line, so that it is full at times."""
     config = load_config(environment={})
-    writing = config.writing.model_copy(update={"max_waiting": MAX_WAITING})
-    return config.model_copy(update={"writing": writing})
+    poem_stream = config.writing.model_copy(update={"max_waiting": MAX_WAITING})
+    return config.model_copy(update={"writing": poem_stream})
 
 
 async def soak(asked: argparse.Namespace, folder: Path) -> runner.Report:
@@ -356,7 +356,7 @@ async def soak(asked: argparse.Namespace, folder: Path) -> runner.Report:
     return runner.Report(text, figures, checks, errors)
 
 
-def check_ends(service: Service, record: SoakRecord) -> list[Check]:
+def check_ends(service: PoemService, record: SoakRecord) -> list[Check]:
     """Hold the record against itself and against the service's count."""
     requests = len(record.ends_of)
     without, doubled = record.ends_of.count(0), sum(ends > 1 for ends in record.ends_of)
@@ -375,7 +375,7 @@ def check_ends(service: Service, record: SoakRecord) -> list[Check]:
     ]
 
 
-async def check_left(service: Service, max_loaded: int) -> list[Check]:
+async def check_left(service: PoemService, max_loaded: int) -> list[Check]:
     """Look for rows, places, tasks and engines that nobody needs any more."""
     await asyncio.sleep(0.2)  # for the writing thread's last words
     gc.collect()

@@ -42,8 +42,8 @@ from aiohttp import web
 from bench.during_training import make_book
 from bench.gauges import watch_lag
 from tests.fake_discord import TOKEN
-from tests.fault_stage import Stage
-from tests.faults import TRIALS, Trial
+from tests.fault_run import FaultRun
+from tests.faults import TRIALS, FaultCase
 from tests.rigs import runner
 from tests.rigs.bot_process import (
     BotProcess,
@@ -103,7 +103,7 @@ TIMEOUT = aiohttp.ClientTimeout(total=200.0)
 
 
 @dataclass
-class MemberStage(Stage):
+class MemberStage(FaultRun):
     """Asks as members of the run do, and enters each command into its log."""
 
     run: StressRun | None = None
@@ -161,7 +161,7 @@ class MemberStage(Stage):
         return self.run, self.run.discord
 
 
-async def burst(stage: Stage) -> None:
+async def burst(stage: FaultRun) -> None:
     """Many members at once, on one server."""
     assert isinstance(stage, MemberStage)
     stage.strike()
@@ -170,12 +170,12 @@ async def burst(stage: Stage) -> None:
     stage.kind = IN_A_FAULT
 
 
-def playable_trials() -> list[Trial]:
+def playable_trials() -> list[FaultCase]:
     """Return what can be played to a bot in a process of its own."""
     played = [
         trial for trial in TRIALS if trial.group != "machine" and trial.name not in IN_PROCESS
     ]
-    return [*played, Trial("members", f"{BURST} at once", burst)]
+    return [*played, FaultCase("members", f"{BURST} at once", burst)]
 
 
 @dataclass
@@ -188,7 +188,7 @@ class FaultScheduler:
     _gateway: asyncio.Lock = field(default_factory=asyncio.Lock)
     _played: Counter[str] = field(default_factory=Counter)
 
-    def draw(self, trials: list[Trial], seconds: float) -> Trial:
+    def draw(self, trials: list[FaultCase], seconds: float) -> FaultCase:
         """Choose a group, then one of it; what is rare only as often as it may be."""
         chance = self.run.chance
         groups = list(dict.fromkeys(trial.group for trial in trials))
@@ -205,7 +205,7 @@ class FaultScheduler:
         return trial
 
     async def keep_playing(self, seconds: float) -> None:
-        """Play faults until the run's end."""
+        """Scenario faults until the run's end."""
         trials, run = playable_trials(), self.run
         for guild in TROUBLE_GUILDS:
             self._guilds.put_nowait(guild)
@@ -215,13 +215,13 @@ class FaultScheduler:
                 return
             run.launch(self._play(self.draw(trials, seconds)))
 
-    async def _play(self, trial: Trial) -> None:
+    async def _play(self, trial: FaultCase) -> None:
         if trial.group != "gateway":
             return await self._play_now(trial)
         async with self._gateway:
             return await self._play_now(trial)
 
-    async def _play_now(self, trial: Trial) -> None:
+    async def _play_now(self, trial: FaultCase) -> None:
         run = self.run
         guild = await self._guilds.get()
         stage = MemberStage(run.discord, _no_bot, None, guild, run=run)  # type: ignore[arg-type]

@@ -21,13 +21,13 @@ from random import Random
 from bench.gauges import resident_mb
 from bench.networks import random_tensors
 from bench.tables import table
-from bot.core import shelf
-from bot.core.library import Library
+from bot.core import model_cache
+from bot.core.engine_client import EngineClient
 from bot.core.metrics import Metrics
-from bot.core.poet import EnginePoet
+from bot.core.model_library import ModelLibrary
+from bot.core.poems import PoemService
 from bot.core.records import Asker, PoemRequest
-from bot.core.service import Service
-from model import Card, Engine, NetworkConfig, Piece, Vocabulary, save_model
+from model import Card, Engine, NetworkConfig, PoemPiece, Vocabulary, save_model
 from tests.rigs import runner
 
 NAME = "swapped"
@@ -46,7 +46,7 @@ CARD = Card(
 SETTLE_SECONDS = 2.5  # a poem of 500 characters takes less
 CALM_SECONDS = 1.0
 QUICK_SWAPS = 3
-WHOLE = ("swap", "models")  # figures without a fraction
+ALL_SHARDS = ("swap", "models")  # figures without a fraction
 
 
 class Pauses:
@@ -57,7 +57,7 @@ class Pauses:
         self._last: float | None = None  # when the last step began, if it left rows to go on
         step = Engine.step
 
-        def watched(engine: Engine) -> list[Piece]:
+        def watched(engine: Engine) -> list[PoemPiece]:
             now = time.perf_counter()
             if self._last is not None:
                 self._longest_ms = max(self._longest_ms, (now - self._last) * 1000)
@@ -88,22 +88,22 @@ def _write_all(folder: Path, count: int) -> None:
     (folder / "0.new").replace(path)
 
 
-async def read_on(service: Service, number: int) -> None:
+async def read_on(service: PoemService, number: int) -> None:
     """Ask for poem after poem, of lengths that keep readers out of step."""
     random = Random(number)
     while True:
         length = random.randint(100, 500)
         request = PoemRequest(Asker(f"bench:{number}"), "the sea", characters=length)
-        async with service.write(request) as writing:
-            await writing.finish()
+        async with service.write(request) as poem_stream:
+            await poem_stream.finish()
 
 
 async def swap(swaps: int, readers: int, folder: Path, pauses: Pauses) -> list[dict[str, float]]:
     """Let the readers read, replace the model time and again, and look."""
-    library = Library([folder], shipped=folder / "none", default=NAME)
+    library = ModelLibrary([folder], shipped=folder / "none", default=NAME)
     metrics = Metrics()
-    poet = EnginePoet(metrics)
-    service = Service(library, poet, metrics)
+    engine = EngineClient(metrics)
+    service = PoemService(library, engine, metrics)
     await service.warm_up()
     reading = [asyncio.create_task(read_on(service, number)) for number in range(readers)]
     await asyncio.sleep(SETTLE_SECONDS)
@@ -119,7 +119,7 @@ async def swap(swaps: int, readers: int, folder: Path, pauses: Pauses) -> list[d
             {
                 "swap": number,
                 "resident, MB": resident_mb(),
-                "models": poet.models,
+                "models": engine.models,
                 "longest pause, swap, ms": pauses.take(),
                 "longest pause, calm, ms": calm,
             }
@@ -135,10 +135,10 @@ async def swap(swaps: int, readers: int, folder: Path, pauses: Pauses) -> list[d
 async def measure(asked: argparse.Namespace, folder: Path) -> runner.Report:
     swaps = QUICK_SWAPS if asked.quick else asked.swaps
     if asked.keep_heap:
-        setattr(shelf.Shelf, "_tidy", lambda _: None)  # noqa: B010
+        setattr(model_cache.ModelCache, "_tidy", lambda _: None)  # noqa: B010
     write_models(folder, swaps)
     rows = await swap(swaps, asked.readers, folder, Pauses())
-    cells = [[f"{row[name]:.{int(name not in WHOLE)}f}" for name in row] for row in rows]
+    cells = [[f"{row[name]:.{int(name not in ALL_SHARDS)}f}" for name in row] for row in rows]
     return runner.Report(table(list(rows[0]), cells, left=0), {"swaps": rows})
 
 

@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
+from bot.core.poems import PoemService
 from bot.core.records import Ending, Poem, PoemSettings
-from bot.core.service import Service
 from tests.fakes import fake_service
 from tests.rigs.soak import SoakRecord, check_ends, check_memory, may_be_so_long
 
@@ -23,14 +23,14 @@ def record_of(*endings: str) -> SoakRecord:
     return record
 
 
-def service_of(*endings: str) -> Service:
+def service_of(*endings: str) -> PoemService:
     service = fake_service()
     for ending in endings:
         service.metrics.requests.labels("bench", ending).inc()
     return service
 
 
-def failing(record: SoakRecord, service: Service) -> set[str]:
+def failing(record: SoakRecord, service: PoemService) -> set[str]:
     return {check.name for check in check_ends(service, record) if not check.holds}
 
 

@@ -26,11 +26,11 @@ from yarl import URL
 from bot.core.errors import SourceFailed, SourceRefused
 from bot.core.fetching.addresses import STRANGERS, Trust, is_address, read_redirect, read_url
 from bot.core.fetching.meter import Meter
-from bot.core.fetching.networks import NOT_PUBLIC, check_address, faces
-from bot.core.fetching.routes import Way, way_to
+from bot.core.fetching.networks import NOT_PUBLIC, check_address, equivalent_addresses
+from bot.core.fetching.routes import Route, route_to
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]  # a host and port, to its IP addresses
-FindWay = Callable[[IPv4Address | IPv6Address], Way]
+FindRoute = Callable[[IPv4Address | IPv6Address], Route]
 
 MAX_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -50,7 +50,7 @@ TOO_MUCH_FRAMING = "it sends too much that is not the book"
 
 
 @dataclass(frozen=True)
-class Rules:
+class FetchRules:
     """How a book is asked for; plain values, so that another process can be told them."""
 
     user_agent: str
@@ -60,17 +60,17 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Answer:
+class BookResponse:
     """A book as it arrives, in blocks of any length; `url` is where it was in the end."""
 
     url: str
     blocks: AsyncIterator[bytes]
 
 
-class Client(Protocol):
+class BookClient(Protocol):
     """Whoever can ask for a book."""
 
-    def get(self, url: str) -> contextlib.AbstractAsyncContextManager[Answer]:
+    def get(self, url: str) -> contextlib.AbstractAsyncContextManager[BookResponse]:
         """Ask for an address; raises SourceRefused or SourceFailed, also while blocks come."""
 
 
@@ -102,15 +102,15 @@ class HttpClient:
 
     def __init__(
         self,
-        rules: Rules,
+        rules: FetchRules,
         *,
         resolve: Resolve = ask_the_system,
-        find_way: FindWay = way_to,
+        find_route: FindRoute = route_to,
         open_socket: aiohttp.SocketFactoryType | None = None,
     ) -> None:
         self._rules = rules
         self._resolve = resolve
-        self._find_way = find_way
+        self._find_route = find_route
         self._open_socket = open_socket
         self._headers = {
             hdrs.USER_AGENT: rules.user_agent,
@@ -119,7 +119,7 @@ class HttpClient:
         }
 
     @contextlib.asynccontextmanager
-    async def get(self, url: str) -> AsyncIterator[Answer]:
+    async def get(self, url: str) -> AsyncIterator[BookResponse]:
         start = read_url(url, self._rules.trust)
         meter = Meter()
         pace = _Pace(self._rules)
@@ -127,7 +127,7 @@ class HttpClient:
             async with asyncio.timeout_at(pace.due()) as clock:
                 async with self._follow(start, url, meter) as response:
                     blocks = self._read(response, url, meter, pace, clock)
-                    yield Answer(str(response.url), blocks)
+                    yield BookResponse(str(response.url), blocks)
         except TimeoutError as error:
             raise SourceFailed(url, pace.complaint()) from error
         except (aiohttp.ClientError, OSError) as error:
@@ -199,10 +199,10 @@ class HttpClient:
     def _check(self, address: str, source: str) -> None:
         """Raise SourceRefused for an address that is not public, ours, or our neighbour's."""
         check_address(address, source)
-        for face in faces(ip_address(address)):
+        for face in equivalent_addresses(ip_address(address)):
             if self._rules.trust.forbids(face):
                 raise SourceRefused(source, "its address is forbidden here")
-            if self._find_way(face) in (Way.OWN, Way.LINK):
+            if self._find_route(face) in (Route.LOCAL, Route.LINK):
                 raise SourceRefused(source, OURS)
 
     def _check_headers(self, response: aiohttp.ClientResponse, source: str) -> None:
@@ -252,7 +252,7 @@ def too_long(source: str, max_bytes: int) -> SourceRefused:
 class _Pace:
     """Until when a site may take, which its bytes put off: whoever drips is soon hung up on."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: FetchRules) -> None:
         self._seconds = rules.timeout_seconds
         self._bytes_a_second = LEAST_SHARE * rules.max_bytes / rules.timeout_seconds
         self._began = asyncio.get_running_loop().time()
@@ -279,7 +279,7 @@ class _Connector(aiohttp.TCPConnector):
         open_socket: aiohttp.SocketFactoryType,
     ) -> None:
         super().__init__(
-            resolver=_Answers(addresses),
+            resolver=_FixedResolver(addresses),
             use_dns_cache=False,
             force_close=True,
             socket_factory=open_socket,
@@ -315,7 +315,7 @@ def _address_of(transport: asyncio.Transport | None, name: str) -> IPv4Address |
     return ip_address(found[0]) if found else None
 
 
-class _Answers(AbstractResolver):
+class _FixedResolver(AbstractResolver):
     """Answers with addresses that are known already."""
 
     def __init__(self, addresses: Sequence[str]) -> None:

@@ -11,15 +11,15 @@ from yarl import URL
 
 from bot.core.errors import BookRefused, SourceFailed
 from bot.core.fetching.addresses import file_name
-from bot.core.fetching.client import BLOCK_BYTES, Answer, Client, too_long
-from bot.core.fetching.part import PartFile
+from bot.core.fetching.client import BLOCK_BYTES, BookClient, BookResponse, too_long
+from bot.core.fetching.part_file import PartFile
 from model import ModelError, check_beginning
 
 BEGINNING_BYTES = 16  # enough for every signature that check_beginning knows
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchedBook:
     """A book on disk; `url` is where it was in the end, `file_name` "" where that has none."""
 
     url: str
@@ -32,11 +32,11 @@ class Fetched:
 class Fetcher:
     """Fetches one book at a time as often as asked; the client asks the sites."""
 
-    def __init__(self, client: Client, *, max_bytes: int) -> None:
+    def __init__(self, client: BookClient, *, max_bytes: int) -> None:
         self._client = client
         self._max_bytes = max_bytes
 
-    async def fetch(self, url: str, into: Path) -> Fetched:
+    async def fetch(self, url: str, into: Path) -> FetchedBook:
         """Fetch the file at an address to the path `into`, whose folder exists.
 
         Raises SourceRefused, SourceFailed or BookRefused, and then leaves nothing on disk.
@@ -47,7 +47,7 @@ class Fetcher:
             part.keep()  # after the last thing that can be cancelled
         return fetched
 
-    async def _store(self, answer: Answer, source: str, part: PartFile) -> Fetched:
+    async def _store(self, answer: BookResponse, source: str, part: PartFile) -> FetchedBook:
         """Write the body while it arrives, or give up at the first thing wrong."""
         digest = hashlib.sha256()
         size_bytes = 0
@@ -65,7 +65,7 @@ class Fetcher:
         if not size_bytes:
             raise SourceFailed(source, "the file is empty")
         await part.finish()
-        return Fetched(answer.url, part.into, size_bytes, digest.hexdigest(), name)
+        return FetchedBook(answer.url, part.into, size_bytes, digest.hexdigest(), name)
 
 
 async def _in_blocks(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -22,8 +22,8 @@ from yarl import URL
 from bot.core.errors import SourceFailed, SourceRefused
 from bot.core.fetching.addresses import file_name
 from bot.core.fetching.client import StatusNotOk
-from bot.core.fetching.fetcher import Fetched, Fetcher
-from bot.core.fetching.part import PartFile
+from bot.core.fetching.fetcher import FetchedBook, Fetcher
+from bot.core.fetching.part_file import PartFile
 from bot.core.paths import named, remove_file
 
 FORMAT = 1
@@ -74,7 +74,7 @@ class Gutenberg:
         # One lock for each number that is being fetched; the last to hold it takes it along.
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
-    async def fetch(self, number: int) -> Fetched:
+    async def fetch(self, number: int) -> FetchedBook:
         """Return a book from the folder, from the site where it is not there or was changed.
 
         Raises what Fetcher.fetch raises, and SourceRefused for what can be no number.
@@ -88,7 +88,7 @@ class Gutenberg:
             kept = await asyncio.to_thread(self._read_kept, number)
             return kept or await self._fetch_anew(number)
 
-    async def _fetch_anew(self, number: int) -> Fetched:
+    async def _fetch_anew(self, number: int) -> FetchedBook:
         url = self._template.replace("{number}", str(number))
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
         try:
@@ -126,7 +126,7 @@ class Gutenberg:
                 remove_file(self._folder, path.with_suffix(".json").name)
                 remove_file(self._folder, path.name)
 
-    def _read_kept(self, number: int) -> Fetched | None:
+    def _read_kept(self, number: int) -> FetchedBook | None:
         """Return the book that is in the folder, None unless it is whole and as it came."""
         path = self._text_path(number)
         try:
@@ -138,7 +138,7 @@ class Gutenberg:
                 return None
             os.utime(path)  # by which it is seen how long ago it was asked for
             url = str(record["url"])
-            return Fetched(url, path, size_bytes, sha256, file_name(URL(url)))
+            return FetchedBook(url, path, size_bytes, sha256, file_name(URL(url)))
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None  # whatever is wrong with a kept book, a new one puts it right
 

@@ -72,10 +72,10 @@ def check_address(address: str, source: str) -> None:
         raise SourceRefused(source, NOT_PUBLIC)
 
 
-def faces(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
+def equivalent_addresses(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
     """Yield an address and every IPv4 address that a gateway could unpack from it.
 
-    >>> [str(face) for face in faces(ip_address("64:ff9b::c000:22c"))][:2]
+    >>> [str(address) for address in equivalent_addresses(ip_address("64:ff9b::c000:22c"))][:2]
     ['64:ff9b::c000:22c', '192.0.2.44']
     """
     yield address

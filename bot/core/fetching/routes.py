@@ -31,41 +31,41 @@ ANSWER_BYTES = 2**16
 WIDE = {4: 7, 6: 16}
 
 
-class Way(Enum):
+class Route(Enum):
     """How a packet would go."""
 
-    OWN = "to this machine"
+    LOCAL = "to this machine"
     LINK = "to a neighbour, without a gateway"
     OUT = "through a gateway"
     NONE = "nowhere, or the system does not say"
 
 
-def way_to(address: IPv4Address | IPv6Address) -> Way:
+def route_to(address: IPv4Address | IPv6Address) -> Route:
     """Ask the system how it would send to an address; no packet is sent."""
     if sys.platform == "linux":
         try:
             return read_answer(_ask(address), address.version)
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.EACCES, errno.EAFNOSUPPORT):
-                return Way.NONE  # no route
-    return Way.OWN if _is_source(address) else Way.NONE
+                return Route.NONE  # no route
+    return Route.LOCAL if _is_source(address) else Route.NONE
 
 
-def read_answer(answer: bytes, version: int) -> Way:
+def read_answer(answer: bytes, version: int) -> Route:
     """Read the kernel's answer; raise OSError where it is an error."""
     _, kind, _, _, _ = HEADER.unpack_from(answer)
     if kind == NLMSG_ERROR:
         (number,) = struct.unpack_from("=i", answer, HEADER.size)
         raise OSError(-number, os.strerror(-number))
     if kind != RTM_NEWROUTE:
-        return Way.NONE
+        return Route.NONE
     _, bits, _, _, _, _, _, route, _ = ROUTE.unpack_from(answer, HEADER.size)
     if route == RTN_UNICAST:
         attributes = answer[HEADER.size + ROUTE.size :]
         through = _has_gateway(attributes) or bits <= WIDE[version]
-        return Way.OUT if through else Way.LINK
+        return Route.OUT if through else Route.LINK
     # Broadcast, anycast and multicast end here or next door as well.
-    return Way.OWN if route == RTN_LOCAL else Way.LINK
+    return Route.LOCAL if route == RTN_LOCAL else Route.LINK
 
 
 def _ask(address: IPv4Address | IPv6Address) -> bytes:

@@ -26,17 +26,17 @@ from bot.core.store.backup_file import (
     MODEL,
     MODELS,
     SUFFIXES,
-    Entry,
-    Index,
-    describe,
+    BackupEntry,
+    BackupIndex,
+    describe_file,
     is_member,
     read_index,
     unpack,
     write_backup,
     write_file,
 )
+from bot.core.store.connection import GuardedConnection, in_words, open_read_only
 from bot.core.store.database import BUSY_SECONDS, FILE_NAME, LOCKED, is_busy
-from bot.core.store.guarded import GuardedConnection, in_words, open_beside
 from bot.core.store.lock import lock_folder
 from bot.core.store.rebuild import Unsound, rebuild
 
@@ -49,7 +49,7 @@ LIVE = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", GUILDS, "jobs")
 
 
 @dataclass(frozen=True, slots=True)
-class BackedUp:
+class BackupSummary:
     """What a backup holds."""
 
     guild_models: int
@@ -59,7 +59,7 @@ class BackedUp:
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoreSummary:
     """What a backup brought back."""
 
     created: str  # when it was made, ISO 8601
@@ -68,7 +68,7 @@ class Restored:
     aside: Path | None  # where that lies which was there before
 
 
-def back_up(data: Path, models: Path, file: Path) -> BackedUp:
+def back_up(data: Path, models: Path, file: Path) -> BackupSummary:
     """Write a data folder and the shared models to a new `file`; a running bot is not disturbed.
 
     Raises CannotWrite, and DataFolderUnusable where there is no sound database.
@@ -84,7 +84,7 @@ def back_up(data: Path, models: Path, file: Path) -> BackedUp:
         raise CannotWrite(file, error.strerror or str(error)) from error
 
 
-def _back_up(data: Path, models: Path, file: Path, folder: Path) -> BackedUp:
+def _back_up(data: Path, models: Path, file: Path, folder: Path) -> BackupSummary:
     """Copy everything into `folder` first: the index needs the hash of what will be written."""
     contents = {FILE_NAME: folder / FILE_NAME}
     _snapshot(data, folder / SNAPSHOT)
@@ -93,7 +93,7 @@ def _back_up(data: Path, models: Path, file: Path, folder: Path) -> BackedUp:
     except Unsound as error:
         raise DataFolderUnusable(data, str(error)) from error
     remove_file(folder, SNAPSHOT)
-    entries = {FILE_NAME: describe(contents[FILE_NAME])}
+    entries = {FILE_NAME: describe_file(contents[FILE_NAME])}
     left_out = []
     for number, (name, source) in enumerate(_sources(data, models)):
         content = folder / str(number)
@@ -102,7 +102,7 @@ def _back_up(data: Path, models: Path, file: Path, folder: Path) -> BackedUp:
             left_out.append(name)
         else:
             entries[name], contents[name] = entry, content
-    index = Index(datetime.now(UTC).isoformat(timespec="seconds"), entries)
+    index = BackupIndex(datetime.now(UTC).isoformat(timespec="seconds"), entries)
     if len(index.as_json()) > MAX_INDEX_BYTES:
         raise CannotWrite(file, f"{len(entries):,} files are more than a backup holds")
     written = folder / "written"
@@ -110,7 +110,7 @@ def _back_up(data: Path, models: Path, file: Path, folder: Path) -> BackedUp:
     size = written.stat().st_size
     written.replace(file)
     _sync_folder(file.parent)
-    return BackedUp(index.count(GUILDS), index.count(MODELS), size, tuple(left_out))
+    return BackupSummary(index.count(GUILDS), index.count(MODELS), size, tuple(left_out))
 
 
 def _snapshot(data: Path, into: Path) -> None:
@@ -120,7 +120,7 @@ def _snapshot(data: Path, into: Path) -> None:
         raise DataFolderUnusable(data, f"there is no {FILE_NAME} in it")
     try:
         copy = sqlite3.connect(into, factory=GuardedConnection)
-        with closing(open_beside(path, BUSY_SECONDS)) as source, closing(copy):
+        with closing(open_read_only(path, BUSY_SECONDS)) as source, closing(copy):
             source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
     except sqlite3.Error as error:
@@ -141,7 +141,7 @@ def _sources(data: Path, models: Path) -> Iterator[tuple[str, Path]]:
                 yield f"{prefix}/{path.name}", path
 
 
-def _copy(source: Path, into: Path) -> Entry | None:
+def _copy(source: Path, into: Path) -> BackupEntry | None:
     """Copy a file as it is at one moment; None for a link, and where there is no such moment."""
     for _ in range(ATTEMPTS):
         digest = hashlib.sha256()
@@ -161,11 +161,11 @@ def _copy(source: Path, into: Path) -> Entry | None:
                 return None
             after = os.fstat(reading.fileno())
         if (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size):
-            return Entry(digest.hexdigest(), into.stat().st_size)
+            return BackupEntry(digest.hexdigest(), into.stat().st_size)
     return None
 
 
-def restore(file: Path, data: Path, models: Path) -> Restored:
+def restore(file: Path, data: Path, models: Path) -> RestoreSummary:
     """Put a backup in the place of what a data folder has, which goes aside, not away.
 
     All of it is checked first. A restore that is killed is completed by a second one. Raises
@@ -186,7 +186,7 @@ def restore(file: Path, data: Path, models: Path) -> Restored:
         lock.release()
 
 
-def _check(file: Path, staged: Path) -> Index:
+def _check(file: Path, staged: Path) -> BackupIndex:
     """Unpack a backup that is altogether sound; raise BackupUnusable for any other."""
     if not file.is_file():
         raise BackupUnusable(file, "there is no such file")
@@ -210,7 +210,7 @@ def _check(file: Path, staged: Path) -> Index:
     return index
 
 
-def _put_in_place(index: Index, staged: Path, data: Path, models: Path) -> Restored:
+def _put_in_place(index: BackupIndex, staged: Path, data: Path, models: Path) -> RestoreSummary:
     """Change places: what is there goes aside, what is staged comes in, the database at the last.
 
     At each moment a second restore, which begins with the backup again, comes to the same end.
@@ -220,7 +220,7 @@ def _put_in_place(index: Index, staged: Path, data: Path, models: Path) -> Resto
     placed = 0
     for path in sorted((staged / MODELS).glob("*")):
         placed += _place_model(path, models / path.name, aside / MODELS)
-    _settle(data / FILE_NAME)
+    _checkpoint(data / FILE_NAME)
     for name in LIVE:
         if os.path.lexists(data / name):
             aside.mkdir(exist_ok=True)
@@ -230,7 +230,7 @@ def _put_in_place(index: Index, staged: Path, data: Path, models: Path) -> Resto
         (staged / name).rename(data / name)
     _sync_folder(data)
     kept = aside if aside.exists() else None
-    return Restored(index.created, index.count(GUILDS), placed, kept)
+    return RestoreSummary(index.created, index.count(GUILDS), placed, kept)
 
 
 def _unused_folder(data: Path) -> Path:
@@ -246,7 +246,7 @@ def _place_model(fresh: Path, target: Path, aside: Path) -> bool:
     """Put a shared model or chart where it belongs; return whether it is a model that was not
     there. It is copied, as the shared models may lie on another disk."""
     if target.is_file():
-        if describe(target) == describe(fresh):
+        if describe_file(target) == describe_file(fresh):
             return False
         aside.mkdir(parents=True, exist_ok=True)
         write_file(aside / target.name, _blocks(target))
@@ -263,7 +263,7 @@ def _place_model(fresh: Path, target: Path, aside: Path) -> bool:
     return target.suffix == MODEL
 
 
-def _settle(database: Path) -> None:
+def _checkpoint(database: Path) -> None:
     """Have the database that goes aside in one file, where it can still be read."""
     if database.is_file():
         with (

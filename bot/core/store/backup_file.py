@@ -18,8 +18,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from bot.core.customs import is_snowflake
 from bot.core.errors import BackupUnusable
+from bot.core.guild_settings import is_snowflake
 from bot.core.names import is_device
 from bot.core.store.database import FILE_NAME
 
@@ -41,7 +41,7 @@ CHUNK_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class BackupEntry:
     """A file in a backup."""
 
     sha256: str
@@ -49,11 +49,11 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Index:
+class BackupIndex:
     """What is in a backup: files by their names, such as guilds/1234/dunes.safetensors."""
 
     created: str  # ISO 8601
-    files: Mapping[str, Entry]
+    files: Mapping[str, BackupEntry]
 
     @property
     def size(self) -> int:
@@ -72,7 +72,7 @@ class Index:
         return json.dumps(content, indent=1).encode()
 
 
-def write_backup(into: Path, index: Index, contents: Mapping[str, Path]) -> None:
+def write_backup(into: Path, index: BackupIndex, contents: Mapping[str, Path]) -> None:
     """Write a new backup of the files that `contents` has for the index's names."""
     made = int(datetime.fromisoformat(index.created).timestamp())
     first = index.as_json()
@@ -88,7 +88,7 @@ def write_backup(into: Path, index: Index, contents: Mapping[str, Path]) -> None
         os.fsync(raw.fileno())
 
 
-def read_index(file: Path, archive: BinaryIO) -> Index:
+def read_index(file: Path, archive: BinaryIO) -> BackupIndex:
     """Read what a backup says it has, from its beginning; raise BackupUnusable."""
     header = _next_header(file, archive)
     sound = header is not None and header.name == INDEX_NAME
@@ -103,7 +103,9 @@ def read_index(file: Path, archive: BinaryIO) -> Index:
             reason = f"it has format {version}; this Sonneteer knows {FORMAT}"
             raise BackupUnusable(file, f"{reason}. Update Sonneteer")
         sizes = content["sizes"]
-        files = {name: Entry(sha256, sizes[name]) for name, sha256 in content["files"].items()}
+        files = {
+            name: BackupEntry(sha256, sizes[name]) for name, sha256 in content["files"].items()
+        }
         created = datetime.fromisoformat(content["created"]).isoformat()
         sound = FILE_NAME in files and all(map(_is_sound, files, files.values()))
         sound = sound and len({_member(name) for name in files}) == len(files)
@@ -111,10 +113,10 @@ def read_index(file: Path, archive: BinaryIO) -> Index:
         raise BackupUnusable(file, f"its {INDEX_NAME} cannot be read") from error
     if not sound:
         raise BackupUnusable(file, f"its {INDEX_NAME} lists what no backup has")
-    return Index(created, files)
+    return BackupIndex(created, files)
 
 
-def unpack(file: Path, archive: BinaryIO, index: Index, into: Path) -> None:
+def unpack(file: Path, archive: BinaryIO, index: BackupIndex, into: Path) -> None:
     """Write the files that come after the index into a folder; raise BackupUnusable, or OSError
     where they cannot be written."""
     missing = {_member(name): name for name in index.files}
@@ -132,10 +134,10 @@ def unpack(file: Path, archive: BinaryIO, index: Index, into: Path) -> None:
         raise BackupUnusable(file, f"its {min(missing)!r} is missing")
 
 
-def describe(path: Path) -> Entry:
+def describe_file(path: Path) -> BackupEntry:
     """Return the hash and size of a file."""
     with path.open("rb") as file:
-        return Entry(hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
+        return BackupEntry(hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
 
 
 def write_file(path: Path, blocks: Iterable[bytes]) -> str:
@@ -153,7 +155,7 @@ def write_file(path: Path, blocks: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _is_sound(name: str, entry: Entry) -> bool:
+def _is_sound(name: str, entry: BackupEntry) -> bool:
     plain = is_member(name) and SHA256.fullmatch(entry.sha256) is not None
     return plain and type(entry.size) is int and entry.size >= 0
 

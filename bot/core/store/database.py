@@ -13,10 +13,10 @@ from typing import Protocol
 import aiosqlite
 
 from bot.core.errors import DatabaseBusyError, DataFolderUnusable, DataNotKept
-from bot.core.share import Share
-from bot.core.store.guarded import GuardedConnection, in_words
+from bot.core.shards import ShardRange
+from bot.core.store.connection import GuardedConnection, in_words
 from bot.core.store.lock import FolderLock, lock_folder
-from bot.core.store.migrations import MIGRATIONS, step
+from bot.core.store.migrations import MIGRATIONS, migration_script
 from bot.core.store.schema import OBJECTS, fault_of_schema
 
 log = logging.getLogger(__name__)
@@ -50,9 +50,9 @@ class Database:
         self._busy = False  # whether the log has it
 
     @classmethod
-    async def open(cls, folder: Path, share: Share | None = None) -> Database:
+    async def open(cls, folder: Path, shard_range: ShardRange | None = None) -> Database:
         """Open the database of a data folder, made if need be; raise DataFolderUnusable."""
-        lock = await asyncio.to_thread(lock_folder, folder, share)
+        lock = await asyncio.to_thread(lock_folder, folder, shard_range)
         try:
             connection = await aiosqlite.connect(
                 folder / FILE_NAME,
@@ -155,12 +155,12 @@ class Database:
         if version > len(MIGRATIONS):
             reason = f"its database has version {version}; this Sonneteer knows {len(MIGRATIONS)}"
             raise DataFolderUnusable(folder, f"{reason}. Update Sonneteer")
-        await self._insist_on_schema(folder, version)
+        await self._require_schema(folder, version)
         for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-            await self._connection.executescript(step(number, script))
+            await self._connection.executescript(migration_script(number, script))
             log.info("the database was brought to version %d", number)
 
-    async def _insist_on_schema(self, folder: Path, version: int) -> None:
+    async def _require_schema(self, folder: Path, version: int) -> None:
         """Raise DataFolderUnusable for a database in which something else might run than ours."""
         found = await self._connection.execute_fetchall(OBJECTS)
         if (fault := fault_of_schema(map(tuple, found), MIGRATIONS[:version])) is not None:

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from bot.core.errors import DataFolderUnusable
 from bot.core.paths import close_to_others, stay_private
-from bot.core.share import Share
+from bot.core.shards import ShardRange
 
 LOCK_NAME = "lock"
 # What there may be in a data folder, the rest of which may be anything.
@@ -43,12 +43,12 @@ class FolderLock:
             lock.release()
 
 
-def lock_folder(folder: Path, share: Share | None = None) -> FolderLock:
+def lock_folder(folder: Path, shard_range: ShardRange | None = None) -> FolderLock:
     """Make a data folder and keep others out of it, or of a share; raise DataFolderUnusable."""
     try:
         stay_private()
         folder.mkdir(parents=True, exist_ok=True)
-        whole = _lock(folder / LOCK_NAME, START_SECONDS if share else 0.0)
+        whole = _lock(folder / LOCK_NAME, START_SECONDS if shard_range else 0.0)
         close_to_others(folder, OURS)
     except Timeout as error:
         raise DataFolderUnusable(folder, RUNNING) from error
@@ -58,12 +58,12 @@ def lock_folder(folder: Path, share: Share | None = None) -> FolderLock:
     try:
         for path in sorted(folder.glob("shard-*")):
             match = SHARD_LOCK.fullmatch(path.name)
-            dealt_alike = match and share is not None and int(match[2]) == share.total
+            dealt_alike = match and shard_range is not None and int(match[2]) == shard_range.total
             if match and not dealt_alike and is_locked(path):
                 seen = f"{RUNNING}: it has shard {match[1]}/{match[2]}"
                 raise DataFolderUnusable(folder, seen)
-        if share is not None:
-            shards = [_lock_shard(folder, number, share.total) for number in share.ids]
+        if shard_range is not None:
+            shards = [_lock_shard(folder, number, shard_range.total) for number in shard_range.ids]
             held = FolderLock(whole, shards)
     except BaseException:
         held.release()

@@ -79,6 +79,6 @@ CREATE TABLE unfinished (
 MIGRATIONS = (BOOKS, UNFINISHED)
 
 
-def step(number: int, script: str) -> str:
+def migration_script(number: int, script: str) -> str:
     """Return the statements that bring a database to version `number`, or change nothing."""
     return f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;"

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from bot.core.store.guarded import GuardedConnection, in_words, open_beside
-from bot.core.store.migrations import MIGRATIONS, step
-from bot.core.store.rules import MAX_ID, NUMBERED, RULES, setting
+from bot.core.store.column_rules import COLUMN_RULES, MAX_ID, NUMBERED, setting
+from bot.core.store.connection import GuardedConnection, in_words, open_read_only
+from bot.core.store.migrations import MIGRATIONS, migration_script
 from bot.core.store.schema import NOT_OURS, OBJECTS, fault_of_schema
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def rebuild(source: Path, into: Path) -> None:
     if source.stat().st_size > MAX_BYTES:
         raise Unsound(f"its database has more than {MAX_BYTES:,} bytes")
     try:
-        with closing(open_beside(source, 0, alone=True)) as found:
+        with closing(open_read_only(source, 0, alone=True)) as found:
             version = _inspect(found)
             fresh = sqlite3.connect(into, isolation_level=None, factory=GuardedConnection)
             with closing(fresh):
@@ -75,12 +75,12 @@ def _inspect(found: sqlite3.Connection) -> int:
 
 def _build(fresh: sqlite3.Connection, version: int, target: int) -> None:
     for number, script in enumerate(MIGRATIONS[version:target], start=version + 1):
-        fresh.executescript(step(number, script))
+        fresh.executescript(migration_script(number, script))
 
 
 def _copy(found: sqlite3.Connection, fresh: sqlite3.Connection) -> None:
     left = MAX_ROWS
-    for table in RULES:
+    for table in COLUMN_RULES:
         columns = [name for _, name, *_ in fresh.execute(f"PRAGMA table_info({table})")]
         marks = ", ".join("?" * len(columns))
         for values in _rows(found, table, columns):
@@ -114,7 +114,7 @@ def _rows(found: sqlite3.Connection, table: str, columns: list[str]) -> Iterator
 
 def _checked(table: str, column: str, value: object) -> object:
     try:
-        return RULES[table][column](value)
+        return COLUMN_RULES[table][column](value)
     except (ValueError, TypeError, OverflowError) as error:
         shown = ascii(value[:MAX_SHOWN] if isinstance(value, str | bytes) else value)
         raise Unsound(

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 
-from bot.core.store.guarded import GuardedConnection
+from bot.core.store.connection import GuardedConnection
 
 MAX_OBJECTS = 1_000  # looked at; ours has some ten
 MAX_SHOWN = 60  # characters of a name that is a stranger's

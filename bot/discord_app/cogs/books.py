@@ -10,25 +10,16 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.core.desk import Attached
+from bot.core.application import App
 from bot.core.errors import BadSetting, BotError, NothingThere
 from bot.core.jobs import Job
-from bot.core.office import Office
-from bot.discord_app import notices
-from bot.discord_app.askers import (
-    Context,
-    OfficeCog,
-    answer,
-    asker_of,
-    on_a_server,
-    refuse,
-    take_time,
-)
-from bot.discord_app.bulletin import CHART_NAME, Bulletin
+from bot.core.training_requests import AttachedFile
+from bot.discord_app import formatting
+from bot.discord_app.autocomplete import model_choices, no_choices
+from bot.discord_app.confirm_buttons import ANYBODY, BOOKS_COG, ConfirmAction, confirm_view
 from bot.discord_app.departures import Departures
-from bot.discord_app.live import Tempo
-from bot.discord_app.questions import ANYBODY, BOOKS_COG, Matter, question
-from bot.discord_app.screens import (
+from bot.discord_app.live_message import ReplyTiming
+from bot.discord_app.responders import (
     NO_MENTIONS,
     AnyBot,
     asker_of_interaction,
@@ -36,8 +27,17 @@ from bot.discord_app.screens import (
     replace,
     whisper,
 )
-from bot.discord_app.suggestions import model_choices, nothing_to_offer
-from bot.discord_app.trying import FAILURES
+from bot.discord_app.responses import (
+    CommandCog,
+    Context,
+    acknowledge_command,
+    answer,
+    asker_of_context,
+    check_in_server,
+    refuse,
+)
+from bot.discord_app.retries import FAILURES
+from bot.discord_app.training_message import CHART_NAME, TrainingMessages
 
 log = logging.getLogger(__name__)
 
@@ -49,29 +49,29 @@ USAGE = (
 )
 
 
-class Books(OfficeCog, name=BOOKS_COG):
+class Books(CommandCog, name=BOOKS_COG):
     """Train on new books, watch, switch, undo."""
 
-    def __init__(self, bot: AnyBot, office: Office, tempo: Tempo | None = None) -> None:
+    def __init__(self, bot: AnyBot, app: App, timing: ReplyTiming | None = None) -> None:
         self._bot = bot
-        self._office = office
-        tempo = tempo or Tempo()
-        self._suggest_seconds = tempo.suggest_seconds
-        self._bulletin = Bulletin(bot, office.desk, tempo, _running_view)
-        self._departures = Departures(bot, office.desk, tempo.retry_seconds)
+        self._app = app
+        timing = timing or ReplyTiming()
+        self._suggest_seconds = timing.suggest_seconds
+        self._messages = TrainingMessages(bot, app.training_requests, timing, _running_view)
+        self._departures = Departures(bot, app.training_requests, timing.retry_seconds)
 
     async def cog_load(self) -> None:
         if self._bot.is_ready():  # loaded into a bot that runs already
-            await self._bulletin.resume()
+            await self._messages.resume()
 
     async def cog_unload(self) -> None:
         await self._departures.close()
-        await self._bulletin.close()
+        await self._messages.close()
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
         self._departures.catch_up()
-        await self._bulletin.resume()
+        await self._messages.resume()
 
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
@@ -102,67 +102,74 @@ class Books(OfficeCog, name=BOOKS_COG):
         name: str = "",
         shared: bool = False,
     ) -> None:
-        asker = asker_of(ctx)
-        self._office.desk.check(asker, shared=shared)
+        asker = asker_of_context(ctx)
+        self._app.training_requests.check(asker, shared=shared)
         if file is not None and source and not name:
             source, name = "", source  # with the prefix the first word is the name then
         if (file is None) == (not source):
             raise BadSetting("source", source, "one file, one address or one number")
-        taken: str | Attached = source
+        taken: str | AttachedFile = source
         if file is not None:
-            taken = Attached(file.filename, file.size, file.read)
-        await take_time(ctx)
-        found = await self._office.desk.propose(asker, taken, name=name, shared=shared)
-        yes = ("Train", Matter.SURE if not found.is_short else Matter.TRAIN)
-        view = question(ctx.author.id, str(found.job.id), yes, ("No", Matter.DECLINE))
-        await answer(ctx, notices.proposal(found), view=view)
+            taken = AttachedFile(file.filename, file.size, file.read)
+        await acknowledge_command(ctx)
+        found = await self._app.training_requests.propose(asker, taken, name=name, shared=shared)
+        yes = ("Train", ConfirmAction.SURE if not found.is_short else ConfirmAction.TRAIN)
+        view = confirm_view(ctx.author.id, str(found.job.id), yes, ("No", ConfirmAction.DECLINE))
+        await answer(ctx, formatting.proposal(found), view=view)
 
     @book.command(name="list", ignore_extra=False, description="The books here")
     async def list_books(self, ctx: Context) -> None:
-        await take_time(ctx)
-        await answer(ctx, notices.shelf(await self._office.bookcase.shelf(asker_of(ctx))))
+        await acknowledge_command(ctx)
+        await answer(
+            ctx, formatting.shelf(await self._app.guild_models.shelf(asker_of_context(ctx)))
+        )
 
     @book.command(name="info", ignore_extra=False, description="What is known of a book")
     @app_commands.describe(name="of the model")
     async def info(self, ctx: Context, name: str) -> None:
-        await take_time(ctx)
-        model, kept = await self._office.bookcase.info(asker_of(ctx), name)
+        await acknowledge_command(ctx)
+        model, kept = await self._app.guild_models.info(asker_of_context(ctx), name)
         chart = await asyncio.to_thread(read_attachment, model.chart, CHART_NAME)
-        await answer(ctx, notices.info(model, kept), file=chart)
+        await answer(ctx, formatting.info(model, kept), file=chart)
 
     @book.command(
         name="use", ignore_extra=False, description="Let poems come from this book from now on"
     )
     @app_commands.describe(name="of the model")
     async def use(self, ctx: Context, name: str) -> None:
-        self._office.desk.check(asker_of(ctx))
-        await take_time(ctx)
-        model = await self._office.bookcase.use(asker_of(ctx), name)
+        self._app.training_requests.check(asker_of_context(ctx))
+        await acknowledge_command(ctx)
+        model = await self._app.guild_models.use(asker_of_context(ctx), name)
         shown = discord.utils.escape_markdown(model.name)
         await answer(ctx, f"From now on poems come from {shown}. /book undo goes back.")
 
     @book.command(name="undo", ignore_extra=False, description="Go back to the book before")
     async def undo(self, ctx: Context) -> None:
-        self._office.desk.check(asker_of(ctx))
-        await take_time(ctx)
-        gone, serves = await self._office.bookcase.undo(asker_of(ctx))
+        self._app.training_requests.check(asker_of_context(ctx))
+        await acknowledge_command(ctx)
+        gone, serves = await self._app.guild_models.undo(asker_of_context(ctx))
         shown = [discord.utils.escape_markdown(name) for name in (gone, serves.name)]
         await answer(ctx, f"Poems come from {shown[1]} again, and no more from {shown[0]}.")
 
     @book.command(name="remove", ignore_extra=False, description="Delete a book's model")
     @app_commands.describe(name="of the model")
     async def remove(self, ctx: Context, name: str) -> None:
-        asker = asker_of(ctx)
-        await take_time(ctx, private=True)
-        name = await self._office.bookcase.removable(asker, name)
-        view = question(ctx.author.id, name, ("Delete it", Matter.REMOVE), ("Keep it", Matter.KEEP))
+        asker = asker_of_context(ctx)
+        await acknowledge_command(ctx, private=True)
+        name = await self._app.guild_models.removable(asker, name)
+        view = confirm_view(
+            ctx.author.id,
+            name,
+            ("Delete it", ConfirmAction.REMOVE),
+            ("Keep it", ConfirmAction.KEEP),
+        )
         shown = discord.utils.escape_markdown(name)
         await answer(ctx, f"Delete the model {shown} for good?", private=True, view=view)
 
     @book.command(name="share", ignore_extra=False, description="Hand out the model file")
     @app_commands.describe(name="of the model")
     async def share(self, ctx: Context, name: str) -> None:
-        model = await self._office.bookcase.share(asker_of(ctx), name)
+        model = await self._app.guild_models.share(asker_of_context(ctx), name)
         limit = (
             ctx.guild.filesize_limit if ctx.guild else discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
         )
@@ -171,9 +178,9 @@ class Books(OfficeCog, name=BOOKS_COG):
                 f"The model has {model.size_bytes:,} bytes, and Discord takes {limit:,} here. "
                 "Whoever runs me can send the file."
             )
-        await take_time(ctx)
+        await acknowledge_command(ctx)
         file = await asyncio.to_thread(read_attachment, model.path, f"{model.name}.safetensors")
-        await answer(ctx, notices.info(model, None), file=file)
+        await answer(ctx, formatting.info(model, None), file=file)
 
     @info.autocomplete("name")
     @use.autocomplete("name")
@@ -184,9 +191,9 @@ class Books(OfficeCog, name=BOOKS_COG):
     ) -> list[app_commands.Choice[str]]:
         try:
             async with asyncio.timeout(self._suggest_seconds):
-                shelf = await self._office.bookcase.shelf(asker_of_interaction(interaction))
+                shelf = await self._app.guild_models.shelf(asker_of_interaction(interaction))
         except Exception as error:
-            return nothing_to_offer(error)
+            return no_choices(error)
         return model_choices(shelf.models, typed)
 
     # Trainings
@@ -201,53 +208,60 @@ class Books(OfficeCog, name=BOOKS_COG):
         name="status", ignore_extra=False, description="What is being trained, and what waits"
     )
     async def status(self, ctx: Context) -> None:
-        desk = self._office.desk
-        await answer(ctx, notices.queue(desk.jobs(asker_of(ctx)), desk.limits))
+        training_requests = self._app.training_requests
+        await answer(
+            ctx,
+            formatting.queue(
+                training_requests.jobs(asker_of_context(ctx)), training_requests.limits
+            ),
+        )
 
     @train.command(name="cancel", ignore_extra=False, description="Stop this server's training")
     @app_commands.describe(number="which one, as /train status shows it; the first, if you do not")
     async def cancel(self, ctx: Context, number: int | None = None) -> None:
-        job = self._office.desk.cancellable(asker_of(ctx), number)
+        job = self._app.training_requests.cancellable(asker_of_context(ctx), number)
         await answer(ctx, _stop_question(job), private=True, view=_stop_view(ctx.author.id, job))
 
     # Buttons
 
     async def confirmed(
-        self, interaction: discord.Interaction[Any], matter: Matter, about: str
+        self, interaction: discord.Interaction[Any], action: ConfirmAction, subject: str
     ) -> None:
         """Do what a button of a question says."""
         try:
-            await self._do(interaction, matter, about)
+            await self._do(interaction, action, subject)
         except Exception as error:
             await refuse(interaction, error)
 
-    async def _do(self, interaction: discord.Interaction[Any], matter: Matter, about: str) -> None:
-        asker, desk = asker_of_interaction(interaction), self._office.desk
-        number = int(about) if about.isdecimal() and len(about) < 19 else 0
-        match matter:
-            case Matter.TRAIN:
-                job = await desk.proposed(asker, number)
-                yes, no = ("Yes, train on it", Matter.SURE), ("No", Matter.DECLINE)
-                view = question(interaction.user.id, about, yes, no)
-                await replace(interaction, notices.second_question(job.characters), view)
-            case Matter.SURE:
+    async def _do(
+        self, interaction: discord.Interaction[Any], action: ConfirmAction, subject: str
+    ) -> None:
+        asker, training_requests = asker_of_interaction(interaction), self._app.training_requests
+        number = int(subject) if subject.isdecimal() and len(subject) < 19 else 0
+        match action:
+            case ConfirmAction.TRAIN:
+                job = await training_requests.proposed(asker, number)
+                yes, no = ("Yes, train on it", ConfirmAction.SURE), ("No", ConfirmAction.DECLINE)
+                view = confirm_view(interaction.user.id, subject, yes, no)
+                await replace(interaction, formatting.second_question(job.characters), view)
+            case ConfirmAction.SURE:
                 await self._begin(interaction, number)
-            case Matter.DECLINE:
-                await desk.decline(asker, number)
+            case ConfirmAction.DECLINE:
+                await training_requests.decline(asker, number)
                 await replace(interaction, "Very well, the book is thrown away.")
-            case Matter.CANCEL:
-                job = desk.cancellable(asker, number)
+            case ConfirmAction.CANCEL:
+                job = training_requests.cancellable(asker, number)
                 await interaction.response.send_message(
                     _stop_question(job),
                     ephemeral=True,
                     view=_stop_view(interaction.user.id, job),
                     allowed_mentions=NO_MENTIONS,
                 )
-            case Matter.STOP:
-                await desk.cancel(asker, number)
+            case ConfirmAction.STOP:
+                await training_requests.cancel(asker, number)
                 await replace(interaction, "The training is being stopped.")
-            case Matter.REMOVE:
-                name = await self._office.bookcase.remove(asker, about)
+            case ConfirmAction.REMOVE:
+                name = await self._app.guild_models.remove(asker, subject)
                 shown = discord.utils.escape_markdown(name)
                 await replace(interaction, f"The model {shown} is deleted.")
             case _:
@@ -255,26 +269,26 @@ class Books(OfficeCog, name=BOOKS_COG):
 
     async def _begin(self, interaction: discord.Interaction[Any], job_id: int) -> None:
         """Put a book into the queue; its message tells of it from now on."""
-        asker, desk = asker_of_interaction(interaction), self._office.desk
-        view = await desk.accept(asker, job_id)
+        asker, training_requests = asker_of_interaction(interaction), self._app.training_requests
+        view = await training_requests.accept(asker, job_id)
         message, channel = interaction.message, interaction.channel
         if message is None or not isinstance(channel, discord.abc.Messageable):
             return await whisper(interaction, "The training begins; /train status shows it.")
         try:
-            await desk.place(job_id, str(message.channel.id), str(message.id))
-            await replace(interaction, notices.job(view), _running_view(view.job))
+            await training_requests.place(job_id, str(message.channel.id), str(message.id))
+            await replace(interaction, formatting.job(view), _running_view(view.job))
         except (*FAILURES, BotError) as error:  # who follows it makes up for that
             log.warning("job %d: its message could not be changed: %r", job_id, error)
         partial = discord.PartialMessage(channel=message.channel, id=message.id)
-        self._bulletin.follow(view.job, message.channel, partial)
+        self._messages.follow(view.job, message.channel, partial)
         return None
 
     def cog_check(self, ctx: Context) -> bool:
-        return on_a_server(ctx)
+        return check_in_server(ctx)
 
 
 def _running_view(job: Job) -> discord.ui.View:
-    return question(ANYBODY, str(job.id), ("Cancel", Matter.CANCEL))
+    return confirm_view(ANYBODY, str(job.id), ("Cancel", ConfirmAction.CANCEL))
 
 
 def _stop_question(job: Job) -> str:
@@ -282,4 +296,6 @@ def _stop_question(job: Job) -> str:
 
 
 def _stop_view(asker: int, job: Job) -> discord.ui.View:
-    return question(asker, str(job.id), ("Stop it", Matter.STOP), ("Go on", Matter.KEEP))
+    return confirm_view(
+        asker, str(job.id), ("Stop it", ConfirmAction.STOP), ("Go on", ConfirmAction.KEEP)
+    )

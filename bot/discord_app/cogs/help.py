@@ -9,16 +9,16 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.core.service import Service
-from bot.discord_app.askers import AnsweringCog, answer
-from bot.discord_app.replies import help_text
-from bot.discord_app.screens import AnyBot, whisper
+from bot.core.poems import PoemService
+from bot.discord_app.poem_formatting import help_text
+from bot.discord_app.responders import AnyBot, whisper
+from bot.discord_app.responses import AnsweringCog, answer
 
 
 class Help(AnsweringCog, name="Help"):
     """Show how to ask for a poem."""
 
-    def __init__(self, bot: AnyBot, service: Service, *, prefix: str) -> None:
+    def __init__(self, bot: AnyBot, service: PoemService, *, prefix: str) -> None:
         self._bot = bot
         self._service = service
         self._prefix = prefix

@@ -14,39 +14,39 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.core.records import FORMS, FREE, RANGES, Looks, Poem, PoemRequest
-from bot.core.service import Service
-from bot.core.store.poem_rows import PoemRows
-from bot.discord_app.addressed import own_mentions, unread_note
-from bot.discord_app.askers import AnsweringCog
-from bot.discord_app.belonging import asker_of, is_part, read_own
-from bot.discord_app.buttons import COG_NAME, Deed, PoemButton
-from bot.discord_app.crowding import Crowding
-from bot.discord_app.halves import Halves
-from bot.discord_app.live import Tempo
-from bot.discord_app.recipes import Ownership, Recipe, read_ownership, read_recipe
-from bot.discord_app.replies import (
+from bot.core.poems import PoemService
+from bot.core.records import FORMS, FREE, RANGES, Poem, PoemRequest, PoemScansion
+from bot.core.store.poems import PoemStore
+from bot.discord_app.autocomplete import model_choices, no_choices
+from bot.discord_app.button_state import Ownership, PoemState, read_ownership, read_poem_state
+from bot.discord_app.live_message import ReplyTiming
+from bot.discord_app.mentions import own_mentions, unread_note
+from bot.discord_app.ownership import find_asker_id, is_part_of_poem, read_own_message
+from bot.discord_app.poem_buttons import COG_NAME, ButtonAction, PoemButton
+from bot.discord_app.poem_formatting import (
     plain_words,
     read_last_line,
     read_seed,
     read_title,
     read_verse,
 )
-from bot.discord_app.screens import (
+from bot.discord_app.poem_reply import PoemReplies
+from bot.discord_app.reply_limits import ReplyLimits
+from bot.discord_app.responders import (
     AnyBot,
-    InteractionScreen,
-    MessageScreen,
+    InteractionResponder,
+    MessageResponder,
     asker_of_interaction,
     guild_id_of,
     message_in,
     whisper,
 )
-from bot.discord_app.scribe import Scribe
-from bot.discord_app.suggestions import model_choices, nothing_to_offer
-from bot.discord_app.trying import insist
+from bot.discord_app.responses import AnsweringCog
+from bot.discord_app.retries import retry
+from bot.discord_app.unfinished_poems import UnfinishedPoems
 
 TALK = (discord.MessageType.default, discord.MessageType.reply)
-STRANGE_BUTTON = "This button is not one of mine any more. Ask for a new poem with /sonnet."
+BUTTON_EXPIRED = "This button is not one of mine any more. Ask for a new poem with /sonnet."
 LOST_BEGINNING = (
     "I cannot read the beginning of this poem any more. Ask for a new one with /sonnet."
 )
@@ -69,38 +69,40 @@ class Poems(AnsweringCog, name=COG_NAME):
     def __init__(
         self,
         bot: AnyBot,
-        service: Service,
+        service: PoemService,
         *,
         talk: bool,
-        tempo: Tempo | None = None,
-        crowding: Crowding | None = None,
-        rows: PoemRows | None = None,
+        timing: ReplyTiming | None = None,
+        reply_limits: ReplyLimits | None = None,
+        rows: PoemStore | None = None,
     ) -> None:
         self._bot = bot
         self.service = service
         self._talk = talk
-        self._crowding = crowding or Crowding(service.metrics.unanswered_commands)
-        self._tempo = tempo = tempo or Tempo()
-        self._halves = Halves(bot, rows, tempo.retry_seconds)
-        self._scribe = Scribe(service, self._halves, tempo, self._crowding.budget)
+        self._reply_limits = reply_limits or ReplyLimits(service.metrics.unanswered_commands)
+        self._timing = timing = timing or ReplyTiming()
+        self._unfinished = UnfinishedPoems(bot, rows, timing.retry_seconds)
+        self._replies = PoemReplies(
+            service, self._unfinished, timing, self._reply_limits.rate_limit
+        )
 
     async def cog_load(self) -> None:
         self._bot.add_dynamic_items(PoemButton)
-        await self._halves.open()
+        await self._unfinished.open()
         if self._bot.is_ready():  # loaded into a bot that runs already
-            self._halves.resume()
+            self._unfinished.resume()
 
     @commands.Cog.listener()
     async def on_connect(self) -> None:
-        self._halves.resume()
+        self._unfinished.resume()
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
-        self._halves.resume()  # where this was loaded between the two
+        self._unfinished.resume()  # where this was loaded between the two
 
     async def cog_unload(self) -> None:
-        await self._scribe.close(self._tempo.close_seconds)
-        await self._halves.close()
+        await self._replies.close(self._timing.close_seconds)
+        await self._unfinished.close()
         self._bot.remove_dynamic_items(PoemButton)
 
     # Asking with words
@@ -120,7 +122,7 @@ class Poems(AnsweringCog, name=COG_NAME):
             try:
                 await self._answer_message(message, message.content)
             except Exception as error:  # of what is no command nobody else would tell
-                await self._scribe.refuse(MessageScreen(message, self._crowding), error)
+                await self._replies.refuse(MessageResponder(message, self._reply_limits), error)
 
     def _is_mentioned(self, message: discord.Message) -> bool:
         """Whether the bot is named in the text; a reply to the bot alone is no request."""
@@ -133,13 +135,13 @@ class Poems(AnsweringCog, name=COG_NAME):
     async def _answer_message(self, message: discord.Message, typed: str) -> None:
         if not _is_from_person(message):
             return
-        screen = MessageScreen(message, self._crowding)
-        with self._crowding.enter(screen.channel_id, screen.asker_id) as has_room:
+        responder = MessageResponder(message, self._reply_limits)
+        with self._reply_limits.enter(responder.channel_id, responder.asker_id) as has_room:
             if has_room:
                 own = own_mentions(self._bot.user, message)
                 words = plain_words(_without(own, typed), _names_in(message))
-                request = PoemRequest(screen.asker, notes=unread_note(message))
-                await self._scribe.answer(screen, _read_flags(words, request))
+                request = PoemRequest(responder.asker, notes=unread_note(message))
+                await self._replies.answer(responder, _read_flags(words, request))
 
     # Asking with a form
 
@@ -167,9 +169,9 @@ class Poems(AnsweringCog, name=COG_NAME):
         temperature: float | None = None,
         random_seed: int | None = None,
     ) -> None:
-        screen = InteractionScreen(interaction)
+        responder = InteractionResponder(interaction)
         request = PoemRequest(
-            screen.asker,
+            responder.asker,
             seed=plain_words(seed, {}),
             form=form,
             model=model,
@@ -177,7 +179,7 @@ class Poems(AnsweringCog, name=COG_NAME):
             temperature=temperature,
             random_seed=random_seed,
         )
-        await self._scribe.answer(screen, request)
+        await self._replies.answer(responder, request)
 
     @slash_sonnet.autocomplete("model")
     async def suggest_models(
@@ -185,43 +187,45 @@ class Poems(AnsweringCog, name=COG_NAME):
     ) -> list[app_commands.Choice[str]]:
         guild = str(interaction.guild_id or "")
         try:
-            async with asyncio.timeout(self._tempo.suggest_seconds):
+            async with asyncio.timeout(self._timing.suggest_seconds):
                 models = await asyncio.to_thread(self.service.models, guild)
         except Exception as error:
-            return nothing_to_offer(error)
+            return no_choices(error)
         return model_choices(models, typed)
 
     # Buttons
 
-    async def press(self, interaction: discord.Interaction[Any], deed: Deed, packed: str) -> None:
+    async def press(
+        self, interaction: discord.Interaction[Any], action: ButtonAction, packed: str
+    ) -> None:
         """Do what a button says; see `buttons.PoemButton`."""
         try:
-            if deed is Deed.CARD:
-                await self._draw(interaction, read_recipe(packed))
-            elif deed is Deed.DELETE:
+            if action is ButtonAction.CARD:
+                await self._draw(interaction, read_poem_state(packed))
+            elif action is ButtonAction.DELETE:
                 await self._delete(interaction, read_ownership(packed))
             else:
-                await self._write_on(interaction, deed, read_recipe(packed))
+                await self._write_on(interaction, action, read_poem_state(packed))
         except Exception as error:
-            await self._scribe.refuse(InteractionScreen(interaction), error)
+            await self._replies.refuse(InteractionResponder(interaction), error)
 
     async def _write_on(
-        self, interaction: discord.Interaction[Any], deed: Deed, recipe: Recipe | None
+        self, interaction: discord.Interaction[Any], action: ButtonAction, state: PoemState | None
     ) -> None:
-        if recipe is None or interaction.message is None:
-            return await whisper(interaction, STRANGE_BUTTON)
-        if deed is Deed.CONTINUE:
+        if state is None or interaction.message is None:
+            return await whisper(interaction, BUTTON_EXPIRED)
+        if action is ButtonAction.CONTINUE:
             seed = read_last_line(interaction.message.content)
         else:
-            beginning = await _read_beginning(interaction, recipe)
+            beginning = await _read_beginning(interaction, state)
             if beginning is None:
                 return await whisper(interaction, LOST_BEGINNING)
-            seed = read_seed(beginning, recipe.seed_length)
-        settings = recipe.settings
+            seed = read_seed(beginning, state.seed_length)
+        settings = state.settings
         request = PoemRequest(
             asker_of_interaction(interaction),
             seed=seed,
-            model=recipe.model,
+            model=state.model,
             form=settings.form,
             lines=settings.lines if settings.form == FREE else None,
             characters=settings.characters,
@@ -232,27 +236,27 @@ class Poems(AnsweringCog, name=COG_NAME):
             repetition_guard=settings.repetition_guard,
             greedy=settings.greedy,
         )
-        return await self._scribe.answer(InteractionScreen(interaction), request)
+        return await self._replies.answer(InteractionResponder(interaction), request)
 
-    async def _draw(self, interaction: discord.Interaction[Any], recipe: Recipe | None) -> None:
+    async def _draw(self, interaction: discord.Interaction[Any], state: PoemState | None) -> None:
         """Answer with a picture of the poem that the message shows."""
-        if recipe is None or interaction.message is None:
-            return await whisper(interaction, STRANGE_BUTTON)
+        if state is None or interaction.message is None:
+            return await whisper(interaction, BUTTON_EXPIRED)
         asker = asker_of_interaction(interaction)
         self.service.check_drawing(asker)  # before anything is shown to all
-        await insist(lambda: interaction.response.defer(thinking=True))
+        await retry(lambda: interaction.response.defer(thinking=True))
         content = interaction.message.content
         guild = str(interaction.guild_id or "")
         models = await asyncio.to_thread(self.service.models, guild)
         poem = Poem(
             text=read_verse(content),
             seed="",
-            model=next((m.name for m in models if m.sha256.startswith(recipe.model)), recipe.model),
-            model_sha256=recipe.model,
-            random_seed=recipe.random_seed,
-            settings=recipe.settings,
+            model=next((m.name for m in models if m.sha256.startswith(state.model)), state.model),
+            model_sha256=state.model,
+            random_seed=state.random_seed,
+            settings=state.settings,
             notes=(),
-            looks=Looks(read_title(content)),
+            looks=PoemScansion(read_title(content)),
         )
         picture = io.BytesIO(await self.service.draw(asker, poem))
         await interaction.edit_original_response(
@@ -265,20 +269,20 @@ class Poems(AnsweringCog, name=COG_NAME):
     ) -> None:
         message = interaction.message
         if ownership is None or message is None:
-            return await whisper(interaction, STRANGE_BUTTON)
-        asker = await asker_of(interaction, message, ownership)
+            return await whisper(interaction, BUTTON_EXPIRED)
+        asker = await find_asker_id(interaction, message, ownership)
         is_moderator = interaction.guild_id and interaction.permissions.manage_messages
         if interaction.user.id != asker and not is_moderator:
-            return await InteractionScreen(interaction).refuse(NOT_YOURS)
+            return await InteractionResponder(interaction).refuse(NOT_YOURS)
         if not interaction.response.is_done():
-            await insist(interaction.response.defer)
-        self._scribe.forget(message.id)
+            await retry(interaction.response.defer)
+        self._replies.forget(message.id)
         with suppress(discord.NotFound):  # taken back already
             await interaction.delete_original_response()
         for part in ownership.parts:
             earlier = message_in(interaction.channel, part)
-            if earlier is not None and await is_part(interaction, part, asker):
-                self._scribe.forget(part)
+            if earlier is not None and await is_part_of_poem(interaction, part, asker):
+                self._replies.forget(part)
                 with suppress(discord.NotFound, discord.Forbidden):
                     await earlier.delete()
         return None
@@ -287,22 +291,22 @@ class Poems(AnsweringCog, name=COG_NAME):
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        self._scribe.forget(payload.message_id)
+        self._replies.forget(payload.message_id)
 
     @commands.Cog.listener()
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
         for message_id in payload.message_ids:
-            self._scribe.forget(message_id)
+            self._replies.forget(message_id)
 
     # Errors before an answer has begun
 
     async def cog_command_error(self, ctx: commands.Context[Any], error: Exception) -> None:
-        await self._scribe.refuse(MessageScreen(ctx.message, self._crowding), error)
+        await self._replies.refuse(MessageResponder(ctx.message, self._reply_limits), error)
 
     async def cog_app_command_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
     ) -> None:
-        await self._scribe.refuse(InteractionScreen(interaction), error)
+        await self._replies.refuse(InteractionResponder(interaction), error)
 
 
 def _is_from_person(message: discord.Message) -> bool:
@@ -341,14 +345,14 @@ def _read_flags(typed: str, request: PoemRequest) -> PoemRequest:
     return replace(request, seed=rest)
 
 
-async def _read_beginning(interaction: discord.Interaction[Any], recipe: Recipe) -> str | None:
+async def _read_beginning(interaction: discord.Interaction[Any], state: PoemState) -> str | None:
     """Return the text of the reply's first message, None when it cannot be had."""
     if interaction.message is None:
         return None
-    if not recipe.first:
+    if not state.first:
         return interaction.message.content
     try:
-        first = await read_own(interaction, recipe.first)
+        first = await read_own_message(interaction, state.first)
     except discord.Forbidden:
         return None
     return first.content if first is not None else None

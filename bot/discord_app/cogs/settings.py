@@ -9,14 +9,21 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.core.customs import COOLDOWN, Customs
+from bot.core.application import App
 from bot.core.errors import BadSetting
-from bot.core.office import Office
+from bot.core.guild_settings import COOLDOWN, GuildSettings
+from bot.core.poems import PoemService
 from bot.core.records import FORMS, FREE, RANGES
-from bot.core.service import Service
-from bot.discord_app import notices
-from bot.discord_app.askers import Context, OfficeCog, answer, asker_of, on_a_server, take_time
-from bot.discord_app.roster import check_role, warnings, without_gone
+from bot.discord_app import formatting
+from bot.discord_app.responses import (
+    CommandCog,
+    Context,
+    acknowledge_command,
+    answer,
+    asker_of_context,
+    check_in_server,
+)
+from bot.discord_app.setting_checks import check_role, warnings, without_deleted
 
 USAGE = (
     "`{p}settings show` · `{p}settings channels add|remove|clear #channel` · `{p}settings roles "
@@ -39,11 +46,11 @@ class Change(commands.Converter[str]):
         return argument.lower()
 
 
-class Settings(OfficeCog, name="Settings"):
+class Settings(CommandCog, name="Settings"):
     """Where poems are written, who may ask, and what they are by default."""
 
-    def __init__(self, office: Office, service: Service) -> None:
-        self._household = office.household
+    def __init__(self, app: App, service: PoemService) -> None:
+        self._administration = app.administration
         self._service = service
 
     @commands.hybrid_group(
@@ -56,7 +63,7 @@ class Settings(OfficeCog, name="Settings"):
 
     @settings.command(name="show", ignore_extra=False, description="What this server has settled")
     async def show(self, ctx: Context) -> None:
-        await self._show(ctx, self._household.customs(asker_of(ctx)))
+        await self._show(ctx, self._administration.guild_settings(asker_of_context(ctx)))
 
     @settings.command(
         name="channels",
@@ -144,14 +151,16 @@ class Settings(OfficeCog, name="Settings"):
         await self._set(ctx, "switch", on)
 
     async def _set(self, ctx: Context, name: str, value: object) -> None:
-        await take_time(ctx, private=True)
-        await self._show(ctx, await self._household.change(asker_of(ctx), name, value))
+        await acknowledge_command(ctx, private=True)
+        await self._show(ctx, await self._administration.change(asker_of_context(ctx), name, value))
 
     async def _list(self, ctx: Context, name: str, change: str, given: list[str]) -> None:
         """Add to a list of the settings, take from it, or empty it."""
-        await take_time(ctx, private=True)
-        asker = asker_of(ctx)
-        listed = without_gone(ctx.guild, name, getattr(self._household.customs(asker), name))
+        await acknowledge_command(ctx, private=True)
+        asker = asker_of_context(ctx)
+        listed = without_deleted(
+            ctx.guild, name, getattr(self._administration.guild_settings(asker), name)
+        )
         given = [each for each in given if each]
         if change != "clear" and not given:
             raise BadSetting(name, "", f"named, to {change} it")
@@ -159,12 +168,12 @@ class Settings(OfficeCog, name="Settings"):
             listed = tuple(dict.fromkeys((*listed, *given)))
         else:
             listed = tuple(each for each in listed if change != "clear" and each not in given)
-        await self._show(ctx, await self._household.change(asker, name, listed))
+        await self._show(ctx, await self._administration.change(asker, name, listed))
 
-    async def _show(self, ctx: Context, customs: Customs) -> None:
-        doubts = warnings(ctx.guild, customs)
-        text = notices.settings(customs, self._service.defaults, doubts)
+    async def _show(self, ctx: Context, guild_settings: GuildSettings) -> None:
+        doubts = warnings(ctx.guild, guild_settings)
+        text = formatting.settings(guild_settings, self._service.defaults, doubts)
         await answer(ctx, text, private=True)
 
     def cog_check(self, ctx: Context) -> bool:
-        return on_a_server(ctx)
+        return check_in_server(ctx)

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bot.core.card import MAX_KNOWN, WIDTH, _has, draw_card
-from bot.core.records import Looks, Poem, PoemSettings
+from bot.core.records import Poem, PoemScansion, PoemSettings
 
 SETTINGS = PoemSettings(0.7, 0, 1.0, 0.05, greedy=False, lines=14, characters=None)
 
 
 def draw(text: str, title: str = "The Sea") -> Image.Image:
-    poem = Poem(text, "", "sonnets", "f" * 64, 7, SETTINGS, (), looks=Looks(title))
+    poem = Poem(text, "", "sonnets", "f" * 64, 7, SETTINGS, (), looks=PoemScansion(title))
     return Image.open(io.BytesIO(draw_card(poem)))
 
 
@@ -55,7 +55,7 @@ UNDRAWN = [
 @pytest.mark.parametrize("character", UNDRAWN, ids=lambda character: f"{ord(character):04x}")
 def test_what_cannot_be_drawn_is_left_out_wherever_it_stands(character: str) -> None:
     text = f"the{character}sea"
-    poem = Poem(text, "", text, "f" * 64, 7, SETTINGS, (), looks=Looks(text))
+    poem = Poem(text, "", text, "f" * 64, 7, SETTINGS, (), looks=PoemScansion(text))
     assert Image.open(io.BytesIO(draw_card(poem))).width == WIDTH
 
 

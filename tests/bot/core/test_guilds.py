@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.customs import Customs
 from bot.core.errors import BadSetting, DataNotKept, NothingThere
+from bot.core.guild_settings import GuildSettings
 from bot.core.guilds import Guilds
-from bot.core.ports import DEFAULT, Choice
+from bot.core.ports import DEFAULT_CHOICE, ModelChoice
 from bot.core.records import ModelRecord
 from bot.core.store.database import Database
-from bot.core.store.guild_rows import MAX_CHOICES, GuildRows
+from bot.core.store.guilds import MAX_CHOICES, GuildStore
 from tests.fakes import SEA_SONGS, SONNETS
 
 MEMBER = "discord:1"
@@ -27,7 +27,7 @@ async def opened(folder: Path) -> AsyncIterator[tuple[Guilds, Database]]:
     """Open a data folder as a bot does that starts."""
     database = await Database.open(folder)
     try:
-        yield await Guilds.read(GuildRows(database)), database
+        yield await Guilds.read(GuildStore(database)), database
     finally:
         await database.close()
 
@@ -38,20 +38,23 @@ async def guilds(tmp_path: Path) -> AsyncIterator[Guilds]:
         yield found
 
 
-def choice_of(model: ModelRecord) -> Choice:
-    return Choice(model.name, model.sha256)
+def choice_of(model: ModelRecord) -> ModelChoice:
+    return ModelChoice(model.name, model.sha256)
 
 
 # Settings
 
 
 async def test_a_guild_begins_with_nothing_settled_and_the_default(guilds: Guilds) -> None:
-    assert (guilds.customs("10"), guilds.choice("10")) == (Customs(), DEFAULT)
+    assert (guilds.guild_settings("10"), guilds.choice("10")) == (GuildSettings(), DEFAULT_CHOICE)
 
 
 async def test_what_was_settled_holds_for_that_guild_alone(guilds: Guilds) -> None:
-    assert await guilds.change("10", "lines", 8) == Customs(lines=8)
-    assert (guilds.customs("10"), guilds.customs("11")) == (Customs(lines=8), Customs())
+    assert await guilds.change("10", "lines", 8) == GuildSettings(lines=8)
+    assert (guilds.guild_settings("10"), guilds.guild_settings("11")) == (
+        GuildSettings(lines=8),
+        GuildSettings(),
+    )
 
 
 async def test_settings_are_still_there_after_a_start(tmp_path: Path) -> None:
@@ -61,24 +64,24 @@ async def test_settings_are_still_there_after_a_start(tmp_path: Path) -> None:
         await guilds.change("11", "form", "haiku")
         await guilds.change("11", "form", None)
     async with opened(tmp_path) as (guilds, _):
-        assert guilds.customs("10") == Customs(avoid=("sea",), cooldown_seconds=0.0)
-        assert guilds.customs("11") == Customs()
+        assert guilds.guild_settings("10") == GuildSettings(avoid=("sea",), cooldown_seconds=0.0)
+        assert guilds.guild_settings("11") == GuildSettings()
 
 
 async def test_a_setting_that_is_refused_changes_nothing(guilds: Guilds) -> None:
     await guilds.change("10", "lines", 8)
     with pytest.raises(BadSetting):
         await guilds.change("10", "lines", 0)
-    assert guilds.customs("10") == Customs(lines=8)
+    assert guilds.guild_settings("10") == GuildSettings(lines=8)
 
 
 async def test_of_two_changes_at_once_both_count(tmp_path: Path) -> None:
     """Each began from what was settled before both, and the later one took the other back."""
     async with opened(tmp_path) as (guilds, _):
         await asyncio.gather(guilds.change("10", "lines", 8), guilds.change("10", "form", "haiku"))
-        assert guilds.customs("10") == Customs(lines=8, form="haiku")
+        assert guilds.guild_settings("10") == GuildSettings(lines=8, form="haiku")
     async with opened(tmp_path) as (guilds, _):
-        assert guilds.customs("10") == Customs(lines=8, form="haiku")
+        assert guilds.guild_settings("10") == GuildSettings(lines=8, form="haiku")
 
 
 # Choices
@@ -91,15 +94,15 @@ async def test_a_guild_uses_what_it_chose_last_after_a_start_too(tmp_path: Path)
         assert guilds.choice("10") == choice_of(SEA_SONGS)
     async with opened(tmp_path) as (guilds, _):
         assert guilds.choice("10") == choice_of(SEA_SONGS)
-        assert guilds.choice("11") == DEFAULT
+        assert guilds.choice("11") == DEFAULT_CHOICE
 
 
 async def test_undo_goes_back_step_by_step_until_there_is_nothing(guilds: Guilds) -> None:
     for model in (SONNETS, None, SEA_SONGS):
         await guilds.choose("10", model, MEMBER)
-    assert await guilds.undo("10") == (choice_of(SEA_SONGS), DEFAULT)
-    assert await guilds.undo("10") == (DEFAULT, choice_of(SONNETS))
-    assert await guilds.undo("10") == (choice_of(SONNETS), DEFAULT)
+    assert await guilds.undo("10") == (choice_of(SEA_SONGS), DEFAULT_CHOICE)
+    assert await guilds.undo("10") == (DEFAULT_CHOICE, choice_of(SONNETS))
+    assert await guilds.undo("10") == (choice_of(SONNETS), DEFAULT_CHOICE)
     with pytest.raises(NothingThere, match="nothing to undo"):
         await guilds.undo("10")
 
@@ -117,7 +120,7 @@ async def test_undo_goes_back_over_a_start(tmp_path: Path) -> None:
 async def test_what_was_chosen_twice_is_undone_once(guilds: Guilds) -> None:
     await guilds.choose("10", SONNETS, MEMBER)
     await guilds.choose("10", SONNETS, MEMBER)
-    assert await guilds.undo("10") == (choice_of(SONNETS), DEFAULT)
+    assert await guilds.undo("10") == (choice_of(SONNETS), DEFAULT_CHOICE)
 
 
 async def test_the_same_name_with_another_file_is_another_choice(guilds: Guilds) -> None:
@@ -132,7 +135,7 @@ async def test_as_many_choices_are_undone_as_are_kept(tmp_path: Path) -> None:
 
     async def undo_all(guilds: Guilds) -> int:
         count = 0
-        while guilds.choice("10") != DEFAULT:
+        while guilds.choice("10") != DEFAULT_CHOICE:
             await guilds.undo("10")
             count += 1
         return count
@@ -164,7 +167,7 @@ async def test_a_model_that_is_gone_was_never_chosen(tmp_path: Path) -> None:
         await guilds.drop("10", SEA_SONGS.sha256)
         assert guilds.choice("10") == choice_of(SONNETS)
     async with opened(tmp_path) as (guilds, _):
-        assert await guilds.undo("10") == (choice_of(SONNETS), DEFAULT)
+        assert await guilds.undo("10") == (choice_of(SONNETS), DEFAULT_CHOICE)
         assert guilds.choice("11") == choice_of(SEA_SONGS)
 
 
@@ -190,7 +193,7 @@ async def test_what_cannot_be_kept_does_not_count(
         await database.execute("PRAGMA query_only = ON")
         with pytest.raises(DataNotKept):
             await act(guilds)
-        assert guilds.customs("10") == Customs(lines=8)
+        assert guilds.guild_settings("10") == GuildSettings(lines=8)
         assert guilds.choice("10") == choice_of(SONNETS)
 
 

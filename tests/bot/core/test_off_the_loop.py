@@ -10,10 +10,18 @@ from dataclasses import replace
 import pytest
 
 from bot.core.errors import AvoidedSeed, QueueFull, ShuttingDown, TooSoon
-from bot.core.ports import LaidOut, Order, Prompt
-from bot.core.records import Asker, Defaults, Looks, ModelRecord, Poem, PoemRequest, PoemSettings
-from bot.core.service import MAX_DRAWINGS, Service
-from tests.fakes import Clock, FakeDraft, FakePoet, fake_service
+from bot.core.poems import MAX_DRAWINGS, PoemService
+from bot.core.ports import EngineRequest, Prompt, SeedLayout
+from bot.core.records import (
+    Asker,
+    Defaults,
+    ModelRecord,
+    Poem,
+    PoemRequest,
+    PoemScansion,
+    PoemSettings,
+)
+from tests.fakes import Clock, FakeDraft, FakeEngine, fake_service
 
 REQUEST = PoemRequest(Asker("test:1", "10"), "The sea", random_seed=1)
 POEM = Poem(
@@ -21,7 +29,7 @@ POEM = Poem(
 )  # fmt: skip
 
 
-class WatchedPoet(FakePoet):
+class WatchedEngine(FakeEngine):
     """Counts what is asked of it, by name and whether the event loop's thread asks."""
 
     def __init__(self) -> None:
@@ -36,11 +44,11 @@ class WatchedPoet(FakePoet):
         self._note("prepare")
         return super().prepare(model, seed)
 
-    def lay_out(self, model: ModelRecord, seed: str, form: str) -> LaidOut:
+    def lay_out(self, model: ModelRecord, seed: str, form: str) -> SeedLayout:
         self._note("lay_out")
         return replace(super().lay_out(model, seed, form), opening="laid out")
 
-    def look_at(self, model: ModelRecord, text: str, form: str) -> Looks:
+    def look_at(self, model: ModelRecord, text: str, form: str) -> PoemScansion:
         self._note("look_at")
         return super().look_at(model, text, form)
 
@@ -49,9 +57,9 @@ class WatchedPoet(FakePoet):
         return super().opening(model, random_seed)
 
 
-async def write(service: Service, request: PoemRequest) -> Poem:
-    async with service.write(request) as writing:
-        return await writing.finish()
+async def write(service: PoemService, request: PoemRequest) -> Poem:
+    async with service.write(request) as poem_stream:
+        return await poem_stream.finish()
 
 
 @pytest.mark.parametrize(
@@ -66,23 +74,23 @@ async def write(service: Service, request: PoemRequest) -> Poem:
     ],
 )
 async def test_the_event_loop_does_none_of_a_strangers_work(changes: dict[str, object]) -> None:
-    poet = WatchedPoet()
-    service = fake_service(poet, defaults=Defaults())
+    client = WatchedEngine()
+    service = fake_service(client, defaults=Defaults())
     await write(service, replace(REQUEST, **changes))  # type: ignore[arg-type]
-    assert poet.asked
-    assert not [name for name, on_loop in poet.asked if on_loop]
+    assert client.asked
+    assert not [name for name, on_loop in client.asked if on_loop]
     await service.close()
 
 
 async def test_a_seed_is_laid_out_and_a_poem_looked_at_once() -> None:
-    poet = WatchedPoet()
-    service = fake_service(poet, defaults=Defaults())
+    client = WatchedEngine()
+    service = fake_service(client, defaults=Defaults())
     settings = await service.check(REQUEST)
-    async with service.write(REQUEST, settings) as writing:
-        poem = await writing.finish()
-        assert writing.poem == poem
-    assert poet.asked["lay_out", False] == poet.asked["look_at", False] == 1
-    assert poet.orders[0].opening == "laid out"
+    async with service.write(REQUEST, settings) as poem_stream:
+        poem = await poem_stream.finish()
+        assert poem_stream.poem == poem
+    assert client.asked["lay_out", False] == client.asked["look_at", False] == 1
+    assert client.engine_requests[0].opening == "laid out"
     await service.close()
 
 
@@ -103,43 +111,43 @@ async def test_the_settings_are_checked_off_the_loop_too() -> None:
 
 
 async def test_what_does_not_hang_on_words_is_asked_before_they_are_looked_at() -> None:
-    poet, clock = WatchedPoet(), Clock()
-    service = fake_service(poet, cooldown_seconds={"test": 5.0}, clock=clock)
+    client, clock = WatchedEngine(), Clock()
+    service = fake_service(client, cooldown_seconds={"test": 5.0}, clock=clock)
     await write(service, REQUEST)
-    poet.asked.clear()
+    client.asked.clear()
     bad = replace(REQUEST, temperature=99.0)
     with pytest.raises(TooSoon):
         await write(service, bad)
     with pytest.raises(TooSoon):
         service.admit(REQUEST.asker)
     clock.now += 5.0
-    poet.full = True
+    client.full = True
     with pytest.raises(QueueFull):
         await write(service, bad)
     await service.close()
     with pytest.raises(ShuttingDown):
         await write(service, bad)
-    assert not poet.asked
+    assert not client.asked
 
 
 async def test_a_model_is_held_until_the_poem_has_its_place() -> None:
     held: list[ModelRecord] = []
 
-    class HeldPoet(FakePoet):
+    class HeldEngine(FakeEngine):
         def prepare(self, model: ModelRecord, seed: str) -> Prompt:
             held.extend(self.held)
             return super().prepare(model, seed)
 
-        def write(self, order: Order) -> FakeDraft:
+        def write(self, engine_request: EngineRequest) -> FakeDraft:
             held.extend(self.held)
-            return super().write(order)
+            return super().write(engine_request)
 
-    poet = HeldPoet()
-    service = fake_service(poet)
+    client = HeldEngine()
+    service = fake_service(client)
     await write(service, REQUEST)
     assert len(held) >= 2
     assert {model.name for model in held} == {"sonnets"}
-    assert not poet.held
+    assert not client.held
     await service.close()
 
 

@@ -17,7 +17,7 @@ from bot.core.paths import close_to_others, named, numbered, remove_file, remove
 from bot.core.store.archive import back_up, restore
 from bot.core.store.database import FILE_NAME
 from bot.core.store.lock import lock_folder
-from tests.offices import ADMIN, FakeTrainer, attached, make_config, open_office, trained
+from tests.apps import ADMIN, FakeTrainer, attached, make_config, open_test_app, trained
 from tests.texts import quatrains
 
 unix = pytest.mark.skipif("sys.platform == 'win32'", reason="there are no modes")
@@ -147,13 +147,16 @@ async def test_of_all_that_a_bot_keeps_other_users_see_nothing(tmp_path: Path) -
     before = os.umask(0o022)
     try:
         trainer = FakeTrainer()
-        async with open_office(make_config(tmp_path), trainer) as parts:
-            desk, long = parts.office.desk, attached(quatrains(200))
-            assert await trained(desk, await desk.propose(ADMIN, long)) is JobState.DONE
+        async with open_test_app(make_config(tmp_path), trainer) as parts:
+            training_requests, long = parts.app.training_requests, attached(quatrains(200))
+            assert (
+                await trained(training_requests, await training_requests.propose(ADMIN, long))
+                is JobState.DONE
+            )
             trainer.gate = asyncio.Event()
-            found = await desk.propose(ADMIN, long, name="harbour")
-            await desk.accept(ADMIN, found.job.id)
-            await desk.propose(ADMIN, long, name="orchard")
+            found = await training_requests.propose(ADMIN, long, name="harbour")
+            await training_requests.accept(ADMIN, found.job.id)
+            await training_requests.propose(ADMIN, long, name="orchard")
             names = {path.name for path in (tmp_path / "data").rglob("*")}
             assert {f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", "lock", "_book.txt"} < names
             assert "walks.safetensors" in names

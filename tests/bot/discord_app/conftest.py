@@ -12,14 +12,14 @@ from discord.http import Route
 from simcord.actors import MemberActor
 from simcord.builders import ChannelHandle, GuildHandle
 
-from bot.core.service import Service
+from bot.core.poems import PoemService
 from bot.discord_app.client import SonneteerBot
-from bot.discord_app.live import Tempo
+from bot.discord_app.live_message import ReplyTiming
 from tests.fake_discord import FakeDiscord
-from tests.fakes import FakePoet, fake_service
-from tests.patience import HANG_SECONDS
+from tests.fakes import FakeEngine, fake_service
+from tests.timeouts import HANG_SECONDS
 
-FAST = Tempo(edit_seconds=0.0, patience_seconds=0.0, place_seconds=0.0, retry_seconds=0.0)
+FAST = ReplyTiming(edit_seconds=0.0, patience_seconds=0.0, place_seconds=0.0, retry_seconds=0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -38,18 +38,18 @@ async def discord() -> AsyncIterator[FakeDiscord]:
 
 
 @pytest.fixture
-def poet() -> FakePoet:
-    return FakePoet()
+def engine() -> FakeEngine:
+    return FakeEngine()
 
 
 @pytest.fixture
-def service(poet: FakePoet) -> Service:
-    return fake_service(poet)
+def service(engine: FakeEngine) -> PoemService:
+    return fake_service(engine)
 
 
 @pytest.fixture
-def simcord_bot(service: Service) -> SonneteerBot:
-    return SonneteerBot(service, tempo=FAST)
+def simcord_bot(service: PoemService) -> SonneteerBot:
+    return SonneteerBot(service, timing=FAST)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def simcord_env(simcord_env: simcord.Env) -> simcord.Env:
 
 
 @dataclass
-class Stage:
+class Simulation:
     """Where a test plays."""
 
     env: simcord.Env
@@ -79,9 +79,9 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(simcord_env: simcord.Env) -> Stage:
+async def simulation(simcord_env: simcord.Env) -> Simulation:
     guild = simcord_env.create_guild()
-    return Stage(
+    return Simulation(
         env=simcord_env,
         guild=guild,
         channel=guild.create_text_channel("verse"),

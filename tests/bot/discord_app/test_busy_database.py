@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from bot.composition import Parts
+from bot.app import Parts
 from bot.core.store.database import FILE_NAME
-from bot.discord_app.questions import AT_ONCE, Matter, question
-from tests.bot.discord_app.test_bulletin import running
+from bot.discord_app.confirm_buttons import AT_ONCE, ConfirmAction, confirm_view
+from tests.apps import FakeTrainer
+from tests.bot.discord_app.test_training_message import running
 from tests.discord_payloads import MEMBER, Payload
 from tests.fake_discord import FakeDiscord, Fault
-from tests.offices import FakeTrainer
 from tests.texts import quatrains
 
 EPHEMERAL = 1 << 6
@@ -42,7 +42,7 @@ def locked(home: Path) -> Iterator[None]:
 
 async def lose_patience(parts: Parts) -> None:
     """Let the bot wait for a millisecond instead of ten seconds."""
-    await parts.office.household._rows._database.fetch("PRAGMA busy_timeout = 1")
+    await parts.app.administration._store._database.fetch("PRAGMA busy_timeout = 1")
 
 
 def option(name: str, kind: int, value: Any) -> Payload:
@@ -134,12 +134,12 @@ async def test_a_book_that_is_added_meanwhile_is_acknowledged_and_refused_with_a
     assert (callback(discord, command) or {})["type"] == DEFERRED
 
 
-@pytest.mark.parametrize("matter", [one for one in Matter if one not in AT_ONCE])
+@pytest.mark.parametrize("matter", [one for one in ConfirmAction if one not in AT_ONCE])
 async def test_a_button_is_acknowledged_before_the_database_answers(
-    discord: FakeDiscord, parts: Parts, tmp_path: Path, matter: Matter
+    discord: FakeDiscord, parts: Parts, tmp_path: Path, matter: ConfirmAction
 ) -> None:
-    about = "sonnets" if matter is Matter.REMOVE else "1"
-    view = question(MEMBER, about, ("Yes", matter))
+    about = "sonnets" if matter is ConfirmAction.REMOVE else "1"
+    view = confirm_view(MEMBER, about, ("Yes", matter))
     asked = discord.post("Sure?", view.to_components())
     with locked(tmp_path):
         await occupy(discord)
@@ -154,7 +154,9 @@ async def test_a_button_that_takes_too_long_tells_whoever_pressed_it(
     discord: FakeDiscord, parts: Parts, tmp_path: Path
 ) -> None:
     await lose_patience(parts)
-    asked = discord.post("Sure?", question(MEMBER, "", ("Yes", Matter.FORGET)).to_components())
+    asked = discord.post(
+        "Sure?", confirm_view(MEMBER, "", ("Yes", ConfirmAction.FORGET)).to_components()
+    )
     with locked(tmp_path):
         await discord.press(asked, "Yes")
         await discord.until(lambda: len(discord.answers) == 2)

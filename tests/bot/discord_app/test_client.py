@@ -11,17 +11,17 @@ import pytest
 import simcord
 from discord.ext import commands
 
-from bot.core.service import Service
+from bot.core.poems import PoemService
 from bot.discord_app.client import SonneteerBot, add_cogs, intents, invite_url, remove_cogs
 from bot.discord_app.commands_sync import FILE_NAME
-from bot.discord_app.replies import read_verse
+from bot.discord_app.poem_formatting import read_verse
 from tests.bot.discord_app.conftest import FAST
 from tests.fake_discord import TOKEN, FakeDiscord, Fault
 from tests.fakes import VERSE
-from tests.patience import HANG_SECONDS
+from tests.timeouts import HANG_SECONDS
 
 
-async def _start(fake: FakeDiscord, service: Service, folder: Path, ode: str = "") -> int:
+async def _start(fake: FakeDiscord, service: PoemService, folder: Path, ode: str = "") -> int:
     """Start a bot once and return how often it sent its commands to Discord."""
     bot = SonneteerBot(service, data_folder=folder, api_url=fake.url)
 
@@ -42,7 +42,7 @@ async def fake() -> AsyncIterator[FakeDiscord]:
 
 
 async def test_commands_are_sent_only_when_they_have_changed(
-    fake: FakeDiscord, service: Service, tmp_path: Path
+    fake: FakeDiscord, service: PoemService, tmp_path: Path
 ) -> None:
     folder = tmp_path / "data"
     assert await _start(fake, service, folder) == 1
@@ -51,7 +51,7 @@ async def test_commands_are_sent_only_when_they_have_changed(
 
 
 async def test_commands_that_another_program_has_wiped_come_back_at_the_next_start(
-    fake: FakeDiscord, service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    fake: FakeDiscord, service: PoemService, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert await _start(fake, service, tmp_path) == 1
     fake.commands = []
@@ -62,7 +62,7 @@ async def test_commands_that_another_program_has_wiped_come_back_at_the_next_sta
 
 
 async def test_commands_that_another_program_has_changed_come_back_at_the_next_start(
-    fake: FakeDiscord, service: Service, tmp_path: Path
+    fake: FakeDiscord, service: PoemService, tmp_path: Path
 ) -> None:
     """Discord keeps the id of a command whose name stays, and counts its versions."""
     assert await _start(fake, service, tmp_path) == 1
@@ -71,7 +71,7 @@ async def test_commands_that_another_program_has_changed_come_back_at_the_next_s
 
 
 async def test_discord_is_asked_once_for_its_commands_and_believed_if_it_does_not_answer(
-    fake: FakeDiscord, service: Service, tmp_path: Path
+    fake: FakeDiscord, service: PoemService, tmp_path: Path
 ) -> None:
     await _start(fake, service, tmp_path)
     before = len(fake.requests)
@@ -83,21 +83,21 @@ async def test_discord_is_asked_once_for_its_commands_and_believed_if_it_does_no
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 99, "sha256": "x"}', "\x00\xff"])
 async def test_a_memory_that_cannot_be_read_only_costs_a_sending(
-    fake: FakeDiscord, service: Service, tmp_path: Path, content: str
+    fake: FakeDiscord, service: PoemService, tmp_path: Path, content: str
 ) -> None:
     (tmp_path / FILE_NAME).write_text(content, "latin-1")
     assert await _start(fake, service, tmp_path) == 1
 
 
 async def test_a_data_folder_that_cannot_be_written_is_said(
-    fake: FakeDiscord, service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    fake: FakeDiscord, service: PoemService, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "data").write_text("a file where the folder should be")
     assert await _start(fake, service, tmp_path / "data") == 1
     assert "cannot be written" in caplog.text
 
 
-async def test_nothing_is_sent_when_the_gateway_says_ready(service: Service) -> None:
+async def test_nothing_is_sent_when_the_gateway_says_ready(service: PoemService) -> None:
     bot = SonneteerBot(service)
     async with simcord.run(bot, settle_timeout=HANG_SECONDS) as env:
         for _ in range(2):
@@ -155,7 +155,7 @@ def test_only_one_intent_is_privileged(message_content: bool) -> None:
     assert wanted == {"guilds", "guild_messages", "dm_messages"} | extra
 
 
-async def test_nothing_the_bot_says_can_ping_anybody(service: Service) -> None:
+async def test_nothing_the_bot_says_can_ping_anybody(service: PoemService) -> None:
     bot = SonneteerBot(service)
     allowed = bot.allowed_mentions
     assert allowed is not None
@@ -167,11 +167,11 @@ class TestSomebodyElsesBot:
     """A host with its own help, default mentions and a command of its own."""
 
     @pytest.fixture
-    def simcord_bot(self, service: Service) -> commands.Bot:
+    def simcord_bot(self, service: PoemService) -> commands.Bot:
         host = commands.Bot("?", intents=discord.Intents.all())
 
         async def setup_hook() -> None:
-            await add_cogs(host, service, prefix="?", talk=False, tempo=FAST)
+            await add_cogs(host, service, prefix="?", talk=False, timing=FAST)
             await host.tree.sync()
 
         host.setup_hook = setup_hook  # type: ignore[method-assign]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.composition import Parts
-from tests.bot.discord_app.test_bulletin import begin, running
+from bot.app import Parts
+from tests.apps import FakeTrainer
 from tests.bot.discord_app.test_busy_database import locked, lose_patience
+from tests.bot.discord_app.test_training_message import begin, running
 from tests.discord_payloads import GUILD
 from tests.fake_discord import FakeDiscord, Fault
-from tests.offices import FakeTrainer
-from tests.patience import HANG_SECONDS
+from tests.timeouts import HANG_SECONDS
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def trainer() -> FakeTrainer:
 
 async def nothing_trained(parts: Parts) -> None:
     async with asyncio.timeout(HANG_SECONDS):
-        while await parts.office.desk.guilds():
+        while await parts.app.training_requests.guilds():
             await asyncio.sleep(0.001)
 
 
@@ -42,7 +42,7 @@ async def test_a_server_that_is_left_while_the_database_is_locked_trains_no_more
                 while "have not ended yet" not in caplog.text:
                     await asyncio.sleep(0.001)
         await nothing_trained(parts)
-        assert await parts.office.desk.untold() == []
+        assert await parts.app.training_requests.untold() == []
     assert "Traceback" not in caplog.text
 
 
@@ -56,7 +56,7 @@ async def test_what_was_left_undone_for_a_server_is_done_by_the_next_start(
     discord.fail("GET", rf"/guilds/{GUILD}$", [gone])
     async with running(discord, tmp_path, trainer) as parts:
         await nothing_trained(parts)
-        assert await parts.office.desk.untold() == []
+        assert await parts.app.training_requests.untold() == []
 
 
 async def test_a_server_that_discord_only_forgot_to_tell_of_trains_on(
@@ -71,4 +71,4 @@ async def test_a_server_that_discord_only_forgot_to_tell_of_trains_on(
             lambda: any(path.endswith(asked) for _, path, _ in discord.requests[since:])
         )
         await asyncio.sleep(0)
-        assert await parts.office.desk.guilds() == {str(GUILD)}
+        assert await parts.app.training_requests.guilds() == {str(GUILD)}

@@ -12,11 +12,11 @@ import pytest
 from aiohttp import web
 from simcord.actors import MemberActor
 
-from bot.composition import Parts, compose_library, open_parts
+from bot.app import Parts, make_library, open_app
 from bot.config import BooksConfig, Config, DataConfig, DiscordConfig, WritingConfig
 from bot.discord_app.client import SonneteerBot
-from bot.discord_app.replies import unescape
-from tests.bot.discord_app.conftest import FAST, Stage
+from bot.discord_app.poem_formatting import unescape
+from tests.bot.discord_app.conftest import FAST, Simulation
 from tests.texts import quatrains
 
 BOOK = quatrains(40)
@@ -57,89 +57,93 @@ async def parts(tmp_path: Path, mirror: str) -> AsyncIterator[Parts]:
     config = config.model_copy(
         update={"books": config.books.model_copy(update={"max_minutes": SECONDS / 60})}
     )
-    async with open_parts(config, compose_library(config)) as opened:
+    async with open_app(config, make_library(config)) as opened:
         yield opened
 
 
 @pytest.fixture
 def simcord_bot(parts: Parts) -> SonneteerBot:
-    return SonneteerBot(parts.service, parts.office, tempo=replace(FAST, notice_seconds=0.0))
+    return SonneteerBot(parts.service, parts.app, timing=replace(FAST, notice_seconds=0.0))
 
 
 @pytest.fixture
-def admin(stage: Stage) -> MemberActor:
-    role = stage.guild.create_role("editors", permissions=discord.Permissions(manage_guild=True))
-    return stage.guild.add_member(stage.env.create_user("mona"), roles=[role])
+def admin(simulation: Simulation) -> MemberActor:
+    role = simulation.guild.create_role(
+        "editors", permissions=discord.Permissions(manage_guild=True)
+    )
+    return simulation.guild.add_member(simulation.env.create_user("mona"), roles=[role])
 
 
-def seen(stage: Stage, message_id: int) -> discord.Message:
+def seen(simulation: Simulation, message_id: int) -> discord.Message:
     """Return a message as it is now."""
-    return next(message for message in stage.channel.history() if message.id == message_id)
+    return next(message for message in simulation.channel.history() if message.id == message_id)
 
 
-def last(stage: Stage) -> discord.Message:
-    message = stage.channel.last_message
+def last(simulation: Simulation) -> discord.Message:
+    message = simulation.channel.last_message
     assert message is not None
     return message
 
 
-async def train(stage: Stage, admin: MemberActor, asked: discord.Message) -> discord.Message:
+async def train(
+    simulation: Simulation, admin: MemberActor, asked: discord.Message
+) -> discord.Message:
     """Say yes, and yes again because the book is short; return the message at the end."""
     await admin.click(asked, label="Train")
-    await admin.click(seen(stage, asked.id), label="Yes, train on it")
-    return seen(stage, asked.id)
+    await admin.click(seen(simulation, asked.id), label="Yes, train on it")
+    return seen(simulation, asked.id)
 
 
-async def signature(stage: Stage) -> str:
+async def signature(simulation: Simulation) -> str:
     """Let a member ask for a poem; return what stands under it."""
-    await stage.ann.send(stage.channel, "!sonnet the rain")
-    return unescape(last(stage).content.rpartition("-# ")[2])
+    await simulation.ann.send(simulation.channel, "!sonnet the rain")
+    return unescape(last(simulation).content.rpartition("-# ")[2])
 
 
 async def test_an_admin_adds_books_by_three_ways_watches_switches_undoes_and_removes(
-    stage: Stage, admin: MemberActor, mirror: str, tmp_path: Path
+    simulation: Simulation, admin: MemberActor, mirror: str, tmp_path: Path
 ) -> None:
-    channel = stage.channel
+    channel = simulation.channel
 
     # A file, with the prefix. Its message tells everything, edited in place.
     await admin.send(channel, "!book add walks", attachments=[("My walks.txt", BOOK.encode())])
-    asked = last(stage)
+    asked = last(simulation)
     assert "**My walks** (an attachment)" in asked.content
     assert "It is a short book" in asked.content
-    told = await train(stage, admin, asked)
+    told = await train(simulation, admin, asked)
     assert "From now on poems come from walks" in unescape(told.content)
     assert [file.filename for file in told.attachments] == ["loss.png"]
-    edits = [str(call.json) for call in stage.env.http_requests if call.method == "PATCH"]
+    edits = [str(call.json) for call in simulation.env.http_requests if call.method == "PATCH"]
     assert any(re.search(r"epoch \d+ of \d+", edit) for edit in edits)
-    assert (await signature(stage)).startswith("walks · ")
+    assert (await signature(simulation)).startswith("walks · ")
 
     # An address, with a slash command: of those on loopback, only the mirror's may be asked.
     result = await admin.slash(channel, "book add", source=f"{mirror}/7/pg7.txt", name="sea")
     assert result.response is not None
-    told = await train(stage, admin, result.response.message)
+    told = await train(simulation, admin, result.response.message)
     assert "From now on poems come from sea" in unescape(told.content)
-    assert (await signature(stage)).startswith("sea · ")
+    assert (await signature(simulation)).startswith("sea · ")
 
     # A Project Gutenberg number, with a mention.
-    me = stage.env.bot.user
+    me = simulation.env.bot.user
     assert me is not None
     await admin.send(channel, f"{me.mention} book add 1041")
-    asked = last(stage)
+    asked = last(simulation)
     assert "**Walks in the Rain** (Project Gutenberg 1041)" in unescape(asked.content)
-    told = await train(stage, admin, asked)
+    told = await train(simulation, admin, asked)
     assert "From now on poems come from Walks-in-the-Rain" in unescape(told.content)
-    assert (await signature(stage)).startswith("Walks-in-the-Rain · ")
+    assert (await signature(simulation)).startswith("Walks-in-the-Rain · ")
 
     # Undo, and remove.
     await admin.slash(channel, "book undo")
-    assert (await signature(stage)).startswith("sea · ")
+    assert (await signature(simulation)).startswith("sea · ")
     result = await admin.slash(channel, "book remove", name="sea")
     assert result.response is not None
     assert result.ephemeral
     await admin.click(result.response, label="Delete it")
-    assert (await signature(stage)).startswith("walks · ")
+    assert (await signature(simulation)).startswith("walks · ")
     await admin.send(channel, "!book list")
-    listed = last(stage).content
+    listed = last(simulation).content
     assert "▸ `walks`" in listed
     assert "`sea`" not in listed
 

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.office import Office
+from bot.core.application import App
 from bot.discord_app.client import SonneteerBot
-from bot.discord_app.door import DiscordDoor
-from bot.discord_app.gateway import Gateway, Patience
-from bot.discord_app.live import Tempo
+from bot.discord_app.gateway import Gateway, GatewayTimeouts
+from bot.discord_app.live_message import ReplyTiming
+from bot.discord_app.supervisor import ClientSupervisor
+from tests.apps import FakeTrainer, make_config, open_test_app
 from tests.fake_discord import TOKEN, FakeDiscord
 from tests.fakes import fake_service
-from tests.fault_stage import Stage
-from tests.faults import TRIALS, Trial
-from tests.offices import FakeTrainer, make_config, open_office
+from tests.fault_run import FaultRun
+from tests.faults import TRIALS, FaultCase
 
-HASTE = Patience(
+HASTE = GatewayTimeouts(
     connect_seconds=0.5,
     pause_seconds=0.01,
     max_pause_seconds=0.05,
@@ -28,26 +28,26 @@ HASTE = Patience(
     identify_seconds=0.01,
     max_identify_seconds=0.05,
 )
-TEMPO = Tempo(0.01, 0.01, 0.01, 0.01)
+TEMPO = ReplyTiming(0.01, 0.01, 0.01, 0.01)
 
 
 @asynccontextmanager
-async def office_in(home: Path, *, needed: bool) -> AsyncIterator[Office | None]:
+async def office_in(home: Path, *, needed: bool) -> AsyncIterator[App | None]:
     if not needed:
         yield None
         return
-    async with open_office(make_config(home), FakeTrainer()) as parts:
-        yield parts.office
+    async with open_test_app(make_config(home), FakeTrainer()) as parts:
+        yield parts.app
 
 
 @pytest.fixture
-async def office(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Office | None]:
-    async with office_in(tmp_path, needed=request.node.callspec.params["trial"].office) as opened:
+async def app(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[App | None]:
+    async with office_in(tmp_path, needed=request.node.callspec.params["trial"].app) as opened:
         yield opened
 
 
 @pytest.fixture
-async def stage(office: Office | None) -> AsyncIterator[Stage]:
+async def run(app: App | None) -> AsyncIterator[FaultRun]:
     """A bot that is up; it is closed, and what it said counted, at the end."""
     bots: list[SonneteerBot] = []
     service = fake_service()
@@ -56,10 +56,10 @@ async def stage(office: Office | None) -> AsyncIterator[Stage]:
         bots.append(
             SonneteerBot(
                 service,
-                office,
+                app,
                 message_content=message_content,
                 api_url=fake.url,
-                tempo=TEMPO,
+                timing=TEMPO,
                 gateway=gateway,
             )
         )
@@ -67,24 +67,24 @@ async def stage(office: Office | None) -> AsyncIterator[Stage]:
 
     async with FakeDiscord().serve() as fake:
         fake.gateway.heartbeat_ms = 100
-        gateway = Gateway(patience=HASTE)
-        door = DiscordDoor(make_bot, gateway, pause_seconds=0.01)
+        gateway = Gateway(timeouts=HASTE)
+        door = ClientSupervisor(make_bot, gateway, pause_seconds=0.01)
         running = asyncio.create_task(door.run(TOKEN))
-        stage = Stage(fake, lambda: bots[-1], gateway.gauges)
+        run = FaultRun(fake, lambda: bots[-1], gateway.metrics)
         try:
             await fake.until(lambda: fake.gateway.identified)
-            yield stage
+            yield run
         finally:
             await door.close()
             await running
         assert not service.metrics.registry.get_sample_value("sonneteer_rows_running")
-        assert all(got == expected for expected, got in stage.counts()), stage.counts()
+        assert all(got == expected for expected, got in run.counts()), run.counts()
         assert len(bots) == 1, "the client had to be started again"
 
 
 @pytest.mark.parametrize("trial", [one for one in TRIALS if not one.slow], ids=str)
 async def test_each_command_is_answered_once_whatever_goes_wrong(
-    stage: Stage, trial: Trial
+    run: FaultRun, trial: FaultCase
 ) -> None:
-    await trial.play(stage)
-    await stage.recover()
+    await trial.play(run)
+    await run.recover()

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.office import Office
-from bot.core.service import Service
-from bot.core.share import Share
+from bot.core.application import App
+from bot.core.poems import PoemService
+from bot.core.shards import ShardRange
 from bot.discord_app.client import SonneteerBot
-from bot.discord_app.door import DiscordDoor
-from bot.discord_app.gateway import Gateway, Patience
-from bot.discord_app.live import Tempo
+from bot.discord_app.gateway import Gateway, GatewayTimeouts
+from bot.discord_app.live_message import ReplyTiming
+from bot.discord_app.supervisor import ClientSupervisor
+from tests.apps import FakeTrainer, make_config, open_test_app
 from tests.discord_payloads import GUILD
 from tests.fake_discord import TOKEN, FakeDiscord
 from tests.fakes import fake_service
-from tests.offices import FakeTrainer, make_config, open_office
 
 OTHER = GUILD + (1 << 22)  # a guild of shard 1, where there are two
-HASTE = Patience(pause_seconds=0.01, max_pause_seconds=0.02, identify_seconds=0.01)
-TEMPO = Tempo(0.01, 0.01, 0.01, 0.01)
+HASTE = GatewayTimeouts(pause_seconds=0.01, max_pause_seconds=0.02, identify_seconds=0.01)
+TEMPO = ReplyTiming(0.01, 0.01, 0.01, 0.01)
 
 
 @pytest.fixture
@@ -36,15 +36,15 @@ async def discord() -> AsyncIterator[FakeDiscord]:
 async def _on(
     fake: FakeDiscord,
     gateway: Gateway,
-    service: Service | None = None,
-    office: Office | None = None,
-) -> AsyncIterator[DiscordDoor]:
+    service: PoemService | None = None,
+    app: App | None = None,
+) -> AsyncIterator[ClientSupervisor]:
     service = service or fake_service()
 
     def make_bot(message_content: bool, gateway: Gateway) -> SonneteerBot:
-        return SonneteerBot(service, office, api_url=fake.url, tempo=TEMPO, gateway=gateway)
+        return SonneteerBot(service, app, api_url=fake.url, timing=TEMPO, gateway=gateway)
 
-    door = DiscordDoor(make_bot, gateway, pause_seconds=0.01)
+    door = ClientSupervisor(make_bot, gateway, pause_seconds=0.01)
     running = asyncio.create_task(door.run(TOKEN))
     try:
         yield door
@@ -59,7 +59,7 @@ def _shards(fake: FakeDiscord) -> list[list[int]]:
 
 async def test_as_many_shards_are_opened_as_discord_recommends(discord: FakeDiscord) -> None:
     discord.recommended_shards = 2
-    async with _on(discord, Gateway(patience=HASTE)) as door:
+    async with _on(discord, Gateway(timeouts=HASTE)) as door:
         await discord.until(lambda: len(discord.gateway.identified) == 2)
         one, other = await discord.say("!sonnet a rose"), await discord.say("!sonnet", OTHER)
         await discord.until(lambda: discord.answers_to(one) and discord.answers_to(other))
@@ -72,7 +72,7 @@ async def test_as_many_shards_are_opened_as_discord_recommends(discord: FakeDisc
 async def test_one_shard_that_is_lost_is_told_and_leaves_the_other_alone(
     discord: FakeDiscord,
 ) -> None:
-    async with _on(discord, Gateway(Share(0, 1, 2), patience=HASTE)) as door:
+    async with _on(discord, Gateway(ShardRange(0, 1, 2), timeouts=HASTE)) as door:
         await discord.until(lambda: len(discord.gateway.identified) == 2)
         command = await discord.say("!sonnet a rose")
         await discord.until(lambda: discord.answers_to(command))
@@ -88,7 +88,7 @@ async def test_nobody_identifies_beyond_what_discord_allows_a_day(
     discord: FakeDiscord, caplog: pytest.LogCaptureFixture
 ) -> None:
     discord.identifies_left = 20
-    async with _on(discord, Gateway(Share(0, 0, 1), patience=HASTE)):
+    async with _on(discord, Gateway(ShardRange(0, 0, 1), timeouts=HASTE)):
         await discord.until(
             lambda: [path for _, path, _ in discord.requests].count("/gateway/bot") > 5
         )
@@ -110,14 +110,14 @@ async def test_a_session_that_is_refused_again_and_again_is_begun_more_and_more_
 
     monkeypatch.setattr("bot.discord_app.gateway.asyncio.sleep", nap)
     discord.gateway.close_codes = [4007] * 12
-    async with _on(discord, Gateway(Share(0, 0, 1), patience=Patience())):
+    async with _on(discord, Gateway(ShardRange(0, 0, 1), timeouts=GatewayTimeouts())):
         await discord.until(lambda: len(discord.gateway.identified) == 12)
     pauses = [each for each in naps if each in {5 * 2**n for n in range(6)} | {300}]
     assert pauses[:10] == [5, 10, 20, 40, 80, 160, 300, 300, 300, 300]
 
 
 async def test_processes_take_turns_to_identify(discord: FakeDiscord, tmp_path: Path) -> None:
-    patience = Patience(identify_seconds=0.3)
+    timeouts = GatewayTimeouts(identify_seconds=0.3)
     times: list[float] = []
 
     async def note() -> None:
@@ -127,8 +127,8 @@ async def test_processes_take_turns_to_identify(discord: FakeDiscord, tmp_path: 
 
     noting = asyncio.create_task(note())
     async with AsyncExitStack() as stack:
-        for share in (Share(0, 0, 2), Share(1, 1, 2)):
-            gateway = Gateway(share, patience=patience, folder=tmp_path)
+        for shard_range in (ShardRange(0, 0, 2), ShardRange(1, 1, 2)):
+            gateway = Gateway(shard_range, timeouts=timeouts, folder=tmp_path)
             await stack.enter_async_context(_on(discord, gateway))
         await noting
         await asyncio.sleep(0.4)  # let the last turn end: its lock is of this loop
@@ -140,12 +140,14 @@ async def test_two_processes_serve_their_guilds_over_one_database(
 ) -> None:
     discord.permissions = 1 << 5  # Manage Server
     config = make_config(tmp_path)
-    shares = (Share(0, 0, 2), Share(1, 1, 2))
+    shares = (ShardRange(0, 0, 2), ShardRange(1, 1, 2))
     async with AsyncExitStack() as stack:
-        for share in shares:
-            parts = await stack.enter_async_context(open_office(config, FakeTrainer(), share=share))
-            gateway = Gateway(share, patience=HASTE, folder=tmp_path)
-            await stack.enter_async_context(_on(discord, gateway, parts.service, parts.office))
+        for shard_range in shares:
+            parts = await stack.enter_async_context(
+                open_test_app(config, FakeTrainer(), shard_range=shard_range)
+            )
+            gateway = Gateway(shard_range, timeouts=HASTE, folder=tmp_path)
+            await stack.enter_async_context(_on(discord, gateway, parts.service, parts.app))
         await discord.until(lambda: len(discord.gateway.identified) == 2)
         commands = [await discord.say("!sonnet", guild) for guild in (GUILD, OTHER)]
         await discord.until(lambda: all(discord.answers_to(each) for each in commands))

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from bot.discord_app.apologies import CHANGED, NOT_YET_KNOWN
-from bot.discord_app.questions import GONE
-from tests.bot.discord_app.test_bulletin import running
+from bot.discord_app.confirm_buttons import EXPIRED
+from bot.discord_app.error_messages import CHANGED, NOT_YET_KNOWN
+from tests.apps import FakeTrainer
+from tests.bot.discord_app.test_training_message import running
 from tests.discord_payloads import (
     MEMBER,
     Payload,
@@ -19,7 +20,6 @@ from tests.discord_payloads import (
     message_payload,
 )
 from tests.fake_discord import FakeDiscord
-from tests.offices import FakeTrainer
 
 EPHEMERAL = 1 << 6
 SLASH, BUTTON, TYPING, MODAL = 2, 3, 4, 5
@@ -99,7 +99,7 @@ async def test_a_button_or_modal_of_another_version_is_refused_with_a_sentence(
     message = message_payload(5, MEMBER, {"content": "x"})
     data: dict[str, Any] = {"custom_id": custom_id, "component_type": 2, "components": []}
     command = await discord.interact(kind, data, message=message)
-    assert (await answered(discord, command))["content"] == GONE
+    assert (await answered(discord, command))["content"] == EXPIRED
 
 
 @pytest.mark.parametrize("name", ["book info", "sonnet", "ode", "book burn"])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bot.core.findings import Finding, State
+from bot.doctor.results import CheckResult, CheckStatus
 
 
-def shows(finding: Finding, state: State, words: str) -> None:
+def shows(result: CheckResult, state: CheckStatus, words: str) -> None:
     """Insist on a state and on words of what was seen or advised; advice comes where it is due."""
-    assert finding.state is state, finding
-    assert words in " ".join([finding.seen, *finding.advice]), finding
-    assert bool(finding.advice) is (state in (State.WARNING, State.WRONG)), finding
+    assert result.state is state, result
+    assert words in " ".join([result.seen, *result.advice]), result
+    assert bool(result.advice) is (state in (CheckStatus.WARNING, CheckStatus.WRONG)), result

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.findings import State
 from bot.doctor.memory import (
     Memory,
+    check_memory,
+    check_processors,
     count_processors,
-    examine_memory,
-    examine_processors,
     read_memory,
 )
+from bot.doctor.results import CheckStatus
 from tests.bot.doctor.conftest import shows
 
 MB = 1_000_000
@@ -72,26 +72,26 @@ def test_a_limit_beyond_the_machine_is_none(tmp_path: Path) -> None:
 def test_a_machine_that_tells_nothing_is_not_judged(tmp_path: Path) -> None:
     memory = read_memory(tmp_path)
     assert memory == Memory(None, None)
-    shows(examine_memory(memory, bot_runs=False), State.OK, "cannot be told here")
+    shows(check_memory(memory, bot_runs=False), CheckStatus.OK, "cannot be told here")
 
 
 @pytest.mark.parametrize(
     ("memory", "bot_runs", "state", "words"),
     [
-        (Memory(4096 * MB, 3072 * MB), False, State.OK, "a training"),
-        (Memory(4096 * MB, None), False, State.OK, "4.1 GB; enough"),
-        (Memory(1024 * MB, 700 * MB), False, State.WARNING, "a training takes about 650 MB"),
-        (Memory(1024 * MB, 700 * MB), True, State.OK, "enough for poems and a training"),
-        (Memory(1024 * MB, 600 * MB), True, State.WARNING, "may be killed"),
-        (Memory(512 * MB, 400 * MB, limited=True), False, State.WARNING, "container"),
-        (Memory(512 * MB, 200 * MB), False, State.WRONG, "The bot needs about 250 MB"),
-        (Memory(200 * MB, 199 * MB), True, State.WRONG, "The bot needs about 250 MB"),
+        (Memory(4096 * MB, 3072 * MB), False, CheckStatus.OK, "a training"),
+        (Memory(4096 * MB, None), False, CheckStatus.OK, "4.1 GB; enough"),
+        (Memory(1024 * MB, 700 * MB), False, CheckStatus.WARNING, "a training takes about 650 MB"),
+        (Memory(1024 * MB, 700 * MB), True, CheckStatus.OK, "enough for poems and a training"),
+        (Memory(1024 * MB, 600 * MB), True, CheckStatus.WARNING, "may be killed"),
+        (Memory(512 * MB, 400 * MB, limited=True), False, CheckStatus.WARNING, "container"),
+        (Memory(512 * MB, 200 * MB), False, CheckStatus.WRONG, "The bot needs about 250 MB"),
+        (Memory(200 * MB, 199 * MB), True, CheckStatus.WRONG, "The bot needs about 250 MB"),
     ],
 )
 def test_memory_is_held_against_what_was_measured(
-    memory: Memory, bot_runs: bool, state: State, words: str
+    memory: Memory, bot_runs: bool, state: CheckStatus, words: str
 ) -> None:
-    shows(examine_memory(memory, bot_runs=bot_runs), state, words)
+    shows(check_memory(memory, bot_runs=bot_runs), state, words)
 
 
 def test_processors_are_as_many_as_are_allowed(tmp_path: Path) -> None:
@@ -109,13 +109,13 @@ def test_processors_are_as_many_as_are_allowed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("count", "threads", "state", "words"),
     [
-        (8.0, 0, State.OK, "8"),
-        (1.0, 0, State.OK, "more slowly while a training runs"),
-        (0.5, 0, State.WARNING, "0.5 of one"),
-        (4.0, 6, State.WARNING, "Set [books] threads to 3"),
+        (8.0, 0, CheckStatus.OK, "8"),
+        (1.0, 0, CheckStatus.OK, "more slowly while a training runs"),
+        (0.5, 0, CheckStatus.WARNING, "0.5 of one"),
+        (4.0, 6, CheckStatus.WARNING, "Set [books] threads to 3"),
     ],
 )
 def test_processors_are_held_against_the_threads(
-    count: float, threads: int, state: State, words: str
+    count: float, threads: int, state: CheckStatus, words: str
 ) -> None:
-    shows(examine_processors(count, threads), state, words)
+    shows(check_processors(count, threads), state, words)

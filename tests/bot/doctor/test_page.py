@@ -10,9 +10,9 @@ from contextlib import suppress
 import pytest
 
 from bot.config import WebConfig
-from bot.core.findings import State
-from bot.core.service import Service
-from bot.doctor.page import examine_page
+from bot.core.poems import PoemService
+from bot.doctor.page import check_page
+from bot.doctor.results import CheckStatus
 from tests.bot.doctor.conftest import shows
 from tests.bot.web.conftest import serving
 from tests.fakes import fake_service
@@ -28,14 +28,14 @@ def free_port() -> int:
 
 
 @pytest.fixture
-async def ready() -> Service:
+async def ready() -> PoemService:
     service = fake_service()
     await service.warm_up()
     return service
 
 
 async def test_a_free_port_is_fine(free_port: int) -> None:
-    shows(await examine_page(WebConfig(port=free_port)), State.OK, "is free")
+    shows(await check_page(WebConfig(port=free_port)), CheckStatus.OK, "is free")
 
 
 @pytest.mark.parametrize(
@@ -43,26 +43,26 @@ async def test_a_free_port_is_fine(free_port: int) -> None:
     [(WebConfig(enabled=False), "turned off"), (WebConfig(port=0), "any free port")],
 )
 async def test_a_page_without_an_address_of_its_own_is_fine(web: WebConfig, words: str) -> None:
-    shows(await examine_page(web), State.OK, words)
+    shows(await check_page(web), CheckStatus.OK, words)
 
 
-async def test_a_sonneteer_that_runs_there_tells_how_it_is(ready: Service) -> None:
+async def test_a_sonneteer_that_runs_there_tells_how_it_is(ready: PoemService) -> None:
     async with serving(ready, shards=lambda: {0: True}) as url:
-        found = await examine_page(WebConfig(port=int(url.rsplit(":", 1)[1])))
-    shows(found, State.OK, "a Sonneteer is running at 127.0.0.1")
+        found = await check_page(WebConfig(port=int(url.rsplit(":", 1)[1])))
+    shows(found, CheckStatus.OK, "a Sonneteer is running at 127.0.0.1")
     assert "on Discord, loop lag 0.0 ms" in found.seen
 
 
-async def test_a_sonneteer_that_is_not_well_is_told(ready: Service) -> None:
+async def test_a_sonneteer_that_is_not_well_is_told(ready: PoemService) -> None:
     async with serving(ready, shards=lambda: {0: False}) as url:
-        found = await examine_page(WebConfig(port=int(url.rsplit(":", 1)[1])))
-    shows(found, State.WARNING, "not connected to Discord")
+        found = await check_page(WebConfig(port=int(url.rsplit(":", 1)[1])))
+    shows(found, CheckStatus.WARNING, "not connected to Discord")
 
 
 async def test_a_sonneteer_without_a_model_is_told() -> None:
     async with serving(fake_service()) as url:
-        found = await examine_page(WebConfig(port=int(url.rsplit(":", 1)[1])))
-    shows(found, State.WARNING, "no model loaded yet")
+        found = await check_page(WebConfig(port=int(url.rsplit(":", 1)[1])))
+    shows(found, CheckStatus.WARNING, "no model loaded yet")
 
 
 async def test_a_port_that_another_program_has_is_wrong() -> None:
@@ -72,7 +72,7 @@ async def test_a_port_that_another_program_has_is_wrong() -> None:
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        shows(await examine_page(WebConfig(port=port)), State.WRONG, "in use")
+        shows(await check_page(WebConfig(port=port)), CheckStatus.WRONG, "in use")
 
 
 @pytest.mark.parametrize(
@@ -82,25 +82,28 @@ async def test_a_port_that_another_program_has_is_wrong() -> None:
 async def test_a_host_that_is_not_this_machine_is_wrong(
     free_port: int, host: str, words: str
 ) -> None:
-    shows(await examine_page(WebConfig(host=host, port=free_port)), State.WRONG, words)
+    shows(await check_page(WebConfig(host=host, port=free_port)), CheckStatus.WRONG, words)
 
 
 @pytest.mark.parametrize(
     ("hosts", "state", "words"),
-    [([], State.WARNING, "allowed_hosts"), (["verse.example.org"], State.OK, "is running")],
+    [
+        ([], CheckStatus.WARNING, "allowed_hosts"),
+        (["verse.example.org"], CheckStatus.OK, "is running"),
+    ],
 )
 async def test_a_page_for_others_needs_a_name(
-    ready: Service, hosts: list[str], state: State, words: str
+    ready: PoemService, hosts: list[str], state: CheckStatus, words: str
 ) -> None:
     async with serving(ready) as url:
         port = int(url.rsplit(":", 1)[1])
         shows(
-            await examine_page(WebConfig(host="0.0.0.0", port=port, allowed_hosts=hosts)),
+            await check_page(WebConfig(host="0.0.0.0", port=port, allowed_hosts=hosts)),
             state,
             words,
         )
 
 
 async def test_a_free_page_for_others_needs_a_name_too(free_port: int) -> None:
-    found = await examine_page(WebConfig(host="0.0.0.0", port=free_port))
-    shows(found, State.WARNING, "is free; no bot is running there; for others")
+    found = await check_page(WebConfig(host="0.0.0.0", port=free_port))
+    shows(found, CheckStatus.WARNING, "is free; no bot is running there; for others")

@@ -8,13 +8,13 @@ from typing import TextIO
 
 import pytest
 
-from bot.core.findings import Finding, ok, skipped, warning, wrong
-from bot.doctor.report import as_json, can_show_marks, hide_token, is_well, render
+from bot.doctor.report import as_json, can_show_marks, has_no_failure, hide_tokens, render
+from bot.doctor.results import CheckResult, failed, ok, skipped, warning
 
 FOUND = (
     ok("config", "valid"),
     warning("disk", "little room", "Make room."),
-    wrong("token", "unknown", "Copy it again.", "Then start."),
+    failed("token", "unknown", "Copy it again.", "Then start."),
     skipped("clock", "no token"),
 )
 
@@ -73,8 +73,8 @@ def test_what_strangers_name_their_servers_is_not_obeyed_by_a_terminal() -> None
 
 def test_a_token_is_shown_nowhere() -> None:
     like = "MTA1MjM0NTY3ODkwMTIzNDU2.GhIjKl.0123456789abcdefghijklmnopqrstuv"
-    found = hide_token(
-        Finding("config", wrong("", "").state, f"x = {like!r}", ("is s3cret",)), "s3cret"
+    found = hide_tokens(
+        CheckResult("config", failed("", "").state, f"x = {like!r}", ("is s3cret",)), "s3cret"
     )
     assert like not in str(found)
     assert "s3cret" not in str(found)
@@ -93,5 +93,5 @@ def test_json_has_all_of_it() -> None:
 
 
 def test_a_warning_is_well() -> None:
-    assert is_well(FOUND[:2])
-    assert not is_well(FOUND)
+    assert has_no_failure(FOUND[:2])
+    assert not has_no_failure(FOUND)

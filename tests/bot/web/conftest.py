@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse, ClientSession, DummyCookieJar
 
-from bot.core.service import Service
+from bot.core.poems import PoemService
 from bot.web.app import create_app, start
-from bot.web.doorway import Doorway
+from bot.web.server import WebServer
 from tests.fakes import fake_service
-from tests.patience import HANG_SECONDS
+from tests.timeouts import HANG_SECONDS
 
 Serve = Callable[..., Awaitable[ClientSession]]
 Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -23,23 +23,23 @@ Connect = Callable[..., Awaitable[Wire]]
 
 
 @asynccontextmanager
-async def serving(service: Service, **options: Any) -> AsyncIterator[str]:
+async def serving(service: PoemService, **options: Any) -> AsyncIterator[str]:
     """Serve until the context ends; gives the application's address."""
-    async with opening(service, **options) as doorway:
-        host, port = doorway.addresses[0]
+    async with opening(service, **options) as server:
+        host, port = server.addresses[0]
         yield f"http://{host}:{port}"
 
 
 @asynccontextmanager
 async def opening(
-    service: Service, host: str = "127.0.0.1", **options: Any
-) -> AsyncIterator[Doorway]:
+    service: PoemService, host: str = "127.0.0.1", **options: Any
+) -> AsyncIterator[WebServer]:
     """Serve until the context ends; gives the open doorway."""
-    doorway = await start(create_app(service, **options), host, 0)
+    server = await start(create_app(service, **options), host, 0)
     try:
-        yield doorway
+        yield server
     finally:
-        await doorway.cleanup()
+        await server.cleanup()
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ async def serve() -> AsyncIterator[Serve]:
     """Start applications; each call returns a client whose base is the application's address."""
     async with AsyncExitStack() as stack:
 
-        async def begin(service: Service | None = None, **options: Any) -> ClientSession:
+        async def begin(service: PoemService | None = None, **options: Any) -> ClientSession:
             url = await stack.enter_async_context(serving(service or fake_service(), **options))
             client = ClientSession(url, cookie_jar=DummyCookieJar())
             return await stack.enter_async_context(client)
@@ -85,7 +85,7 @@ async def connect(serve: Serve) -> AsyncIterator[Connect]:
     writers: list[asyncio.StreamWriter] = []
 
     async def begin(
-        to: ClientSession | Doorway, source: str = "127.0.0.1", limit: int = 2**16
+        to: ClientSession | WebServer, source: str = "127.0.0.1", limit: int = 2**16
     ) -> Wire:
         reader, writer = await asyncio.open_connection(
             *_address(to), local_addr=(source, 0), limit=limit
@@ -113,8 +113,8 @@ async def whole(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> b
     return answer
 
 
-def _address(to: ClientSession | Doorway) -> tuple[str, int]:
-    if isinstance(to, Doorway):
+def _address(to: ClientSession | WebServer) -> tuple[str, int]:
+    if isinstance(to, WebServer):
         host, port = to.addresses[0]
         return host, port
     url = to._base_url

@@ -9,7 +9,7 @@ import pytest
 from bot.web.app import create_app, start
 from bot.web.errors import CannotListen
 from tests.bot.web.conftest import Serve, events_of, serving
-from tests.fakes import FakePoet, fake_service
+from tests.fakes import FakeEngine, fake_service
 
 STREAM = {"Accept": "text/event-stream"}
 FILES = [
@@ -91,9 +91,9 @@ async def test_an_address_in_use_is_one_sentence(serve: Serve) -> None:
 
 
 async def test_a_stop_ends_an_open_stream_with_what_was_written(serve: Serve) -> None:
-    poet = FakePoet()
-    poet.gate = asyncio.Semaphore(1)
-    service = fake_service(poet)
+    engine = FakeEngine()
+    engine.gate = asyncio.Semaphore(1)
+    service = fake_service(engine)
     client = await serve(service)
     async with client.post("/api/poems", json={"seed": "Moon"}, headers=STREAM) as response:
         await service.close(grace_seconds=0)

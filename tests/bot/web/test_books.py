@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.library import Library
 from bot.core.metrics import Metrics
+from bot.core.model_library import ModelLibrary
+from bot.core.poems import PoemService
 from bot.core.records import EpochLoss
-from bot.core.service import Service
 from bot.web.books import SHOWN
 from tests.bot.web.conftest import Serve
-from tests.fakes import SEA_SONGS, SONNETS, FakePoet, fake_service
+from tests.fakes import SEA_SONGS, SONNETS, FakeEngine, fake_service
 
 MakeModel = Callable[..., Path]
 
@@ -22,18 +22,18 @@ GUILD = "123456789"
 
 
 @pytest.fixture
-def household(tmp_path: Path, model_file: MakeModel) -> Service:
+def administration(tmp_path: Path, model_file: MakeModel) -> PoemService:
     """Return a service on real folders: `shared` for everybody, `secret` of one guild."""
     model_file("shared", seed=1)
     model_file("secret", folder=f"guilds/{GUILD}", seed=2)
-    library = Library(
+    library = ModelLibrary(
         [tmp_path / "models"],
         shipped=tmp_path / "shipped",
         default="shared",
         private=tmp_path / "guilds",
     )
     assert [record.name for record in library.models(GUILD)] == ["shared", "secret"]
-    return Service(library, FakePoet(), Metrics())
+    return PoemService(library, FakeEngine(), Metrics())
 
 
 async def test_a_book_is_told_with_the_losses_of_its_training(serve: Serve) -> None:
@@ -62,8 +62,8 @@ async def test_a_book_is_told_with_the_losses_of_its_training(serve: Serve) -> N
     assert (second["name"], second["losses"]) == ("sea-songs", [])
 
 
-async def test_no_book_tells_where_a_file_lies(serve: Serve, household: Service) -> None:
-    client = await serve(household)
+async def test_no_book_tells_where_a_file_lies(serve: Serve, administration: PoemService) -> None:
+    client = await serve(administration)
     async with client.get("/api/books") as response:
         text = await response.text()
         (book,) = (await response.json())["books"]
@@ -73,9 +73,9 @@ async def test_no_book_tells_where_a_file_lies(serve: Serve, household: Service)
 
 @pytest.mark.parametrize("path", ["/api/books", "/api/models"])
 async def test_a_guilds_own_model_is_not_listed(
-    serve: Serve, household: Service, path: str
+    serve: Serve, administration: PoemService, path: str
 ) -> None:
-    client = await serve(household)
+    client = await serve(administration)
     async with client.get(path) as response:
         assert response.status == 200
         text = await response.text()
@@ -84,9 +84,11 @@ async def test_a_guilds_own_model_is_not_listed(
     assert GUILD not in text
 
 
-async def test_a_guilds_own_model_does_not_write_here(serve: Serve, household: Service) -> None:
-    (own,) = (record for record in household.models(GUILD) if record.guild)
-    client = await serve(household)
+async def test_a_guilds_own_model_does_not_write_here(
+    serve: Serve, administration: PoemService
+) -> None:
+    (own,) = (record for record in administration.models(GUILD) if record.guild)
+    client = await serve(administration)
     for wanted in (own.name, own.sha256, f"{GUILD}/secret"):
         async with client.post("/api/poems", json={"model": wanted}) as response:
             assert response.status == 404

@@ -8,18 +8,18 @@ import logging
 
 import pytest
 
-from bot.web.connection import Bounds
-from bot.web.poems import Pulse
+from bot.web.connection import ConnectionLimits
+from bot.web.poems import StreamTiming
 from tests.bot.web.conftest import Connect, Serve, opening, say, until, whole
-from tests.fakes import FakePoet, fake_service
+from tests.fakes import FakeEngine, fake_service
 
-HASTY = Bounds(head_seconds=0.05, read_seconds=0.05, linger_seconds=0.05)
+HASTY = ConnectionLimits(head_seconds=0.05, read_seconds=0.05, linger_seconds=0.05)
 GET = b"GET /favicon.svg HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST /api/poems HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 async def test_who_says_nothing_is_left_without_a_word(connect: Connect, serve: Serve) -> None:
-    reader, writer = await connect(await serve(bounds=HASTY))
+    reader, writer = await connect(await serve(connection_limits=HASTY))
     assert await whole(reader, writer) == b""
 
 
@@ -27,7 +27,7 @@ async def test_who_says_nothing_is_left_without_a_word(connect: Connect, serve: 
 async def test_a_head_that_never_ends_gets_408(
     connect: Connect, serve: Serve, beginning: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reader, writer = await connect(await serve(bounds=HASTY))
+    reader, writer = await connect(await serve(connection_limits=HASTY))
     writer.write(beginning)
     head, _, body = (await whole(reader, writer)).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
@@ -40,7 +40,7 @@ async def test_a_head_that_never_ends_gets_408(
 async def test_a_head_is_not_waited_for_longer_because_letters_come(
     connect: Connect, serve: Serve
 ) -> None:
-    reader, writer = await connect(await serve(bounds=HASTY))
+    reader, writer = await connect(await serve(connection_limits=HASTY))
     answer = asyncio.create_task(whole(reader, writer))
     writer.write(GET[:-2] + b"X: ")
     while not answer.done():
@@ -52,7 +52,7 @@ async def test_a_head_is_not_waited_for_longer_because_letters_come(
 async def test_the_second_head_of_a_connection_is_not_waited_for_longer(
     connect: Connect, serve: Serve
 ) -> None:
-    reader, writer = await connect(await serve(bounds=HASTY))
+    reader, writer = await connect(await serve(connection_limits=HASTY))
     writer.write(GET)
     assert await reader.readuntil(b"</svg>") != b""
     writer.write(GET[:-2])
@@ -60,7 +60,7 @@ async def test_the_second_head_of_a_connection_is_not_waited_for_longer(
 
 
 async def test_a_connection_between_two_requests_may_rest(connect: Connect, serve: Serve) -> None:
-    client = await serve(bounds=HASTY)
+    client = await serve(connection_limits=HASTY)
     reader, writer = await connect(client)
     for _ in range(2):
         writer.write(GET)
@@ -73,7 +73,7 @@ async def test_a_connection_between_two_requests_may_rest(connect: Connect, serv
 async def test_a_body_that_comes_in_drops_gets_408(
     connect: Connect, serve: Serve, path: str
 ) -> None:
-    client = await serve(bounds=HASTY, pulse=Pulse(max_body_seconds=0.05))
+    client = await serve(connection_limits=HASTY, stream_timing=StreamTiming(max_body_seconds=0.05))
     reader, writer = await connect(client)
     answer = asyncio.create_task(whole(reader, writer))
     head = POST.replace(b"/api/poems", path.encode())
@@ -88,7 +88,7 @@ async def test_a_body_that_comes_in_drops_gets_408(
 async def test_a_body_that_nobody_wants_is_not_waited_for(
     connect: Connect, serve: Serve, path: bytes
 ) -> None:
-    reader, writer = await connect(await serve(bounds=HASTY))
+    reader, writer = await connect(await serve(connection_limits=HASTY))
     writer.write(GET[:-2].replace(b"/favicon.svg", path) + b"Content-Length: 60000\r\n\r\n")
     assert (await whole(reader, writer)).startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 404 "))
 
@@ -96,13 +96,13 @@ async def test_a_body_that_nobody_wants_is_not_waited_for(
 async def test_a_body_said_to_be_too_large_gets_413_before_it_comes(
     connect: Connect, serve: Serve
 ) -> None:
-    reader, writer = await connect(await serve(bounds=HASTY))
+    reader, writer = await connect(await serve(connection_limits=HASTY))
     writer.write(POST + b"Content-Length: 99999999999\r\n\r\n{")
     assert (await whole(reader, writer)).startswith(b"HTTP/1.1 413 ")
 
 
 async def test_a_body_in_chunks_without_end_gets_413(connect: Connect, serve: Serve) -> None:
-    reader, writer = await connect(await serve(bounds=HASTY))
+    reader, writer = await connect(await serve(connection_limits=HASTY))
     answer = asyncio.create_task(whole(reader, writer))
     writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n")
     while not answer.done():
@@ -128,29 +128,31 @@ async def test_who_never_reads_holds_nothing_for_long(
     connect: Connect, files: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Of few files the kernel takes all, of some the transport, of many the handler waits."""
-    async with opening(fake_service(), bounds=HASTY) as doorway:
-        _, writer = await connect(doorway, limit=1)
+    async with opening(fake_service(), connection_limits=HASTY) as server:
+        _, writer = await connect(server, limit=1)
         request = b"GET /script.js HTTP/1.1\r\nHost: localhost\r\n"
         writer.write((request + b"\r\n") * (files - 1) + request + b"Connection: close\r\n\r\n")
-        await until(lambda: doorway.connections)
-        await until(lambda: not doorway.connections)
+        await until(lambda: server.connections)
+        await until(lambda: not server.connections)
     assert caplog.text == ""
 
 
 async def test_a_whole_poem_that_is_never_read_holds_nothing_for_long(connect: Connect) -> None:
-    poet = FakePoet("x" * 5_000_000, piece_characters=1_000_000)
-    async with opening(fake_service(poet), bounds=HASTY) as doorway:
-        _, writer = await connect(doorway, limit=1)
+    engine = FakeEngine("x" * 5_000_000, piece_characters=1_000_000)
+    async with opening(fake_service(engine), connection_limits=HASTY) as server:
+        _, writer = await connect(server, limit=1)
         writer.write(POST + b"Content-Length: 2\r\n\r\n{}")
-        await until(lambda: poet.drafts and poet.drafts[0].finished)
-        await until(lambda: not doorway.connections)
+        await until(lambda: engine.drafts and engine.drafts[0].finished)
+        await until(lambda: not server.connections)
         writer.close()
 
 
 async def test_an_answer_that_is_read_slowly_comes_whole(connect: Connect) -> None:
-    poet = FakePoet("x" * 2_000_000, piece_characters=1_000_000)
-    async with opening(fake_service(poet), bounds=Bounds(read_seconds=30)) as doorway:
-        reader, writer = await connect(doorway, limit=1)
+    engine = FakeEngine("x" * 2_000_000, piece_characters=1_000_000)
+    async with opening(
+        fake_service(engine), connection_limits=ConnectionLimits(read_seconds=30)
+    ) as server:
+        reader, writer = await connect(server, limit=1)
         writer.write(POST + b"Content-Length: 2\r\nConnection: close\r\n\r\n{}")
         answer = b""
         while piece := await reader.read(10_000):

@@ -9,12 +9,14 @@ from aiohttp import ClientSession
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.web.connection import Bounds
-from bot.web.poems import Pulse
+from bot.web.connection import ConnectionLimits
+from bot.web.poems import StreamTiming
 from tests.bot.web.conftest import Connect, Serve, say, whole
 
-BOUNDS = Bounds(head_seconds=0.01, idle_seconds=0.01, read_seconds=0.5, linger_seconds=0.01)
-PULSE = Pulse(max_body_seconds=0.01)
+BOUNDS = ConnectionLimits(
+    head_seconds=0.01, idle_seconds=0.01, read_seconds=0.5, linger_seconds=0.01
+)
+PULSE = StreamTiming(max_body_seconds=0.01)
 HEAD = b" HTTP/1.1\r\nHost: localhost\r\n"
 JSON = HEAD + b"Content-Type: application/json\r\n"
 VALID = (
@@ -62,7 +64,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 @pytest.fixture
 async def client(serve: Serve) -> ClientSession:
-    return await serve(bounds=BOUNDS, pulse=PULSE, poems_per_minute=0)
+    return await serve(connection_limits=BOUNDS, stream_timing=PULSE, poems_per_minute=0)
 
 
 @settings(max_examples=400)

@@ -11,7 +11,7 @@ from bot.web.limits import (
     MAX_REMEMBERED_CLIENTS,
     REQUESTS_PER_SECOND,
     ClientLimits,
-    Pace,
+    RequestThrottle,
 )
 from tests.fakes import Clock
 
@@ -76,13 +76,13 @@ def test_only_so_many_clients_are_remembered() -> None:
 
 
 def test_a_page_and_its_files_need_not_wait() -> None:
-    pace = Pace(Clock())
+    pace = RequestThrottle(Clock())
     assert {pace.wait_seconds("a") for _ in range(int(BURST))} == {0.0}
 
 
 def test_requests_that_come_too_fast_wait_and_those_of_others_do_not() -> None:
     clock = Clock()
-    pace = Pace(clock)
+    pace = RequestThrottle(clock)
     waits = [pace.wait_seconds("a") for _ in range(int(BURST) + 5)]
     assert waits[-1] == pytest.approx(5 / REQUESTS_PER_SECOND, abs=2 / REQUESTS_PER_SECOND)
     assert pace.wait_seconds("b") == 0.0
@@ -91,13 +91,13 @@ def test_requests_that_come_too_fast_wait_and_those_of_others_do_not() -> None:
 
 
 def test_nobody_waits_for_long_whatever_they_did() -> None:
-    pace = Pace(Clock())
+    pace = RequestThrottle(Clock())
     waits = [pace.wait_seconds("a") for _ in range(10_000)]
     assert max(waits) <= MAX_BEHIND_SECONDS
 
 
 def test_clients_whose_pace_is_remembered_are_bounded() -> None:
-    pace = Pace(Clock())
+    pace = RequestThrottle(Clock())
     for number in range(MAX_REMEMBERED_CLIENTS + 10):
         pace.wait_seconds(str(number))
     assert len(pace._due) == MAX_REMEMBERED_CLIENTS

@@ -7,12 +7,12 @@ import json
 import pytest
 
 from bot.web.app import create_app
-from bot.web.connection import Bounds
-from bot.web.poems import Pulse
+from bot.web.connection import ConnectionLimits
+from bot.web.poems import StreamTiming
 from tests.bot.web.conftest import Connect, Serve, whole
-from tests.fakes import FakePoet, fake_service
+from tests.fakes import FakeEngine, fake_service
 
-HASTY = Bounds(head_seconds=0.5, linger_seconds=0.05)
+HASTY = ConnectionLimits(head_seconds=0.5, linger_seconds=0.05)
 HOST, JSON = "Host: localhost\r\n", "Content-Type: application/json\r\n"
 GET, POST = f"GET / HTTP/1.1\r\n{HOST}", f"POST /api/poems HTTP/1.1\r\n{HOST}{JSON}"
 WEBSOCKET = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -91,9 +91,12 @@ PATHS = """
 async def test_what_is_malformed_gets_400_a_sentence_and_the_end(
     connect: Connect, serve: Serve, raw: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    poet = FakePoet()
+    engine = FakeEngine()
     client = await serve(
-        fake_service(poet), bounds=HASTY, pulse=Pulse(max_body_seconds=0.05), allowed_hosts=["x"]
+        fake_service(engine),
+        connection_limits=HASTY,
+        stream_timing=StreamTiming(max_body_seconds=0.05),
+        allowed_hosts=["x"],
     )
     reader, writer = await connect(client)
     writer.write(raw.encode("latin-1"))
@@ -102,7 +105,7 @@ async def test_what_is_malformed_gets_400_a_sentence_and_the_end(
     assert json.loads(body)["error"].startswith("This is no HTTP/1.1 that can be read;")
     assert b"default-src 'none'" in head
     assert b"Server: sonneteer" in head
-    assert not poet.orders
+    assert not engine.engine_requests
     assert caplog.text == ""
 
 
@@ -110,7 +113,7 @@ async def test_what_is_malformed_gets_400_a_sentence_and_the_end(
 async def test_what_is_not_to_be_had_gets_its_status_and_a_sentence(
     connect: Connect, serve: Serve, head: str, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reader, writer = await connect(await serve(bounds=HASTY))
+    reader, writer = await connect(await serve(connection_limits=HASTY))
     writer.write(f"{head}Connection: close\r\n\r\n".encode("latin-1"))
     answer, _, body = (await whole(reader, writer)).partition(b"\r\n\r\n")
     assert answer.split(b" ")[1] == str(status).encode()
@@ -156,7 +159,7 @@ async def test_every_address_answers_every_method_calmly(
 async def test_no_address_becomes_another_protocol(
     connect: Connect, serve: Serve, path: str, upgrade: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reader, writer = await connect(await serve(bounds=HASTY))
+    reader, writer = await connect(await serve(connection_limits=HASTY))
     head = GET.replace(" / ", f" {path} ") + f"Upgrade: {upgrade}\r\n{WEBSOCKET}"
     writer.write(f"{head}Connection: Upgrade, close\r\n\r\n".encode())
     answer = await whole(reader, writer)
@@ -167,7 +170,7 @@ async def test_no_address_becomes_another_protocol(
 async def test_after_an_upgrade_that_was_not_granted_it_is_still_http(
     connect: Connect, serve: Serve
 ) -> None:
-    reader, writer = await connect(await serve(bounds=HASTY))
+    reader, writer = await connect(await serve(connection_limits=HASTY))
     head = f"{GET}Upgrade: websocket\r\n{WEBSOCKET}Connection: Upgrade\r\n\r\n"
     writer.write(f"{head}GET /nowhere HTTP/1.1\r\n{HOST}Connection: close\r\n\r\n".encode())
     answer = await whole(reader, writer)
@@ -177,7 +180,7 @@ async def test_after_an_upgrade_that_was_not_granted_it_is_still_http(
 
 async def test_a_request_hidden_in_a_body_is_not_answered(connect: Connect, serve: Serve) -> None:
     hidden = f"GET /nowhere HTTP/1.1\r\n{HOST}\r\n"
-    reader, writer = await connect(await serve(bounds=HASTY))
+    reader, writer = await connect(await serve(connection_limits=HASTY))
     length = f"Content-Length: {len(hidden)}\r\nConnection: close\r\n\r\n"
     writer.write(f"{GET}{length}{hidden}".encode())
     answer = await whole(reader, writer)
@@ -188,7 +191,7 @@ async def test_a_request_hidden_in_a_body_is_not_answered(connect: Connect, serv
 async def test_a_thousand_requests_at_once_are_answered_one_by_one(
     connect: Connect, serve: Serve
 ) -> None:
-    reader, writer = await connect(await serve(bounds=HASTY))
+    reader, writer = await connect(await serve(connection_limits=HASTY))
     request = f"HEAD /style.css HTTP/1.1\r\n{HOST}"
     writer.write((f"{request}\r\n" * 999 + f"{request}Connection: close\r\n\r\n").encode())
     assert (await whole(reader, writer)).count(b"HTTP/1.1 200 OK") == 1000

@@ -12,11 +12,11 @@ import pytest
 from aiohttp import ClientSession
 
 from bot.core.errors import MemberFull
-from bot.web.connection import Bounds
-from bot.web.poems import MAX_BODY_BYTES, Pulse
+from bot.web.connection import ConnectionLimits
+from bot.web.poems import MAX_BODY_BYTES, StreamTiming
 from tests.bot.web.conftest import Serve, events_of, until
 from tests.conftest import LogLines
-from tests.fakes import SEA_SONGS, SONNETS, VERSE, Clock, FakePoet, fake_service
+from tests.fakes import SEA_SONGS, SONNETS, VERSE, Clock, FakeEngine, fake_service
 
 STREAM = {"Accept": "text/event-stream"}
 
@@ -37,7 +37,7 @@ async def test_a_poem_comes_as_one_json_object(serve: Serve) -> None:
 
 
 async def test_every_setting_reaches_the_poet(serve: Serve) -> None:
-    poet = FakePoet()
+    engine = FakeEngine()
     asked = {
         "seed": "Sea",
         "model": "sea-songs",
@@ -52,11 +52,11 @@ async def test_every_setting_reaches_the_poet(serve: Serve) -> None:
         "avoid": ["Sand"],
         "random_seed": 2**53 - 1,
     }
-    status, poem = await post(await serve(fake_service(poet)), asked)
+    status, poem = await post(await serve(fake_service(engine)), asked)
     assert status == 200
-    order = poet.orders[0]
-    assert order.model == SEA_SONGS
-    assert order.random_seed == poem["random_seed"] == 2**53 - 1
+    engine_request = engine.engine_requests[0]
+    assert engine_request.model == SEA_SONGS
+    assert engine_request.random_seed == poem["random_seed"] == 2**53 - 1
     assert poem["settings"] == {
         "temperature": 1,
         "top_k": 5,
@@ -111,10 +111,10 @@ async def test_the_permanent_link_of_a_drawn_opening_keeps_the_seed_empty(serve:
 
 
 async def test_the_place_in_line_is_told_until_the_turn_comes(serve: Serve) -> None:
-    poet = FakePoet()
-    poet.gate = asyncio.Semaphore(0)
-    poet.place, poet.expected_wait = 3, 4.2
-    client = await serve(fake_service(poet), pulse=Pulse(place_seconds=0.001))
+    engine = FakeEngine()
+    engine.gate = asyncio.Semaphore(0)
+    engine.place, engine.expected_wait = 3, 4.2
+    client = await serve(fake_service(engine), stream_timing=StreamTiming(place_seconds=0.001))
     async with client.post("/api/poems", json={"seed": "Wait"}, headers=STREAM) as response:
         seen = b""
         while b'"place": 3' not in seen:
@@ -122,19 +122,19 @@ async def test_the_place_in_line_is_told_until_the_turn_comes(serve: Serve) -> N
             seen += await response.content.readany()
         assert b'"wait_seconds": 4.2' in seen
         assert b"2 poems before yours, about 5 s." in seen
-        poet.place = 0
+        engine.place = 0
         while b'"place": 0' not in seen:
             assert not response.content.at_eof()
             seen += await response.content.readany()
         for _ in range(20):
-            poet.gate.release()
+            engine.gate.release()
         assert (await events_of(response))[-1][0] == "end"
 
 
 async def test_a_long_wait_is_kept_alive_by_comments(serve: Serve) -> None:
-    poet = FakePoet()
-    poet.gate = asyncio.Semaphore(0)
-    client = await serve(fake_service(poet), pulse=Pulse(heartbeat_seconds=0.001))
+    engine = FakeEngine()
+    engine.gate = asyncio.Semaphore(0)
+    client = await serve(fake_service(engine), stream_timing=StreamTiming(heartbeat_seconds=0.001))
     async with client.post("/api/poems", json={"seed": "Wait"}, headers=STREAM) as response:
         seen = b""
         while seen.count(b": still here\n\n") < 2:
@@ -145,16 +145,16 @@ async def test_a_long_wait_is_kept_alive_by_comments(serve: Serve) -> None:
 async def test_a_client_that_goes_away_frees_its_row_and_is_no_error(
     serve: Serve, accept: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    poet = FakePoet()
-    poet.gate = asyncio.Semaphore(0)
-    service = fake_service(poet)
+    engine = FakeEngine()
+    engine.gate = asyncio.Semaphore(0)
+    service = fake_service(engine)
     client = await serve(service)
     asking = asyncio.create_task(post(client, {"seed": "Gone"}, Accept=accept))
-    await until(lambda: poet.running)
+    await until(lambda: engine.running)
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     await client.close()
-    await until(lambda: poet.drafts[0].cancelled)
+    await until(lambda: engine.drafts[0].cancelled)
     counted = {"door": "web", "outcome": "cancelled"}
     assert service.metrics.registry.get_sample_value("sonneteer_requests_total", counted) == 1
     assert caplog.text == ""
@@ -229,9 +229,9 @@ async def test_an_unknown_model_gets_404(serve: Serve) -> None:
 
 
 async def test_a_damaged_model_gets_503(serve: Serve) -> None:
-    poet = FakePoet()
-    poet.unusable.add("sonnets")
-    status, answer = await post(await serve(fake_service(poet)), {})
+    engine = FakeEngine()
+    engine.unusable.add("sonnets")
+    status, answer = await post(await serve(fake_service(engine)), {})
     assert status == 503
     assert answer["error"] == "The model 'sonnets' cannot be used. Its file is damaged."
 
@@ -255,26 +255,26 @@ async def test_a_body_that_is_not_json_gets_415(serve: Serve, kind: str) -> None
 
 
 async def test_a_member_with_too_many_poems_gets_429_and_may_ask_again_soon(serve: Serve) -> None:
-    poet = FakePoet()
-    poet.refusal = MemberFull(4)
-    client = await serve(fake_service(poet))
+    engine = FakeEngine()
+    engine.refusal = MemberFull(4)
+    client = await serve(fake_service(engine))
     async with client.post("/api/poems", json={}) as response:
         assert (response.status, response.headers["Retry-After"]) == (429, "5")
         assert "4 poems" in (await response.json())["error"]
 
 
 async def test_all_visitors_of_the_page_share_rows_as_one_guild(serve: Serve) -> None:
-    poet = FakePoet()
-    client = await serve(fake_service(poet))
+    engine = FakeEngine()
+    client = await serve(fake_service(engine))
     async with client.post("/api/poems", json={}):
         pass
-    assert poet.orders[0].asker.guild == "web"
+    assert engine.engine_requests[0].asker.guild == "web"
 
 
 async def test_a_full_queue_gets_503_and_when_to_ask_again(serve: Serve) -> None:
-    poet = FakePoet()
-    poet.full = True
-    client = await serve(fake_service(poet))
+    engine = FakeEngine()
+    engine.full = True
+    client = await serve(fake_service(engine))
     async with client.post("/api/poems", json={}, headers=STREAM) as response:
         assert response.status == 503
         assert response.headers["Retry-After"] == "30"
@@ -300,18 +300,18 @@ async def test_too_many_poems_in_a_minute_get_429_until_time_has_passed(serve: S
 
 
 async def test_too_many_poems_at_once_get_429_until_one_ends(serve: Serve) -> None:
-    poet = FakePoet()
-    poet.gate = asyncio.Semaphore(0)
-    client = await serve(fake_service(poet), max_streams_per_client=1)
+    engine = FakeEngine()
+    engine.gate = asyncio.Semaphore(0)
+    client = await serve(fake_service(engine), max_streams_per_client=1)
     first = asyncio.create_task(post(client, {}))
-    await until(lambda: poet.running)
+    await until(lambda: engine.running)
     status, answer = await post(client, {})
     assert status == 429
     assert "1 poems are being written already" in answer["error"]
     for _ in range(20):
-        poet.gate.release()
+        engine.gate.release()
     assert (await first)[0] == 200
-    poet.gate = None
+    engine.gate = None
     assert (await post(client, {}))[0] == 200
 
 
@@ -327,9 +327,9 @@ async def test_a_bot_that_is_stopping_gets_503(serve: Serve) -> None:
 async def test_an_unexpected_error_shows_its_id_and_is_logged_with_its_stack(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    poet = FakePoet()
-    poet.failure = RuntimeError("the network is on fire")
-    client = await serve(fake_service(poet))
+    engine = FakeEngine()
+    engine.failure = RuntimeError("the network is on fire")
+    client = await serve(fake_service(engine))
     status, answer = await post(client, {"seed": "A secret seed"})
     assert status == 500
     assert answer["id"] in answer["error"]
@@ -342,9 +342,9 @@ async def test_an_unexpected_error_shows_its_id_and_is_logged_with_its_stack(
 async def test_the_id_of_an_error_finds_all_lines_of_the_request(
     serve: Serve, log_lines: LogLines, accept: str
 ) -> None:
-    poet = FakePoet()
-    poet.failure = RuntimeError("the network is on fire")
-    client = await serve(fake_service(poet))
+    engine = FakeEngine()
+    engine.failure = RuntimeError("the network is on fire")
+    client = await serve(fake_service(engine))
     async with client.post("/api/poems", json={}, headers={"Accept": accept}) as response:
         told = await response.text()
     await until(lambda: any("outcome" in line for line in log_lines()))
@@ -368,9 +368,9 @@ async def test_each_request_on_a_connection_has_a_number_of_its_own(
 async def test_an_unexpected_error_in_a_stream_comes_as_its_last_event(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    poet = FakePoet()
-    poet.failure = RuntimeError("the network is on fire")
-    client = await serve(fake_service(poet))
+    engine = FakeEngine()
+    engine.failure = RuntimeError("the network is on fire")
+    client = await serve(fake_service(engine))
     async with client.post("/api/poems", json={"seed": "x"}, headers=STREAM) as response:
         name, payload = (await events_of(response))[-1]
     assert name == "error"
@@ -393,10 +393,12 @@ async def test_no_seed_and_no_address_is_logged(
 async def test_a_reader_who_takes_nothing_more_loses_the_row(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    poet = FakePoet("x" * 30_000_000, piece_characters=100_000)
-    client = await serve(fake_service(poet), bounds=Bounds(read_seconds=0.05))
+    engine = FakeEngine("x" * 30_000_000, piece_characters=100_000)
+    client = await serve(
+        fake_service(engine), connection_limits=ConnectionLimits(read_seconds=0.05)
+    )
     async with client.post("/api/poems", json={"seed": "Slow"}, headers=STREAM):
-        await until(lambda: poet.drafts[0].cancelled)
+        await until(lambda: engine.drafts[0].cancelled)
     assert caplog.text == ""
 
 
@@ -405,7 +407,7 @@ async def test_a_body_that_does_not_come_gets_408(serve: Serve) -> None:
         yield b"{"
         await asyncio.Event().wait()
 
-    client = await serve(pulse=Pulse(max_body_seconds=0.01))
+    client = await serve(stream_timing=StreamTiming(max_body_seconds=0.01))
     headers = {"Content-Type": "application/json"}
     async with client.post("/api/poems", data=dawdle(), headers=headers) as response:
         assert response.status == 408

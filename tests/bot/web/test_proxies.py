@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientConnectionError, ClientSession, TCPConnector
 
-from bot.web.doorway import Doorway
+from bot.web.server import WebServer
 from tests.bot.web.conftest import opening
-from tests.fakes import FakePoet, fake_service
-from tests.patience import HANG_SECONDS
+from tests.fakes import FakeEngine, fake_service
+from tests.timeouts import HANG_SECONDS
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
 NAME = "poems.example.org"
@@ -77,10 +77,10 @@ def command_of(name: str, folder: Path, port: int, page: int) -> list[str]:
 
 
 @asynccontextmanager
-async def proxied(name: str, folder: Path, doorway: Doorway) -> AsyncIterator[ClientSession]:
+async def proxied(name: str, folder: Path, server: WebServer) -> AsyncIterator[ClientSession]:
     """Run a proxy before the page; gives a client of it."""
     port = free_port()
-    command = command_of(name, folder, port, doorway.addresses[0][1])
+    command = command_of(name, folder, port, server.addresses[0][1])
     process = await asyncio.create_subprocess_exec(
         *command,
         env={**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder)},
@@ -111,17 +111,17 @@ async def proxied(name: str, folder: Path, doorway: Doorway) -> AsyncIterator[Cl
 
 @pytest.mark.parametrize("name", PROXIES)
 async def test_the_deployed_file_of_a_proxy_works(name: str, tmp_path: Path) -> None:
-    poet = FakePoet()
-    poet.gate = asyncio.Semaphore(1)
+    engine = FakeEngine()
+    engine.gate = asyncio.Semaphore(1)
     origin = {"Origin": f"https://{NAME}"}
     async with (
         opening(
-            fake_service(poet),
+            fake_service(engine),
             allowed_hosts=[NAME],
             trusted_proxies=["127.0.0.1"],
             max_streams_per_client=1,
-        ) as doorway,
-        proxied(name, tmp_path, doorway) as client,
+        ) as server,
+        proxied(name, tmp_path, server) as client,
     ):
         async with client.get("/") as response:
             assert response.status == 200
@@ -139,7 +139,7 @@ async def test_the_deployed_file_of_a_proxy_works(name: str, tmp_path: Path) -> 
             async with client.post("/api/poems", json={}, headers=spoofed) as second:
                 assert second.status == 429
             for _ in range(20):
-                poet.gate.release()
+                engine.gate.release()
             while piece := await response.content.readany():
                 seen += piece
         assert b"event: end" in seen

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.web.errors import ForeignOrigin, UnknownHost
 from bot.web.security import (
     MAX_HOPS,
-    Clients,
+    ClientAddresses,
     HostGuard,
     _hops,
     host_name,
@@ -19,7 +19,7 @@ from bot.web.security import (
     parse_address,
 )
 from tests.bot.web.conftest import Serve, say
-from tests.fakes import FakePoet, fake_service
+from tests.fakes import FakeEngine, fake_service
 
 FOREIGN_HOSTS = [
     "evil.example",
@@ -176,8 +176,8 @@ async def test_a_name_of_ours_in_the_request_line_is_served(serve: Serve, target
 async def test_a_page_of_another_site_gets_nothing_done(
     serve: Serve, origin: str, path: str
 ) -> None:
-    poet = FakePoet()
-    client = await serve(fake_service(poet), allowed_hosts=["0.0.0.0", "127.0.0.2"])
+    engine = FakeEngine()
+    client = await serve(fake_service(engine), allowed_hosts=["0.0.0.0", "127.0.0.2"])
     ours = str(client._base_url).rstrip("/")
     authority = ours.removeprefix("http://")
     named = origin.format(ours=ours, authority=authority)
@@ -187,7 +187,7 @@ async def test_a_page_of_another_site_gets_nothing_done(
     )
     answer = await say(client, request, b"{}")
     assert answer.startswith(b"HTTP/1.1 403 ")
-    assert not poet.orders
+    assert not engine.engine_requests
 
 
 async def test_of_two_origins_both_must_be_ours(serve: Serve) -> None:
@@ -306,7 +306,7 @@ def test_the_client_is_the_nearest_address_that_no_trusted_proxy_has(
     trusted: list[str], peer: str, forwarded: str, client: str
 ) -> None:
     request = request_from(peer, X_Forwarded_For=forwarded)
-    assert Clients(trusted).client(request) == client
+    assert ClientAddresses(trusted).client(request) == client
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_the_client_is_the_nearest_address_that_no_trusted_proxy_has(
 def test_a_connection_counts_for_its_address_but_a_trusted_proxys_for_nobody(
     peer: str, client: str | None
 ) -> None:
-    assert Clients(["10.0.0.0/8"]).peer(peer) == client
+    assert ClientAddresses(["10.0.0.0/8"]).peer(peer) == client
 
 
 @given(st.text())
@@ -381,17 +381,17 @@ def test_what_was_sent_to_another_name_or_with_the_old_http_comes_through_a_prox
 
 def test_who_asks_through_a_trusted_proxy_is_not_local_nor_is_another_machine() -> None:
     bare, proxied = request_from("127.0.0.1"), request_from("127.0.0.1", X_Forwarded_For="unix:")
-    assert Clients(["127.0.0.0/8"]).is_local(bare)  # a program beside the proxy
-    assert not Clients(["127.0.0.0/8"]).is_local(proxied)
-    assert Clients().is_local(request_from("::ffff:127.0.0.1"))
-    assert not Clients().is_local(request_from("192.0.2.7"))
-    assert not Clients().is_local(request_from(""))
+    assert ClientAddresses(["127.0.0.0/8"]).is_local(bare)  # a program beside the proxy
+    assert not ClientAddresses(["127.0.0.0/8"]).is_local(proxied)
+    assert ClientAddresses().is_local(request_from("::ffff:127.0.0.1"))
+    assert not ClientAddresses().is_local(request_from("192.0.2.7"))
+    assert not ClientAddresses().is_local(request_from(""))
 
 
 def test_of_many_hops_the_nearest_are_looked_at() -> None:
     many = ",".join(["1.1.1.1"] + ["127.0.0.1"] * 10_000)
     request = request_from("127.0.0.1", X_Forwarded_For=many)
-    assert Clients(["127.0.0.1"]).client(request) == "127.0.0.1"
+    assert ClientAddresses(["127.0.0.1"]).client(request) == "127.0.0.1"
     assert len(list(_hops(request))) == MAX_HOPS
 
 

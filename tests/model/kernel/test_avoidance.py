@@ -9,8 +9,8 @@ import regex
 
 from model.checkpoint import expected_shapes
 from model.config import NetworkConfig, SamplingConfig
-from model.kernel import Batch, checked_arithmetic, pack_network
-from model.kernel.avoidance import begin_word, hash_of, letters_of, spell
+from model.kernel import Batch, checked_instruction_set, quantize_network
+from model.kernel.avoidance import add_letter, begin_word, hash_of, letters_of
 from model.vocabulary import skeleton
 
 ALPHABET = "\n AaBb'"
@@ -25,7 +25,9 @@ def write(avoided: tuple[str, ...], prompt: str = "\n", alphabet: str = ALPHABET
         name: generator.normal(0, 1, shape).astype(np.float32)
         for name, shape in expected_shapes(CONFIG).items()
     }
-    batch = Batch(pack_network(CONFIG, tensors), 1, checked_arithmetic(), characters=alphabet)
+    batch = Batch(
+        quantize_network(CONFIG, tensors), 1, checked_instruction_set(), characters=alphabet
+    )
     batch.begin(SamplingConfig(temperature=1.5), 7, avoided)
     ids = [alphabet.index(character) for character in prompt]
     batch.read(ids[:-1])
@@ -70,7 +72,7 @@ def word_of(text: str) -> int:
     word = np.zeros(1, np.uint64)
     begin_word(word, 0)
     for codes in letters_of(text):
-        spell(codes, word, 0)
+        add_letter(codes, word, 0)
     return int(word[0])
 
 

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from model.checkpoint import expected_shapes
 from model.config import NetworkConfig, SamplingConfig, Tensors
-from model.kernel import Batch, checked_arithmetic, pack_network
-from model.kernel.check import reference
-from model.kernel.weights import AT_ONCE, ONE, pack
+from model.kernel import Batch, checked_instruction_set, quantize_network
+from model.kernel.quantization import ACTIVATION_ONE, TABLE_CHUNK, quantize
+from model.kernel.reference import reference_logits
 
 GREEDY = SamplingConfig(greedy=True)
 SHAPES = [
     NetworkConfig(vocabulary_size=30, embedding_size=5, hidden_size=12, layers=1),
     NetworkConfig(vocabulary_size=70, embedding_size=9, hidden_size=40, layers=3, residual=True),
     NetworkConfig(vocabulary_size=5, input="scalar", hidden_size=64, layers=4),
-    NetworkConfig(vocabulary_size=AT_ONCE + 76, embedding_size=5, hidden_size=12, layers=1),
+    NetworkConfig(vocabulary_size=TABLE_CHUNK + 76, embedding_size=5, hidden_size=12, layers=1),
 ]
 every_shape = pytest.mark.parametrize(
     "config", SHAPES, ids=["narrow", "residual", "scalar", "wide"]
@@ -35,7 +35,9 @@ def some_tensors(config: NetworkConfig) -> Tensors:
 
 
 def batch_of(config: NetworkConfig, max_rows: int = 4) -> Batch:
-    return Batch(pack_network(config, some_tensors(config)), max_rows, checked_arithmetic())
+    return Batch(
+        quantize_network(config, some_tensors(config)), max_rows, checked_instruction_set()
+    )
 
 
 def some_ids(config: NetworkConfig, count: int) -> list[int]:
@@ -48,7 +50,7 @@ def test_the_logits_are_those_of_plain_sums(config: NetworkConfig) -> None:
     batch = batch_of(config)
     batch.begin(GREEDY, 0)
     logits = batch.predict(ids)
-    exact = reference(config, some_tensors(config), ids)
+    exact = reference_logits(config, some_tensors(config), ids)
     assert logits.shape == exact.shape == (100, config.vocabulary_size)
     assert np.abs(logits - exact).mean() < 0.05 * exact.std()  # weights are rounded, too
 
@@ -139,9 +141,9 @@ def test_a_row_that_begins_anew_remembers_nothing() -> None:
 def test_a_packed_matrix_is_itself_within_half_a_step() -> None:
     matrix = np.random.default_rng(1).normal(0, 1, (128, 24)).astype(np.float32)
     matrix[5] = 0.0
-    packed = pack(matrix, np.zeros(128, np.float32))
-    scale = packed.scale.reshape(128, 1) * ONE
-    whole = packed.w.transpose(0, 2, 3, 1, 4).reshape(128, 24)
+    quantized = quantize(matrix, np.zeros(128, np.float32))
+    scale = quantized.scale.reshape(128, 1) * ACTIVATION_ONE
+    whole = quantized.w.transpose(0, 2, 3, 1, 4).reshape(128, 24)
     assert np.abs(whole).max() == 64
     assert (np.abs(whole * scale - matrix) <= scale / 2 + 1e-6).all()
-    assert (packed.start.ravel() == -128 * whole.sum(axis=1, dtype=np.int32)).all()
+    assert (quantized.initial_sums.ravel() == -128 * whole.sum(axis=1, dtype=np.int32)).all()

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from model.kernel.sampling import (
     GUARD_WINDOW,
-    by_likelihood,
+    apply_min_p,
+    apply_temperature,
+    apply_top_k,
+    apply_top_p,
+    argmax,
     draw,
-    greedy,
+    draw_uniform,
     guard_repetition,
-    min_p,
     note_repetition,
-    temperature,
-    top_k,
-    top_p,
-    uniform,
+    sort_by_prob,
 )
 
 # Few distinct values, so that ties are common; many sizes, so that vector tails differ.
@@ -31,63 +31,63 @@ LOGITS = st.lists(
 UNIFORMS = st.floats(0, 1, exclude_max=True)
 
 
-def weights_of(logits: list[float], value: float = 1.0) -> NDArray[np.float64]:
-    weights = np.empty(len(logits))
-    temperature(np.array(logits, np.float32), value, weights)
-    return weights
+def probs_of(logits: list[float], value: float = 1.0) -> NDArray[np.float64]:
+    probs = np.empty(len(logits))
+    apply_temperature(np.array(logits, np.float32), value, probs)
+    return probs
 
 
-def order_of(weights: NDArray[np.float64]) -> NDArray[np.int64]:
-    order = np.empty(len(weights), np.int64)
-    by_likelihood(weights, order)
+def order_of(probs: NDArray[np.float64]) -> NDArray[np.int64]:
+    order = np.empty(len(probs), np.int64)
+    sort_by_prob(probs, order)
     return order
 
 
-def kept(weights: NDArray[np.float64]) -> list[int]:
-    return np.flatnonzero(weights).tolist()
+def kept(probs: NDArray[np.float64]) -> list[int]:
+    return np.flatnonzero(probs).tolist()
 
 
 @given(LOGITS)
 def test_greedy_takes_the_likeliest_and_the_lowest_of_equals(logits: list[float]) -> None:
     likeliest = min(range(len(logits)), key=lambda place: (-logits[place], place))
-    assert greedy(np.array(logits, np.float32)) == likeliest
+    assert argmax(np.array(logits, np.float32)) == likeliest
 
 
 @given(LOGITS, st.floats(0.05, 2.0))
 def test_a_temperature_divides_the_logits(logits: list[float], value: float) -> None:
     largest = max(logits)
     expected = [math.exp((logit - largest) / value) for logit in logits]
-    assert weights_of(logits, value) == pytest.approx(expected, rel=1e-4, abs=1e-12)
+    assert probs_of(logits, value) == pytest.approx(expected, rel=1e-4, abs=1e-12)
 
 
 @given(LOGITS)
 def test_the_order_is_by_weight_and_among_equals_by_id(logits: list[float]) -> None:
-    weights = weights_of(logits)
-    ranked = sorted(range(len(weights)), key=lambda place: (-weights[place], place))
-    assert order_of(weights).tolist() == ranked
+    probs = probs_of(logits)
+    ranked = sorted(range(len(probs)), key=lambda place: (-probs[place], place))
+    assert order_of(probs).tolist() == ranked
 
 
 @given(LOGITS, st.integers(1, 45))
 def test_top_k_keeps_exactly_the_k_likeliest_and_the_lowest_of_equals(
     logits: list[float], k: int
 ) -> None:
-    weights = weights_of([max(logit, -20.0) for logit in logits])
-    order = order_of(weights)
-    top_k(weights, order, k)
-    assert kept(weights) == sorted(order[:k].tolist())
+    probs = probs_of([max(logit, -20.0) for logit in logits])
+    order = order_of(probs)
+    apply_top_k(probs, order, k)
+    assert kept(probs) == sorted(order[:k].tolist())
 
 
 @given(LOGITS, st.floats(0.001, 1))
 def test_top_p_keeps_the_fewest_that_reach_p_and_at_least_one(
     logits: list[float], p: float
 ) -> None:
-    weights = weights_of([max(logit, -20.0) for logit in logits])
-    shares = (weights / weights.sum()).tolist()
-    order = order_of(weights)
-    top_p(weights, order, p)
-    left = len(kept(weights))
+    probs = probs_of([max(logit, -20.0) for logit in logits])
+    shares = (probs / probs.sum()).tolist()
+    order = order_of(probs)
+    apply_top_p(probs, order, p)
+    left = len(kept(probs))
     assert left >= 1
-    assert kept(weights) == sorted(order[:left].tolist())
+    assert kept(probs) == sorted(order[:left].tolist())
     assert math.fsum(shares[place] for place in order[: left - 1]) < p + 1e-9
     assert math.fsum(shares[place] for place in order[:left]) > p - 1e-9
 
@@ -96,26 +96,26 @@ def test_top_p_keeps_the_fewest_that_reach_p_and_at_least_one(
 def test_min_p_keeps_what_is_p_times_as_probable_as_the_likeliest(
     logits: list[float], p: float
 ) -> None:
-    weights = weights_of(logits)
-    expected = [place for place, weight in enumerate(weights) if weight >= p]
-    min_p(weights, p)
-    assert kept(weights) == expected
-    assert greedy(np.array(logits, np.float32)) in expected
+    probs = probs_of(logits)
+    expected = [place for place, prob in enumerate(probs) if prob >= p]
+    apply_min_p(probs, p)
+    assert kept(probs) == expected
+    assert argmax(np.array(logits, np.float32)) in expected
 
 
 @given(LOGITS, UNIFORMS, st.sets(st.integers(0, 39)))
 def test_a_draw_inverts_the_distribution_and_never_takes_what_was_taken_away(
     logits: list[float], chance: float, gone: set[int]
 ) -> None:
-    weights = weights_of(logits)
-    weights[[place for place in gone if place < len(weights)]] = 0.0
-    if not weights.any():
+    probs = probs_of(logits)
+    probs[[place for place in gone if place < len(probs)]] = 0.0
+    if not probs.any():
         return
-    chosen = draw(weights, chance)
-    assert weights[chosen] > 0.0
-    below, target = math.fsum(weights[:chosen]), chance * math.fsum(weights)
+    chosen = draw(probs, chance)
+    assert probs[chosen] > 0.0
+    below, target = math.fsum(probs[:chosen]), chance * math.fsum(probs)
     assert below <= target * (1 + 1e-9)
-    assert target <= (below + weights[chosen]) * (1 + 1e-9)
+    assert target <= (below + probs[chosen]) * (1 + 1e-9)
 
 
 def test_the_largest_chance_takes_the_last_of_those_kept() -> None:
@@ -137,12 +137,12 @@ def test_random_numbers_are_split_mix_of_the_rows_own_state(seed: int) -> None:
     state = seed
     for _ in range(5):
         state, expected = split_mix(state)
-        assert uniform(states, 1) == expected
+        assert draw_uniform(states, 1) == expected
     assert states.tolist() == [1, state, 2]
 
 
 def test_the_first_random_number_of_seed_0_is_the_published_one() -> None:
-    assert uniform(np.zeros(1, np.uint64), 0) == (0xE220A8397B1DCDAF >> 11) / 2**53
+    assert draw_uniform(np.zeros(1, np.uint64), 0) == (0xE220A8397B1DCDAF >> 11) / 2**53
 
 
 class Writer:
@@ -185,7 +185,7 @@ def test_no_loop_is_written_for_long_even_by_the_greedy() -> None:
     for place in range(600):
         logits = np.array([0.0] * 6 + [-4.0], np.float32)
         logits[place % 6] = 8.0
-        chosen = greedy(writer.guarded(logits, 12))
+        chosen = argmax(writer.guarded(logits, 12))
         writer.write(chosen)
         written.append(chosen)
     gaps = [place for place, chosen in enumerate(written) if chosen != place % 6]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from model.errors import NameTaken, SettingError, TrainingElsewhere
 from model.naming import NAME_PATTERN, check_name, safe_name
 from model.training.folder import TrainingFolder, new_folder
-from tests.patience import HANG_SECONDS
+from tests.timeouts import HANG_SECONDS
 
 
 def touch(path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from model.errors import TrainingDiverged
-from model.training.loop import EpochEnd, Progress, Training
-from model.training.network import State
+from model.training.loop import EpochEnd, StepEnd, Training
+from model.training.network import LSTMState
 from model.training.recipes import TUTORIAL, Recipe
 from tests.texts import RHYME, VERSES
 
@@ -114,7 +114,7 @@ def test_a_rehearsal_leaves_no_trace() -> None:
 def test_progress_counts_steps_and_the_epoch_ends_after_the_last() -> None:
     training = Training(VERSES, TINY)
     events = list(training.run())
-    steps = [event for event in events if isinstance(event, Progress)]
+    steps = [event for event in events if isinstance(event, StepEnd)]
     assert [event.step for event in steps] == [*range(1, training.steps + 1)] * 2
     assert isinstance(events[training.steps], EpochEnd)
     assert isinstance(events[-1], EpochEnd)
@@ -132,7 +132,7 @@ def test_windows_see_the_last_step_only_and_carry_nothing() -> None:
 def test_it_stops_early_when_the_held_out_loss_no_longer_falls() -> None:
     recipe = TINY.model_copy(update={"epochs": 50, "patience": 1})
     training = Training(VERSES, recipe)
-    training.standing = training.standing.model_copy(update={"best": 0.1})  # beyond reach
+    training.position = training.position.model_copy(update={"best": 0.1})  # beyond reach
     assert len(finish(training)) == 1
 
 
@@ -140,7 +140,7 @@ def test_it_ends_when_its_time_is_over_and_takes_note_of_what_it_learnt() -> Non
     training = Training(VERSES, TINY, seconds_limit=100.0, clock=ticking(1.0))
     ends = finish(training)
     assert len(ends) == 1
-    assert training.standing.steps_made < training.steps
+    assert training.position.steps_made < training.steps
     assert ends[0].improved
 
 
@@ -148,7 +148,7 @@ def test_a_time_that_is_over_before_it_began_is_worth_one_step() -> None:
     """On a busy machine one second passed during the start, and no model was there to generate."""
     training = Training(VERSES, TINY, seconds_limit=0.5, clock=ticking(1.0))
     (end,) = finish(training)
-    assert training.standing.steps_made == 1
+    assert training.position.steps_made == 1
     assert end.improved
 
 
@@ -169,7 +169,7 @@ def test_a_share_of_the_rows_begins_each_window_cold(
     cells = []
     features = training.network.features
 
-    def watched(ids: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
+    def watched(ids: torch.Tensor, state: LSTMState) -> tuple[torch.Tensor, LSTMState]:
         cells.append(state.cell.clone())
         return features(ids, state)
 

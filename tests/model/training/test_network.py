@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from model.config import NetworkConfig
-from model.training.network import CharLSTM, State
+from model.training.network import CharLSTM, LSTMState
 
 # Sizes are tiny and all different, so that a mixed-up dimension cannot pass unseen.
 N, T, E, H, V = 3, 7, 4, 5, 6
@@ -114,7 +114,7 @@ def test_rows_do_not_see_each_other(config: NetworkConfig) -> None:
 
 def test_the_state_handed_in_is_left_as_it_was() -> None:
     network = network_of(SHAPES[0])
-    state = State(torch.ones(2, N, H).double(), torch.ones(2, N, H).double())
+    state = LSTMState(torch.ones(2, N, H).double(), torch.ones(2, N, H).double())
     network(some_ids(), state)
     assert state.hidden.eq(1).all()
     assert state.cell.eq(1).all()

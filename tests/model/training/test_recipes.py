@@ -7,7 +7,7 @@ import pytest
 from model.config import NetworkConfig
 from model.errors import SettingError
 from model.training.network import CharLSTM
-from model.training.recipes import TUTORIAL, Recipe, Wishes, adapt_recipe, recipe_for
+from model.training.recipes import TUTORIAL, Recipe, RecipeOverrides, adapt_recipe, recipe_for
 
 
 def test_the_tutorials_recipe_is_the_tutorials() -> None:
@@ -33,7 +33,7 @@ def test_the_network_for_a_book_of_sonnets_is_small_enough_to_ship() -> None:
 
 
 def test_wishes_take_the_place_of_settings() -> None:
-    recipe = adapt_recipe(recipe_for("default", 94_372), Wishes(7, "training"))
+    recipe = adapt_recipe(recipe_for("default", 94_372), RecipeOverrides(7, "training"))
     assert (recipe.epochs, recipe.monitor) == (7, "training")
 
 
@@ -48,18 +48,20 @@ def test_fine_tuning_keeps_the_network_that_it_goes_on_from(characters: int) -> 
 
 
 def test_no_wish_changes_nothing() -> None:
-    assert adapt_recipe(TUTORIAL, Wishes()) == TUTORIAL
+    assert adapt_recipe(TUTORIAL, RecipeOverrides()) == TUTORIAL
 
 
 def test_the_tutorial_can_watch_a_held_out_tenth_but_keeps_its_network() -> None:
     network = NetworkConfig(vocabulary_size=9, hidden_size=32)
-    recipe = adapt_recipe(recipe_for("tutorial", 94_372, network), Wishes(monitor="validation"))
+    recipe = adapt_recipe(
+        recipe_for("tutorial", 94_372, network), RecipeOverrides(monitor="validation")
+    )
     assert (recipe.monitor, recipe.held_out, recipe.hidden_size) == ("validation", 0.1, 256)
 
 
 def test_an_impossible_wish_is_told_with_its_range() -> None:
     with pytest.raises(SettingError, match="epochs is 0"):
-        adapt_recipe(TUTORIAL, Wishes(epochs=0))
+        adapt_recipe(TUTORIAL, RecipeOverrides(epochs=0))
 
 
 def test_an_unknown_setting_is_refused() -> None:

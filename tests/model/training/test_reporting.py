@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from model.training.loop import Progress
-from model.training.reporting import JsonVoice, PlainVoice
+from model.training.loop import StepEnd
+from model.training.reporting import JsonReporter, TerminalReporter
 
 
-def step(number: int) -> Progress:
-    return Progress(
+def step(number: int) -> StepEnd:
+    return StepEnd(
         epoch=2,
         epochs=5,
         step=number,
@@ -26,12 +26,12 @@ def step(number: int) -> Progress:
 def test_a_person_gets_sentences_on_stdout_and_a_bar_on_stderr(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    voice = PlainVoice()
-    voice.progress(step(1))
-    voice.say("note", "A note.", note="A note.")
-    voice.letter("a")
-    voice.letter("b")
-    voice.close()
+    reporter = TerminalReporter()
+    reporter.progress(step(1))
+    reporter.say("note", "A note.", note="A note.")
+    reporter.write_character("a")
+    reporter.write_character("b")
+    reporter.close()
     out, bar = capsys.readouterr()
     assert out == "A note.\nab"
     assert "Epoch 2/5" in bar
@@ -40,11 +40,11 @@ def test_a_person_gets_sentences_on_stdout_and_a_bar_on_stderr(
 
 
 def test_a_program_gets_one_object_per_line(capsys: pytest.CaptureFixture[str]) -> None:
-    voice = JsonVoice()
-    voice.say("note", "A note.", note="naïve\n")
-    voice.letter("a")
-    voice.progress(step(1))
-    voice.close()
+    reporter = JsonReporter()
+    reporter.say("note", "A note.", note="naïve\n")
+    reporter.write_character("a")
+    reporter.progress(step(1))
+    reporter.close()
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert first == {"event": "note", "note": "naïve\n"}
     assert (second["event"], second["step"], second["loss"]) == ("progress", 1, 1.5)
@@ -54,9 +54,9 @@ def test_a_program_is_not_flooded_and_is_told_the_time_left(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     now = 100.0
-    voice = JsonVoice(clock=lambda: now)
+    reporter = JsonReporter(clock=lambda: now)
     for number in range(1, 11):
-        voice.progress(step(number))
+        reporter.progress(step(number))
         now += 0.25
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [event["step"] for event in told] == [1, 3, 5, 7, 9]
@@ -67,12 +67,12 @@ def test_a_program_is_not_flooded_and_is_told_the_time_left(
 
 def test_a_pause_for_measuring_is_no_part_of_the_speed(capsys: pytest.CaptureFixture[str]) -> None:
     now = 100.0
-    voice = JsonVoice(clock=lambda: now)
-    voice.progress(step(1))
+    reporter = JsonReporter(clock=lambda: now)
+    reporter.progress(step(1))
     now += 60.0
-    voice.say("epoch", "An epoch has ended.")
+    reporter.say("epoch", "An epoch has ended.")
     for number in (2, 3):
-        voice.progress(step(number))
+        reporter.progress(step(number))
         now += 0.5
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [event.get("characters_per_second") for event in told] == [None, None, None, 1024]

@@ -23,7 +23,7 @@ from model.training.resume import (
     FORMAT_VERSION,
     METADATA_KEY,
     load_training,
-    restore,
+    restore_training,
     save_training,
 )
 from tests.texts import VERSES
@@ -64,13 +64,13 @@ def test_resumed_equals_uninterrupted_to_the_last_bit(
 
     saved = load_training(path)
     resumed = Training(VERSES, saved.standing.recipe, seed=saved.standing.seed)
-    restore(resumed, saved)
+    restore_training(resumed, saved)
     list(resumed.run())
 
     expected = everything(whole)
     assert all(torch.equal(t, expected[name]) for name, t in everything(resumed).items())
-    losses = [(e.running_loss, e.held_out_loss) for e in resumed.standing.history]
-    assert losses == [(e.running_loss, e.held_out_loss) for e in whole.standing.history]
+    losses = [(e.running_loss, e.held_out_loss) for e in resumed.position.history]
+    assert losses == [(e.running_loss, e.held_out_loss) for e in whole.position.history]
 
 
 def test_the_seconds_of_a_pause_are_not_counted(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_the_seconds_of_a_pause_are_not_counted(tmp_path: Path) -> None:
     save_training(path, training, "ab")
     now = 5_000.0
     again = Training(VERSES, STREAMS, clock=lambda: now)
-    restore(again, load_training(path))
+    restore_training(again, load_training(path))
     now = 5_001.0
     assert again.seconds == 31.0
 
@@ -130,4 +130,4 @@ def test_a_resume_file_of_another_network_is_told(tmp_path: Path) -> None:
     save_training(path, Training(VERSES, STREAMS), "ab")
     other = Training(VERSES, STREAMS.model_copy(update={"hidden_size": 11}))
     with pytest.raises(CheckpointForeign):
-        restore(other, load_training(path))
+        restore_training(other, load_training(path))

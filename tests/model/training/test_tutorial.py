@@ -7,12 +7,12 @@ import torch
 from model.config import NetworkConfig
 from model.training.network import CharLSTM
 from model.training.recipes import TUTORIAL
-from model.training.tutorial import summarise, write_by_window
+from model.training.tutorial import summarise_network, write_by_window
 from model.vocabulary import Vocabulary
 
 
 def test_the_table_has_the_tutorials_figures() -> None:
-    table = summarise(CharLSTM(TUTORIAL.network_config(48)), 100)
+    table = summarise_network(CharLSTM(TUTORIAL.network_config(48)), 100)
     rows = [line.split("  ")[0] + " " + line.split()[-1] for line in table.splitlines()]
     assert rows == [
         "Layer Parameters",

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from model.book import Book, read_book
-from model.kernel.grams import GRAM
+from model.kernel.filters import GRAM
 from model.training.base import base_lexicon
 from model.training.batches import encode_book
 from model.training.folder import TrainingFolder
-from model.training.keeper import Keeper
 from model.training.loop import EpochEnd
-from model.training.recipes import Recipe, Wishes
-from model.training.words import Words, collect_words
+from model.training.recipes import Recipe, RecipeOverrides
+from model.training.run import TrainingRun
+from model.training.words import BookExtract, extract_from_book
 from model.verse import Lexicon
 from model.verse.lexicon import MIN_COUNT
 from model.vocabulary import Vocabulary
@@ -29,9 +29,9 @@ RECIPE = Recipe(name="default", embedding_size=6, hidden_size=10, rows=4, window
 PROSE = "The ferry left at noon and nobody on the quay had thought of asking where it went. " * 40
 
 
-def collect(text: str, elsewhere: Lexicon | None = None) -> Words:
+def collect(text: str, elsewhere: Lexicon | None = None) -> BookExtract:
     vocabulary = Vocabulary.of(text)
-    return collect_words(text, encode_book(text, vocabulary), vocabulary, elsewhere)
+    return extract_from_book(text, encode_book(text, vocabulary), vocabulary, elsewhere)
 
 
 def test_verse_gives_words_and_runs() -> None:
@@ -66,19 +66,19 @@ def test_the_base_lends_words_that_are_common_and_no_names() -> None:
     assert all(entry.count >= MIN_COUNT for entry in lent.entries)
 
 
-def begin(out: Path, book: Book = BOOK) -> Keeper:
-    return Keeper.begin(TrainingFolder(out, "walks"), book, RECIPE, CPU, seed=7)
+def begin(out: Path, book: Book = BOOK) -> TrainingRun:
+    return TrainingRun.begin(TrainingFolder(out, "walks"), book, RECIPE, CPU, seed=7)
 
 
 def test_a_models_file_has_them_and_so_has_one_that_was_resumed(tmp_path: Path) -> None:
-    keeper = begin(tmp_path)
-    next(iter(keeper.training.run()))
-    keeper.interrupt()
-    resumed = Keeper.resume(keeper.folder, BOOK, Wishes(), CPU)
-    assert resumed.words.lexicon == keeper.words.lexicon
+    run = begin(tmp_path)
+    next(iter(run.training.run()))
+    run.interrupt()
+    resumed = TrainingRun.resume(run.folder, BOOK, RecipeOverrides(), CPU)
+    assert resumed.extract.lexicon == run.extract.lexicon
     for event in resumed.training.run():
         if isinstance(event, EpochEnd):
             resumed.end_epoch(event)
-    complete = resumed.complete()
-    assert complete.lexicon == keeper.words.lexicon
-    assert complete.grams.tolist() == keeper.words.grams.tolist()
+    complete = resumed.finish()
+    assert complete.lexicon == run.extract.lexicon
+    assert complete.grams.tolist() == run.extract.grams.tolist()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.verse.lexicon import Entry, Lexicon, NoVerse, Saying, make_lexicon
+from model.verse.lexicon import Lexicon, LexiconEntry, NoVerse, Variant, make_lexicon
 from tests.texts import VERSES
 from tests.verse_words import small_lexicon
 
@@ -14,7 +14,7 @@ from tests.verse_words import small_lexicon
 def test_a_book_gives_its_words_with_their_counts() -> None:
     lexicon = make_lexicon("The cat sat.\nThe cat's hat, and thou lov'st it.\n")
     cat = lexicon.get("cat")
-    assert cat == Entry("cat", 1, (Saying("1", "K", "AE_T"),))
+    assert cat == LexiconEntry("cat", 1, (Variant("1", "K", "AE_T"),))
     assert {entry.word for entry in lexicon.entries} >= {"cat's", "lov'st", "thou"}
 
 
@@ -23,7 +23,7 @@ def test_words_that_nobody_can_say_are_left_out() -> None:
 
 
 def test_words_of_elsewhere_help_out_and_are_not_counted() -> None:
-    often, seldom = Entry("dog", 9, (Saying("1", "D", "AO_G"),)), Entry("emu", 1, ())
+    often, seldom = LexiconEntry("dog", 9, (Variant("1", "D", "AO_G"),)), LexiconEntry("emu", 1, ())
     lexicon = make_lexicon("the cat sat\n", Lexicon((often, seldom)))
     found = lexicon.get("dog")
     assert found is not None
@@ -71,4 +71,4 @@ def test_any_text_is_a_lexicon_or_refused(text: str) -> None:
 def test_fire_and_desire_have_a_syllable_less_in_verse() -> None:
     desire = make_lexicon("desire\n").get("desire")
     assert desire is not None
-    assert {saying.stresses for saying in desire.sayings} == {"01"}
+    assert {variant.stresses for variant in desire.variants} == {"01"}

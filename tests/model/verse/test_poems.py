@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from model.config import LengthConfig, SamplingConfig
 from model.engine import Engine
 from model.errors import SettingError
-from model.extent import Finish
-from model.kernel.grams import MAX_RUN, grams_of
-from model.kernel.guide import Trie
-from model.requests import Piece, Request
-from model.verse import FORMS, Composition, Form, Opening, lay_out
-from model.verse.verse import Verse
+from model.kernel.constraints import Trie
+from model.kernel.filters import MAX_RUN, grams_of
+from model.requests import PoemPiece, Request
+from model.stopping import FinishReason
+from model.verse import FORMS, Composer, Form, Opening, lay_out_seed
+from model.verse.prosody import Prosody
 from model.verse.words import words_of
 from tests.verse_words import ALPHABET, small_lexicon, verse_model
 
 SONNET = FORMS["sonnet"]
 MODEL = verse_model()
 ENGINE = Engine(MODEL, max_rows=8)
-VERSE = Verse(small_lexicon(), ALPHABET.ids, 2.0)
+VERSE = Prosody(small_lexicon(), ALPHABET.ids, 2.0)
 
 
 def asking(
@@ -33,7 +33,7 @@ def asking(
     avoided: frozenset[str] = frozenset(),
     sampling: SamplingConfig | None = None,
 ) -> Request:
-    opening = lay_out(seed, form, VERSE, lambda text: ALPHABET.fold(text).text)
+    opening = lay_out_seed(seed, form, VERSE, lambda text: ALPHABET.fold(text).text)
     return Request(
         prompt="",
         sampling=sampling or SamplingConfig(temperature=1.0),
@@ -53,7 +53,7 @@ def write(request: Request, engine: Engine = ENGINE) -> str:
             assert piece.ticket == ticket
             text += piece.text
             finish = piece.finished
-    assert finish is Finish.LENGTH
+    assert finish is FinishReason.LENGTH
     return text
 
 
@@ -141,7 +141,7 @@ def test_another_random_seed_gives_another_poem() -> None:
 def test_lines_come_one_by_one() -> None:
     engine = Engine(MODEL, max_rows=1)
     engine.add(asking())
-    pieces: list[Piece] = []
+    pieces: list[PoemPiece] = []
     while engine.has_work:
         pieces += engine.step()
     assert [piece.text.count("\n") > 0 for piece in pieces] == [True] * 13 + [False]
@@ -154,7 +154,7 @@ def test_a_cancelled_poem_frees_its_rows_at_once() -> None:
         engine.step()
     assert all(engine.cancel(ticket) for ticket in tickets)
     assert not engine.cancel(tickets[0])
-    assert {piece.finished for piece in engine.step()} == {Finish.CANCELLED}
+    assert {piece.finished for piece in engine.step()} == {FinishReason.CANCELLED}
     assert not engine.has_work
     assert write(asking(random_seed=3), engine) == write(asking(random_seed=3))
 
@@ -216,7 +216,7 @@ def test_a_last_word_without_rhyme_gets_the_nearest() -> None:
 def test_a_model_without_words_refuses_a_form() -> None:
     model = verse_model()
     bare = Engine(type(model)(model.network, model.tensors, model.vocabulary, model.card, ""))
-    assert bare.verse is None
+    assert bare.prosody is None
     with pytest.raises(SettingError, match="free text"):
         bare.add(asking())
 
@@ -235,19 +235,19 @@ def test_a_seed_may_repeat_itself() -> None:
 def last_words(own: Trie) -> set[str]:
     """Return the words of a trie that may end the line."""
     words, found = {0: ""}, set()
-    for node in range(len(own.label)):
-        for child in range(own.first[node], own.first[node + 1]):
-            words[child] = words[node] + ALPHABET.characters[own.label[child]]
-            if own.last[child]:
+    for node in range(len(own.token)):
+        for child in range(own.first_child[node], own.first_child[node + 1]):
+            words[child] = words[node] + ALPHABET.characters[own.token[child]]
+            if own.final_mask[child]:
                 found.add(words[child])
     return found
 
 
 def test_a_word_that_nobody_knows_may_be_a_rhyme() -> None:
-    opening = lay_out("o dray, the river sings to me today", SONNET, VERSE, lambda text: text)
-    composition = Composition(VERSE, SONNET, opening, 7, frozenset())
-    composition.lines.append("and walks with me")
-    ends = last_words(composition.task().own)
+    opening = lay_out_seed("o dray, the river sings to me today", SONNET, VERSE, lambda text: text)
+    composer = Composer(VERSE, SONNET, opening, 7, frozenset())
+    composer.lines.append("and walks with me")
+    ends = last_words(composer.line_spec().poem_trie)
     assert "dray" not in small_lexicon().numbers
     assert {"dray", "way", "away"} <= ends
     assert not {"today", "me", "river"} & ends

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.verse.dictionary import BY_HAND, DICTIONARY, look_up
+from model.verse.dictionary import CORRECTIONS, DICTIONARY, look_up
 from model.verse.pronunciation import Pronouncer
+from model.verse.prosody import MAX_SAID, Prosody
 from model.verse.spelling import spell_out
-from model.verse.verse import MAX_SAID, Verse
 from tests.verse_words import ALPHABET, small_lexicon
 
 SAY = Pronouncer()
@@ -43,8 +43,8 @@ def test_words_are_said_by_rules_of_word_building(word: str, phones: str) -> Non
 
 def test_what_is_no_word_has_no_rule_but_is_spelled_out() -> None:
     assert SAY.by_rule("zlorp") == ()
-    assert [p.stresses for p in SAY.say("zlorp")] == ["1"]
-    assert [p.rhyme for p in SAY.say("zlorp")] == ["AO R P"]
+    assert [p.stresses for p in SAY.pronounce("zlorp")] == ["1"]
+    assert [p.rhyme for p in SAY.pronounce("zlorp")] == ["AO R P"]
 
 
 def test_the_dictionary_is_found_from_its_first_entry_to_its_last() -> None:
@@ -57,13 +57,13 @@ def test_the_dictionary_is_found_from_its_first_entry_to_its_last() -> None:
 def test_what_is_written_by_hand_has_known_sounds() -> None:
     sounds = {phone for word in ("judge", "vision", "thought") for phone in look_up(word)[0]}
     assert sounds  # the dictionary is there
-    for word, phones in BY_HAND.items():
+    for word, phones in CORRECTIONS.items():
         assert all(phone.rstrip("012").isalpha() for phone in phones.split()), word
 
 
 @given(st.text(max_size=40))
 def test_anything_at_all_can_be_asked_for(text: str) -> None:
-    for pronunciation in SAY.say(text):
+    for pronunciation in SAY.pronounce(text):
         assert pronunciation.stresses
         assert pronunciation.rhyme
 
@@ -78,7 +78,7 @@ def test_the_dictionary_has_its_first_and_last_words_and_none_beside_them() -> N
     lines = gzip.decompress(DICTIONARY.read_bytes()).decode("ascii").split("\n")
     names = [line.partition(" ")[0] for line in lines if line]
     for name in (*names[:40], *names[5_000::997], *names[-40:]):
-        if name not in BY_HAND:
+        if name not in CORRECTIONS:
             assert look_up(name), name
         for other in (f"{name}qq", name[:-1] + "qq", f"qq{name}"):
             assert look_up(other) == (), other
@@ -86,8 +86,8 @@ def test_the_dictionary_has_its_first_and_last_words_and_none_beside_them() -> N
 
 
 def test_a_word_beyond_the_lexicon_is_worked_out_once_and_so_many_are_remembered() -> None:
-    verse = Verse(small_lexicon(), ALPHABET.ids, 1.5)
-    assert verse.say("quixotically") is verse.say("quixotically")
+    prosody = Prosody(small_lexicon(), ALPHABET.ids, 1.5)
+    assert prosody.pronounce("quixotically") is prosody.pronounce("quixotically")
     for number in range(MAX_SAID + 10):
-        verse.say(f"q{'x' * (number % 20)}{number}")
-    assert len(verse._said) <= MAX_SAID
+        prosody.pronounce(f"q{'x' * (number % 20)}{number}")
+    assert len(prosody._said) <= MAX_SAID

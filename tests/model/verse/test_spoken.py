@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.verse import FORMS, Verse, lay_out, look_at, make_lexicon
-from model.verse.dictionary import listed
-from model.verse.spoken import tokens_of
+from model.verse import FORMS, Prosody, lay_out_seed, make_lexicon, scan_poem
+from model.verse.dictionary import look_up_cmudict
+from model.verse.spoken import spoken_words
 from model.verse.words import words_of
 from model.vocabulary import APOSTROPHES, Vocabulary
 from tests.verse_words import ALPHABET, small_lexicon
 
-VERSE = Verse(small_lexicon(), ALPHABET.ids, 2.0)
+VERSE = Prosody(small_lexicon(), ALPHABET.ids, 2.0)
 
 
 def counts(text: str) -> set[int]:
@@ -45,21 +45,21 @@ def test_syllables_are_as_people_say_them(text: str, syllables: int) -> None:
     "text", ["9" * 100_000, "1," * 5_000, "$" * 5_000, "a." * 5_000, "0.1" * 999]
 )
 def test_what_nobody_could_say_is_bounded(text: str) -> None:
-    assert all(len(way) <= 60 for token in tokens_of(text) for way in token.ways)
+    assert all(len(way) <= 60 for spoken in spoken_words(text) for way in spoken.ways)
 
 
 @given(st.text(max_size=80))
 def test_tokens_stand_in_order_and_a_word_is_a_word(text: str) -> None:
-    tokens = list(tokens_of(text))
-    ends = [0, *(place for token in tokens for place in (token.begin, token.end)), len(text)]
+    words = list(spoken_words(text))
+    ends = [0, *(place for spoken in words for place in (spoken.begin, spoken.end)), len(text)]
     assert ends == sorted(ends)
-    assert all(way for token in tokens for way in token.ways)
+    assert all(way for spoken in words for way in spoken.ways)
 
 
 @given(st.lists(st.sampled_from(["the", "rose's", "'tis", "self-love", ",", "i", "'she'", "."])))
 def test_plain_words_are_what_the_poems_are_made_of(words: list[str]) -> None:
     text = " ".join(words)
-    assert [token.ways[0][0] for token in tokens_of(text)] == words_of(text)
+    assert [spoken.ways[0][0] for spoken in spoken_words(text)] == words_of(text)
 
 
 @pytest.mark.parametrize("mark", APOSTROPHES)
@@ -68,7 +68,7 @@ def test_every_apostrophe_counts_as_a_straight_one(mark: str) -> None:
     straight = line.replace(mark, "'")
     assert words_of(line) == words_of(straight)
     assert VERSE.scan(line) == VERSE.scan(straight)
-    [shown], [plain] = (look_at([text], FORMS["haiku"], VERSE) for text in (line, straight))
+    [shown], [plain] = (scan_poem([text], FORMS["haiku"], VERSE) for text in (line, straight))
     assert shown.text == line
     assert [part.beat for part in shown.syllables] == [part.beat for part in plain.syllables]
     assert ALPHABET.fold(line).text == straight
@@ -79,12 +79,12 @@ def test_every_apostrophe_counts_as_a_straight_one(mark: str) -> None:
 
 def test_a_book_with_other_apostrophes_has_its_words_all_the_same() -> None:
     alphabet = Vocabulary.of(ALPHABET.characters.replace("'", "’"))
-    assert Verse(small_lexicon(), alphabet.ids, 2.0).ids["'"] == alphabet.ids["’"]
+    assert Prosody(small_lexicon(), alphabet.ids, 2.0).ids["'"] == alphabet.ids["’"]
 
 
 def test_a_number_in_a_seed_has_its_syllables_though_the_alphabet_lacks_it() -> None:
     seed = "In 1492 we sailed to the BBC"
-    opening = lay_out(seed, FORMS["sonnet"], VERSE, lambda text: ALPHABET.fold(text).text)
+    opening = lay_out_seed(seed, FORMS["sonnet"], VERSE, lambda text: ALPHABET.fold(text).text)
     assert opening.shown == "In 1492 we sailed\nTo the BBC"  # eight, and five that lean on it
     assert opening.lines == ("in we sailed",)
     assert (opening.rest, opening.spoken) == ("to the bbc", "to the BBC")
@@ -92,7 +92,7 @@ def test_a_number_in_a_seed_has_its_syllables_though_the_alphabet_lacks_it() -> 
 
 @pytest.mark.parametrize("word", ["doth", "prayer", "wherefore", "'twas", "fire", "use", "minute"])
 def test_a_readers_word_may_have_the_syllables_that_the_dictionary_gives_it(word: str) -> None:
-    sizes = {sum(phone[-1].isdigit() for phone in phones) for phones in listed(word)}
+    sizes = {sum(phone[-1].isdigit() for phone in phones) for phones in look_up_cmudict(word)}
     assert sizes <= counts(word)
 
 
@@ -108,7 +108,7 @@ def test_where_nothing_rhymes_what_sounds_alike_is_owed(
     word: str, better: set[str], worse: str
 ) -> None:
     lexicon = make_lexicon("\n".join(["above shoved pins", f"breath {worse} bread and moon"]))
-    verse = Verse(lexicon, ALPHABET.ids, 2.0)
+    verse = Prosody(lexicon, ALPHABET.ids, 2.0)
     owed = set(verse.rhymes_with(word, ()))
     assert owed & better
     assert worse not in owed
@@ -116,6 +116,6 @@ def test_where_nothing_rhymes_what_sounds_alike_is_owed(
 
 def test_a_word_that_rhymes_with_none_opens_no_rhyme_however_many_sound_alike() -> None:
     words = "touch done sun run one come some dumb love above dove"
-    verse = Verse(make_lexicon(words), ALPHABET.ids, 2.0)
+    verse = Prosody(make_lexicon(words), ALPHABET.ids, 2.0)
     assert len(verse.rhymes_with("gulped", ())) > 0
     assert not verse.has_rhymes("gulped")

@@ -2,16 +2,18 @@
 
 import pytest
 
-from model.kernel.guide import FREE, RISING, spans
-from model.verse.lexicon import Saying
-from model.verse.trie import Part, build_trie, mask_inside, mask_last
+from model.kernel.constraints import FREE, RISING, syllables_after
+from model.verse.lexicon import Variant
+from model.verse.trie import TrieWord, build_trie, make_final_mask, make_inner_mask
 
 IDS = {letter: place for place, letter in enumerate("abcdefghijklmnopqrstuvwxyz'-")}
 
 
 def after(word: str, stresses: str, begun: int, metre: int = RISING) -> list[int]:
     """Return the numbers of syllables that a line may have after `word`."""
-    reached = int(spans(1 << begun, mask_inside(word, [Saying(stresses, "", "AA")]), metre))
+    reached = int(
+        syllables_after(1 << begun, make_inner_mask(word, [Variant(stresses, "", "AA")]), metre)
+    )
     return [count for count in range(20) if reached >> count & 1]
 
 
@@ -53,21 +55,23 @@ def test_in_free_metre_only_syllables_count() -> None:
 
 
 def test_a_line_ends_with_a_stressed_syllable_and_no_small_word() -> None:
-    assert mask_last("delight", [Saying("01", "L", "AY_T")])
-    assert not mask_last("the", [Saying("1", "DH", "AH")])
-    rising = mask_last("river", [Saying("10", "R", "IH_V_ER")])
-    assert spans(1 << 8, rising, RISING) == 0
+    assert make_final_mask("delight", [Variant("01", "L", "AY_T")])
+    assert not make_final_mask("the", [Variant("1", "DH", "AH")])
+    rising = make_final_mask("river", [Variant("10", "R", "IH_V_ER")])
+    assert syllables_after(1 << 8, rising, RISING) == 0
 
 
 def test_a_rhyme_counts_only_as_the_word_is_said_so() -> None:
-    sayings = [Saying("1", "W", "IH_N_D"), Saying("1", "W", "AY_N_D")]
-    assert mask_last("wind", sayings, "AY_N_D")
-    assert not mask_last("wind", sayings, "EY_N")
+    variants = [Variant("1", "W", "IH_N_D"), Variant("1", "W", "AY_N_D")]
+    assert make_final_mask("wind", variants, "AY_N_D")
+    assert not make_final_mask("wind", variants, "EY_N")
 
 
 def test_a_trie_knows_below_each_node_what_can_come_of_it() -> None:
-    trie = build_trie([Part("ab", 1, 0b01, 0b100), Part("ac", 2, 0b10, 0), Part("b", 3, 1, 0)], IDS)
-    assert trie.label.tolist() == [0, 0, 1, 1, 2]  # the root, a, b, ab, ac
-    assert trie.inside_below.tolist() == [0b11, 0b11, 1, 0b01, 0b10]
-    assert trie.last_below.tolist() == [0b100, 0b100, 0, 0b100, 0]
-    assert trie.inside.tolist() == [0, 0, 1, 0b01, 0b10]
+    trie = build_trie(
+        [TrieWord("ab", 1, 0b01, 0b100), TrieWord("ac", 2, 0b10, 0), TrieWord("b", 3, 1, 0)], IDS
+    )
+    assert trie.token.tolist() == [0, 0, 1, 1, 2]  # the root, a, b, ab, ac
+    assert trie.inner_mask_below.tolist() == [0b11, 0b11, 1, 0b01, 0b10]
+    assert trie.final_mask_below.tolist() == [0b100, 0b100, 0, 0b100, 0]
+    assert trie.inner_mask.tolist() == [0, 0, 1, 0b01, 0b10]

@@ -21,9 +21,9 @@ from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from bot.core.fetching.addresses import Trust
-from bot.core.fetching.client import FindWay, HttpClient, Resolve, Rules, ask_the_system
-from bot.core.fetching.fetcher import Fetched, Fetcher
-from bot.core.fetching.routes import Way
+from bot.core.fetching.client import FetchRules, FindRoute, HttpClient, Resolve, ask_the_system
+from bot.core.fetching.fetcher import FetchedBook, Fetcher
+from bot.core.fetching.routes import Route
 
 POEM = b"Shall I compare thee to a summer's day?\nThou art more lovely.\n" * 40
 MAX_BYTES = 300_000
@@ -222,9 +222,9 @@ class TrustInOrigins(Trust):
         return str(url.origin()) in self.origins
 
 
-def out(_: object) -> Way:
+def out(_: object) -> Route:
     """Say of every address that it lies beyond a gateway."""
-    return Way.OUT
+    return Route.OUT
 
 
 def in_process(
@@ -233,12 +233,12 @@ def in_process(
     max_bytes: int = 9,
     timeout_seconds: float = 5,
     resolve: Resolve = ask_the_system,
-    find_way: FindWay = out,
+    find_route: FindRoute = out,
     open_socket: aiohttp.SocketFactoryType | None = None,
 ) -> Fetcher:
     """Return a fetcher that asks in this process."""
-    rules = Rules("Sonneteer/1 (test)", max_bytes, timeout_seconds, trust or Trust())
-    client = HttpClient(rules, resolve=resolve, find_way=find_way, open_socket=open_socket)
+    rules = FetchRules("Sonneteer/1 (test)", max_bytes, timeout_seconds, trust or Trust())
+    client = HttpClient(rules, resolve=resolve, find_route=find_route, open_socket=open_socket)
     return Fetcher(client, max_bytes=max_bytes)
 
 
@@ -257,14 +257,14 @@ class Fetch:
         open_socket: aiohttp.SocketFactoryType | None = None,
         timeout_seconds: float = 5,
         origins: Sequence[str] = (),
-        find_way: FindWay = out,
-    ) -> Fetched:
+        find_route: FindRoute = out,
+    ) -> FetchedBook:
         fetcher = in_process(
             TrustInOrigins(origins=frozenset({self.base, *origins})),
             max_bytes=MAX_BYTES,
             timeout_seconds=timeout_seconds,
             resolve=resolve or names(),
-            find_way=find_way,
+            find_route=find_route,
             open_socket=open_socket,
         )
         return await fetcher.fetch(self.base + url if url.startswith("/") else url, self.into)

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 
 from bot.core.errors import BookRefused, SourceFailed, SourceRefused
 from bot.core.fetching.client import StatusNotOk
-from bot.core.fetching.fetcher import Fetched
+from bot.core.fetching.fetcher import FetchedBook
 from tests.bot.core.fetching.conftest import (
     BEGUN,
     BODIES,
@@ -31,7 +31,7 @@ from tests.bot.core.fetching.conftest import (
 async def test_a_book_arrives_whole(fetch: Fetch) -> None:
     fetched = await fetch("/poem.txt")
     assert fetched.path.read_bytes() == POEM
-    assert fetched == Fetched(
+    assert fetched == FetchedBook(
         f"{fetch.base}/poem.txt",
         fetch.into,
         len(POEM),

@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer
 from bot.core.errors import SourceFailed, SourceRefused
 from bot.core.fetching.addresses import Trust
 from bot.core.fetching.client import StatusNotOk
-from bot.core.fetching.fetcher import Fetched
+from bot.core.fetching.fetcher import FetchedBook
 from bot.core.fetching.gutenberg import Gutenberg, gutenberg_number
 from tests.bot.core.fetching.conftest import in_process
 
@@ -246,7 +246,7 @@ async def test_who_asks_next_goes_on_where_the_first_was_cancelled(
         await asyncio.sleep(0.001)
     first.cancel()
     fetched = await second
-    assert isinstance(fetched, Fetched)
+    assert isinstance(fetched, FetchedBook)
     assert first.cancelled()
 
 

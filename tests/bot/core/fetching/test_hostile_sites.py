@@ -12,7 +12,7 @@ import pytest
 
 from bot.core.errors import BotError, SourceFailed, SourceRefused
 from bot.core.fetching.addresses import Trust
-from bot.core.fetching.client import PATIENCE_SECONDS, Rules, _Pace
+from bot.core.fetching.client import PATIENCE_SECONDS, FetchRules, _Pace
 from bot.core.fetching.meter import (
     ALLOWANCE_READS,
     PIECE_BYTES,
@@ -150,7 +150,7 @@ def test_useful_bytes_buy_more() -> None:
 @simulated
 async def test_a_site_that_drips_is_hung_up_on_soon() -> None:
     """It kept one of four places for a minute."""
-    pace = _Pace(Rules("", 5_000_000, 60.0))
+    pace = _Pace(FetchRules("", 5_000_000, 60.0))
     assert pace.due(0) == PATIENCE_SECONDS
     assert pace.due(60) < PATIENCE_SECONDS + 0.1  # a byte a second
     await asyncio.sleep(PATIENCE_SECONDS)
@@ -159,7 +159,7 @@ async def test_a_site_that_drips_is_hung_up_on_soon() -> None:
 
 @simulated
 async def test_a_slow_site_has_the_whole_time() -> None:
-    pace = _Pace(Rules("", 5_000_000, 60.0))
+    pace = _Pace(FetchRules("", 5_000_000, 60.0))
     assert pace.due(500_000) == pace.due(5_000_000) == 60.0
     await asyncio.sleep(60)
     assert pace.complaint() == "it took longer than 60 s"

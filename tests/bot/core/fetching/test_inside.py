@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from bot.core.errors import SourceFailed, SourceRefused
 from bot.core.fetching.addresses import Trust
-from bot.core.fetching.routes import Way
+from bot.core.fetching.routes import Route
 from tests.bot.core.fetching.conftest import (
     NOTED,
     OTHER_PUBLIC,
@@ -233,7 +233,7 @@ async def test_a_host_that_is_not_on_the_list_is_not_even_looked_up(folder: Path
     assert not list(folder.iterdir())
 
 
-@pytest.mark.parametrize("way", [Way.OWN, Way.LINK])
+@pytest.mark.parametrize("way", [Route.LOCAL, Route.LINK])
 @pytest.mark.parametrize(
     ("address", "looked_at"),
     [
@@ -245,18 +245,18 @@ async def test_a_host_that_is_not_on_the_list_is_not_even_looked_up(folder: Path
     ],
 )
 async def test_a_name_that_leads_to_ourselves_or_next_door_is_refused(
-    fetch: Fetch, folder: Path, address: str, looked_at: str, way: Way
+    fetch: Fetch, folder: Path, address: str, looked_at: str, way: Route
 ) -> None:
     """They are public addresses, and behind the firewall all the same."""
 
-    def find_way(face: IPv4Address | IPv6Address) -> Way:
-        return way if str(face) == looked_at else Way.OUT
+    def find_route(face: IPv4Address | IPv6Address) -> Route:
+        return way if str(face) == looked_at else Route.OUT
 
     with pytest.raises(SourceRefused, match="own machine or to the network next to it"):
         await fetch(
             "http://books.example/",
             resolve=names(books=[OTHER_PUBLIC, address]),
-            find_way=find_way,
+            find_route=find_route,
             open_socket=NoSocket(),
         )
     assert not list(folder.iterdir())

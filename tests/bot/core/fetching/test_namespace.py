@@ -29,9 +29,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from aiohttp import web
 from bot.core.errors import BotError
-from bot.core.fetching.client import HttpClient, Rules
+from bot.core.fetching.client import FetchRules, HttpClient
 from bot.core.fetching.fetcher import Fetcher
-from bot.core.fetching.routes import way_to
+from bot.core.fetching.routes import route_to
 
 async def answer(request):
     asked.append(str(request.url))
@@ -40,7 +40,7 @@ async def answer(request):
 async def visit(host, address):
     async def resolve(_host, _port):
         return [address]
-    client = HttpClient(Rules("x", 100_000, 0.5), resolve=resolve)
+    client = HttpClient(FetchRules("x", 100_000, 0.5), resolve=resolve)
     with tempfile.TemporaryDirectory() as folder:
         try:
             await Fetcher(client, max_bytes=100_000).fetch(f"http://{host}/", Path(folder) / "b")
@@ -55,14 +55,14 @@ async def main():
     await runner.setup()
     for host in ("0.0.0.0", "::"):
         await web.TCPSite(runner, host, 80).start()
-    said = {a: [way_to(ip_address(a)).name, await visit("books.example", a)] for a in ADDRESSES}
+    said = {a: [route_to(ip_address(a)).name, await visit("books.example", a)] for a in ADDRESSES}
     await runner.cleanup()
     print(json.dumps([said, asked]))
 
 asked = []
 asyncio.run(main())
 """
-OWN = ["185.199.108.10", "2a01:4f8:1:2::10", "66.35.62.7"]
+LOCAL = ["185.199.108.10", "2a01:4f8:1:2::10", "66.35.62.7"]
 NEIGHBOURS = ["185.199.108.99", "2a01:4f8:1:2::99", "66.35.62.8", "2a01:4f8:1:2::"]
 BEYOND = ["93.184.216.34", "2606:4700::6810:84e5"]
 
@@ -84,7 +84,7 @@ def test_a_machine_with_public_addresses_keeps_strangers_from_itself_and_next_do
     namespace: list[str],
 ) -> None:
     """Its own web page, behind the firewall, was fetched as anybody's book."""
-    addresses = [*OWN, *NEIGHBOURS, *BEYOND]
+    addresses = [*LOCAL, *NEIGHBOURS, *BEYOND]
     visit = f"ADDRESSES = {addresses!r}\n{VISIT}"
     script = f'{NETWORK}\nexec "$0" -c "$1"'
     ran = subprocess.run(
@@ -97,11 +97,11 @@ def test_a_machine_with_public_addresses_keeps_strangers_from_itself_and_next_do
     assert ran.returncode == 0, ran.stderr
     said, asked = json.loads(ran.stdout)
     assert {address: said[address][0] for address in addresses} == {
-        **dict.fromkeys(OWN, "OWN"),
+        **dict.fromkeys(LOCAL, "LOCAL"),
         **dict.fromkeys(NEIGHBOURS, "LINK"),
         **dict.fromkeys(BEYOND, "OUT"),
     }
-    for address in (*OWN, *NEIGHBOURS):
+    for address in (*LOCAL, *NEIGHBOURS):
         assert "own machine or to the network next to it" in said[address][1]
     for address in BEYOND:  # tried, and nobody answers
         assert "could not be fetched" in said[address][1]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.errors import SourceRefused
-from bot.core.fetching.networks import INSIDE_IPV4, check_address, faces
+from bot.core.fetching.networks import INSIDE_IPV4, check_address, equivalent_addresses
 
 INSIDE = st.sampled_from(INSIDE_IPV4).flatmap(
     lambda network: st.integers(0, network.num_addresses - 1).map(
@@ -34,7 +34,7 @@ def test_an_inside_address_behind_anybodys_nat64_is_refused(
 ) -> None:
     with pytest.raises(SourceRefused):
         check_address(str(wrapped(prefix, address, bits)), "typed")
-    assert address in faces(wrapped(prefix, address, bits))
+    assert address in equivalent_addresses(wrapped(prefix, address, bits))
 
 
 @given(
@@ -99,5 +99,5 @@ def test_where_books_are_is_public(address: str) -> None:
 
 
 def test_an_address_has_the_face_that_a_gateway_unpacks() -> None:
-    seen = [str(face) for face in faces(ip_address("::ffff:93.184.216.34"))]
+    seen = [str(face) for face in equivalent_addresses(ip_address("::ffff:93.184.216.34"))]
     assert "93.184.216.34" in seen

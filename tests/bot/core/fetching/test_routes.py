@@ -19,9 +19,9 @@ from bot.core.fetching.routes import (
     RTA_MULTIPATH,
     RTA_VIA,
     RTM_NEWROUTE,
-    Way,
+    Route,
     read_answer,
-    way_to,
+    route_to,
 )
 
 RTA_OIF = 4
@@ -43,28 +43,28 @@ def many(*hops: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("raw", "way"),
     [
-        (answer(1, 0, DEVICE + GATEWAY), Way.OUT),
-        (answer(1, 24, DEVICE + GATEWAY), Way.OUT),
-        (answer(1, 0, DEVICE + VIA), Way.OUT),
-        (answer(1, 0, many(GATEWAY, GATEWAY)), Way.OUT),
-        (answer(1, 24, many(GATEWAY, b"")), Way.LINK),
-        (answer(1, 24), Way.LINK),
-        (answer(1, 32), Way.LINK),
-        (answer(1, 8), Way.LINK),
-        (answer(1, 0), Way.OUT),  # ppp0
-        (answer(1, 1), Way.OUT),  # a VPN that takes half of everything twice
-        (answer(2, 32), Way.OWN),
-        (answer(3, 32), Way.LINK),  # broadcast
-        (answer(4, 32), Way.LINK),  # anycast
-        (answer(5, 4), Way.LINK),  # multicast
+        (answer(1, 0, DEVICE + GATEWAY), Route.OUT),
+        (answer(1, 24, DEVICE + GATEWAY), Route.OUT),
+        (answer(1, 0, DEVICE + VIA), Route.OUT),
+        (answer(1, 0, many(GATEWAY, GATEWAY)), Route.OUT),
+        (answer(1, 24, many(GATEWAY, b"")), Route.LINK),
+        (answer(1, 24), Route.LINK),
+        (answer(1, 32), Route.LINK),
+        (answer(1, 8), Route.LINK),
+        (answer(1, 0), Route.OUT),  # ppp0
+        (answer(1, 1), Route.OUT),  # a VPN that takes half of everything twice
+        (answer(2, 32), Route.LOCAL),
+        (answer(3, 32), Route.LINK),  # broadcast
+        (answer(4, 32), Route.LINK),  # anycast
+        (answer(5, 4), Route.LINK),  # multicast
     ],
 )
-def test_an_entry_without_a_gateway_is_our_own_network(raw: bytes, way: Way) -> None:
+def test_an_entry_without_a_gateway_is_our_own_network(raw: bytes, way: Route) -> None:
     assert read_answer(raw, 4) is way
 
 
-@pytest.mark.parametrize(("bits", "way"), [(0, Way.OUT), (3, Way.OUT), (48, Way.LINK)])
-def test_a_wide_entry_of_ipv6_is_a_line_to_a_provider(bits: int, way: Way) -> None:
+@pytest.mark.parametrize(("bits", "way"), [(0, Route.OUT), (3, Route.OUT), (48, Route.LINK)])
+def test_a_wide_entry_of_ipv6_is_a_line_to_a_provider(bits: int, way: Route) -> None:
     assert read_answer(answer(1, bits), 6) is way
 
 
@@ -76,13 +76,13 @@ def test_an_error_of_the_kernel_is_one_here() -> None:
 
 @pytest.mark.parametrize("damage", [b"\0\0\0\0", b"\x01\0\x05\0", b"\xff\xff\x09\0"])
 def test_attributes_that_are_none_end(damage: bytes) -> None:
-    assert read_answer(answer(1, 24, damage), 4) in (Way.LINK, Way.OUT)
+    assert read_answer(answer(1, 24, damage), 4) in (Route.LINK, Route.OUT)
 
 
 def test_this_machine_knows_itself() -> None:
-    assert way_to(ip_address("127.0.0.1")) is Way.OWN
+    assert route_to(ip_address("127.0.0.1")) is Route.LOCAL
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems are not asked for routes")
 def test_all_of_loopback_is_this_machine() -> None:
-    assert way_to(ip_address("127.8.9.10")) is Way.OWN
+    assert route_to(ip_address("127.8.9.10")) is Route.LOCAL

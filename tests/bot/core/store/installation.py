@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.core.store.archive import BackedUp, Restored, back_up, restore
+from bot.core.store.archive import BackupSummary, RestoreSummary, back_up, restore
 from bot.core.store.database import FILE_NAME
 from bot.core.store.migrations import MIGRATIONS
 
@@ -52,10 +52,10 @@ class Installation:
             [(value,)] = connection.execute("SELECT value FROM settings WHERE name = 'lines'")
         return int(value)
 
-    def back_up(self) -> BackedUp:
+    def back_up(self) -> BackupSummary:
         return back_up(self.data, self.models, self.file)
 
-    def restore(self, file: Path | None = None) -> Restored:
+    def restore(self, file: Path | None = None) -> RestoreSummary:
         return restore(file or self.file, self.data, self.models)
 
 

@@ -18,7 +18,7 @@ from bot.core.errors import CannotWrite, DataFolderUnusable
 from bot.core.store.archive import back_up
 from bot.core.store.backup_file import INDEX_NAME
 from bot.core.store.database import FILE_NAME, Database
-from bot.core.store.guild_rows import GuildRows
+from bot.core.store.guilds import GuildStore
 from tests.bot.core.store.installation import Installation, tree
 
 
@@ -171,7 +171,7 @@ async def test_a_backup_has_what_only_the_write_ahead_log_has(
 ) -> None:
     database = await Database.open(here.data)
     try:
-        await GuildRows(database).keep_settings("10", {"lines": 9})
+        await GuildStore(database).keep_settings("10", {"lines": 9})
         here.back_up()
     finally:
         await database.close()

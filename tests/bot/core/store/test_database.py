@@ -18,10 +18,10 @@ import pytest
 
 from bot.core.errors import BotError, DatabaseBusyError, DataFolderUnusable, DataNotKept
 from bot.core.jobs import JobState
-from bot.core.ports import Choice
-from bot.core.store.book_rows import BookRows
+from bot.core.ports import ModelChoice
+from bot.core.store.books import BookStore
 from bot.core.store.database import BUSY_SECONDS, FILE_NAME, Database
-from bot.core.store.guild_rows import GuildRows
+from bot.core.store.guilds import GuildStore
 from bot.core.store.lock import lock_folder
 from bot.core.store.migrations import MIGRATIONS
 from tests.simulated_time import simulated
@@ -117,11 +117,11 @@ async def test_a_database_of_the_oldest_schema_comes_to_the_newest(tmp_path: Pat
 async def test_the_rows_of_the_oldest_schema_are_still_there(tmp_path: Path) -> None:
     database = await Database.open(make_oldest(tmp_path / "old"))
     try:
-        assert await GuildRows(database).settings() == {"10": {"lines": 8}}
-        assert await GuildRows(database).choices() == {"10": [Choice("dunes", "abababab")]}
-        [shelved] = await BookRows(database).shelved("10")
-        assert (shelved.name, shelved.added_by) == ("dunes", "discord:1")
-        [job] = await BookRows(database).jobs_in(JobState.DONE)
+        assert await GuildStore(database).settings() == {"10": {"lines": 8}}
+        assert await GuildStore(database).choices() == {"10": [ModelChoice("dunes", "abababab")]}
+        [added_models] = await BookStore(database).added_models("10")
+        assert (added_models.name, added_models.added_by) == ("dunes", "discord:1")
+        [job] = await BookStore(database).jobs_in(JobState.DONE)
         assert (job.id, job.title, job.characters) == (1, "The Dunes", 90_000)
     finally:
         await database.close()
@@ -161,9 +161,9 @@ async def test_a_row_of_a_guild_that_there_is_not_is_refused(database: Database)
 
 
 async def test_what_belongs_to_a_guild_goes_with_it(database: Database) -> None:
-    await GuildRows(database).keep_settings("10", {"lines": 8})
+    await GuildStore(database).keep_settings("10", {"lines": 8})
     await database.execute("DELETE FROM guilds")
-    assert await GuildRows(database).settings() == {}
+    assert await GuildStore(database).settings() == {}
 
 
 # Transactions

@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from bot.composition import compose_library, open_parts
+from bot.app import make_library, open_app
 from bot.config import Config
 from bot.core.errors import DataFolderUnusable
+from bot.core.store.column_rules import COLUMN_RULES, NOT_KEPT
+from bot.core.store.connection import GuardedConnection
 from bot.core.store.database import FILE_NAME, Database
-from bot.core.store.guarded import GuardedConnection
 from bot.core.store.migrations import MIGRATIONS
 from bot.core.store.rebuild import MAX_BYTES, Unsound, rebuild
-from bot.core.store.rules import NOT_KEPT, RULES
+from tests.apps import FakeTrainer
 from tests.bot.core.store.forgery import Forged, Refused, change_database
 from tests.bot.core.store.installation import Installation
-from tests.offices import FakeTrainer
 
 TIME = "2026-11-26T00:00:00+00:00"
 ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
@@ -130,7 +130,7 @@ async def test_a_job_that_is_called_like_a_folder_removes_nothing(
         connection.executescript(text + inserting("jobs", values))
     config = Config(home=there.home)
     with pytest.raises(DataFolderUnusable):
-        async with open_parts(config, compose_library(config), FakeTrainer()):
+        async with open_app(config, make_library(config), FakeTrainer()):
             pass
     assert precious.is_dir()
 
@@ -313,11 +313,11 @@ def test_there_is_a_rule_for_each_column() -> None:
         connection.executescript(";".join(MIGRATIONS))
         columns = {
             table: [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")]
-            for table in RULES
+            for table in COLUMN_RULES
         }
         tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
-        assert {name for (name,) in tables} == {*RULES, *NOT_KEPT, "sqlite_sequence"}
-    assert {table: list(rules) for table, rules in RULES.items()} == columns
+        assert {name for (name,) in tables} == {*COLUMN_RULES, *NOT_KEPT, "sqlite_sequence"}
+    assert {table: list(rules) for table, rules in COLUMN_RULES.items()} == columns
 
 
 # However a file is opened

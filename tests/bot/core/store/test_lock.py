@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.errors import DataFolderUnusable
-from bot.core.share import Share
+from bot.core.shards import ShardRange
 from bot.core.store import lock
 from bot.core.store.lock import lock_folder
 
@@ -18,7 +18,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _share(folder: Path, text: str) -> lock.FolderLock:
-    held = lock_folder(folder, Share.read(text))
+    held = lock_folder(folder, ShardRange.read(text))
     held.let_others_start()
     return held
 
@@ -45,15 +45,15 @@ def test_others_are_kept_out(
 ) -> None:
     held = _share(tmp_path, first) if first else lock_folder(tmp_path)
     with pytest.raises(DataFolderUnusable, match=reason):
-        lock_folder(tmp_path, Share.read(second) if second else None)
+        lock_folder(tmp_path, ShardRange.read(second) if second else None)
     held.release()
-    lock_folder(tmp_path, Share.read(second) if second else None).release()
+    lock_folder(tmp_path, ShardRange.read(second) if second else None).release()
 
 
 def test_only_one_starts_at_a_time(tmp_path: Path) -> None:
-    starting = lock_folder(tmp_path, Share.read("0/2"))
+    starting = lock_folder(tmp_path, ShardRange.read("0/2"))
     with pytest.raises(DataFolderUnusable):
-        lock_folder(tmp_path, Share.read("1/2"))
+        lock_folder(tmp_path, ShardRange.read("1/2"))
     starting.let_others_start()
-    lock_folder(tmp_path, Share.read("1/2")).release()
+    lock_folder(tmp_path, ShardRange.read("1/2")).release()
     starting.release()

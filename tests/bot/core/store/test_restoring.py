@@ -13,7 +13,7 @@ import pytest
 
 from bot.core.errors import DataFolderUnusable
 from bot.core.store.database import FILE_NAME, Database
-from bot.core.store.guild_rows import GuildRows
+from bot.core.store.guilds import GuildStore
 from bot.core.store.lock import lock_folder
 from tests.bot.core.store.installation import Installation, tree
 
@@ -49,7 +49,7 @@ async def test_a_bot_starts_on_what_was_restored(here: Installation, there: Inst
     there.restore(here.file)
     database = await Database.open(there.data)
     try:
-        assert await GuildRows(database).settings() == {"10": {"lines": 8}}
+        assert await GuildStore(database).settings() == {"10": {"lines": 8}}
     finally:
         await database.close()
 

@@ -8,28 +8,30 @@ import discord
 import pytest
 from simcord.actors import MemberActor
 
-from bot.composition import Parts
+from bot.app import Parts
 from bot.discord_app.client import SonneteerBot
-from tests.bot.discord_app.conftest import FAST, Stage
+from tests.bot.discord_app.conftest import FAST, Simulation
 
 
 @pytest.fixture
 def office_bot(parts: Parts) -> SonneteerBot:
-    return SonneteerBot(parts.service, parts.office, tempo=replace(FAST, notice_seconds=0.0))
+    return SonneteerBot(parts.service, parts.app, timing=replace(FAST, notice_seconds=0.0))
 
 
 @pytest.fixture
-def admin(stage: Stage) -> MemberActor:
-    role = stage.guild.create_role("editors", permissions=discord.Permissions(manage_guild=True))
-    return stage.guild.add_member(stage.env.create_user("mona"), roles=[role])
+def admin(simulation: Simulation) -> MemberActor:
+    role = simulation.guild.create_role(
+        "editors", permissions=discord.Permissions(manage_guild=True)
+    )
+    return simulation.guild.add_member(simulation.env.create_user("mona"), roles=[role])
 
 
-def last(stage: Stage) -> discord.Message:
-    message = stage.channel.last_message
+def last(simulation: Simulation) -> discord.Message:
+    message = simulation.channel.last_message
     assert message is not None
     return message
 
 
-def seen(stage: Stage, message_id: int) -> discord.Message:
+def seen(simulation: Simulation, message_id: int) -> discord.Message:
     """Return a message as it is now."""
-    return next(message for message in stage.channel.history() if message.id == message_id)
+    return next(message for message in simulation.channel.history() if message.id == message_id)

@@ -14,10 +14,10 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from bot.core.records import ModelRecord
-from bot.web.poems import Pulse
+from bot.web.poems import StreamTiming
 from tests.bot.web.conftest import serving
-from tests.fakes import SEA_SONGS, SONNETS, VERSE, FakePoet, fake_service
-from tests.patience import HANG_SECONDS
+from tests.fakes import SEA_SONGS, SONNETS, VERSE, FakeEngine, fake_service
+from tests.timeouts import HANG_SECONDS
 
 FLAGS = [
     "--no-sandbox",
@@ -42,7 +42,7 @@ class Reader:
 
     page: Page
     context: BrowserContext
-    poet: FakePoet
+    engine: FakeEngine
     url: str
 
     async def write(self, seed: str) -> None:
@@ -89,17 +89,17 @@ async def read(browser: Browser) -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
 
         async def begin(
-            poet: FakePoet | None = None,
+            engine: FakeEngine | None = None,
             *,
             path: str = "/",
             script: str = "",
             models: Sequence[ModelRecord] = (SONNETS, SEA_SONGS),
             **options: Any,
         ) -> Reader:
-            poet = poet or FakePoet()
-            service = fake_service(poet, models=models)
+            engine = engine or FakeEngine()
+            service = fake_service(engine, models=models)
             url = await stack.enter_async_context(
-                serving(service, poems_per_minute=0, pulse=Pulse(place_seconds=0.01))
+                serving(service, poems_per_minute=0, stream_timing=StreamTiming(place_seconds=0.01))
             )
             options.setdefault("reduced_motion", "reduce")
             context = await browser.new_context(**options)
@@ -117,7 +117,7 @@ async def read(browser: Browser) -> AsyncIterator[Open]:
                 "console",
                 lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None,
             )
-            reader = Reader(page, context, poet, url)
+            reader = Reader(page, context, engine, url)
             await page.goto(url + path)
             await page.wait_for_selector("#model option", state="attached")
             return reader
@@ -126,8 +126,8 @@ async def read(browser: Browser) -> AsyncIterator[Open]:
     assert [text for text in complaints if NETWORK_COMPLAINT not in text] == []
 
 
-def gated_poet(text: str = VERSE, *, released: int = 2) -> FakePoet:
+def gated_poet(text: str = VERSE, *, released: int = 2) -> FakeEngine:
     """Make a poet that stops after so many pieces."""
-    poet = FakePoet(text)
-    poet.gate = asyncio.Semaphore(released)
-    return poet
+    engine = FakeEngine(text)
+    engine.gate = asyncio.Semaphore(released)
+    return engine

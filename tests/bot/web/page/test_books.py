@@ -135,7 +135,7 @@ async def test_a_model_is_chosen_from_its_book(read: Open) -> None:
     await page.keyboard.type("Tides")
     await page.keyboard.press("Enter")
     await reader.finished()
-    assert reader.poet.orders[0].model.name == "sea-songs"
+    assert reader.engine.engine_requests[0].model.name == "sea-songs"
 
 
 async def test_a_model_that_came_after_the_page_can_be_chosen(read: Open) -> None:

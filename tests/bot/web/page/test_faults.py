@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.bot.web.page.conftest import Open
-from tests.fakes import VERSE, FakePoet
+from tests.fakes import VERSE, FakeEngine
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -29,9 +29,9 @@ async def test_a_wrong_setting_is_told_and_the_last_poem_stays(read: Open) -> No
 async def test_an_error_in_the_middle_of_a_poem_is_told(
     read: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
-    poet = FakePoet()
-    poet.failure = RuntimeError("broken nib")
-    reader = await read(poet)
+    engine = FakeEngine()
+    engine.failure = RuntimeError("broken nib")
+    reader = await read(engine)
     await reader.write("The moon")
     await expect(reader.page.get_by_role("alert")).to_contain_text("It is in the log as")
     assert await reader.poem() == "The moon" + VERSE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.bot.web.page.conftest import Open
-from tests.fakes import VERSE, FakePoet
+from tests.fakes import VERSE, FakeEngine
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -13,7 +13,7 @@ PHONE = {"width": 320, "height": 640}
 
 
 async def test_a_phone_never_scrolls_sideways(read: Open) -> None:
-    reader = await read(FakePoet(VERSE + "\n" + "o" * 400), viewport=PHONE)
+    reader = await read(FakeEngine(VERSE + "\n" + "o" * 400), viewport=PHONE)
     width = "document.documentElement.scrollWidth"
     assert await reader.page.evaluate(width) <= PHONE["width"]
     await reader.page.click("#settings > summary")

@@ -7,14 +7,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.async_api import expect
 
-from bot.core.records import Ending, LineLook, Looks
+from bot.core.records import Ending, LineScansion, PoemScansion
 from tests.bot.web.conftest import until
 from tests.bot.web.page.conftest import Open, gated_poet
-from tests.fakes import VERSE, FakePoet
+from tests.fakes import VERSE, FakeEngine
 
-LOOKS = Looks(
+LOOKS = PoemScansion(
     "The Moon",
-    (LineLook("A", (("the", False), (" ", False), ("moon", True), (",", False))),),
+    (LineScansion("A", (("the", False), (" ", False), ("moon", True), (",", False))),),
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -46,9 +46,9 @@ async def test_the_write_button_takes_every_setting_of_the_form(read: Open) -> N
     await page.check("#greedy")
     await page.click("#write")
     await reader.finished()
-    order = reader.poet.orders[0]
-    settings = order.settings
-    assert (order.model.name, order.random_seed) == ("sea-songs", 99)
+    engine_request = reader.engine.engine_requests[0]
+    settings = engine_request.settings
+    assert (engine_request.model.name, engine_request.random_seed) == ("sea-songs", 99)
     assert (settings.temperature, settings.top_k, settings.top_p) == (1.23, 9, 0.5)
     assert (settings.min_p, settings.greedy) == (0.1, True)
     assert (settings.lines, settings.characters) == (None, 321)
@@ -68,7 +68,7 @@ async def test_shift_and_enter_only_break_the_line(read: Open) -> None:
     await reader.page.press("#seed", "Shift+Enter")
     await reader.page.type("#seed", "two")
     assert await reader.page.input_value("#seed") == "one\ntwo"
-    assert reader.poet.orders == []
+    assert reader.engine.engine_requests == []
 
 
 async def test_an_opening_that_is_offered_is_written_on(read: Open) -> None:
@@ -88,7 +88,7 @@ async def test_stop_frees_the_row_and_keeps_what_was_written(read: Open, way: st
     else:
         await reader.page.press("body", "Escape")
     await expect(reader.page.locator("#status")).to_have_text("Stopped.")
-    await until(lambda: reader.poet.drafts[0].cancelled)
+    await until(lambda: reader.engine.drafts[0].cancelled)
     assert await reader.poem() == "The moon" + VERSE[:32]
     await expect(reader.page.locator("#copy")).to_be_visible()
 
@@ -96,12 +96,12 @@ async def test_stop_frees_the_row_and_keeps_what_was_written(read: Open, way: st
 async def test_a_second_poem_takes_the_place_of_the_first(read: Open) -> None:
     reader = await read(gated_poet())
     await reader.write("The moon")
-    await until(lambda: len(reader.poet.drafts) == 1)
+    await until(lambda: len(reader.engine.drafts) == 1)
     await reader.write("The sun")
-    await until(lambda: len(reader.poet.drafts) == 2 and reader.poet.drafts[0].cancelled)
-    assert reader.poet.gate is not None
+    await until(lambda: len(reader.engine.drafts) == 2 and reader.engine.drafts[0].cancelled)
+    assert reader.engine.gate is not None
     for _ in range(20):
-        reader.poet.gate.release()
+        reader.engine.gate.release()
     await reader.finished()
     assert await reader.poem() == "The sun" + VERSE
 
@@ -150,7 +150,7 @@ async def test_a_permanent_link_fills_the_form_and_writes_the_same(read: Open, s
     assert await reader.poem() == written
     assert await page.input_value("#seed") == seed
     assert await page.input_value("#temperature") == "0.85"
-    first, second = reader.poet.orders
+    first, second = reader.engine.engine_requests
     assert first == second
 
 
@@ -163,13 +163,16 @@ async def test_again_draws_another_random_seed(read: Open) -> None:
     reader = await read(path="/?model=a1a1a1a1a1a1&seed=Sea&random_seed=1234")
     await reader.finished()
     await reader.page.click("#again")
-    await until(lambda: len(reader.poet.orders) == 2)
+    await until(lambda: len(reader.engine.engine_requests) == 2)
     await reader.finished()
-    assert [order.random_seed for order in reader.poet.orders] == [1234, 7]
+    assert [engine_request.random_seed for engine_request in reader.engine.engine_requests] == [
+        1234,
+        7,
+    ]
 
 
 async def test_notes_on_the_seed_are_shown(read: Open) -> None:
-    reader = await read(FakePoet(alphabet="abcdefghijklmnopqrstuvwxyz "))
+    reader = await read(FakeEngine(alphabet="abcdefghijklmnopqrstuvwxyz "))
     await reader.write("moon 🌙")
     await reader.finished()
     await expect(reader.page.locator("#notes li")).to_contain_text("🌙")
@@ -177,9 +180,9 @@ async def test_notes_on_the_seed_are_shown(read: Open) -> None:
 
 
 async def test_the_place_in_line_is_told(read: Open) -> None:
-    poet = gated_poet(released=0)
-    poet.place, poet.expected_wait = 3, 4.0
-    reader = await read(poet)
+    engine = gated_poet(released=0)
+    engine.place, engine.expected_wait = 3, 4.0
+    reader = await read(engine)
     await reader.write("The moon")
     await expect(reader.page.get_by_role("status")).to_have_text(
         "In line: 2 poems before yours, about 4 s."
@@ -187,9 +190,9 @@ async def test_the_place_in_line_is_told(read: Open) -> None:
 
 
 async def test_what_is_known_at_the_end_only_is_noted(read: Open) -> None:
-    poet = FakePoet()
-    poet.ending = Ending.CUT_OFF
-    reader = await read(poet)
+    engine = FakeEngine()
+    engine.ending = Ending.CUT_OFF
+    reader = await read(engine)
     await reader.write("The moon")
     await reader.finished()
     await expect(reader.page.locator("#notes li")).to_contain_text("10,000 characters")
@@ -197,7 +200,7 @@ async def test_what_is_known_at_the_end_only_is_noted(read: Open) -> None:
 
 async def test_markup_in_seed_and_poem_is_shown_and_does_nothing(read: Open) -> None:
     hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>&lt;"
-    reader = await read(FakePoet(f"{hostile}\n</span><b>bold</b>", alphabet="a"))
+    reader = await read(FakeEngine(f"{hostile}\n</span><b>bold</b>", alphabet="a"))
     await reader.write(hostile + "a")
     await reader.finished()
     assert await reader.poem() == f"{hostile}a{hostile}\n</span><b>bold</b>"
@@ -212,15 +215,15 @@ async def test_half_a_character_in_the_seed_is_no_error(read: Open) -> None:
 
 
 async def test_a_poem_in_a_form_shows_its_title_rhymes_and_beats(read: Open) -> None:
-    poet = FakePoet()
-    poet.looks = LOOKS
-    reader = await read(poet)
+    engine = FakeEngine()
+    engine.looks = LOOKS
+    reader = await read(engine)
     page = reader.page
     await page.select_option("#shape", "quatrain")
     assert not await page.is_visible("#length")
     await reader.write("The moon")
     await reader.finished()
-    assert poet.orders[0].settings.form == "quatrain"
+    assert engine.engine_requests[0].settings.form == "quatrain"
     await expect(page.locator("#title")).to_have_text("The Moon")
     await page.click("#scan")
     await expect(page.locator("#scansion [data-rhyme='A']")).to_have_text("the moon,")
@@ -231,9 +234,9 @@ async def test_a_poem_in_a_form_shows_its_title_rhymes_and_beats(read: Open) -> 
 
 
 async def test_a_card_is_downloaded(read: Open) -> None:
-    poet = FakePoet()
-    poet.looks = LOOKS
-    reader = await read(poet)
+    engine = FakeEngine()
+    engine.looks = LOOKS
+    reader = await read(engine)
     await reader.page.select_option("#shape", "sonnet")
     await reader.write("The moon")
     await reader.finished()
@@ -256,4 +259,4 @@ async def test_words_to_avoid_are_sent(read: Open) -> None:
     await reader.page.fill("#avoid", "stars, tides")
     await reader.write("The moon")
     await reader.finished()
-    assert reader.poet.orders[0].settings.avoid == ("stars", "tides")
+    assert reader.engine.engine_requests[0].settings.avoid == ("stars", "tides")

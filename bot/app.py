@@ -1,0 +1,189 @@
+"""How the parts are put together from their settings; the entry points add the doors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from bot.config import Config
+from bot.core.administration import VERSION, Administration
+from bot.core.application import App
+from bot.core.engine_client import EngineClient
+from bot.core.errors import BadConfig
+from bot.core.fair_queue import QueueLimits
+from bot.core.fetching.addresses import Trust
+from bot.core.fetching.client import FetchRules
+from bot.core.fetching.fetcher import Fetcher
+from bot.core.fetching.gutenberg import Gutenberg
+from bot.core.fetching.sandboxed import SandboxedClient
+from bot.core.guild_models import GuildModels
+from bot.core.guilds import Guilds, utc_now
+from bot.core.metrics import Metrics
+from bot.core.model_library import ModelLibrary
+from bot.core.permissions import Permissions
+from bot.core.poems import PoemService
+from bot.core.ports import GuildPreferences
+from bot.core.records import Defaults
+from bot.core.shards import ALL_SHARDS, ShardRange
+from bot.core.store.books import BookStore
+from bot.core.store.database import Database
+from bot.core.store.guilds import GuildStore
+from bot.core.store.poems import PoemStore
+from bot.core.training.exclusive import ExclusiveTrainer
+from bot.core.training.process import ProcessTrainer, Trainer
+from bot.core.training.queue import TrainingQueue
+from bot.core.training_requests import BookLimits, TrainingRequests
+
+SHIPPED = Path(__file__).resolve().parent.parent / "model" / "pretrained"
+USER_AGENT = f"Sonneteer/{VERSION} (a Discord bot that writes verse)"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the doors talk to."""
+
+    service: PoemService
+    app: App
+
+
+def data_folder(config: Config) -> Path:
+    return config.home / config.data.folder
+
+
+def make_library(config: Config) -> ModelLibrary:
+    return ModelLibrary(
+        [config.home / config.models.folder],
+        shipped=SHIPPED,
+        default=config.models.default,
+        private=data_folder(config) / "guilds",
+    )
+
+
+def require_default(config: Config, library: ModelLibrary) -> None:
+    """Raise BadConfig where the default model of config.toml is not installed."""
+    installed = [model.name for model in library.models()]
+    if config.models.default not in installed:
+        choice = f"Choose one of: {', '.join(installed)}." if installed else "None is installed."
+        raise BadConfig(
+            f"models.default in config.toml is {config.models.default!r}, "
+            f"and no usable model of that name is installed. {choice}"
+        )
+
+
+def make_poem_service(
+    config: Config,
+    library: ModelLibrary | None = None,
+    *,
+    metrics: Metrics | None = None,
+    preferences: GuildPreferences | None = None,
+    permissions: Permissions | None = None,
+) -> PoemService:
+    """Join library, poet and limits; nothing is loaded yet."""
+    writing = config.writing
+    metrics = metrics or Metrics()
+    limits = QueueLimits(**{each.name: getattr(writing, each.name) for each in fields(QueueLimits)})
+    defaults = Defaults(**{each.name: getattr(writing, each.name) for each in fields(Defaults)})
+    return PoemService(
+        library or make_library(config),
+        EngineClient(
+            metrics,
+            limits=limits,
+            max_models=config.models.max_loaded,
+            max_bytes=config.models.max_loaded_megabytes * 1_000_000,
+        ),
+        metrics,
+        defaults=defaults,
+        preferences=preferences,
+        permissions=permissions,
+        cooldown_seconds={"discord": config.discord.cooldown_seconds},
+    )
+
+
+@asynccontextmanager
+async def open_app(
+    config: Config,
+    library: ModelLibrary,
+    trainer: Trainer | None = None,
+    *,
+    shard_range: ShardRange | None = None,
+) -> AsyncIterator[Parts]:
+    """Open the data folder and join everything; the trainings are taken up.
+
+    With a `share` other processes may serve theirs on the same folder.
+    Raises DataFolderUnusable. Poems that are being written at the end are cut short: whoever
+    wants them finished closes the service before.
+    """
+    folder = data_folder(config)
+    database = await Database.open(folder, shard_range)
+    try:
+        rows, metrics = BookStore(database, shard_range or ALL_SHARDS), Metrics()
+        metrics.build.info({"version": VERSION, "shards": str(shard_range or "")})
+        trainer = trainer or ProcessTrainer(threads=_training_threads(config))
+        permissions = Permissions(frozenset(f"discord:{owner}" for owner in config.discord.owners))
+        guilds = await Guilds.read(GuildStore(database), permissions)
+        guild_models = GuildModels(library, guilds, rows)
+        training_queue = TrainingQueue(
+            rows,
+            ExclusiveTrainer(trainer, folder / "training") if shard_range else trainer,
+            folder / "jobs",
+            metrics,
+            install=guild_models.install,
+            withdraw=guild_models.withdraw,
+            now=utc_now,
+            max_seconds=60 * config.books.max_minutes,
+        )
+        fetcher = make_fetcher(config)
+        training_requests = TrainingRequests(
+            library,
+            guilds,
+            rows,
+            training_queue,
+            fetcher=fetcher,
+            gutenberg=Gutenberg(fetcher, template=config.books.gutenberg, folder=folder / "books"),
+            incoming=folder / (f"incoming-{shard_range.first}" if shard_range else "incoming"),
+            limits=BookLimits(
+                **{each.name: getattr(config.books, each.name) for each in fields(BookLimits)}
+            ),
+        )
+        service = make_poem_service(
+            config, library, metrics=metrics, preferences=guilds, permissions=permissions
+        )
+        await training_requests.open()
+        try:
+            poems = PoemStore(database, shard_range or ALL_SHARDS)
+            administration = Administration(guilds, rows, metrics)
+            yield Parts(service, App(training_requests, guild_models, administration, poems))
+        finally:
+            await training_requests.close()
+            await service.close(grace_seconds=0)
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def open_data(
+    config: Config, library: ModelLibrary
+) -> AsyncIterator[tuple[GuildModels, Administration]]:
+    """Open the data folder for an admin at the shell; nothing is trained or written."""
+    database = await Database.open(data_folder(config))
+    try:
+        rows = BookStore(database)
+        guilds = await Guilds.read(GuildStore(database))
+        yield GuildModels(library, guilds, rows), Administration(guilds, rows, Metrics())
+    finally:
+        await database.close()
+
+
+def make_fetcher(config: Config) -> Fetcher:
+    """Return what fetches books from anywhere that the settings allow."""
+    books = config.books
+    trust = Trust(books.gutenberg, tuple(books.allowed_hosts), tuple(books.forbidden_networks))
+    rules = FetchRules(USER_AGENT, books.max_bytes, books.fetch_seconds, trust)
+    return Fetcher(SandboxedClient(rules), max_bytes=books.max_bytes)
+
+
+def _training_threads(config: Config) -> int:
+    return config.books.threads or max((os.cpu_count() or 2) - 1, 1)

@@ -1,0 +1,171 @@
+"""The shell's door for admins: models, settings, people, backups; what Discord's commands do, too.
+
+What is only read works while a bot runs. What is changed needs the data folder, which one program
+has at a time: stop the bot, or ask it on Discord.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from bot.core.administration import Administration
+from bot.core.errors import BadSetting
+from bot.core.guild_models import GuildModels
+from bot.core.guild_settings import is_snowflake, read_guild_settings
+from bot.core.permissions import TERMINAL
+from bot.core.ports import Models
+from bot.core.records import Asker, ModelRecord
+from bot.core.store.archive import back_up, restore
+from bot.core.store.guilds import read_settings_beside_bot
+
+COMMANDS = ("models", "settings", "forget", "backup", "restore")
+NEED_GUILD = ("use", "undo")
+CLEAR = "none"
+
+OpenData = Callable[[], AbstractAsyncContextManager[tuple[GuildModels, Administration]]]
+
+
+def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add what an admin can do at a shell."""
+    models = commands.add_parser("models", help="what is installed; use, undo, remove")
+    models.add_argument("--guild", metavar="ID", default="", help="with a server's own models")
+    actions = models.add_subparsers(dest="action", metavar="ACTION")
+    for action, what in (
+        ("info", "what is known of a model"),
+        ("use", "let a server use a model"),
+        ("remove", "delete a model"),
+    ):
+        actions.add_parser(action, help=what).add_argument("name", metavar="NAME")
+    actions.add_parser("undo", help="let a server use the model before")
+    settings = commands.add_parser("settings", help="what a server has settled")
+    settings.add_argument("guild", metavar="GUILD", help="the server's number")
+    settings.add_argument("name", metavar="NAME", nargs="?", help="a setting to change")
+    settings.add_argument("value", metavar="VALUE", nargs="*", help=f"or {CLEAR!r}: as at first")
+    forget = commands.add_parser("forget", help="remove what is kept of a member")
+    forget.add_argument("member", metavar="MEMBER", help="the member's Discord number")
+    backup = commands.add_parser("backup", help="everything into one file, while the bot runs")
+    backup.add_argument("file", type=Path, metavar="FILE")
+    restoring = commands.add_parser("restore", help="everything back from one file")
+    restoring.add_argument("file", type=Path, metavar="FILE")
+
+
+async def run(
+    arguments: argparse.Namespace,
+    *,
+    library: Models,
+    data: Path,
+    open_data: OpenData,
+    out: TextIO,
+) -> None:
+    """Do one of COMMANDS; raise the BotError that says why not."""
+    _check_numbers(arguments)
+    match arguments.command:
+        case "models":
+            await _models(arguments, library, open_data, out)
+        case "settings":
+            await _settings(arguments, data, open_data, out)
+        case "forget":
+            async with open_data() as (_, administration):
+                gone = await administration.forget(Asker(f"discord:{arguments.member}"))
+            print(
+                f"Removed from {gone.trainings} trainings, {gone.models} models and "
+                f"{gone.choices} choices.",
+                file=out,
+            )
+        case "backup":
+            made = back_up(data, library.shared_folder, arguments.file)
+            for name in made.left_out:
+                print(f"Left out, as it was being written or is a link: {name}", file=out)
+            print(
+                f"{arguments.file}: {made.guild_models} models of servers, {made.shared_models} "
+                f"of everybody's, {made.size_bytes / 1e6:.1f} MB.",
+                file=out,
+            )
+        case "restore":
+            back = restore(arguments.file, data, library.shared_folder)
+            print(
+                f"Restored as of {back.created}: {back.guild_models} models of servers, "
+                f"{back.shared_models} of everybody's.",
+                file=out,
+            )
+            if back.aside is not None:
+                print(f"What was there before lies in {back.aside}.", file=out)
+
+
+def _check_numbers(arguments: argparse.Namespace) -> None:
+    """Raise BadSetting where a server's or member's number is none, or is missing."""
+    action = getattr(arguments, "action", None)
+    for name in ("guild", "member"):
+        given = getattr(arguments, name, None)
+        optional = name == "guild" and arguments.command == "models" and action not in NEED_GUILD
+        if given is None or (optional and not given):
+            continue
+        if not is_snowflake(given):
+            raise BadSetting(name, given, "a number as Discord shows it in developer mode")
+
+
+async def _models(
+    arguments: argparse.Namespace, library: Models, open_data: OpenData, out: TextIO
+) -> None:
+    asker = replace(TERMINAL, guild=arguments.guild)
+    match arguments.action:
+        case None:
+            print(render_models(library.models(asker.guild)), file=out)
+        case "info":
+            model = library.find(arguments.name, asker.guild)
+            for name, value in asdict(model).items():
+                if name != "losses":
+                    print(f"{name.replace('_', ' ')}: {value}", file=out)
+            for number, losses in enumerate(model.losses, start=1):
+                held_out = "" if losses.held_out is None else f", held-out {losses.held_out:.4f}"
+                print(f"epoch {number}: training {losses.running:.4f}{held_out}", file=out)
+        case "use":
+            async with open_data() as (guild_models, _):
+                model = await guild_models.use(asker, arguments.name)
+            print(f"The server {asker.guild} uses {model.name} from now on.", file=out)
+        case "undo":
+            async with open_data() as (guild_models, _):
+                _, serves = await guild_models.undo(asker)
+            print(f"The server {asker.guild} uses {serves.name} again.", file=out)
+        case "remove":
+            async with open_data() as (guild_models, _):
+                name = await guild_models.remove(asker, arguments.name)
+            print(f"{name} is deleted.", file=out)
+
+
+async def _settings(
+    arguments: argparse.Namespace, data: Path, open_data: OpenData, out: TextIO
+) -> None:
+    if arguments.name is None:
+        kept = await asyncio.to_thread(read_settings_beside_bot, data)
+        guild_settings = read_guild_settings(kept.get(arguments.guild, {}))
+    else:
+        value = arguments.value[0] if len(arguments.value) == 1 else arguments.value
+        wanted = None if value in (CLEAR, []) else value
+        asker = replace(TERMINAL, guild=arguments.guild)
+        async with open_data() as (_, administration):
+            guild_settings = await administration.change(asker, arguments.name, wanted)
+    for name, value in asdict(guild_settings).items():
+        shown = ", ".join(value) if isinstance(value, tuple) else value
+        print(f"{name}: {'' if shown is None else shown}".rstrip(), file=out)
+
+
+def render_models(models: tuple[ModelRecord, ...]) -> str:
+    """Return a table of what is installed, the default marked with a star."""
+    rows = [("", "name", "book", "loss", "size", "date", "hash")]
+    for model in models:
+        size = f"{model.size_bytes / 2**20:.1f} MB"
+        mark = "*" if model.default else ""
+        date, loss = model.created[:10], f"{model.loss:.3f}"
+        rows.append((mark, model.name, model.book, loss, size, date, model.sha256[:12]))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        " ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )

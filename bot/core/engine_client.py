@@ -1,0 +1,293 @@
+"""The bridge to the model: who waits and who writes, which models, and an async face.
+
+It lives on the event loop and never computes there; `stepping.py` has the thread that writes.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from bot.core.engine_worker import Delivery, EngineDraft, EngineWorker
+from bot.core.errors import BadSetting, FormImpossible, ModelUnusable, QueueFull
+from bot.core.fair_queue import FairQueue, QueueLimits
+from bot.core.metrics import Metrics
+from bot.core.model_cache import LoadedModel, ModelCache
+from bot.core.ports import EngineRequest, Prompt, SeedLayout
+from bot.core.records import (
+    FREE,
+    Asker,
+    Ending,
+    LineScansion,
+    ModelRecord,
+    PoemScansion,
+    PoemSettings,
+)
+from model import (
+    FORMS,
+    MAX_FORM_POEMS,
+    LengthConfig,
+    Opening,
+    Request,
+    SamplingConfig,
+    SeedTooLong,
+    SettingError,
+    lay_out_seed,
+    make_title,
+    scan_poem,
+)
+
+log = logging.getLogger(__name__)
+
+WORDLESS = (
+    "Its model has no words to rhyme with: its book was no English verse, or it was trained before "
+    "there were forms."
+)
+
+NEWEST_SHARE = 0.1  # of the newest poem in the average: about the last ten count
+
+
+class EngineClient:
+    """Writes on the engines of the models in use; see `ports.PoemEngine`.
+
+    `limits` say how many poems are written at once and may wait, `max_models` and
+    `max_bytes` which models stay in memory (see `shelf.py`).
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        limits: QueueLimits | None = None,
+        max_models: int = 3,
+        max_bytes: int = 200_000_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        limits = limits or QueueLimits()
+        self._metrics = metrics
+        self._clock = clock
+        self._queue: FairQueue[EngineDraft] = FairQueue(limits)
+        self._cache = ModelCache(
+            max_models=max_models, max_bytes=max_bytes, max_rows=limits.max_rows
+        )
+        self._held: defaultdict[str, list[LoadedModel]] = defaultdict(list)
+        self._worker = EngineWorker(self._receive, self._break_down, metrics.steps.inc)
+        self._poem_seconds: float | None = None  # how long a poem holds its row, on average
+
+    @property
+    def running(self) -> int:
+        return self._queue.running
+
+    @property
+    def waiting(self) -> int:
+        return self._queue.waiting
+
+    # Models
+
+    @property
+    def models(self) -> int:
+        """How many are in memory."""
+        return len(self._cache)
+
+    async def load(self, model: ModelRecord) -> None:
+        await self._cache.load(model)
+
+    @contextmanager
+    def hold(self, model: ModelRecord) -> Iterator[None]:
+        loaded = self._cache.acquire(model.sha256)
+        self._held[model.sha256].append(loaded)
+        try:
+            yield
+        finally:
+            self._held[model.sha256].remove(loaded)
+            if not self._held[model.sha256]:
+                del self._held[model.sha256]
+            self._cache.release(loaded)
+
+    def prepare(self, model: ModelRecord, seed: str) -> Prompt:
+        folding = self._in_memory(model).vocabulary.fold(seed)
+        return Prompt(folding.text, folding.left_out)
+
+    def lay_out(self, model: ModelRecord, seed: str, form: str) -> SeedLayout:
+        loaded = self._in_memory(model)
+        if loaded.prosody is None:
+            raise FormImpossible(form, WORDLESS)
+        try:
+            opening = lay_out_seed(seed, FORMS[form], loaded.prosody, loaded.fold)
+        except SeedTooLong as error:
+            raise FormImpossible(form, str(error)) from error
+        return SeedLayout(opening.shown, opening.text, opening)
+
+    def look_at(self, model: ModelRecord, text: str, form: str) -> PoemScansion:
+        loaded = self._cache.find(model.sha256)
+        lines = [line for line in text.split("\n") if line.strip()]
+        if loaded is None or loaded.prosody is None or form == FREE:
+            return PoemScansion()
+        shown = scan_poem(lines, FORMS[form], loaded.prosody)
+        return PoemScansion(
+            make_title(lines, loaded.prosody),
+            tuple(
+                LineScansion(line.rhyme, tuple((part.text, part.beat) for part in line.syllables))
+                for line in shown
+            ),
+        )
+
+    def opening(self, model: ModelRecord, random_seed: int) -> str:
+        openings = self._in_memory(model).openings
+        return openings[random_seed % len(openings)] if openings else ""
+
+    def _in_memory(self, model: ModelRecord) -> LoadedModel:
+        """Return a model that takes poems, or is held; else raise KeyError."""
+        held = self._held.get(model.sha256)
+        return held[-1] if held else self._cache[model.sha256]
+
+    # The line
+
+    def check(self, asker: Asker) -> None:
+        self._queue.check(_community(asker), asker.member)
+
+    def write(self, engine_request: EngineRequest) -> EngineDraft:
+        loaded = self._in_memory(engine_request.model)
+        if loaded is not self._cache.find(engine_request.model.sha256):  # see `_break_down`
+            raise ModelUnusable(
+                engine_request.model.name, "Its writing broke off just now. Ask again."
+            )
+        draft = EngineDraft(self, loaded, _model_request(engine_request), asked=self._clock())
+        leaving = self._queue.join(
+            draft, _community(engine_request.asker), engine_request.asker.member
+        )
+        self._cache.retain(loaded)
+        if leaving is not None:
+            self._take_back(Delivery(leaving, "", failure=QueueFull(self._queue.waiting)))
+        self._admit()
+        return draft
+
+    def place_of(self, draft: EngineDraft) -> int:
+        return self._queue.place_of(draft)
+
+    def expected_wait_of(self, draft: EngineDraft) -> float | None:
+        """Return the seconds until `draft` has a row; None while no poem has been finished.
+
+        Rows come free in the order they were given, each after an average poem's time.
+        """
+        place = self._queue.place_of(draft)
+        if not place:
+            return 0.0
+        if self._poem_seconds is None or not self._queue.running:
+            return None
+        rounds, nth = divmod(place - 1, self._queue.running)
+        oldest = self._queue.oldest(nth)
+        held = self._clock() - oldest.began if oldest is not None else 0.0
+        return max(0.0, self._poem_seconds - held) + rounds * self._poem_seconds
+
+    def cancel(self, draft: EngineDraft) -> None:
+        if self._queue.runs(draft):
+            self._worker.put(draft)
+        else:
+            self._take_back(Delivery(draft, "", Ending.CANCELLED))
+            self._count()
+
+    async def close(self) -> None:
+        """Cancel what is left and give the threads back."""
+        for draft in self._queue.items():
+            draft.cancel()
+        await self._worker.close()
+        await self._cache.close()
+
+    def _admit(self) -> None:
+        """Let in from the line as many as there are free rows."""
+        while (draft := self._queue.take(self._fits)) is not None:
+            draft.began = self._clock()
+            self._metrics.queue_time_seconds.observe(draft.began - draft.asked)
+            if draft.request.form is not None and draft.loaded is not None:
+                draft.loaded.in_form += 1
+            self._worker.put(draft)
+        self._count()
+
+    def _fits(self, draft: EngineDraft) -> bool:
+        """Whether its engine writes `draft` at once; poems in a form are many rows each."""
+        if draft.request.form is None or draft.loaded is None:
+            return True
+        return draft.loaded.in_form < MAX_FORM_POEMS
+
+    def _count(self) -> None:
+        self._metrics.rows_running.set(self._queue.running)
+        self._metrics.rows_waiting.set(self._queue.waiting)
+
+    def _receive(self, deliveries: list[Delivery]) -> None:
+        for delivery in deliveries:
+            if not delivery.draft.finished:
+                self._take_back(delivery)
+        self._admit()
+
+    def _take_back(self, delivery: Delivery) -> None:
+        """Pass on what was written; with the last of it, free what the draft held."""
+        draft, loaded = delivery.draft, delivery.draft.loaded
+        self._metrics.characters.inc(len(delivery.text))
+        if delivery.failure is not None:
+            draft.fail(delivery.failure)
+        else:
+            draft.receive(delivery.text, delivery.ending)
+        if draft.finished and loaded is not None:
+            if delivery.ending in (Ending.COMPLETE, Ending.CUT_OFF):
+                self._learn(self._clock() - draft.began)
+            if draft.request.form is not None and self._queue.runs(draft):
+                loaded.in_form -= 1
+            self._queue.end(draft)
+            self._cache.release(loaded)
+
+    def _learn(self, seconds: float) -> None:
+        average = seconds if self._poem_seconds is None else self._poem_seconds
+        self._poem_seconds = average + NEWEST_SHARE * (seconds - average)
+
+    def _break_down(self, failure: BaseException) -> None:
+        """Fail every poem: nobody shall wait for what will not come."""
+        log.error("the writing thread stopped", exc_info=failure)
+        for draft in self._queue.items():
+            self._take_back(Delivery(draft, "", failure=RuntimeError("the writing thread stopped")))
+        self._cache.clear()  # in whatever state their engines are
+        self._count()
+
+
+def _community(asker: Asker) -> str:
+    """Return who shares rows with `asker`: their guild, or without one nobody.
+
+    So everybody who writes to the bot alone, in a direct message say, counts as one guild: an
+    account is dear. A door whose askers cost nothing gives them a guild together.
+    """
+    return asker.guild or asker.member
+
+
+def _model_request(engine_request: EngineRequest) -> Request:
+    try:
+        return Request(
+            form=FORMS.get(engine_request.settings.form),
+            opening=engine_request.opening
+            if isinstance(engine_request.opening, Opening)
+            else Opening(),
+            avoided=frozenset((*engine_request.settings.avoid, *engine_request.avoid)),
+            prompt=engine_request.prompt,
+            sampling=_sampling(engine_request.settings),
+            random_seed=engine_request.random_seed,
+            length=LengthConfig.checked(
+                lines=engine_request.settings.lines,
+                characters=engine_request.settings.characters,
+                stop=engine_request.settings.stop,
+            ),
+        )
+    except SettingError as error:
+        raise BadSetting(error.name, error.value, error.allowed) from error
+
+
+def _sampling(settings: PoemSettings) -> SamplingConfig:
+    return SamplingConfig.checked(
+        greedy=settings.greedy,
+        temperature=settings.temperature,
+        top_k=settings.top_k,
+        top_p=settings.top_p,
+        min_p=settings.min_p,
+        repetition_guard=settings.repetition_guard,
+    )

@@ -1,0 +1,182 @@
+"""The models in memory, each with its engine.
+
+At most `max_models` take new poems, and they take at most `max_bytes` together (one alone may take
+more). One that has to make room, or whose file was replaced, is retired: the poems that it was
+accepted for are written to their ends, then its memory goes back to the system. Retired models
+count too, up to as many and as much again; a further load waits for one to be done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+from bot.core.errors import ModelUnusable, ShuttingDown
+from bot.core.records import ModelRecord
+from model import Engine, ModelError, Prosody, Vocabulary, load_model
+
+
+@dataclass(eq=False, slots=True)
+class LoadedModel:
+    """A model in memory."""
+
+    record: ModelRecord
+    vocabulary: Vocabulary
+    openings: tuple[str, ...]
+    engine: Engine
+    prosody: Prosody | None  # None: the model writes free text alone
+    memory_bytes: int  # about
+    poems: int = 0  # accepted and not ended
+    in_form: int = 0  # being written in a form, by many rows each
+
+    def fold(self, text: str) -> str:
+        """Put a text onto the model's alphabet."""
+        return self.vocabulary.fold(text).text
+
+
+def trim_heap() -> None:
+    """Return what the C library keeps of freed memory to the system, where that is glibc's."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # musl has no such function
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+class ModelCache:
+    """Loads models on a thread of its own, one at a time, and lets them go."""
+
+    def __init__(
+        self,
+        *,
+        max_models: int,
+        max_bytes: int,
+        max_rows: int,
+        give_back: Callable[[], None] = trim_heap,
+    ) -> None:
+        self._max_models = max_models
+        self._max_bytes = max_bytes
+        self._max_rows = max_rows
+        self._give_back = give_back
+        self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()  # least recently used first
+        self._retired: set[LoadedModel] = set()  # that still write
+        self._loading: dict[str, asyncio.Task[LoadedModel]] = {}
+        self._room_freed = asyncio.Event()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loading")
+        self._closed = False
+
+    def __getitem__(self, sha256: str) -> LoadedModel:
+        return self._loaded[sha256]
+
+    def find(self, sha256: str) -> LoadedModel | None:
+        """Return a model in memory, be it on its way out."""
+        retired = (loaded for loaded in self._retired if loaded.record.sha256 == sha256)
+        return self._loaded.get(sha256) or next(retired, None)
+
+    def __len__(self) -> int:
+        """How many models hold memory."""
+        return len(self._loaded) + len(self._retired)
+
+    async def load(self, record: ModelRecord) -> None:
+        """Have a model ready; raise ModelUnusable or ShuttingDown."""
+        if self._closed:
+            raise ShuttingDown
+        loaded = self._loaded.get(record.sha256)
+        if loaded is None:
+            task = self._loading.get(record.sha256)
+            if task is None:
+                task = self._loading[record.sha256] = asyncio.create_task(self._fetch(record))
+                task.add_done_callback(lambda done: self._fetched(record, done))
+            loaded = await asyncio.shield(task)
+        self._put(loaded)
+
+    def acquire(self, sha256: str) -> LoadedModel:
+        """Count a poem that is to be written with a loaded model."""
+        return self.retain(self._loaded[sha256])
+
+    def retain(self, loaded: LoadedModel) -> LoadedModel:
+        """Count one more with a model that is borrowed already, and so may be retired."""
+        loaded.poems += 1
+        return loaded
+
+    def release(self, loaded: LoadedModel) -> None:
+        """Count such a poem out."""
+        loaded.poems -= 1
+        if not loaded.poems and loaded in self._retired:
+            self._retired.remove(loaded)
+            self._free()
+
+    def clear(self) -> None:
+        """Forget every model at once, in whatever state its engine is."""
+        self._loaded.clear()
+        self._retired.clear()
+        self._free()
+
+    async def close(self) -> None:
+        """Let loads that are under way end, and give the thread back."""
+        self._closed = True
+        if self._loading:
+            await asyncio.wait(self._loading.values())
+        await asyncio.to_thread(self._thread.shutdown)
+
+    async def _fetch(self, record: ModelRecord) -> LoadedModel:
+        while len(self._retired) >= self._max_models or self._is_too_much(self._retired):
+            self._room_freed.clear()
+            await self._room_freed.wait()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, _load, record, self._max_rows)
+
+    def _fetched(self, record: ModelRecord, task: asyncio.Task[LoadedModel]) -> None:
+        del self._loading[record.sha256]
+        if not task.cancelled():
+            task.exception()  # told to those who wait, if they still do
+
+    def _put(self, loaded: LoadedModel) -> None:
+        """Set a model on the shelf as the one used last, and take off what must make room."""
+        self._loaded[loaded.record.sha256] = loaded
+        self._loaded.move_to_end(loaded.record.sha256)
+        self._retired.discard(loaded)
+        for other in list(self._loaded.values()):
+            if other is not loaded and other.record.path == loaded.record.path:
+                self._retire(other)  # its file was replaced
+        while len(self._loaded) > 1 and self._is_too_much(self._loaded.values()):
+            others = list(self._loaded.values())[:-1]
+            self._retire(next((other for other in others if not other.poems), others[0]))
+
+    def _is_too_much(self, models: Collection[LoadedModel]) -> bool:
+        size = sum(loaded.memory_bytes for loaded in models)
+        return len(models) > self._max_models or size > self._max_bytes
+
+    def _retire(self, loaded: LoadedModel) -> None:
+        del self._loaded[loaded.record.sha256]
+        if loaded.poems:
+            self._retired.add(loaded)
+        else:
+            self._free()
+
+    def _free(self) -> None:
+        """Give memory back, once whoever called has let go of it too."""
+        self._room_freed.set()
+        asyncio.get_running_loop().call_soon(self._tidy)
+
+    def _tidy(self) -> None:
+        if not self._closed:
+            self._thread.submit(self._give_back)
+
+
+def _load(record: ModelRecord, max_rows: int) -> LoadedModel:
+    try:
+        model = load_model(record.path, for_guild=bool(record.guild))
+    except ModelError as error:
+        sentence = str(error).replace(str(record.path), record.path.name)
+        raise ModelUnusable(record.name, sentence) from error
+    if model.sha256 != record.sha256:
+        raise ModelUnusable(record.name, "Its file was replaced just now. Ask again.")
+    engine = Engine(model, max_rows=max_rows)
+    return LoadedModel(
+        record, model.vocabulary, model.card.openings, engine, engine.prosody, model.memory_bytes
+    )

@@ -1,0 +1,105 @@
+"""What a poem is to be written with: defaults filled in, every range checked."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import regex
+
+from bot.core.errors import AvoidedSeed, BadSetting
+from bot.core.guild_settings import check_words, plain
+from bot.core.names import skeleton, without_decoration, without_invisible
+from bot.core.records import (
+    FORMS,
+    FREE,
+    MAX_STOP_CHARACTERS,
+    MAX_STOPS,
+    RANGES,
+    Defaults,
+    PoemRequest,
+    PoemSettings,
+)
+
+_LETTERS = regex.compile(r"[\p{L}\p{M}]+")
+
+Value = TypeVar("Value")
+
+
+def complete_settings(request: PoemRequest, defaults: Defaults) -> PoemSettings:
+    """Fill in the defaults and check every range; raise BadSetting."""
+    for name, allowed in RANGES.items():
+        value = getattr(request, name)
+        if value is not None and value not in allowed:
+            raise BadSetting(name.replace("_", " "), value, str(allowed))
+    if request.lines is not None and request.characters is not None:
+        raise BadSetting("length", "lines and characters", "one of the two")
+    _check_stops(request.stop)
+    avoid = _check_avoided(request)
+    form = _form_of(request, defaults)
+    lines = defaults.lines if request.lines is None else request.lines
+    temperature = defaults.temperature if form == FREE else defaults.verse_temperature
+    return PoemSettings(
+        form=form,
+        avoid=avoid,
+        temperature=either(request.temperature, temperature),
+        top_k=either(request.top_k, defaults.top_k),
+        top_p=either(request.top_p, defaults.top_p),
+        min_p=either(request.min_p, defaults.min_p),
+        repetition_guard=either(request.repetition_guard, defaults.repetition_guard),
+        greedy=request.greedy,
+        lines=None if request.characters is not None else FORMS.get(form, lines),
+        characters=request.characters,
+        stop=request.stop,
+    )
+
+
+def _check_stops(stops: tuple[str, ...]) -> None:
+    if len(stops) > MAX_STOPS:
+        raise BadSetting("stop", f"{len(stops)} strings", f"at most {MAX_STOPS} strings")
+    for stop in stops:
+        if not 1 <= len(stop) <= MAX_STOP_CHARACTERS:
+            raise BadSetting("stop", stop, f"text of 1 to {MAX_STOP_CHARACTERS} characters")
+
+
+def _check_avoided(request: PoemRequest) -> tuple[str, ...]:
+    """Return the words to avoid in small letters; raise AvoidedSeed where the seed has one."""
+    words = check_words("avoid", request.avoid)
+    if (word := avoided_word(request.seed, words)) is not None:
+        raise AvoidedSeed(word)
+    return words
+
+
+def avoided_word(text: str, avoid: tuple[str, ...]) -> str | None:
+    """Return a whole word of `text` that is to be avoided, None if there is none.
+
+    What no reader sees does not part a word, nor do marks; case and decoration do not count.
+
+    >>> avoided_word("The ROSE is out", ("rose",)), avoided_word("Roses", ("rose",))
+    ('rose', None)
+    >>> avoided_word("ro\\N{ZERO WIDTH SPACE}se", ("rose",)), avoided_word("ro\\tse", ("rose",))
+    ('rose', None)
+    """
+    if not avoid:
+        return None
+    avoided = {skeleton(word): word for word in reversed(avoid)}
+    seen = skeleton(plain(without_decoration(without_invisible(text))))
+    return next((avoided[word] for word in _LETTERS.findall(seen) if word in avoided), None)
+
+
+def _form_of(request: PoemRequest, defaults: Defaults) -> str:
+    """Return the form that was asked for; raise BadSetting for one that is not known.
+
+    Whoever asks for a length, a stop or the likeliest letters without a form wants free text.
+    """
+    free = [request.lines, request.characters, request.greedy or None, request.stop or None]
+    if request.form is None:
+        return defaults.form if free == [None] * len(free) else FREE
+    if request.form != FREE and request.form not in FORMS:
+        raise BadSetting("form", request.form, f"one of {', '.join(FORMS)} and {FREE}")
+    if request.form != FREE and free != [None] * len(free):
+        raise BadSetting("form", request.form, f"{FREE} with a length, a stop or greedy writing")
+    return request.form
+
+
+def either(asked: Value | None, default: Value) -> Value:
+    return default if asked is None else asked

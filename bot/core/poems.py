@@ -1,0 +1,481 @@
+"""The use-cases: everything that somebody can ask of Sonneteer, whoever asks and wherever."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import ParamSpec, TypeVar
+
+from bot.core import request_log
+from bot.core.card import draw_card
+from bot.core.cooldowns import Cooldowns
+from bot.core.errors import (
+    BadSetting,
+    BotError,
+    FormImpossible,
+    ModelUnusable,
+    QueueFull,
+    ShuttingDown,
+    TooSoon,
+    UnknownModel,
+)
+from bot.core.fair_thread import FairThread
+from bot.core.metrics import Metrics
+from bot.core.names import CONTROL_CHARACTERS
+from bot.core.permissions import Permissions
+from bot.core.poem_settings import avoided_word, complete_settings, either
+from bot.core.poem_stream import PoemStream
+from bot.core.ports import (
+    EngineRequest,
+    GuildPreferences,
+    Models,
+    NoPreferences,
+    PoemEngine,
+    SeedLayout,
+)
+from bot.core.records import (
+    FREE,
+    MAX_SEED_CHARACTERS,
+    RANGES,
+    Asker,
+    Defaults,
+    Ending,
+    ModelRecord,
+    Poem,
+    PoemRequest,
+    PoemScansion,
+    PoemSettings,
+)
+from bot.core.request_log import milliseconds
+
+log = logging.getLogger(__name__)
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+DRAWN_RANDOM_SEEDS = 10**9  # short enough to read aloud; any of RANGES may be asked for
+OPENINGS_TRIED = 20
+MAX_DRAWINGS = 64  # cards that wait; each takes a fifth of a second on one core
+
+
+class PoemService:
+    """Stands between the doors and the heavy side; lives on one event loop.
+
+    `cooldown_seconds` gives, per door, how long a member waits between two poems.
+    """
+
+    def __init__(
+        self,
+        library: Models,
+        engine: PoemEngine,
+        metrics: Metrics,
+        *,
+        defaults: Defaults | None = None,
+        preferences: GuildPreferences | None = None,
+        permissions: Permissions | None = None,
+        cooldown_seconds: Mapping[str, float] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        draw_random_seed: Callable[[], int] = lambda: secrets.randbelow(DRAWN_RANDOM_SEEDS),
+    ) -> None:
+        self.metrics = metrics
+        self.defaults = defaults or Defaults()
+        self._library = library
+        self._preferences = preferences or NoPreferences()
+        self._permissions = permissions or Permissions()
+        self._engine = engine
+        self._cooldown_seconds = dict(cooldown_seconds or {})
+        self._clock = clock
+        self._draw_random_seed = draw_random_seed
+        self._cooldowns, self._drawings = Cooldowns(clock), Cooldowns(clock)
+        self._streams: set[PoemStream] = set()
+        self._all_written = asyncio.Event()
+        self._all_written.set()
+        self._preparing, self._drawing = FairThread("preparing"), FairThread("drawing")
+        self._closing = False
+        self._ready = False
+
+    @property
+    def closing(self) -> bool:
+        return self._closing
+
+    @property
+    def ready(self) -> bool:
+        """Whether a model has been loaded."""
+        return self._ready
+
+    def models(self, guild: str = "") -> tuple[ModelRecord, ...]:
+        """Return what a guild may use, the default first."""
+        return self._library.models(guild)
+
+    async def warm_up(self) -> ModelRecord:
+        """Load the default model, so that the first poem need not wait for it."""
+        return await self._find_and_load(None)
+
+    @asynccontextmanager
+    async def write(
+        self, request: PoemRequest, settings: PoemSettings | None = None
+    ) -> AsyncIterator[PoemStream]:
+        """Begin a poem, which ends at the latest with the context; raise a BotError if not.
+
+        `settings` are what `check` returned, where it was asked before.
+
+        async with service.write(request) as writing:
+            async for text in writing: ...
+        """
+        with request_log.request():
+            log.debug("a poem was asked for, door %s", request.asker.door)
+            async with self._write(request, settings) as poem_stream:
+                yield poem_stream
+
+    @asynccontextmanager
+    async def _write(
+        self, request: PoemRequest, settings: PoemSettings | None
+    ) -> AsyncIterator[PoemStream]:
+        began = self._clock()
+
+        def first_text() -> None:
+            seconds = self._clock() - began
+            self.metrics.time_to_first_text_seconds.observe(seconds)
+            request_log.note(first_text_ms=milliseconds(seconds))
+            waited = milliseconds(poem_stream.queue_seconds)
+            log.debug("a row after %s ms, the first text after %s", waited, milliseconds(seconds))
+
+        try:
+            with self._counting_refusals(request.asker):
+                poem_stream = await self._begin(request, settings, began, first_text)
+        except asyncio.CancelledError:  # whoever asked has gone before it began
+            self._count(request.asker, Ending.CANCELLED.value)
+            raise
+        log.debug("the poem is in line, at place %d", poem_stream.place)
+        self._streams.add(poem_stream)
+        self._all_written.clear()
+        outcome = "failed"
+        try:
+            yield poem_stream
+            poem_stream.cancel()  # does nothing to a draft that has ended by itself
+            outcome = poem_stream.ending.value
+        except QueueFull as error:  # it had to leave the line
+            outcome = type(error).__name__
+            self._cooldowns.forgive(request.asker.member, began)
+            raise
+        except asyncio.CancelledError:  # whoever asked has gone
+            outcome = Ending.CANCELLED.value
+            raise
+        finally:
+            poem_stream.cancel()
+            self._streams.discard(poem_stream)
+            if not self._streams:
+                self._all_written.set()
+            self._count(request.asker, outcome)
+            request_log.note(
+                door=request.asker.door,
+                outcome=outcome,
+                model=poem_stream.model.name,
+                characters=len(poem_stream.text),
+                queue_ms=milliseconds(poem_stream.queue_seconds),
+            )
+            if outcome in (Ending.COMPLETE, Ending.CUT_OFF):
+                self.metrics.request_latency_seconds.observe(self._clock() - began)
+
+    def run_in_thread(
+        self,
+        asker: Asker,
+        function: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Awaitable[Result]:
+        """Do off the event loop what takes the longer the odder a stranger's words are.
+
+        It waits for its turn: one such thing is done at a time, and guilds take turns.
+        """
+        return self._preparing.run(asker.guild or asker.member, function, *args, **kwargs)
+
+    async def draw(self, asker: Asker, poem: Poem) -> bytes:
+        """Return a poem as a picture to share, a PNG; raise what `check_drawing` does."""
+        self.check_drawing(asker)
+        self._drawings.begin(asker.member, self._clock())
+        return await self._drawing.run(asker.member, draw_card, poem)
+
+    def check_drawing(self, asker: Asker) -> None:
+        """Raise ShuttingDown, TooSoon or QueueFull where no card can be had now.
+
+        A member waits between two cards as between two poems.
+        """
+        if self._closing:
+            raise ShuttingDown
+        if self._drawing.waiting >= MAX_DRAWINGS:
+            raise QueueFull(0)
+        if left := self._drawings.left_seconds(asker.member, self._pause(asker)):
+            raise TooSoon(left, "card")
+
+    async def close(self, *, grace_seconds: float = 10.0) -> None:
+        """Turn new requests away, let poems finish for `grace_seconds`, cancel the rest.
+
+        A second call does nothing.
+        """
+        if self._closing:
+            return
+        self._closing = True
+        try:
+            async with asyncio.timeout(grace_seconds):
+                await self._all_written.wait()
+        except TimeoutError:
+            log.warning("%d poems were cut short by the stop", len(self._streams))
+            for poem_stream in self._streams:
+                poem_stream.cancel()
+        await self._engine.close()
+        self._preparing.close()
+        self._drawing.close()
+
+    async def _begin(
+        self,
+        request: PoemRequest,
+        settings: PoemSettings | None,
+        asked_at: float,
+        first_text: Callable[[], None],
+    ) -> PoemStream:
+        asker = request.asker
+        self._admit(asker)
+        self._cooldowns.begin(asker.member, asked_at)
+        try:
+            settings = settings or await self._complete_settings(request)
+            model, lost = await self._model_for(request)
+            random_seed = either(request.random_seed, self._draw_random_seed())
+            with self._engine.hold(model):
+                prepared = await self.run_in_thread(
+                    asker, self._prepare, request.seed, model, settings, random_seed
+                )
+                if self._closing:  # meanwhile
+                    raise ShuttingDown
+                draft = self._engine.write(prepared.engine_request(asker, model, random_seed))
+        except BotError:
+            self._cooldowns.forgive(asker.member, asked_at)  # nothing was had
+            raise
+        form, notes = prepared.settings.form, (*request.notes, *lost, *prepared.notes)
+
+        def look_at(text: str) -> Awaitable[PoemScansion]:
+            return self.run_in_thread(asker, self._engine.look_at, model, text, form)
+
+        return PoemStream(
+            *(prepared.layout.shown, model, random_seed, prepared.settings, notes),
+            *(draft, first_text, look_at),
+        )
+
+    def _prepare(
+        self, typed: str, model: ModelRecord, settings: PoemSettings, random_seed: int
+    ) -> _Prepared:
+        """Put what was asked for onto a model's alphabet, and lay the seed out."""
+        seed, is_known, read = self._read_seed(typed, model)
+        settings, layout, more = self._lay_out(seed, model, settings)
+        notes = (*read, *more)
+        if layout is None:
+            if seed and not is_known:
+                notes += ("Nothing of the seed is left, so the poem opens at random.",)
+            seed = seed if is_known else self._open(model, random_seed, settings.avoid)
+            layout = SeedLayout(seed, self._engine.prepare(model, seed).text)
+        return _Prepared(
+            *(settings, layout, notes),
+            stop=self._read_stops(settings.stop, model),
+            avoid=self._read_avoided(settings.avoid, model),
+        )
+
+    def _lay_out(
+        self, seed: str, model: ModelRecord, settings: PoemSettings
+    ) -> tuple[PoemSettings, SeedLayout | None, tuple[str, ...]]:
+        """Lay a seed out in the form that was asked for; without one where that cannot be."""
+        if settings.form == FREE:
+            return settings, None, ()
+        try:
+            return settings, self._engine.lay_out(model, seed, settings.form), ()
+        except FormImpossible as impossible:
+            free = replace(settings, form=FREE)
+            return free, None, (str(impossible),)
+
+    def _open(self, model: ModelRecord, random_seed: int, avoid: tuple[str, ...]) -> str:
+        """Draw an opening of the book that has no word to avoid; "" where there seems to be none.
+
+        The same random seed draws the same one.
+        """
+        for number in range(OPENINGS_TRIED if avoid else 1):
+            opening = self._engine.opening(model, random_seed + number)
+            if avoided_word(opening, avoid) is None:
+                return opening
+        return ""
+
+    async def _model_for(self, request: PoemRequest) -> tuple[ModelRecord, tuple[str, ...]]:
+        """Load what was asked for, or what the guild uses; say if that cannot be had any more."""
+        guild = request.asker.guild
+        choice = self._preferences.choice(guild)
+        if request.model is not None or not choice.name:
+            return await self._find_and_load(request.model, guild), ()
+        try:
+            return await self._find_and_load(choice.sha256, guild), ()
+        except (UnknownModel, ModelUnusable) as error:
+            reason = str(error) if isinstance(error, ModelUnusable) else "Its file is gone."
+            with suppress(UnknownModel, ModelUnusable):
+                # The host may train a book of everybody's anew; a guild's own file nobody may.
+                newer = await self._find_and_load(choice.name, guild)
+                if not newer.guild:
+                    return newer, ()
+                reason = "Its file was changed by somebody else."
+            log.warning("a guild's model %s cannot be had: %s", choice.name, reason)
+        note = f"This server's model {choice.name!r} cannot be used, the default wrote. {reason}"
+        return await self._find_and_load(None, guild), (note,)
+
+    async def _find_and_load(self, wanted: str | None, guild: str = "") -> ModelRecord:
+        """Find and load a model; once more if its file was replaced between the two."""
+        model = await asyncio.to_thread(self._library.find, wanted, guild)
+        try:
+            await self._engine.load(model)
+        except ModelUnusable:
+            newer = await asyncio.to_thread(self._library.find, wanted, guild)
+            if newer.sha256 == model.sha256:
+                raise
+            model = newer
+            await self._engine.load(model)
+        self._ready = True
+        return model
+
+    def _count(self, asker: Asker, outcome: str) -> None:
+        self.metrics.requests.labels(asker.door, outcome).inc()
+
+    @contextmanager
+    def _counting_refusals(self, asker: Asker) -> Iterator[None]:
+        try:
+            yield
+        except BotError as error:
+            self._count(asker, type(error).__name__)
+            log.debug("no poem: %s", type(error).__name__)
+            raise
+
+    def admit(self, asker: Asker) -> None:
+        """Raise at once whatever `write` would, whatever is asked for. Takes no place.
+
+        Raises ShuttingDown, NotAllowed, TooSoon, QueueFull or a child of it, and counts what it
+        raises as a refusal. A door asks before it reads what somebody wants.
+        """
+        with self._counting_refusals(asker):
+            self._admit(asker)
+
+    async def check(self, request: PoemRequest) -> PoemSettings:
+        """Return the settings for `write`, or raise what it would, but for what a model says.
+
+        Takes no place. Raises what `admit` does, BadSetting or AvoidedSeed, and counts what it
+        raises as a refusal.
+        """
+        with self._counting_refusals(request.asker):
+            self._admit(request.asker)
+            return await self._complete_settings(request)
+
+    def _admit(self, asker: Asker) -> None:
+        if self._closing:
+            raise ShuttingDown
+        self._permissions.require_poems(asker, self._preferences.guild_settings(asker.guild))
+        self._engine.check(asker)
+        self._require_cooldown(asker)
+
+    async def _complete_settings(self, request: PoemRequest) -> PoemSettings:
+        guild_settings = self._preferences.guild_settings(request.asker.guild)
+        avoid = (*request.avoid, *guild_settings.avoid)
+        defaults = guild_settings.adapt(self.defaults)
+        return await self.run_in_thread(
+            request.asker, complete_settings, replace(request, avoid=avoid), defaults
+        )
+
+    def _read_stops(self, stops: tuple[str, ...], model: ModelRecord) -> tuple[str, ...]:
+        """Put stop strings onto the model's alphabet, as a seed is; raise BadSetting."""
+        folded = tuple(self._engine.prepare(model, stop).text for stop in stops)
+        for stop, text in zip(stops, folded, strict=True):
+            if not text:
+                raise BadSetting("stop", stop, "made of characters that the model knows")
+        return folded
+
+    def _read_avoided(self, words: tuple[str, ...], model: ModelRecord) -> tuple[str, ...]:
+        """Put words onto the model's alphabet; what it cannot write need not be avoided."""
+        folded = (self._engine.prepare(model, word).text for word in words)
+        return tuple(word for word in folded if word)
+
+    def _require_cooldown(self, asker: Asker) -> None:
+        if left := self._cooldowns.left_seconds(asker.member, self._pause(asker)):
+            raise TooSoon(left)
+
+    def _pause(self, asker: Asker) -> float:
+        usual = self._cooldown_seconds.get(asker.door, 0.0)
+        return either(self._preferences.guild_settings(asker.guild).cooldown_seconds, usual)
+
+    def _read_seed(self, typed: str, model: ModelRecord) -> tuple[str, bool, tuple[str, ...]]:
+        """Return the seed, whether the model knows any of it, and what to tell the reader."""
+        notes = []
+        seed = _printable(typed).strip()
+        if len(seed) > MAX_SEED_CHARACTERS:
+            used = last_part(seed, MAX_SEED_CHARACTERS)
+            notes.append(f"The seed has {len(seed):,} characters; its last {len(used)} are used.")
+            seed = used
+        prompt = self._engine.prepare(model, seed)
+        if prompt.left_out:
+            notes.append(
+                f"The model does not know {' '.join(prompt.left_out[:20])}; it wrote on without."
+            )
+        return seed, bool(prompt.text.strip()), tuple(notes)
+
+
+def _printable(typed: str) -> str:
+    """Drop what no reader sees and no file can hold: control characters and lone surrogates.
+
+    What turns text around goes, too: it would reach beyond the seed.
+    """
+    text = re.sub("\r\n|[\r\u2028\u2029]", "\n", typed).replace("\t", " ")
+    return CONTROL_CHARACTERS.sub("", text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """All that can be known of a poem before it has a place."""
+
+    settings: PoemSettings  # as they are shown
+    layout: SeedLayout
+    notes: tuple[str, ...]
+    stop: tuple[str, ...]  # on the model's alphabet, as `avoid`
+    avoid: tuple[str, ...]
+
+    def engine_request(self, asker: Asker, model: ModelRecord, random_seed: int) -> EngineRequest:
+        allowed = _allow_for(self.layout.shown, self.layout.prompt, self.settings)
+        allowed = replace(allowed, stop=self.stop, avoid=self.avoid)
+        return EngineRequest(
+            *(asker, model, self.layout.prompt, allowed, random_seed, self.layout.opening),
+            avoid=self.settings.avoid,
+        )
+
+
+def last_part(text: str, most: int) -> str:
+    """Return at most the last `most` characters, from the beginning of a line or else of a word.
+
+    The beginning is looked for in the first half of them; text without any is cut anywhere.
+
+    >>> last_part("one two\\nthree four\\nfive", 20), last_part("one two three", 8)
+    ('three four\\nfive', 'three')
+    >>> last_part("one two", 3), last_part("onetwothree", 5)
+    ('two', 'three')
+    """
+    if len(text) <= most:
+        return text
+    cut = len(text) - most
+    for parting in (r"\n", r"\s"):
+        found = re.compile(parting).search(text, cut - 1, cut + most // 2)
+        if found is not None:
+            return text[found.end() :].lstrip()
+    return text[cut:]
+
+
+def _allow_for(seed: str, prompt: str, settings: PoemSettings) -> PoemSettings:
+    """Count in the prompt what `settings` counts in the seed as it is shown."""
+    if settings.characters is None:
+        return settings
+    characters = settings.characters - len(seed) + len(prompt)
+    return replace(settings, characters=min(max(characters, 1), int(RANGES["characters"].high)))

@@ -1,0 +1,147 @@
+"""Rows about books: the trainings, and the models that they made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from bot.core.jobs import Job, JobState
+from bot.core.shards import ALL_SHARDS, ShardRange
+from bot.core.store.database import Database, Row
+
+
+@dataclass(frozen=True, slots=True)
+class AddedModel:
+    """A guild's own model, as it was put on the shelf."""
+
+    guild: str
+    name: str
+    sha256: str
+    book: str
+    source: str
+    added: str
+    added_by: str
+
+
+class BookStore:
+    """Jobs and models; every writing method is one transaction and raises DataNotKept.
+
+    Where several processes serve, each looks for the jobs of its own guilds.
+    """
+
+    def __init__(self, database: Database, shard_range: ShardRange = ALL_SHARDS) -> None:
+        self._database = database
+        self._shard_range = shard_range
+
+    # Jobs
+
+    async def add_job(self, job: Job) -> int:
+        """Keep a new job; return its id, that of `job` does not count."""
+        kept = [each.name for each in fields(Job) if each.name != "id"]
+        values = [getattr(job, name) for name in kept]
+        async with self._database.transaction() as run:
+            await run("INSERT OR IGNORE INTO guilds VALUES (?)", job.guild)
+            cursor = await run(
+                f"INSERT INTO jobs ({', '.join(kept)}) VALUES ({', '.join('?' * len(kept))})",  # noqa: S608
+                *values,
+            )
+        assert cursor.lastrowid is not None  # noqa: S101 - it was an INSERT
+        return cursor.lastrowid
+
+    async def update_job(self, job_id: int, **changes: object) -> None:
+        """Change fields of a job."""
+        assert set(changes) <= {each.name for each in fields(Job)}  # noqa: S101
+        assignments = ", ".join(f"{name} = ?" for name in changes)
+        await self._database.execute(
+            f"UPDATE jobs SET {assignments} WHERE id = ?",  # noqa: S608 - names of our own
+            *changes.values(),
+            job_id,
+        )
+
+    async def job(self, job_id: int) -> Job | None:
+        rows = await self._database.fetch("SELECT * FROM jobs WHERE id = ?", job_id)
+        return _job(rows[0]) if rows else None
+
+    async def jobs_in(self, *states: JobState) -> list[Job]:
+        """Return the jobs in these states, the oldest first."""
+        marks = ", ".join("?" * len(states))
+        rows = await self._database.fetch(
+            f"SELECT * FROM jobs WHERE state IN ({marks}) ORDER BY id",  # noqa: S608
+            *states,
+        )
+        return self._own(rows)
+
+    async def live_jobs(self) -> set[int]:
+        """Return the numbers of all jobs that have not ended, of other processes too."""
+        rows = await self._database.fetch(
+            "SELECT id FROM jobs WHERE state IN ('proposed', 'waiting', 'running')"
+        )
+        return {row["id"] for row in rows}
+
+    async def untold_jobs(self) -> list[Job]:
+        """Return the jobs that are under way, or have ended without their message saying so."""
+        rows = await self._database.fetch(
+            "SELECT * FROM jobs WHERE state != 'proposed' AND NOT told ORDER BY id"
+        )
+        return self._own(rows)
+
+    async def finished_jobs(self, limit: int = 20) -> list[Job]:
+        """Return the last trainings that went well, the latest first."""
+        rows = await self._database.fetch(
+            "SELECT * FROM jobs WHERE state = 'done' ORDER BY id DESC LIMIT ?", limit
+        )
+        return [_job(row) for row in rows]
+
+    async def count_jobs(self, guild: str, since: str) -> int:
+        """Count the trainings that a guild has asked for since a time."""
+        [row] = await self._database.fetch(
+            "SELECT count(*) AS count FROM jobs WHERE guild = ? AND created >= ? "
+            "AND state != 'proposed'",
+            *(guild, since),
+        )
+        return int(row["count"])
+
+    async def delete_proposal(self, job_id: int) -> bool:
+        """Delete a job unless somebody has said yes to it; return whether it was deleted."""
+        query = "DELETE FROM jobs WHERE id = ? AND state = 'proposed'"
+        return await self._database.execute(query, job_id) > 0
+
+    # Models
+
+    async def add_model(self, added_models: AddedModel, job_id: int) -> None:
+        """Keep whose a model is, in the place of an earlier one of that name."""
+        values = (getattr(added_models, each.name) for each in fields(AddedModel))
+        async with self._database.transaction() as run:
+            await run("INSERT OR IGNORE INTO guilds VALUES (?)", added_models.guild)
+            await run(
+                "INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *values, job_id
+            )
+
+    async def added_models(self, guild: str) -> Sequence[AddedModel]:
+        """Return the models that a guild has added, by name."""
+        rows = await self._database.fetch(
+            "SELECT * FROM models WHERE guild = ? ORDER BY name", guild
+        )
+        return [
+            AddedModel(**{each.name: row[each.name] for each in fields(AddedModel)}) for row in rows
+        ]
+
+    async def remove_model(self, guild: str, name: str) -> None:
+        await self._database.execute("DELETE FROM models WHERE guild = ? AND name = ?", guild, name)
+
+    # People
+
+    async def forget(self, member: str) -> tuple[int, int]:
+        """Take a member's number off all jobs and models; return how many of each had it."""
+        async with self._database.transaction() as run:
+            jobs = await run("UPDATE jobs SET asker = '' WHERE asker = ?", member)
+            models = await run("UPDATE models SET added_by = '' WHERE added_by = ?", member)
+        return jobs.rowcount, models.rowcount
+
+    def _own(self, rows: Sequence[Row]) -> list[Job]:
+        return [_job(row) for row in rows if self._shard_range.owns(row["guild"])]
+
+
+def _job(row: Row) -> Job:
+    values = {each.name: row[each.name] for each in fields(Job)}
+    return Job(**{**values, "state": JobState(row["state"]), "told": bool(row["told"])})

@@ -1,0 +1,108 @@
+"""Rows about guilds: their settings, and which models they have used."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from bot.core.errors import DataFolderUnusable
+from bot.core.ports import ModelChoice
+from bot.core.store.connection import in_words, open_read_only
+from bot.core.store.database import BUSY_SECONDS, FILE_NAME, Database, Row
+
+log = logging.getLogger(__name__)
+
+MAX_CHOICES = 20  # remembered per guild, for undoing
+SETTINGS = "SELECT guild, name, value FROM settings"
+
+
+class GuildStore:
+    """Settings and choices; every writing method is one transaction and raises DataNotKept."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def settings(self) -> dict[str, dict[str, object]]:
+        """Return the settings of every guild, as they were kept; what is damaged is left out."""
+        return _settings(await self._database.fetch(SETTINGS))
+
+    async def keep_settings(self, guild: str, values: Mapping[str, object]) -> None:
+        """Put `values` in the place of all that was kept for a guild."""
+        async with self._database.transaction() as run:
+            await run("INSERT OR IGNORE INTO guilds VALUES (?)", guild)
+            await run("DELETE FROM settings WHERE guild = ?", guild)
+            for name, value in values.items():
+                await run("INSERT INTO settings VALUES (?, ?, ?)", guild, name, json.dumps(value))
+
+    async def choices(self) -> dict[str, list[ModelChoice]]:
+        """Return what each guild has chosen, the latest last."""
+        found: defaultdict[str, list[ModelChoice]] = defaultdict(list)
+        for row in await self._database.fetch("SELECT * FROM choices ORDER BY id"):
+            found[row["guild"]].append(ModelChoice(row["name"], row["sha256"]))
+        return dict(found)
+
+    async def choose(self, guild: str, choice: ModelChoice, by: str, now: str) -> None:
+        async with self._database.transaction() as run:
+            await run("INSERT OR IGNORE INTO guilds VALUES (?)", guild)
+            await run(
+                "INSERT INTO choices (guild, name, sha256, chosen, chosen_by) "
+                "VALUES (?, ?, ?, ?, ?)",
+                *(guild, choice.name, choice.sha256, now, by),
+            )
+            await run(
+                "DELETE FROM choices WHERE guild = ? AND id NOT IN "
+                "(SELECT id FROM choices WHERE guild = ? ORDER BY id DESC LIMIT ?)",
+                *(guild, guild, MAX_CHOICES),
+            )
+
+    async def unchoose(self, guild: str) -> None:
+        """Forget a guild's latest choice."""
+        await self._database.execute(
+            "DELETE FROM choices WHERE id = (SELECT max(id) FROM choices WHERE guild = ?)", guild
+        )
+
+    async def drop_choices(self, guild: str, sha256: str) -> None:
+        """Forget that a guild ever chose a model."""
+        await self._database.execute(
+            "DELETE FROM choices WHERE guild = ? AND sha256 = ?", guild, sha256
+        )
+
+    async def forget(self, member: str) -> int:
+        """Take a member's number off all choices; return how many had it."""
+        return await self._database.execute(
+            "UPDATE choices SET chosen_by = '' WHERE chosen_by = ?", member
+        )
+
+
+def read_settings_beside_bot(folder: Path) -> dict[str, dict[str, object]]:
+    """Return what `GuildStore.settings` does, beside a bot that may be running on the folder.
+
+    Raises DataFolderUnusable.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return {}
+    try:
+        with closing(open_read_only(path, BUSY_SECONDS)) as connection:
+            connection.row_factory = Row
+            return _settings(connection.execute(SETTINGS))
+    except sqlite3.Error as error:
+        raise DataFolderUnusable(folder, in_words(error)) from error
+
+
+def _settings(rows: Iterable[Row]) -> dict[str, dict[str, object]]:
+    found: defaultdict[str, dict[str, object]] = defaultdict(dict)
+    for row in rows:
+        try:
+            found[row["guild"]][row["name"]] = json.loads(row["value"])
+        except (ValueError, TypeError, RecursionError) as error:
+            log.warning(
+                "the setting %r of guild %s is damaged and is left out: %s",
+                *(row["name"], row["guild"], type(error).__name__),
+            )
+    return dict(found)

@@ -1,0 +1,159 @@
+"""The training process: train.py, started, listened to, and ended.
+
+It is kept on a leash, its stdin: when the bot ends, however it ends, the process saves and stops
+by itself. Of the bot's environment it gets what it needs by name, and so none of its secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from bot.core.core_dumps import forbid_core_dumps
+from bot.core.training.events import TrainingEvent, read_event
+
+ROOT = Path(__file__).resolve().parents[3]
+STOP_SECONDS = 60.0  # for saving; a step takes one at most, on a slow disk the files a few
+MAX_EVENT_BYTES = 2**20
+MAX_COMPLAINT_BYTES = 4_000
+TRAINING_VARIABLES = {
+    *("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT"),
+    *("LD_LIBRARY_PATH", "VIRTUAL_ENV", "CUDA_VISIBLE_DEVICES", "ONEDNN_MAX_CPU_ISA"),
+    *("NUMBA_CACHE_DIR", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "ATEN_CPU_CAPABILITY"),
+}
+# glibc then gives large blocks back at once, which saves some 20 MB of 600 and costs no time.
+MALLOC_VARIABLES = {"MALLOC_TRIM_THRESHOLD_": "1000000"}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSpec:
+    """A training to be run: of the file `book`, into the folder `out`."""
+
+    book: Path
+    title: str
+    name: str
+    out: Path
+    seconds: float  # of learning, at most
+    resume: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingExit:
+    """How a training process ended."""
+
+    status: int  # as its exit status; below 0 it was killed by that signal
+    complaint: str  # what it said on stderr, the end of it
+
+
+class Trainer(Protocol):
+    """Whoever can train; tests put a fake in the place of a process."""
+
+    async def train(
+        self, spec: TrainingSpec, tell: Callable[[TrainingEvent], None]
+    ) -> TrainingExit:
+        """Train until the end; when cancelled, stop the training first, with everything saved."""
+
+
+def training_environment(environment: Mapping[str, str], *, threads: int) -> dict[str, str]:
+    """Return what the training process may know of the bot's environment."""
+    passed = {
+        name: value
+        for name, value in environment.items()
+        if name.upper() in TRAINING_VARIABLES or name.startswith("LC_")
+    }
+    return {**passed, **MALLOC_VARIABLES, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+
+
+class ProcessTrainer:
+    """Trains in a process of its own, with `threads` threads."""
+
+    def __init__(self, *, threads: int) -> None:
+        self._threads = threads
+
+    async def train(
+        self, spec: TrainingSpec, tell: Callable[[TrainingEvent], None]
+    ) -> TrainingExit:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *_command(spec),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=MAX_EVENT_BYTES,
+            env=training_environment(os.environ, threads=self._threads),
+            cwd=ROOT,
+            start_new_session=True,  # Ctrl-C at the terminal is the bot's to hear
+        )
+        forbid_core_dumps(process.pid)
+        listening = asyncio.gather(_listen(process, tell), _complaint(process))
+        try:
+            _, complaint = await asyncio.shield(listening)
+            return TrainingExit(await process.wait(), complaint)
+        finally:
+            await wait_uninterrupted(asyncio.create_task(_stop(process, listening)))
+
+
+async def wait_uninterrupted(task: asyncio.Task[Any]) -> None:
+    """Wait for the end of a task; whoever is cancelled meanwhile, however often, is so after it."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+def _command(spec: TrainingSpec) -> list[str]:
+    paths = ["--name", spec.name, "--out", str(spec.out), f"--title={spec.title}"]
+    seconds = ["--seconds", f"{max(spec.seconds, 1.0):.0f}"]
+    resume = ["--resume"] if spec.resume else []
+    switches = ["--show", "--json", "--leash", *resume]
+    return [str(ROOT / "train.py"), *paths, *seconds, *switches, "--", str(spec.book)]
+
+
+async def _listen(
+    process: asyncio.subprocess.Process, tell: Callable[[TrainingEvent], None]
+) -> None:
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    while True:
+        try:
+            line = await process.stdout.readline()
+        except ValueError:
+            continue  # longer than an event can be; what is left of it is no event either
+        if not line:
+            return
+        tell(read_event(line))
+
+
+async def _complaint(process: asyncio.subprocess.Process) -> str:
+    assert process.stderr is not None  # noqa: S101 - it is a pipe
+    kept: deque[bytes] = deque()
+    while piece := await process.stderr.read(MAX_COMPLAINT_BYTES):
+        kept.append(piece)
+        while sum(map(len, kept)) - len(kept[0]) >= MAX_COMPLAINT_BYTES:
+            kept.popleft()
+    return b"".join(kept)[-MAX_COMPLAINT_BYTES:].decode("utf-8", "replace").strip()
+
+
+async def _stop(process: asyncio.subprocess.Process, listening: asyncio.Future[Any]) -> None:
+    """Let go of the leash and wait; no effect on a process that has ended."""
+    assert process.stdin is not None  # noqa: S101 - it is a pipe
+    process.stdin.close()
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+    with suppress(Exception):  # told by whoever waited for it
+        await listening

@@ -1,0 +1,367 @@
+"""The desk: books that come, and their trainings."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+
+from bot.core.attempts import AttemptLimit
+from bot.core.book_file import fit_name, one_line
+from bot.core.book_reader import read_book_in_sandbox
+from bot.core.errors import (
+    BadSetting,
+    BookRefused,
+    NothingThere,
+    ShuttingDown,
+    SourceFailed,
+    TooMuch,
+)
+from bot.core.fetching.fetcher import Fetcher
+from bot.core.fetching.gutenberg import Gutenberg, gutenberg_number
+from bot.core.guilds import Guilds, utc_now
+from bot.core.jobs import FoundBook, Job, JobState, JobView, Proposal
+from bot.core.paths import remove_folder
+from bot.core.ports import Models
+from bot.core.proposals import Proposals
+from bot.core.records import Asker
+from bot.core.slots import Slots
+from bot.core.store.books import BookStore
+from bot.core.training.queue import BOOK_NAME, TrainingQueue
+
+SHORT_CHARACTERS = 20_000  # a book with fewer is learnt by heart
+USUAL_SECONDS_PER_CHARACTER = 60 / 150_000  # on two cores of 2023; trainings of this machine count
+STARTING_SECONDS = 15.0  # for the start, the measuring, the chart and the poem
+MAX_FETCHES = 4  # at once, of all guilds; each is a process of some 40 MB
+ATTACHED_SECONDS = 60.0  # a file of 5 MB takes one
+MAX_READINGS = 1  # at once; each may be a process of 150 MB and more
+READING_SECONDS = 30.0  # that one may take while others wait
+CANCELLED = "It was cancelled, and nothing of it is kept."
+TOO_LATE = "That training has just ended, so there is nothing to stop any more."
+TAKEN = "a name that no model here has yet"
+GUILD_GONE = "The bot was taken off the server."
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedFile:
+    """A file that came with a message."""
+
+    name: str
+    size_bytes: int
+    read: Callable[[], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class BookLimits:
+    """How much of it all there may be."""
+
+    max_bytes: int = 5_000_000  # of a book
+    max_minutes: float = 60.0  # of learning
+    max_per_day: int = 10  # trainings of one guild in 24 hours
+    max_models: int = 10  # of one guild's own
+    max_waiting: int = 20  # trainings, of all guilds
+    max_tries_per_hour: int = 20  # to bring a book, of one guild and of one member
+
+
+class TrainingRequests:
+    """Takes books from those who may manage them, and has them trained on."""
+
+    def __init__(
+        self,
+        library: Models,
+        guilds: Guilds,
+        store: BookStore,
+        training_queue: TrainingQueue,
+        *,
+        fetcher: Fetcher,
+        gutenberg: Gutenberg,
+        incoming: Path,
+        limits: BookLimits,
+    ) -> None:
+        self.limits = limits
+        self._library = library
+        self._guilds = guilds
+        self._store = store
+        self._training_queue = training_queue
+        self._fetcher = fetcher
+        self._gutenberg = gutenberg
+        self._incoming = incoming
+        self._fetch_turns = Slots(MAX_FETCHES)
+        self._read_turns = Slots(MAX_READINGS, turn_seconds=READING_SECONDS)
+        self._attempts = AttemptLimit(limits.max_tries_per_hour)
+        self._fetching: set[str] = set()  # guilds and members that have a book on its way
+        self._proposals = Proposals(store, training_queue.folder)
+        self._sweeping: asyncio.Task[None] | None = None
+        self._closing = False
+
+    async def open(self) -> None:
+        """Throw away what was left half fetched, and take up the trainings."""
+        await asyncio.to_thread(remove_folder, self._incoming.parent, self._incoming.name)
+        await self._training_queue.start()
+        self._sweeping = asyncio.create_task(self._proposals.sweep(), name="proposals")
+
+    async def close(self) -> None:
+        """Stop the training under way, with everything saved for the next start."""
+        self._closing = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.wait([self._sweeping])
+        await self._training_queue.close()
+
+    # Books that come
+
+    def check(self, asker: Asker, *, shared: bool = False) -> None:
+        """Raise NotAllowed where the asker may not add books: before anything is shown to all."""
+        self._guilds.managed_by(asker, shared=shared)
+
+    async def propose(
+        self, asker: Asker, source: str | AttachedFile, *, name: str = "", shared: bool = False
+    ) -> Proposal:
+        """Fetch a book and look at it; it is trained on once `accept` is called.
+
+        `source` is an address, a Project Gutenberg number, or a file. Raises NotAllowed, TooMuch,
+        SourceRefused, SourceFailed, BookRefused, BadSetting for a name, and DataNotKept.
+        """
+        guild = self._guilds.managed_by(asker, shared=shared)
+        await self._require_room(guild)
+        if name:
+            fit_name(name)
+        asking = (f"guild {guild}", asker.member)
+        with self._on_its_way(asking):
+            self._attempts.spend(*asking)
+            folder = self._incoming / secrets.token_hex(8)
+            await asyncio.to_thread(folder.mkdir, parents=True)
+            try:
+                async with self._fetch_turns.turn(*asking):
+                    title, kind = await self._fetch(source, folder / BOOK_NAME)
+                async with self._read_turns.turn(*asking):
+                    found = await read_book_in_sandbox(folder / BOOK_NAME, title)
+                chosen = await self._choose_name(guild, name, found.title)
+                job = await self._keep_proposal(asker, guild, chosen, kind, found, folder)
+            finally:
+                await asyncio.to_thread(remove_folder, self._incoming, folder.name)
+        is_short = found.characters < SHORT_CHARACTERS
+        return Proposal(job, found, await self.estimate_seconds(found.characters), is_short)
+
+    async def proposed(self, asker: Asker, job_id: int) -> Job:
+        """Return a book that waits for the asker's yes or no; raise NothingThere."""
+        job = await self._store.job(job_id)
+        if job is None or job.state is not JobState.PROPOSED:
+            raise NothingThere("That book does not wait for an answer any more. Add it again.")
+        guild = self._guilds.managed_by(asker, shared=not job.guild)
+        if (guild, asker.member) != (job.guild, job.asker):
+            raise NothingThere("That book waits for the answer of whoever added it.")
+        return job
+
+    async def accept(self, asker: Asker, job_id: int) -> JobView:
+        """Say yes to a book; only whoever brought it can. Raises what `propose` does."""
+        async with self._proposals.turn:
+            job = await self.proposed(asker, job_id)
+            await self._require_room(job.guild)
+            if job.name.casefold() in await self._taken(job.guild, besides=job.id):
+                raise BadSetting("name", job.name, TAKEN)
+            return await self._training_queue.submit(job)
+
+    async def decline(self, asker: Asker, job_id: int) -> None:
+        """Say no to a book, which is thrown away."""
+        async with self._proposals.turn:
+            await self._proposals.decline(await self.proposed(asker, job_id))
+
+    async def place(self, job_id: int, channel: str, message: str) -> None:
+        """Keep which message tells of a training, so that it is found again after a restart."""
+        await self._training_queue.place(job_id, channel, message)
+
+    async def estimate_seconds(self, characters: int) -> float:
+        """Guess how long a training takes, from those that this machine has done."""
+        done = await self._store.finished_jobs()
+        speeds = [job.seconds / job.characters for job in done if job.seconds and job.characters]
+        speed = median(speeds) if speeds else USUAL_SECONDS_PER_CHARACTER
+        return min(characters * speed, 60 * self.limits.max_minutes) + STARTING_SECONDS
+
+    # Trainings
+
+    def jobs(self, asker: Asker) -> list[JobView]:
+        """Return the queue; of other guilds' trainings only that they are there."""
+        return [self._as_seen_by(asker, view) for view in self._training_queue.views()]
+
+    def watch(self, job_id: int) -> AsyncIterator[JobView]:
+        """Yield how a training stands, now and whenever that changes, until it has ended."""
+        return self._training_queue.watch(job_id)
+
+    def cancellable(self, asker: Asker, job_id: int | None = None) -> Job:
+        """Return a training of the asker's guild, the first in the queue where none is named.
+
+        Raises NotAllowed and NothingThere.
+        """
+        guild = self._guilds.managed_by(asker)
+        owner = self._guilds.permissions.is_owner(asker)
+        jobs = [view.job for view in self._training_queue.views()]
+        own = [job for job in jobs if job.guild == guild]
+        others = [job for job in jobs if owner and job_id == job.id]  # an owner has to name it
+        for job in (*own, *others):
+            if job_id in (None, job.id):
+                return job
+        raise NothingThere("No training of this server is under way or waiting.")
+
+    async def cancel(self, asker: Asker, job_id: int | None = None) -> Job:
+        """End a training; raise what `cancellable` does."""
+        job = self.cancellable(asker, job_id)
+        if not await self._training_queue.cancel(job.id, CANCELLED):
+            raise NothingThere(TOO_LATE)
+        return job
+
+    async def untold(self) -> list[Job]:
+        """Return the trainings whose messages must be found again after a restart."""
+        return await self._store.untold_jobs()
+
+    async def job(self, job_id: int) -> Job | None:
+        """Return a training as it is kept now; its asker may have asked to be forgotten."""
+        return await self._store.job(job_id)
+
+    async def told(self, job_id: int) -> None:
+        """Keep that everybody knows how a training ended."""
+        await self._store.update_job(job_id, told=1)
+
+    async def leave(self, guild: str) -> None:
+        """End the trainings of a guild that the bot is not on any more; forget its proposals.
+
+        Safe to do again after an error; raises DataNotKept.
+        """
+        for view in self._training_queue.views():
+            if view.job.guild == guild:  # noted first: what is cancelled is not found again
+                await self._store.update_job(view.job.id, told=1)
+                await self._training_queue.cancel(view.job.id, GUILD_GONE)
+        await self._proposals.leave(guild)
+
+    async def guilds(self) -> set[str]:
+        """Return the guilds that have trainings or books here; raise DataNotKept."""
+        jobs = [view.job for view in self._training_queue.views()] + await self._proposals.all()
+        return {job.guild for job in jobs if job.guild}
+
+    # Within
+
+    async def _require_room(self, guild: str) -> None:
+        """Raise TooMuch, or ShuttingDown, where no further training may be asked for."""
+        if self._closing:
+            raise ShuttingDown
+        limits = self.limits
+        queue = self._training_queue.views()
+        if len(queue) > limits.max_waiting:
+            raise TooMuch(f"{len(queue)} trainings are waiting already. Ask again later.")
+        if not guild:
+            return
+        day = datetime.now(UTC) - timedelta(days=1)
+        asked = await self._store.count_jobs(guild, day.isoformat(timespec="seconds"))
+        if asked >= limits.max_per_day:
+            raise TooMuch(
+                f"This server has asked for {asked} trainings in 24 hours, which is the most that "
+                "it may. Ask again tomorrow."
+            )
+        own = len(await self._store.added_models(guild))
+        own += sum(view.job.guild == guild for view in queue)
+        if own >= limits.max_models:
+            raise TooMuch(
+                f"This server has {own} models of its own, trainings included, which is the most "
+                "that it may. Remove one with /book remove."
+            )
+
+    @contextmanager
+    def _on_its_way(self, asking: Sequence[str]) -> Iterator[None]:
+        if not self._fetching.isdisjoint(asking):
+            raise TooMuch(
+                "A book for this server or from you is being fetched already. Wait a moment."
+            )
+        self._fetching.update(asking)
+        try:
+            yield
+        finally:
+            self._fetching.difference_update(asking)
+
+    async def _fetch(self, source: str | AttachedFile, into: Path) -> tuple[str, str]:
+        """Have a book at `into`; return its title, if need be from its name, and where from."""
+        if isinstance(source, AttachedFile):
+            if source.size_bytes > self.limits.max_bytes:
+                raise self._too_long(source.name, source.size_bytes)
+            raw = await _read_attached(source)
+            if len(raw) > self.limits.max_bytes:
+                raise self._too_long(source.name, len(raw))
+            await asyncio.to_thread(into.write_bytes, raw)
+            return _title(source.name), "an attachment"
+        number = gutenberg_number(source)
+        if number is not None:
+            cached = await self._gutenberg.fetch(number)
+            await asyncio.to_thread(shutil.copyfile, cached.path, into)
+            return f"Project Gutenberg {number}", f"Project Gutenberg {number}"
+        fetched = await self._fetcher.fetch(source, into)
+        return _title(fetched.file_name), "an address"
+
+    def _too_long(self, name: str, size_bytes: int) -> BookRefused:
+        return BookRefused(
+            f"The book {one_line(name)!r} has {size_bytes:,} bytes; at most "
+            f"{self.limits.max_bytes:,} are read here. Give a part of it."
+        )
+
+    async def _choose_name(self, guild: str, wanted: str, title: str) -> str:
+        """Return a name that no model and no training of the guild has."""
+        taken = await self._taken(guild)
+        if wanted:
+            if wanted.casefold() in taken:
+                raise BadSetting("name", wanted, TAKEN)
+            return wanted
+        base = fit_name(title, tidy=True)
+        numbered = (f"{base}-{number}" for number in range(2, len(taken) + 3))
+        return next(name for name in (base, *numbered) if name.casefold() not in taken)
+
+    async def _taken(self, guild: str, *, besides: int = 0) -> set[str]:
+        """Return the names of a guild's books and models in small letters, but for that of a job.
+
+        They are gathered along a book's way, so that none on its way is missed.
+        """
+        jobs = await self._proposals.of(guild)
+        jobs += [view.job for view in self._training_queue.views() if view.job.guild == guild]
+        names = [job.name for job in jobs if job.id != besides]
+        names += [kept.name for kept in await self._store.added_models(guild)]
+        names += [model.name for model in await asyncio.to_thread(self._library.models, guild)]
+        return {name.casefold() for name in names}
+
+    async def _keep_proposal(
+        self, asker: Asker, guild: str, name: str, kind: str, found: FoundBook, folder: Path
+    ) -> Job:
+        job = Job(
+            id=0,
+            guild=guild,
+            name=name,
+            title=found.title,
+            source=kind,
+            characters=found.characters,
+            state=JobState.PROPOSED,
+            asker=asker.member,
+            created=utc_now(),
+        )
+        return await self._proposals.keep(job, folder)
+
+    def _as_seen_by(self, asker: Asker, view: JobView) -> JobView:
+        if view.job.guild == asker.guild or self._guilds.permissions.is_owner(asker):
+            return view
+        hidden = replace(view.job, name="", title="", source="", asker="", channel="", message="")
+        return JobView(replace(hidden, guild="", characters=0), place=view.place)
+
+
+async def _read_attached(source: AttachedFile) -> bytes:
+    try:
+        async with asyncio.timeout(ATTACHED_SECONDS):
+            return await source.read()
+    except TimeoutError as error:
+        raise SourceFailed(one_line(source.name), "it took too long to arrive") from error
+
+
+def _title(file_name: str) -> str:
+    """Return a title for a file; its name comes from a stranger."""
+    stem = one_line(file_name.replace("\\", "/").rsplit("/", 1)[-1]).rsplit(".", 1)[0]
+    return stem.strip(". ") or "a book"

@@ -1,0 +1,64 @@
+"""What members want to know of the bot, and of what it knows of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.application import App
+from bot.discord_app import formatting
+from bot.discord_app.confirm_buttons import PRIVACY_COG, ConfirmAction, confirm_view
+from bot.discord_app.responders import asker_of_interaction, replace
+from bot.discord_app.responses import (
+    CommandCog,
+    Context,
+    acknowledge_command,
+    answer,
+    asker_of_context,
+    refuse,
+)
+
+
+class Privacy(CommandCog, name=PRIVACY_COG):
+    """Privacy, and who answers here."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    @commands.hybrid_command(name="privacy", description="What is kept of you, and what is not")
+    @app_commands.allowed_installs(guilds=True, users=False)
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+    async def privacy(self, ctx: Context) -> None:
+        await answer(ctx, formatting.PRIVACY, private=True)
+
+    @commands.hybrid_command(name="forgetme", description="Remove what is kept of you")
+    @app_commands.allowed_installs(guilds=True, users=False)
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+    async def forgetme(self, ctx: Context) -> None:
+        view = confirm_view(
+            ctx.author.id, "", ("Forget me", ConfirmAction.FORGET), ("No", ConfirmAction.KEEP)
+        )
+        text = "Take your number off everything that is kept? Models stay; they are the server's."
+        await answer(ctx, text, private=True, view=view)
+
+    @commands.hybrid_command(name="about", description="Who answers here")
+    @app_commands.allowed_installs(guilds=True, users=False)
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+    async def about(self, ctx: Context) -> None:
+        await acknowledge_command(ctx)
+        shelf = await self._app.guild_models.shelf(asker_of_context(ctx))
+        await answer(ctx, formatting.about(self._app.administration.about(), shelf.used))
+
+    async def confirmed(
+        self, interaction: discord.Interaction[Any], action: ConfirmAction, about: str
+    ) -> None:
+        """Forget whoever pressed the button."""
+        try:
+            asker = asker_of_interaction(interaction)
+            text = formatting.forgotten(await self._app.administration.forget(asker))
+            await replace(interaction, text)
+        except Exception as error:
+            await refuse(interaction, error)

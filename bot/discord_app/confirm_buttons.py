@@ -1,0 +1,103 @@
+"""Buttons that ask before something is done; only whoever was asked can press them.
+
+Their custom_ids carry who asked and what for, so they work after a restart. Whether it may be done
+is asked of the core again when they are pressed: a custom_id comes back from strangers.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Any, Protocol, Self, runtime_checkable
+
+import discord
+
+from bot.discord_app.button_state import MAX_CUSTOM_ID, base36
+from bot.discord_app.responders import acknowledge_button, whisper
+
+PREFIX = "ask"
+ANYBODY = 0  # in the place of who asked: whether they may is asked of the core
+NOT_YOURS = "Only whoever asked can press that."
+EXPIRED = "This button is not one of mine any more."
+
+
+class ConfirmAction(StrEnum):
+    """What is asked about; each belongs to the cog of that name."""
+
+    TRAIN = "train"
+    SURE = "sure"  # the second yes to a short book
+    DECLINE = "decline"
+    CANCEL = "cancel"  # asks once more
+    STOP = "stop"
+    REMOVE = "remove"
+    FORGET = "forget"
+    KEEP = "keep"  # no, after all
+
+
+BOOKS_COG, PRIVACY_COG = "Books", "People"
+COGS = {
+    **dict.fromkeys(ConfirmAction, BOOKS_COG),
+    ConfirmAction.FORGET: PRIVACY_COG,
+}
+AT_ONCE = (
+    ConfirmAction.CANCEL,
+    ConfirmAction.KEEP,
+)  # answered without the database, which may be locked
+STYLES = {
+    ConfirmAction.REMOVE: discord.ButtonStyle.danger,
+    ConfirmAction.STOP: discord.ButtonStyle.danger,
+    ConfirmAction.FORGET: discord.ButtonStyle.danger,
+    ConfirmAction.TRAIN: discord.ButtonStyle.success,
+    ConfirmAction.SURE: discord.ButtonStyle.success,
+}
+
+
+@runtime_checkable
+class Confirmable(Protocol):
+    """A cog that does what was confirmed."""
+
+    async def confirmed(
+        self, interaction: discord.Interaction[Any], action: ConfirmAction, subject: str
+    ) -> None: ...
+
+
+class ConfirmButton(
+    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
+    template=rf"{PREFIX}:(?P<matter>[a-z]+):(?P<asker>[0-9a-z]{{1,13}}):(?P<about>.*)",
+):
+    """One button of a question."""
+
+    def __init__(self, label: str, action: str, asker: str, subject: str) -> None:
+        style = STYLES.get(ConfirmAction(action), discord.ButtonStyle.secondary)
+        custom_id = f"{PREFIX}:{action}:{asker}:{subject}"
+        button: discord.ui.Button[discord.ui.View] = discord.ui.Button(
+            label=label, style=style, custom_id=custom_id[:MAX_CUSTOM_ID]
+        )
+        super().__init__(button)
+        self.action, self.asker, self.subject = ConfirmAction(action), asker, subject
+
+    @classmethod
+    async def from_custom_id(
+        cls, _: discord.Interaction[Any], __: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        action = match["matter"] if match["matter"] in set(ConfirmAction) else ConfirmAction.KEEP
+        return cls("", action, match["asker"], match["about"])
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        if self.asker not in (base36(ANYBODY), base36(interaction.user.id)):
+            return await whisper(interaction, NOT_YOURS)
+        cog = interaction.client.get_cog(COGS[self.action])
+        if not isinstance(cog, Confirmable):
+            return await whisper(interaction, EXPIRED)
+        if self.action not in AT_ONCE:
+            await acknowledge_button(interaction)
+        return await cog.confirmed(interaction, self.action, self.subject)
+
+
+def confirm_view(asker: int, subject: str, *answers: tuple[str, ConfirmAction]) -> discord.ui.View:
+    """Return the buttons of a question: labels, and what each of them means."""
+    view = discord.ui.View(timeout=None)
+    for label, action in answers:
+        view.add_item(ConfirmButton(label, action, base36(asker), subject))
+    view.stop()  # the client need not remember it: the custom_ids say everything
+    return view

@@ -1,0 +1,151 @@
+"""What a member is told when something went wrong."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+import aiohttp
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core import request_log
+from bot.core.errors import BotError, NotAllowed
+from bot.discord_app.poem_formatting import MAX_MESSAGE, escape, measure
+from bot.discord_app.retries import UnreadableResponse, is_final
+
+log = logging.getLogger(__name__)
+
+CHANGED = (
+    "This command has changed. Reload Discord (Ctrl-R, or close and open the app) and try again."
+)
+NOT_YET_KNOWN = "Discord has not told me about this server yet. Ask again in a minute."
+QUIET_SECONDS = 600.0  # after a line of the log before one of the same cause
+MAX_CAUSES = 1000
+MAX_BRIEF = 200  # characters of an error: Discord's may have a whole page in it
+NO_ANSWER = "Discord has not answered me. Try again in a minute."
+FORBIDDEN = (
+    "Discord does not let me do that here. Whoever manages the server can look at my permissions."
+)
+# Discord, or the way to it, is out of order; nothing of ours is.
+UNREACHABLE = (
+    discord.RateLimited,
+    discord.GatewayNotFound,
+    UnreadableResponse,
+    aiohttp.ClientError,
+    ConnectionError,
+)
+
+
+class GuildNotKnown(commands.CheckFailure):
+    """A message came from a guild that Discord has not described since the bot connected."""
+
+
+def brief(error: BaseException) -> str:
+    """Return what an error says, in one short line.
+
+    >>> brief(ValueError("so\\n  much"))
+    'ValueError: so much'
+    """
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= MAX_BRIEF else f"{text[:MAX_BRIEF]}…"
+
+
+class ThrottledLog:
+    """Writes failures of Discord's into the log: a line for each cause, not for each member."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._last: dict[tuple[object, ...], float] = {}
+
+    def warn(self, what: str, error: BaseException) -> None:
+        """Log that `what` has failed, unless the same was said in the last ten minutes."""
+        cause = (what, type(error), getattr(error, "status", 0), getattr(error, "code", 0))
+        now = self._now()
+        last = self._last.get(cause)
+        if last is not None and now - last < QUIET_SECONDS:
+            return
+        if len(self._last) >= MAX_CAUSES:
+            self._last.clear()
+        self._last[cause] = now
+        log.warning("%s: %s (said at most every 10 minutes)", what, brief(error))
+
+
+throttled_log = ThrottledLog()  # of this process
+
+
+def error_message(error: BaseException) -> str:
+    """Return a sentence for a member; anything unforeseen is logged under an id they can quote."""
+    cause = error
+    while isinstance(
+        cause,
+        commands.CommandInvokeError | app_commands.CommandInvokeError | commands.HybridCommandError,
+    ):
+        cause = cause.original
+    match cause:
+        case NotAllowed():
+            return _fit(str(cause))  # nobody is quoted, and channels are named as Discord does
+        case BotError():
+            return _fit(escape(str(cause)))  # it may quote what a stranger typed
+        case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
+            log.warning("Discord knows another version of a slash command: %s", _brief(cause))
+            return CHANGED
+        case GuildNotKnown():
+            return NOT_YET_KNOWN
+        case commands.NoPrivateMessage() | app_commands.NoPrivateMessage():
+            return "This command works on servers only."
+        case commands.MissingRequiredArgument():
+            return f"`{cause.param.name}` is missing. !help and /help show how to ask."
+        case commands.UserInputError() | app_commands.TransformerError():
+            return "I could not read that. !help and /help show how to ask."
+        case commands.CheckFailure() | app_commands.CheckFailure():
+            return "You may not use this command here."
+        case discord.Forbidden() | discord.NotFound():
+            throttled_log.warn("Discord refuses what a command needs", cause)
+            return FORBIDDEN
+        case _ if _is_discords(cause):
+            throttled_log.warn("Discord has not answered", cause)
+            return NO_ANSWER
+    with request_log.request() as number:
+        log.error("error %s", number, exc_info=cause)
+    return f"Something went wrong on my side. Whoever runs me finds it in the log as {number}."
+
+
+def _is_discords(error: BaseException) -> bool:
+    """Whether Discord is out of order; of a request that it blames the fault is ours."""
+    if isinstance(error, discord.HTTPException):
+        return not is_final(error)
+    return isinstance(error, UNREACHABLE)
+
+
+def _brief(error: BaseException) -> str:
+    return str(error).partition(". ")[0]
+
+
+def _fit(sentence: str) -> str:
+    """Cut what a message could not hold, which Discord would refuse whole."""
+    if measure(sentence) <= MAX_MESSAGE:
+        return sentence
+    units = sentence.encode("utf-16-le", "surrogatepass")[: 2 * (MAX_MESSAGE - 1)]
+    return units.decode("utf-16-le", "ignore") + "…"
+
+
+class ChannelWarnings:
+    """Complains once per channel, so that one closed channel does not fill the log."""
+
+    def __init__(self, limit: int = 1000) -> None:
+        self._limit = limit
+        self._seen: set[int] = set()
+
+    def warn(self, channel_id: int, error: discord.HTTPException) -> None:
+        if channel_id in self._seen or len(self._seen) >= self._limit:
+            return
+        self._seen.add(channel_id)
+        log.warning(
+            "cannot answer in channel %d (HTTP %d, code %d); said once per channel",
+            channel_id,
+            error.status,
+            error.code,
+        )

@@ -1,0 +1,291 @@
+"""Books, trainings and settings as text within Discord's limits. Pure.
+
+Titles, names and samples come from strangers' files: each is escaped where it is put in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import fields
+
+from bot.core.administration import About, Forgotten
+from bot.core.guild_models import AvailableModels
+from bot.core.guild_settings import GuildSettings
+from bot.core.jobs import JobState, JobView, Progress, Proposal, TrainingStage
+from bot.core.records import Defaults, ModelRecord
+from bot.core.store.books import AddedModel
+from bot.core.training_requests import BookLimits
+from bot.discord_app.poem_formatting import FOOTER_MARK, MAX_MESSAGE, escape, measure
+
+BAR = 20
+MAX_SAMPLE = 800  # a sonnet has some 620 characters
+MAX_LISTED = 25
+
+PRIVACY = "\n".join(
+    (
+        "**What is kept, and what is not**",
+        "- Of people: your Discord number beside the books you added, the models you chose and the "
+        "trainings you asked for. Nothing you wrote: seeds and poems are never stored, and the log "
+        "has none of them. I write to you by myself only to tell how a training of yours ended, "
+        "where its channel takes no message.",
+        "- Of servers: settings, the models trained here, and a list of the trainings. The text of "
+        "a book is deleted when its training ends; its model keeps openings, a list of its words "
+        "and hashes, and the poems may sound like it.",
+        "- While a poem is being written: the numbers of its message, channel and server, so that "
+        "a restart can end it. They go when it ends.",
+        "- Books from Project Gutenberg stay in a cache. Nothing is sent to anybody else.",
+        "`/forgetme` takes your number off all of it at once. Models stay: they are the server's, "
+        "and `/book remove` deletes them.",
+    )
+)
+
+
+def duration(seconds: float) -> str:
+    """Say a length of time in round figures.
+
+    >>> [duration(seconds) for seconds in (4, 75, 200, 4000)]
+    ['less than 10 s', 'about 1 min', 'about 3 min', 'about 1 h 7 min']
+    """
+    if seconds < 10:
+        return "less than 10 s"
+    if seconds < 60:
+        return f"about {10 * math.ceil(seconds / 10)} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"about {minutes} min"
+    return f"about {minutes // 60} h {minutes % 60} min"
+
+
+def proposal(found: Proposal) -> str:
+    """Show what was found in a file, before anything is trained."""
+    book, job = found.book, found.job
+    lines = [
+        f"**{escape(book.title)}** ({escape(job.source)})",
+        f"{book.characters:,} characters · {book.words:,} words · an alphabet of {book.alphabet}",
+        *(f"> {escape(line)}" for line in book.first_lines),
+        f"The model will be called `{_code(job.name)}`; the training takes "
+        f"{duration(found.estimated_seconds)}.",
+        *(f"{FOOTER_MARK}{escape(note)}" for note in book.notes[:3]),
+    ]
+    if found.is_short:
+        lines.append("It is a short book, which the model will learn by heart and repeat.")
+    lines.append("**Shall I train on it?**")
+    return _fit(lines)
+
+
+def second_question(characters: int) -> str:
+    return (
+        f"This book has {characters:,} characters only. Poems will be pieces of it, word for word. "
+        "**Train on it all the same?**"
+    )
+
+
+def job(view: JobView) -> str:
+    """Show how a training stands, in one message that is edited in place."""
+    what = f"**{escape(view.job.title)}** → `{_code(view.job.name)}`"
+    match view.job.state:
+        case JobState.WAITING:
+            others = "it is next" if view.place <= 1 else f"{view.place - 1} before it"
+            return _fit([what, f"In line for training: {others}."])
+        case JobState.RUNNING:
+            return _fit([what, *_progress(view.progress)])
+        case JobState.DONE:
+            return _fit([what, _measured(view), escape(view.job.sentence), *_sample(view.progress)])
+        case JobState.CANCELLED:
+            return _fit([what, f"The training was stopped. {escape(view.job.sentence)}"])
+        case _:
+            return _fit([what, f"The training has failed. {escape(view.job.sentence)}"])
+
+
+def confided(view: JobView) -> str:
+    """Tell the asker in private how a training ended that cannot be told where they asked."""
+    where = f"<#{view.job.channel}>" if view.job.channel else "the channel"
+    why = f"You asked for this training. I cannot write in {where} any more, so I tell you here."
+    return _fit([why, *job(view).split("\n")])
+
+
+def tells_end(content: str, view: JobView) -> bool:
+    """Whether a message tells how this training ended; after a restart it would be shorter."""
+    heading = job(view).partition("\n")[0]
+    lines = content.split("\n")
+    return heading in lines and any(escape(view.job.sentence) in line for line in lines)
+
+
+def _progress(progress: Progress) -> list[str]:
+    if progress.stage is TrainingStage.STARTING:
+        return [f"{_bar(0.0)} starting…"]
+    lines = [f"{_bar(progress.share)} {progress.share:.0%}{_epoch(progress)}"]
+    facts = []
+    if progress.loss is not None:
+        facts.append(f"loss {progress.loss:.3f}")
+    if progress.held_out_loss is not None:
+        facts.append(f"on held-out text {progress.held_out_loss:.3f}")
+    if progress.characters_per_second:
+        facts.append(f"{progress.characters_per_second:,.0f} characters/s")
+    if progress.stage is TrainingStage.FINISHING:
+        facts.append(f"{TrainingStage.FINISHING.value}…")
+    elif progress.seconds_left is not None:
+        facts.append(f"{duration(progress.seconds_left)} left")
+    return [*lines, " · ".join(facts), *_sample(progress)]
+
+
+def _epoch(progress: Progress) -> str:
+    return f" · epoch {progress.epoch} of {progress.epochs}" if progress.epochs else ""
+
+
+def _bar(share: float) -> str:
+    """Draw a bar.
+
+    >>> _bar(0.25)
+    '▰▰▰▰▰▱▱▱▱▱▱▱▱▱▱▱▱▱▱▱'
+    """
+    full = round(BAR * share)
+    return "▰" * full + "▱" * (BAR - full)
+
+
+def _sample(progress: Progress) -> list[str]:
+    text = progress.sample.strip()
+    if len(text) > MAX_SAMPLE:
+        text = text[:MAX_SAMPLE].rsplit("\n", 1)[0]
+    return [f"> {escape(line)}" if line.strip() else "> " for line in text.split("\n") if text]
+
+
+def _measured(view: JobView) -> str:
+    facts = [f"Trained in {duration(view.progress.seconds)}"] if view.progress.seconds else []
+    if view.job.loss is not None:
+        facts.append(f"loss {view.job.loss:.3f} nats per character (lower is better)")
+    return " · ".join(facts) or "Trained"
+
+
+def shelf(shown: AvailableModels) -> str:
+    """List what a server can choose from."""
+    lines = ["**Books here**"]
+    for model in shown.models[:MAX_LISTED]:
+        mark = "▸ " if model == shown.used else "  "
+        whose = "this server's" if model.guild else "everybody's"
+        default = ", the default" if model.default else ""
+        lines.append(
+            f"{mark}`{_code(model.name)}` · {escape(model.book)} · loss {model.loss:.2f} · "
+            f"{whose}{default}"
+        )
+    if len(shown.models) > MAX_LISTED:
+        lines.append(f"and {len(shown.models) - MAX_LISTED} more")
+    if shown.used is None:
+        lines.append("What was chosen with /book use cannot be had, so the default writes.")
+    for name in shown.missing:
+        lines.append(
+            f"⚠ The file of `{_code(name)}` is gone or was changed behind my back. /book remove "
+            "takes it off the list; /book add trains it again."
+        )
+    lines.append(f"{FOOTER_MARK}▸ writes here · /book use, info, remove, share, undo")
+    return _fit(lines)
+
+
+def info(model: ModelRecord, kept: AddedModel | None) -> str:
+    """Tell what is known of a model."""
+    facts = [f"loss {model.loss:.4f} nats per character"]
+    if model.held_out_loss is not None:
+        facts.append(f"on held-out text {model.held_out_loss:.4f}")
+    lines = [
+        f"**{escape(model.book)}** · `{_code(model.name)}`",
+        f"{model.characters:,} characters · {len(model.losses)} epochs · {' · '.join(facts)}",
+        f"made {escape(model.created[:10])} · {model.size_bytes / 1e6:.1f} MB · "
+        f"SHA-256 `{model.sha256[:12]}`",
+    ]
+    if kept is not None:
+        who = f" by <@{kept.added_by.partition(':')[2]}>" if kept.added_by else ""
+        lines.append(f"from {escape(kept.source)}, added {escape(kept.added[:10])}{who}")
+    elif not model.guild:
+        lines.append("came with Sonneteer" if model.shipped else "everybody's")
+    return _fit(lines)
+
+
+def queue(views: Sequence[JobView], limits: BookLimits) -> str:
+    """Show the trainings of all servers; of other ones only that they are there."""
+    if not views:
+        return "No training is under way. /book add begins one."
+    lines = ["**Trainings**"]
+    for view in views:
+        name = f"`{_code(view.job.name)}`" if view.job.name else "another server's"
+        if view.job.state is JobState.RUNNING:
+            left = view.progress.seconds_left
+            rest = f", {duration(left)} left" if left is not None else ""
+            share = f" · {view.progress.share:.0%}{_epoch(view.progress)}{rest}"
+            lines.append(f"▸ {name} (number {view.job.id}){share}")
+        else:
+            lines.append(f"{view.place}. {name} (number {view.job.id})")
+    lines.append(
+        f"{FOOTER_MARK}one at a time · at most {limits.max_minutes:g} min each, "
+        f"{limits.max_per_day} a day for a server"
+    )
+    return _fit(lines)
+
+
+def settings(guild_settings: GuildSettings, defaults: Defaults, doubts: Sequence[str] = ()) -> str:
+    """Show what a server has settled, what holds where it has not, and what is doubtful in it."""
+    channels = " ".join(f"<#{channel}>" for channel in guild_settings.channels) or "everywhere"
+    roles = " ".join(f"<@&{role}>" for role in guild_settings.roles) or "everybody"
+    managers = " ".join(f"<@&{role}>" for role in guild_settings.managers)
+    warmth = f"{defaults.verse_temperature:g}, free {defaults.temperature:g}"
+    lines = [
+        "**Settings of this server**",
+        *doubts,
+        f"- channels for poems: {channels}",
+        f"- who may ask: {roles}",
+        f"- who may change books and settings: Manage Server {managers}".rstrip(),
+        f"- cooldown: {_or(guild_settings.cooldown_seconds, 'as config.toml says', ' s')}",
+        f"- form: {_or(guild_settings.form, defaults.form)} · length of free text: "
+        f"{_or(guild_settings.lines, defaults.lines, ' lines')} · temperature: "
+        f"{_or(guild_settings.temperature, warmth)}",
+        f"- words to avoid: {escape(', '.join(guild_settings.avoid)) or 'none'}",
+        "- a new model writes as soon as it is trained: "
+        f"{'yes' if guild_settings.switch else 'no'}",
+    ]
+    assert len(fields(guild_settings)) == 9  # noqa: S101 - all of them are shown
+    return _fit(lines)
+
+
+def _or(value: object, default: object, unit: str = "") -> str:
+    if value is None:
+        shown = str(default)
+        return f"{shown}{unit if shown.replace('.', '').isdigit() else ''} (the default)"
+    return f"{value:g}{unit}" if isinstance(value, float) else f"{value}{unit}"
+
+
+def forgotten(what: Forgotten) -> str:
+    """Say what was removed."""
+    if not what.total:
+        return "Nothing was kept of you, so there was nothing to remove."
+    return (
+        f"Removed: your number from {what.trainings} trainings, {what.models} models and "
+        f"{what.choices} choices of a model. Nothing is kept of you any more."
+    )
+
+
+def about(me: About, model: ModelRecord | None) -> str:
+    """Say who answers here."""
+    writes = f"{escape(model.book)} (`{_code(model.name)}`)" if model else "the default"
+    hours, minutes = divmod(int(me.uptime_seconds) // 60, 60)
+    return (
+        f"**Sonneteer {me.version}** · model here: {writes}\n"
+        f"up for {hours} h {minutes} min · {me.poems:,} poems since then\n"
+        f"{FOOTER_MARK}a self-hosted bot that writes verse, character by character, with an LSTM "
+        "trained on one book · free software, MIT licence · /help, /privacy"
+    )
+
+
+def _code(name: str) -> str:
+    """Put a name between backticks; a model's name has none, a stranger's could."""
+    return name.replace("`", "'").replace("\n", " ")
+
+
+def _fit(lines: Sequence[str]) -> str:
+    """Join lines; those in the middle go where a message cannot hold all."""
+    kept = [line for line in lines if line]
+    while measure("\n".join(kept)) > MAX_MESSAGE and len(kept) > 3:
+        del kept[-2]
+    text = "\n".join(kept)
+    while measure(text) > MAX_MESSAGE:
+        text = text[: len(text) - 50]
+    return text

@@ -1,0 +1,307 @@
+"""Answers one request with one reply, whatever happens on the way.
+
+A request is answered once, however often Discord delivers it; a reply or command that is deleted
+frees the poem's row; nothing that Discord does to an answer gets out of here as an exception.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+import discord
+
+from bot.core import request_log
+from bot.core.poem_stream import PoemStream
+from bot.core.poems import PoemService
+from bot.core.records import Poem, PoemRequest, PoemSettings
+from bot.core.store.poems import HalfPoem
+from bot.discord_app.error_messages import ChannelWarnings, error_message, throttled_log
+from bot.discord_app.live_message import EditThrottle, LiveMessage, ReplyGone, ReplyTiming
+from bot.discord_app.poem_buttons import finished_view, growing_view
+from bot.discord_app.poem_formatting import MessagePart, format_finished, format_growing
+from bot.discord_app.rate_limits import GlobalRateLimit
+from bot.discord_app.responders import Responder, guild_id_of
+from bot.discord_app.retries import FAILURES
+from bot.discord_app.seen_events import SeenEvents
+from bot.discord_app.unfinished_poems import UnfinishedPoems
+
+log = logging.getLogger(__name__)
+
+
+MAX_CONFIDED = 10_000
+MAY_NOT_WRITE = (
+    "I may not write in <#{channel}>, so there is no poem. Whoever manages the server can let me: "
+    "there I need to see the channel and to send messages."
+)
+
+
+@dataclass(eq=False)
+class PoemReply:
+    """An answer on its way."""
+
+    command_id: int
+    reply: LiveMessage
+    poem_stream: PoemStream | None = None
+    withdrawn: bool = field(default=False)  # somebody deleted the command or the reply
+
+    def withdraw(self) -> None:
+        self.withdrawn = True
+        self.reply.give_up()
+        if self.poem_stream is not None:
+            self.poem_stream.cancel()
+
+    def owns(self, message_id: int) -> bool:
+        sent = (message.id for message in self.reply.messages)
+        return message_id == self.command_id or message_id in sent
+
+
+class CountingResponder:
+    """A screen whose messages and edits are counted and noted down with the request."""
+
+    def __init__(self, responder: Responder) -> None:
+        self._responder = responder
+        self.is_rationed = responder.is_rationed
+        self.command_id = responder.command_id
+        self.channel_id = responder.channel_id
+        self.asker_id = responder.asker_id
+        self.asker = responder.asker
+        self._messages = self._edits = 0
+        self._note()
+
+    async def begin(self) -> None:
+        await self._responder.begin()
+
+    async def send(
+        self, part: MessagePart, view: discord.ui.View | None, number: int
+    ) -> discord.Message:
+        message = await self._responder.send(part, view, number)
+        self._messages += 1
+        self._note()
+        log.debug("message %d was sent", self._messages)
+        return message
+
+    async def edit(
+        self, message: discord.Message, part: MessagePart, view: discord.ui.View | None
+    ) -> None:
+        await self._responder.edit(message, part, view)
+        self._edits += 1
+        self._note()
+        log.debug("edit %d was sent", self._edits)
+
+    async def delete(self, message: discord.Message) -> None:
+        await self._responder.delete(message)
+
+    async def confide(self, sentence: str) -> None:
+        await self._responder.confide(sentence)
+
+    async def refuse(self, sentence: str) -> None:
+        await self._responder.refuse(sentence)
+
+    def _note(self) -> None:
+        request_log.note(messages=self._messages, edits=self._edits)
+
+
+class PoemReplies:
+    """Writes poems into replies."""
+
+    def __init__(
+        self,
+        service: PoemService,
+        unfinished: UnfinishedPoems,
+        timing: ReplyTiming | None = None,
+        rate_limit: GlobalRateLimit | None = None,
+    ) -> None:
+        self._service = service
+        self._unfinished = unfinished
+        self._timing = timing or ReplyTiming()
+        self._pace = EditThrottle(self._timing.edit_seconds, rate_limit)
+        self._replies: set[PoemReply] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._seen = SeenEvents()
+        self._channel_warnings = ChannelWarnings()
+        self._confided: set[tuple[int, int]] = set()  # channels and whom they were told of
+
+    async def answer(self, responder: Responder, request: PoemRequest) -> None:
+        """Write the poem that `request` asks for onto `screen`."""
+        if not self._seen.is_new(responder.command_id):
+            return
+        with request_log.request(), self._at_work():
+            responder = CountingResponder(responder)
+            try:
+                settings = await self._service.check(request)  # before anything is shown to all
+                beginning = asyncio.ensure_future(responder.begin())
+                try:
+                    await self._write(responder, request, settings, beginning)
+                finally:
+                    await self._settle(responder, beginning)
+            except Exception as error:
+                await self.refuse(responder, error)
+
+    async def refuse(self, responder: Responder, error: Exception) -> None:
+        """Tell the asker why there is no poem, if they can be told."""
+        cause = error.cause if isinstance(error, ReplyGone) else error
+        if isinstance(cause, discord.Forbidden | discord.NotFound):
+            await self._give_up(responder, cause)
+            return
+        try:
+            await responder.refuse(error_message(error))
+        except discord.HTTPException as failure:
+            self._channel_warnings.warn(responder.channel_id, failure)
+        except (*FAILURES, RuntimeError) as failure:  # of a session that is closed
+            throttled_log.warn("a member could not be told", failure)
+
+    async def _give_up(self, responder: Responder, cause: discord.HTTPException) -> None:
+        """Say, once for a channel, that no answer gets there: in the log and to the asker."""
+        self._channel_warnings.warn(responder.channel_id, cause)
+        if not isinstance(cause, discord.Forbidden):
+            return
+        place = (responder.channel_id, responder.asker_id)
+        if place in self._confided or len(self._confided) >= MAX_CONFIDED:
+            return
+        self._confided.add(place)
+        with suppress(*FAILURES):  # who takes no messages from strangers is not told
+            await responder.confide(MAY_NOT_WRITE.format(channel=responder.channel_id))
+
+    def forget(self, message_id: int) -> None:
+        """Stop what is being written for a message that was deleted, or into it."""
+        for answer in [answer for answer in self._replies if answer.owns(message_id)]:
+            answer.withdraw()
+
+    async def close(self, seconds: float) -> None:
+        """Let the last edits arrive, for so long; the next start ends what has no end then."""
+        others = self._tasks - {asyncio.current_task()}
+        if not others:
+            return
+        _, late = await asyncio.wait(others, timeout=seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - coroutines run in tasks
+        self._tasks.add(task)
+        try:
+            yield
+        finally:
+            self._tasks.discard(task)
+
+    async def _settle(self, responder: Responder, beginning: asyncio.Future[None]) -> None:
+        """Wait for the beginning, which must not fail the answer: it may have been typing only."""
+        try:
+            await beginning
+        except (discord.Forbidden, discord.NotFound) as error:
+            self._channel_warnings.warn(responder.channel_id, error)
+        except FAILURES as error:
+            log.debug("a beginning was lost: %r", error)
+
+    async def _write(
+        self,
+        responder: Responder,
+        request: PoemRequest,
+        settings: PoemSettings,
+        beginning: asyncio.Future[None],
+    ) -> None:
+        with self._noting() as note:
+            reply = LiveMessage(responder, self._pace, self._timing, note)
+            await self._write_into(reply, responder, request, settings, beginning)
+
+    @contextmanager
+    def _noting(self) -> Iterator[Callable[[discord.Message], None]]:
+        """Note where half a poem stands as long as the block lasts.
+
+        If it is cancelled, because the bot stops, that stays noted: the next start ends it.
+        """
+        unfinished: list[HalfPoem] = []
+
+        def note(message: discord.Message) -> None:
+            unfinished.append(HalfPoem(message.id, message.channel.id, guild_id_of(message)))
+            self._unfinished.begin(unfinished[-1])
+
+        try:
+            yield note
+        except asyncio.CancelledError:
+            unfinished.clear()
+            raise
+        finally:
+            for half in unfinished:
+                self._unfinished.end(half)
+
+    async def _write_into(
+        self,
+        reply: LiveMessage,
+        responder: Responder,
+        request: PoemRequest,
+        settings: PoemSettings,
+        beginning: asyncio.Future[None],
+    ) -> None:
+        answer = PoemReply(responder.command_id, reply)
+        self._replies.add(answer)
+        try:
+            async with self._service.write(request, settings) as poem_stream:
+                answer.poem_stream = poem_stream
+                poem = await self._watch(responder, answer, poem_stream, beginning)
+            if not answer.withdrawn:
+                await self._finish(responder, answer.reply, poem)
+        except Exception as error:
+            cause = error.cause if isinstance(error, ReplyGone) else error
+            request_log.note(trouble=type(cause).__name__)
+            if answer.withdrawn:
+                return  # nobody waits for an apology
+            answer.withdrawn = True  # half a poem must not stay beside the apology
+            raise
+        finally:
+            self._replies.discard(answer)
+            if answer.withdrawn:
+                await reply.take_back()
+
+    async def _watch(
+        self,
+        responder: Responder,
+        answer: PoemReply,
+        poem_stream: PoemStream,
+        beginning: asyncio.Future[None],
+    ) -> Poem:
+        """Show the poem while it is written."""
+
+        async def follow() -> None:
+            await self._settle(responder, beginning)
+            try:
+                await answer.reply.follow(
+                    lambda: format_growing(poem_stream.text, poem_stream.queue_position),
+                    growing_view(responder.asker_id),
+                )
+            except ReplyGone as error:
+                answer.withdraw()
+                await self._give_up(responder, error.cause)
+
+        following = asyncio.create_task(follow())
+        try:
+            if answer.withdrawn:
+                poem_stream.cancel()
+            return await poem_stream.finish()
+        except asyncio.CancelledError:
+            following.cancel()  # it may be waiting for Discord, for a long time
+            raise
+        finally:
+            answer.reply.stop()
+            await following
+
+    async def _finish(self, responder: Responder, reply: LiveMessage, poem: Poem) -> None:
+        def view_after(earlier: list[int]) -> discord.ui.View:
+            return finished_view(poem, responder.asker_id, earlier)
+
+        try:
+            await reply.finish(format_finished(poem), view_after)
+            log.debug("the last edit was sent")
+        except ReplyGone as error:
+            parts = format_finished(poem, may_attach=False)
+            if parts == format_finished(poem) or not isinstance(error.cause, discord.Forbidden):
+                raise
+            await reply.finish(parts, view_after)  # no file is allowed here, so many messages

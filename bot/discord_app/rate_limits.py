@@ -1,0 +1,101 @@
+"""Fifty requests a second are what Discord takes from a bot, on all its servers together.
+
+discord.py waits only when Discord has refused a request, and then lets all that wait go at once;
+and whoever has ten thousand refused in ten minutes is shut out for a while. So requests take turns
+here before they are sent. Answers to interactions do not count there, nor here.
+
+discord.py waits by itself where Discord refuses a request in JSON. Where something in between
+refuses it, as Cloudflare does with a text and all requests of the machine, nothing waits in
+discord.py, so everything waits here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from types import SimpleNamespace
+
+import aiohttp
+
+from bot.discord_app.retries import retry_after_in
+
+log = logging.getLogger(__name__)
+
+PER_SECOND, BURST = 44.0, 5  # so that no second has more than fifty
+SHORT_SECONDS = 0.5
+TOO_MANY_REQUESTS = 429
+ONE_ROUTE = ("user", "shared")  # scopes of a rate limit that concern one kind of request
+
+
+class GlobalRateLimit:
+    """The requests of one process, by the generic cell rate algorithm (ITU-T I.371).
+
+    `share` is the process's part of the bot.
+    """
+
+    def __init__(self, share: float = 1.0) -> None:
+        self._seconds = 1.0 / (PER_SECOND * share)  # of a request
+        self._slack = max(BURST * share, 1.0) * self._seconds
+        self._free_at = -math.inf  # until then the seconds are given away
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._closed: dict[str | None, float] = {}  # hosts and until when they take nothing
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether requests wait so long that those which can be spared are better not made."""
+        return self._waiting * self._seconds > SHORT_SECONDS
+
+    async def acquire(self) -> None:
+        """Wait for the turn of a request."""
+        self._waiting += 1
+        try:
+            async with self._turn:
+                now = asyncio.get_running_loop().time()
+                spent = max(self._free_at, now - self._slack) + self._seconds
+                if spent > now:
+                    await asyncio.sleep(spent - now)
+                self._free_at = spent
+        finally:
+            self._waiting -= 1
+
+    async def before_request(
+        self,
+        session: aiohttp.ClientSession,
+        _: SimpleNamespace,
+        start: aiohttp.TraceRequestStartParams,
+    ) -> None:
+        """Let discord.py's HTTP client wait; see `aiohttp.TraceConfig.on_request_start`.
+
+        What bears no token is not counted: answers to interactions, files, the gateway.
+        """
+        loop = asyncio.get_running_loop()
+        # Not an event: others may close it for longer meanwhile.
+        while (left := self._closed.get(start.url.host, -math.inf) - loop.time()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(left)
+        if "Authorization" in start.headers:
+            await self.acquire()
+            if session.closed:
+                raise aiohttp.ClientConnectionError("the bot was closed meanwhile")
+
+    async def after_request(
+        self, _: aiohttp.ClientSession, __: SimpleNamespace, end: aiohttp.TraceRequestEndParams
+    ) -> None:
+        """Heed what turns all requests away; see `aiohttp.TraceConfig.on_request_end`."""
+        answer = end.response
+        if answer.status != TOO_MANY_REQUESTS or _is_left_to_others(answer):
+            return
+        if (seconds := retry_after_in(answer.headers)) > 0:
+            log.warning("%s takes no requests for %.0f s", end.url.host, seconds)
+            until = asyncio.get_running_loop().time() + seconds
+            self._closed[end.url.host] = max(until, self._closed.get(end.url.host, until))
+
+
+def _is_left_to_others(answer: aiohttp.ClientResponse) -> bool:
+    """Whether discord.py waits for this by itself, or whoever asked does, because it is theirs.
+
+    discord.py waits where there is JSON, and Via, which Discord's own servers send.
+    """
+    waits = "Via" in answer.headers and answer.content_type == "application/json"
+    return waits or answer.headers.get("X-RateLimit-Scope", "") in ONE_ROUTE

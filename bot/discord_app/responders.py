@@ -1,0 +1,439 @@
+"""Where an answer appears: under a member's message, or as the response to an interaction.
+
+Every send asks for no mentions and no embeds, because the bot around these commands may be
+somebody else's, with other defaults. (The original response of an interaction can only be
+edited, for which discord.py has no such flag; its links are inert like all others.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import discord
+from discord.ext import commands
+
+from bot.core.records import Asker
+from bot.discord_app.poem_formatting import MessagePart, TextFile
+from bot.discord_app.reply_limits import ReplyLimits
+from bot.discord_app.retries import FAILURES, await_response, retry
+
+AnyBot = commands.Bot | commands.AutoShardedBot
+NO_MENTIONS = discord.AllowedMentions.none()
+REFUSAL = 999  # its number among an answer's messages, beyond all others
+NO_HISTORY = 160002  # a reply needs the permission to read what it replies to
+UNKNOWN_MESSAGE = 10008
+UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN = 10015, 50027  # what Discord answers after 15 minutes
+NONCE_SECONDS = 60.0  # for which Discord takes the same message once; it says "a few minutes"
+ACKNOWLEDGED, THINKING = "heard", "thinking"  # in an interaction's extras: what Discord knows of it
+LOOKED_THROUGH = 50  # messages in which an earlier attempt is looked for
+
+
+class CannotRespond(discord.DiscordException):
+    """An interaction is over, and its channel takes no messages."""
+
+
+class Responder(Protocol):
+    """A place for one answer, which may take several messages."""
+
+    is_rationed: bool  # whether Discord counts what is said here among the bot's requests
+    command_id: int  # of the message or interaction that is answered
+    channel_id: int
+    asker_id: int
+    asker: Asker
+
+    async def begin(self) -> None:
+        """Show at once that an answer is coming."""
+
+    async def send(
+        self, part: MessagePart, view: discord.ui.View | None, number: int
+    ) -> discord.Message:
+        """Send the answer's message `number`, counted from 0; safe to try again."""
+
+    async def edit(
+        self, message: discord.Message, part: MessagePart, view: discord.ui.View | None
+    ) -> None: ...
+
+    async def delete(self, message: discord.Message) -> None:
+        """Take a message of the answer back."""
+
+    async def refuse(self, sentence: str) -> None:
+        """Say why there is no poem, to the asker alone where Discord can do that.
+
+        In a flood it may be left unsaid.
+        """
+
+    async def confide(self, sentence: str) -> None:
+        """Tell the asker elsewhere, where nothing may be said here."""
+
+
+def _is_expired(error: discord.HTTPException) -> bool:
+    """Whether an interaction's fifteen minutes are over; the bot may still speak by itself."""
+    return error.code in (UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN) or error.status == 401
+
+
+def make_asker(
+    user: discord.abc.User, guild_id: int | None, channel: object, *, manages: bool
+) -> Asker:
+    """Return who asks; in a thread they ask from the channel that it belongs to.
+
+    `manages` is asked of the guild: a channel may grant what the guild does not.
+
+    Of a guild that is not known, no roles are.
+    """
+    place = channel.parent_id if isinstance(channel, discord.Thread) else getattr(channel, "id", "")
+    above = channel.parent if isinstance(channel, discord.Thread) else channel
+    known = isinstance(user, discord.Member) and getattr(user, "guild", None) is not None
+    roles = getattr(user, "roles", []) if known else []
+    return Asker(
+        member=f"discord:{user.id}",
+        guild=str(guild_id or ""),
+        channel=str(place),
+        category=str(getattr(above, "category_id", None) or ""),
+        roles=frozenset(str(role.id) for role in roles),
+        manages=manages,
+    )
+
+
+def guild_id_of(message: discord.Message) -> int | None:
+    """Return the number of a message's guild, None for a direct message.
+
+    discord.py may not know the guild: after a start, and while Discord calls it unavailable.
+    """
+    if message.guild is not None:
+        return message.guild.id
+    return getattr(message.channel, "guild_id", None)
+
+
+def asker_of_message(message: discord.Message) -> Asker:
+    manages = message.guild is not None and _manages(message.author)
+    return make_asker(message.author, guild_id_of(message), message.channel, manages=manages)
+
+
+def asker_of_interaction(interaction: discord.Interaction[Any]) -> Asker:
+    manages = interaction.guild is not None and _manages(interaction.user)
+    guild_id, channel = interaction.guild_id, interaction.channel
+    return make_asker(interaction.user, guild_id, channel, manages=manages)
+
+
+def _manages(user: discord.abc.User) -> bool:
+    """Whether the roles of a guild let somebody manage it; not where the roles are not known."""
+    return isinstance(user, discord.Member) and user.guild_permissions.manage_guild
+
+
+def _files(part: MessagePart) -> list[discord.File]:
+    return [_file(part.file)] if part.file else []
+
+
+def _file(file: TextFile) -> discord.File:
+    return discord.File(io.BytesIO(file.text.encode("utf-8", "replace")), file.name)
+
+
+class MessageResponder:
+    """Answers a message in its channel."""
+
+    is_rationed = True
+
+    def __init__(self, message: discord.Message, reply_limits: ReplyLimits) -> None:
+        self._message = message
+        self._reply_limits = reply_limits
+        self._has_spoken = False
+        self._typing: asyncio.Task[None] | None = None
+        self._first_tries: dict[int, float] = {}  # of the answer's messages, by the loop's clock
+        self._reference: discord.MessageReference | None = message.to_reference(
+            fail_if_not_exists=False
+        )
+        self.command_id = message.id
+        self.channel_id = message.channel.id
+        self.asker_id = message.author.id
+        self.asker = asker_of_message(message)
+
+    async def begin(self) -> None:
+        # Not waited for: where many ask at once, Discord makes typing wait for its turn.
+        if not self._reply_limits.rate_limit.is_congested:
+            self._typing = asyncio.create_task(self._type())
+
+    async def _type(self) -> None:
+        with suppress(*FAILURES):
+            await self._message.channel.typing()
+
+    async def send(
+        self, part: MessagePart, view: discord.ui.View | None, number: int
+    ) -> discord.Message:
+        self._has_spoken = True
+        if self._typing is not None:
+            self._typing.cancel()
+        options: dict[str, Any] = {} if view is None else {"view": view}
+        if number in (0, REFUSAL) and self._reference is not None:
+            options["reference"] = self._reference
+        if (there := await self._find_earlier_send(part, number)) is not None:
+            return there
+        try:
+            return await await_response(
+                self._message.channel.send(
+                    part.content,
+                    files=_files(part),
+                    nonce=f"{self.command_id}-{number}",  # taken once by Discord: no double answer
+                    allowed_mentions=NO_MENTIONS,
+                    suppress_embeds=True,
+                    **options,
+                )
+            )
+        except discord.HTTPException as error:
+            if error.code != NO_HISTORY or self._reference is None:
+                raise
+        self._reference = None
+        return await self.send(part, view, number)
+
+    async def _find_earlier_send(self, part: MessagePart, number: int) -> discord.Message | None:
+        """Look for what an attempt has sent that Discord would not know by its nonce any more."""
+        now = asyncio.get_running_loop().time()
+        if now - self._first_tries.setdefault(number, now) < NONCE_SECONDS:
+            return None
+        return await find_sent(self._message.channel, self._message, part)
+
+    async def edit(
+        self, message: discord.Message, part: MessagePart, view: discord.ui.View | None
+    ) -> None:
+        await await_response(
+            message.edit(
+                content=part.content,
+                attachments=_files(part),
+                view=view,
+                allowed_mentions=NO_MENTIONS,
+                suppress=True,
+            )
+        )
+
+    async def delete(self, message: discord.Message) -> None:
+        await message.delete()
+
+    async def refuse(self, sentence: str) -> None:
+        if self._reply_limits.rate_limit.is_congested and not self._has_spoken:
+            self._reply_limits.count_unanswered(self.channel_id)
+        else:
+            await retry(lambda: self.send(MessagePart(sentence), None, REFUSAL))
+
+    async def confide(self, sentence: str) -> None:
+        if guild_id_of(self._message) is not None:
+            await self._message.author.send(
+                sentence, allowed_mentions=NO_MENTIONS, suppress_embeds=True
+            )
+
+
+async def acknowledge(interaction: discord.Interaction[Any], *, private: bool = False) -> None:
+    """Let Discord, which waits for three seconds, know that an answer comes within 15 minutes.
+
+    "thinking…" stands where the answer will be, for the asker alone if that is to be private.
+    """
+    defer = interaction.response.defer
+    await retry(lambda: await_response(defer(ephemeral=private, thinking=True)))
+    interaction.extras.update({ACKNOWLEDGED: True, THINKING: "private" if private else "public"})
+
+
+async def acknowledge_button(interaction: discord.Interaction[Any]) -> None:
+    """Let Discord know that a button's message will change, or that a sentence comes.
+
+    What was pressed is done all the same where Discord does not take that in time.
+    """
+    with suppress(*FAILURES):
+        await retry(lambda: await_response(interaction.response.defer()))
+        interaction.extras[ACKNOWLEDGED] = True
+
+
+def is_acknowledged(interaction: discord.Interaction[Any]) -> bool:
+    """Whether Discord knows that an answer comes, also where its word on that was lost."""
+    return interaction.response.is_done() or ACKNOWLEDGED in interaction.extras
+
+
+class InteractionResponder:
+    """Answers a slash command or a button, which Discord waits for three seconds only."""
+
+    is_rationed = False
+
+    def __init__(self, interaction: discord.Interaction[Any]) -> None:
+        self._interaction = interaction
+        thinking = discord.InteractionResponseType.deferred_channel_message
+        known = interaction.extras.get(THINKING)
+        self._thinking = known is not None or interaction.response.type is thinking
+        self._is_private = known == "private"
+        self._is_acknowledged = is_acknowledged(
+            interaction
+        )  # for sure; else nothing may stand there
+        self._tried: set[int] = set()  # numbers of the answer's messages
+        self.command_id = interaction.id
+        self.channel_id = interaction.channel_id or 0
+        self.asker_id = interaction.user.id
+        self.asker = asker_of_interaction(interaction)
+
+    async def begin(self) -> None:
+        await acknowledge(self._interaction)
+        self._thinking = self._is_acknowledged = True
+
+    async def send(
+        self, part: MessagePart, view: discord.ui.View | None, number: int
+    ) -> discord.Message:
+        options: dict[str, Any] = {} if view is None else {"view": view}
+        if number == 0:
+            return await self._send_first(part, options)
+        if number in self._tried:  # a follow-up has no nonce
+            there = await find_sent(self._interaction.channel, self._interaction, part)
+            if there is not None:
+                return there
+        self._tried.add(number)
+        try:
+            return await await_response(
+                self._interaction.followup.send(
+                    part.content,
+                    files=_files(part),
+                    allowed_mentions=NO_MENTIONS,
+                    suppress_embeds=True,
+                    wait=True,
+                    **options,
+                )
+            )
+        except discord.HTTPException as error:
+            if not _is_expired(error):
+                raise
+            return await self._send_to_channel(part, options, number)
+
+    async def _send_first(self, part: MessagePart, options: dict[str, Any]) -> discord.Message:
+        """Edit what stands there: a follow-up whose answer is lost would be there twice."""
+        self._thinking = False
+        try:
+            return await await_response(
+                self._interaction.edit_original_response(
+                    content=part.content,
+                    attachments=_files(part),
+                    allowed_mentions=NO_MENTIONS,
+                    **options,
+                )
+            )
+        except discord.HTTPException as error:
+            never_there = error.code == UNKNOWN_MESSAGE and not self._is_acknowledged
+            if not (never_there or _is_expired(error)):
+                raise
+            return await self._send_to_channel(part, options, 0)
+
+    async def _send_to_channel(
+        self, part: MessagePart, options: dict[str, Any], number: int
+    ) -> discord.Message:
+        """Say it in the channel, where the bot may; the interaction is over."""
+        channel = self._interaction.channel
+        if not isinstance(channel, discord.abc.Messageable):
+            raise CannotRespond
+        return await await_response(
+            channel.send(
+                part.content,
+                files=_files(part),
+                nonce=f"{self.command_id}-{number}",
+                allowed_mentions=NO_MENTIONS,
+                suppress_embeds=True,
+                **options,
+            )
+        )
+
+    async def edit(
+        self, message: discord.Message, part: MessagePart, view: discord.ui.View | None
+    ) -> None:
+        changes: dict[str, Any] = {
+            "content": part.content,
+            "view": view,
+            "allowed_mentions": NO_MENTIONS,
+        }
+        try:
+            await await_response(message.edit(attachments=_files(part), **changes))
+        except discord.HTTPException as error:
+            own = self._own(message, error)
+            await await_response(own.edit(attachments=_files(part), **changes))
+
+    async def delete(self, message: discord.Message) -> None:
+        try:
+            await message.delete()
+        except discord.HTTPException as error:
+            await self._own(message, error).delete()
+
+    def _own(
+        self, message: discord.Message, error: discord.HTTPException
+    ) -> discord.PartialMessage:
+        """Return a message as one of the bot's own, if the interaction is over; or raise."""
+        own = message_in(self._interaction.channel, message.id)
+        if not _is_expired(error) or own is None:
+            raise error
+        return own
+
+    async def refuse(self, sentence: str) -> None:
+        options: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
+        if not is_acknowledged(self._interaction):
+            respond = self._interaction.response.send_message
+            await retry(lambda: await_response(respond(sentence, suppress_embeds=True, **options)))
+            return
+        if self._thinking:  # which stands there for all, and where the follow-up would end up
+            edit = self._interaction.edit_original_response
+            await retry(
+                lambda: await_response(edit(content=sentence, allowed_mentions=NO_MENTIONS))
+            )
+            if self._is_private:
+                return
+        await self._interaction.followup.send(sentence, suppress_embeds=True, **options)
+        if self._thinking:
+            await self._interaction.delete_original_response()
+
+    async def confide(self, sentence: str) -> None:
+        await self._interaction.followup.send(
+            sentence, ephemeral=True, allowed_mentions=NO_MENTIONS, suppress_embeds=True
+        )
+
+
+async def find_sent(
+    channel: object, after: discord.abc.Snowflake, part: MessagePart
+) -> discord.Message | None:
+    """Look for a message that was sent although its answer was lost; None where it is not seen."""
+    if not isinstance(channel, discord.abc.Messageable):
+        return None
+    with suppress(*FAILURES):
+        async for message in channel.history(after=after, limit=LOOKED_THROUGH):
+            same = message.content.strip() == part.content.strip()
+            if same and message.author.bot and len(message.attachments) == len(_files(part)):
+                return message
+    return None
+
+
+def message_in(channel: object, message_id: int) -> discord.PartialMessage | None:
+    """Return a handle on a message of which only the id is known, None where there are none."""
+    if not isinstance(channel, discord.abc.Messageable):
+        return None
+    return discord.PartialMessage(channel=channel, id=message_id)  # type: ignore[arg-type]
+
+
+def read_attachment(path: Path | None, name: str) -> discord.File | None:
+    """Return a file to attach, None where there is none any more."""
+    try:
+        return discord.File(io.BytesIO(path.read_bytes()), name) if path is not None else None
+    except OSError:
+        return None
+
+
+async def whisper(interaction: discord.Interaction[Any], sentence: str) -> None:
+    """Say something to whoever pressed a button, to them alone."""
+    options: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
+    if is_acknowledged(interaction):
+        await await_response(interaction.followup.send(sentence, suppress_embeds=True, **options))
+        return
+    respond = interaction.response.send_message
+    await retry(lambda: await_response(respond(sentence, suppress_embeds=True, **options)))
+
+
+async def replace(
+    interaction: discord.Interaction[Any], text: str, view: discord.ui.View | None = None
+) -> None:
+    """Put something in the place of the message whose button was pressed; safe to try again."""
+    changes: dict[str, Any] = {"content": text, "view": view, "allowed_mentions": NO_MENTIONS}
+    if is_acknowledged(interaction):
+        await retry(lambda: await_response(interaction.edit_original_response(**changes)))
+        return
+    edit = interaction.response.edit_message
+    await retry(lambda: await_response(edit(suppress_embeds=True, **changes)))

@@ -1,0 +1,266 @@
+"""The messages that tell of trainings: one for each, edited in place until everybody knows the end.
+
+Nothing that happens to a message stops a training. While Discord cannot be reached the last word
+waits; after a restart of the bot the messages are found again by their numbers. Where a message
+takes no edit any more, a new one tells the end; where the channel takes none, the asker is told in
+private.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+import discord
+
+from bot.core.errors import BotError, DataNotKept
+from bot.core.jobs import Job, JobState, JobView
+from bot.core.training_requests import TrainingRequests
+from bot.discord_app import formatting
+from bot.discord_app.error_messages import ChannelWarnings, throttled_log
+from bot.discord_app.live_message import ReplyTiming
+from bot.discord_app.responders import NO_MENTIONS, AnyBot, read_attachment
+from bot.discord_app.retries import FAILURES, await_response, backoff, retry
+
+log = logging.getLogger(__name__)
+
+CHART_NAME = "loss.png"
+LOOKED_THROUGH = 50  # messages in which an earlier start's last word is looked for
+# https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
+ARCHIVED = 50083
+CHART_REFUSED = (50013, 40005)  # no permission (to attach files, perhaps); too large
+
+Answer = TypeVar("Answer")
+MakeView = Callable[[Job], discord.ui.View | None]
+
+
+@dataclass
+class TrainingMessage:
+    """A training's message."""
+
+    job_id: int
+    message: discord.PartialMessage | discord.Message | None
+    channel: discord.abc.Messageable
+    shown: str = ""
+    drawn: int = 0  # the chart that it shows
+    gone: bool = field(default=False)  # deleted; the end is told in a new one
+    plain: bool = False  # the message takes no chart
+
+
+class TrainingMessages:
+    """Follows trainings and tells of them."""
+
+    def __init__(
+        self,
+        bot: AnyBot,
+        training_requests: TrainingRequests,
+        timing: ReplyTiming,
+        running_view: MakeView,
+    ) -> None:
+        self._bot = bot
+        self._training_requests = training_requests
+        self._timing = timing
+        self._running_view = running_view
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._channel_warnings = ChannelWarnings()
+
+    async def resume(self) -> None:
+        """Find the messages of the trainings that an earlier bot told of."""
+        for job in await self._until_kept(self._training_requests.untold):
+            if job.id in self._tasks or not job.channel.isdecimal():
+                continue
+            channel = self._bot.get_partial_messageable(
+                int(job.channel), guild_id=int(job.guild) if job.guild.isdecimal() else None
+            )
+            message = channel.get_partial_message(int(job.message)) if job.message else None
+            self.follow(job, channel, message)
+
+    def follow(
+        self,
+        job: Job,
+        channel: discord.abc.Messageable,
+        message: discord.PartialMessage | discord.Message | None,
+    ) -> None:
+        """Keep a training's message true until it has ended and everybody knows."""
+        notice = TrainingMessage(job.id, message, channel)
+        task = asyncio.create_task(self._follow(job, notice), name=f"notice of job {job.id}")
+        self._tasks[job.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
+
+    async def close(self) -> None:
+        """Stop telling; the next start goes on."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _follow(self, job: Job, notice: TrainingMessage) -> None:
+        try:
+            last = JobView(job)
+            async for view in self._training_requests.watch(job.id):
+                last = view
+                if not view.job.state.is_final:
+                    await self._show(notice, view)
+                    await asyncio.sleep(self._timing.notice_seconds)
+            if last.job.state.is_final:
+                await self._tell_end(notice, last)
+                await self._until_kept(lambda: self._training_requests.told(job.id))
+        except BotError as error:
+            log.warning("job %d: its message could not be kept: %s", job.id, error)
+        except Exception:
+            log.exception("job %d: its message is told no more", job.id)
+
+    async def _until_kept(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Ask the database until it answers; the log has it when another program locks it."""
+        tried = 0
+        while True:
+            try:
+                return await call()
+            except DataNotKept as error:
+                tried += 1
+                log.debug("trainings wait for the database: %s", error)
+                await asyncio.sleep(backoff(self._timing.retry_seconds, tried))
+
+    async def _show(self, notice: TrainingMessage, view: JobView) -> None:
+        """Bring a message up to date; a failure is made up for by the next time."""
+        text = formatting.job(view)
+        if notice.message is None or notice.gone or text == notice.shown:
+            return
+        try:
+            contents = await self._contents(notice, view, with_chart=not notice.plain)
+            await await_response(notice.message.edit(**contents))
+        except discord.NotFound:
+            notice.gone = True
+        except discord.Forbidden as error:
+            notice.plain = error.code in CHART_REFUSED
+            self._channel_warnings.warn(notice.message.channel.id, error)
+        except FAILURES as error:
+            log.debug("job %d: an edit was lost: %r", notice.job_id, error)
+        else:
+            notice.shown, notice.drawn = text, view.progress.drawn
+
+    # The end
+
+    async def _tell_end(self, notice: TrainingMessage, view: JobView) -> None:
+        """Tell how a training ended, in the first place that takes it, with the chart or without.
+
+        While Discord cannot be reached this waits. Each place may refuse once, so it comes to an
+        end.
+        """
+        ways = [self._send, self._confide]
+        if notice.message is not None and not notice.gone:
+            ways.insert(0, self._edit)
+        charts = (True, False) if view.progress.chart is not None else (False,)
+        for way in ways:
+            for with_chart in charts:
+                try:
+                    await retry(
+                        partial(way, notice, view, with_chart=with_chart),
+                        attempts=math.inf,
+                        pause_seconds=self._timing.retry_seconds,
+                    )
+                except FAILURES as error:
+                    throttled_log.warn("the end of a training cannot be told as usual", error)
+                    if getattr(error, "code", 0) not in CHART_REFUSED:
+                        break
+                else:
+                    return
+        log.warning("job %d: nobody could be told how it ended", notice.job_id)
+
+    async def _edit(self, notice: TrainingMessage, view: JobView, *, with_chart: bool) -> None:
+        """Tell the end in the training's message; open its thread again where that is archived."""
+        assert notice.message is not None  # noqa: S101 - else there is nothing to edit
+        try:
+            await await_response(
+                notice.message.edit(**await self._contents(notice, view, with_chart=with_chart))
+            )
+        except discord.HTTPException as error:
+            if error.code != ARCHIVED:
+                raise
+            await await_response(
+                self._bot.http.edit_channel(notice.message.channel.id, archived=False)
+            )
+            await await_response(
+                notice.message.edit(**await self._contents(notice, view, with_chart=with_chart))
+            )
+
+    async def _send(self, notice: TrainingMessage, view: JobView, *, with_chart: bool) -> None:
+        """Tell the end in a new message, in the place of the old one."""
+        await self._say(notice.channel, notice, view, formatting.job(view), with_chart=with_chart)
+        if notice.message is not None:
+            with suppress(*FAILURES):
+                await notice.message.delete()
+
+    async def _confide(self, notice: TrainingMessage, view: JobView, *, with_chart: bool) -> None:
+        """Tell the end to whoever asked for the training, if they did not ask to be forgotten."""
+        job = await self._until_kept(lambda: self._training_requests.job(notice.job_id))
+        kind, _, number = job.asker.partition(":") if job is not None else ("", "", "")
+        if kind != "discord" or not number.isdecimal():
+            log.info("job %d: it is not known whom to tell how it ended", notice.job_id)
+            return
+        channel = await await_response(self._bot.create_dm(discord.Object(int(number))))
+        text = formatting.confided(view)
+        await self._say(channel, notice, view, text, with_chart=with_chart)
+
+    async def _say(
+        self,
+        channel: discord.abc.Messageable,
+        notice: TrainingMessage,
+        view: JobView,
+        text: str,
+        *,
+        with_chart: bool,
+    ) -> None:
+        """Say the end once: an attempt whose answer was lost, or an earlier start, may have."""
+        if await self._is_said(channel, notice, view):
+            return
+        chart = await self._read_chart(view) if with_chart else None
+        sending = channel.send(
+            text,
+            files=[chart] if chart else [],
+            nonce=f"job-{notice.job_id}",  # taken once by Discord, for some minutes
+            allowed_mentions=NO_MENTIONS,
+            suppress_embeds=True,
+        )
+        await await_response(sending)
+
+    async def _is_said(
+        self, channel: discord.abc.Messageable, notice: TrainingMessage, view: JobView
+    ) -> bool:
+        """Look for the end among what was said after the training's message, where that is let."""
+        with suppress(*FAILURES):
+            async for message in channel.history(
+                after=notice.message, limit=LOOKED_THROUGH, oldest_first=False
+            ):
+                own = self._bot.user is not None and message.author.id == self._bot.user.id
+                if own and formatting.tells_end(message.content, view):
+                    return True
+        return False
+
+    async def _contents(
+        self, notice: TrainingMessage, view: JobView, *, with_chart: bool
+    ) -> dict[str, Any]:
+        """Return what to edit: the chart only where it was drawn anew, or is the last.
+
+        Of a training that went well before a restart the message shows it still.
+        """
+        contents: dict[str, Any] = {
+            "content": formatting.job(view),
+            "view": None if view.job.state.is_final else self._running_view(view.job),
+            "allowed_mentions": NO_MENTIONS,
+        }
+        if view.progress.drawn != notice.drawn or view.job.state.is_final:
+            chart = await self._read_chart(view) if with_chart else None
+            if chart or view.job.state is not JobState.DONE:
+                contents["attachments"] = [chart] if chart else []
+        return contents
+
+    async def _read_chart(self, view: JobView) -> discord.File | None:
+        return await asyncio.to_thread(read_attachment, view.progress.chart, CHART_NAME)

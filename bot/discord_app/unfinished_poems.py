@@ -1,0 +1,126 @@
+"""Messages that show half a poem, and how those of an earlier start come to an end.
+
+What is kept of them is written behind, that of many poems at once: no poem waits for the disk. A
+bot that is killed within these milliseconds leaves a message that nobody knows of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+
+import discord
+
+from bot.core.errors import BotError
+from bot.core.store.poems import HalfPoem, PoemStore
+from bot.discord_app.poem_formatting import format_unfinished
+from bot.discord_app.responders import NO_MENTIONS, AnyBot
+from bot.discord_app.retries import FAILURES, Outage, await_response, retry
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+
+
+class UnfinishedPoems:
+    """Keeps which messages show half a poem; without `rows` nothing outlasts the process."""
+
+    def __init__(
+        self, bot: AnyBot, store: PoemStore | None, retry_seconds: float = RETRY_SECONDS
+    ) -> None:
+        self._bot = bot
+        self._store = store
+        self._retry_seconds = retry_seconds
+        self._unfinished: set[HalfPoem] = set()
+        self._kept: set[HalfPoem] = set()
+        self._left_over: list[HalfPoem] = []  # by an earlier start
+        self._writing: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._outage = Outage()
+
+    async def open(self) -> None:
+        """Read what an earlier start has left, before anything new is begun."""
+        if self._store is None:
+            return
+        try:
+            self._left_over = list(await self._store.halves())
+        except BotError as error:
+            log.warning("half poems of an earlier start stay as they are: %s", error)
+        self._unfinished.update(self._left_over)
+        self._kept.update(self._left_over)
+
+    def resume(self) -> None:
+        """Bring to an end what an earlier start has left; once, when Discord is there."""
+        if self._left_over and self._ending is None:
+            self._ending = asyncio.create_task(self._end_all(), name="half poems")
+
+    def begin(self, half: HalfPoem) -> None:
+        self._unfinished.add(half)
+        self._note_soon()
+
+    def end(self, half: HalfPoem) -> None:
+        self._unfinished.discard(half)
+        self._note_soon()
+
+    async def close(self) -> None:
+        """Stop; the next start goes on with what has no end yet."""
+        tasks = [task for task in (self._ending, self._writing) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        await self._write()
+
+    def _note_soon(self) -> None:
+        if self._store is not None and (self._writing is None or self._writing.done()):
+            self._writing = asyncio.create_task(self._write_behind(), name="half poems are noted")
+
+    async def _write_behind(self) -> None:
+        while self._unfinished != self._kept:
+            await self._write()
+
+    async def _write(self) -> None:
+        here = set(self._unfinished)
+        if self._store is None or here == self._kept:
+            return
+        try:
+            await self._store.keep(here - self._kept, self._kept - here)
+        except BotError as error:
+            # What is not on the disk is not tried again: it matters only if the bot is killed now.
+            log.warning("it could not be noted where half poems stand: %s", error)
+        self._kept = here
+
+    async def _end_all(self) -> None:
+        for half in self._left_over:
+            try:
+                await retry(
+                    lambda: self._end(half),  # noqa: B023
+                    attempts=math.inf,
+                    pause_seconds=self._retry_seconds,
+                    failed=self._outage.failed,
+                )
+            except FAILURES as error:
+                # It is gone, or the bot may not write there any more.
+                log.info("a half poem of an earlier start stays as it is: %r", error)
+            self.end(half)
+
+    async def _end(self, half: HalfPoem) -> None:
+        """Say under a half poem that it is one, if it still is."""
+        channel = self._bot.get_partial_messageable(half.channel, guild_id=half.guild)
+        message = channel.get_partial_message(half.message)
+        try:
+            there = await await_response(message.fetch())
+        except discord.Forbidden:  # its own messages a bot may edit where it may not read
+            content = format_unfinished("")
+        else:
+            if len(there.components) and _has_ended(there):
+                return
+            content = format_unfinished(there.content)
+        await await_response(message.edit(content=content, view=None, allowed_mentions=NO_MENTIONS))
+
+
+def _has_ended(message: discord.Message) -> bool:
+    """Whether the buttons of a whole poem stand under it: more than Delete."""
+    store = (row for row in message.components if isinstance(row, discord.ActionRow))
+    return any(len(row.children) > 1 for row in store)

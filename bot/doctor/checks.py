@@ -1,0 +1,158 @@
+"""The visit: everything is looked at, side by side, and told in one order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from bot.app import data_folder
+from bot.config import TOKEN_VARIABLE, Config
+from bot.core.guild_settings import is_snowflake
+from bot.doctor import database, disk, memory, models, page, report, settings
+from bot.doctor.database import DatabaseContents
+from bot.doctor.results import CheckResult, failed, skipped
+
+log = logging.getLogger(__name__)
+
+EXIT_OK, EXIT_FAILED = 0, 1
+TELL_SECONDS = 3.0  # after which whoever waits hears for what
+
+
+def run(
+    path: Path | None,
+    *,
+    as_json: bool,
+    out: TextIO,
+    err: TextIO,
+    environment: Mapping[str, str] = os.environ,
+) -> int:
+    """Look at the installation of a config file (None: the project's own); return the status."""
+    results = asyncio.run(check_all(path, err, environment))
+    if as_json:
+        print(report.as_json(results), file=out)
+    else:
+        print(report.render(results, marks=report.can_show_marks(out)), file=out)
+    out.flush()
+    return EXIT_OK if report.has_no_failure(results) else EXIT_FAILED
+
+
+async def check_all(
+    path: Path | None, err: TextIO, environment: Mapping[str, str] = os.environ
+) -> list[CheckResult]:
+    """Return what was found, tokens taken out."""
+    config, result = settings.check_config(path, environment)
+    found = [result, settings.check_versions(), settings.check_environment(environment)]
+    if config is None:
+        why = "the settings cannot be read"
+        others = ("web page", "token", "data folder", "database", "model files")
+        found += [skipped(name, why) for name in others]
+        found.append(memory.check_memory(memory.read_memory(), bot_runs=False))
+        token = environment.get(TOKEN_VARIABLE, "").strip()
+    else:
+        found += await CheckRun(config, err).check_all()
+        token = config.token.get_secret_value() if config.token else ""
+    return [report.hide_tokens(each, token) for each in found]
+
+
+class CheckRun:
+    """One visit to an installation whose settings can be read."""
+
+    def __init__(self, config: Config, err: TextIO, tell_seconds: float = TELL_SECONDS) -> None:
+        self._config = config
+        self._data = data_folder(config)
+        self._err = err
+        self._tell_seconds = tell_seconds
+        self._loaded = ""  # how many models were, of how many
+
+    async def check_all(self) -> list[CheckResult]:
+        """Look at everything; a check that fails is a finding, too."""
+        found_database, contents = await asyncio.to_thread(database.check_database, self._data)
+        checks = {
+            "web page": self._page(),
+            "Discord": self._discord(contents),
+            "disk": self._disk(found_database),
+            "models": self._models(contents),
+            "memory": self._machine(),
+        }
+        tasks = {
+            name: asyncio.create_task(_or_failure(name, check)) for name, check in checks.items()
+        }
+        waiting: set[asyncio.Task[list[CheckResult]]] = set(tasks.values())
+        while waiting:
+            _, waiting = await asyncio.wait(waiting, timeout=self._tell_seconds)
+            if waiting:
+                names = [name for name, task in tasks.items() if task in waiting]
+                told = ", ".join(f"{n}{self._loaded if n == 'models' else ''}" for n in names)
+                print(f"still looking at: {told}", file=self._err, flush=True)
+        return [result for task in tasks.values() for result in task.result()]
+
+    async def _page(self) -> list[CheckResult]:
+        return [await page.check_page(self._config.web)]
+
+    async def _machine(self) -> list[CheckResult]:
+        runs = await asyncio.to_thread(database.is_open, self._data) is True
+        return [
+            memory.check_memory(memory.read_memory(), bot_runs=runs),
+            memory.check_processors(memory.count_processors(), self._config.books.threads),
+        ]
+
+    async def _discord(self, contents: DatabaseContents) -> list[CheckResult]:
+        from bot.discord_app.commands_sync import FILE_NAME
+        from bot.doctor import discord_checks
+
+        config = self._config
+        facts = discord_checks.DiscordFacts(
+            token=config.token.get_secret_value() if config.token else None,
+            api_url=config.discord.api_url,
+            message_content=config.discord.message_content,
+            needed=not config.web.enabled,
+            commands_sent=(self._data / FILE_NAME).exists(),
+            channels={
+                guild: guild_settings.channels
+                for guild, guild_settings in contents.guild_settings.items()
+                if is_snowflake(guild)
+            },
+        )
+        return await discord_checks.check_discord(facts)
+
+    async def _disk(self, database: CheckResult) -> list[CheckResult]:
+        shared = self._config.home / self._config.models.folder
+        folders = [
+            await asyncio.to_thread(disk.check_folder, name, folder, setting=section, needed=need)
+            for name, folder, section, need in (
+                ("data folder", self._data, "data", True),
+                ("models folder", shared, "models", False),
+            )
+        ]
+        return [*folders, database]
+
+    async def _models(self, contents: DatabaseContents) -> list[CheckResult]:
+        def told(done: int, of: int) -> None:
+            self._loaded = f" ({done} of {of})"
+
+        config = self._config
+        installed = await asyncio.to_thread(
+            models.load_models,
+            config.home / config.models.folder,
+            self._data / "guilds",
+            told=told,
+        )
+        return [
+            models.check_default_model(installed, config.models.default),
+            models.check_model_files(installed),
+            models.check_chosen_models(installed, contents),
+        ]
+
+
+async def _or_failure(name: str, check: Awaitable[list[CheckResult]]) -> list[CheckResult]:
+    try:
+        return await check
+    except Exception as error:
+        log.exception("a check failed")
+        return [
+            failed(name, f"the check itself failed: {error!r}", "Please tell Sonneteer's makers.")
+        ]

@@ -1,0 +1,151 @@
+"""The database, read without a change to its folder, whether a bot has it open or not."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot.core.guild_settings import GuildSettings, read_guild_settings
+from bot.core.ports import ModelChoice
+from bot.core.store.connection import in_words, open_read_only
+from bot.core.store.database import BUSY_SECONDS, FILE_NAME
+from bot.core.store.lock import LOCK_NAME
+from bot.core.store.migrations import MIGRATIONS
+from bot.core.store.schema import OBJECTS, fault_of_schema
+from bot.doctor.results import CheckResult, failed, ok, warning
+
+NAME = "database"
+RESTORE = (
+    "Stop the bot, and bring back a backup: python -m bot restore FILE. Without one, move {file} "
+    "away: the bot begins anew, and servers' model files stay in {guilds}."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    """A guild's own model as it was when it was put on the shelf."""
+
+    guild: str
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseContents:
+    """As much of the database as other checks need."""
+
+    guild_settings: dict[str, GuildSettings] = field(default_factory=dict)
+    choices: dict[str, ModelChoice] = field(default_factory=dict)  # what each guild uses
+    kept: tuple[RegisteredModel, ...] = ()
+
+
+def check_database(
+    folder: Path, may_write: Callable[[Path], bool] = lambda path: os.access(path, os.W_OK)
+) -> tuple[CheckResult, DatabaseContents]:
+    """Look at the database of a data folder."""
+    file = folder / FILE_NAME
+    if not file.exists():
+        return ok(NAME, f"there is none yet; the first start makes {file}"), DatabaseContents()
+    try:
+        with closing(_open(file)) as connection:
+            [(version,)] = connection.execute("PRAGMA user_version").fetchall()
+            ours = 0 < version <= len(MIGRATIONS)
+            # First of all: to check a table is to work out whatever its schema has in it.
+            if (
+                ours
+                and (fault := fault_of_schema(connection.execute(OBJECTS), MIGRATIONS[:version]))
+                is not None
+            ):
+                raise sqlite3.DatabaseError(fault)
+            [(answer,), *_] = connection.execute("PRAGMA quick_check").fetchall()
+            if answer != "ok":
+                raise sqlite3.DatabaseError(str(answer))
+            contents = _read(connection) if ours else DatabaseContents()
+    except sqlite3.OperationalError as error:
+        seen = f"{file} cannot be read now: {in_words(error)}"
+        way = "See that the user who runs the bot may read it, and try again."
+        return failed(NAME, seen, way), DatabaseContents()
+    except (sqlite3.Error, ValueError, TypeError, RecursionError) as error:
+        way = RESTORE.format(file=file, guilds=folder / "guilds")
+        return failed(NAME, f"{file} is damaged: {in_words(error)}", way), DatabaseContents()
+    return _judge(file, version, contents, may_write), contents
+
+
+def _judge(
+    file: Path, version: int, contents: DatabaseContents, may_write: Callable[[Path], bool]
+) -> CheckResult:
+    known = len(MIGRATIONS)
+    if version > known:
+        seen = f"{file} has version {version}; this Sonneteer knows {known}"
+        return failed(NAME, seen, "Update Sonneteer, or restore a backup of the older version.")
+    closed = [each for each in (file, file.parent / LOCK_NAME) if each.exists()]
+    closed = [each for each in closed if not may_write(each)]
+    if closed:
+        seen = f"{closed[0]} may not be written by this user"
+        return failed(NAME, seen, "Give the data folder to the user that runs the bot.")
+    in_use = is_open(file.parent)
+    use = (
+        "" if in_use is None else "; a bot has it open, which is fine" if in_use else "; not in use"
+    )
+    servers = len(
+        {*contents.guild_settings, *contents.choices, *(kept.guild for kept in contents.kept)}
+        - {""}
+    )
+    of_servers = f"{servers} server{'' if servers == 1 else 's'} in it"
+    seen = f"{file} is sound, version {version}, {of_servers}{use}"
+    if version < known:
+        return warning(NAME, seen, f"The next start brings it to version {known}; back up before.")
+    return ok(NAME, seen)
+
+
+def _open(file: Path) -> sqlite3.Connection:
+    """Open for reading.
+
+    A reader makes SQLite's side files where there are none, and leaves them. Without a log to read,
+    the file can as well be read as one that nobody changes.
+    """
+    log = file.with_name(f"{file.name}-wal")
+    return open_read_only(file, BUSY_SECONDS, alone=not log.exists())
+
+
+def _read(connection: sqlite3.Connection) -> DatabaseContents:
+    settings: defaultdict[str, dict[str, object]] = defaultdict(dict)
+    for guild, name, value in connection.execute("SELECT guild, name, value FROM settings"):
+        settings[guild][name] = json.loads(value)
+    rows = connection.execute("SELECT guild, name, sha256 FROM choices ORDER BY id")
+    choices = {guild: ModelChoice(name, sha256) for guild, name, sha256 in rows}  # the latest stays
+    kept = connection.execute("SELECT guild, name, sha256 FROM models ORDER BY guild, name")
+    return DatabaseContents(
+        {guild: read_guild_settings(values) for guild, values in settings.items()},
+        {guild: choice for guild, choice in choices.items() if choice.name},
+        tuple(RegisteredModel(*row) for row in kept),
+    )
+
+
+def is_open(folder: Path) -> bool | None:
+    """Whether a bot has the data folder; None where that cannot be told.
+
+    The lock is tried with a share for an instant: a bot that starts in that very instant would be
+    refused, and start at the second try.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    try:
+        for lock in (folder / LOCK_NAME, *folder.glob("shard-*")):
+            with lock.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    return False

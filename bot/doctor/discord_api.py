@@ -1,0 +1,169 @@
+"""Asking Discord single questions, without a client: for who wants to know why one would not run.
+
+discord.py tries again for minutes; here every failure comes back at once, as a sentence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import discord
+from yarl import URL
+
+from bot.discord_app.clock import read_date
+from bot.discord_app.retries import retry_after_in
+
+USER_AGENT = f"DiscordBot (https://github.com/Rapptz/discord.py, {discord.__version__}) Sonneteer"
+TIMEOUT_SECONDS = 10.0
+MAX_PATIENCE_SECONDS = 5.0  # with an answer that says "slow down"
+DIRECTLY = "The bot uses no proxy: it must reach Discord itself."
+
+
+class NoResponse(Exception):
+    """A question without an answer; `str(error)` says why, `advice` what to do."""
+
+    def __init__(self, sentence: str, *advice: str, status: int = 0) -> None:
+        super().__init__(sentence)
+        self.advice = advice
+        self.status = status  # of HTTP, 0 where Discord was not reached
+
+
+class DiscordApi:
+    """One session with Discord; use `open`. `skew` is filled by each answer that has a date."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, token: str, now: Callable[[], float]
+    ) -> None:
+        self._session = session
+        self._url = URL(url.rstrip("/"))
+        self._headers = {"Authorization": f"Bot {token}", "User-Agent": USER_AGENT}
+        self._now = now
+        self.skew: float | None = None  # seconds that our clock is ahead of Discord's
+        self._doubt = float("inf")  # the half of a round trip, about which the skew may be wrong
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        url: str,
+        token: str,
+        *,
+        now: Callable[[], float] = time.time,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> AsyncIterator[DiscordApi]:
+        timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            yield cls(session, url, token, now)
+
+    async def get(self, path: str, **query: str) -> Any:
+        """Return what Discord answers; raise NoResponse."""
+        answer = await self._try(path, query)
+        if answer.status == 429:
+            asked = _retry_after_of(answer)
+            pause = MAX_PATIENCE_SECONDS if asked is None else min(asked, MAX_PATIENCE_SECONDS)
+            await asyncio.sleep(pause)
+            answer = await self._try(path, query)
+        return self._read(answer)
+
+    async def _try(self, path: str, query: dict[str, str]) -> _Reply:
+        begun = self._now()
+        try:
+            async with self._session.get(
+                self._url.joinpath(path), params=query, headers=self._headers, allow_redirects=False
+            ) as response:
+                self._compare_clocks(begun, response.headers.get("Date"))
+                kind = response.content_type
+                asked = retry_after_in(response.headers)
+                return _Reply(response.status, kind, await response.read(), asked)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise explain_failure(error, self._url) from error
+
+    def _compare_clocks(self, begun: float, date: str | None) -> None:
+        ended = self._now()
+        doubt = (ended - begun) / 2
+        theirs = read_date(date)
+        if theirs is None or doubt >= self._doubt:
+            return
+        self.skew, self._doubt = begun + doubt - theirs, doubt
+
+    def _read(self, answer: _Reply) -> Any:
+        if answer.status == 429:
+            asked = _retry_after_of(answer)
+            when = f"{math.ceil(asked):,} s" if asked else "some minutes"
+            raise NoResponse("Discord asks to be left alone", f"Try again in {when}.", status=429)
+        if answer.status >= 500:
+            seen = f"Discord is out of order (status {answer.status})"
+            raise NoResponse(seen, "See https://discordstatus.com and try again later.", status=500)
+        try:
+            content = json.loads(answer.body)
+        except ValueError:
+            seen = f"what answers at {self._url} is not Discord (status {answer.status})"
+            way = "Look at [discord] api_url in config.toml, and at what stands between."
+            raise NoResponse(
+                f"{seen}: {answer.kind}", way, DIRECTLY, status=answer.status
+            ) from None
+        if answer.status >= 300:
+            message = content.get("message", "") if isinstance(content, dict) else ""
+            seen = f"Discord answers with status {answer.status}: {message or 'no reason given'}"
+            raise NoResponse(seen, status=answer.status)
+        return content
+
+
+class _Reply:
+    def __init__(self, status: int, kind: str, body: bytes, retry_after_of: float) -> None:
+        self.status = status
+        self.retry_after_of = retry_after_of  # by Retry-After, which also who stands between sends
+        self.kind = kind
+        self.body = body
+
+
+def _retry_after_of(answer: _Reply) -> float | None:
+    """Return the seconds that an answer of 429 asks for, None where it does not say."""
+    try:
+        seconds = float(json.loads(answer.body)["retry_after"])
+    except (ValueError, TypeError, KeyError):
+        return answer.retry_after_of or None
+    return seconds if 0 <= seconds < math.inf else None
+
+
+def explain_failure(error: Exception, url: URL) -> NoResponse:
+    """Say why nothing came back from `url`, and what to do."""
+    where = f"{url.host}:{url.port}"
+    match error:
+        case aiohttp.InvalidURL():
+            way = "Set [discord] api_url in config.toml right."
+            return NoResponse(f"{url} is no address", way)
+        case aiohttp.ClientConnectorDNSError():
+            way = "Look at the machine's network and its name server (DNS), and at api_url."
+            return NoResponse(f"the name {url.host} cannot be found", way, DIRECTLY)
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            way = (
+                "See that the clock is right, that the system's certificates (ca-certificates) "
+                "are there and new, and that nothing stands between that opens connections."
+            )
+            return NoResponse(f"no safe connection (TLS) to {where}: {_reason(error)}", way)
+        case TimeoutError():
+            way = "Look at the network and the firewall."
+            return NoResponse(f"{where} has not answered in time", way, DIRECTLY)
+        case aiohttp.ClientConnectorError():
+            way = (
+                f"Look at the network and the firewall: connections to port {url.port} must go out."
+            )
+            return NoResponse(f"no connection to {where}: {_reason(error)}", way, DIRECTLY)
+    return NoResponse(f"the connection to {where} broke: {_reason(error)}", "Try again.", DIRECTLY)
+
+
+def _reason(error: Exception) -> str:
+    cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    if isinstance(cause, ConnectionError) and cause.errno:
+        return os.strerror(cause.errno)  # asyncio says "Connect call failed" of all of them
+    told = getattr(cause, "verify_message", None) or getattr(cause, "strerror", None)
+    return told or str(cause) or type(error).__name__

@@ -1,0 +1,164 @@
+"""What rows remember and were asked for, as arrays; a row has the same place in each of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.kernel.avoidance import MAX_AVOIDED
+from model.kernel.constraints import (
+    MAX_POEM_NODES,
+    MAX_TRIGRAMS,
+    NO_SLOT,
+    Constraints,
+    LineSpecs,
+    LineState,
+    Trie,
+)
+from model.kernel.filters import RING
+from model.kernel.quantization import Floats, QuantizedWeights, aligned
+from model.kernel.sampling import GUARD_WINDOW
+from model.kernel.vectors import BLOCK, LANES
+
+CHUNK = 64  # characters that one pass of `read` takes; a multiple of 4
+
+
+class BatchState(NamedTuple):
+    """What N rows remember and were asked for; one row's values stand at one place everywhere."""
+
+    layer_bytes: NDArray[np.uint8]  # (L, N, 2, H): a layer's input and hidden state
+    cell: Floats  # (L, N, H)
+    top: NDArray[np.uint8]  # (N, H), the last layer's output
+    next_id: NDArray[np.int64]  # (N,), which the next step reads
+    random_state: NDArray[np.uint64]  # (N,)
+    greedy: NDArray[np.bool_]  # (N,), and so on: see model.config.SamplingConfig
+    temperature: NDArray[np.float64]
+    top_k: NDArray[np.int64]
+    top_p: NDArray[np.float64]
+    min_p: NDArray[np.float64]
+    repetition_guard: NDArray[np.int64]
+    history: NDArray[np.uint16]  # (N, 2 × GUARD_WINDOW), the ids that the guard looks back on
+    runs: NDArray[np.int16]  # (N, GUARD_WINDOW + 1)
+    history_length: NDArray[np.int64]  # (N,) of the history
+    ring: NDArray[np.uint64]  # (N, RING), see model.kernel.filters
+    ring_state: NDArray[np.int64]  # (N, 3)
+    word_hash: NDArray[np.uint64]  # (N,), and so on: see model.kernel.avoidance
+    avoided: NDArray[np.uint64]  # (N, MAX_AVOIDED)
+    avoided_count: NDArray[np.int64]
+
+
+class ScratchSpace(NamedTuple):
+    """Room for what passes by; nothing in it outlives a call. M: N rows, or CHUNK characters."""
+
+    bias_offsets: NDArray[np.int64]  # (M,)
+    hidden: Floats  # (M, H)
+    hidden_bytes: NDArray[np.uint8]  # (M, H)
+    residual_stream: Floats  # (M, H), for residual networks
+    layer_inputs: NDArray[np.uint8]  # (M, H)
+    sums: NDArray[np.int32]  # (M, B, 64)
+    head_sums: NDArray[np.int32]  # (M, V rounded up to 64)
+    logits: Floats  # (M, V)
+    probs: NDArray[np.float64]  # (V,)
+    order: NDArray[np.int64]  # (V,)
+    allowed: NDArray[np.bool_]  # (V,)
+
+
+class TokenRules(NamedTuple):
+    """What limits the choice besides a row's own settings."""
+
+    constraints: Constraints
+    grams: NDArray[np.uint32]  # hashes of what must not be repeated, sorted
+    letters: NDArray[np.int64]  # (V, W), see model.kernel.avoidance
+    masked: NDArray[np.bool_]  # (V,), what must never be written
+
+
+def make_state(weights: QuantizedWeights, count: int) -> BatchState:
+    layers, blocks, _ = weights.initial_sums.shape
+    hidden = blocks * LANES
+    return BatchState(
+        layer_bytes=aligned((layers, count, 2, hidden), np.uint8),
+        cell=aligned((layers, count, hidden), np.float32),
+        top=aligned((count, hidden), np.uint8),
+        next_id=np.zeros(count, np.int64),
+        random_state=np.zeros(count, np.uint64),
+        greedy=np.zeros(count, np.bool_),
+        temperature=np.ones(count, np.float64),
+        top_k=np.zeros(count, np.int64),
+        top_p=np.ones(count, np.float64),
+        min_p=np.zeros(count, np.float64),
+        repetition_guard=np.zeros(count, np.int64),
+        history=np.zeros((count, 2 * GUARD_WINDOW), np.uint16),
+        runs=np.zeros((count, GUARD_WINDOW + 1), np.int16),
+        history_length=np.zeros(count, np.int64),
+        ring=np.zeros((count, RING), np.uint64),
+        ring_state=np.zeros((count, 3), np.int64),
+        word_hash=np.zeros(count, np.uint64),
+        avoided=np.zeros((count, MAX_AVOIDED), np.uint64),
+        avoided_count=np.zeros(count, np.int64),
+    )
+
+
+def make_line_state(count: int) -> LineState:
+    return LineState(
+        slot=np.full(count, NO_SLOT, np.int64),
+        phase=np.zeros(count, np.int64),
+        node=np.zeros(count, np.int64),
+        poem_node=np.zeros(count, np.int64),
+        syllables=np.ones(count, np.int64),
+        may_end=np.zeros(count, np.bool_),
+        words=np.zeros((count, 2), np.int64),
+        log_weight=np.zeros(count, np.float64),
+        nats=np.zeros(count, np.float64),
+        log_boost=np.zeros(count, np.float64),
+        copied=np.zeros(count, np.int64),
+    )
+
+
+def empty_trie() -> Trie:
+    one = np.zeros(1, np.int32)
+    return Trie(np.ones(2, np.int32), one, one, one, one, one, one)
+
+
+def make_poem_tries(slots: int) -> Trie:
+    def masks(size: int) -> NDArray[np.int32]:
+        return np.zeros((slots, size), np.int32)
+
+    first = masks(MAX_POEM_NODES + 1)
+    first[:] = 1
+    return Trie(first, *(masks(MAX_POEM_NODES) for _ in Trie._fields[1:]))
+
+
+def make_line_specs(slots: int) -> LineSpecs:
+    def numbers(*shape: int) -> NDArray[np.int64]:
+        return np.zeros((slots, *shape), np.int64)
+
+    return LineSpecs(
+        syllables=numbers(),
+        continue_mask=numbers(),
+        metre=numbers(),
+        must_rhyme=np.zeros(slots, np.bool_),
+        must_close=np.zeros(slots, np.bool_),
+        boost=np.ones(slots, np.float64),
+        trigrams=numbers(MAX_TRIGRAMS),
+        trigram_count=numbers(),
+    )
+
+
+def make_scratch(weights: QuantizedWeights, count: int) -> ScratchSpace:
+    blocks, size = weights.initial_sums.shape[1], weights.vocabulary_size
+    hidden = blocks * LANES
+    return ScratchSpace(
+        bias_offsets=np.zeros(count, np.int64),
+        hidden=aligned((count, hidden), np.float32),
+        hidden_bytes=aligned((count, hidden), np.uint8),
+        residual_stream=aligned((count, hidden), np.float32),
+        layer_inputs=aligned((count, hidden), np.uint8),
+        sums=aligned((CHUNK, blocks, BLOCK), np.int32),
+        head_sums=aligned((count, weights.head_initial_sums.size), np.int32),
+        logits=aligned((count, size), np.float32),
+        probs=np.zeros(size, np.float64),
+        order=np.zeros(size, np.int64),
+        allowed=np.zeros(size, np.bool_),
+    )

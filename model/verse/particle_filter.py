@@ -1,0 +1,128 @@
+"""The particles that write a line of a poem in form: begun, weighed, resampled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.kernel.batch import LineSpec, RowSnapshot
+from model.verse.choice import Candidate
+from model.verse.composer import PARTICLES, Composer
+
+# Particles are resampled when fewer than this share of them carry the weight.
+EFFECTIVE_SHARE = 0.5
+
+
+class ParticleBatch(Protocol):
+    """The arithmetic's side; see `model.kernel.Batch`."""
+
+    def save(self) -> RowSnapshot: ...
+
+    def load(self, snapshot: RowSnapshot) -> None: ...
+
+    def set_line(self, slot: int, line: LineSpec) -> None: ...
+
+    def fork(
+        self, slot: int, line: LineSpec, next_id: int, random_states: NDArray[np.uint64]
+    ) -> None: ...
+
+    def log_weights(self, places: Sequence[int]) -> NDArray[np.float64]: ...
+
+    def outcome(self, place: int) -> tuple[float, int]: ...
+
+    def resample(
+        self,
+        places: Sequence[int],
+        sources: Sequence[int],
+        weight: float,
+        random_states: NDArray[np.uint64],
+    ) -> None: ...
+
+
+@dataclass(eq=False, slots=True)
+class Particle:
+    """One way in which a line may go."""
+
+    particle_filter: ParticleFilter
+    number: int
+    ids: list[int] = field(default_factory=list)
+
+
+@dataclass(eq=False, slots=True)
+class ParticleFilter:
+    """The particles of one poem, the same number whatever else is being written."""
+
+    composer: Composer
+    slot: int
+    unread: list[int]  # of the poem; the last of them the particles read
+    newline: int
+    snapshot: RowSnapshot | None = None  # of all before
+    writing: int = 0  # particles that are on their way
+    done: list[tuple[list[int], float, int]] = field(default_factory=list)  # see Candidate
+
+    def start_line(self, batch: ParticleBatch) -> list[Particle]:
+        """Let the particles begin a line; the row that reads has read all but the last id."""
+        self.snapshot = batch.save()
+        line_spec = self.composer.line_spec()
+        batch.set_line(self.slot, line_spec)
+        batch.fork(self.slot, line_spec, self.unread[-1], self.composer.random_states(PARTICLES))
+        self.writing, self.done = PARTICLES, []
+        self.unread = self.unread[-1:]
+        return [Particle(self, number) for number in range(PARTICLES)]
+
+    def receive(
+        self, particle: Particle, ids: Sequence[int], place: int, batch: ParticleBatch
+    ) -> bool:
+        """Take what a particle wrote; True when it goes on."""
+        for id_ in ids:
+            if id_ == self.newline:
+                self.done.append((particle.ids, *batch.outcome(place)))
+                break
+            if id_ < 0:
+                break
+            particle.ids.append(id_)
+        else:
+            return True
+        self.writing -= 1
+        return False
+
+    def resample(self, batch: ParticleBatch, found: list[tuple[Particle, int]]) -> None:
+        """Let particles of little weight go on as copies of others; `found` are theirs, by place.
+
+        Systematic resampling: Kitagawa 1996.
+        """
+        found.sort(key=lambda each: each[0].number)
+        places = [place for _, place in found]
+        weights = batch.log_weights(places)
+        largest = float(weights.max())
+        # Not numpy's exp, whose last bits are another processor's own.
+        probs = [math.exp(weight - largest) for weight in weights.tolist()]
+        total = math.fsum(probs)
+        if total**2 >= EFFECTIVE_SHARE * len(found) * math.fsum(c * c for c in probs):
+            return
+        random_states = self.composer.random_states(len(found) + 1)
+        begin = float(random_states[-1] >> np.uint64(11)) * 2.0**-53
+        marks = (begin + np.arange(len(found))) / len(found)
+        chosen = np.searchsorted(np.cumsum(probs) / total, marks).clip(0, len(found) - 1)
+        ids = [list(found[source][0].ids) for source in chosen]
+        for (particle, _), copied in zip(found, ids, strict=True):
+            particle.ids = copied
+        mean = largest + math.log(total / len(found))
+        batch.resample(places, [places[source] for source in chosen], mean, random_states[:-1])
+
+    def choose_line(self, decode: Sequence[str]) -> str | None:
+        """Choose among the lines that came out; None when none did and it is tried again."""
+        candidates = [
+            Candidate("".join([decode[id_] for id_ in ids]), nats, copied)
+            for ids, nats, copied in self.done
+        ]
+        given = self.composer.beginning
+        line = self.composer.choose(candidates)
+        if line is None:
+            return None
+        return line[len(given) :]

@@ -1,0 +1,147 @@
+"""Models that come, go, and are gone back to."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bot.app import Parts
+from bot.core.administration import Forgotten
+from bot.core.errors import NothingThere
+from bot.core.guild_models import GuildModels
+from bot.core.jobs import JobState
+from bot.core.records import PoemRequest
+from bot.core.training_requests import TrainingRequests
+from tests.apps import (
+    ADMIN,
+    GUILD,
+    HOST,
+    FakeTrainer,
+    attached,
+    make_config,
+    open_test_app,
+    trained,
+)
+from tests.conftest import write_model
+from tests.texts import quatrains
+
+LONG = quatrains(200)
+
+
+@pytest.fixture
+def guild_models(parts: Parts) -> GuildModels:
+    return parts.app.guild_models
+
+
+async def train(training_requests: TrainingRequests, name: str) -> None:
+    found = await training_requests.propose(ADMIN, attached(LONG), name=name)
+    assert await trained(training_requests, found) is JobState.DONE
+
+
+async def test_whoever_is_forgotten_during_a_training_stays_forgotten(
+    parts: Parts, trainer: FakeTrainer
+) -> None:
+    """The model that came out had the number again."""
+    trainer.gate = asyncio.Event()
+    training_requests, administration = parts.app.training_requests, parts.app.administration
+    found = await training_requests.propose(ADMIN, attached(LONG))
+    await training_requests.accept(ADMIN, found.job.id)
+    await trainer.began.wait()
+    assert (await administration.forget(ADMIN)).trainings == 1
+    trainer.go()
+    assert [view async for view in training_requests.watch(found.job.id)][
+        -1
+    ].job.state is JobState.DONE
+    _, kept = await parts.app.guild_models.info(ADMIN, "walks")
+    assert kept is not None
+    assert kept.added_by == ""
+    assert await administration.forget(ADMIN) == Forgotten(0, 0, 0)
+
+
+# Gone files
+
+
+@pytest.mark.parametrize("other", [False, True], ids=["gone", "another"])
+async def test_a_removed_model_is_used_no_more_whatever_happened_to_its_file(
+    training_requests: TrainingRequests, guild_models: GuildModels, tmp_path: Path, other: bool
+) -> None:
+    """It stayed chosen, and each poem told that it could not be had."""
+    await train(training_requests, "dunes")
+    await train(training_requests, "walks")
+    path = tmp_path / "data" / "guilds" / GUILD / "walks.safetensors"
+    path.unlink()
+    if other:
+        write_model(path, seed=99)
+    assert (await guild_models.shelf(ADMIN)).used is None
+    assert await guild_models.remove(ADMIN, "Walks") == "walks"
+    shelf = await guild_models.shelf(ADMIN)
+    assert shelf.used is not None
+    assert (shelf.used.name, shelf.missing) == ("dunes", ())
+    assert not path.exists()
+
+
+async def test_a_guilds_own_model_that_is_gone_is_removed_before_everybodys_of_its_name(
+    training_requests: TrainingRequests, guild_models: GuildModels, tmp_path: Path
+) -> None:
+    await train(training_requests, "walks")
+    (tmp_path / "data" / "guilds" / GUILD / "walks.safetensors").unlink()
+    write_model(tmp_path / "models" / "walks.safetensors", seed=99)
+    assert await guild_models.remove(ADMIN, "walks") == "walks"
+    assert (tmp_path / "models" / "walks.safetensors").exists()
+    assert (await guild_models.shelf(ADMIN)).missing == ()
+
+
+# The default
+
+
+async def test_the_default_model_is_not_removed(tmp_path: Path, trainer: FakeTrainer) -> None:
+    """The bot could not start again."""
+    config = make_config(tmp_path)
+    write_model(tmp_path / "models" / "sea.safetensors", seed=5)
+    config = config.model_copy(
+        update={"models": config.models.model_copy(update={"default": "sea"})}
+    )
+    async with open_test_app(config, trainer) as parts:
+        guild_models = parts.app.guild_models
+        for deed in (guild_models.removable, guild_models.remove):
+            with pytest.raises(NothingThere, match=r"'sea' is the default .* config.toml"):
+                await deed(HOST, "sea")
+        assert (tmp_path / "models" / "sea.safetensors").exists()
+
+
+async def test_a_default_model_is_removed_where_the_one_that_ships_takes_its_place(
+    guild_models: GuildModels, tmp_path: Path
+) -> None:
+    assert await guild_models.remove(HOST, "sonnets") == "sonnets"
+    assert not (tmp_path / "models" / "sonnets.safetensors").exists()
+    model, _ = await guild_models.info(HOST, "sonnets")
+    assert (model.shipped, model.default) == (True, True)
+
+
+# Back
+
+
+async def test_undo_goes_back_to_a_shared_model_that_was_trained_anew(
+    parts: Parts, tmp_path: Path
+) -> None:
+    """It was passed over, while poems would have come from it."""
+    write_model(tmp_path / "models" / "sea.safetensors", seed=5)
+    await parts.app.guild_models.use(ADMIN, "sea")
+    await train(parts.app.training_requests, "walks")
+    write_model(tmp_path / "models" / "sea.safetensors", seed=6)
+    gone, serves = await parts.app.guild_models.undo(ADMIN)
+    assert (gone, serves.name) == ("walks", "sea")
+    async with parts.service.write(PoemRequest(ADMIN, "the rain", form="free")) as poem_stream:
+        poem = await poem_stream.finish()
+    assert (poem.model, poem.notes) == ("sea", ())
+
+
+async def test_undo_passes_over_a_guilds_own_model_that_was_changed(
+    training_requests: TrainingRequests, guild_models: GuildModels, tmp_path: Path
+) -> None:
+    await train(training_requests, "dunes")
+    await train(training_requests, "walks")
+    write_model(tmp_path / "data" / "guilds" / GUILD / "dunes.safetensors", seed=99)
+    assert (await guild_models.undo(ADMIN))[1].name == "sonnets"

@@ -1,0 +1,547 @@
+"""The service's use-cases, on a fake poet."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.core.engine_client import _model_request
+from bot.core.errors import (
+    AvoidedSeed,
+    BadSetting,
+    ModelUnusable,
+    QueueFull,
+    ShuttingDown,
+    TooSoon,
+    UnknownModel,
+)
+from bot.core.metrics import Metrics
+from bot.core.poems import PoemService, _printable
+from bot.core.records import (
+    FORMS,
+    FREE,
+    RANGES,
+    Asker,
+    Defaults,
+    Ending,
+    ModelRecord,
+    Poem,
+    PoemRequest,
+)
+from tests.fakes import SEA_SONGS, SONNETS, VERSE, Clock, FakeEngine, FakeLibrary, fake_service
+from tests.timeouts import HANG_SECONDS
+
+ANNA = Asker("discord:1", "10")
+BEN = Asker("discord:2", "10")
+REQUEST = PoemRequest(asker=ANNA, seed="The sea")
+
+
+async def write(service: PoemService, request: PoemRequest = REQUEST) -> Poem:
+    async with service.write(request) as poem_stream:
+        return await poem_stream.finish()
+
+
+async def test_a_poem_begins_with_the_seed_as_it_was_typed() -> None:
+    poem = await write(fake_service())
+    assert poem.text == "The sea" + VERSE
+    assert poem.seed == "The sea"
+    assert poem.ending is Ending.COMPLETE
+
+
+async def test_text_comes_in_pieces_the_seed_first() -> None:
+    async with fake_service().write(REQUEST) as poem_stream:
+        pieces = [piece async for piece in poem_stream]
+    assert pieces[0] == "The sea"
+    assert len(pieces) > 3
+    assert "".join(pieces) == poem_stream.text
+
+
+async def test_stop_strings_are_put_on_the_models_alphabet() -> None:
+    engine = FakeEngine()
+    poem = await write(fake_service(engine), replace(REQUEST, stop=("THE END", "amen")))
+    assert engine.engine_requests[0].settings.stop == tuple(
+        engine.prepare(SONNETS, stop).text for stop in ("THE END", "amen")
+    )
+    assert poem.settings.stop == ("THE END", "amen")
+
+
+@pytest.mark.parametrize(
+    ("stop", "sentence"),
+    [
+        (("",), "text of 1 to 100 characters"),
+        (("x" * 101,), "text of 1 to 100 characters"),
+        (("a",) * 9, "stop is '9 strings'; it must be at most 8 strings"),
+        (("☃",), "stop is '☃'"),
+    ],
+)
+async def test_stop_strings_that_cannot_be_are_refused(
+    stop: tuple[str, ...], sentence: str
+) -> None:
+    engine = FakeEngine()
+    engine.alphabet = "abc"
+    with pytest.raises(BadSetting, match=sentence):
+        await write(fake_service(engine), replace(REQUEST, stop=stop))
+
+
+async def test_who_goes_before_the_poem_has_begun_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service = fake_service(FakeEngine())
+
+    loading = asyncio.Event()
+
+    async def never(_: object) -> None:
+        loading.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(service._engine, "load", never)
+    asking = asyncio.create_task(write(service))
+    await loading.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert _counted(service, "cancelled") == 1.0
+
+
+async def test_defaults_fill_in_what_nobody_asked_for() -> None:
+    engine = FakeEngine()
+    await write(
+        fake_service(engine, defaults=Defaults(form=FREE, lines=6, temperature=0.9, min_p=0.1))
+    )
+    (engine_request,) = engine.engine_requests
+    assert engine_request.model == SONNETS
+    assert engine_request.random_seed == 7
+    assert (engine_request.settings.lines, engine_request.settings.characters) == (6, None)
+    assert (engine_request.settings.temperature, engine_request.settings.min_p) == (0.9, 0.1)
+
+
+async def test_what_was_asked_for_goes_before_the_defaults() -> None:
+    engine = FakeEngine()
+    await write(
+        fake_service(engine),
+        replace(REQUEST, model="sea-songs", random_seed=5, temperature=1.5, lines=3, top_k=0),
+    )
+    (engine_request,) = engine.engine_requests
+    assert (engine_request.model, engine_request.random_seed) == (SEA_SONGS, 5)
+    assert (engine_request.settings.temperature, engine_request.settings.lines) == (1.5, 3)
+
+
+async def test_random_seed_zero_is_not_taken_for_none() -> None:
+    assert (await write(fake_service(), replace(REQUEST, random_seed=0))).random_seed == 0
+
+
+async def test_a_length_in_characters_is_counted_from_the_seed_as_shown() -> None:
+    engine = FakeEngine(alphabet="aes ht")
+    await write(fake_service(engine), replace(REQUEST, seed="The sea 🌊🌊", characters=100))
+    (engine_request,) = engine.engine_requests
+    assert engine_request.prompt == "the sea "
+    assert engine_request.settings.characters == 100 - len("The sea 🌊🌊") + len("the sea ")
+    assert engine_request.settings.lines is None
+
+
+@pytest.mark.parametrize("name", sorted(RANGES))
+async def test_a_value_out_of_its_range_is_refused_with_the_range(name: str) -> None:
+    for value in (RANGES[name].low - 1, RANGES[name].high + 1):
+        changed: dict[str, Any] = {name: value}
+        with pytest.raises(BadSetting) as caught:
+            await write(fake_service(), replace(REQUEST, **changed))
+        assert str(RANGES[name]) in str(caught.value)
+        assert repr(value) in str(caught.value)
+
+
+async def test_lines_and_characters_together_are_refused() -> None:
+    with pytest.raises(BadSetting, match="one of the two"):
+        await write(fake_service(), replace(REQUEST, lines=3, characters=3))
+
+
+async def test_characters_that_the_model_lacks_are_named_and_still_shown() -> None:
+    poem = await write(fake_service(FakeEngine(alphabet="abc")), replace(REQUEST, seed="abc→⚓"))
+    assert poem.text.startswith("abc→⚓")
+    assert len(poem.notes) == 1
+    assert "→ ⚓" in poem.notes[0]
+
+
+@pytest.mark.parametrize("seed", ["", "  \n "])
+async def test_no_seed_takes_an_opening_of_the_book(seed: str) -> None:
+    poem = await write(fake_service(random_seed=3), replace(REQUEST, seed=seed))
+    assert poem.seed == "an opening, number 3"
+    assert poem.text.startswith("an opening, number 3")
+    assert poem.notes == ()
+
+
+async def test_a_seed_of_which_nothing_is_left_opens_at_random_and_says_so() -> None:
+    poem = await write(fake_service(FakeEngine(alphabet="abc")), replace(REQUEST, seed="🌊🌊"))
+    assert poem.seed == "an opening, number 7"
+    assert any("at random" in note for note in poem.notes)
+
+
+async def test_of_a_long_seed_the_last_500_characters_are_used_and_that_is_said() -> None:
+    engine = FakeEngine()
+    poem = await write(fake_service(engine), replace(REQUEST, seed="x" * 9_500 + "y" * 500))
+    assert engine.engine_requests[0].prompt == "y" * 500
+    assert poem.seed == "y" * 500
+    assert any("10,000 characters" in note and "500" in note for note in poem.notes)
+
+
+@settings(max_examples=60)
+@given(seed=st.text(st.characters(), max_size=600))
+def test_no_seed_whatever_raises(seed: str) -> None:
+    poem = asyncio.run(write(fake_service(), replace(REQUEST, seed=seed)))
+    assert poem.text.startswith(poem.seed)
+    poem.text.encode("utf-8")
+
+
+async def test_an_unknown_model_is_refused() -> None:
+    with pytest.raises(UnknownModel, match="sonnets, sea-songs"):
+        await write(fake_service(), replace(REQUEST, model="haiku"))
+
+
+async def test_a_member_waits_for_the_cooldown_and_others_do_not() -> None:
+    clock = Clock()
+    service = fake_service(cooldown_seconds={"discord": 5.0}, clock=clock)
+    await write(service)
+    clock.now += 2.0
+    with pytest.raises(TooSoon, match="wait 3 s"):
+        await write(service)
+    await write(service, replace(REQUEST, asker=BEN))
+    await write(service, replace(REQUEST, asker=Asker("web:::1")))
+    clock.now += 3.0
+    await write(service)
+
+
+async def test_a_refused_request_costs_no_cooldown() -> None:
+    engine = FakeEngine()
+    engine.full = True
+    service = fake_service(engine, cooldown_seconds={"discord": 5.0})
+    with pytest.raises(QueueFull):
+        await write(service)
+    engine.full = False
+    await write(service)
+
+
+async def test_two_requests_at_the_same_moment_do_not_slip_past_the_cooldown() -> None:
+    service = fake_service(cooldown_seconds={"discord": 5.0})
+    results = await asyncio.gather(write(service), write(service), return_exceptions=True)
+    assert sorted(type(result).__name__ for result in results) == ["Poem", "TooSoon"]
+
+
+async def test_what_would_be_refused_is_known_and_counted_before_it_is_asked_for() -> None:
+    engine = FakeEngine()
+    service = fake_service(engine, cooldown_seconds={"discord": 5.0})
+    for _ in range(2):
+        await service.check(REQUEST)  # takes no place and begins no pause
+    await write(service)
+    with pytest.raises(TooSoon):
+        await service.check(REQUEST)
+    engine.full = True
+    with pytest.raises(QueueFull):
+        await service.check(replace(REQUEST, asker=BEN))
+    assert {refusal: _counted(service, refusal) for refusal in ("TooSoon", "QueueFull")} == {
+        "TooSoon": 1.0,
+        "QueueFull": 1.0,
+    }
+
+
+async def test_who_has_to_leave_the_line_is_counted_as_refused_and_owes_no_pause() -> None:
+    engine = FakeEngine()
+    engine.failure = QueueFull(64)
+    service = fake_service(engine, cooldown_seconds={"discord": 5.0})
+    with pytest.raises(QueueFull):
+        await write(service)
+    assert _counted(service, "QueueFull") == 1.0
+    await service.check(REQUEST)
+
+
+def _counted(service: PoemService, outcome: str) -> float | None:
+    return service.metrics.registry.get_sample_value(
+        "sonneteer_requests_total", {"door": "discord", "outcome": outcome}
+    )
+
+
+async def test_cancelling_ends_the_iteration_with_what_there_is() -> None:
+    engine = FakeEngine()
+    engine.gate = asyncio.Semaphore(1)
+    async with fake_service(engine).write(REQUEST) as poem_stream:
+        pieces = []
+        async for piece in poem_stream:
+            pieces.append(piece)
+            if len(pieces) == 2:
+                poem_stream.cancel()
+    assert poem_stream.poem.ending is Ending.CANCELLED
+    assert poem_stream.poem.text == "The sea" + VERSE[:16]
+
+
+async def test_a_poem_that_reached_the_most_a_poem_may_have_says_so() -> None:
+    engine = FakeEngine()
+    engine.ending = Ending.CUT_OFF
+    service = fake_service(engine)
+    poem = await write(service)
+    assert poem.ending is Ending.CUT_OFF
+    assert any("10,000 characters" in note for note in poem.notes)
+    text = service.metrics.render().decode()
+    assert 'sonneteer_requests_total{door="discord",outcome="cut_off"} 1.0' in text
+
+
+async def test_poems_that_were_cancelled_are_not_timed() -> None:
+    engine = FakeEngine()
+    engine.gate = asyncio.Semaphore(0)
+    service = fake_service(engine)
+    async with service.write(REQUEST) as poem_stream:
+        poem_stream.cancel()
+    assert "sonneteer_e2e_request_latency_seconds_count 0.0" in service.metrics.render().decode()
+
+
+async def test_a_full_line_refuses_before_a_model_is_looked_for() -> None:
+    engine = FakeEngine()
+    engine.full = True
+    engine.loading = asyncio.Event()
+    service = fake_service(engine)
+    with pytest.raises(QueueFull):
+        await write(service)
+    assert 'outcome="QueueFull"} 1.0' in service.metrics.render().decode()
+
+
+async def test_a_model_whose_file_was_replaced_before_it_was_loaded_is_looked_for_again() -> None:
+    class Replaced(FakeEngine):
+        async def load(self, model: ModelRecord) -> None:
+            if model == SONNETS:
+                library.known = (newer,)
+                raise ModelUnusable(model.name, "Its file was replaced just now. Ask again.")
+
+    newer = replace(SONNETS, sha256="c3" * 32)
+    library = FakeLibrary()
+    service = PoemService(library, Replaced(), Metrics(), defaults=Defaults(form=FREE))
+    assert (await write(service)).model_sha256 == newer.sha256
+
+
+async def test_leaving_the_context_early_frees_the_row() -> None:
+    engine = FakeEngine()
+    engine.gate = asyncio.Semaphore(0)
+    async with fake_service(engine).write(REQUEST):
+        assert engine.running == 1
+    assert engine.running == 0
+
+
+async def test_a_stop_turns_new_requests_away_and_lets_poems_finish() -> None:
+    engine = FakeEngine()
+    engine.gate = asyncio.Semaphore(0)
+    service = fake_service(engine)
+    poem = asyncio.create_task(write(service))
+    while not engine.drafts:
+        await asyncio.sleep(0)
+    closing = asyncio.create_task(service.close(grace_seconds=HANG_SECONDS))
+    await asyncio.sleep(0)
+    with pytest.raises(ShuttingDown):
+        await write(service, replace(REQUEST, asker=BEN))
+    for _ in range(20):
+        engine.gate.release()
+    await closing
+    assert (await poem).ending is Ending.COMPLETE
+    assert engine.closed
+
+
+async def test_a_stop_while_a_model_is_being_loaded_turns_the_request_away() -> None:
+    engine = FakeEngine()
+    service = fake_service(engine)
+    engine.loading = asyncio.Event()
+    poem = asyncio.create_task(write(service))
+    await asyncio.sleep(0)
+    await service.close(grace_seconds=0)
+    engine.loading.set()
+    with pytest.raises(ShuttingDown):
+        await poem
+    assert engine.drafts == []
+
+
+async def test_a_stop_cuts_short_what_outlasts_the_grace() -> None:
+    engine = FakeEngine()
+    engine.gate = asyncio.Semaphore(0)
+    service = fake_service(engine)
+    poem = asyncio.create_task(write(service))
+    while not engine.drafts:
+        await asyncio.sleep(0)
+    await service.close(grace_seconds=0)
+    assert (await poem).ending is Ending.CANCELLED
+
+
+async def test_a_failure_while_writing_reaches_the_door_and_frees_the_row() -> None:
+    engine = FakeEngine()
+    engine.failure = RuntimeError("out of ink")
+    service = fake_service(engine)
+    with pytest.raises(RuntimeError, match="out of ink"):
+        await write(service)
+    await service.close(grace_seconds=0)
+
+
+async def test_an_unusable_model_is_refused_in_its_own_words() -> None:
+    engine = FakeEngine()
+    engine.unusable.add("sonnets")
+    with pytest.raises(ModelUnusable, match="damaged"):
+        await write(fake_service(engine))
+
+
+async def test_requests_are_counted_by_door_and_outcome() -> None:
+    service = fake_service()
+    await write(service)
+    with pytest.raises(UnknownModel):
+        await write(service, replace(REQUEST, model="haiku"))
+    text = service.metrics.render().decode()
+    assert 'sonneteer_requests_total{door="discord",outcome="complete"} 1.0' in text
+    assert 'sonneteer_requests_total{door="discord",outcome="UnknownModel"} 1.0' in text
+    assert "sonneteer_time_to_first_text_seconds_count 1.0" in text
+    assert "sonneteer_e2e_request_latency_seconds_count 1.0" in text
+
+
+# Forms
+
+
+async def test_a_poem_is_a_sonnet_unless_free_text_is_what_was_asked_for() -> None:
+    engine = FakeEngine()
+    service = fake_service(engine, defaults=Defaults())
+    asked: list[dict[str, Any]] = [
+        {},
+        {"form": "haiku"},
+        {"form": "free"},
+        {"lines": 3},
+        {"characters": 50},
+        {"greedy": True},
+        {"stop": ("end",)},
+    ]
+    for options in asked:
+        await write(service, replace(REQUEST, **options))
+    forms = [
+        (engine_request.settings.form, engine_request.settings.lines)
+        for engine_request in engine.engine_requests
+    ]
+    assert forms[:4] == [("sonnet", 14), ("haiku", 3), ("free", 14), ("free", 3)]
+    assert {form for form, _ in forms[4:]} == {FREE}
+
+
+async def test_verse_has_a_temperature_of_its_own() -> None:
+    engine = FakeEngine()
+    service = fake_service(engine, defaults=Defaults(temperature=0.3, verse_temperature=0.9))
+    await write(service)
+    await write(service, replace(REQUEST, form=FREE))
+    await write(service, replace(REQUEST, temperature=1.1))
+    assert [engine_request.settings.temperature for engine_request in engine.engine_requests] == [
+        0.9,
+        0.3,
+        1.1,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"form": "limerick"}, "form is 'limerick'; it must be one of sonnet, quatrain"),
+        ({"form": "sonnet", "lines": 3}, "it must be free with a length"),
+        ({"form": "haiku", "stop": ("x",)}, "it must be free with a length"),
+        ({"avoid": ("two words",)}, "avoid is 'two words'; it must be single words"),
+        ({"avoid": ("x" * 31,)}, "1 to 30 letters"),
+        (
+            {"avoid": tuple(f"w{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(201))},
+            "avoid is '201 words'; it must be at most 200 words",
+        ),
+    ],
+)
+async def test_what_no_form_can_be_is_refused(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadSetting, match=sentence):
+        await write(fake_service(), replace(REQUEST, **options))
+
+
+@pytest.mark.parametrize(
+    "seed", ["The Sea", "o SEA!", "the ｓｅａ", "s\0ea", "s\u200bea", "s\u202eea", "s\u00adea"]
+)
+async def test_a_seed_with_a_word_to_avoid_is_refused(seed: str) -> None:
+    with pytest.raises(AvoidedSeed, match="has the word 'sea', which is to be avoided"):
+        await write(fake_service(), replace(REQUEST, seed=seed, avoid=("Sea",)))
+
+
+async def test_only_whole_words_are_avoided_in_a_seed() -> None:
+    poem = await write(fake_service(), replace(REQUEST, seed="overseas", avoid=("sea",)))
+    assert poem.settings.avoid == ("sea",)
+
+
+async def test_where_no_form_can_be_the_poem_is_free_and_says_so() -> None:
+    engine = FakeEngine()
+    engine.impossible = "Its model was not trained on English verse."
+    poem = await write(fake_service(engine, defaults=Defaults()))
+    assert poem.settings.form == FREE
+    assert poem.notes == (
+        "This is free text and no sonnet. Its model was not trained on English verse.",
+    )
+    assert poem.looks.lines == ()
+
+
+async def test_a_poem_in_a_form_without_seed_opens_by_itself() -> None:
+    engine = FakeEngine()
+    poem = await write(fake_service(engine, defaults=Defaults()), replace(REQUEST, seed=""))
+    assert poem.seed == ""
+    assert poem.looks.title == "A Title"
+    assert list(FORMS) == ["sonnet", "quatrain", "couplet", "haiku"]
+
+
+async def test_words_to_avoid_are_put_on_the_models_alphabet() -> None:
+    engine = FakeEngine(alphabet="abcdefghijklmnopqrstuvwxyz ")
+    poem = await write(fake_service(engine), replace(REQUEST, avoid=("Café", "я")))
+    assert (
+        engine.engine_requests[0].settings.avoid
+        == (engine.prepare(SONNETS, "café").text,)
+        == ("caf",)
+    )
+    assert poem.settings.avoid == ("café", "я")
+
+
+async def test_words_to_avoid_reach_the_model_as_they_were_listed_too() -> None:
+    """A model that lacks a letter may have a ligature with it."""
+    engine = FakeEngine(alphabet="\N{LATIN SMALL LIGATURE FI}re ")
+    await write(fake_service(engine), replace(REQUEST, avoid=("Fire", "की")))
+    assert engine.engine_requests[0].settings.avoid == ("re",)
+    assert engine.engine_requests[0].avoid == ("fire", "की")
+    assert _model_request(engine.engine_requests[0]).avoided == {"re", "fire", "की"}
+
+
+async def test_a_word_to_avoid_may_have_vowel_signs() -> None:
+    with pytest.raises(AvoidedSeed, match="has the word 'की', which is to be avoided"):
+        await write(fake_service(), replace(REQUEST, seed="घर की ओर", avoid=("की",)))
+
+
+def test_what_turns_text_around_is_left_out_of_a_seed_and_marks_of_direction_are_not() -> None:
+    """One in a seed once turned the signature below the poem around."""
+    assert _printable("a\u202eb\u2066c\u200fd") == "abc\u200fd"
+    assert _printable("a\r\nb\rc\u2028d\u2029e\tf\x1b") == "a\nb\nc\nd\ne f"
+    assert _printable("".join(map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]))) == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "kept"),
+    [
+        ("an early line\n" * 40, "the first whole line\n" + "a later line\n" * 30 + "the end"),
+        ("early words " * 60, "late words " * 40 + "the end"),
+        ("wörter " * 100, "ein\u3000anfang " + "y" * 480),
+        ("x" * 600 + "\n\n", "a line after an empty one " * 10 + "the end"),
+    ],
+)
+async def test_a_long_seed_is_cut_at_a_line_or_else_at_a_word(before: str, kept: str) -> None:
+    """What is kept begins where a line or a word does, as near as there is one."""
+    engine, seed = FakeEngine(), before + kept
+    poem = await write(fake_service(engine), replace(REQUEST, seed=seed))
+    assert len(poem.seed) <= 500
+    assert seed.endswith(poem.seed)
+    parting = seed[len(seed) - len(poem.seed) - 1]
+    cut = seed[-501 : -len(poem.seed)]
+    assert parting.isspace()
+    assert parting == "\n" or "\n" not in seed[-501:-250]
+    assert len(cut) <= 251
+    assert any(f"its last {len(poem.seed)} are used" in note for note in poem.notes)
+
+
+async def test_a_seed_that_fits_is_not_cut() -> None:
+    seed = "a line\n" * 71 + "end"
+    assert len(seed) == 500
+    assert (await write(fake_service(FakeEngine()), replace(REQUEST, seed=seed))).seed == seed

@@ -1,0 +1,70 @@
+"""/privacy, /forgetme and /about in a simulated Discord."""
+
+from __future__ import annotations
+
+import pytest
+from simcord.actors import MemberActor
+
+from bot.app import Parts
+from bot.discord_app.client import SonneteerBot
+from tests.bot.discord_app.cogs.conftest import last
+from tests.bot.discord_app.conftest import Simulation
+from tests.texts import quatrains
+
+
+@pytest.fixture
+def simcord_bot(office_bot: SonneteerBot) -> SonneteerBot:
+    return office_bot
+
+
+@pytest.mark.parametrize("way", ["!privacy", "@ privacy"])
+async def test_what_is_kept_is_told(simulation: Simulation, way: str) -> None:
+    me = simulation.env.bot.user
+    assert me is not None
+    await simulation.ann.send(simulation.channel, way.replace("@", me.mention))
+    assert "seeds and poems are never stored" in last(simulation).content
+    assert len(last(simulation).content) <= 2000
+
+
+async def test_who_has_left_no_trace_has_nothing_to_be_forgotten(simulation: Simulation) -> None:
+    result = await simulation.ann.slash(simulation.channel, "forgetme")
+    assert result.ephemeral
+    assert result.response is not None
+    await simulation.ann.click(result.response, label="Forget me")
+    assert result.response.content.startswith("Nothing was kept of you")
+
+
+async def test_forgetting_takes_the_number_off_everything_and_keeps_the_model(
+    simulation: Simulation, admin: MemberActor, parts: Parts
+) -> None:
+    file = [("walks.txt", quatrains(200).encode())]
+    await admin.send(simulation.channel, "!book add", attachments=file)
+    await admin.click(last(simulation), label="Train")
+    result = await simulation.ann.slash(simulation.channel, "book info", name="walks")
+    assert result.response is not None
+    assert f"<@{admin.id}>" in result.response.content
+    result = await admin.slash(simulation.channel, "forgetme")
+    assert result.response is not None
+    await admin.click(result.response, label="Forget me")
+    told = result.response.content
+    assert "1 trainings, 1 models and 1 choices" in told
+    result = await simulation.ann.slash(simulation.channel, "book info", name="walks")
+    assert result.response is not None
+    assert "<@" not in result.response.content
+    assert {model.name for model in parts.service.models(str(simulation.guild.id))} >= {"walks"}
+
+
+async def test_about_tells_version_model_uptime_and_poems(simulation: Simulation) -> None:
+    await simulation.ann.send(simulation.channel, "!sonnet --form free rain")
+    await simulation.ann.send(simulation.channel, "!about")
+    shown = last(simulation).content
+    for words in ("Sonneteer 0.1.0", "sonnets", "up for 0 h 0 min", "1 poems since then"):
+        assert words in shown
+
+
+async def test_they_work_in_a_direct_message(simulation: Simulation) -> None:
+    for command in ("!privacy", "!about", "!forgetme"):
+        await simulation.ann.user.send_dm(command)
+        message = simulation.ann.user.dm_channel.last_message
+        assert message is not None
+        assert "random seed" not in message.content

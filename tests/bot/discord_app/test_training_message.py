@@ -1,0 +1,260 @@
+"""The message that tells of a training, with the real discord.py and a Discord that breaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.app import Parts
+from bot.core.jobs import Job, JobState
+from bot.core.records import Asker
+from bot.core.training.process import TrainingExit
+from bot.core.training_requests import AttachedFile
+from bot.discord_app import formatting
+from bot.discord_app.client import SonneteerBot
+from bot.discord_app.confirm_buttons import ConfirmAction, confirm_view
+from bot.discord_app.gateway import Gateway
+from bot.discord_app.live_message import ReplyTiming
+from bot.discord_app.supervisor import ClientSupervisor
+from tests.apps import FakeTrainer, make_config, open_test_app
+from tests.discord_payloads import GUILD, MEMBER, guild_of_another
+from tests.fake_discord import TOKEN, FakeDiscord, Fault
+from tests.texts import quatrains
+from tests.timeouts import HANG_SECONDS
+
+TEMPO = ReplyTiming(0.01, 0.01, 0.01, 0.001, 0.001, suggest_seconds=0.1)
+EPHEMERAL = 1 << 6
+DONE = "From now on poems come from"
+
+
+@pytest.fixture
+def trainer() -> FakeTrainer:
+    trainer = FakeTrainer()
+    trainer.gate = asyncio.Event()
+    return trainer
+
+
+@asynccontextmanager
+async def running(fake: FakeDiscord, home: Path, trainer: FakeTrainer) -> AsyncIterator[Parts]:
+    """A bot on Discord; leave it, and its trainings go on at the next start."""
+    async with open_test_app(make_config(home), trainer) as parts:
+
+        def make_bot(message_content: bool, gateway: Gateway) -> SonneteerBot:
+            return SonneteerBot(
+                parts.service, parts.app, api_url=fake.url, timing=TEMPO, gateway=gateway
+            )
+
+        door = ClientSupervisor(make_bot, Gateway(), pause_seconds=0.01)
+        task = asyncio.create_task(door.run(TOKEN))
+        starts = len(fake.gateway.identified)
+        try:
+            await fake.until(lambda: len(fake.gateway.identified) > starts)
+            yield parts
+        finally:
+            await door.close()
+            await task
+            await let_discord_py_end()
+
+
+async def let_discord_py_end() -> None:
+    """End what discord.py waits for: guilds that may still come when a client closes early."""
+    late = [task for task in asyncio.all_tasks() if "_delay_ready" in repr(task.get_coro())]
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
+    await asyncio.sleep(0)  # for the events that it begins at its end
+
+
+async def begin(fake: FakeDiscord, parts: Parts) -> Job:
+    """Let the member say yes to a book; return the job when it is being trained on.
+
+    The book is brought to the desk by hand: the fake Discord has no files.
+    """
+    raw = quatrains(200).encode()
+
+    async def read() -> bytes:
+        return raw
+
+    asker = Asker(f"discord:{MEMBER}", str(GUILD), manages=True)
+    found = await parts.app.training_requests.propose(
+        asker, AttachedFile("walks.txt", len(raw), read)
+    )
+    view = confirm_view(MEMBER, str(found.job.id), ("Train", ConfirmAction.SURE))
+    proposal = fake.post(formatting.proposal(found), view.to_components())
+    await fake.press(proposal, "Train")
+    await fake.until(lambda: "epoch 1 of 2" in fake.contents[-1])
+    return found.job
+
+
+async def everything_told(parts: Parts) -> None:
+    async with asyncio.timeout(HANG_SECONDS):
+        while await parts.app.training_requests.untold():
+            await asyncio.sleep(0.001)
+
+
+async def test_one_message_tells_everything(
+    discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
+) -> None:
+    async with running(discord, tmp_path, trainer) as parts:
+        await begin(discord, parts)
+        assert [one["label"] for one in discord.answers[0]["components"][0]["components"]] == [
+            "Cancel"
+        ]
+        trainer.go()
+        await discord.until(lambda: DONE in discord.contents[-1])
+        await everything_told(parts)
+    assert len(discord.answers) == 1
+    assert discord.answers[0]["components"] == []
+
+
+async def test_a_message_is_found_again_after_a_restart(
+    discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
+) -> None:
+    async with running(discord, tmp_path, trainer) as parts:
+        await begin(discord, parts)
+    trainer.go()
+    async with running(discord, tmp_path, trainer) as parts:
+        await discord.until(lambda: DONE in discord.contents[-1])
+        await everything_told(parts)
+    assert len(discord.answers) == 1
+    assert [spec.resume for spec in trainer.specs] == [False, True]
+
+
+async def test_what_ended_while_nobody_could_be_told_is_told_at_the_next_start(
+    discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
+) -> None:
+    async with running(discord, tmp_path, trainer) as parts:
+        job = await begin(discord, parts)
+    trainer.go()
+    async with open_test_app(make_config(tmp_path), trainer) as parts:  # a bot without Discord
+        async for _ in parts.app.training_requests.watch(job.id):
+            pass
+    assert DONE not in discord.contents[-1]
+    async with running(discord, tmp_path, trainer) as parts:
+        await everything_told(parts)
+    assert DONE in discord.contents[-1]
+    assert len(discord.answers) == 1
+
+
+@pytest.mark.parametrize(
+    ("endings", "attachments"), [([], None), ([TrainingExit(2, "No.")], [])], ids=["well", "badly"]
+)
+async def test_what_ended_well_before_a_restart_keeps_the_chart_of_its_message(
+    discord: FakeDiscord,
+    tmp_path: Path,
+    trainer: FakeTrainer,
+    endings: list[TrainingExit],
+    attachments: list[object] | None,
+) -> None:
+    """The chart is not known any more then; it was taken away with the last word."""
+    async with running(discord, tmp_path, trainer) as parts:
+        job = await begin(discord, parts)
+    trainer.endings = endings
+    trainer.go()
+    async with open_test_app(make_config(tmp_path), trainer) as parts:  # a bot without Discord
+        async for _ in parts.app.training_requests.watch(job.id):
+            pass
+    async with running(discord, tmp_path, trainer) as parts:
+        await everything_told(parts)
+    edits = [body for method, path, body in discord.requests if method == "PATCH"]
+    assert edits[-1]["content"] == discord.contents[-1]
+    assert edits[-1].get("attachments") == attachments
+
+
+async def test_a_training_whose_beginning_could_not_be_shown_is_told_of_all_the_same(
+    discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
+) -> None:
+    """Nobody followed it: it trained, and its message still asked."""
+    async with running(discord, tmp_path, trainer) as parts:
+        unknown = Fault(404, {"message": "Unknown interaction", "code": 10062})
+        discord.fail("POST", r"/callback$", [unknown])
+        await begin(discord, parts)
+        trainer.go()
+        await discord.until(lambda: DONE in discord.contents[-1])
+        await everything_told(parts)
+    assert len(discord.answers) == 1
+
+
+async def test_a_deleted_message_does_not_stop_the_training_and_its_end_is_told_anew(
+    discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
+) -> None:
+    async with running(discord, tmp_path, trainer) as parts:
+        await begin(discord, parts)
+        await discord.delete(int(discord.answers[0]["id"]))
+        trainer.go()
+        await discord.until(lambda: discord.contents and DONE in discord.contents[-1])
+        await everything_told(parts)
+    assert len(discord.answers) == 1
+
+
+async def test_a_deleted_channel_does_not_stop_the_training(
+    discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
+) -> None:
+    unknown = Fault(404, {"message": "Unknown Channel", "code": 10003})
+    async with running(discord, tmp_path, trainer) as parts:
+        job = await begin(discord, parts)
+        discord.fail("PATCH", r"/messages/", [unknown] * 9)
+        discord.fail("POST", r"/messages$", [unknown] * 9)
+        trainer.go()
+        await everything_told(parts)
+        model, _ = await parts.app.guild_models.info(
+            Asker("discord:1", job.guild, manages=True), "walks"
+        )
+    assert model.name == "walks"
+
+
+async def test_the_last_word_waits_until_discord_can_be_reached_again(
+    discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
+) -> None:
+    async with running(discord, tmp_path, trainer) as parts:
+        await begin(discord, parts)
+        discord.fail("PATCH", r"/messages/", [Fault(503)] * 12)
+        trainer.go()
+        await discord.until(lambda: DONE in discord.contents[-1])
+        await everything_told(parts)
+    assert len(discord.answers) == 1
+
+
+async def test_cancel_asks_the_presser_alone_and_then_stops_the_training(
+    discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
+) -> None:
+    async with running(discord, tmp_path, trainer) as parts:
+        await begin(discord, parts)
+        await discord.press(discord.answers[0], "Cancel")
+        await discord.until(lambda: len(discord.answers) == 2)
+        assert discord.answers[1]["flags"] & EPHEMERAL
+        await discord.press(discord.answers[1], "Stop it")
+        await discord.until(lambda: "was stopped" in discord.contents[0])
+        await everything_told(parts)
+    assert trainer.stopped == 1
+
+
+async def test_members_cannot_cancel(
+    discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
+) -> None:
+    async with running(discord, tmp_path, trainer) as parts:
+        await begin(discord, parts)
+        await discord.gateway.emit("GUILD_UPDATE", guild_of_another())
+        discord.permissions = 1 << 5  # Manage Server, as the channel has it: that does not count
+        await discord.press(discord.answers[0], "Cancel")
+        await discord.until(lambda: len(discord.answers) == 2)
+        assert "Manage Server" in discord.contents[1]
+        assert parts.app.training_requests.jobs(Asker("discord:1", str(GUILD)))
+        trainer.go()
+        await everything_told(parts)
+
+
+async def test_a_server_that_throws_the_bot_out_has_its_training_ended(
+    discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
+) -> None:
+    async with running(discord, tmp_path, trainer) as parts:
+        job = await begin(discord, parts)
+        await discord.gateway.emit("GUILD_DELETE", {"id": str(GUILD)})
+        views = [view async for view in parts.app.training_requests.watch(job.id)]
+        assert views[-1].job.state is JobState.CANCELLED
+        await everything_told(parts)
+    assert trainer.stopped == 1
