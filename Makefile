@@ -8,8 +8,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 # PyTorch's own index has builds for the processor alone; the default one on Linux brings CUDA along.
 CPU_INDEX := https://download.pytorch.org/whl/cpu
-# Every core takes whole files of tests, so that what a file's tests share is made once.
-TESTS := $(BIN)/python -m pytest -m "not slow" -n logical --dist loadfile
+# Every core takes its share in order, so that what a file's tests share is mostly made once. One
+# that is done takes over from the end of another's: nobody waits for a file that takes long.
+TESTS := $(BIN)/python -m pytest -m "not slow" -n logical --dist worksteal
 # Nothing but wheels, each with a hash that a lock names. Nothing of a package runs in the set-up.
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import logging
@@ -19,9 +20,7 @@ from model.checkpoint import METADATA_KEY, Card, Contents, save_model
 from model.config import NetworkConfig
 from model.training.network import CharLSTM, tensors_of
 from model.vocabulary import Vocabulary
-from tests.leaks import pytest_configure
-
-__all__ = ["pytest_configure"]  # of the watch over all that is written
+from tests import leaks, memory_disk
 
 ALPHABET = "\n !',.abcdefghijklmnopqrstuvwxyz"
 # The same examples in each run, and no stopwatch on a machine that has other work. Fixtures that
@@ -34,7 +33,30 @@ settings.register_profile(
 )
 settings.load_profile("steady")
 
+# Files whose tests train for many seconds, one after the other.
+LONG = ("test_train.py", "test_child.py", "test_end_to_end.py")
 OPENINGS = ("the morning opens", "a quiet harbour", "when lamps are lit")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    leaks.pytest_configure(config)
+    memory_disk.pytest_configure(config)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long: what is left for the end can be shared among all cores."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported out of the garbage collector's rounds: it lives to the end."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    memory_disk.pytest_sessionfinish(session, exitstatus)
 
 
 def write_header(path: Path, network: NetworkConfig) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,7 @@ def test_a_run_in_which_a_token_leaks_fails_and_names_test_and_place(
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-p", "tests.leaks", "-p", "no:cacheprovider"),
+            *("-p", "xdist.plugin"),
             *(
                 "-q",
                 "-n",
@@ -71,6 +73,7 @@ def test_a_run_in_which_a_token_leaks_fails_and_names_test_and_place(
             str(tests),
         ],
         cwd=ROOT,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # of others, for seconds
         capture_output=True,
         text=True,
         timeout=HANG_SECONDS,

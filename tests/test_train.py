@@ -1,4 +1,4 @@
-"""The command line of train.py, run as a child process."""
+"""The command line of train.py: as a child process where that matters, else in this process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 import safetensors.torch
 import torch
 
+import train
 from model import load_model
 from tests.texts import VERSES, quatrains
 from tests.timeouts import HANG_SECONDS
@@ -32,23 +34,47 @@ def book(tmp_path: Path) -> Path:
     return path
 
 
-def command(*arguments: object) -> list[str]:
-    """Return how to train a network of the book's own size, unless something else is asked."""
+def own_size(*arguments: object) -> list[str]:
+    """Ask for a network of the book's own size, unless something else is asked."""
     if not {"--from", "--resume", "--recipe"} & set(arguments):
         arguments = (*arguments, "--from", "none")
-    return [sys.executable, "-W", "error", str(ROOT / "train.py"), *map(str, arguments)]
+    return list(map(str, arguments))
 
 
-def run(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments),
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=ENVIRONMENT,
-        timeout=HANG_SECONDS,
-        check=False,
-    )
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-W", "error", str(ROOT / "train.py"), *own_size(*arguments)]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How the program ended, and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Return a function that runs train.py here: a child would spend its time importing torch."""
+
+    def begin(*arguments: object) -> Result:
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        handlers = [(number, signal.getsignal(number)) for number in numbers]
+        capsys.readouterr()
+        try:
+            status = train.main(own_size(*arguments))
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else -1
+        finally:
+            for number, handler in handlers:
+                signal.signal(number, handler)
+        return Result(status, *capsys.readouterr())
+
+    return begin
 
 
 def start(*arguments: object, cwd: Path) -> subprocess.Popen[str]:
@@ -90,7 +116,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("trained")
     book = folder / "old walks.txt"
     book.write_text(VERSES)
-    return Trained(book, folder / "models", run(book, "--epochs", 2, cwd=folder))
+    result = subprocess.run(
+        command(book, "--epochs", 2),
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=ENVIRONMENT,
+        timeout=HANG_SECONDS,
+        check=False,
+    )
+    return Trained(book, folder / "models", result)
 
 
 def test_a_book_goes_in_and_a_model_a_chart_and_a_poem_come_out(trained: Trained) -> None:
@@ -109,7 +144,7 @@ def test_a_book_goes_in_and_a_model_a_chart_and_a_poem_come_out(trained: Trained
     assert "Epoch 2/2" in result.stderr  # the progress bar
 
 
-def test_a_program_gets_json_events_and_a_free_name(book: Path) -> None:
+def test_a_program_gets_json_events_and_a_free_name(book: Path, run: Run) -> None:
     (book.parent / "old-walks.safetensors").write_bytes(b"somebody else's")
     result = run(book, "--epochs", 1, "--out", book.parent, "--json")
     assert result.returncode == 0, result.stderr
@@ -124,14 +159,14 @@ def test_a_program_gets_json_events_and_a_free_name(book: Path) -> None:
     assert result.stderr == ""
 
 
-def test_the_tutorials_lines_come_in_the_tutorials_order(tmp_path: Path) -> None:
+def test_the_tutorials_lines_come_in_the_tutorials_order(tmp_path: Path, run: Run) -> None:
     """Its network takes hours, so this one ends after a second, with every line all the same."""
     book = tmp_path / "walks.txt"
-    book.write_text(VERSES)
+    book.write_text(verses := quatrains(16))
     out = tmp_path / "models"
     result = run(book, "--recipe", "tutorial", "--seconds", 1, "--out", out)
     assert result.returncode == 0, result.stderr
-    lower = VERSES.lower()
+    lower = verses.lower()
     *_, after = result.stdout.split("Generating with ")
     expected = [
         f"Total Characters: {len(lower)}\n",
@@ -154,7 +189,9 @@ def test_the_tutorials_lines_come_in_the_tutorials_order(tmp_path: Path) -> None
     assert poem == seed + written[:200] + "\n"
 
 
-def test_killed_in_the_middle_and_resumed_it_arrives_at_the_same_weights(book: Path) -> None:
+def test_killed_in_the_middle_and_resumed_it_arrives_at_the_same_weights(
+    book: Path, run: Run
+) -> None:
     out = book.parent
     whole = run(book, "--epochs", 3, "--out", out, "--name", "whole", "--seed", 5)
     assert whole.returncode == 0, whole.stderr
@@ -189,7 +226,7 @@ def test_ctrl_c_saves_everything_and_ends_with_130(book: Path) -> None:
     [pytest.param(False, id="stdout"), pytest.param(True, id="both", marks=pytest.mark.slow)],
 )
 def test_a_reader_who_has_seen_enough_ends_it_quietly_with_everything_saved(
-    book: Path, stderr_too: bool
+    book: Path, run: Run, stderr_too: bool
 ) -> None:
     """`train.py … | head` once ended with a traceback."""
     out = book.parent
@@ -214,7 +251,9 @@ def test_a_reader_who_has_seen_enough_ends_it_quietly_with_everything_saved(
     assert resumed.returncode == 0, resumed.stderr
 
 
-def test_training_can_begin_with_another_models_weights(trained: Trained, tmp_path: Path) -> None:
+def test_training_can_begin_with_another_models_weights(
+    trained: Trained, tmp_path: Path, run: Run
+) -> None:
     book, old = tmp_path / "other.txt", trained.out / "old-walks.safetensors"
     book.write_text(quatrains(20) + "Zwölf!\n")
     result = run(book, "--epochs", 1, "--out", tmp_path / "models", "--from", old)
@@ -260,35 +299,20 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("arguments", "sentence"), WRONG, ids=lambda value: str(value)[:40])
 def test_wrong_use_and_bad_input_get_one_sentence_and_status_2(
-    shelf: Path,
-    arguments: Sequence[str],
-    sentence: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    shelf: Path, arguments: Sequence[str], sentence: str, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
-    """In this process: a child would spend its time importing torch."""
-    import train
-
     monkeypatch.chdir(shelf)
-    handlers = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
-    try:
-        status = train.main(arguments)
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else -1
-    finally:
-        for number, handler in handlers:
-            signal.signal(number, handler)
-    out, told = capsys.readouterr()
-    assert status == 2
-    assert sentence in told
-    assert "\x1b" not in told
-    assert "\x9b" not in told
-    assert len(told.strip().splitlines()) == 1
-    assert "Epoch" not in out
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert sentence in result.stderr
+    assert "\x1b" not in result.stderr
+    assert "\x9b" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "Epoch" not in result.stdout
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the GPU")
-def test_a_gpu_that_is_not_there_is_told(book: Path) -> None:
+def test_a_gpu_that_is_not_there_is_told(book: Path, run: Run) -> None:
     result = run(book, "--device", "cuda", "--out", book.parent)
     assert result.returncode == 2
     assert "--device cpu" in result.stderr
@@ -296,27 +320,30 @@ def test_a_gpu_that_is_not_there_is_told(book: Path) -> None:
     assert list(book.parent.iterdir()) == [book]
 
 
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Let no file of this process grow beyond 100 kB."""
+    import resource  # not on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="limits on file size are POSIX's")
 def test_a_full_disk_ends_it_with_a_sentence_and_the_earlier_files_intact(
-    trained: Trained, tmp_path: Path
+    trained: Trained, tmp_path: Path, run: Run
 ) -> None:
     out = tmp_path / "models"
     shutil.copytree(trained.out, out)
     before = {path: path.read_bytes() for path in out.rglob("*.safetensors")}
-    code = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
-        "import train; sys.exit(train.main(sys.argv[1:]))"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code, trained.book, "--out", out, "--resume"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        timeout=HANG_SECONDS,
-        check=False,
-    )
+    with full_disk():
+        result = run(trained.book, "--out", out, "--resume")
     assert result.returncode == 2, result.stderr
     assert "could not be written: File too large" in result.stderr
     assert {path: path.read_bytes() for path in out.rglob("*.safetensors")} == before

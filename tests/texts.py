@@ -11,6 +11,7 @@ RHYME = (
 WALKERS = ("A miller", "My neighbour", "The ferryman", "One weaver", "Our captain", "A shepherd")
 PATHS = ("along the frozen river", "behind the silent mill", "across the market square")
 BURDENS = ("a lantern", "some apples", "his brother's coat", "nothing", "a crooked key")
+LATIN, CYRILLIC = "abcdefghijklmnopqrstuvwxyz", "абцдефгхийклмнопярстуввхыз"
 ENDINGS = (
     "and never asked the way.",
     "until the bells had rung.",
@@ -40,3 +41,12 @@ def quatrains(count: int) -> str:
 
 
 VERSES = quatrains(24)  # about 3,000 characters: just enough for a book
+
+
+def in_cyrillic(text: str) -> str:
+    """Write an English text in letters that the base model does not know.
+
+    A training on it begins from nothing, with a network of the text's own size, which is much
+    quicker than the base model's.
+    """
+    return text.translate(str.maketrans(LATIN + LATIN.upper(), CYRILLIC + CYRILLIC.upper()))

@@ -40,7 +40,7 @@ class Installation:
         """Have a sound database that says `lines`."""
         self.data.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self.data / FILE_NAME)) as connection:
-            connection.executescript(";".join(MIGRATIONS))
+            connection.executescript(";".join(("BEGIN", *MIGRATIONS, "COMMIT")))
             connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
             connection.execute("INSERT INTO guilds VALUES ('10')")
             connection.execute("INSERT INTO settings VALUES ('10', 'lines', ?)", (str(lines),))

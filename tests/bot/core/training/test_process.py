@@ -15,7 +15,7 @@ import pytest
 from bot.core.training.events import TrainingEvent
 from bot.core.training.process import ROOT, ProcessTrainer, TrainingSpec, training_environment
 from tests.fake_discord import TOKEN
-from tests.texts import quatrains
+from tests.texts import VERSES, in_cyrillic
 from tests.timeouts import HANG_SECONDS
 
 SECRETS = {
@@ -41,8 +41,15 @@ def test_of_the_environment_only_what_is_named_is_passed_on() -> None:
 @pytest.fixture
 def spec(tmp_path: Path) -> TrainingSpec:
     book = tmp_path / "book.txt"
-    book.write_text(quatrains(40))
+    book.write_text(VERSES)
     return TrainingSpec(book, "--Walks in the Rain", "walks", tmp_path, seconds=1.0, resume=False)
+
+
+@pytest.fixture
+def small(spec: TrainingSpec) -> TrainingSpec:
+    """A training of a small network, where it does not matter which."""
+    spec.book.write_text(in_cyrillic(VERSES), encoding="utf-8")
+    return spec
 
 
 async def test_a_training_tells_its_events_leaves_its_files_and_knows_no_secret(
@@ -88,27 +95,27 @@ async def test_a_book_that_cannot_be_read_ends_with_its_sentence(spec: TrainingS
     assert "it is a PDF" in ended.complaint
 
 
-async def test_a_cancelled_training_saves_before_it_stops(spec: TrainingSpec) -> None:
+async def test_a_cancelled_training_saves_before_it_stops(small: TrainingSpec) -> None:
     learning = asyncio.Event()
 
     def tell(event: TrainingEvent) -> None:
         if event.get("event") == "progress":
             learning.set()
 
-    longer = TrainingSpec(spec.book, "Walks", "walks", spec.out, seconds=600.0, resume=False)
+    longer = TrainingSpec(small.book, "Walks", "walks", small.out, seconds=600.0, resume=False)
     task = asyncio.create_task(ProcessTrainer(threads=1).train(longer, tell))
     async with asyncio.timeout(HANG_SECONDS):
         await learning.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert (spec.out / "walks" / "resume.safetensors").exists()
-    again = TrainingSpec(spec.book, "Walks", "walks", spec.out, seconds=1.0, resume=True)
+    assert (small.out / "walks" / "resume.safetensors").exists()
+    again = TrainingSpec(small.book, "Walks", "walks", small.out, seconds=1.0, resume=True)
     assert (await ProcessTrainer(threads=1).train(again, lambda _: None)).status == 0
 
 
 async def test_a_training_that_is_cancelled_again_while_it_saves_saves_all_the_same(
-    spec: TrainingSpec,
+    small: TrainingSpec,
 ) -> None:
     """The second time broke off the wait for it, and it lived on beside the next one."""
     learning = asyncio.Event()
@@ -117,7 +124,7 @@ async def test_a_training_that_is_cancelled_again_while_it_saves_saves_all_the_s
         if event.get("event") == "progress":
             learning.set()
 
-    longer = replace(spec, seconds=600.0)
+    longer = replace(small, seconds=600.0)
     task = asyncio.create_task(ProcessTrainer(threads=1).train(longer, tell))
     async with asyncio.timeout(HANG_SECONDS):
         await learning.wait()
@@ -125,11 +132,11 @@ async def test_a_training_that_is_cancelled_again_while_it_saves_saves_all_the_s
             task.cancel()
             await asyncio.sleep(0)
     assert task.cancelled()
-    assert (spec.out / "walks" / "resume.safetensors").exists()
+    assert (small.out / "walks" / "resume.safetensors").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-def test_a_training_ends_when_the_bot_that_began_it_is_killed(spec: TrainingSpec) -> None:
+def test_a_training_ends_when_the_bot_that_began_it_is_killed(small: TrainingSpec) -> None:
     """A parent that dies without a word; its child notices, saves and goes."""
     parent = (
         "import asyncio, os, sys\n"
@@ -145,16 +152,16 @@ def test_a_training_ends_when_the_bot_that_began_it_is_killed(spec: TrainingSpec
         "asyncio.run(main())\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", parent, spec.book, "Walks", "walks", spec.out],
+        [sys.executable, "-c", parent, small.book, "Walks", "walks", small.out],
         check=False,
         cwd=ROOT,
         timeout=HANG_SECONDS,
     )
     assert ended.returncode == -9
     # The next training of that name waits for its lock, so it ends only if the first one did.
-    command = [sys.executable, str(ROOT / "train.py"), str(spec.book), "--name", "walks"]
+    command = [sys.executable, str(ROOT / "train.py"), str(small.book), "--name", "walks"]
     again = subprocess.run(
-        [*command, "--out", str(spec.out), "--resume", "--seconds", "1", "--json"],
+        [*command, "--out", str(small.out), "--resume", "--seconds", "1", "--json"],
         check=False,
         capture_output=True,
         timeout=HANG_SECONDS,
