@@ -1,25 +1,39 @@
-"""How English words are said: the CMU dictionary, and rules for what it lacks.
+"""How English words are said: the CMU dictionary, corrections, and rules for what it lacks.
 
 A dictionary of American English knows four fifths of the words of Shakespeare's sonnets. The
 others are its words with an old ending (feed'st, buriest), an elision (o'er, flow'r), a prefix or
-another spelling (colour); what is left, a member's name say, is read letter by letter.
+another spelling (colour). What is left, a member's name for example, is read letter by letter.
+
+Copyright of the dictionary's data: see cmudict.LICENSE beside it.
 """
 
 from __future__ import annotations
 
+import gzip
 import re
 import unicodedata
-from collections.abc import Iterator
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
 
-from model.verse.dictionary import Phones, look_up
-from model.verse.spelling import spell_out
+import numpy as np
+
+Phones = tuple[str, ...]  # ARPAbet; a vowel ends with its stress: 0 none, 1 primary, 2 secondary
+
+DICTIONARY = Path(__file__).with_name("cmudict.dict.gz")
+CORRECTIONS = Path(__file__).with_name("corrections.dict")  # by hand, in the same form
+PREFIX = 4  # letters of a name by which its lines are found; 24,477 beginnings are different
+MAX_REMEMBERED = 10_000  # words that were looked up; a lexicon has some 6,000
 
 VOICELESS = frozenset(["P", "T", "K", "F", "TH"])
 SIBILANT = frozenset(["S", "Z", "SH", "ZH", "CH", "JH"])
 MAX_WORD = 30  # characters; what is longer is no word
 MAX_SYLLABLES = 6
 MAX_KNOWN = 50_000  # words that a Pronouncer remembers
+MAX_LETTERS = 6  # of an abbreviation that are said
 MAX_LOOKUPS = 60  # at parts of a word: "whene'er" takes 25, a stranger's word would take 650
 
 VOICED = "èd"  # the one ending that keeps its accent, for it has a syllable
@@ -82,9 +96,103 @@ SPELLINGS = (
     ("ence", "ense"),
     ("ful", "full"),
 )
+# A last syllable with a short vowel, as in hat: one consonant, one vowel, one consonant.
+SHORT_SYLLABLE = re.compile(r"(?:^|[^aeiouy])[aeiouy][^aeiouwxy]$")
+
+# Letter by letter: the longest spelling that fits, from the left.
+LETTERS = {
+    "tion": "SH AH0 N", "sion": "ZH AH0 N", "ough": "AO", "augh": "AO", "eigh": "EY",
+    "igh": "AY", "tch": "CH", "dge": "JH", "sch": "SH", "eau": "OW",
+    "ai": "EY", "ay": "EY", "au": "AO", "aw": "AO", "ee": "IY", "ea": "IY", "ei": "EY",
+    "ey": "IY", "eu": "Y UW", "ew": "UW", "ie": "IY", "oa": "OW", "oo": "UW", "ou": "AW",
+    "ow": "OW", "oi": "OY", "oy": "OY", "ue": "UW", "ui": "UW",
+    "er": "ER", "ir": "ER", "ur": "ER", "ar": "AA R", "or": "AO R",
+    "ch": "CH", "ck": "K", "gh": "G", "kn": "N", "ng": "NG", "ph": "F", "qu": "K W",
+    "sh": "SH", "th": "TH", "wh": "W", "wr": "R", "ps": "P S", "zz": "T S",
+    "ce": "S EH", "ci": "S IH", "cy": "S IY", "ge": "JH EH", "gi": "G IH",
+    "a": "AE", "b": "B", "c": "K", "d": "D", "e": "EH", "f": "F", "g": "G", "h": "HH",
+    "i": "IH", "j": "JH", "k": "K", "l": "L", "m": "M", "n": "N", "o": "AA", "p": "P",
+    "q": "K", "r": "R", "s": "S", "t": "T", "u": "AH", "v": "V", "w": "W", "x": "K S",
+    "y": "IY", "z": "Z",
+}  # fmt: skip
+VOWEL_PHONES = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
+LONG_VOWELS = {"a": "EY", "e": "IY", "i": "AY", "o": "OW", "u": "UW", "y": "AY"}
 
 
-SHORT = re.compile(r"(?:^|[^aeiouy])[aeiouy][^aeiouwxy]$")
+# The dictionary
+
+
+@cache
+def _dictionary() -> bytes:
+    """Return the dictionary's lines, sorted; searched, not parsed: it is 3.6 MB."""
+    return gzip.decompress(DICTIONARY.read_bytes())
+
+
+@cache
+def corrections() -> Mapping[str, Phones]:
+    """Return the pronunciations by hand, which come before those of the dictionary."""
+    lines = CORRECTIONS.read_text("ascii").splitlines()
+    return dict(_parse_line(line) for line in lines if not line.startswith("#"))
+
+
+def _parse_line(line: str) -> tuple[str, Phones]:
+    """Return the word and the phones of a line: "word PHONE PHONE # comment"."""
+    word, *phones = line.partition("#")[0].split()
+    return word, tuple(phones)
+
+
+def look_up(word: str) -> tuple[Phones, ...]:
+    """Return the pronunciations of `word`, lower-case: as verse says it, else by the dictionary.
+
+    A correction selects one of the dictionary's pronunciations, or comes before them.
+    """
+    by_hand, ways = corrections().get(word), look_up_cmudict(word)
+    if by_hand is None:
+        return ways
+    return (by_hand,) if by_hand in ways else (by_hand, *ways)
+
+
+@lru_cache(MAX_REMEMBERED)
+def look_up_cmudict(word: str) -> tuple[Phones, ...]:
+    """Return the dictionary's own pronunciations of `word`, lower-case; () if it has none."""
+    if not word.isascii() or not word:
+        return ()
+    if not (first := _entry(word)):
+        return ()  # without a first entry there is no second
+    others = (_entry(f"{word}({n})") for n in range(2, 5))
+    return tuple(dict.fromkeys([first, *(entry for entry in others if entry)]))
+
+
+@cache
+def _beginnings() -> tuple[array[int], array[int]]:
+    """Return the beginnings of names, sorted, and where the lines of each begin; then the end."""
+    text = np.frombuffer(_dictionary(), np.uint8)
+    starts = np.flatnonzero(text[:-PREFIX] == ord("\n")) + 1
+    starts = np.concatenate([[0], starts[starts <= len(text) - PREFIX]])
+    letters = text[starts[:, None] + np.arange(PREFIX)]  # (lines, PREFIX) bytes
+    letters[np.logical_or.accumulate(letters == ord(" "), axis=1)] = 0  # after a short name
+    codes = letters.view(">u4").ravel()  # (lines,): four letters as one number
+    firsts = np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
+    return array("I", codes[firsts].tolist()), array("I", [*starts[firsts].tolist(), len(text)])
+
+
+def _entry(name: str) -> Phones:
+    """Find the line of `name` among those that begin alike."""
+    lines, wanted = _dictionary(), f"{name} ".encode()
+    codes, bounds = _beginnings()
+    code = int.from_bytes(wanted[:-1][:PREFIX].ljust(PREFIX, b"\0"), "big")
+    place = bisect_left(codes, code)
+    if place == len(codes) or codes[place] != code:
+        return ()
+    begin, end = bounds[place], bounds[place + 1]
+    if not lines.startswith(wanted, begin):
+        begin = lines.find(b"\n" + wanted, begin, end) + 1
+        if not begin:
+            return ()
+    return _parse_line(lines[begin : lines.find(b"\n", begin)].decode("ascii"))[1]
+
+
+# Rules for what it lacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +315,7 @@ class _Parts:
                 continue
             bare = word[: -len(letters)]
             stems = [bare + end for end in replaced]
-            if SHORT.search(bare):  # hateth comes of hate: of hat it would be hatteth
+            if SHORT_SYLLABLE.search(bare):  # hateth comes of hate: of hat it would be hatteth
                 stems.reverse()
             if len(bare) > 2 and bare[-1] == bare[-2] and letters[0] in "'eiy":
                 stems.append(bare[:-1])  # stop, stopp'd
@@ -282,3 +390,38 @@ def _elided(phones: Phones) -> int | None:
 
 def _remnant(vowel: str) -> Phones:
     return ("R",) if vowel.startswith("ER") else ()
+
+
+# Letter by letter
+
+
+def spell_out(word: str) -> Phones:
+    """Say an unknown word letter by letter, with the stress on the last syllable but one.
+
+    >>> spell_out("zlorp"), spell_out("miko")
+    (('Z', 'L', 'AO1', 'R', 'P'), ('M', 'IH1', 'K', 'OW0'))
+    """
+    letters = re.sub(r"[^a-z]", "", word)
+    letters = re.sub(r"([b-df-hj-np-tv-y])\1", r"\1", letters)
+    phones: list[str] = []
+    place = 0
+    while place < len(letters):
+        rest = letters[place:]
+        if re.fullmatch(r"[aeiouy][b-df-hj-np-tvxz]e", rest) and phones:  # a silent e
+            phones += [LONG_VOWELS[rest[0]], *LETTERS[rest[1]].split()]
+            break
+        if len(rest) == 1 and rest in "aeo" and phones:
+            phones.append({"a": "AH", "e": "IY", "o": "OW"}[rest])
+            break
+        size = next(n for n in (4, 3, 2, 1) if rest[:n] in LETTERS)
+        phones += LETTERS[rest[:size]].split()
+        place += size
+    phones = [phone.rstrip("012") for phone in phones]
+    vowels = [place for place, phone in enumerate(phones) if phone in VOWEL_PHONES]
+    if not vowels:  # an abbreviation: its letters' names, roughly
+        return tuple(part for _ in letters[:MAX_LETTERS] for part in ("IY1",)) or ("AH1",)
+    stressed = vowels[max(len(vowels) - 2, 0)]
+    return tuple(
+        phone + ("1" if place == stressed else "0") if phone in VOWEL_PHONES else phone
+        for place, phone in enumerate(phones)
+    )

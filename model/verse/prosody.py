@@ -7,15 +7,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 
 from model.kernel.constraints import MAX_WORD_SYLLABLES, Trie
-from model.verse.dictionary import look_up, look_up_cmudict
 from model.verse.lexicon import MIN_RHYMES, Lexicon, LexiconEntry, Variant, variants_of
-from model.verse.pronunciation import Pronouncer, Pronunciation
+from model.verse.pronunciation import Pronouncer, Pronunciation, look_up, look_up_cmudict
 from model.verse.spoken import SpokenWord, spoken_words
 from model.verse.trie import TrieWord, build_trie, make_final_mask, make_inner_mask
 from model.verse.words import CANNOT_END_LINE
 from model.vocabulary import APOSTROPHES
 
-VOWELS = "AEIOU"
+VOWEL_INITIALS = "AEIOU"  # of the names of phones
 MAX_SAID = 2_000  # words beyond the lexicon that are remembered; a poem has some hundred at most
 MAX_END = 8  # phones of a rhyme that are compared; English words have some six
 # Consonants that differ in their voice alone, or are made alike.
@@ -215,7 +214,7 @@ def _perfectly(variant: Variant, rhyme: str) -> bool:
 
 def _by_syllable(variant: Variant, rhyme: str) -> bool:
     phones = variant.rhyme.split("_")
-    vowels = [place for place, phone in enumerate(phones) if phone[0] in VOWELS]
+    vowels = [place for place, phone in enumerate(phones) if phone[0] in VOWEL_INITIALS]
     return "_".join(phones[vowels[-1] :]) == rhyme if vowels else False
 
 

@@ -17,7 +17,7 @@ BEFORE_NOUNS = frozenset(
     """the my thy his her our their your this no every each mine thine""".split()
 )
 MOST_BEFORE_OF = 4  # words; a longer title has no second half
-VOWELS = re.compile(r"[aeiouy]+", re.IGNORECASE)
+VOWEL_RUNS = re.compile(r"[aeiouy]+", re.IGNORECASE)
 TOGETHER = ("th", "sh", "ch", "ph", "wh", "gh", "ck", "st", "br", "bl", "tr", "dr", "gr", "gl")
 
 
@@ -152,7 +152,7 @@ def split_syllables(word: str, size: int) -> list[str]:
     >>> split_syllables("increase", 2), split_syllables("memory", 3), split_syllables("world", 1)
     (['in', 'crease'], ['me', 'mo', 'ry'], ['world'])
     """
-    groups = [match.span() for match in VOWELS.finditer(word)]
+    groups = [match.span() for match in VOWEL_RUNS.finditer(word)]
     silent = word.lower().endswith(("e", "ed", "es", "e's", "est"))
     while len(groups) > size and len(groups) > 1:
         groups.pop(-1 if silent else -2 if len(groups) > 2 else -1)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from model.verse.dictionary import look_up
+from model.verse.pronunciation import look_up
 from model.verse.words import APOSTROPHIZED, WORD, straighten
 
 SpokenForm = tuple[str, ...]  # words
@@ -34,7 +34,7 @@ SIGNS = {
     **{sign: (name,) for sign, name in MONEY.items()},
 }  # fmt: skip
 LETTER_NAMES = {"a": "ay"}  # the dictionary's "a" is the article
-VOWELS = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøùúûüýÿœ")
+VOWEL_LETTERS = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøùúûüýÿœ")
 ROMAN = re.compile(r"M{0,3}(CM|CD|D?C{0,3})(XC|XL|L?X{0,3})(IX|IV|V?I{0,3})")
 ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 TOKEN = re.compile(
@@ -88,7 +88,11 @@ def _say_word(word: str, *, is_mixed: bool) -> SpokenForm:
     if is_capital and ROMAN.fullmatch(word) and (set(word) <= set("IVXL") or not look_up(lower)):
         return _cardinal(_roman(word))
     is_short = is_capital and len(word) <= SHORT
-    if (is_short or not VOWELS.intersection(lower)) and word.isascii() and not look_up(lower):
+    if (
+        (is_short or not VOWEL_LETTERS.intersection(lower))
+        and word.isascii()
+        and not look_up(lower)
+    ):
         return _spell(lower)
     return (lower,)
 

@@ -27,8 +27,7 @@ from bot.discord_app.poem_formatting import (
 from model import ModelError, read_book, safe_name
 from model.book import find_openings, strip_gutenberg
 from model.capitals import find_names
-from model.verse.dictionary import look_up
-from model.verse.pronunciation import MAX_LOOKUPS, MAX_WORD, Pronouncer
+from model.verse.pronunciation import MAX_LOOKUPS, MAX_WORD, Pronouncer, look_up
 from model.verse.words import words_of
 from tests.fuzz.growth import is_linear
 from tests.texts import VERSES

@@ -6,10 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.verse.dictionary import DICTIONARY, corrections, look_up
-from model.verse.pronunciation import Pronouncer
+from model.verse.pronunciation import DICTIONARY, Pronouncer, corrections, look_up, spell_out
 from model.verse.prosody import MAX_SAID, Prosody
-from model.verse.spelling import spell_out
 from tests.verse_words import ALPHABET, small_lexicon
 
 SAY = Pronouncer()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.verse import FORMS, Prosody, lay_out_seed, make_lexicon, scan_poem
-from model.verse.dictionary import look_up_cmudict
+from model.verse.pronunciation import look_up_cmudict
 from model.verse.spoken import spoken_words
 from model.verse.words import words_of
 from model.vocabulary import APOSTROPHES, Vocabulary
