@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.kernel.batch import LineSpec, RowSnapshot
-from model.verse.choice import Candidate
-from model.verse.composer import PARTICLES, Composer
+from model.verse.composer import PARTICLES, Candidate, Composer
 
 # Particles are resampled when fewer than this share of them carry the weight.
 EFFECTIVE_SHARE = 0.5
@@ -121,8 +120,4 @@ class ParticleFilter:
             Candidate("".join([decode[id_] for id_ in ids]), nats, copied)
             for ids, nats, copied in self.done
         ]
-        given = self.composer.beginning
-        line = self.composer.choose(candidates)
-        if line is None:
-            return None
-        return line[len(given) :]
+        return self.composer.choose(candidates)
