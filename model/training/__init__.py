@@ -5,10 +5,9 @@
 
 from model.training.device import choose_device, give_way
 from model.training.folder import TrainingFolder, new_folder
-from model.training.inheritance import choose_start
 from model.training.interruption import Interruption, drop_unread
 from model.training.loop import EpochEnd, StepEnd, Training
-from model.training.network import CharLSTM, network_of, tensors_of
+from model.training.network import CharLSTM, choose_start, network_of, tensors_of
 from model.training.recipes import Recipe, RecipeOverrides, adapt_recipe, recipe_for
 from model.training.reporting import JsonReporter, Reporter, TerminalReporter
 from model.training.run import TrainingRun

@@ -32,8 +32,7 @@ from model.training.batches import (
 )
 from model.training.device import Precision, choose_precision
 from model.training.evaluation import evaluate_stream, evaluate_windows
-from model.training.inheritance import adopt_weights
-from model.training.network import CharLSTM, LSTMState
+from model.training.network import CharLSTM, LSTMState, adopt_weights
 from model.training.optim import dropped_recurrence, learning_rate, make_optimizer
 from model.training.recipes import Recipe
 from model.vocabulary import Vocabulary

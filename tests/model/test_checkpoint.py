@@ -53,8 +53,7 @@ from model.errors import (
     CheckpointVersion,
 )
 from model.kernel.quantization import input_table_bytes
-from model.training.inheritance import BASE_MODEL
-from model.training.network import CharLSTM, network_of, tensors_of
+from model.training.network import BASE_MODEL, CharLSTM, network_of, tensors_of
 from model.verse import Lexicon, make_lexicon
 from model.vocabulary import Vocabulary
 from tests.conftest import write_header

@@ -1,7 +1,7 @@
 """The models that ship."""
 
 from model import load_model
-from model.training.inheritance import BASE_MODEL
+from model.training.network import BASE_MODEL
 
 SONNETS = BASE_MODEL.parent.parent / "sonnets.safetensors"
 MAX_BYTES = 16 * 10**6  # both together

@@ -119,7 +119,7 @@ def test_a_processor_without_avx_gives_the_same_to_the_last_bit() -> None:
         "import hashlib, random\n"
         "from model import SamplingConfig, load_model\n"
         "from model.kernel import Batch, checked_instruction_set, quantize_network\n"
-        "from model.training.inheritance import BASE_MODEL\n"
+        "from model.training.network import BASE_MODEL\n"
         "base = load_model(BASE_MODEL)\n"
         "weights = quantize_network(base.network, base.tensors)\n"
         "batch = Batch(weights, 1, checked_instruction_set())\n"
