@@ -1,26 +1,43 @@
-"""A training and its folder: what is saved, and when it has been, everything can be killed."""
+"""A training and its folder: what is saved and when, so that the process may be killed any time.
+
+Beside the weights a model keeps an extract of its book: the words of its verse, and hashes of its
+runs of characters.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from model.book import Book, find_openings
 from model.capitals import find_names
-from model.checkpoint import Card, Model, load_model, save_model
+from model.checkpoint import Card, Grams, Model, load_model, no_grams, save_model
 from model.config import NetworkConfig, Tensors
 from model.errors import ResumeMismatch, SettingError
+from model.kernel.filters import grams_of
 from model.training.device import choose_threads
 from model.training.folder import TrainingFolder
 from model.training.loop import EpochEnd, Training
 from model.training.network import network_of, tensors_of
 from model.training.recipes import Recipe, RecipeOverrides, adapt_recipe
 from model.training.resume import load_training, restore_training, save_training
-from model.training.words import BookExtract, book_grams, extract_from_book
+from model.verse import Lexicon, NoVerse, make_lexicon
+from model.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class BookExtract:
+    """What of a book its model keeps beside the weights."""
+
+    lexicon: Lexicon = field(default_factory=Lexicon)  # empty: its model writes free text alone
+    grams: Grams = field(default_factory=no_grams)
+    note: str = ""  # why there is no verse, for the person who trains
 
 
 @dataclass(frozen=True)
@@ -183,3 +200,30 @@ def _insist_on(option: str, wanted: object, began_with: object) -> None:
 def prepare_text(book: Book, recipe: Recipe) -> str:
     """Return what the network reads of `book`."""
     return book.text.lower() if recipe.lower_case else book.text
+
+
+def extract_from_book(
+    text: str, ids: Tensor, vocabulary: Vocabulary, elsewhere: Lexicon | None
+) -> BookExtract:
+    """Return what to keep of a book, `text` or its `ids` (C,), as the network reads it.
+
+    `elsewhere` has words that the book may lack: the base model's.
+    """
+    grams = book_grams(ids, vocabulary)
+    if text != text.lower():
+        return BookExtract(
+            grams=grams, note="A model that tells capitals apart writes free text alone."
+        )
+    try:
+        lexicon = make_lexicon(text, elsewhere)
+        if not lexicon.can_rhyme:
+            raise NoVerse("too few of its words rhyme")
+    except NoVerse as reason:
+        return BookExtract(grams=grams, note=str(reason))
+    return BookExtract(lexicon, grams)
+
+
+def book_grams(ids: Tensor, vocabulary: Vocabulary) -> Grams:
+    """Return the hashes of the runs of a book; see `model.kernel.filters`."""
+    spaces = np.array([character.isspace() for character in vocabulary.characters])
+    return grams_of(ids.cpu().numpy(), spaces)
