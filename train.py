@@ -59,6 +59,7 @@ from model import (
     check_name,
     load_model,
     printable,
+    read_book_files,
     safe_name,
     write_atomically,
 )
@@ -78,7 +79,6 @@ from model.training import (
     give_way,
     network_of,
     new_folder,
-    read_paths,
     recipe_for,
     summarise_network,
     write_by_window,
@@ -370,7 +370,7 @@ def main(arguments: Sequence[str]) -> int:
     if torch.cuda.is_available():
         torch.set_float32_matmul_precision("high")  # TF32: three digits are enough to train by
     try:
-        book = read_paths(parsed.books)
+        book = read_book_files(parsed.books)
         book = replace(book, title=parsed.title or book.title)
         folder = choose_folder(parsed)
         with folder.hold():

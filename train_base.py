@@ -16,8 +16,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from model import Card, Lexicon, Model, ModelError, printable, save_model
-from model.training import EpochEnd, Training, choose_device, read_paths, tensors_of
+from model import Card, Lexicon, Model, ModelError, printable, read_book_files, save_model
+from model.training import EpochEnd, Training, choose_device, tensors_of
 from model.training.base import STAGES, base_lexicon, base_text
 
 
@@ -38,8 +38,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     try:
-        texts = [read_paths([path]).text for path in arguments.texts]
-        text = base_text(texts, [read_paths([path]).text for path in arguments.unseen])
+        texts = [read_book_files([path]).text for path in arguments.texts]
+        text = base_text(texts, [read_book_files([path]).text for path in arguments.unseen])
     except ModelError as error:
         sys.stderr.write(printable(f"train_base.py: {error}\n"))
         return 2

@@ -18,7 +18,8 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from bench.tables import number, table, write_json
-from model.training import EpochEnd, Training, read_paths
+from model import read_book_files
+from model.training import EpochEnd, Training
 from model.training.network import CharLSTM
 from model.training.recipes import Recipe
 
@@ -64,7 +65,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    text = read_paths([arguments.book]).text
+    text = read_book_files([arguments.book]).text
     training = Training(text, RECIPE, seconds_limit=40.0 if arguments.quick else None)
     rows = []
     with tqdm(total=training.steps * RECIPE.epochs, unit=" steps", mininterval=5) as bar:

@@ -7,6 +7,7 @@ from model.book import (
     check_beginning,
     find_openings,
     read_book,
+    read_book_files,
     read_books,
 )
 from model.checkpoint import (
@@ -100,6 +101,7 @@ __all__ = [
     "make_title",
     "printable",
     "read_book",
+    "read_book_files",
     "read_books",
     "read_card",
     "safe_name",

@@ -1,8 +1,8 @@
-"""A book: bytes of any origin to clean text. Pure: no file is opened here.
+"""A book: bytes of any origin to clean text. Only `read_book_files` opens files.
 
-Encoding is settled by a byte order mark, else UTF-8, else the pattern of NULs of UTF-16, else
-charset-normalizer's guess. Line ends become newlines; Project Gutenberg's headers and licences go
-(see `model.gutenberg`); tabs and indentation stay, for source code is a book too.
+The encoding is that of a byte order mark, else UTF-8, else UTF-16 by the pattern of its NULs, else
+charset-normalizer's guess. Line ends become newlines. Project Gutenberg's headers and licences are
+left out (see `model.gutenberg`). Tabs and indentation stay: source code is a book too.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import charset_normalizer
 
-from model.errors import BookBinary, BookMonotonous, BookTooLong, BookTooShort
+from model.errors import BookBinary, BookMissing, BookMonotonous, BookTooLong, BookTooShort
 from model.gutenberg import unwrap
 from model.vocabulary import REPLACEMENT
 
@@ -110,6 +111,23 @@ def read_books(sources: Sequence[tuple[str, bytes]]) -> Book:
         ),
         hashlib.sha256(b"".join(raw for _, raw in sources)).hexdigest(),
     )
+
+
+def read_book_files(paths: Sequence[Path]) -> Book:
+    """Read text files as one Book, MAX_BOOK_BYTES of them at most; raise a BookError."""
+    sources = []
+    room = MAX_BOOK_BYTES
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                raw = file.read(room + 1)
+        except OSError as error:
+            raise BookMissing(path, error.strerror or str(error)) from error
+        if len(raw) > room:
+            raise BookTooLong(path.name, max(path.stat().st_size, len(raw)), MAX_BOOK_BYTES)
+        room -= len(raw)
+        sources.append((path.stem, raw))
+    return read_books(sources)
 
 
 def _bound_alphabet(text: str) -> tuple[str, tuple[str, ...]]:
@@ -205,12 +223,6 @@ def _thin(pile: re.Match[str]) -> str:
         if marks <= MAX_MARKS:
             kept.append(character)
     return "".join(kept)
-
-
-def strip_gutenberg(text: str) -> tuple[str, list[str]]:
-    """Remove what Project Gutenberg and its kin put around a text; say what went."""
-    stripped = unwrap(text)
-    return stripped.text, stripped.notes
 
 
 def _decode(raw: bytes, title: str) -> tuple[str, str, list[str]]:

@@ -11,7 +11,6 @@ from model.training.network import CharLSTM, choose_start, network_of, tensors_o
 from model.training.recipes import Recipe, RecipeOverrides, adapt_recipe, recipe_for
 from model.training.reporting import JsonReporter, Reporter, TerminalReporter
 from model.training.run import TrainingRun
-from model.training.sources import read_paths
 from model.training.tutorial import summarise_network, write_by_window
 
 __all__ = [
@@ -34,7 +33,6 @@ __all__ = [
     "give_way",
     "network_of",
     "new_folder",
-    "read_paths",
     "recipe_for",
     "summarise_network",
     "tensors_of",

@@ -25,8 +25,9 @@ from bot.discord_app.poem_formatting import (
     unescape,
 )
 from model import ModelError, read_book, safe_name
-from model.book import find_openings, strip_gutenberg
+from model.book import find_openings
 from model.capitals import find_names
+from model.gutenberg import unwrap
 from model.verse.pronunciation import MAX_LOOKUPS, MAX_WORD, Pronouncer, look_up
 from model.verse.words import words_of
 from tests.fuzz.growth import is_linear
@@ -68,7 +69,7 @@ def test_a_book_may_have_any_number_of_accents_on_a_letter(marks: str) -> None:
     ],
 )
 def test_licences_are_looked_for_once(motif: str) -> None:
-    assert is_linear(strip_gutenberg, lambda size: motif * (size // len(motif)), 20_000)
+    assert is_linear(unwrap, lambda size: motif * (size // len(motif)), 20_000)
 
 
 @pytest.mark.parametrize("motif", ["\n", "\n\n ", "a\n\n", "ab cd ", " ", "\n \n"])

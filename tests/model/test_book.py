@@ -18,9 +18,9 @@ from model.book import (
     find_openings,
     read_book,
     read_books,
-    strip_gutenberg,
 )
 from model.errors import BookBinary, BookError, BookMonotonous, BookTooLong, BookTooShort
+from model.gutenberg import Stripped, unwrap
 from tests.texts import VERSES, quatrains
 
 FRENCH = "Déjà la forêt s'éveille, où l'été naît; la mère à sa fenêtre chante très bas.\n" * 40
@@ -176,9 +176,9 @@ def test_gutenbergs_wrapping_goes_with_either_marker(start: str, end: str | None
     ],
 )
 def test_a_licence_alone_goes_too(end: str) -> None:
-    text, notes = strip_gutenberg(f"{VERSES}\n\n{end}\n{LICENCE}")
-    assert text == VERSES
-    assert len(notes) == 1
+    stripped = unwrap(f"{VERSES}\n\n{end}\n{LICENCE}")
+    assert stripped.text == VERSES
+    assert len(stripped.notes) == 1
 
 
 def test_the_transcribers_credit_goes_with_the_header() -> None:
@@ -189,7 +189,7 @@ def test_the_transcribers_credit_goes_with_the_header() -> None:
 
 def test_a_book_that_speaks_of_gutenberg_is_left_alone() -> None:
     text = "In the end of Project Gutenberg there was a start of this and that.\n" + VERSES
-    assert strip_gutenberg(text) == (text, [])
+    assert unwrap(text) == Stripped(text, [])
 
 
 def test_several_books_become_one_with_a_blank_line_between() -> None:
