@@ -1,23 +1,137 @@
-"""Choosing the next character of one row; compiled, and small enough to be read as a formula.
+"""The choice of a row's next token; compiled, and small enough to be read as formulas.
 
-Every function is pure but for the array it says it fills. Probs are probabilities up to a common
-factor; a filter sets the probs that it takes away to zero, and leaves the others as they are.
+`sample_token` is the whole chain, in this order: repetition guard, form, temperature, top-k,
+top-p, min-p, the boost of a poem's own words, the draw, filters. Each formula below it is pure but
+for the array it says it fills. Probs are probabilities up to a common factor; what is taken away
+has probability 0, and the others stay as they are.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.kernel.avoidance import add_letter, is_avoided
 from model.kernel.compilation import inner
+from model.kernel.constraints import (
+    NEWLINE,
+    NO_SLOT,
+    SPACE,
+    Constraints,
+    LineState,
+    accept,
+    boost_poem_words,
+    find_allowed,
+    mask_probs,
+    surprisal,
+)
+from model.kernel.filters import GRAM, MAX_HITS, is_in_book, note_gram
+from model.kernel.state import GUARD_WINDOW, BatchState, ScratchSpace, TokenRules
 
 Probs = NDArray[np.float64]  # (V,)
 Ids = NDArray[np.int64]
-GUARD_WINDOW = 256  # characters that the repetition guard looks back
+NO_TOKEN = -1  # instead of an id, of a row in a form whose line has ended
 # Nats off for the first character too many, the factor for each more, and how often it is applied.
 GUARD_FIRST, GUARD_GROWTH, GUARD_STEPS = 0.5, 1.5, 40
+
+
+@inner
+def sample_token(
+    state: BatchState, line_state: LineState, rules: TokenRules, scratch: ScratchSpace, row: int
+) -> int:
+    """Choose the next id of `row` from its logits and remember it; NO_TOKEN in a dead end."""
+    logits, constraints = scratch.logits[row], rules.constraints
+    in_form = line_state.slot[row] != NO_SLOT
+    if state.repetition_guard[row] > 0:
+        history, runs, length = state.history[row], state.runs[row], state.history_length[row]
+        guard_repetition(logits, history, runs, length, state.repetition_guard[row])
+    if in_form:
+        find_allowed(constraints, line_state, row, scratch.allowed)
+    chance = draw_uniform(state.random_state, row)
+    log_weight_before = line_state.log_weight[row]
+    while True:
+        chosen = _draw_token(state, line_state, constraints, scratch, row, chance, in_form)
+        if chosen == NO_TOKEN:
+            return NO_TOKEN
+        # What was forbidden already is drawn where nothing else is left: a stranger's model may
+        # have learnt one letter, or not know what to say.
+        if logits[chosen] == -np.inf or not _is_filtered(state, rules, row, chosen):
+            break
+        logits[chosen] = -np.inf
+        line_state.log_weight[row] = log_weight_before
+    if in_form:
+        line_state.nats[row] += surprisal(logits, chosen)
+        accept(constraints, line_state, row, chosen)
+    remember(state, rules, row, chosen)
+    if in_form and state.ring_state[row, 2] > 0:
+        line_state.copied[row] = max(line_state.copied[row], GRAM - 1 + state.ring_state[row, 2])
+    state.next_id[row] = chosen
+    return chosen
+
+
+@inner
+def _is_filtered(state: BatchState, rules: TokenRules, row: int, id_: int) -> bool:
+    """Whether `id_` is never written, or would complete a run of the book or a word to avoid."""
+    if rules.masked[id_]:
+        return True
+    ring, ring_state = state.ring[row], state.ring_state[row]
+    is_space = _is_space(rules, id_)
+    goes_on = ring_state[2] >= MAX_HITS and not (is_space and ring_state[1] == 1)
+    if goes_on and is_in_book(id_, is_space, ring, ring_state, rules.grams):
+        return True
+    codes, count = rules.letters[id_], state.avoided_count[row]
+    return bool(is_avoided(codes, state.word_hash[row], state.avoided[row], count))
+
+
+@inner
+def _draw_token(
+    state: BatchState,
+    line_state: LineState,
+    constraints: Constraints,
+    scratch: ScratchSpace,
+    row: int,
+    chance: float,
+    in_form: bool,
+) -> int:
+    """Draw an id as the row's settings have it, from what its form allows if it has one."""
+    logits, probs = scratch.logits[row], scratch.probs
+    if state.greedy[row] and not in_form:
+        return argmax(logits)
+    apply_temperature(logits, state.temperature[row], probs)
+    if in_form and not mask_probs(scratch.allowed, probs, line_state, row):
+        return NO_TOKEN
+    if in_form and state.greedy[row]:
+        return argmax(probs)
+    k, size = state.top_k[row], len(logits)
+    if 0 < k < size or state.top_p[row] < 1.0:
+        sort_by_prob(probs, scratch.order)
+        if 0 < k < size:
+            apply_top_k(probs, scratch.order, k)
+        if state.top_p[row] < 1.0:
+            apply_top_p(probs, scratch.order, state.top_p[row])
+    if state.min_p[row] > 0.0:
+        apply_min_p(probs, state.min_p[row] * probs[argmax(probs)])
+    if in_form:
+        boost_poem_words(constraints, line_state, row, probs)
+    return draw(probs, chance)
+
+
+@inner
+def remember(state: BatchState, rules: TokenRules, row: int, id_: int) -> None:
+    """Let a row remember what it has read or written, as far as that is looked back on."""
+    if state.repetition_guard[row] > 0:
+        note_repetition(state.history[row], state.runs[row], state.history_length, row, id_)
+    if len(rules.grams):
+        note_gram(id_, _is_space(rules, id_), state.ring[row], state.ring_state[row], rules.grams)
+    add_letter(rules.letters[id_], state.word_hash, row)
+
+
+@inner
+def _is_space(rules: TokenRules, id_: int) -> bool:
+    return bool(rules.constraints.kinds[id_] == SPACE or rules.constraints.kinds[id_] == NEWLINE)
 
 
 @inner
@@ -35,12 +149,12 @@ def draw_uniform(states: NDArray[np.uint64], row: int) -> float:
 
 
 @inner
-def argmax(logits: NDArray[np.float32]) -> int:
-    """Return the likeliest id, the lowest one on a tie."""
+def argmax(values: NDArray[np.floating[Any]]) -> int:
+    """Return the id of the largest of logits or probs (V,), the lowest one on a tie."""
     best = 0
-    for i in range(1, len(logits)):
-        if logits[i] > logits[best]:
-            best = i
+    for id_ in range(1, len(values)):
+        if values[id_] > values[best]:
+            best = id_
     return best
 
 

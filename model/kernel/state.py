@@ -19,9 +19,9 @@ from model.kernel.constraints import (
 )
 from model.kernel.filters import RING
 from model.kernel.quantization import Floats, QuantizedWeights, aligned
-from model.kernel.sampling import GUARD_WINDOW
 from model.kernel.vectors import BLOCK, LANES
 
+GUARD_WINDOW = 256  # characters that the repetition guard looks back
 CHUNK = 64  # characters that one pass of `read` takes; a multiple of 4
 
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from model.kernel.sampling import (
-    GUARD_WINDOW,
     apply_min_p,
     apply_temperature,
     apply_top_k,
@@ -21,6 +20,7 @@ from model.kernel.sampling import (
     note_repetition,
     sort_by_prob,
 )
+from model.kernel.state import GUARD_WINDOW
 
 # Few distinct values, so that ties are common; many sizes, so that vector tails differ.
 LOGITS = st.lists(
