@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import SamplingConfig
-from model.kernel.avoidance import begin_word, hash_of, letters_of, masked_of
 from model.kernel.constraints import (
     IN_WORD,
     MAX_TRIGRAMS,
@@ -19,6 +18,7 @@ from model.kernel.constraints import (
     Trie,
     kind_of,
 )
+from model.kernel.filters import begin_word, hash_of, letters_of, masked_of
 from model.kernel.forward import read, set_next, write
 from model.kernel.instruction_sets import InstructionSet
 from model.kernel.quantization import Floats, QuantizedWeights

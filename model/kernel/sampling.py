@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.kernel.avoidance import add_letter, is_avoided
 from model.kernel.compilation import inner
 from model.kernel.constraints import (
     NEWLINE,
@@ -28,7 +27,7 @@ from model.kernel.constraints import (
     mask_probs,
     surprisal,
 )
-from model.kernel.filters import GRAM, MAX_HITS, is_in_book, note_gram
+from model.kernel.filters import GRAM, MAX_HITS, add_letter, is_avoided, is_in_book, note_gram
 from model.kernel.state import GUARD_WINDOW, BatchState, ScratchSpace, TokenRules
 
 Probs = NDArray[np.float64]  # (V,)

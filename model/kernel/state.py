@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model.kernel.avoidance import MAX_AVOIDED
 from model.kernel.constraints import (
     MAX_POEM_NODES,
     MAX_TRIGRAMS,
@@ -17,7 +16,7 @@ from model.kernel.constraints import (
     LineState,
     Trie,
 )
-from model.kernel.filters import RING
+from model.kernel.filters import MAX_AVOIDED, RING
 from model.kernel.quantization import Floats, QuantizedWeights, aligned
 from model.kernel.vectors import BLOCK, LANES
 
@@ -44,7 +43,7 @@ class BatchState(NamedTuple):
     history_length: NDArray[np.int64]  # (N,) of the history
     ring: NDArray[np.uint64]  # (N, RING), see model.kernel.filters
     ring_state: NDArray[np.int64]  # (N, 3)
-    word_hash: NDArray[np.uint64]  # (N,), and so on: see model.kernel.avoidance
+    word_hash: NDArray[np.uint64]  # (N,), and so on: see model.kernel.filters
     avoided: NDArray[np.uint64]  # (N, MAX_AVOIDED)
     avoided_count: NDArray[np.int64]
 
@@ -70,7 +69,7 @@ class TokenRules(NamedTuple):
 
     constraints: Constraints
     grams: NDArray[np.uint32]  # hashes of what must not be repeated, sorted
-    letters: NDArray[np.int64]  # (V, W), see model.kernel.avoidance
+    letters: NDArray[np.int64]  # (V, W), see model.kernel.filters
     masked: NDArray[np.bool_]  # (V,), what must never be written
 
 
