@@ -20,7 +20,6 @@ from model.kernel.constraints import (
 )
 from model.kernel.filters import begin_word, hash_of, letters_of, masked_of
 from model.kernel.forward import read, set_next, write
-from model.kernel.instruction_sets import InstructionSet
 from model.kernel.quantization import Floats, QuantizedWeights
 from model.kernel.state import (
     CHUNK,
@@ -33,6 +32,7 @@ from model.kernel.state import (
     make_scratch,
     make_state,
 )
+from model.kernel.tiles import InstructionSet
 from model.vocabulary import skeleton
 
 

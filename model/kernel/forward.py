@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from model.kernel.compilation import entry, inner
 from model.kernel.constraints import DONE, NO_SLOT, LineState
-from model.kernel.instruction_sets import InstructionSet
 from model.kernel.quantization import QuantizedWeights
 from model.kernel.sampling import NO_TOKEN, remember, sample_token
 from model.kernel.state import BatchState, ScratchSpace, TokenRules
 from model.kernel.tiles import (
+    InstructionSet,
     address,
     gates_of_1,
     gates_of_2,

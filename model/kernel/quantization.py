@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import NetworkConfig, Tensors
-from model.kernel.vectors import BLOCK, GATES, LANES
+from model.kernel.tiles import BLOCK, GATES, LANES
 
 LARGEST_WEIGHT = 64  # two products with bytes up to 255 still fit AVX2's sums of 16 bits
 TABLE_CHUNK = 1024  # characters whose input is put in order; four copies are made meanwhile

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from model.config import NetworkConfig, SamplingConfig, Tensors
 from model.kernel import compilation
 from model.kernel.batch import Batch
-from model.kernel.instruction_sets import InstructionSet, Plain, best_instruction_set
 from model.kernel.quantization import Floats, activation_bound, input_vectors, quantize_network
+from model.kernel.tiles import InstructionSet, Plain, best_instruction_set
 
 log = logging.getLogger(__name__)
 

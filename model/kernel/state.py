@@ -18,7 +18,7 @@ from model.kernel.constraints import (
 )
 from model.kernel.filters import MAX_AVOIDED, RING
 from model.kernel.quantization import Floats, QuantizedWeights, aligned
-from model.kernel.vectors import BLOCK, LANES
+from model.kernel.tiles import BLOCK, LANES
 
 GUARD_WINDOW = 256  # characters that the repetition guard looks back
 CHUNK = 64  # characters that one pass of `read` takes; a multiple of 4

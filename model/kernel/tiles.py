@@ -8,20 +8,214 @@ A *block* is 16 neighbouring hidden units with their four gates, i f o g: 64 sum
 memory as a block needs them: (K / 4, 4 gates, 16 units, 4 inputs), so that one 64-byte vector holds
 four inputs' weights of 16 units. Activations are unsigned bytes, weights signed ones within ±64,
 sums 32-bit integers: exact in any order, on any processor, whatever rows are computed beside.
+
+From top to bottom: sizes, the instruction sets and their dot products, the formulas of a cell, the
+loop over a block's inputs, and the functions that compiled code calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
+import llvmlite.binding
 from llvmlite import ir
-from numba.core import types
+from numba.core import config, types
 
-from model.kernel.cell import Floats, lstm_cell
 from model.kernel.compilation import intrinsic
-from model.kernel.instruction_sets import DOTS, Dot
-from model.kernel.vectors import BYTES, FLOATS, GATES, I8, I32, I64, LANES, SUMS
+
+LANES = 16  # sums, or floats, in a vector
+GATES = 4
+QUAD = 4  # neighbouring inputs, whose products one dot product adds to a sum
+BLOCK = GATES * LANES  # sums of a block; also the bytes of its weights for one input
+VECTOR_BYTES = LANES * 4  # of 16 sums or floats, or of 16 units' weights for a quad
+BLOCK_BYTES = BLOCK * 4  # of 64 sums or floats, or of a block's weights for a quad
+FLOAT_BYTES = 4
+OFFSET_BYTES = 8  # of an int64
+
+I8, I32, I64, F32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
+BYTES = ir.VectorType(I8, QUAD * LANES)
+SUMS = ir.VectorType(I32, LANES)
+FLOATS = ir.VectorType(F32, LANES)
+
+
+def instruction(builder: ir.IRBuilder, name: str, out: ir.Type, *values: ir.Value) -> ir.Value:
+    """Let LLVM use what it calls `name`: often one instruction of the processor."""
+    kind = ir.FunctionType(out, [value.type for value in values])
+    return builder.call(builder.module.declare_intrinsic(name, (), kind), values)
+
+
+# Instruction sets: ways of multiplying bytes, one for each generation of processors. A dot product
+# takes 64 unsigned and 64 signed bytes and adds to each of 16 sums the products of four neighbours.
+# All give the same sums. `rows` is how many rows one pass over a block's weights takes.
+
+
+class Vnni512(NamedTuple):
+    """AVX-512 VNNI: 64 products in one instruction, 512 bits wide."""
+
+    rows: int = 4
+
+
+class Vnni256(NamedTuple):
+    """AVX-VNNI, or AVX-512 VNNI on 256 bits."""
+
+    rows: int = 2
+
+
+class Avx2(NamedTuple):
+    """AVX2: pairs of products summed in 16 bits, which weights within ±64 cannot overflow."""
+
+    rows: int = 1
+
+
+class Plain(NamedTuple):
+    """Vectors of whatever width LLVM makes of them; every processor has it."""
+
+    rows: int = 4
+
+
+InstructionSet = Vnni512 | Vnni256 | Avx2 | Plain
+
+
+def best_instruction_set() -> InstructionSet:
+    """Return the quickest arithmetic of the processor that numba compiles for."""
+    features = config.CPU_FEATURES  # type: ignore[attr-defined]
+    if features is None:
+        found = llvmlite.binding.get_host_cpu_features()
+        has = {name for name, present in found.items() if present}
+    else:
+        has = {name[1:] for name in features.split(",") if name.startswith("+")}
+    if "avx512vnni" in has:
+        return Vnni512()
+    if "avxvnni" in has:
+        return Vnni256()
+    return Avx2() if "avx2" in has else Plain()
+
+
+Dot = Callable[[ir.IRBuilder, ir.Value, ir.Value, ir.Value], ir.Value]
+
+
+def _half(builder: ir.IRBuilder, vector: ir.Value, second: int) -> ir.Value:
+    """Return the first half of a vector, or its second."""
+    size = vector.type.count // 2
+    places = ir.Constant(ir.VectorType(I32, size), [second * size + i for i in range(size)])
+    return builder.shuffle_vector(vector, vector, places)
+
+
+def _whole(builder: ir.IRBuilder, first: ir.Value, second: ir.Value) -> ir.Value:
+    """Return one vector of two halves."""
+    places = ir.Constant(ir.VectorType(I32, 2 * first.type.count), [*range(2 * first.type.count)])
+    return builder.shuffle_vector(first, second, places)
+
+
+def _dot_vnni512(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+    return instruction(builder, "llvm.x86.avx512.vpdpbusd.512", SUMS, sums, x, w)
+
+
+def _dot_vnni256(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+    halves = []
+    for second in (0, 1):
+        s, a, b = (_half(builder, vector, second) for vector in (sums, x, w))
+        halves.append(instruction(builder, "llvm.x86.avx512.vpdpbusd.256", s.type, s, a, b))
+    return _whole(builder, *halves)
+
+
+def _dot_avx2(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+    pairs = ir.VectorType(ir.IntType(16), LANES)
+    ones = ir.Constant(pairs, [1] * LANES)
+    halves = []
+    for second in (0, 1):
+        s, a, b = (_half(builder, vector, second) for vector in (sums, x, w))
+        two = instruction(builder, "llvm.x86.avx2.pmadd.ub.sw", pairs, a, b)
+        four = instruction(builder, "llvm.x86.avx2.pmadd.wd", s.type, two, ones)
+        halves.append(builder.add(s, four))
+    return _whole(builder, *halves)
+
+
+def _dot_plain(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+    for input_ in range(QUAD):
+        places = ir.Constant(SUMS, [QUAD * lane + input_ for lane in range(LANES)])
+        a = builder.zext(builder.shuffle_vector(x, x, places), SUMS)
+        b = builder.sext(builder.shuffle_vector(w, w, places), SUMS)
+        sums = builder.add(sums, builder.mul(a, b))
+    return sums
+
+
+DOTS: dict[str, Dot] = {
+    "Vnni512": _dot_vnni512,
+    "Vnni256": _dot_vnni256,
+    "Avx2": _dot_avx2,
+    "Plain": _dot_plain,
+}
+
+
+# The cell: formulas that any processor computes alike
+
+# tanh x ≈ x (a0 + a1 x² + a2 x⁴) / (b0 + b1 x² + b2 x⁴ + b3 x⁶)
+TANH_ABOVE = (0.99997115, 0.114472717, 0.00149555306)
+TANH_BELOW = (1.0, 0.44771409, 0.017487403, 5.5186003e-05)
+
+
+class Floats:
+    """16 floats in IR, so that a formula below reads as one."""
+
+    def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
+        self.builder, self.value = builder, value
+
+    def _of(self, other: Floats | float) -> ir.Value:
+        if isinstance(other, Floats):
+            return other.value
+        return ir.Constant(FLOATS, [float(other)] * LANES)
+
+    def __add__(self, other: Floats | float) -> Floats:
+        return Floats(self.builder, self.builder.fadd(self.value, self._of(other)))
+
+    def __mul__(self, other: Floats | float) -> Floats:
+        return Floats(self.builder, self.builder.fmul(self.value, self._of(other)))
+
+    def times_plus(self, factor: Floats | float, more: Floats | float) -> Floats:
+        """Return self × factor + more, rounded once, on processors that have to work it out too."""
+        values = (self.value, self._of(factor), self._of(more))
+        return Floats(self.builder, instruction(self.builder, "llvm.fma.v16f32", FLOATS, *values))
+
+    def __truediv__(self, other: Floats | float) -> Floats:
+        return Floats(self.builder, self.builder.fdiv(self.value, self._of(other)))
+
+    def clamped(self, limit: float) -> Floats:
+        """Bring all lanes within ±limit."""
+        value = self.value
+        for bound, sign in ((limit, ">"), (-limit, "<")):
+            edge = self._of(bound)
+            value = self.builder.select(self.builder.fcmp_ordered(sign, value, edge), edge, value)
+        return Floats(self.builder, value)
+
+
+def _tanh_parts(x: Floats) -> tuple[Floats, Floats]:
+    """Return numerator and denominator of tanh x, within 2e-5 of it.
+
+    A rational function of degrees 5 and 6, fitted on ±6 to the smallest largest error.
+    """
+    x = x.clamped(6.0)
+    s = x * x
+    above = s.times_plus(TANH_ABOVE[2], TANH_ABOVE[1]).times_plus(s, TANH_ABOVE[0])
+    below = s.times_plus(TANH_BELOW[3], TANH_BELOW[2]).times_plus(s, TANH_BELOW[1])
+    return x * above, below.times_plus(s, TANH_BELOW[0])
+
+
+def lstm_cell(i: Floats, f: Floats, o: Floats, g: Floats, cell: Floats) -> tuple[Floats, Floats]:
+    """Return an LSTM's next cell and hidden values; three of the gates' sums come halved.
+
+    sigmoid x = (1 + tanh x/2) / 2. Divisions are slow, so each line has but one.
+    """
+    (ia, ib), (fa, fb), (oa, ob) = (_tanh_parts(half) for half in (i, f, o))
+    ga, gb = _tanh_parts(g)
+    kept = cell * (fb + fa) * (ib * gb)
+    cell = ((ib + ia) * ga).times_plus(fb, kept) / (fb * ib * gb * 2.0)
+    ca, cb = _tanh_parts(cell)
+    return cell, (ob + oa) * ca / (ob * cb * 2.0)
+
+
+# The loops
 
 
 class _Loop:
@@ -52,9 +246,12 @@ class _Loop:
         w: ir.Value,
         quads: ir.Value,
     ) -> list[list[ir.Value]]:
-        """Return sums (rows, 4 vectors) of `quads` × 4 inputs, which begin at `start` (64,)."""
+        """Return sums (rows, 4 vectors) of `quads` × 4 inputs, which begin at `start` (64,).
+
+        `w` is the block's weights (quads, 4 gates, 16 units, 4 inputs).
+        """
         builder = self.builder
-        begin = [self.load(start, 64 * gate, SUMS, 64) for gate in range(GATES)]
+        begin = [self.load(start, VECTOR_BYTES * gate, SUMS, 64) for gate in range(GATES)]
         before = builder.block
         loop, after = builder.append_basic_block(), builder.append_basic_block()
         builder.branch(loop)
@@ -67,13 +264,14 @@ class _Loop:
             for phi, value in zip(phis, begin, strict=True):
                 phi.add_incoming(value, before)
             sums.append(phis)
-        offset = builder.mul(i, I64(GATES * LANES * 4))
+        offset = builder.mul(i, I64(BLOCK_BYTES))
         weights = [
-            self.load(w, builder.add(offset, I64(64 * gate)), BYTES, 64) for gate in range(GATES)
+            self.load(w, builder.add(offset, I64(VECTOR_BYTES * gate)), BYTES, 64)
+            for gate in range(GATES)
         ]
         nexts = []
         for row, phis in zip(rows, sums, strict=True):
-            four = self.load(row, builder.mul(i, I64(4)), I32, 4)
+            four = self.load(row, builder.mul(i, I64(QUAD)), I32, 4)
             spread = builder.insert_element(ir.Constant(SUMS, ir.Undefined), four, I32(0))
             spread = builder.shuffle_vector(spread, spread, ir.Constant(SUMS, [0] * LANES))
             x = builder.bitcast(spread, BYTES)
@@ -125,18 +323,20 @@ def _gates(rows: int) -> Any:
             loop = _Loop(builder, dot)
             inputs = [loop.at(x, builder.mul(x_stride, I64(row)), I8) for row in range(rows)]
             sums = loop.sums(start, inputs, w, quads)
-            scales = [loop.load(scale, 64 * gate, FLOATS, 64) for gate in range(GATES)]
+            scales = [loop.load(scale, VECTOR_BYTES * gate, FLOATS, 64) for gate in range(GATES)]
             for row in range(rows):
-                bias_offset = loop.load(bias_offsets, 8 * row, I64, 8)
+                bias_offset = loop.load(bias_offsets, OFFSET_BYTES * row, I64, 8)
                 gates = []
                 for gate in range(GATES):
                     number = Floats(builder, builder.sitofp(sums[row][gate], FLOATS))
-                    more = loop.load(bias, builder.add(bias_offset, I64(64 * gate)), FLOATS, 64)
+                    more = loop.load(
+                        bias, builder.add(bias_offset, I64(VECTOR_BYTES * gate)), FLOATS, 64
+                    )
                     gates.append(
                         number.times_plus(Floats(builder, scales[gate]), Floats(builder, more))
                     )
                 at = builder.mul(stride, I64(row))
-                at4 = builder.mul(at, I64(4))
+                at4 = builder.mul(at, I64(FLOAT_BYTES))
                 old = Floats(builder, loop.load(cell, at4, FLOATS, 64))
                 i, f, o, g = gates
                 new_cell, h = lstm_cell(i, f, o, g, old)
@@ -178,7 +378,7 @@ def _sums(rows: int) -> Any:
             found = loop.sums(start, inputs, w, quads)
             for row in range(rows):
                 for part in range(GATES):
-                    at = builder.add(builder.mul(out_stride, I64(row)), I64(64 * part))
+                    at = builder.add(builder.mul(out_stride, I64(row)), I64(VECTOR_BYTES * part))
                     loop.store(found[row][part], out, at, 64)
             return context.get_dummy_value()
 

@@ -14,16 +14,8 @@ from llvmlite import ir
 from numba.core import config
 
 from model.config import SamplingConfig
-from model.kernel import cell, instruction_sets, reference
+from model.kernel import reference, tiles
 from model.kernel.batch import Batch
-from model.kernel.instruction_sets import (
-    Avx2,
-    InstructionSet,
-    Plain,
-    Vnni256,
-    Vnni512,
-    best_instruction_set,
-)
 from model.kernel.quantization import quantize_network
 from model.kernel.reference import (
     TRIAL,
@@ -31,7 +23,15 @@ from model.kernel.reference import (
     checked_instruction_set,
     trial_tensors,
 )
-from model.kernel.vectors import SUMS
+from model.kernel.tiles import (
+    SUMS,
+    Avx2,
+    InstructionSet,
+    Plain,
+    Vnni256,
+    Vnni512,
+    best_instruction_set,
+)
 
 HOST = llvmlite.binding.get_host_cpu_features()
 
@@ -94,7 +94,7 @@ def wrong(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
             sums = builder.add(sums, builder.mul(a, b))
         return sums
 
-    monkeypatch.setitem(instruction_sets.DOTS, "Wrong", forget_the_sign)
+    monkeypatch.setitem(tiles.DOTS, "Wrong", forget_the_sign)
     return lambda: monkeypatch.setattr(reference, "best_instruction_set", Wrong)
 
 
@@ -146,6 +146,6 @@ def test_tanh_is_right_to_two_hundred_thousandths() -> None:
     """The kernel's formula in numpy, clamped as there."""
     x = np.concatenate([np.linspace(-8, 8, 100_001), [-1e6, 1e6]])
     z = np.clip(x, -6, 6)
-    above = sum(a * z ** (2 * n) for n, a in enumerate(cell.TANH_ABOVE))
-    below = sum(b * z ** (2 * n) for n, b in enumerate(cell.TANH_BELOW))
+    above = sum(a * z ** (2 * n) for n, a in enumerate(tiles.TANH_ABOVE))
+    below = sum(b * z ** (2 * n) for n, b in enumerate(tiles.TANH_BELOW))
     assert np.abs(z * above / below - np.tanh(x)).max() < 2e-5
