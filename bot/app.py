@@ -18,11 +18,10 @@ from bot.core.fetching.addresses import Trust
 from bot.core.fetching.client import FetchRules
 from bot.core.fetching.fetcher import Fetcher
 from bot.core.fetching.gutenberg import Gutenberg
-from bot.core.fetching.sandboxed import SandboxedClient
-from bot.core.guild_models import GuildModels
+from bot.core.fetching.process import SandboxedClient
 from bot.core.guilds import Guilds, utc_now
 from bot.core.metrics import Metrics
-from bot.core.model_library import ModelLibrary
+from bot.core.model_library import GuildModels, ModelLibrary
 from bot.core.permissions import Permissions
 from bot.core.poems import PoemService
 from bot.core.ports import GuildPreferences
@@ -32,8 +31,7 @@ from bot.core.store.books import BookStore
 from bot.core.store.database import Database
 from bot.core.store.guilds import GuildStore
 from bot.core.store.poems import PoemStore
-from bot.core.training.exclusive import ExclusiveTrainer
-from bot.core.training.process import ProcessTrainer, Trainer
+from bot.core.training.process import ExclusiveTrainer, ProcessTrainer, Trainer
 from bot.core.training.queue import TrainingQueue
 from bot.core.training_requests import BookLimits, TrainingRequests
 

@@ -20,7 +20,6 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from yarl import URL
 
-from bot.core.book_file import MAX_BOOK_BYTES
 from bot.core.errors import BadConfig
 from bot.core.fair_queue import QueueLimits
 from bot.core.fetching.addresses import Trust
@@ -28,6 +27,7 @@ from bot.core.guild_settings import is_snowflake
 from bot.core.records import FORMS, FREE, RANGES, Defaults
 from bot.core.redaction import Redactor
 from bot.core.training_requests import BookLimits
+from model import MAX_BOOK_BYTES
 
 DEFAULT_PATH = Path(__file__).resolve().parent.parent / "config.toml"
 MAX_SHOWN = 200  # characters of a value that is refused

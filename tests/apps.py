@@ -13,8 +13,7 @@ from bot.config import BooksConfig, Config, DiscordConfig, ModelsConfig
 from bot.core.jobs import JobState, Proposal
 from bot.core.records import Asker
 from bot.core.shards import ShardRange
-from bot.core.training.events import TrainingEvent
-from bot.core.training.process import TrainingExit, TrainingSpec
+from bot.core.training.process import TrainingEvent, TrainingExit, TrainingSpec
 from bot.core.training_requests import AttachedFile, TrainingRequests
 from tests.conftest import write_model
 

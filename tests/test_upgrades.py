@@ -24,10 +24,9 @@ from bot.core.shards import ShardRange
 from bot.core.store import backup_file
 from bot.core.store.archive import restore
 from bot.core.store.database import FILE_NAME
-from bot.core.store.migrations import MIGRATIONS
 from bot.core.store.poems import HalfPoem
-from bot.core.training.events import TrainingEvent
-from bot.core.training.process import TrainingExit, TrainingSpec
+from bot.core.store.schema import MIGRATIONS
+from bot.core.training.process import TrainingEvent, TrainingExit, TrainingSpec
 from bot.core.training.queue import WRONG_USE
 from bot.discord_app import commands_sync
 from bot.discord_app.commands_sync import sync_commands

@@ -16,8 +16,8 @@ from typing import Any, TextIO
 
 from bot.core.administration import Administration
 from bot.core.errors import BadSetting
-from bot.core.guild_models import GuildModels
 from bot.core.guild_settings import is_snowflake, read_guild_settings
+from bot.core.model_library import GuildModels
 from bot.core.permissions import TERMINAL
 from bot.core.ports import Models
 from bot.core.records import Asker, ModelRecord

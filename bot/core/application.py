@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.core.administration import Administration
-from bot.core.guild_models import GuildModels
+from bot.core.model_library import GuildModels
 from bot.core.store.poems import PoemStore
 from bot.core.training_requests import TrainingRequests
 

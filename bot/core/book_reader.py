@@ -1,7 +1,8 @@
-"""Reads books that strangers sent: a long one in a process of its own.
+"""Reads a book that somebody wants to train on, by the same code as train.py.
 
-Python's work on a text of megabytes is often one step that lets nothing else run: a set of its
-characters, a pattern over all of it. In a thread, that held up the bot for up to 0.8 s.
+A long one is read in a process of its own. Python's work on a text of megabytes is often one step
+that lets nothing else run: a set of its characters, a pattern over all of it. In a thread, that
+held up the bot for up to 0.8 s.
 """
 
 from __future__ import annotations
@@ -13,17 +14,57 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from bot.core.book_file import read_file
-from bot.core.errors import BookRefused
+from bot.core.errors import BadSetting, BookRefused
 from bot.core.jobs import FoundBook
+from bot.core.names import MAX_TITLE, one_line
 from bot.core.sandbox import START_SECONDS, limit_this_process, sandboxed_process
+from model import BookError, SettingError, check_name, read_book, safe_name
 
+FIRST_LINES = 4
+MAX_LINE = 80  # characters of each, as they are shown
 SHORT_BYTES = 64 * 2**10  # whose steps take 10 ms at most; a process takes a second to start
 SECONDS = 60.0  # 64 MB take 30
 CPU_SECONDS = 60
 MEMORY_BYTES = 3 * 2**30  # of addresses; 64 MB of four-byte characters take 1.5 GB
 MODULE = "bot.core.book_reader"
 FOUND = TypeAdapter(FoundBook)
+
+
+def read_file(path: Path, title: str) -> FoundBook:
+    """Read a book; raise BookRefused with the sentence that says why it is none.
+
+    `title` holds unless the book has one of Project Gutenberg's headers.
+    """
+    try:
+        book = read_book(path.read_bytes(), title)
+    except BookError as error:
+        raise BookRefused(str(error)) from error
+    lines = (line.strip() for line in book.text.split("\n"))
+    first = [line[:MAX_LINE] for line in lines if any(map(str.isalnum, line))][:FIRST_LINES]
+    return FoundBook(
+        title=one_line(book.title)[:MAX_TITLE] or "a book",
+        characters=len(book.text),
+        alphabet=len(set(book.text)),
+        words=len(book.text.split()),
+        first_lines=tuple(first),
+        encoding=book.encoding,
+        notes=book.notes,
+        sha256=book.sha256,
+    )
+
+
+def fit_name(wanted: str, *, tidy: bool = False) -> str:
+    """Return a name that a model may have; raise BadSetting, or with `tidy` make one of it.
+
+    >>> fit_name("../../My book!", tidy=True)
+    'My-book'
+    """
+    if tidy:
+        return safe_name(wanted)
+    try:
+        return check_name(wanted)
+    except SettingError as error:
+        raise BadSetting("name", error.value, error.allowed) from error
 
 
 async def read_book_in_sandbox(path: Path, title: str) -> FoundBook:

@@ -1,26 +1,38 @@
-"""Which models are installed: the files of some folders, described by their own cards.
+"""Which models are installed, and which of them each guild uses.
 
-A file that cannot be read is left out with one warning; the others go on serving.
+`ModelLibrary` is the files of some folders, described by their own cards. A file that cannot be
+read is left out with one warning; the others go on serving. `GuildModels` lets a guild choose one
+of them, go back to the one before, and keeps the guild's own models.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 import re
+import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
-from bot.core.errors import ModelUnusable, UnknownModel
+from bot.core.errors import ModelUnusable, NothingThere, PathRefused, UnknownModel
 from bot.core.guild_settings import is_snowflake
-from bot.core.records import EpochLoss, ModelRecord
+from bot.core.guilds import Guilds, utc_now
+from bot.core.jobs import Job
+from bot.core.paths import named, remove_file
+from bot.core.ports import ModelChoice, Models
+from bot.core.records import Asker, EpochLoss, ModelRecord
+from bot.core.store.books import AddedModel, BookStore
+from bot.core.training.queue import InstallResult
 from model import ModelError, load_model
 
 log = logging.getLogger(__name__)
 
 SUFFIX = ".safetensors"
 HASH = re.compile(r"[0-9a-f]{8,64}")
+FILES = (SUFFIX, ".png", ".txt")  # that a training leaves
 
 
 class ModelLibrary:
@@ -171,3 +183,201 @@ class ModelLibrary:
             ),
             chart=chart if (chart := path.with_suffix(".png")).is_file() else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class AvailableModels:
+    """What a guild can choose from."""
+
+    models: tuple[ModelRecord, ...]  # the default first
+    used: ModelRecord | None  # None: what it chose cannot be had
+    missing: tuple[str, ...]  # names of its own models whose files are gone, or not as they were
+
+
+class GuildModels:
+    """The models of each guild, its own and everybody's."""
+
+    def __init__(self, library: Models, guilds: Guilds, store: BookStore) -> None:
+        self._library = library
+        self._guilds = guilds
+        self._store = store
+
+    async def shelf(self, asker: Asker) -> AvailableModels:
+        """Return what the asker's guild can choose from."""
+        guild = asker.guild
+        models = await asyncio.to_thread(self._library.models, guild)
+        choice = self._guilds.choice(guild)
+        used = next((model for model in models if _is_meant(model, choice)), None)
+        present = {(model.name.casefold(), model.sha256) for model in models}
+        kept = await self._store.added_models(guild) if guild else []
+        missing = [k.name for k in kept if (k.name.casefold(), k.sha256) not in present]
+        return AvailableModels(models, used, tuple(missing))
+
+    async def info(self, asker: Asker, name: str) -> tuple[ModelRecord, AddedModel | None]:
+        """Return what is known of a model, and how it came; raise UnknownModel."""
+        model = await asyncio.to_thread(self._library.find, name, asker.guild)
+        kept = await self._store.added_models(model.guild) if model.guild else []
+        return model, next((k for k in kept if k.name.casefold() == model.name.casefold()), None)
+
+    async def use(self, asker: Asker, name: str) -> ModelRecord:
+        """Let the asker's guild use a model; raise NotAllowed, UnknownModel or DataNotKept."""
+        guild = self._guilds.managed_by(asker)
+        model = await asyncio.to_thread(self._library.find, name, guild)
+        await self._guilds.choose(guild, None if model.default else model, asker.member)
+        return model
+
+    async def undo(self, asker: Asker) -> tuple[str, ModelRecord]:
+        """Go back to the model before; return the name of the one that went, and what serves now.
+
+        What was used before may be gone meanwhile; then it goes back further.
+        """
+        guild = self._guilds.managed_by(asker)
+        gone, now = await self._guilds.undo(guild)
+        while True:
+            try:
+                serves = await asyncio.to_thread(self._meant_by, now, guild)
+                break
+            except UnknownModel:
+                _, now = await self._guilds.undo(guild)
+        return gone.name or "the default model", serves
+
+    async def removable(self, asker: Asker, name: str) -> str:
+        """Return the whole name of a model that the asker may delete.
+
+        Raises NotAllowed, UnknownModel, and NothingThere for one that ships or has to stay.
+        """
+        guild = self._guilds.managed_by(asker)
+        kept, model = await self._named(name, guild)
+        if model is None:
+            return kept.name if kept else name
+        if not model.guild:
+            self._guilds.managed_by(asker, shared=True)
+        if model.shipped:
+            raise NothingThere(f"{model.name!r} came with Sonneteer and stays.")
+        if model.default and not await asyncio.to_thread(self._library.hides_another, model):
+            raise NothingThere(
+                f"{model.name!r} is the default model, without which I could not start again. "
+                "Name another one in config.toml, section [models], and start me anew."
+            )
+        return model.name
+
+    async def remove(self, asker: Asker, name: str) -> str:
+        """Delete a model of the asker's guild; an owner may delete a shared one, too.
+
+        Returns its whole name; raises what `removable` does, and DataNotKept.
+        """
+        name = await self.removable(asker, name)
+        guild = asker.guild
+        await self._take_away(guild, *await self._named(name, guild))
+        return name
+
+    async def _take_away(
+        self, guild: str, kept: AddedModel | None, model: ModelRecord | None
+    ) -> None:
+        """Delete the row and the file of a model, and forget that the guild ever used it."""
+        for gone in (kept, model):  # of a file that was changed, what it was before, too
+            if gone is not None:
+                await self._guilds.drop(guild, gone.sha256)
+                await self._store.remove_model(gone.guild, gone.name)
+        if model is not None:
+            await asyncio.to_thread(_delete_files, self._folder_of(model.guild), model.path)
+
+    async def _named(self, name: str, guild: str) -> tuple[AddedModel | None, ModelRecord | None]:
+        """Return the row and the file of a model; raise UnknownModel where there is neither.
+
+        A guild's own whose file is gone is meant before everybody's of that name.
+        """
+        store = {kept.name.casefold(): kept for kept in await self._store.added_models(guild)}
+        kept = store.get(name.casefold())
+        try:
+            model = await asyncio.to_thread(self._library.find, name, guild)
+        except UnknownModel:
+            if kept is None:
+                raise
+            return kept, None
+        if model.guild == guild:
+            return store.get(model.name.casefold()), model
+        return (None, model) if kept is None else (kept, None)
+
+    def _folder_of(self, guild: str) -> Path:
+        """Return where a guild's own models lie, everybody's for ""; raise PathRefused."""
+        folder = self._library.guild_folder(guild) if guild else self._library.shared_folder
+        if folder is None:
+            raise PathRefused(self._library.shared_folder, guild)
+        return folder
+
+    def _meant_by(self, choice: ModelChoice, guild: str) -> ModelRecord:
+        """Return what poems come from after a choice; raise UnknownModel where it is gone."""
+        try:
+            return self._library.find(choice.sha256 if choice.name else None, guild)
+        except UnknownModel:
+            newer = self._library.find(choice.name, guild)
+            if newer.guild:  # changed by somebody else; everybody's may be trained anew
+                raise
+            return newer
+
+    async def share(self, asker: Asker, name: str) -> ModelRecord:
+        """Return the model whose file is to be handed out; raise NotAllowed or UnknownModel."""
+        guild = self._guilds.managed_by(asker)
+        return await asyncio.to_thread(self._library.find, name, guild)
+
+    async def install(self, job: Job, made: Path) -> InstallResult:
+        """Put a finished model where its guild finds it.
+
+        May be done again after a kill or an error. Raises DataNotKept, and OSError.
+        """
+        await asyncio.to_thread(_copy_files, made, self._folder_of(job.guild), job.name)
+        model = await asyncio.to_thread(self._library.find, job.name, job.guild)
+        kept = await self._store.job(job.id)
+        asker = kept.asker if kept else ""  # who may have asked to be forgotten meanwhile
+        added_models = AddedModel(
+            job.guild, model.name, model.sha256, job.title, job.source, utc_now(), asker
+        )
+        await self._store.add_model(added_models, job.id)
+        if not job.guild:
+            return InstallResult(f"The model {model.name} is there for everybody.", model.chart)
+        if not self._guilds.guild_settings(job.guild).switch:
+            told = f"The model {model.name} is there. /book use {model.name} makes it write."
+            return InstallResult(told, model.chart)
+        await self._guilds.choose(job.guild, model, asker)
+        told = f"From now on poems come from {model.name}. /book undo goes back."
+        return InstallResult(told, model.chart)
+
+    async def withdraw(self, job: Job) -> None:
+        """Take away what `install` has done for a job, be it half; raise what that does."""
+        try:
+            kept, model = await self._named(job.name, job.guild)
+        except UnknownModel:
+            return
+        own = model if model is not None and model.guild == job.guild else None
+        await self._take_away(job.guild, kept, own)
+
+
+def _is_meant(model: ModelRecord, choice: ModelChoice) -> bool:
+    if not choice.name:
+        return model.default
+    return model.sha256 == choice.sha256 or (model.name == choice.name and not model.guild)
+
+
+def _copy_files(made: Path, folder: Path, name: str) -> None:
+    """Copy what a training left, the model last: it counts as installed from then on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix in reversed(FILES):
+        source, target = named(made, f"{name}{suffix}"), named(folder, f"{name}{suffix}")
+        if source.exists():
+            temporary = folder / f".{name}{suffix}.tmp"
+            try:
+                shutil.copyfile(source, temporary)
+                with temporary.open("rb+") as file:
+                    os.fsync(file.fileno())
+                temporary.replace(target)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+
+def _delete_files(folder: Path, model: Path) -> None:
+    """Delete a model with its chart and poem; raise PathRefused where it lies elsewhere."""
+    if model.parent != folder:
+        raise PathRefused(folder, str(model))
+    for suffix in FILES:
+        remove_file(folder, model.with_suffix(suffix).name)

@@ -1,11 +1,17 @@
-"""The desk: books that come, and their trainings."""
+"""Books that members bring, until they are trained on.
+
+A book is fetched and read, then it waits for a yes as one of a few proposals. Whoever brought it
+says yes, and it goes to the training queue.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,11 +19,11 @@ from pathlib import Path
 from statistics import median
 
 from bot.core.attempts import AttemptLimit
-from bot.core.book_file import fit_name, one_line
-from bot.core.book_reader import read_book_in_sandbox
+from bot.core.book_reader import fit_name, read_book_in_sandbox
 from bot.core.errors import (
     BadSetting,
     BookRefused,
+    BotError,
     NothingThere,
     ShuttingDown,
     SourceFailed,
@@ -27,13 +33,15 @@ from bot.core.fetching.fetcher import Fetcher
 from bot.core.fetching.gutenberg import Gutenberg, gutenberg_number
 from bot.core.guilds import Guilds, utc_now
 from bot.core.jobs import FoundBook, Job, JobState, JobView, Proposal
-from bot.core.paths import remove_folder
+from bot.core.names import one_line
+from bot.core.paths import numbered, remove_folder
 from bot.core.ports import Models
-from bot.core.proposals import Proposals
 from bot.core.records import Asker
 from bot.core.slots import Slots
 from bot.core.store.books import BookStore
 from bot.core.training.queue import BOOK_NAME, TrainingQueue
+
+log = logging.getLogger(__name__)
 
 SHORT_CHARACTERS = 20_000  # a book with fewer is learnt by heart
 USUAL_SECONDS_PER_CHARACTER = 60 / 150_000  # on two cores of 2023; trainings of this machine count
@@ -45,6 +53,10 @@ READING_SECONDS = 30.0  # that one may take while others wait
 CANCELLED = "It was cancelled, and nothing of it is kept."
 TOO_LATE = "That training has just ended, so there is nothing to stop any more."
 TAKEN = "a name that no model here has yet"
+MAX_OPEN = 3  # proposals of a guild: a few to compare; each may be a book of 5 MB on the disk
+MAX_OPEN_IN_ALL = 60  # 300 MB of such books
+MAX_AGE = timedelta(hours=1)  # of a proposal
+SWEEP_SECONDS = 600.0  # between two looks for old ones
 GUILD_GONE = "The bot was taken off the server."
 
 
@@ -96,7 +108,7 @@ class TrainingRequests:
         self._read_turns = Slots(MAX_READINGS, turn_seconds=READING_SECONDS)
         self._attempts = AttemptLimit(limits.max_tries_per_hour)
         self._fetching: set[str] = set()  # guilds and members that have a book on its way
-        self._proposals = Proposals(store, training_queue.folder)
+        self._proposals = _Proposals(store, training_queue.folder)
         self._sweeping: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -365,3 +377,68 @@ def _title(file_name: str) -> str:
     """Return a title for a file; its name comes from a stranger."""
     stem = one_line(file_name.replace("\\", "/").rsplit("/", 1)[-1]).rsplit(".", 1)[0]
     return stem.strip(". ") or "a book"
+
+
+class _Proposals:
+    """Keeps books until they are answered; `folder` has a folder for each job's book."""
+
+    def __init__(self, store: BookStore, folder: Path) -> None:
+        self.turn = asyncio.Lock()  # of whoever answers or throws away: each book goes one way
+        self._store = store
+        self._folder = folder
+
+    async def of(self, guild: str) -> list[Job]:
+        """Return a guild's, the oldest first."""
+        return [job for job in await self.all() if job.guild == guild]
+
+    async def all(self) -> list[Job]:
+        """Return those of all guilds of this process, the oldest first."""
+        return await self._store.jobs_in(JobState.PROPOSED)
+
+    async def keep(self, job: Job, folder: Path) -> Job:
+        """Keep a book, which lies in `folder`, as a job.
+
+        The guild's oldest makes room for it, else the oldest of a guild that has the most.
+        """
+        async with self.turn:
+            await self._throw_away((await self.of(job.guild))[: 1 - MAX_OPEN])
+            await self._throw_away(_in_the_way(await self._store.jobs_in(JobState.PROPOSED)))
+            job = replace(job, id=await self._store.add_job(job))
+            job_folder = numbered(self._folder, job.id)
+            await asyncio.to_thread(job_folder.parent.mkdir, parents=True, exist_ok=True)
+            await asyncio.to_thread(folder.rename, job_folder)
+        return job
+
+    async def decline(self, job: Job) -> None:
+        """Throw a book away; whoever calls it has the turn."""
+        await self._throw_away([job])
+
+    async def leave(self, guild: str) -> None:
+        """Throw away a guild's books."""
+        async with self.turn:
+            await self._throw_away(await self.of(guild))
+
+    async def sweep(self) -> None:
+        """Throw away what has waited too long, now and from time to time."""
+        while True:
+            try:
+                async with self.turn:
+                    oldest = (datetime.now(UTC) - MAX_AGE).isoformat(timespec="seconds")
+                    waiting = await self._store.jobs_in(JobState.PROPOSED)
+                    await self._throw_away(job for job in waiting if job.created < oldest)
+            except BotError as error:
+                log.warning("books that nobody said yes to are still here: %s", error)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _throw_away(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            if await self._store.delete_proposal(job.id):
+                await asyncio.to_thread(remove_folder, self._folder, job.id)
+
+
+def _in_the_way(jobs: Sequence[Job]) -> list[Job]:
+    """Return whose place another book takes, from all that wait, the oldest first."""
+    if len(jobs) < MAX_OPEN_IN_ALL:
+        return []
+    open_of = Counter(job.guild for job in jobs)
+    return [max(jobs, key=lambda job: open_of[job.guild])]

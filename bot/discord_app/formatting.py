@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from bot.core.administration import About, Forgotten
-from bot.core.guild_models import AvailableModels
 from bot.core.guild_settings import GuildSettings
 from bot.core.jobs import JobState, JobView, Progress, Proposal, TrainingStage
+from bot.core.model_library import AvailableModels
 from bot.core.records import Defaults, ModelRecord
 from bot.core.store.books import AddedModel
 from bot.core.training_requests import BookLimits

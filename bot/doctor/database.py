@@ -16,8 +16,7 @@ from bot.core.ports import ModelChoice
 from bot.core.store.connection import in_words, open_read_only
 from bot.core.store.database import BUSY_SECONDS, FILE_NAME
 from bot.core.store.lock import LOCK_NAME
-from bot.core.store.migrations import MIGRATIONS
-from bot.core.store.schema import OBJECTS, fault_of_schema
+from bot.core.store.schema import MIGRATIONS, OBJECTS, fault_of_schema
 from bot.doctor.results import CheckResult, failed, ok, warning
 
 NAME = "database"

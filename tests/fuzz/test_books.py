@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.core.book_file import fit_name, one_line, read_file
-from bot.core.fetching.addresses import file_name, read_redirect, read_url
+from bot.core.book_reader import fit_name, read_file
+from bot.core.fetching.addresses import check_address, file_name, read_redirect, read_url
 from bot.core.fetching.fetcher import Fetcher
 from bot.core.fetching.gutenberg import Gutenberg, gutenberg_number
-from bot.core.fetching.networks import check_address
+from bot.core.names import one_line
 from bot.core.training_requests import _title
 from model import check_name, find_openings, read_book, safe_name
 from model.book import LEGACY_ENCODINGS, MAX_MARKS

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from bot.core.store.column_rules import COLUMN_RULES
-from bot.core.store.migrations import MIGRATIONS
 from bot.core.store.rebuild import Unsound, rebuild
-from bot.core.store.schema import OBJECTS, fault_of_schema
+from bot.core.store.schema import MIGRATIONS, OBJECTS, fault_of_schema
 
 FEW, MANY = 150, 10_000
 PAGE = 512  # small, so that there are many

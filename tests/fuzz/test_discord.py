@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.core.jobs import Progress
 from bot.core.poem_settings import complete_settings
 from bot.core.records import Asker, Defaults, Poem, PoemRequest, QueuePosition
-from bot.core.training.events import apply_event, read_event
+from bot.core.training.process import apply_event, read_event
 from bot.discord_app.button_state import (
     MAX_CUSTOM_ID,
     pack_ownership,

@@ -8,11 +8,11 @@ from itertools import cycle, islice
 
 import pytest
 
-from bot.core.book_file import one_line
 from bot.core.errors import BotError
 from bot.core.fetching.addresses import read_url
 from bot.core.fetching.gutenberg import gutenberg_number
 from bot.core.guild_settings import check_words, plain
+from bot.core.names import one_line
 from bot.core.poem_settings import avoided_word
 from bot.core.records import Asker, PoemRequest
 from bot.discord_app.button_state import read_ownership, read_poem_state

@@ -22,8 +22,7 @@ from bot.config import BooksConfig, Config, DiscordConfig
 from bot.core.jobs import Job, JobState
 from bot.core.records import Asker
 from bot.core.store.books import BookStore
-from bot.core.training.events import TrainingEvent
-from bot.core.training.process import ProcessTrainer, TrainingExit, TrainingSpec
+from bot.core.training.process import ProcessTrainer, TrainingEvent, TrainingExit, TrainingSpec
 from tests.discord_payloads import GUILD
 from tests.rigs.fault_trials import MAX_SECONDS, TrialResult, TrialRunner, TrialSetup
 from tests.rigs.kills import BOOK_KILOBYTES

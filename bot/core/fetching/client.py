@@ -24,9 +24,17 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from bot.core.errors import SourceFailed, SourceRefused
-from bot.core.fetching.addresses import STRANGERS, Trust, is_address, read_redirect, read_url
+from bot.core.fetching.addresses import (
+    NOT_PUBLIC,
+    STRANGERS,
+    Trust,
+    check_address,
+    equivalent_addresses,
+    is_address,
+    read_redirect,
+    read_url,
+)
 from bot.core.fetching.meter import Meter
-from bot.core.fetching.networks import NOT_PUBLIC, check_address, equivalent_addresses
 from bot.core.fetching.routes import Route, route_to
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]  # a host and port, to its IP addresses

@@ -1,18 +1,133 @@
-"""The fetching process: asks for one book and hands it to the bot over stdout, then ends."""
+"""Asks for each book in a process of its own: there a site is received, decrypted and parsed.
+
+This file is both sides: `SandboxedClient` in the bot, and `main` in the process, which hands one
+book over stdout in frames, then ends. A frame is a letter, four bytes of length, and as many
+bytes. A process that was killed leaves out the last frame, END or ERROR, so that half a book is
+never taken for a whole one.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import os
+import struct
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from typing import Any
 
-from bot.core.errors import SourceFailed, SourceRefused
-from bot.core.fetching import wire_format
-from bot.core.fetching.client import FetchRules, HttpClient
-from bot.core.sandbox import limit_this_process
+from bot.core.errors import BotError, SourceFailed, SourceRefused
+from bot.core.fetching.addresses import Trust, read_url
+from bot.core.fetching.client import BookResponse, FetchRules, HttpClient, StatusNotOk
+from bot.core.sandbox import START_SECONDS, limit_this_process, sandboxed_process
 
+log = logging.getLogger(__name__)
+
+MODULE = "bot.core.fetching.process"
+BROKEN = "its answer could not be read"
 CPU_SECONDS = 20  # starting takes 0.3, 64 MB over TLS some 2
 MEMORY_BYTES = 2**30  # of addresses, of which the threads' stacks are most; 40 MB are used
+# Kinds of frames, and the head of each.
+URL, BLOCK, END, ERROR, FAULT = b"U", b"B", b"E", b"X", b"F"
+HEAD = struct.Struct("=cI")
+MAX_FRAME_BYTES = 2**17  # a block has half of it
+
+
+class SandboxedClient:
+    """Asks in another process, started anew for each book and ended with it."""
+
+    def __init__(self, rules: FetchRules) -> None:
+        self._rules = rules
+
+    @asynccontextmanager
+    async def get(self, url: str) -> AsyncIterator[BookResponse]:
+        read_url(url, self._rules.trust)  # what is refused at sight needs no process
+        seconds = self._rules.timeout_seconds
+        instructions = write_instructions(self._rules, url)
+        try:
+            async with (
+                asyncio.timeout(seconds + START_SECONDS),
+                sandboxed_process(MODULE, instructions) as process,
+            ):
+                assert process.stdout is not None  # noqa: S101 - it is a pipe
+                yield await _answer(process.stdout, url)
+        except TimeoutError as error:
+            raise SourceFailed(url, f"it took longer than {seconds:g} s") from error
+
+
+async def _answer(stdout: asyncio.StreamReader, url: str) -> BookResponse:
+    kind, body = await _next(stdout, url)
+    if kind != URL:
+        raise _failure(kind, body, url)
+    return BookResponse(body.decode(errors="replace"), _blocks(stdout, url))
+
+
+async def _blocks(stdout: asyncio.StreamReader, url: str) -> AsyncIterator[bytes]:
+    while True:
+        kind, body = await _next(stdout, url)
+        if kind == END:
+            return
+        if kind != BLOCK:
+            raise _failure(kind, body, url)
+        yield body
+
+
+async def _next(stdout: asyncio.StreamReader, url: str) -> tuple[bytes, bytes]:
+    """Return a frame's kind and body; raise SourceFailed where the process has ended instead."""
+    try:
+        kind, size = HEAD.unpack(await stdout.readexactly(HEAD.size))
+        if size > MAX_FRAME_BYTES:
+            raise SourceFailed(url, BROKEN)
+        return kind, await stdout.readexactly(size)
+    except asyncio.IncompleteReadError as error:
+        log.warning("a fetching process ended before the book did")
+        raise SourceFailed(url, BROKEN) from error
+
+
+def _failure(kind: bytes, body: bytes, url: str) -> BotError:
+    with suppress(ValueError, KeyError, TypeError):  # a process may have been taken over
+        if kind == ERROR:
+            return read_error(body)
+    log.warning("a fetching process failed: %s", body.decode("utf-8", "replace"))
+    return SourceFailed(url, BROKEN)
+
+
+def write_instructions(rules: FetchRules, url: str) -> bytes:
+    """Write what a process is to do, in a line."""
+    return json.dumps({"url": url, "rules": asdict(rules)}).encode()
+
+
+def read_instructions(line: bytes) -> tuple[FetchRules, str]:
+    instructions = json.loads(line)
+    rules = instructions["rules"]
+    trust = rules.pop("trust")
+    lists = {name: tuple(trust[name]) for name in ("allowed_hosts", "forbidden_networks")}
+    return FetchRules(**rules, trust=Trust(trust["template"], **lists)), instructions["url"]
+
+
+def frame(kind: bytes, body: bytes = b"") -> bytes:
+    return HEAD.pack(kind, len(body)) + body
+
+
+def write_error(error: SourceRefused | SourceFailed) -> bytes:
+    told = {"source": error.source, "reason": error.reason}
+    if isinstance(error, StatusNotOk):
+        told["status"] = str(error.status)
+    if isinstance(error, SourceRefused):
+        told["refused"] = "yes"
+    return frame(ERROR, json.dumps(told).encode())
+
+
+def read_error(body: bytes) -> BotError:
+    """Build the error that a process met; its words are ours, its source is the stranger's."""
+    told: dict[str, Any] = json.loads(body)
+    if "status" in told:
+        return StatusNotOk(told["source"], int(told["status"]))
+    kind = SourceRefused if "refused" in told else SourceFailed
+    return kind(told["source"], told["reason"])
 
 
 async def fetch_to_stdout(rules: FetchRules, url: str) -> None:
@@ -21,14 +136,14 @@ async def fetch_to_stdout(rules: FetchRules, url: str) -> None:
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), os._exit, 1)
     try:
         async with HttpClient(rules).get(url) as answer:
-            _tell(wire_format.frame(wire_format.URL, answer.url.encode()))
+            _tell(frame(URL, answer.url.encode()))
             async for block in answer.blocks:
-                _tell(wire_format.frame(wire_format.BLOCK, block))
-        _tell(wire_format.frame(wire_format.END))
+                _tell(frame(BLOCK, block))
+        _tell(frame(END))
     except (SourceRefused, SourceFailed) as error:
-        _tell(wire_format.write_error(error))
+        _tell(write_error(error))
     except Exception as error:
-        _tell(wire_format.frame(wire_format.FAULT, repr(error)[:500].encode()))
+        _tell(frame(FAULT, repr(error)[:500].encode()))
 
 
 def _tell(frame: bytes) -> None:
@@ -37,7 +152,7 @@ def _tell(frame: bytes) -> None:
 
 
 def main() -> None:
-    rules, url = wire_format.read_instructions(sys.stdin.buffer.readline())
+    rules, url = read_instructions(sys.stdin.buffer.readline())
     limit_this_process(cpu_seconds=CPU_SECONDS, memory_bytes=MEMORY_BYTES)
     # Windows' other loop reads past the meter.
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:

@@ -16,8 +16,7 @@ from bot.core.errors import DatabaseBusyError, DataFolderUnusable, DataNotKept
 from bot.core.shards import ShardRange
 from bot.core.store.connection import GuardedConnection, in_words
 from bot.core.store.lock import FolderLock, lock_folder
-from bot.core.store.migrations import MIGRATIONS, migration_script
-from bot.core.store.schema import OBJECTS, fault_of_schema
+from bot.core.store.schema import MIGRATIONS, OBJECTS, fault_of_schema, migration_script
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,13 @@ from pathlib import Path
 
 from bot.core.store.column_rules import COLUMN_RULES, MAX_ID, NUMBERED, setting
 from bot.core.store.connection import GuardedConnection, in_words, open_read_only
-from bot.core.store.migrations import MIGRATIONS, migration_script
-from bot.core.store.schema import NOT_OURS, OBJECTS, fault_of_schema
+from bot.core.store.schema import (
+    MIGRATIONS,
+    NOT_OURS,
+    OBJECTS,
+    fault_of_schema,
+    migration_script,
+)
 
 log = logging.getLogger(__name__)
 

@@ -1,26 +1,31 @@
 """The training process: train.py, started, listened to, and ended.
 
 It is kept on a leash, its stdin: when the bot ends, however it ends, the process saves and stops
-by itself. Of the bot's environment it gets what it needs by name, and so none of its secrets.
+by itself. Of the bot's environment it gets what it needs by name, and so none of its secrets. On
+stdout it says an event on each line; `apply_event` folds one into how far the training has come.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from filelock import FileLock, Timeout
+
 from bot.core.core_dumps import forbid_core_dumps
-from bot.core.training.events import TrainingEvent, read_event
+from bot.core.jobs import Progress, TrainingStage
 
 ROOT = Path(__file__).resolve().parents[3]
 STOP_SECONDS = 60.0  # for saving; a step takes one at most, on a slow disk the files a few
+LOOK_SECONDS = 1.0  # between two looks whether it is our turn
 MAX_EVENT_BYTES = 2**20
 MAX_COMPLAINT_BYTES = 4_000
 TRAINING_VARIABLES = {
@@ -30,6 +35,8 @@ TRAINING_VARIABLES = {
 }
 # glibc then gives large blocks back at once, which saves some 20 MB of 600 and costs no time.
 MALLOC_VARIABLES = {"MALLOC_TRIM_THRESHOLD_": "1000000"}
+
+TrainingEvent = Mapping[str, Any]  # a line of JSON that the process says
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +164,104 @@ async def _stop(process: asyncio.subprocess.Process, listening: asyncio.Future[A
         await process.wait()
     with suppress(Exception):  # told by whoever waited for it
         await listening
+
+
+class ExclusiveTrainer:
+    """Trains once no other process does; who waits longest need not be the next."""
+
+    def __init__(self, trainer: Trainer, file: Path, *, look_seconds: float = LOOK_SECONDS) -> None:
+        self._trainer = trainer
+        self._file = file
+        self._look_seconds = look_seconds
+
+    async def train(
+        self, spec: TrainingSpec, tell: Callable[[TrainingEvent], None]
+    ) -> TrainingExit:
+        lock = FileLock(self._file, timeout=0, thread_local=False)
+        while True:
+            try:
+                lock.acquire()
+                break
+            except Timeout:
+                await asyncio.sleep(self._look_seconds)
+        try:
+            return await self._trainer.train(spec, tell)
+        finally:
+            lock.release()
+
+
+def read_event(line: bytes) -> TrainingEvent:
+    """Return an event, an empty one for a line that is none."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def apply_event(progress: Progress, event: TrainingEvent) -> Progress:
+    """Return how far a training has come once `event` has happened.
+
+    >>> apply_event(Progress(), {"event": "poem", "text": "O rose"}).sample
+    'O rose'
+    """
+    match event.get("event"):
+        case "training":
+            return replace(progress, stage=TrainingStage.LEARNING)
+        case "progress":
+            epoch, epochs = event["epoch"], event["epochs"]
+            share = (epoch - 1 + event["step"] / event["steps"]) / epochs
+            return replace(
+                progress,
+                stage=TrainingStage.LEARNING,
+                share=min(share, 1.0),
+                epoch=epoch,
+                epochs=epochs,
+                loss=event["loss"],
+                # Not known yet after a pause for measuring: what was said before holds.
+                characters_per_second=_either(event, progress, "characters_per_second"),
+                seconds_left=_either(event, progress, "seconds_left"),
+            )
+        case "epoch":
+            return _end_epoch(progress, event)
+        case "sample":
+            chart = Path(event["chart"])
+            return replace(progress, sample=event["text"], chart=chart, drawn=progress.drawn + 1)
+        case "note":
+            return replace(progress, notes=(*progress.notes, event["note"]))
+        case "poem":
+            return replace(progress, sample=event["text"])
+        case "done":
+            return replace(
+                progress,
+                share=1.0,
+                loss=event["training_loss"],
+                held_out_loss=event["held_out_loss"],
+                chart=Path(event["chart"]),
+                drawn=progress.drawn + 1,
+                seconds=event["seconds"],
+            )
+    return progress
+
+
+def _either(event: TrainingEvent, progress: Progress, name: str) -> float | None:
+    value: float | None = event[name]
+    return getattr(progress, name) if value is None else value
+
+
+def _end_epoch(progress: Progress, event: TrainingEvent) -> Progress:
+    epoch, epochs = event["epoch"], event["epochs"]
+    watched = event["watched"]
+    best = watched if progress.best_loss is None else min(watched, progress.best_loss)
+    return replace(
+        progress,
+        stage=TrainingStage.LEARNING if epoch < epochs else TrainingStage.FINISHING,
+        share=epoch / epochs,
+        epoch=epoch,
+        epochs=epochs,
+        loss=event["running_loss"],
+        held_out_loss=event["held_out_loss"],
+        best_loss=best,
+        seconds=event["seconds"],
+        seconds_left=progress.seconds_left if epoch < epochs else None,
+    )

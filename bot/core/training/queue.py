@@ -21,8 +21,14 @@ from bot.core.metrics import Metrics
 from bot.core.paths import named, numbered, remove_folder
 from bot.core.retry import until_kept
 from bot.core.store.books import BookStore
-from bot.core.training.events import TrainingEvent, apply_event
-from bot.core.training.process import Trainer, TrainingExit, TrainingSpec, wait_uninterrupted
+from bot.core.training.process import (
+    Trainer,
+    TrainingEvent,
+    TrainingExit,
+    TrainingSpec,
+    apply_event,
+    wait_uninterrupted,
+)
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.book_file import read_file
-from bot.core.book_reader import MEMORY_BYTES, SHORT_BYTES, read_book_in_sandbox
+from bot.core.book_reader import MEMORY_BYTES, SHORT_BYTES, read_book_in_sandbox, read_file
 from bot.core.errors import BookRefused
 from tests.texts import quatrains
 

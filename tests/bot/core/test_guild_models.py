@@ -10,8 +10,8 @@ import pytest
 from bot.app import Parts
 from bot.core.administration import Forgotten
 from bot.core.errors import NothingThere
-from bot.core.guild_models import GuildModels
 from bot.core.jobs import JobState
+from bot.core.model_library import GuildModels
 from bot.core.records import PoemRequest
 from bot.core.training_requests import TrainingRequests
 from tests.apps import (

@@ -11,8 +11,7 @@ import pytest
 
 from bot.core.errors import NothingThere
 from bot.core.jobs import JobState, Proposal
-from bot.core.proposals import MAX_AGE, MAX_OPEN_IN_ALL
-from bot.core.training_requests import TrainingRequests
+from bot.core.training_requests import MAX_AGE, MAX_OPEN_IN_ALL, TrainingRequests
 from tests.apps import (
     ADMIN,
     GUILD,

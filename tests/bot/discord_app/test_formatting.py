@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.guild_models import AvailableModels
 from bot.core.guild_settings import GuildSettings
 from bot.core.jobs import FoundBook, Job, JobState, JobView, Progress, Proposal, TrainingStage
+from bot.core.model_library import AvailableModels
 from bot.core.records import Defaults
 from bot.core.training_requests import BookLimits
 from bot.discord_app import formatting

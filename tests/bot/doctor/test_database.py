@@ -13,7 +13,7 @@ from bot.core.guilds import Guilds
 from bot.core.ports import ModelChoice
 from bot.core.store.database import FILE_NAME, Database
 from bot.core.store.guilds import GuildStore
-from bot.core.store.migrations import MIGRATIONS
+from bot.core.store.schema import MIGRATIONS
 from bot.doctor.database import DatabaseContents, check_database, is_open
 from bot.doctor.results import CheckStatus
 from tests.bot.core.store.installation import tree

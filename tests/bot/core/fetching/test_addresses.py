@@ -12,11 +12,11 @@ from yarl import URL
 from bot.core.errors import SourceRefused
 from bot.core.fetching.addresses import (
     Trust,
+    check_address,
     file_name,
     read_redirect,
     read_url,
 )
-from bot.core.fetching.networks import check_address
 
 HTTPS = URL("https://www.gutenberg.org/ebooks/1041.txt.utf-8")
 

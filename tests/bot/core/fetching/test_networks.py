@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.errors import SourceRefused
-from bot.core.fetching.networks import INSIDE_IPV4, check_address, equivalent_addresses
+from bot.core.fetching.addresses import INSIDE_IPV4, check_address, equivalent_addresses
 
 INSIDE = st.sampled_from(INSIDE_IPV4).flatmap(
     lambda network: st.integers(0, network.num_addresses - 1).map(

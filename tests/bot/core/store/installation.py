@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bot.core.store.archive import BackupSummary, RestoreSummary, back_up, restore
 from bot.core.store.database import FILE_NAME
-from bot.core.store.migrations import MIGRATIONS
+from bot.core.store.schema import MIGRATIONS
 
 
 @dataclass(frozen=True)

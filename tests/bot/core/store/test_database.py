@@ -23,7 +23,7 @@ from bot.core.store.books import BookStore
 from bot.core.store.database import BUSY_SECONDS, FILE_NAME, Database
 from bot.core.store.guilds import GuildStore
 from bot.core.store.lock import lock_folder
-from bot.core.store.migrations import MIGRATIONS
+from bot.core.store.schema import MIGRATIONS
 from tests.simulated_time import simulated
 
 ROOT = Path(__file__).parents[4]

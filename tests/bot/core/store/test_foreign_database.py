@@ -18,8 +18,8 @@ from bot.core.errors import DataFolderUnusable
 from bot.core.store.column_rules import COLUMN_RULES, NOT_KEPT
 from bot.core.store.connection import GuardedConnection
 from bot.core.store.database import FILE_NAME, Database
-from bot.core.store.migrations import MIGRATIONS
 from bot.core.store.rebuild import MAX_BYTES, Unsound, rebuild
+from bot.core.store.schema import MIGRATIONS
 from tests.apps import FakeTrainer
 from tests.bot.core.store.forgery import Forged, Refused, change_database
 from tests.bot.core.store.installation import Installation

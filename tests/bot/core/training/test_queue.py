@@ -16,16 +16,14 @@ from typing import Any
 import pytest
 
 from bot.core.errors import BotError, DatabaseBusyError, DataNotKept, NothingThere, UnknownModel
-from bot.core.guild_models import GuildModels
 from bot.core.guilds import Guilds
 from bot.core.jobs import Job, JobState, JobView
 from bot.core.metrics import Metrics
-from bot.core.model_library import ModelLibrary
+from bot.core.model_library import GuildModels, ModelLibrary
 from bot.core.store.books import AddedModel, BookStore
 from bot.core.store.database import FILE_NAME, Database
 from bot.core.store.guilds import GuildStore
-from bot.core.training.events import TrainingEvent
-from bot.core.training.process import TrainingExit, TrainingSpec
+from bot.core.training.process import TrainingEvent, TrainingExit, TrainingSpec
 from bot.core.training.queue import ATTEMPTS, BOOK_NAME, InstallResult, TrainingQueue
 from tests.apps import GUILD, FakeTrainer, epoch
 from tests.conftest import LogLines

@@ -11,11 +11,11 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from bot.core.errors import SourceFailed, SourceRefused
-from bot.core.fetching import wire_format
+from bot.core.fetching import process as frames
 from bot.core.fetching.addresses import Trust
 from bot.core.fetching.client import FetchRules, StatusNotOk
 from bot.core.fetching.fetcher import Fetcher
-from bot.core.fetching.sandboxed import SandboxedClient, _answer
+from bot.core.fetching.process import SandboxedClient, _answer
 from bot.core.sandbox import sandbox_environment, sandboxed_process
 from tests.bot.core.fetching.conftest import BEGUN, MAX_BYTES, POEM
 
@@ -72,16 +72,14 @@ async def test_a_process_that_does_not_understand_ends_without_a_word() -> None:
     [
         b"",
         b"U\0\0",
-        wire_format.frame(wire_format.URL, b"http://a/"),
-        wire_format.frame(wire_format.URL, b"http://a/")
-        + wire_format.frame(wire_format.BLOCK, b"half a book"),
-        wire_format.HEAD.pack(wire_format.URL, 2**31),
-        wire_format.frame(wire_format.FAULT, b"ValueError()"),
-        wire_format.frame(wire_format.ERROR, b"{"),
-        wire_format.frame(wire_format.ERROR, b"[]"),
-        wire_format.frame(wire_format.ERROR, b"{}"),
-        wire_format.frame(wire_format.URL, b"http://a/")
-        + wire_format.frame(wire_format.FAULT, b"ValueError()"),
+        frames.frame(frames.URL, b"http://a/"),
+        frames.frame(frames.URL, b"http://a/") + frames.frame(frames.BLOCK, b"half a book"),
+        frames.HEAD.pack(frames.URL, 2**31),
+        frames.frame(frames.FAULT, b"ValueError()"),
+        frames.frame(frames.ERROR, b"{"),
+        frames.frame(frames.ERROR, b"[]"),
+        frames.frame(frames.ERROR, b"{}"),
+        frames.frame(frames.URL, b"http://a/") + frames.frame(frames.FAULT, b"ValueError()"),
     ],
 )
 async def test_half_an_answer_of_a_process_is_no_book(told: bytes) -> None:
@@ -102,7 +100,7 @@ def test_a_process_knows_none_of_our_secrets() -> None:
 
 def test_an_order_is_read_as_it_was_written() -> None:
     rules = FetchRules("a", 5, 0.5, Trust("http://a/{number}", ("b", "c"), ("10.0.0.0/8",)))
-    assert wire_format.read_instructions(wire_format.write_instructions(rules, "http://ü/\n")) == (
+    assert frames.read_instructions(frames.write_instructions(rules, "http://ü/\n")) == (
         rules,
         "http://ü/\n",
     )
@@ -117,10 +115,10 @@ def test_an_order_is_read_as_it_was_written() -> None:
     ],
 )
 def test_an_error_is_the_same_on_the_other_side(error: SourceRefused | SourceFailed) -> None:
-    raw = wire_format.write_error(error)
-    kind, size = wire_format.HEAD.unpack(raw[: wire_format.HEAD.size])
-    found = wire_format.read_error(raw[wire_format.HEAD.size :])
-    assert (kind, size) == (wire_format.ERROR, len(raw) - wire_format.HEAD.size)
+    raw = frames.write_error(error)
+    kind, size = frames.HEAD.unpack(raw[: frames.HEAD.size])
+    found = frames.read_error(raw[frames.HEAD.size :])
+    assert (kind, size) == (frames.ERROR, len(raw) - frames.HEAD.size)
     assert (type(found), str(found)) == (type(error), str(error))
 
 
