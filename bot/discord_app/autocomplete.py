@@ -27,5 +27,5 @@ def no_choices(error: Exception) -> list[app_commands.Choice[str]]:
     """Return no choices where the models cannot be had: Discord has no place for a sentence."""
     late = isinstance(error, TimeoutError)
     cause = TimeoutError("the database or the disk is too slow") if late else error
-    throttled_log.warn("no models can be suggested", cause)
+    throttled_log.warn("no model suggestions", cause)
     return []

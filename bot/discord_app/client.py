@@ -154,7 +154,7 @@ class CommandTree(app_commands.CommandTree["SonneteerBot"]):
         try:
             await super()._call(interaction)
             if typing and not interaction.response.is_done():
-                await refuse(interaction, NothingThere("no such option"))
+                await refuse(interaction, NothingThere("This command has no such option."))
         except app_commands.AppCommandError:
             raise
         except Exception as error:
@@ -229,7 +229,7 @@ class SonneteerBot(commands.AutoShardedBot):
         if self.application_id is not None:
             log.info("invite the bot with %s", invite_url(self.application_id, self._api_url))
             if self._api_url != OFFICIAL_API:
-                log.info("this link is made from api_url; its page may be on another host")
+                log.info("this link is derived from api_url; the page may be on another host")
 
     async def connect(self, *, reconnect: bool = True) -> None:
         """Be on the gateway until `close`; what `Gateway.run` raises is final."""
@@ -270,7 +270,7 @@ class SonneteerBot(commands.AutoShardedBot):
         self.gateway.mark_connected(shard_id, "resumed")
 
     async def on_ready(self) -> None:
-        log.info("on Discord, on %d servers", len(self.guilds))
+        log.info("connected to Discord, in %d servers", len(self.guilds))
 
     async def on_command_error(
         self, ctx: commands.Context[Any], error: commands.CommandError, /

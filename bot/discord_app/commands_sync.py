@@ -36,7 +36,7 @@ async def sync_commands(tree: app_commands.CommandTree[Any], folder: Path | None
         if has in (had, None):
             return False
         if had is not None:
-            log.warning("Discord has other slash commands than this bot has sent it")
+            log.warning("Discord has other slash commands than this bot sent")
     try:
         await tree.sync()
     except FAILURES as error:

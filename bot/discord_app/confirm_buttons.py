@@ -17,8 +17,8 @@ from bot.discord_app.responders import acknowledge_button, whisper
 
 PREFIX = "ask"
 ANYBODY = 0  # in the place of who asked: whether they may is asked of the core
-NOT_YOURS = "Only whoever asked can press that."
-EXPIRED = "This button is not one of mine any more."
+NOT_YOURS = "Only the person who asked can use this button."
+EXPIRED = "This button has expired. Run the command again."
 
 
 class ConfirmAction(StrEnum):

@@ -72,7 +72,7 @@ class Departures:
                 if await self._is_deleted(guild):
                     self.leave(guild)
         except Exception:
-            log.exception("it could not be seen which servers are gone")
+            log.exception("the servers that are gone could not be listed")
 
     async def _is_deleted(self, guild: str) -> bool:
         """Whether Discord says that the bot is not on a server; what it leaves out may be late."""
@@ -83,13 +83,13 @@ class Departures:
         except FAILURES as error:
             if isinstance(error, discord.HTTPException) and error.code in GONE:
                 return True
-            log.debug("server %s: it is not known whether it is gone: %r", guild, error)
+            log.debug("server %s: cannot tell whether it is gone: %r", guild, error)
         return False
 
     def _warn(self, guild: str, error: Exception) -> None:
         log.warning(
-            "server %s: its trainings have not ended yet; that is tried again until it works, by "
-            "the next start too. %s",
+            "server %s: its trainings could not be ended yet; this is retried until it works, also "
+            "after a restart. %s",
             *(guild, error),
         )
 

@@ -21,14 +21,12 @@ log = logging.getLogger(__name__)
 CHANGED = (
     "This command has changed. Reload Discord (Ctrl-R, or close and open the app) and try again."
 )
-NOT_YET_KNOWN = "Discord has not told me about this server yet. Ask again in a minute."
+NOT_YET_KNOWN = "I am still loading this server. Try again in a minute."
 QUIET_SECONDS = 600.0  # after a line of the log before one of the same cause
 MAX_CAUSES = 1000
 MAX_BRIEF = 200  # characters of an error: Discord's may have a whole page in it
-NO_ANSWER = "Discord has not answered me. Try again in a minute."
-FORBIDDEN = (
-    "Discord does not let me do that here. Whoever manages the server can look at my permissions."
-)
+NO_ANSWER = "Discord is not responding. Try again in a minute."
+FORBIDDEN = "I do not have permission to do that here. Ask a server admin to check my permissions."
 # Discord, or the way to it, is out of order; nothing of ours is.
 UNREACHABLE = (
     discord.RateLimited,
@@ -70,7 +68,7 @@ class ThrottledLog:
         if len(self._last) >= MAX_CAUSES:
             self._last.clear()
         self._last[cause] = now
-        log.warning("%s: %s (said at most every 10 minutes)", what, brief(error))
+        log.warning("%s: %s (logged at most every 10 minutes)", what, brief(error))
 
 
 throttled_log = ThrottledLog()  # of this process
@@ -90,27 +88,27 @@ def error_message(error: BaseException) -> str:
         case BotError():
             return _fit(escape(str(cause)))  # it may quote what a stranger typed
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
-            log.warning("Discord knows another version of a slash command: %s", _brief(cause))
+            log.warning("Discord has another version of a slash command: %s", _brief(cause))
             return CHANGED
         case GuildNotKnown():
             return NOT_YET_KNOWN
         case commands.NoPrivateMessage() | app_commands.NoPrivateMessage():
-            return "This command works on servers only."
+            return "This command works only in a server."
         case commands.MissingRequiredArgument():
-            return f"`{cause.param.name}` is missing. !help and /help show how to ask."
+            return f"`{cause.param.name}` is missing. See /help for the usage."
         case commands.UserInputError() | app_commands.TransformerError():
-            return "I could not read that. !help and /help show how to ask."
+            return "I did not understand that. See /help for the usage."
         case commands.CheckFailure() | app_commands.CheckFailure():
             return "You may not use this command here."
         case discord.Forbidden() | discord.NotFound():
-            throttled_log.warn("Discord refuses what a command needs", cause)
+            throttled_log.warn("Discord refused what a command needs", cause)
             return FORBIDDEN
         case _ if _is_discords(cause):
-            throttled_log.warn("Discord has not answered", cause)
+            throttled_log.warn("Discord did not respond", cause)
             return NO_ANSWER
     with request_log.request() as number:
         log.error("error %s", number, exc_info=cause)
-    return f"Something went wrong on my side. Whoever runs me finds it in the log as {number}."
+    return f"Something went wrong. Give the bot's admin this ID: {number}"
 
 
 def _is_discords(error: BaseException) -> bool:
@@ -144,7 +142,7 @@ class ChannelWarnings:
             return
         self._seen.add(channel_id)
         log.warning(
-            "cannot answer in channel %d (HTTP %d, code %d); said once per channel",
+            "cannot answer in channel %d (HTTP %d, code %d); logged once per channel",
             channel_id,
             error.status,
             error.code,

@@ -24,19 +24,18 @@ MAX_LISTED = 25
 
 PRIVACY = "\n".join(
     (
-        "**What is kept, and what is not**",
-        "- Of people: your Discord number beside the books you added, the models you chose and the "
-        "trainings you asked for. Nothing you wrote: seeds and poems are never stored, and the log "
-        "has none of them. I write to you by myself only to tell how a training of yours ended, "
-        "where its channel takes no message.",
-        "- Of servers: settings, the models trained here, and a list of the trainings. The text of "
-        "a book is deleted when its training ends; its model keeps openings, a list of its words "
-        "and hashes, and the poems may sound like it.",
-        "- While a poem is being written: the numbers of its message, channel and server, so that "
-        "a restart can end it. They go when it ends.",
-        "- Books from Project Gutenberg stay in a cache. Nothing is sent to anybody else.",
-        "`/forgetme` takes your number off all of it at once. Models stay: they are the server's, "
-        "and `/book remove` deletes them.",
+        "**What I store and what I do not**",
+        "- About you: your Discord user ID with the books you added, the models you chose and the "
+        "trainings you started. Seeds and poems are never stored or logged. I send you a direct "
+        "message only if a training of yours ends and I cannot post in its channel.",
+        "- About servers: settings, the models trained here and a list of trainings. The text of a "
+        "book is deleted when its training ends. The model keeps some openings, a word list and "
+        "hashes, and its poems may resemble the book.",
+        "- While a poem is being written: the IDs of its message, channel and server, so that I "
+        "can clean up after a restart. They are deleted when the poem is done.",
+        "- Books from Project Gutenberg are cached. Nothing is sent to third parties.",
+        "`/forgetme` removes your user ID from all of it. Models stay, because they belong to the "
+        "server; `/book remove` deletes them.",
     )
 )
 
@@ -62,22 +61,22 @@ def proposal(found: Proposal) -> str:
     book, job = found.book, found.job
     lines = [
         f"**{escape(book.title)}** ({escape(job.source)})",
-        f"{book.characters:,} characters · {book.words:,} words · an alphabet of {book.alphabet}",
+        f"{book.characters:,} characters · {book.words:,} words · {book.alphabet} different "
+        "characters",
         *(f"> {escape(line)}" for line in book.first_lines),
-        f"The model will be called `{_code(job.name)}`; the training takes "
-        f"{duration(found.estimated_seconds)}.",
+        f"Model name: `{_code(job.name)}` · training time: {duration(found.estimated_seconds)}",
         *(f"{FOOTER_MARK}{escape(note)}" for note in book.notes[:3]),
     ]
     if found.is_short:
-        lines.append("It is a short book, which the model will learn by heart and repeat.")
-    lines.append("**Shall I train on it?**")
+        lines.append("This book is short, so the model will memorise and repeat it.")
+    lines.append("**Train on this book?**")
     return _fit(lines)
 
 
 def second_question(characters: int) -> str:
     return (
-        f"This book has {characters:,} characters only. Poems will be pieces of it, word for word. "
-        "**Train on it all the same?**"
+        f"This book has only {characters:,} characters, so poems will repeat parts of it word for "
+        "word. **Train anyway?**"
     )
 
 
@@ -86,8 +85,8 @@ def job(view: JobView) -> str:
     what = f"**{escape(view.job.title)}** → `{_code(view.job.name)}`"
     match view.job.state:
         case JobState.WAITING:
-            others = "it is next" if view.place <= 1 else f"{view.place - 1} before it"
-            return _fit([what, f"In line for training: {others}."])
+            others = "next in line" if view.place <= 1 else f"{view.place - 1} ahead of it"
+            return _fit([what, f"Waiting for training: {others}."])
         case JobState.RUNNING:
             return _fit([what, *_progress(view.progress)])
         case JobState.DONE:
@@ -95,13 +94,13 @@ def job(view: JobView) -> str:
         case JobState.CANCELLED:
             return _fit([what, f"The training was stopped. {escape(view.job.sentence)}"])
         case _:
-            return _fit([what, f"The training has failed. {escape(view.job.sentence)}"])
+            return _fit([what, f"The training failed. {escape(view.job.sentence)}"])
 
 
 def confided(view: JobView) -> str:
     """Tell the asker in private how a training ended that cannot be told where they asked."""
     where = f"<#{view.job.channel}>" if view.job.channel else "the channel"
-    why = f"You asked for this training. I cannot write in {where} any more, so I tell you here."
+    why = f"I can no longer write in {where}, so here is how your training ended."
     return _fit([why, *job(view).split("\n")])
 
 
@@ -160,10 +159,10 @@ def _measured(view: JobView) -> str:
 
 def shelf(shown: AvailableModels) -> str:
     """List what a server can choose from."""
-    lines = ["**Books here**"]
+    lines = ["**Books in this server**"]
     for model in shown.models[:MAX_LISTED]:
         mark = "▸ " if model == shown.used else "  "
-        whose = "this server's" if model.guild else "everybody's"
+        whose = "this server" if model.guild else "all servers"
         default = ", the default" if model.default else ""
         lines.append(
             f"{mark}`{_code(model.name)}` · {escape(model.book)} · loss {model.loss:.2f} · "
@@ -172,13 +171,13 @@ def shelf(shown: AvailableModels) -> str:
     if len(shown.models) > MAX_LISTED:
         lines.append(f"and {len(shown.models) - MAX_LISTED} more")
     if shown.used is None:
-        lines.append("What was chosen with /book use cannot be had, so the default writes.")
+        lines.append("The model chosen with /book use is unavailable, so I use the default.")
     for name in shown.missing:
         lines.append(
-            f"⚠ The file of `{_code(name)}` is gone or was changed behind my back. /book remove "
-            "takes it off the list; /book add trains it again."
+            f"⚠ The file of `{_code(name)}` is missing or was modified. Use /book remove to take "
+            "it off the list, or /book add to train it again."
         )
-    lines.append(f"{FOOTER_MARK}▸ writes here · /book use, info, remove, share, undo")
+    lines.append(f"{FOOTER_MARK}▸ in use here · /book use, info, remove, share, undo")
     return _fit(lines)
 
 
@@ -197,17 +196,17 @@ def info(model: ModelRecord, kept: AddedModel | None) -> str:
         who = f" by <@{kept.added_by.partition(':')[2]}>" if kept.added_by else ""
         lines.append(f"from {escape(kept.source)}, added {escape(kept.added[:10])}{who}")
     elif not model.guild:
-        lines.append("came with Sonneteer" if model.shipped else "everybody's")
+        lines.append("came with Sonneteer" if model.shipped else "available to all servers")
     return _fit(lines)
 
 
 def queue(views: Sequence[JobView], limits: BookLimits) -> str:
     """Show the trainings of all servers; of other ones only that they are there."""
     if not views:
-        return "No training is under way. /book add begins one."
+        return "No training is running. Start one with /book add."
     lines = ["**Trainings**"]
     for view in views:
-        name = f"`{_code(view.job.name)}`" if view.job.name else "another server's"
+        name = f"`{_code(view.job.name)}`" if view.job.name else "another server's training"
         if view.job.state is JobState.RUNNING:
             left = view.progress.seconds_left
             rest = f", {duration(left)} left" if left is not None else ""
@@ -216,31 +215,32 @@ def queue(views: Sequence[JobView], limits: BookLimits) -> str:
         else:
             lines.append(f"{view.place}. {name} (number {view.job.id})")
     lines.append(
-        f"{FOOTER_MARK}one at a time · at most {limits.max_minutes:g} min each, "
-        f"{limits.max_per_day} a day for a server"
+        f"{FOOTER_MARK}one at a time · up to {limits.max_minutes:g} min each · "
+        f"{limits.max_per_day} per day per server"
     )
     return _fit(lines)
 
 
 def settings(guild_settings: GuildSettings, defaults: Defaults, doubts: Sequence[str] = ()) -> str:
-    """Show what a server has settled, what holds where it has not, and what is doubtful in it."""
+    """Show what a server has set, the defaults elsewhere, and what is doubtful in it."""
     channels = " ".join(f"<#{channel}>" for channel in guild_settings.channels) or "everywhere"
-    roles = " ".join(f"<@&{role}>" for role in guild_settings.roles) or "everybody"
+    roles = " ".join(f"<@&{role}>" for role in guild_settings.roles) or "everyone"
     managers = " ".join(f"<@&{role}>" for role in guild_settings.managers)
     warmth = f"{defaults.verse_temperature:g}, free {defaults.temperature:g}"
+    seconds = guild_settings.cooldown_seconds
+    cooldown = "the bot's default" if seconds is None else f"{seconds:g} s"
     lines = [
         "**Settings of this server**",
         *doubts,
         f"- channels for poems: {channels}",
         f"- who may ask: {roles}",
-        f"- who may change books and settings: Manage Server {managers}".rstrip(),
-        f"- cooldown: {_or(guild_settings.cooldown_seconds, 'as config.toml says', ' s')}",
+        f"- who may manage books and settings: members with Manage Server {managers}".rstrip(),
+        f"- cooldown: {cooldown}",
         f"- form: {_or(guild_settings.form, defaults.form)} · length of free text: "
         f"{_or(guild_settings.lines, defaults.lines, ' lines')} · temperature: "
         f"{_or(guild_settings.temperature, warmth)}",
         f"- words to avoid: {escape(', '.join(guild_settings.avoid)) or 'none'}",
-        "- a new model writes as soon as it is trained: "
-        f"{'yes' if guild_settings.switch else 'no'}",
+        f"- use a new model as soon as it is trained: {'yes' if guild_settings.switch else 'no'}",
     ]
     assert len(fields(guild_settings)) == 9  # noqa: S101 - all of them are shown
     return _fit(lines)
@@ -256,10 +256,10 @@ def _or(value: object, default: object, unit: str = "") -> str:
 def forgotten(what: Forgotten) -> str:
     """Say what was removed."""
     if not what.total:
-        return "Nothing was kept of you, so there was nothing to remove."
+        return "I stored nothing about you."
     return (
-        f"Removed: your number from {what.trainings} trainings, {what.models} models and "
-        f"{what.choices} choices of a model. Nothing is kept of you any more."
+        f"I removed your user ID from {what.trainings} trainings, {what.models} models and "
+        f"{what.choices} model choices. I no longer store anything about you."
     )
 
 
@@ -269,7 +269,7 @@ def about(me: About, model: ModelRecord | None) -> str:
     hours, minutes = divmod(int(me.uptime_seconds) // 60, 60)
     return (
         f"**Sonneteer {me.version}** · model here: {writes}\n"
-        f"up for {hours} h {minutes} min · {me.poems:,} poems since then\n"
+        f"up for {hours} h {minutes} min · {me.poems:,} poems written since the start\n"
         f"{FOOTER_MARK}a self-hosted bot that writes verse, character by character, with an LSTM "
         "trained on one book · free software, MIT licence · /help, /privacy"
     )

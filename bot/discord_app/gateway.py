@@ -91,8 +91,8 @@ class IdentifyLimiter:
                 return max(limit["max_concurrency"], 1)
             seconds = limit["reset_after"] / 1000
             log.error(
-                "Discord allows this bot %d starts a day, and %d are left: waiting %.0f minutes. "
-                "Beyond the limit Discord would reset the token.",
+                "Discord allows this bot %d starts a day and %d are left; waiting for %.0f "
+                "minutes. Beyond the limit Discord would reset the token.",
                 limit["total"],
                 limit["remaining"],
                 seconds / 60,
@@ -214,7 +214,7 @@ class Shard:
             except Exception as error:
                 unreadable += 1
                 self._metrics.unreadable_events.inc()
-                log.warning("an event was passed over: %r", error)
+                log.warning("an unreadable event was skipped: %r", error)
                 log.debug("its stack:", exc_info=error)
             else:
                 unreadable = 0
@@ -235,7 +235,7 @@ class Shard:
 
     def _lose_session(self) -> None:
         self._metrics.sessions_lost.labels(str(self.id)).inc()
-        log.warning("shard %d: a session was lost, and what was said in the gap", self.id)
+        log.warning("shard %d: the session was lost; commands sent meanwhile were missed", self.id)
 
     def _note(self, *, up: bool) -> None:
         self.up = up

@@ -190,7 +190,7 @@ class LiveMessage:
         try:
             await self._persist(lambda: self._responder.edit(message, part, view))
         except FAILURES as error:
-            log.warning("an edit failed for good, a new message says it: %r", error)
+            log.warning("an edit failed permanently; sending a new message: %r", error)
             self.messages[number] = await self._send(part, view, NEW_NUMBERS + number)
             with suppress(*FAILURES):
                 await self._responder.delete(message)

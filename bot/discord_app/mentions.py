@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import discord
 
-UNREAD = (
-    "I read only the words of your message, not {what}. Paste the words themselves into a message."
-)
+UNREAD = "I only read the text of your message, not {what}. Paste the text instead."
 
 
 def own_mentions(me: discord.abc.User | None, message: discord.Message) -> tuple[str, ...]:

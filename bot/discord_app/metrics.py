@@ -25,13 +25,13 @@ class DiscordMetrics:
         )
         self.shard_latency_seconds = Gauge(
             "sonneteer_discord_shard_latency_seconds",
-            "From the last heartbeat to its acknowledgement.",
+            "Time from the last heartbeat to its acknowledgement.",
             ["shard"],
             registry=registry,
         )
         self.connects = Counter(
             "sonneteer_discord_connects",
-            "Sessions begun (identified) and taken up again (resumed).",
+            "Sessions started (identified) and resumed.",
             ["shard", "how"],
             registry=registry,
         )
@@ -43,13 +43,13 @@ class DiscordMetrics:
         )
         self.sessions_lost = Counter(
             "sonneteer_discord_sessions_lost",
-            "Sessions that could not be resumed: commands sent in the gap were never heard.",
+            "Sessions that could not be resumed: commands sent meanwhile were missed.",
             ["shard"],
             registry=registry,
         )
         self.http_requests = Counter(
             "sonneteer_discord_http_requests",
-            "Requests to Discord, by status; 0 where no answer came.",
+            "Requests to Discord, by status; 0 without an answer.",
             ["status"],
             registry=registry,
         )
@@ -61,12 +61,12 @@ class DiscordMetrics:
         )
         self.repeated_events = Counter(
             "sonneteer_discord_repeated_events",
-            "Commands that came a second time and were answered once.",
+            "Commands that arrived twice and were answered once.",
             registry=registry,
         )
         self.unreadable_events = Counter(
             "sonneteer_discord_unreadable_events",
-            "Events that discord.py could not make sense of; each was passed over.",
+            "Events that discord.py could not read; each was skipped.",
             registry=registry,
         )
 

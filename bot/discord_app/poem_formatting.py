@@ -23,7 +23,7 @@ MAX_PARTS = 5
 MAX_OPENING = 600  # beside a file; a seed of 500 fits, and all of it escaped fits MAX_VERSE
 MAX_LAST_LINE = 120
 # Discord's small print and headings; escaped verse never has them at the start of a line.
-CUT_SHORT = "I was stopped before this poem was finished. Ask again with /sonnet."
+CUT_SHORT = "I was restarted before this poem was finished. Run /sonnet again."
 FOOTER_MARK = "-# "
 HEADING_MARK = "### "
 
@@ -177,7 +177,7 @@ def _headings(poem: Poem) -> Iterator[str]:
 def _signature(poem: Poem) -> str:
     notes = list(poem.notes)
     if poem.ending is Ending.CANCELLED:
-        notes.append("It was cut short.")
+        notes.append("Stopped early.")
     return " · ".join([poem.model, f"random seed {poem.random_seed}", *notes])
 
 
@@ -228,14 +228,14 @@ def help_text(name: str, prefix: str | None, models: Sequence[str]) -> str:
         ways.append(
             f"options with the prefix: `{prefix}sonnet --form haiku --temperature 0.9 rose`"
         )
-    by_message = f" or with `{prefix}book add NAME` and a file attached" if prefix else ""
+    by_message = f" or with `{prefix}book add NAME` and an attached file" if prefix else ""
     lines = [
-        f"**{name} writes verse.** Give it a beginning, or none, and it goes on from there:",
+        f"**{name} writes poems.** Give me an opening, or none, and I continue it:",
         *(f"- {way}" for way in ways),
-        "Under a poem, **Again** writes another one from the same words, **Continue** goes on from "
-        "its last line, **Card** makes a picture of it, and **Delete** removes it.",
-        f"Books: `/book list` shows them, admins add one with `/book add`{by_message} and settle "
-        "the rest with `/settings`. What is kept of you: `/privacy`.",
+        "Buttons under a poem: **Again** writes another with the same opening, **Continue** "
+        "carries on from its last line, **Card** makes an image, **Delete** removes it.",
+        f"Books: see `/book list`. Admins add books with `/book add`{by_message} and change "
+        "settings with `/settings`. What I store about you: `/privacy`.",
         f"-# forms: {', '.join(FORMS)}, {FREE} · lines of free text {RANGES['lines']}"
         f" · temperature {RANGES['temperature']} · models: "
         + escape(", ".join(models)[:400] or "none"),

@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 
 MAX_CONFIDED = 10_000
 MAY_NOT_WRITE = (
-    "I may not write in <#{channel}>, so there is no poem. Whoever manages the server can let me: "
-    "there I need to see the channel and to send messages."
+    "I cannot write in <#{channel}>, so I did not write your poem. Ask a server admin to give me "
+    "the View Channel and Send Messages permissions there."
 )
 
 
@@ -152,7 +152,7 @@ class PoemReplies:
         except discord.HTTPException as failure:
             self._channel_warnings.warn(responder.channel_id, failure)
         except (*FAILURES, RuntimeError) as failure:  # of a session that is closed
-            throttled_log.warn("a member could not be told", failure)
+            throttled_log.warn("an answer could not be delivered", failure)
 
     async def _give_up(self, responder: Responder, cause: discord.HTTPException) -> None:
         """Say, once for a channel, that no answer gets there: in the log and to the asker."""
@@ -199,7 +199,7 @@ class PoemReplies:
         except (discord.Forbidden, discord.NotFound) as error:
             self._channel_warnings.warn(responder.channel_id, error)
         except FAILURES as error:
-            log.debug("a beginning was lost: %r", error)
+            log.debug("the typing indicator was not shown: %r", error)
 
     async def _write(
         self,

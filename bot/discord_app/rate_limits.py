@@ -87,7 +87,7 @@ class GlobalRateLimit:
         if answer.status != TOO_MANY_REQUESTS or _is_left_to_others(answer):
             return
         if (seconds := retry_after_in(answer.headers)) > 0:
-            log.warning("%s takes no requests for %.0f s", end.url.host, seconds)
+            log.warning("%s accepts no requests for %.0f s", end.url.host, seconds)
             until = asyncio.get_running_loop().time() + seconds
             self._closed[end.url.host] = max(until, self._closed.get(end.url.host, until))
 

@@ -65,7 +65,8 @@ class ReplyLimits:
         if time.monotonic() - self._told >= LOG_SECONDS:
             self._told = time.monotonic()
             log.warning(
-                "a flood of commands: some get no answer, as in channel %d; said once a minute",
+                "too many commands: some get no answer, for example in channel %d "
+                "(logged once a minute)",
                 channel,
             )
 

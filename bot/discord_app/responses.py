@@ -127,9 +127,9 @@ async def refuse(asked: Context | discord.Interaction[Any], error: Exception) ->
             await answer(asked, error_message(error))
             return
         if interaction.type is discord.InteractionType.autocomplete:
-            log.warning("nothing is suggested: %r", error)
+            log.warning("no suggestions: %r", error)
             await interaction.response.autocomplete([])
         else:
             await InteractionResponder(interaction).refuse(error_message(error))
     except (*FAILURES, RuntimeError) as failure:  # the last of a session that is closed
-        throttled_log.warn("a member could not be told", failure)
+        throttled_log.warn("an answer could not be delivered", failure)

@@ -32,7 +32,7 @@ class UnreadableResponse(discord.DiscordException):
     """Discord's answer made no sense. What was asked for may have been done."""
 
     def __init__(self, cause: Exception) -> None:
-        super().__init__(f"an answer of Discord's makes no sense: {cause!r}")
+        super().__init__(f"Discord sent an unreadable response: {cause!r}")
 
 
 # What a request may end with: Discord said no, or nothing came back.
@@ -137,12 +137,14 @@ class Outage:
             return
         self._causes.add(cause)
         if time.monotonic() - self._told >= LOG_SECONDS:
-            log.warning("Discord takes no messages (%s); poems wait and are sent later", cause)
+            log.warning(
+                "Discord accepts no messages (%s); replies are sent when it recovers", cause
+            )
 
     def worked(self) -> None:
         if self._causes:
             if time.monotonic() - self._told >= LOG_SECONDS:
-                log.info("Discord takes messages again")
+                log.info("Discord accepts messages again")
                 self._told = time.monotonic()
             self._causes.clear()
 

@@ -14,10 +14,10 @@ from bot.core.errors import BadSetting
 from bot.core.guild_settings import GuildSettings
 
 DELETED = (
-    "⚠ {count} of these {what} are not {what} of this server any more. With the next change of "
-    "that list they go; `/settings {name} clear` empties it."
+    "⚠ {count} of these {what} no longer {exist}. Missing {what} are removed the next time this "
+    "list changes; `/settings {name} clear` empties it."
 )
-SLASH_ONLY = "⚠ In {places} I may not see and send messages: there I answer slash commands alone."
+SLASH_ONLY = "⚠ I cannot read or send messages in {places}, so only slash commands work there."
 MAX_NAMED = 5
 LISTS = {"channels": "channels", "roles": "roles", "managers": "roles"}  # setting → what it lists
 
@@ -25,7 +25,9 @@ LISTS = {"channels": "channels", "roles": "roles", "managers": "roles"}  # setti
 def check_role(name: str, role: discord.Role | None) -> None:
     """Raise BadSetting for a role that no member can have."""
     if role is not None and role.is_bot_managed():
-        raise BadSetting(name, role.name, "a role that members can have; this one is a bot's")
+        raise BadSetting(
+            name, role.name, "a role that members can have; this role belongs to a bot"
+        )
 
 
 def without_deleted(
@@ -41,7 +43,8 @@ def warnings(guild: discord.Guild | None, guild_settings: GuildSettings) -> list
     for name, what in LISTS.items():
         listed: tuple[str, ...] = getattr(guild_settings, name)
         if count := len(listed) - len(without_deleted(guild, name, listed)):
-            found.append(DELETED.format(count=count, what=what, name=name))
+            exist = "exists" if count == 1 else "exist"
+            found.append(DELETED.format(count=count, what=what, exist=exist, name=name))
     if closed := [f"<#{each}>" for each in guild_settings.channels if _is_closed(guild, each)]:
         found.append(SLASH_ONLY.format(places=", ".join(closed[:MAX_NAMED])))
     return found

@@ -21,17 +21,17 @@ log = logging.getLogger(__name__)
 
 MAX_PAUSE_SECONDS = 300.0
 INTENT_REFUSED = (
-    "Discord refuses the message-content intent, so the prefix does not work; the slash commands, "
-    "mentions and direct messages do. To switch it on: Discord Developer Portal, your "
-    "application, Bot, Message Content Intent; then restart. To be rid of this message: "
+    "Discord refuses the message-content intent, so the prefix does not work. Slash commands, "
+    "mentions and direct messages still do. To turn it on: Discord Developer Portal, your "
+    "application, Bot, Message Content Intent; then restart. To silence this warning, set "
     "message_content = false in config.toml."
 )
 FINAL_CODES = {
-    4004: "Discord does not know the bot's token",
-    4010: "Discord refuses the shard",
-    4011: "Discord asks for more shards: the bot is on too many servers for one connection",
-    4012: "Discord does not speak this version of its gateway any more; update Sonneteer",
-    4013: "Discord does not know the intents that the bot asks for; update Sonneteer",
+    4004: "Discord rejected the bot's token",
+    4010: "Discord rejected the shard number; check --shards",
+    4011: "Discord requires more shards: the bot is in too many servers for one connection",
+    4012: "Discord no longer supports this gateway version; update Sonneteer",
+    4013: "Discord does not support the intents that the bot asks for; update Sonneteer",
 }
 REFUSED_BY_DISCORD = (
     "Discord does not accept the bot's token. Copy it again from the Discord Developer Portal "

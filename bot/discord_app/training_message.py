@@ -115,7 +115,7 @@ class TrainingMessages:
         except BotError as error:
             log.warning("job %d: its message could not be kept: %s", job.id, error)
         except Exception:
-            log.exception("job %d: its message is told no more", job.id)
+            log.exception("job %d: its message is no longer updated", job.id)
 
     async def _until_kept(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
         """Ask the database until it answers; the log has it when another program locks it."""
@@ -125,7 +125,7 @@ class TrainingMessages:
                 return await call()
             except DataNotKept as error:
                 tried += 1
-                log.debug("trainings wait for the database: %s", error)
+                log.debug("training messages wait for the database: %s", error)
                 await asyncio.sleep(backoff(self._timing.retry_seconds, tried))
 
     async def _show(self, notice: TrainingMessage, view: JobView) -> None:
@@ -167,12 +167,12 @@ class TrainingMessages:
                         pause_seconds=self._timing.retry_seconds,
                     )
                 except FAILURES as error:
-                    throttled_log.warn("the end of a training cannot be told as usual", error)
+                    throttled_log.warn("the end of a training could not be posted as usual", error)
                     if getattr(error, "code", 0) not in CHART_REFUSED:
                         break
                 else:
                     return
-        log.warning("job %d: nobody could be told how it ended", notice.job_id)
+        log.warning("job %d: its end could not be posted anywhere", notice.job_id)
 
     async def _edit(self, notice: TrainingMessage, view: JobView, *, with_chart: bool) -> None:
         """Tell the end in the training's message; open its thread again where that is archived."""
@@ -203,7 +203,7 @@ class TrainingMessages:
         job = await self._until_kept(lambda: self._training_requests.job(notice.job_id))
         kind, _, number = job.asker.partition(":") if job is not None else ("", "", "")
         if kind != "discord" or not number.isdecimal():
-            log.info("job %d: it is not known whom to tell how it ended", notice.job_id)
+            log.info("job %d: no member to notify of its end", notice.job_id)
             return
         channel = await await_response(self._bot.create_dm(discord.Object(int(number))))
         text = formatting.confided(view)

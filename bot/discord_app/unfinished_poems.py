@@ -46,7 +46,7 @@ class UnfinishedPoems:
         try:
             self._left_over = list(await self._store.halves())
         except BotError as error:
-            log.warning("half poems of an earlier start stay as they are: %s", error)
+            log.warning("unfinished poems of an earlier run could not be read: %s", error)
         self._unfinished.update(self._left_over)
         self._kept.update(self._left_over)
 
@@ -88,7 +88,7 @@ class UnfinishedPoems:
             await self._store.keep(here - self._kept, self._kept - here)
         except BotError as error:
             # What is not on the disk is not tried again: it matters only if the bot is killed now.
-            log.warning("it could not be noted where half poems stand: %s", error)
+            log.warning("unfinished poems could not be saved: %s", error)
         self._kept = here
 
     async def _end_all(self) -> None:
@@ -102,7 +102,7 @@ class UnfinishedPoems:
                 )
             except FAILURES as error:
                 # It is gone, or the bot may not write there any more.
-                log.info("a half poem of an earlier start stays as it is: %r", error)
+                log.info("an unfinished poem of an earlier run could not be ended: %r", error)
             self.end(half)
 
     async def _end(self, half: HalfPoem) -> None:

@@ -69,7 +69,7 @@ async def running(config: Path) -> AsyncIterator[Running]:
     try:
         await bot.until("the page is at")
         bot.page = json.loads(bot.log[-1])["message"].split()[-1]
-        await bot.until("on Discord, on 1 servers")
+        await bot.until("connected to Discord, in 1 servers")
         yield bot
     finally:
         if process.returncode is None:

@@ -85,8 +85,8 @@ async def final(group: str, name: str, breaks: Break, *, rest: str = "") -> Tria
 def sentences(log: str) -> list[str]:
     """Return the lines that are not of the log but for whoever started the bot.
 
-    >>> sentences("2026-11-26 12:00:00,123 INFO    bot: ready\\nDiscord refuses the shard.\\n")
-    ['Discord refuses the shard.']
+    >>> sentences("2026-11-26 12:00:00,123 INFO    bot: ready\\nDiscord rejected the shard.\\n")
+    ['Discord rejected the shard.']
     """
     return [line for line in log.splitlines() if line and not LOGGED.match(line)]
 

@@ -67,6 +67,6 @@ def test_lines_of_the_log_are_no_sentences() -> None:
         "2026-11-26 13:00:00,123 INFO    bot: ready\n"
         "2026-11-26 13:00:00 INFO    bot: ready\n"
         "2026-11-26T13:00:00Z INFO bot: ready\n"
-        "Discord does not know the bot's token.\n"
+        "Discord rejected the bot's token.\n"
     )
-    assert sentences(log) == ["Discord does not know the bot's token."]
+    assert sentences(log) == ["Discord rejected the bot's token."]

@@ -36,7 +36,7 @@ def command(wants: Wants = Wants.POEM, answers: int = 1, said: str = POEM) -> Co
         (command(answers=0), End.MISSING),
         (command(answers=2), End.DOUBLE),
         (command(said=SENTENCE), End.REFUSED),
-        (command(said="Something went wrong on my side."), End.APOLOGY),
+        (command(said="Something went wrong."), End.APOLOGY),
         (command(Wants.WORDS, said=SENTENCE), End.WORDS),
         (command(Wants.WORDS), End.POEM),
         (command(Wants.WORDS, answers=0), End.MISSING),

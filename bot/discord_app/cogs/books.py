@@ -42,9 +42,9 @@ from bot.discord_app.training_message import CHART_NAME, TrainingMessages
 log = logging.getLogger(__name__)
 
 USAGE = (
-    "`{p}book add NAME` with a file attached · `{p}book add ADDRESS` or a Project Gutenberg "
-    "number, and a name after it · `{p}book list` · "
-    "`{p}book info NAME` · `{p}book use NAME` · `{p}book undo` · `{p}book remove NAME` · "
+    "`{p}book add NAME` with an attached file · `{p}book add URL NAME` · "
+    "`{p}book add GUTENBERG_NUMBER NAME` · `{p}book list` · `{p}book info NAME` · "
+    "`{p}book use NAME` · `{p}book undo` · `{p}book remove NAME` · "
     "`{p}book share NAME` · `{p}train status` · `{p}train cancel`"
 )
 
@@ -80,7 +80,7 @@ class Books(CommandCog, name=BOOKS_COG):
     # Books
 
     @commands.hybrid_group(
-        name="book", case_insensitive=True, description="Books that poems can come from"
+        name="book", case_insensitive=True, description="Manage the books that poems come from"
     )
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.guild_only()
@@ -89,10 +89,10 @@ class Books(CommandCog, name=BOOKS_COG):
 
     @book.command(name="add", ignore_extra=False, description="Train on a new book")
     @app_commands.describe(
-        file="a plain-text file",
-        source="or the https:// address of one, or a Project Gutenberg number",
-        name="what to call the model; by its title, if you do not say",
-        shared="for all servers; only the bot's owners can do that",
+        file="A plain-text file",
+        source="The https:// address of a text file, or a Project Gutenberg number",
+        name="Name of the model. Default: the title of the book",
+        shared="Make it available to all servers (bot owners only)",
     )
     async def add(
         self,
@@ -107,7 +107,9 @@ class Books(CommandCog, name=BOOKS_COG):
         if file is not None and source and not name:
             source, name = "", source  # with the prefix the first word is the name then
         if (file is None) == (not source):
-            raise BadSetting("source", source, "one file, one address or one number")
+            raise BadSetting(
+                "source", source, "an attached file, a web address or a Project Gutenberg number"
+            )
         taken: str | AttachedFile = source
         if file is not None:
             taken = AttachedFile(file.filename, file.size, file.read)
@@ -117,15 +119,19 @@ class Books(CommandCog, name=BOOKS_COG):
         view = confirm_view(ctx.author.id, str(found.job.id), yes, ("No", ConfirmAction.DECLINE))
         await answer(ctx, formatting.proposal(found), view=view)
 
-    @book.command(name="list", ignore_extra=False, description="The books here")
+    @book.command(
+        name="list", ignore_extra=False, description="List the books available in this server"
+    )
     async def list_books(self, ctx: Context) -> None:
         await acknowledge_command(ctx)
         await answer(
             ctx, formatting.shelf(await self._app.guild_models.shelf(asker_of_context(ctx)))
         )
 
-    @book.command(name="info", ignore_extra=False, description="What is known of a book")
-    @app_commands.describe(name="of the model")
+    @book.command(
+        name="info", ignore_extra=False, description="Show details of a model and its book"
+    )
+    @app_commands.describe(name="Name of the model")
     async def info(self, ctx: Context, name: str) -> None:
         await acknowledge_command(ctx)
         model, kept = await self._app.guild_models.info(asker_of_context(ctx), name)
@@ -133,26 +139,26 @@ class Books(CommandCog, name=BOOKS_COG):
         await answer(ctx, formatting.info(model, kept), file=chart)
 
     @book.command(
-        name="use", ignore_extra=False, description="Let poems come from this book from now on"
+        name="use", ignore_extra=False, description="Use this book for poems in this server"
     )
-    @app_commands.describe(name="of the model")
+    @app_commands.describe(name="Name of the model")
     async def use(self, ctx: Context, name: str) -> None:
         self._app.training_requests.check(asker_of_context(ctx))
         await acknowledge_command(ctx)
         model = await self._app.guild_models.use(asker_of_context(ctx), name)
         shown = discord.utils.escape_markdown(model.name)
-        await answer(ctx, f"From now on poems come from {shown}. /book undo goes back.")
+        await answer(ctx, f"Poems in this server now come from {shown}. Use /book undo to go back.")
 
-    @book.command(name="undo", ignore_extra=False, description="Go back to the book before")
+    @book.command(name="undo", ignore_extra=False, description="Go back to the previous book")
     async def undo(self, ctx: Context) -> None:
         self._app.training_requests.check(asker_of_context(ctx))
         await acknowledge_command(ctx)
         gone, serves = await self._app.guild_models.undo(asker_of_context(ctx))
         shown = [discord.utils.escape_markdown(name) for name in (gone, serves.name)]
-        await answer(ctx, f"Poems come from {shown[1]} again, and no more from {shown[0]}.")
+        await answer(ctx, f"Poems come from {shown[1]} again instead of {shown[0]}.")
 
     @book.command(name="remove", ignore_extra=False, description="Delete a book's model")
-    @app_commands.describe(name="of the model")
+    @app_commands.describe(name="Name of the model")
     async def remove(self, ctx: Context, name: str) -> None:
         asker = asker_of_context(ctx)
         await acknowledge_command(ctx, private=True)
@@ -164,10 +170,12 @@ class Books(CommandCog, name=BOOKS_COG):
             ("Keep it", ConfirmAction.KEEP),
         )
         shown = discord.utils.escape_markdown(name)
-        await answer(ctx, f"Delete the model {shown} for good?", private=True, view=view)
+        await answer(
+            ctx, f"Delete the model {shown}? This cannot be undone.", private=True, view=view
+        )
 
-    @book.command(name="share", ignore_extra=False, description="Hand out the model file")
-    @app_commands.describe(name="of the model")
+    @book.command(name="share", ignore_extra=False, description="Download the model file")
+    @app_commands.describe(name="Name of the model")
     async def share(self, ctx: Context, name: str) -> None:
         model = await self._app.guild_models.share(asker_of_context(ctx), name)
         limit = (
@@ -175,8 +183,8 @@ class Books(CommandCog, name=BOOKS_COG):
         )
         if model.size_bytes > limit:
             raise NothingThere(
-                f"The model has {model.size_bytes:,} bytes, and Discord takes {limit:,} here. "
-                "Whoever runs me can send the file."
+                f"The model file is too large for Discord: {model.size_bytes:,} bytes, and the "
+                f"limit here is {limit:,}. Ask the bot's admin for the file."
             )
         await acknowledge_command(ctx)
         file = await asyncio.to_thread(read_attachment, model.path, f"{model.name}.safetensors")
@@ -198,14 +206,16 @@ class Books(CommandCog, name=BOOKS_COG):
 
     # Trainings
 
-    @commands.hybrid_group(name="train", case_insensitive=True, description="Trainings under way")
+    @commands.hybrid_group(
+        name="train", case_insensitive=True, description="Show or cancel trainings"
+    )
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.guild_only()
     async def train(self, ctx: Context) -> None:
         await answer(ctx, USAGE.format(p=ctx.clean_prefix), private=True)
 
     @train.command(
-        name="status", ignore_extra=False, description="What is being trained, and what waits"
+        name="status", ignore_extra=False, description="Show running and waiting trainings"
     )
     async def status(self, ctx: Context) -> None:
         training_requests = self._app.training_requests
@@ -216,8 +226,10 @@ class Books(CommandCog, name=BOOKS_COG):
             ),
         )
 
-    @train.command(name="cancel", ignore_extra=False, description="Stop this server's training")
-    @app_commands.describe(number="which one, as /train status shows it; the first, if you do not")
+    @train.command(
+        name="cancel", ignore_extra=False, description="Cancel a training of this server"
+    )
+    @app_commands.describe(number="Number shown by /train status. Default: the first one")
     async def cancel(self, ctx: Context, number: int | None = None) -> None:
         job = self._app.training_requests.cancellable(asker_of_context(ctx), number)
         await answer(ctx, _stop_question(job), private=True, view=_stop_view(ctx.author.id, job))
@@ -248,7 +260,7 @@ class Books(CommandCog, name=BOOKS_COG):
                 await self._begin(interaction, number)
             case ConfirmAction.DECLINE:
                 await training_requests.decline(asker, number)
-                await replace(interaction, "Very well, the book is thrown away.")
+                await replace(interaction, "The book was discarded.")
             case ConfirmAction.CANCEL:
                 job = training_requests.cancellable(asker, number)
                 await interaction.response.send_message(
@@ -259,11 +271,11 @@ class Books(CommandCog, name=BOOKS_COG):
                 )
             case ConfirmAction.STOP:
                 await training_requests.cancel(asker, number)
-                await replace(interaction, "The training is being stopped.")
+                await replace(interaction, "The training is stopping.")
             case ConfirmAction.REMOVE:
                 name = await self._app.guild_models.remove(asker, subject)
                 shown = discord.utils.escape_markdown(name)
-                await replace(interaction, f"The model {shown} is deleted.")
+                await replace(interaction, f"The model {shown} was deleted.")
             case _:
                 await replace(interaction, "Nothing was changed.")
 
@@ -273,7 +285,7 @@ class Books(CommandCog, name=BOOKS_COG):
         view = await training_requests.accept(asker, job_id)
         message, channel = interaction.message, interaction.channel
         if message is None or not isinstance(channel, discord.abc.Messageable):
-            return await whisper(interaction, "The training begins; /train status shows it.")
+            return await whisper(interaction, "The training has started. See /train status.")
         try:
             await training_requests.place(job_id, str(message.channel.id), str(message.id))
             await replace(interaction, formatting.job(view), _running_view(view.job))
@@ -292,10 +304,11 @@ def _running_view(job: Job) -> discord.ui.View:
 
 
 def _stop_question(job: Job) -> str:
-    return f"Stop the training of {discord.utils.escape_markdown(job.name)}? Nothing of it is kept."
+    shown = discord.utils.escape_markdown(job.name)
+    return f"Stop the training of {shown}? Its progress will be lost."
 
 
 def _stop_view(asker: int, job: Job) -> discord.ui.View:
     return confirm_view(
-        asker, str(job.id), ("Stop it", ConfirmAction.STOP), ("Go on", ConfirmAction.KEEP)
+        asker, str(job.id), ("Stop it", ConfirmAction.STOP), ("Keep training", ConfirmAction.KEEP)
     )

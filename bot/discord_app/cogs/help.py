@@ -29,7 +29,7 @@ class Help(AnsweringCog, name="Help"):
         if ctx.message.webhook_id is None:
             await answer(ctx, await self._text())
 
-    @app_commands.command(name="help", description="How to ask for a poem")
+    @app_commands.command(name="help", description="How to use this bot")
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def slash_help(self, interaction: discord.Interaction[Any]) -> None:

@@ -46,11 +46,11 @@ from bot.discord_app.retries import retry
 from bot.discord_app.unfinished_poems import UnfinishedPoems
 
 TALK = (discord.MessageType.default, discord.MessageType.reply)
-BUTTON_EXPIRED = "This button is not one of mine any more. Ask for a new poem with /sonnet."
-LOST_BEGINNING = (
-    "I cannot read the beginning of this poem any more. Ask for a new one with /sonnet."
+BUTTON_EXPIRED = "This button has expired. Run /sonnet again."
+LOST_BEGINNING = "I can no longer read the start of this poem. Run /sonnet again."
+NOT_YOURS = (
+    "Only the person who asked for this poem, or a member with Manage Messages, can delete it."
 )
-NOT_YOURS = "Only whoever asked for this poem, or who may manage messages here, can delete it."
 
 # Phones begin with a capital.
 _FLAG = re.compile(
@@ -147,12 +147,12 @@ class Poems(AnsweringCog, name=COG_NAME):
 
     @app_commands.command(name="sonnet", description="Write a poem that begins with your words")
     @app_commands.describe(
-        seed="the opening words; without them the poem opens at random",
-        model="whose style",
-        form="what kind of poem; a sonnet, if you do not say",
-        lines=f"how many lines of free text, {RANGES['lines']}",
-        temperature=f"from careful to wild, {RANGES['temperature']}",
-        random_seed="a number; the same words, model and number give the same poem",
+        seed="Opening words. Leave empty for a random opening",
+        model="Which model writes the poem. Default: the one in use here",
+        form="Form of the poem. Default: this server's form",
+        lines=f"Number of lines of free text, {RANGES['lines']}",
+        temperature=f"How unpredictable the poem is, {RANGES['temperature']}",
+        random_seed="Random seed. The same words, model, settings and seed give the same poem",
     )
     @app_commands.choices(
         form=[app_commands.Choice(name=form, value=form) for form in (*FORMS, FREE)]

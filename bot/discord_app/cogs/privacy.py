@@ -28,23 +28,25 @@ class Privacy(CommandCog, name=PRIVACY_COG):
     def __init__(self, app: App) -> None:
         self._app = app
 
-    @commands.hybrid_command(name="privacy", description="What is kept of you, and what is not")
+    @commands.hybrid_command(name="privacy", description="What I store about you")
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def privacy(self, ctx: Context) -> None:
         await answer(ctx, formatting.PRIVACY, private=True)
 
-    @commands.hybrid_command(name="forgetme", description="Remove what is kept of you")
+    @commands.hybrid_command(name="forgetme", description="Delete what I store about you")
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def forgetme(self, ctx: Context) -> None:
         view = confirm_view(
             ctx.author.id, "", ("Forget me", ConfirmAction.FORGET), ("No", ConfirmAction.KEEP)
         )
-        text = "Take your number off everything that is kept? Models stay; they are the server's."
+        text = (
+            "Remove your user ID from everything I store? Models stay; they belong to the server."
+        )
         await answer(ctx, text, private=True, view=view)
 
-    @commands.hybrid_command(name="about", description="Who answers here")
+    @commands.hybrid_command(name="about", description="About this bot")
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def about(self, ctx: Context) -> None:

@@ -10,7 +10,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.application import App
-from bot.core.errors import BadSetting
+from bot.core.errors import NothingThere
 from bot.core.guild_settings import COOLDOWN, GuildSettings
 from bot.core.poems import PoemService
 from bot.core.records import FORMS, FREE, RANGES
@@ -32,6 +32,7 @@ USAGE = (
     "temperature X` · `{p}settings avoid add|remove|clear WORDS` · `{p}settings switch on|off`"
 )
 CHANGES = ("add", "remove", "clear")
+LISTED = {"channels": "the channel", "roles": "the role", "managers": "the role", "avoid": "words"}
 change_choices = app_commands.choices(
     change=[app_commands.Choice(name=change, value=change) for change in CHANGES]
 )
@@ -54,21 +55,21 @@ class Settings(CommandCog, name="Settings"):
         self._service = service
 
     @commands.hybrid_group(
-        name="settings", case_insensitive=True, description="What this server has settled"
+        name="settings", case_insensitive=True, description="Show this server's settings"
     )
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.guild_only()
     async def settings(self, ctx: Context) -> None:
         await answer(ctx, USAGE.format(p=ctx.clean_prefix), private=True)
 
-    @settings.command(name="show", ignore_extra=False, description="What this server has settled")
+    @settings.command(name="show", ignore_extra=False, description="Show this server's settings")
     async def show(self, ctx: Context) -> None:
         await self._show(ctx, self._administration.guild_settings(asker_of_context(ctx)))
 
     @settings.command(
         name="channels",
         ignore_extra=False,
-        description="Where poems are written; everywhere at first",
+        description="Channels for poems. Default: all",
     )
     @change_choices
     async def channels(
@@ -80,7 +81,9 @@ class Settings(CommandCog, name="Settings"):
         await self._list(ctx, "channels", change, [str(channel.id)] if channel else [])
 
     @settings.command(
-        name="roles", ignore_extra=False, description="Who may ask for poems; everybody at first"
+        name="roles",
+        ignore_extra=False,
+        description="Roles that may ask for poems. Default: everyone",
     )
     @change_choices
     async def roles(
@@ -92,7 +95,7 @@ class Settings(CommandCog, name="Settings"):
     @settings.command(
         name="managers",
         ignore_extra=False,
-        description="Which roles may change books and settings, too",
+        description="Roles that may also manage books and settings",
     )
     @change_choices
     async def managers(
@@ -104,48 +107,42 @@ class Settings(CommandCog, name="Settings"):
     @settings.command(
         name="avoid",
         ignore_extra=False,
-        description="Words that poems must not have; none at first",
+        description="Words to keep out of poems. Default: none",
     )
-    @app_commands.describe(words="one or more, with spaces or commas between")
+    @app_commands.describe(words="One or more words, separated by spaces or commas")
     @change_choices
     async def avoid(self, ctx: Context, change: Annotated[str, Change], *, words: str = "") -> None:
         await self._list(ctx, "avoid", change, re.split(r"[\s,;]+", words.lower().strip(" ,;")))
 
     @settings.command(
-        name="cooldown", ignore_extra=False, description="A member's wait between two poems"
+        name="cooldown", ignore_extra=False, description="Seconds a member waits between two poems"
     )
-    @app_commands.describe(seconds=f"{COOLDOWN}; leave it out for the default")
+    @app_commands.describe(seconds=f"{COOLDOWN}. Leave empty for the default")
     async def cooldown(self, ctx: Context, seconds: float | None = None) -> None:
         await self._set(ctx, "cooldown_seconds", seconds)
 
-    @settings.command(
-        name="form", ignore_extra=False, description="What a poem is where nobody says"
-    )
-    @app_commands.describe(form="leave it out for the default")
+    @settings.command(name="form", ignore_extra=False, description="Default poem form")
+    @app_commands.describe(form="Leave empty for the default")
     @app_commands.choices(
         form=[app_commands.Choice(name=form, value=form) for form in (*FORMS, FREE)]
     )
     async def form(self, ctx: Context, form: str | None = None) -> None:
         await self._set(ctx, "form", form.lower() if form else None)
 
-    @settings.command(
-        name="length", ignore_extra=False, description="How long free text is where nobody says"
-    )
-    @app_commands.describe(lines=f"{RANGES['lines']}; leave it out for the default")
+    @settings.command(name="length", ignore_extra=False, description="Default length of free text")
+    @app_commands.describe(lines=f"{RANGES['lines']}. Leave empty for the default")
     async def length(self, ctx: Context, lines: int | None = None) -> None:
         await self._set(ctx, "lines", lines)
 
-    @settings.command(
-        name="temperature", ignore_extra=False, description="How wild poems are where nobody says"
-    )
-    @app_commands.describe(temperature=f"{RANGES['temperature']}; leave it out for the default")
+    @settings.command(name="temperature", ignore_extra=False, description="Default temperature")
+    @app_commands.describe(temperature=f"{RANGES['temperature']}. Leave empty for the default")
     async def temperature(self, ctx: Context, temperature: float | None = None) -> None:
         await self._set(ctx, "temperature", temperature)
 
     @settings.command(
         name="switch",
         ignore_extra=False,
-        description="Whether a new model writes once it is trained",
+        description="Use a new model as soon as it is trained",
     )
     async def switch(self, ctx: Context, on: bool) -> None:
         await self._set(ctx, "switch", on)
@@ -163,7 +160,7 @@ class Settings(CommandCog, name="Settings"):
         )
         given = [each for each in given if each]
         if change != "clear" and not given:
-            raise BadSetting(name, "", f"named, to {change} it")
+            raise NothingThere(f"Name {LISTED[name]} to {change}.")
         if change == "add":
             listed = tuple(dict.fromkeys((*listed, *given)))
         else:

@@ -57,7 +57,7 @@ async def test_commands_that_another_program_has_wiped_come_back_at_the_next_sta
     fake.commands = []
     assert await _start(fake, service, tmp_path) == 1
     assert any(one["name"] == "sonnet" for one in fake.commands)
-    assert "other slash commands than this bot has sent" in caplog.text
+    assert "other slash commands than this bot sent" in caplog.text
     assert await _start(fake, service, tmp_path) == 0
 
 

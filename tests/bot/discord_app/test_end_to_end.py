@@ -109,7 +109,7 @@ async def test_an_admin_adds_books_by_three_ways_watches_switches_undoes_and_rem
     await admin.send(channel, "!book add walks", attachments=[("My walks.txt", BOOK.encode())])
     asked = last(simulation)
     assert "**My walks** (an attachment)" in asked.content
-    assert "It is a short book" in asked.content
+    assert "This book is short" in asked.content
     told = await train(simulation, admin, asked)
     assert "From now on poems come from walks" in unescape(told.content)
     assert [file.filename for file in told.attachments] == ["loss.png"]

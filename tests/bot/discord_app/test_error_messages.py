@@ -80,7 +80,7 @@ def test_a_sentence_of_ours_shows_its_commands_and_names_channels() -> None:
 
 def test_the_number_that_a_member_is_told_is_that_of_the_request() -> None:
     with request_log.request() as number:
-        assert error_message(RuntimeError("the pen broke")).endswith(f"in the log as {number}.")
+        assert error_message(RuntimeError("the pen broke")).endswith(f"this ID: {number}")
 
 
 def test_without_a_request_the_line_of_the_log_has_a_number_of_its_own() -> None:
@@ -94,7 +94,7 @@ def test_without_a_request_the_line_of_the_log_has_a_number_of_its_own() -> None
     logging.getLogger("bot.discord_app.error_messages").addHandler(seen)
     told = error_message(RuntimeError("the pen broke"))
     logging.getLogger("bot.discord_app.error_messages").removeHandler(seen)
-    assert told.endswith(f"in the log as {numbers[0]}.")
+    assert told.endswith(f"this ID: {numbers[0]}")
 
 
 def _refusal(kind: type[discord.HTTPException], status: int) -> discord.HTTPException:

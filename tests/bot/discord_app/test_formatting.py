@@ -49,9 +49,9 @@ def test_a_running_training_tells_share_epoch_losses_speed_time_and_verse() -> N
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        (JobState.WAITING, "In line for training: 2 before it."),
+        (JobState.WAITING, "Waiting for training: 2 ahead of it."),
         (JobState.DONE, "It is there."),
-        (JobState.FAILED, "The training has failed. It is there."),
+        (JobState.FAILED, "The training failed. It is there."),
         (JobState.CANCELLED, "The training was stopped. It is there."),
     ],
 )

@@ -319,6 +319,6 @@ async def test_an_outage_is_said_once_for_a_cause_however_many_poems_wait(
         logger.removeHandler(handler)
         logger.setLevel(logging.NOTSET)
     assert heard == [
-        "Discord takes no messages (HTTP 503); poems wait and are sent later",
-        "Discord takes messages again",
+        "Discord accepts no messages (HTTP 503); replies are sent when it recovers",
+        "Discord accepts messages again",
     ]

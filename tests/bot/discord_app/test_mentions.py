@@ -42,7 +42,7 @@ def test_the_role_that_discord_gave_the_bot_names_it_too() -> None:
 )
 def test_what_was_not_read_is_named(part: str, named: str) -> None:
     (sentence,) = unread_note(message(**{part: [object()]}))
-    assert f"not {named}. Paste the words" in sentence
+    assert f"not {named}. Paste the text" in sentence
 
 
 def test_a_message_of_words_alone_has_no_note() -> None:

@@ -149,7 +149,7 @@ def test_notes_are_small_print_and_cut_when_they_are_long() -> None:
 
 def test_a_poem_that_was_cut_short_says_so() -> None:
     poem = Poem("a", "a", "m", "0" * 64, 1, SETTINGS, (), Ending.CANCELLED)
-    assert format_finished(poem)[0].content.endswith("It was cut short.")
+    assert format_finished(poem)[0].content.endswith("Stopped early.")
 
 
 def test_the_last_line_is_read_without_the_small_print() -> None:

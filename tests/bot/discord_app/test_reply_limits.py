@@ -48,7 +48,7 @@ def test_many_members_who_flood_a_channel_leave_others_alone(
     assert sum(each.__enter__() for each in waiting) == CHANNEL_AT_ONCE
     with reply_limits.enter(CHANNEL + 1, ANN) as has_room:
         assert has_room
-    assert caplog.text.count(f"as in channel {CHANNEL}") == 1
+    assert caplog.text.count(f"for example in channel {CHANNEL}") == 1
     for each in waiting:
         each.__exit__(None, None, None)
     with reply_limits.enter(CHANNEL, ANN) as has_room:

@@ -28,7 +28,7 @@ def guild(*, known: bool) -> discord.Guild:
 def test_a_role_that_belongs_to_a_bot_is_refused_and_a_members_is_not() -> None:
     check_role("roles", role(of_a_bot=False))
     check_role("roles", None)
-    with pytest.raises(BadSetting, match="this one is a bot's"):
+    with pytest.raises(BadSetting, match="this role belongs to a bot"):
         check_role("roles", role(of_a_bot=True))
 
 

@@ -258,4 +258,4 @@ async def test_a_poem_cut_short_by_the_stop_is_shown_as_far_as_it_came(
         await discord.say("!sonnet a rose")
         await discord.until(lambda: discord.contents)
         await service.close(grace_seconds=0)
-    assert discord.contents == ["a rose\n-# sonnets · random seed 7 · It was cut short."]
+    assert discord.contents == ["a rose\n-# sonnets · random seed 7 · Stopped early."]

@@ -84,7 +84,9 @@ async def test_the_end_of_a_training_in_a_locked_thread_is_told_to_the_asker_in_
         trainer.go()
         await everything_told(parts)
     [told] = discord.confided
-    assert told["content"].startswith("You asked for this training. I cannot write in <#30>")
+    assert told["content"].startswith(
+        "I can no longer write in <#30>, so here is how your training ended."
+    )
     assert DONE in told["content"]
 
 
@@ -115,7 +117,7 @@ async def test_where_nothing_may_be_written_any_more_the_asker_is_told_in_privat
         trainer.go()
         await everything_told(parts)
     [told] = discord.confided
-    assert ("has failed. No." if badly else DONE) in told["content"]
+    assert ("The training failed. No." if badly else DONE) in told["content"]
 
 
 async def test_an_asker_who_takes_no_direct_messages_ends_the_attempts(
@@ -129,7 +131,7 @@ async def test_an_asker_who_takes_no_direct_messages_ends_the_attempts(
         trainer.go()
         await everything_told(parts)
     assert posts(discord) == 2
-    assert caplog.messages[-1] == f"job {job.id}: nobody could be told how it ended"
+    assert caplog.messages[-1] == f"job {job.id}: its end could not be posted anywhere"
 
 
 async def test_whoever_asked_to_be_forgotten_is_told_nothing_in_private(

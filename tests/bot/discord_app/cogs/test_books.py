@@ -85,7 +85,7 @@ async def test_a_proposal_shows_what_was_found(simulation: Simulation, admin: Me
     shown = last(simulation).content
     for words in ("**walks** (an attachment)", f"{len(LONG):,} characters", "> A miller went by"):
         assert words in shown
-    assert "Shall I train on it?" in shown
+    assert "Train on this book?" in shown
 
 
 async def test_nobody_else_can_say_yes(simulation: Simulation, admin: MemberActor) -> None:
@@ -93,7 +93,7 @@ async def test_nobody_else_can_say_yes(simulation: Simulation, admin: MemberActo
     result = await simulation.ann.click(last(simulation), label="Train")
     assert result.ephemeral
     assert result.response is not None
-    assert result.response.content == "Only whoever asked can press that."
+    assert result.response.content == "Only the person who asked can use this button."
 
 
 async def test_no_throws_the_book_away(
@@ -101,7 +101,7 @@ async def test_no_throws_the_book_away(
 ) -> None:
     await admin.send(simulation.channel, "!book add", attachments=FILE)
     await admin.click(last(simulation), label="No")
-    assert "thrown away" in last(simulation).content
+    assert "discarded" in last(simulation).content
     assert not list((tmp_path / "data" / "jobs").iterdir())
     assert trainer.specs == []
 
@@ -136,7 +136,9 @@ async def test_a_file_and_an_address_at_once_are_refused(
     both = {"file": ("walks.txt", LONG), "source": "1041", "name": "x"}
     result = await admin.slash(simulation.channel, "book add", **both)
     assert result.response is not None
-    assert "one file, one address or one number" in result.response.content
+    assert (
+        "an attached file, a web address or a Project Gutenberg number" in result.response.content
+    )
 
 
 async def test_the_list_marks_what_writes_here(simulation: Simulation, admin: MemberActor) -> None:
@@ -144,7 +146,7 @@ async def test_the_list_marks_what_writes_here(simulation: Simulation, admin: Me
     await simulation.ann.send(simulation.channel, "!book list")
     shown = last(simulation).content
     assert "▸ `walks` · The Book of Walks · loss" in shown
-    assert "this server's" in shown
+    assert "this server" in shown
     assert "  `sonnets`" in shown
 
 
@@ -155,7 +157,7 @@ async def test_a_file_that_is_gone_is_told_in_the_list_and_under_poems(
     for path in (tmp_path / "data" / "guilds").rglob("walks.*"):
         path.unlink()
     await admin.send(simulation.channel, "!book list")
-    assert "⚠ The file of `walks` is gone" in last(simulation).content
+    assert "⚠ The file of `walks` is missing" in last(simulation).content
     await simulation.ann.send(simulation.channel, "!sonnet --form free the rain")
     assert "walks" in unescape(last(simulation).content.rpartition("-# ")[2])
     assert "sonnets" in last(simulation).content
@@ -184,7 +186,7 @@ async def test_share_hands_out_the_model_file(simulation: Simulation, admin: Mem
 async def test_use_and_undo_change_what_writes(simulation: Simulation, admin: MemberActor) -> None:
     await add(simulation, admin)
     await admin.send(simulation.channel, "!book use sonnets")
-    assert "From now on poems come from sonnets" in last(simulation).content
+    assert "Poems in this server now come from sonnets" in last(simulation).content
     await admin.send(simulation.channel, "!book undo")
     assert "Poems come from walks again" in last(simulation).content
 
@@ -233,12 +235,12 @@ async def test_another_server_sees_nothing_of_it(
 
 async def test_status_shows_limits_when_nothing_is_trained(simulation: Simulation) -> None:
     await simulation.ann.send(simulation.channel, "!train status")
-    assert last(simulation).content == "No training is under way. /book add begins one."
+    assert last(simulation).content == "No training is running. Start one with /book add."
 
 
 async def test_a_group_alone_tells_its_commands(simulation: Simulation) -> None:
     await simulation.ann.send(simulation.channel, "!book")
-    assert "`!book add NAME` with a file attached" in last(simulation).content
+    assert "`!book add NAME` with an attached file" in last(simulation).content
 
 
 @pytest.mark.parametrize("words", ["book of hours", "settings of stone", "about love", "train me"])
@@ -254,4 +256,4 @@ async def test_in_a_direct_message_books_are_refused(simulation: Simulation) -> 
     await simulation.ann.user.send_dm("!book list")
     message = simulation.ann.user.dm_channel.last_message
     assert message is not None
-    assert message.content == "This command works on servers only."
+    assert message.content == "This command works only in a server."

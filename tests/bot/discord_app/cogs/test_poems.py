@@ -336,7 +336,7 @@ async def test_help_is_known_after_a_mention_however_it_is_written(
 ) -> None:
     assert simulation.env.bot.user is not None
     await simulation.ann.send(simulation.channel, f"<@{simulation.env.bot.user.id}> {typed}")
-    assert "writes verse" in simulation.answers[0]
+    assert "writes poems" in simulation.answers[0]
 
 
 class TestALetteredPrefix:

@@ -22,7 +22,7 @@ async def test_what_is_kept_is_told(simulation: Simulation, way: str) -> None:
     me = simulation.env.bot.user
     assert me is not None
     await simulation.ann.send(simulation.channel, way.replace("@", me.mention))
-    assert "seeds and poems are never stored" in last(simulation).content
+    assert "Seeds and poems are never stored" in last(simulation).content
     assert len(last(simulation).content) <= 2000
 
 
@@ -31,7 +31,7 @@ async def test_who_has_left_no_trace_has_nothing_to_be_forgotten(simulation: Sim
     assert result.ephemeral
     assert result.response is not None
     await simulation.ann.click(result.response, label="Forget me")
-    assert result.response.content.startswith("Nothing was kept of you")
+    assert result.response.content.startswith("I stored nothing about you")
 
 
 async def test_forgetting_takes_the_number_off_everything_and_keeps_the_model(
@@ -47,7 +47,7 @@ async def test_forgetting_takes_the_number_off_everything_and_keeps_the_model(
     assert result.response is not None
     await admin.click(result.response, label="Forget me")
     told = result.response.content
-    assert "1 trainings, 1 models and 1 choices" in told
+    assert "1 trainings, 1 models and 1 model choices" in told
     result = await simulation.ann.slash(simulation.channel, "book info", name="walks")
     assert result.response is not None
     assert "<@" not in result.response.content
@@ -58,7 +58,12 @@ async def test_about_tells_version_model_uptime_and_poems(simulation: Simulation
     await simulation.ann.send(simulation.channel, "!sonnet --form free rain")
     await simulation.ann.send(simulation.channel, "!about")
     shown = last(simulation).content
-    for words in ("Sonneteer 0.1.0", "sonnets", "up for 0 h 0 min", "1 poems since then"):
+    for words in (
+        "Sonneteer 0.1.0",
+        "sonnets",
+        "up for 0 h 0 min",
+        "1 poems written since the start",
+    ):
         assert words in shown
 
 
