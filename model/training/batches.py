@@ -1,6 +1,7 @@
 """A book's ids as batches: streams that continue from batch to batch, or windows that slide by one.
 
-Neither copies the book: batches are views, made wide (int64) only as they are handed out.
+Neither copies the book: batches are views, widened to int64 only when they are yielded.
+Shapes: C characters of the book, N rows, T tokens in a window, P = C - T patterns.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ def encode_book(text: str, vocabulary: Vocabulary) -> Tensor:
 
     Like `Vocabulary.encode`, but without a Python object per character; KeyError if one is unknown.
     """
-    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)  # (C,)
     alphabet = np.array([ord(character) for character in vocabulary.characters], dtype=np.uint32)
-    ids = np.searchsorted(alphabet, points)
+    ids = np.searchsorted(alphabet, points)  # (C,), by an alphabet (V,) in order
     unknown = alphabet[np.minimum(ids, len(alphabet) - 1)] != points
     if unknown.any():
         raise KeyError(text[int(unknown.argmax())])
@@ -32,15 +33,15 @@ def encode_book(text: str, vocabulary: Vocabulary) -> Tensor:
 def stream_batches(ids: Tensor, rows: int, window: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield inputs and targets (N, T) of N equal stretches of the book, read side by side.
 
-    Row n of a batch goes on where row n of the batch before ended, so state can be carried.
+    Row n of a batch continues row n of the batch before, so that state can be carried.
     The last batch may be narrower in T; fewer than N characters at the end are not read.
 
     >>> [(x.tolist(), y.tolist()) for x, y in stream_batches(torch.arange(7), 2, 2)]
     [([[0, 1], [3, 4]], [[1, 2], [4, 5]]), ([[2], [5]], [[3], [6]])]
     """
     length = (len(ids) - 1) // rows
-    inputs = ids[: rows * length].view(rows, length)
-    targets = ids[1 : rows * length + 1].view(rows, length)
+    inputs = ids[: rows * length].view(rows, length)  # (C,) to (N, C // N)
+    targets = ids[1 : rows * length + 1].view(rows, length)  # the same, one character later
     for start in range(0, length, window):
         stretch = slice(start, min(start + window, length))
         yield inputs[:, stretch].long(), targets[:, stretch].long()
@@ -58,7 +59,7 @@ def sliding_windows(ids: Tensor, window: int) -> Tensor:
     >>> sliding_windows(torch.tensor([5, 6, 7, 8]), 2).tolist()
     [[5, 6, 7], [6, 7, 8]]
     """
-    return ids.unfold(0, window + 1, 1)
+    return ids.unfold(0, window + 1, 1)  # (C,) to (P, T + 1)
 
 
 def window_batches(
@@ -66,17 +67,17 @@ def window_batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield inputs (N, T) and the next characters (N,), every pattern once in shuffled order."""
     for places in torch.split(torch.randperm(len(windows), generator=order), rows):
-        batch = windows[places.to(windows.device)].long()
+        batch = windows[places.to(windows.device)].long()  # (P, T + 1) to (N, T + 1)
         yield batch[:, :-1], batch[:, -1]
 
 
 def shuffle_passages(ids: Tensor, blank_line: Tensor, order: torch.Generator) -> Tensor:
     """Return the book with its passages (poems, paragraphs) in another order.
 
-    A passage ends with `blank_line`, the ids of two newlines; a book without any comes back as
-    it was.
+    A passage ends with `blank_line`, the ids of two newlines (2,). A book without one comes back
+    unchanged.
     """
-    ends = (ids[:-1] == blank_line[0]) & (ids[1:] == blank_line[1])
+    ends = (ids[:-1] == blank_line[0]) & (ids[1:] == blank_line[1])  # (C - 1,)
     cuts = (ends.nonzero().flatten() + 2).tolist()
     if not cuts:
         return ids

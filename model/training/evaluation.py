@@ -9,8 +9,8 @@ from torch.nn import functional
 from model.training.batches import sliding_windows
 from model.training.network import CharLSTM
 
-RUN_UP = 256  # characters; after so many a state is that of having read everything, to 1e-3 nats
-WINDOW = 64  # characters between two calls; only memory depends on it: 256 took 100 MB more
+RUN_UP = 256  # characters; after them the loss is that of having read everything, to 1e-3 nats
+WINDOW = 64  # characters a call; only memory depends on it: 256 took 100 MB more
 ROWS = 16
 MANY_ROWS = 64  # for long stretches: a quarter of the calls, more to run up
 NOT_COUNTED = -100  # cross_entropy's own mark for a target to pass over
@@ -30,8 +30,8 @@ def evaluate_stream(network: CharLSTM, ids: Tensor, begin: int, end: int) -> flo
     each = -(-count // rows)
     run_up = min(RUN_UP, first - 1 if begin else each)
     # Places of the inputs (N, run-up + each); a target stands one further on.
-    starts = first - 1 + each * torch.arange(rows)
-    places = starts[:, None] + torch.arange(-run_up, each)
+    starts = first - 1 + each * torch.arange(rows)  # (N,)
+    places = starts[:, None] + torch.arange(-run_up, each)  # (N, 1) + (run-up + each,)
     counted = (places >= starts[:, None]) & (places < end - 1)
     ids = ids.long()
     device = ids.device
@@ -45,12 +45,12 @@ def evaluate_stream(network: CharLSTM, ids: Tensor, begin: int, end: int) -> flo
         for piece in torch.split(inputs[:, :run_up], WINDOW, dim=1):
             _, state = network.features(piece, state)
         for part in state:
-            part[:, starts.to(device) < run_up] = 0.0  # nothing stands before the book
+            part[:, starts.to(device) < run_up] = 0.0  # (L, N, H): before the book is nothing
     total = 0.0
     for start in range(run_up, run_up + each, WINDOW):
         x, y = inputs[:, start : start + WINDOW], targets[:, start : start + WINDOW]
         logits, state = network(x, state)
-        total += functional.cross_entropy(
+        total += functional.cross_entropy(  # (N, T, V) to (N * T, V), and (N, T) to (N * T,)
             logits.flatten(0, 1), y.flatten(), reduction="sum", ignore_index=NOT_COUNTED
         ).item()
     network.train(was_training)
@@ -66,7 +66,7 @@ def evaluate_windows(network: CharLSTM, ids: Tensor, window: int) -> float:
     total = 0.0
     for batch in torch.split(windows, 256):
         outputs, _ = network.features(batch[:, :-1].long(), network.initial_state(len(batch)))
-        logits = network.head(outputs[:, -1])
+        logits = network.head(outputs[:, -1])  # (N, T, H) to (N, V)
         total += functional.cross_entropy(logits, batch[:, -1].long(), reduction="sum").item()
     network.train(was_training)
     return total / len(windows)

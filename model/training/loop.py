@@ -1,8 +1,10 @@
-"""The training loop: yields what happens, and knows nothing of who watches or what is saved.
+"""The training loop: batch, loss, step, learning rate. It saves nothing and reports to nobody.
 
-A Training stands still between two events of `run`; whoever iterates may save its model or its
-standing there, stop for good, and let another `continue_from` the position and go on to the
-same weights (`resume.py`).
+`Training.run` is a generator of events. Between two events the training stands still: the caller
+may save the model or the position, or stop. Another Training may then `continue_from` the position
+and reach the same weights (`resume.py`).
+
+Shapes: N rows, T tokens in a window, E embedding, H hidden, L layers, V vocabulary, C characters.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -33,7 +35,6 @@ from model.training.batches import (
 from model.training.device import Precision, choose_precision
 from model.training.evaluation import evaluate_stream, evaluate_windows
 from model.training.network import CharLSTM, LSTMState, adopt_weights
-from model.training.optim import dropped_recurrence, learning_rate, make_optimizer
 from model.training.recipes import Recipe
 from model.vocabulary import Vocabulary
 
@@ -67,18 +68,18 @@ class EpochEnd:
 
 
 class TrainingPosition(StrictSettings):
-    """Where a training stands, but for its tensors."""
+    """How far a training is, without its tensors."""
 
     recipe: Recipe
     seed: int = Field(ge=0, lt=2**63)
     precision: Precision
-    threads: int = Field(ge=1)  # their number decides how sums are split, so last bits too
-    epoch: int = Field(default=1, ge=1)  # the one under way
-    step: int = Field(default=0, ge=0)  # how many of its steps are made
+    threads: int = Field(ge=1)  # their number decides how sums are split, so the last bits too
+    epoch: int = Field(default=1, ge=1)  # the current one
+    step: int = Field(default=0, ge=0)  # steps of it that are done
     steps_made: int = Field(default=0, ge=0)  # in all epochs
-    loss_sum: float = 0.0
-    loss_count: int = 0
-    best: float | None = None
+    loss_sum: float = 0.0  # nats, over the targets of the current epoch
+    loss_count: int = 0  # targets
+    best: float | None = None  # of the watched loss, nats per character
     best_epoch: int = 0
     history: tuple[EpochLosses, ...] = ()
     seconds: float = Field(default=0.0, ge=0.0)
@@ -104,7 +105,7 @@ class Training:
         self.device = device or torch.device("cpu")
         self.seconds_limit = seconds_limit
         self.vocabulary = Vocabulary.of(text)
-        ids = encode_book(text, self.vocabulary)
+        ids = encode_book(text, self.vocabulary)  # (C,)
         share = recipe.held_out if recipe.monitor == "validation" else 0.0
         self.trained_on = len(ids) - round(len(ids) * share)  # characters; the rest is held out
         self.ids = ids.to(self.device)
@@ -135,7 +136,7 @@ class Training:
 
     @property
     def seconds(self) -> float:
-        """Since the training began, pauses between standing and taking up left out."""
+        """Since the training began, without the pauses between interruption and resumption."""
         return self._clock() - self._began
 
     def _best_precision(self) -> Precision:
@@ -144,7 +145,7 @@ class Training:
         return "float32" if scalar else choose_precision(self.device)
 
     def use_threads(self, threads: int) -> None:
-        """Compute with so many threads from now on."""
+        """Compute with this many threads from now on."""
         torch.set_num_threads(threads)
         self.position = self.position.model_copy(update={"threads": threads})
 
@@ -153,7 +154,7 @@ class Training:
         self.position = self.position.model_copy(update={"precision": precision})
 
     def rehearse(self) -> None:
-        """Do the work of one step and leave no trace of it, so that it can be timed."""
+        """Do the work of one step without any effect, so that it can be timed."""
         position, state = self.position, self.state
         inputs, targets = next(self._batches(position.epoch))
         with torch.random.fork_rng(devices=[]):
@@ -162,7 +163,7 @@ class Training:
         self.position, self.state = position, state
 
     def continue_from(self, position: TrainingPosition, state: LSTMState | None) -> None:
-        """Go on from another Training's standing; its tensors have been put in place already."""
+        """Go on from another Training's position; its tensors must be in place already."""
         self.position = position.model_copy(update={"recipe": self.recipe})
         if self._best_precision() == "float32":  # another machine than before
             self.use_precision("float32")
@@ -171,7 +172,7 @@ class Training:
         torch.set_num_threads(position.threads)
 
     def run(self) -> Iterator[StepEnd | EpochEnd]:
-        """Train to the end, from wherever it stands; raise TrainingDiverged."""
+        """Train from the current position to the end; raise TrainingDiverged."""
         while self.position.epoch <= self.recipe.epochs and not self._should_end():
             yield from self._run_epoch()
             yield self._end_epoch()
@@ -210,7 +211,7 @@ class Training:
                 return
 
     def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield an epoch's batches, the same ones whenever this epoch is begun again."""
+        """Yield an epoch's batches (N, T); the same ones each time this epoch is started."""
         order = torch.Generator().manual_seed((self.position.seed * 10_007 + epoch) % 2**63)
         ids = self.ids[: self.trained_on]
         if self.recipe.reads == "windows":
@@ -243,20 +244,20 @@ class Training:
         with self._autocast():
             outputs, state = self.network.features(inputs, self._state_for(len(inputs)))
             if self.recipe.reads == "windows":
-                outputs = outputs[:, -1]
-            logits = self.network.head(outputs)  # (N, T, V) or (N, V)
+                outputs = outputs[:, -1]  # (N, T, H) to (N, H): only the last step has a target
+            logits = self.network.head(outputs)  # (N, T, V), or (N, V) of windows
         self.state = LSTMState(state.hidden.detach().float(), state.cell.detach().float())
-        logits = logits.float().reshape(-1, logits.shape[-1])
-        return functional.cross_entropy(logits, targets.flatten())
+        logits = logits.float().reshape(-1, logits.shape[-1])  # (N * T, V), or (N, V)
+        return functional.cross_entropy(logits, targets.flatten())  # targets (N * T,), or (N,)
 
     def _state_for(self, rows: int) -> LSTMState:
-        """Return what the rows remember; a share of them nothing."""
+        """Return the rows' state; a share of the rows, `cold_starts`, begins with zeros."""
         if self.state is None:
             return self.network.initial_state(rows)
         if not self.recipe.cold_starts:
             return self.state
-        kept = torch.rand(rows, device=self.device) >= self.recipe.cold_starts
-        hidden, cell = (part * kept[:, None] for part in self.state)
+        kept = torch.rand(rows, device=self.device) >= self.recipe.cold_starts  # (N,)
+        hidden, cell = (part * kept[:, None] for part in self.state)  # (L, N, H) * (N, 1)
         return LSTMState(hidden, cell)
 
     def _autocast(self) -> AbstractContextManager[object]:
@@ -269,12 +270,12 @@ class Training:
         if self.averaged is self.network:
             return
         made = self.position.steps_made
-        decay = min(self.recipe.average, (1 + made) / (10 + made))  # quick while it has seen little
+        decay = min(self.recipe.average, (1 + made) / (10 + made))  # shorter at the beginning
         for mean, now in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
             mean.lerp_(now, 1 - decay)
 
     def _end_epoch(self) -> EpochEnd:
-        """Measure, take note, and move on to the next epoch."""
+        """Measure the losses, note them, and move on to the next epoch."""
         position = self.position
         losses = EpochLosses(
             epoch=position.epoch,
@@ -302,8 +303,8 @@ class Training:
     def measure(self, network: CharLSTM) -> tuple[float, float | None]:
         """Return the losses of `network` on the text trained on and on the held-out tail.
 
-        Dropout off, float32, state carried; of a long book the last MAX_MEASURED characters
-        trained on. A network that reads windows is measured while it trains only.
+        Dropout off, float32, state carried; of a long book only the last MAX_MEASURED characters
+        trained on. A network that reads windows has the losses of its best epoch.
         """
         if self.recipe.reads == "windows":
             best = self.position.history[self.position.best_epoch - 1]
@@ -329,7 +330,7 @@ class Training:
         return self._out_of_time() or 0 < self.recipe.patience <= stale
 
     def _out_of_time(self) -> bool:
-        """Whether the time is over; one step is made in any case, so that there is a model."""
+        """Whether the time is over; one step is always made, so that there is a model."""
         if self.seconds_limit is None or self.position.steps_made == 0:
             return False
         return self.seconds >= self.seconds_limit
@@ -342,3 +343,59 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate
+
+
+# How the weights are moved
+
+
+def make_optimizer(network: CharLSTM, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return the recipe's optimizer over the weights that are trained."""
+    trained = [p for p in network.parameters() if p.requires_grad]
+    matrices = [p for p in trained if p.dim() > 1]
+    vectors = [p for p in trained if p.dim() == 1]  # biases are not decayed
+    groups = [
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    return kind(
+        groups,
+        lr=recipe.learning_rate,
+        betas=(0.9, recipe.beta2),
+        eps=recipe.epsilon,
+        fused=True,
+    )
+
+
+def learning_rate(recipe: Recipe, share: float) -> float:
+    """Return the rate at a share 0–1 of the training: linear warm-up, then half a cosine."""
+    if share < recipe.warmup:
+        return recipe.learning_rate * max(share / recipe.warmup, 0.02)
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    done = min((share - recipe.warmup) / (1 - recipe.warmup), 1.0)
+    fall = 0.5 * (1 + math.cos(math.pi * done))
+    return recipe.learning_rate * (recipe.final_rate + (1 - recipe.final_rate) * fall)
+
+
+@contextmanager
+def dropped_recurrence(network: CharLSTM, share: float) -> Iterator[None]:
+    """Switch off a share of the recurrent weights for one step (Merity et al. 2017).
+
+    `backward` belongs inside: the gradient must meet the weights that made the loss.
+    """
+    if share == 0.0:
+        yield
+        return
+    weights = [layer.get_parameter("weight_hh_l0") for layer in network.lstms]
+    whole = [weight.detach().clone() for weight in weights]
+    masks = [torch.empty_like(w).bernoulli_(1 - share).div_(1 - share) for w in whole]
+    for weight, mask in zip(weights, masks, strict=True):
+        weight.data.mul_(mask)
+    try:
+        yield
+    finally:
+        for weight, mask, before in zip(weights, masks, whole, strict=True):
+            weight.data.copy_(before)
+            if weight.grad is not None:
+                weight.grad.mul_(mask)

@@ -36,7 +36,7 @@ class CharLSTM(nn.Module):
 
     PyTorch's LSTM has two bias vectors per layer where one does the same; the second is kept at
     zero and frozen, so that the parameters are those that Keras and the textbooks count.
-    Orthogonal weights take a while; `initialise=False` leaves them out where weights are loaded.
+    Orthogonal weights take a while: `initialise=False` is for a network whose weights are loaded.
     """
 
     def __init__(self, config: NetworkConfig, *, initialise: bool = True) -> None:
@@ -73,7 +73,7 @@ class CharLSTM(nn.Module):
         """Return what the first layer reads: (N, T) ids to (N, T, E), or (N, T, 1) in 0–1."""
         if self.embedding is None:
             scaled = ids.to(self.head.weight.dtype) / self.config.vocabulary_size
-            return scaled.unsqueeze(-1)
+            return scaled.unsqueeze(-1)  # (N, T) to (N, T, 1)
         embedded: Tensor = self.embedding(ids)
         return embedded
 
@@ -83,7 +83,7 @@ class CharLSTM(nn.Module):
         hidden, cell = [], []
         for index, layer in enumerate(self.lstms):
             before = outputs
-            outputs, (h, c) = layer(
+            outputs, (h, c) = layer(  # (N, T, E or H) to (N, T, H); states are (1, N, H)
                 before, (state.hidden[index : index + 1], state.cell[index : index + 1])
             )
             if self.config.residual and index > 0:
@@ -91,7 +91,7 @@ class CharLSTM(nn.Module):
             outputs = self.dropout(outputs)
             hidden.append(h)
             cell.append(c)
-        return outputs, LSTMState(torch.cat(hidden), torch.cat(cell))
+        return outputs, LSTMState(torch.cat(hidden), torch.cat(cell))  # (L, N, H)
 
     def forward(self, ids: Tensor, state: LSTMState | None = None) -> tuple[Tensor, LSTMState]:
         """Read `ids` (N, T) from `state` (zeros if None); return logits (N, T, V) and the state."""
@@ -107,7 +107,7 @@ def _lstm_layer(inputs: int, hidden: int, initialise: bool) -> nn.LSTM:
     if not initialise:
         return layer
     nn.init.xavier_uniform_(layer.get_parameter("weight_ih_l0"))
-    for gate in layer.get_parameter("weight_hh_l0").data.chunk(4):
+    for gate in layer.get_parameter("weight_hh_l0").data.chunk(4):  # (4 * H, H) to 4 of (H, H)
         nn.init.orthogonal_(gate)
     bias = nn.init.zeros_(layer.get_parameter("bias_ih_l0"))
     bias.data[hidden : 2 * hidden] = 1.0  # gates stand in the order i f g o

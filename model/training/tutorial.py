@@ -41,6 +41,6 @@ def write_by_window(
     window = window.long()
     for _ in range(characters):
         outputs, _ = network.features(window[None], network.initial_state(1))
-        choice = network.head(outputs[:, -1]).argmax(-1)  # (1,)
+        choice = network.head(outputs[:, -1]).argmax(-1)  # (1, T, H) to (1, V) to (1,)
         yield vocabulary.decode([int(choice)])
         window = torch.cat([window[1:], choice])
