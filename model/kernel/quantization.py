@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import NetworkConfig, Tensors
+from model.kernel.reference import ACTIVATION_ONE, activation_bound, input_vectors
 from model.kernel.tiles import BLOCK, GATES, LANES
 
 LARGEST_WEIGHT = 64  # two products with bytes up to 255 still fit AVX2's sums of 16 bits
 TABLE_CHUNK = 1024  # characters whose input is put in order; four copies are made meanwhile
-ACTIVATION_ONE = 127  # the byte distance that stands for an activation of 1
 
 Floats = NDArray[np.float32]
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -148,19 +148,6 @@ def quantize_network(config: NetworkConfig, tensors: Tensors) -> QuantizedWeight
         vocabulary_size=config.vocabulary_size,
         residual=config.residual,
     )
-
-
-def activation_bound(config: NetworkConfig, layer: int) -> float:
-    """Return what a layer's output stays within: hidden values do within 1, and residuals add."""
-    return float(layer + 1) if config.residual else 1.0
-
-
-def input_vectors(config: NetworkConfig, tensors: Tensors) -> Floats:
-    """Return what the first layer reads for each character (V, E), or (V, 1)."""
-    if config.input == "embedding":
-        return tensors["embedding.weight"]
-    size = config.vocabulary_size
-    return (np.arange(size, dtype=np.float32) / np.float32(size))[:, None]
 
 
 def _stacked(arrays: Sequence[NDArray[np.generic]], kind: type[np.generic]) -> Any:

@@ -1,110 +1,110 @@
-"""Which arithmetic to take: the quickest that computes rightly on the processor at hand."""
+"""The network in plain numpy: read this first, the rest of the kernel is the same made quick.
+
+One row, one token after another, float64, no batch. Names of shapes: T tokens, V tokens that the
+model knows, E numbers of an embedding, H hidden units, L layers. The four gates of an LSTM are
+i (input), f (forget), g (candidate) and o (output), in this order in the weights of a model file.
+
+The quick network must equal this one: `selfcheck.py` compares them at every start. Both round what
+one layer gives to the next to a byte, 254 steps between -1 and 1; the quick one rounds weights too.
+"""
 
 from __future__ import annotations
 
-import logging
-from functools import cache
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.config import NetworkConfig, SamplingConfig, Tensors
-from model.kernel import compilation
-from model.kernel.batch import Batch
-from model.kernel.quantization import Floats, activation_bound, input_vectors, quantize_network
-from model.kernel.tiles import InstructionSet, Plain, best_instruction_set
 
-log = logging.getLogger(__name__)
-
-# Enough for padding, two blocks of logits, and sums as large as a wide network has.
-TRIAL = NetworkConfig(vocabulary_size=70, embedding_size=6, hidden_size=200, layers=2)
-TRIAL_STEPS = 6
-ROWS = 7  # 4 + 2 + 1: every width in which rows are computed
-TOLERANCE = 0.01  # of a logit, where logits are about 2: a byte may be rounded otherwise
+Float64s = NDArray[np.float64]
+ACTIVATION_ONE = 127  # steps of a byte that stand for an activation of 1
 
 
-@cache
-def checked_instruction_set() -> InstructionSet:
-    """Return the quickest one that passes `agrees_with_reference`; compile it if need be."""
-    if not compilation.is_compiled():
-        log.warning(compilation.announcement(compilation.CACHE, compilation.PLACES))
-    best = best_instruction_set()
-    if agrees_with_reference(best):
-        return best
-    log.warning("%s does not compute rightly here; a slower way is taken", type(best).__name__)
-    return Plain()
+def reference_logits(config: NetworkConfig, tensors: Tensors, ids: Sequence[int]) -> Float64s:
+    """Return the logits (T, V) of what follows each of `ids` (T,), read from the beginning.
 
+    With all weights 0 the network says what its head's bias says, whatever it reads:
 
-def agrees_with_reference(isa: InstructionSet) -> bool:
-    """Whether a trial network gives the logits that plain sums give, in rows of every width."""
-    tensors = trial_tensors(TRIAL)
-    batch = Batch(quantize_network(TRIAL, tensors), ROWS, isa)
-    greedy = SamplingConfig(greedy=True)
-    first = [3]
-    for _ in range(ROWS):
-        batch.begin(greedy, 0)
-        batch.join(first[0])
-    written = batch.write(TRIAL_STEPS)
-    ids = [*first, *written[0][:-1]]
-    batch.begin(greedy, 0)
-    logits = batch.predict(ids)
-    return bool(
-        (np.array(written) == logits.argmax(axis=1)).all()
-        and np.abs(logits - reference_logits(TRIAL, tensors, ids)).max() < TOLERANCE
-    )
+    >>> config = NetworkConfig(vocabulary_size=3, embedding_size=1, hidden_size=1, layers=1)
+    >>> shapes = {"embedding.weight": (3, 1), "lstms.0.weight_ih_l0": (4, 1)}
+    >>> shapes |= {"lstms.0.weight_hh_l0": (4, 1), "lstms.0.bias_ih_l0": (4,)}
+    >>> tensors = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    >>> tensors |= {"head.weight": np.zeros((3, 1), np.float32)}
+    >>> tensors |= {"head.bias": np.array([1, 2, 3], np.float32)}
+    >>> reference_logits(config, tensors, [0, 2]).tolist()
+    [[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]]
 
+    Let each token's embedding be its id, let i and o be open and f be shut, and let the head's
+    first logit be the hidden value. What it says is then tanh(tanh(id)), to a byte:
 
-def trial_tensors(config: NetworkConfig) -> Tensors:
-    """Return weights on the grid of the bytes, large ones many, so that hidden values saturate."""
-    generator = np.random.default_rng(0)
-    hidden, vocabulary = config.hidden_size, config.vocabulary_size
-
-    def weights(rows: int, columns: int, largest: float) -> Floats:
-        whole = generator.choice([-64, -63, -20, -1, 0, 7, 63, 64], (rows, columns))
-        whole[:, 0] = 64
-        return (whole * (largest / 64)).astype(np.float32)
-
-    tensors = {"embedding.weight": weights(vocabulary, config.embedding_size, 1.0)}
-    for layer in range(config.layers):
-        inputs = hidden if layer else config.embedding_size
-        tensors[f"lstms.{layer}.weight_ih_l0"] = weights(4 * hidden, inputs, 0.1)
-        tensors[f"lstms.{layer}.weight_hh_l0"] = weights(4 * hidden, hidden, 0.1)
-        tensors[f"lstms.{layer}.bias_ih_l0"] = weights(4 * hidden, 1, 1.0)[:, 0]
-    tensors["head.weight"] = weights(vocabulary, hidden, 0.1)
-    tensors["head.bias"] = weights(vocabulary, 1, 1.0)[:, 0]
-    return tensors
-
-
-def reference_logits(
-    config: NetworkConfig, tensors: Tensors, ids: list[int]
-) -> NDArray[np.float64]:
-    """Return logits (T, V) in float64, activations rounded to the kernel's bytes."""
-    size, layers = config.hidden_size, config.layers
-    hidden, cell = np.zeros((layers, size)), np.zeros((layers, size))
-    inputs = input_vectors(config, tensors).astype(np.float64)
+    >>> tensors["embedding.weight"] = np.array([[0], [1], [2]], np.float32)
+    >>> tensors["lstms.0.weight_ih_l0"] = np.array([[0], [0], [1], [0]], np.float32)  # i f g o
+    >>> tensors["lstms.0.bias_ih_l0"] = np.array([99, -99, 0, 99], np.float32)
+    >>> tensors["head.weight"] = np.array([[1], [0], [0]], np.float32)
+    >>> [round(x - 1, 3) for x in reference_logits(config, tensors, [0, 1, 2])[:, 0].tolist()]
+    [0.0, 0.646, 0.748]
+    """
+    hidden = np.zeros((config.layers, config.hidden_size))  # (L, H)
+    cell = np.zeros((config.layers, config.hidden_size))  # (L, H)
+    vectors = input_vectors(config, tensors).astype(np.float64)  # (V, E)
     logits = []
     for id_ in ids:
-        below = inputs[id_]
-        stream = np.zeros(size)
-        for layer in range(layers):
-            i, f, g, o = np.split(
-                tensors[f"lstms.{layer}.weight_ih_l0"] @ below
-                + tensors[f"lstms.{layer}.weight_hh_l0"] @ _rounded(hidden[layer])
-                + tensors[f"lstms.{layer}.bias_ih_l0"],
-                4,
+        below = vectors[id_]  # (E,); (H,) from the second layer on
+        stream = np.zeros(config.hidden_size)  # (H,), the sum of outputs of a residual network
+        for layer in range(config.layers):
+            gates = (
+                tensors[f"lstms.{layer}.weight_ih_l0"] @ below  # (4H, E or H) @ (E or H,)
+                + tensors[f"lstms.{layer}.weight_hh_l0"] @ _rounded(hidden[layer])  # (4H, H) @ (H,)
+                + tensors[f"lstms.{layer}.bias_ih_l0"]  # (4H,)
             )
+            i, f, g, o = np.split(gates, 4)  # (H,) each
             cell[layer] = _sigmoid(f) * cell[layer] + _sigmoid(i) * np.tanh(g)
             hidden[layer] = _sigmoid(o) * np.tanh(cell[layer])
             stream = hidden[layer] + (stream if config.residual else 0.0)
             bound = activation_bound(config, layer)
             below = _rounded(stream / bound) * bound
-        logits.append(tensors["head.weight"] @ below + tensors["head.bias"])
-    return np.array(logits)
+        logits.append(tensors["head.weight"] @ below + tensors["head.bias"])  # (V, H) @ (H,)
+    return np.array(logits).reshape(-1, config.vocabulary_size)  # (T, V), for T = 0 too
 
 
-def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.rint(values * 127) / 127
+def reference_probs(logits: Float64s, sampling: SamplingConfig) -> Float64s:
+    """Return the probabilities (V,) from which the next token is drawn, of its logits (V,).
+
+    >>> two = SamplingConfig(temperature=1.0, top_k=2)
+    >>> reference_probs(np.log([0.5, 0.3, 0.2]), two).round(3).tolist()
+    [0.625, 0.375, 0.0]
+    """
+    if sampling.greedy:
+        likeliest: Float64s = np.eye(len(logits))[logits.argmax()]  # a row of (V, V)
+        return likeliest
+    probs: Float64s = np.exp((logits - logits.max()) / sampling.temperature)  # (V,)
+    order = np.argsort(-probs, kind="stable")  # (V,), ids, the likeliest first
+    if sampling.top_k:
+        probs[order[sampling.top_k :]] = 0.0
+    likelier = np.cumsum(probs[order]) - probs[order]  # (V,), how much is before each in `order`
+    probs[order[likelier >= sampling.top_p * probs.sum()]] = 0.0
+    probs[probs < sampling.min_p * probs.max()] = 0.0
+    probs /= probs.sum()
+    return probs
 
 
-def _sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def activation_bound(config: NetworkConfig, layer: int) -> float:
+    """Return what a layer's output stays within: hidden values do within 1, and residuals add."""
+    return float(layer + 1) if config.residual else 1.0
+
+
+def input_vectors(config: NetworkConfig, tensors: Tensors) -> NDArray[np.float32]:
+    """Return what the first layer reads for each token (V, E), or (V, 1)."""
+    if config.input == "embedding":
+        return tensors["embedding.weight"]
+    size = config.vocabulary_size
+    return (np.arange(size, dtype=np.float32) / np.float32(size))[:, None]  # (V,) → (V, 1)
+
+
+def _rounded(values: Float64s) -> Float64s:
+    return np.rint(values * ACTIVATION_ONE) / ACTIVATION_ONE
+
+
+def _sigmoid(values: Float64s) -> Float64s:
     return (1 + np.tanh(values / 2)) / 2

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from model.checkpoint import expected_shapes
 from model.config import NetworkConfig, SamplingConfig, Tensors
 from model.kernel import Batch, checked_instruction_set, quantize_network
-from model.kernel.quantization import ACTIVATION_ONE, TABLE_CHUNK, quantize
-from model.kernel.reference import reference_logits
+from model.kernel.quantization import TABLE_CHUNK, quantize
+from model.kernel.reference import ACTIVATION_ONE, reference_logits
 
 GREEDY = SamplingConfig(greedy=True)
 SHAPES = [

@@ -1,151 +1,65 @@
-"""The arithmetic is chosen by what the processor has, and tried before it is trusted."""
+"""The plain network is torch's, and its probabilities are those that the kernel draws from."""
 
-import logging
-import os
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
-
-import llvmlite.binding
 import numpy as np
 import pytest
-from llvmlite import ir
-from numba.core import config
+import torch
 
-from model.config import SamplingConfig
-from model.kernel import reference, tiles
-from model.kernel.batch import Batch
-from model.kernel.quantization import quantize_network
-from model.kernel.reference import (
-    TRIAL,
-    agrees_with_reference,
-    checked_instruction_set,
-    trial_tensors,
-)
-from model.kernel.tiles import (
-    SUMS,
-    Avx2,
-    InstructionSet,
-    Plain,
-    Vnni256,
-    Vnni512,
-    best_instruction_set,
-)
+from model.config import NetworkConfig, SamplingConfig
+from model.kernel import Batch, checked_instruction_set, quantize_network
+from model.kernel.reference import reference_logits, reference_probs
+from model.kernel.sampling import draw_uniform
+from model.kernel.selfcheck import trial_tensors
+from model.training.network import CharLSTM, tensors_of
 
-HOST = llvmlite.binding.get_host_cpu_features()
-
-
-def needs(feature: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(not HOST.get(feature), reason=f"this processor has no {feature}")
-
-
-INSTRUCTION_SETS = [
-    pytest.param(Vnni512(), marks=needs("avx512vnni")),
-    pytest.param(Vnni256(), marks=needs("avx512vnni")),
-    pytest.param(Avx2(), marks=needs("avx2")),
+V = 40
+SHAPES = [
+    NetworkConfig(vocabulary_size=V, embedding_size=5, hidden_size=24),
+    NetworkConfig(vocabulary_size=V, input="scalar", hidden_size=16, layers=3, residual=True),
 ]
 
 
-def some_logits(isa: InstructionSet) -> bytes:
-    batch = Batch(quantize_network(TRIAL, trial_tensors(TRIAL)), 1, isa)
-    batch.begin(SamplingConfig(), 0)
-    return batch.predict([n % TRIAL.vocabulary_size for n in range(30)]).tobytes()
+@pytest.mark.parametrize("config", SHAPES, ids=["embedding", "scalar"])
+def test_the_plain_network_is_torchs_but_for_the_rounding_of_activations(
+    config: NetworkConfig,
+) -> None:
+    torch.manual_seed(5)
+    network = CharLSTM(config).eval()
+    ids = [n * n % V for n in range(50)]
+    with torch.inference_mode():
+        theirs = network(torch.tensor([ids]))[0][0].numpy()  # (1, T, V) → (T, V)
+    ours = reference_logits(config, tensors_of(network), ids)
+    assert ours.shape == theirs.shape == (50, V)
+    assert np.abs(ours - theirs).max() < 0.02
 
 
-@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
-def test_every_arithmetic_gives_the_same_to_the_last_bit(isa: InstructionSet) -> None:
-    assert agrees_with_reference(isa)
-    assert some_logits(isa) == some_logits(Plain())
-
-
-def test_the_plain_arithmetic_agrees_with_plain_sums() -> None:
-    assert agrees_with_reference(Plain())
+def test_nothing_read_is_nothing_expected() -> None:
+    assert reference_logits(SHAPES[0], trial_tensors(SHAPES[0]), []).shape == (0, V)
 
 
 @pytest.mark.parametrize(
-    ("features", "best"),
+    "sampling",
     [
-        ("+avx512vnni,+avx2", Vnni512()),
-        ("+avxvnni,+avx2", Vnni256()),
-        ("-avx512vnni,+avx2", Avx2()),
-        ("+sse4.2", Plain()),
+        SamplingConfig(greedy=True),
+        SamplingConfig(temperature=0.7),
+        SamplingConfig(temperature=1.0, top_k=7),
+        SamplingConfig(temperature=1.0, top_p=0.6),
+        SamplingConfig(temperature=2.0, min_p=0.3),
+        SamplingConfig(temperature=1.5, top_k=20, top_p=0.9, min_p=0.05),
     ],
+    ids=["greedy", "temperature", "top-k", "top-p", "min-p", "all"],
 )
-def test_the_best_arithmetic_is_chosen_by_what_numba_may_use(
-    features: str, best: InstructionSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(config, "CPU_FEATURES", features)
-    assert best_instruction_set() == best
-    assert type(best_instruction_set()) is type(best)
-
-
-class Wrong(Plain):
-    """An arithmetic that takes weights for unsigned bytes."""
-
-
-@pytest.fixture
-def wrong(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    def forget_the_sign(builder, sums, x, w):  # type: ignore[no-untyped-def]
-        for input_ in range(4):
-            places = ir.Constant(SUMS, [4 * lane + input_ for lane in range(16)])
-            a = builder.zext(builder.shuffle_vector(x, x, places), SUMS)
-            b = builder.zext(builder.shuffle_vector(w, w, places), SUMS)
-            sums = builder.add(sums, builder.mul(a, b))
-        return sums
-
-    monkeypatch.setitem(tiles.DOTS, "Wrong", forget_the_sign)
-    return lambda: monkeypatch.setattr(reference, "best_instruction_set", Wrong)
-
-
-def test_an_arithmetic_that_computes_wrongly_is_found_out_and_not_used(
-    wrong: Callable[[], None], caplog: pytest.LogCaptureFixture
-) -> None:
-    assert not agrees_with_reference(Wrong())
-    wrong()
-    checked_instruction_set.cache_clear()
-    try:
-        with caplog.at_level(logging.WARNING):
-            assert type(checked_instruction_set()) is Plain
-    finally:
-        checked_instruction_set.cache_clear()
-    assert "Wrong does not compute rightly here" in caplog.text
-
-
-@pytest.mark.slow
-def test_a_processor_without_avx_gives_the_same_to_the_last_bit() -> None:
-    """It has no fused multiply-add either; what rounds otherwise shows after some hundred steps."""
-    program = (
-        "import hashlib, random\n"
-        "from model import SamplingConfig, load_model\n"
-        "from model.kernel import Batch, checked_instruction_set, quantize_network\n"
-        "from model.training.network import BASE_MODEL\n"
-        "base = load_model(BASE_MODEL)\n"
-        "weights = quantize_network(base.network, base.tensors)\n"
-        "batch = Batch(weights, 1, checked_instruction_set())\n"
-        "batch.begin(SamplingConfig(), 0)\n"
-        "ids = random.Random(1).choices(range(base.network.vocabulary_size), k=600)\n"
-        "print(hashlib.sha256(batch.predict(ids).tobytes()).hexdigest())\n"
-    )
-    old = {"NUMBA_CPU_NAME": "nehalem", "NUMBA_CPU_FEATURES": "+sse4.2,+sse4.1,+ssse3,+sse3"}
-    hashes = {
-        subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", program],
-            env={**os.environ, **variables},
-            cwd=Path(__file__).parents[3],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for variables in ({}, old)
-    }
-    assert len(hashes) == 1
-
-
-def test_tanh_is_right_to_two_hundred_thousandths() -> None:
-    """The kernel's formula in numpy, clamped as there."""
-    x = np.concatenate([np.linspace(-8, 8, 100_001), [-1e6, 1e6]])
-    z = np.clip(x, -6, 6)
-    above = sum(a * z ** (2 * n) for n, a in enumerate(tiles.TANH_ABOVE))
-    below = sum(b * z ** (2 * n) for n, b in enumerate(tiles.TANH_BELOW))
-    assert np.abs(z * above / below - np.tanh(x)).max() < 2e-5
+def test_a_row_draws_from_the_probabilities_of_plain_numpy(sampling: SamplingConfig) -> None:
+    """A network of zeros expects what its head's bias says, after whatever it has read."""
+    tensors = {name: 0 * values for name, values in trial_tensors(SHAPES[0]).items()}
+    logits = np.random.default_rng(2).normal(0, 2, V).astype(np.float32)
+    tensors["head.bias"] = logits
+    batch = Batch(quantize_network(SHAPES[0], tensors), 1, checked_instruction_set())
+    batch.begin(sampling, 11)
+    batch.join(0)
+    [written] = batch.write(300)
+    edges = np.concatenate([[0.0], np.cumsum(reference_probs(logits.astype(np.float64), sampling))])
+    states = np.array([11], np.uint64)
+    for id_ in written:
+        uniform = draw_uniform(states, 0)
+        assert edges[id_] - 1e-6 <= uniform < edges[id_ + 1] + 1e-6
+        assert edges[id_ + 1] > edges[id_]
