@@ -22,6 +22,7 @@ from bot.core.fetching.process import SandboxedClient
 from bot.core.guilds import Guilds, utc_now
 from bot.core.metrics import Metrics
 from bot.core.model_library import GuildModels, ModelLibrary
+from bot.core.paths import ROOT
 from bot.core.permissions import Permissions
 from bot.core.poems import PoemService
 from bot.core.ports import GuildPreferences
@@ -35,7 +36,7 @@ from bot.core.training.process import ExclusiveTrainer, ProcessTrainer, Trainer
 from bot.core.training.queue import TrainingQueue
 from bot.core.training_requests import BookLimits, TrainingRequests
 
-SHIPPED = Path(__file__).resolve().parent.parent / "model" / "pretrained"
+SHIPPED = ROOT / "model" / "pretrained"
 USER_AGENT = f"Sonneteer/{VERSION} (a Discord bot that writes verse)"
 
 

@@ -24,12 +24,13 @@ from bot.core.errors import BadConfig
 from bot.core.fair_queue import QueueLimits
 from bot.core.fetching.addresses import Trust
 from bot.core.guild_settings import is_snowflake
+from bot.core.paths import ROOT
 from bot.core.records import FORMS, FREE, RANGES, Defaults
 from bot.core.redaction import Redactor
 from bot.core.training_requests import BookLimits
 from model import MAX_BOOK_BYTES
 
-DEFAULT_PATH = Path(__file__).resolve().parent.parent / "config.toml"
+DEFAULT_PATH = ROOT / "config.toml"
 MAX_SHOWN = 200  # characters of a value that is refused
 TOKEN_VARIABLE = "DISCORD_TOKEN"  # noqa: S105 - the variable's name
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")  # in small letters or capitals

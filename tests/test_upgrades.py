@@ -158,7 +158,7 @@ async def test_what_a_server_settled_and_chose_is_there(home: Path) -> None:
             "couplet",
             ("gloom", "doom"),
         )
-        shelf = await parts.app.guild_models.shelf(ADMIN)
+        shelf = await parts.app.guild_models.available(ADMIN)
         assert shelf.used is not None
         assert (shelf.used.name, shelf.used.guild, shelf.missing) == ("dunes", GUILD, ())
         model, kept = await parts.app.guild_models.info(ADMIN, "dunes")
@@ -256,7 +256,7 @@ async def test_a_backup_is_restored_onto_an_empty_machine(home: Path, tmp_path: 
     config = config_of(fresh)
     async with open_app(config, make_library(config), NoBook()) as parts:
         assert parts.app.administration.guild_settings(ADMIN).lines == 8
-        shelf = await parts.app.guild_models.shelf(ADMIN)
+        shelf = await parts.app.guild_models.available(ADMIN)
         assert shelf.used is not None
         assert (shelf.used.name, shelf.missing) == ("dunes", ())
         jobs = [await ended(parts, job.id) for job in await parts.app.training_requests.untold()]

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +19,7 @@ from bot.core.errors import ModelUnusable, NothingThere, PathRefused, UnknownMod
 from bot.core.guild_settings import is_snowflake
 from bot.core.guilds import Guilds, utc_now
 from bot.core.jobs import Job
-from bot.core.paths import named, remove_file
+from bot.core.paths import named, read_blocks, remove_file, write_durably
 from bot.core.ports import ModelChoice, Models
 from bot.core.records import Asker, EpochLoss, ModelRecord
 from bot.core.store.books import AddedModel, BookStore
@@ -202,7 +200,7 @@ class GuildModels:
         self._guilds = guilds
         self._store = store
 
-    async def shelf(self, asker: Asker) -> AvailableModels:
+    async def available(self, asker: Asker) -> AvailableModels:
         """Return what the asker's guild can choose from."""
         guild = asker.guild
         models = await asyncio.to_thread(self._library.models, guild)
@@ -365,14 +363,7 @@ def _copy_files(made: Path, folder: Path, name: str) -> None:
     for suffix in reversed(FILES):
         source, target = named(made, f"{name}{suffix}"), named(folder, f"{name}{suffix}")
         if source.exists():
-            temporary = folder / f".{name}{suffix}.tmp"
-            try:
-                shutil.copyfile(source, temporary)
-                with temporary.open("rb+") as file:
-                    os.fsync(file.fileno())
-                temporary.replace(target)
-            finally:
-                temporary.unlink(missing_ok=True)
+            write_durably(target, read_blocks(source))
 
 
 def _delete_files(folder: Path, model: Path) -> None:

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from bot.core.errors import PathRefused
 from bot.core.names import is_device
 
 log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[2]  # of the checkout: bot, model and train.py are in it
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 PLAIN = re.compile(r"[^/\\:\x00-\x1f\x7f\ud800-\udfff]{1,250}")
@@ -58,6 +60,43 @@ def remove_folder(folder: Path, name: int | str) -> None:
 def remove_file(folder: Path, name: str) -> None:
     """Remove a file that lies in a folder, if there is one; raise PathRefused for a path."""
     _one_step(folder, name).unlink(missing_ok=True)
+
+
+def write_durably(path: Path, blocks: Iterable[bytes]) -> None:
+    """Write a file of blocks so that a kill or a power cut leaves the old file or the new one.
+
+    Raises OSError, and then leaves the old one.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.unlink(missing_ok=True)  # of somebody who was killed; a link is not followed
+    try:
+        with temporary.open("xb") as file:
+            file.writelines(blocks)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def read_blocks(path: Path, block_bytes: int = 2**20) -> Iterator[bytes]:
+    """Yield a file's content, a block at a time."""
+    with path.open("rb") as file:
+        while block := file.read(block_bytes):
+            yield block
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` last through a power cut; Windows has no way and no need."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _one_step(folder: Path, name: str) -> Path:

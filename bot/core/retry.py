@@ -1,7 +1,8 @@
-"""What is done again and again: a full disk or a locked database passes."""
+"""What is done again and again until it works, and how long to wait between two attempts."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -9,6 +10,7 @@ from typing import TypeVar
 from bot.core.errors import DataNotKept
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # of the disk, and of what its user may have of it
+MAX_PAUSE_SECONDS = 30.0  # between two attempts at what somebody is waiting for
 
 Answer = TypeVar("Answer")
 
@@ -34,3 +36,21 @@ async def until_kept(
             tried += 1
             failed(error)
         await pause(tried)
+
+
+def backoff(pause_seconds: float, tried: int) -> float:
+    """Return how long to wait after so many attempts.
+
+    >>> [backoff(1.0, tried) for tried in (1, 2, 3, 99)]
+    [1.0, 2.0, 4.0, 30.0]
+    """
+    return min(pause_seconds * 2.0 ** min(tried - 1, 16), MAX_PAUSE_SECONDS)
+
+
+def growing_pause(seconds: float) -> Callable[[int], Awaitable[None]]:
+    """Return a pause that begins with `seconds` and is longer after each attempt."""
+
+    async def pause(tried: int) -> None:
+        await asyncio.sleep(backoff(seconds, tried))
+
+    return pause

@@ -12,18 +12,22 @@ import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 from bot.core.core_dumps import forbid_core_dumps
+from bot.core.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 NICENESS = 10  # behind the bot
 OPEN_FILES = 64
 START_SECONDS = 15.0  # for starting, beside the work itself; on a busy machine
 END_SECONDS = 1.0  # for ending by itself, which takes milliseconds, before it is killed
-SANDBOX_VARIABLES = {
+# What every process that the bot starts may know of its environment.
+COMMON_VARIABLES = {
     *("PATH", "HOME", "LANG", "TZ", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV"),
-    *("PYTHONDONTWRITEBYTECODE", "NUMBA_CACHE_DIR", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"),
+    *("NUMBA_CACHE_DIR", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"),
+}
+SANDBOX_VARIABLES = {
+    *COMMON_VARIABLES,
+    "PYTHONDONTWRITEBYTECODE",
     *("RES_OPTIONS", "LOCALDOMAIN"),  # resolv.conf(5)
     *("SSL_CERT_FILE", "SSL_CERT_DIR"),  # where a system keeps its certificates elsewhere
 }

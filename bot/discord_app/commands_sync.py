@@ -6,13 +6,13 @@ import asyncio
 import hashlib
 import json
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
 import discord
 from discord import app_commands
 
+from bot.core.paths import write_durably
 from bot.discord_app.retries import FAILURES
 
 log = logging.getLogger(__name__)
@@ -94,9 +94,5 @@ def _read(path: Path) -> tuple[str | None, str | None]:
 
 def _write(path: Path, digest: str, has: str | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump({"format": FORMAT_VERSION, "sha256": digest, "discord": has}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    content = {"format": FORMAT_VERSION, "sha256": digest, "discord": has}
+    write_durably(path, [json.dumps(content).encode()])

@@ -8,10 +8,10 @@ from functools import partial
 
 import discord
 
-from bot.core.retry import until_kept
+from bot.core.retry import growing_pause, until_kept
 from bot.core.training_requests import TrainingRequests
 from bot.discord_app.responders import AnyBot
-from bot.discord_app.retries import FAILURES, backoff
+from bot.discord_app.retries import FAILURES
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Departures:
             await until_kept(
                 partial(self._training_requests.leave, guild),
                 failed=partial(self._warn, guild),
-                pause=self._pause,
+                pause=growing_pause(self._retry_seconds),
             )
         except Exception:
             log.exception("the trainings of server %s were not ended", guild)
@@ -66,7 +66,9 @@ class Departures:
     async def _catch_up(self) -> None:
         try:
             guilds = await until_kept(
-                self._training_requests.guilds, failed=log.debug, pause=self._pause
+                self._training_requests.guilds,
+                failed=log.debug,
+                pause=growing_pause(self._retry_seconds),
             )
             for guild in guilds:
                 if await self._is_deleted(guild):
@@ -92,6 +94,3 @@ class Departures:
             "after a restart. %s",
             *(guild, error),
         )
-
-    async def _pause(self, tried: int) -> None:
-        await asyncio.sleep(backoff(self._retry_seconds, tried))

@@ -20,9 +20,9 @@ from typing import Any
 import aiohttp
 import discord
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
-from filelock import FileLock, Timeout
 
 from bot.core.shards import ShardRange
+from bot.core.store.lock import wait_for_lock
 from bot.discord_app.clock import ClockWatch
 from bot.discord_app.error_messages import brief
 from bot.discord_app.metrics import DiscordMetrics
@@ -101,16 +101,11 @@ class IdentifyLimiter:
 
     async def _take_turn(self, path: Path) -> None:
         """Keep other processes from identifying for the next seconds."""
-        lock = FileLock(path, timeout=0, thread_local=False)
-        while True:
-            try:
-                lock.acquire()
-                break
-            except Timeout:
-                await asyncio.sleep(self._timeouts.identify_seconds / 10)
-            except OSError as error:  # a folder that cannot be written in
-                log.warning("cannot take turns with other processes: %s", error)
-                return
+        try:
+            lock = await wait_for_lock(path, self._timeouts.identify_seconds / 10)
+        except OSError as error:  # a folder that cannot be written in
+            log.warning("cannot take turns with other processes: %s", error)
+            return
         loop = asyncio.get_running_loop()
         loop.call_later(self._timeouts.identify_seconds, lock.release)
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 
 import discord
 
+from bot.core.retry import backoff
 from bot.discord_app.poem_formatting import MessagePart
 from bot.discord_app.rate_limits import GlobalRateLimit
 from bot.discord_app.responders import Responder
-from bot.discord_app.retries import FAILURES, Outage, backoff, retry, retry_after_of
+from bot.discord_app.retries import FAILURES, Outage, retry, retry_after_of
 
 log = logging.getLogger(__name__)
 

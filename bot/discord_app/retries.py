@@ -12,13 +12,13 @@ from typing import TypeVar
 import aiohttp
 import discord
 
+from bot.core.retry import backoff
 from bot.discord_app.clock import read_date
 
 log = logging.getLogger(__name__)
 
 ACKNOWLEDGED = 40060  # an interaction: an earlier attempt came through, only its answer was lost
 ATTEMPTS, PAUSE_SECONDS = 4, 0.2  # at being heard, for which Discord waits three seconds
-MAX_PAUSE_SECONDS = 30.0  # between two attempts at a poem that somebody is waiting for
 # A ban by Cloudflare ends within the hour; who says more is not believed.
 MAX_ASKED_SECONDS = 3600.0
 MAX_UNREADABLE = 40  # answers in a row, a quarter of an hour: the fault is more likely here
@@ -113,15 +113,6 @@ async def retry(
                 raise
             failed(error)
             await sleep(max(backoff(pause_seconds, tried), retry_after_of(error)))
-
-
-def backoff(pause_seconds: float, tried: int) -> float:
-    """Return how long to wait after so many attempts.
-
-    >>> [backoff(1.0, tried) for tried in (1, 2, 3, 99)]
-    [1.0, 2.0, 4.0, 30.0]
-    """
-    return min(pause_seconds * 2.0 ** min(tried - 1, 16), MAX_PAUSE_SECONDS)
 
 
 class Outage:

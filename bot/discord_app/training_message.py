@@ -19,14 +19,15 @@ from typing import Any, TypeVar
 
 import discord
 
-from bot.core.errors import BotError, DataNotKept
+from bot.core.errors import BotError
 from bot.core.jobs import Job, JobState, JobView
+from bot.core.retry import growing_pause, until_kept
 from bot.core.training_requests import TrainingRequests
 from bot.discord_app import formatting
 from bot.discord_app.error_messages import ChannelWarnings, throttled_log
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.responders import NO_MENTIONS, AnyBot, read_attachment
-from bot.discord_app.retries import FAILURES, await_response, backoff, retry
+from bot.discord_app.retries import FAILURES, await_response, retry
 
 log = logging.getLogger(__name__)
 
@@ -119,14 +120,11 @@ class TrainingMessages:
 
     async def _until_kept(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
         """Ask the database until it answers; the log has it when another program locks it."""
-        tried = 0
-        while True:
-            try:
-                return await call()
-            except DataNotKept as error:
-                tried += 1
-                log.debug("training messages wait for the database: %s", error)
-                await asyncio.sleep(backoff(self._timing.retry_seconds, tried))
+        return await until_kept(
+            call,
+            failed=partial(log.debug, "training messages wait for the database: %s"),
+            pause=growing_pause(self._timing.retry_seconds),
+        )
 
     async def _show(self, notice: TrainingMessage, view: JobView) -> None:
         """Bring a message up to date; a failure is made up for by the next time."""

@@ -12,6 +12,7 @@ from typing import TextIO
 from bot.app import data_folder
 from bot.config import TOKEN_VARIABLE, Config
 from bot.core.guild_settings import is_snowflake
+from bot.core.store.lock import is_in_use
 from bot.doctor import database, disk, memory, models, page, report, settings
 from bot.doctor.database import DatabaseContents
 from bot.doctor.results import CheckResult, failed, skipped
@@ -94,7 +95,7 @@ class CheckRun:
         return [await page.check_page(self._config.web)]
 
     async def _machine(self) -> list[CheckResult]:
-        runs = await asyncio.to_thread(database.is_open, self._data) is True
+        runs = await asyncio.to_thread(is_in_use, self._data) is True
         return [
             memory.check_memory(memory.read_memory(), bot_runs=runs),
             memory.check_processors(memory.count_processors(), self._config.books.threads),

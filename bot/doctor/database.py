@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
-from collections import defaultdict
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,7 +13,8 @@ from bot.core.guild_settings import GuildSettings, read_guild_settings
 from bot.core.ports import ModelChoice
 from bot.core.store.connection import in_words, open_read_only
 from bot.core.store.database import BUSY_SECONDS, FILE_NAME
-from bot.core.store.lock import LOCK_NAME
+from bot.core.store.guilds import CHOICES, SETTINGS, read_choices, read_settings
+from bot.core.store.lock import LOCK_NAME, is_in_use
 from bot.core.store.schema import MIGRATIONS, OBJECTS, fault_of_schema
 from bot.doctor.results import CheckResult, failed, ok, warning
 
@@ -88,7 +87,7 @@ def _judge(
     if closed:
         seen = f"{closed[0]} may not be written by this user"
         return failed(NAME, seen, "Give the data folder to the user that runs the bot.")
-    in_use = is_open(file.parent)
+    in_use = is_in_use(file.parent)
     use = (
         "" if in_use is None else "; a bot has it open, which is fine" if in_use else "; not in use"
     )
@@ -114,37 +113,11 @@ def _open(file: Path) -> sqlite3.Connection:
 
 
 def _read(connection: sqlite3.Connection) -> DatabaseContents:
-    settings: defaultdict[str, dict[str, object]] = defaultdict(dict)
-    for guild, name, value in connection.execute("SELECT guild, name, value FROM settings"):
-        settings[guild][name] = json.loads(value)
-    rows = connection.execute("SELECT guild, name, sha256 FROM choices ORDER BY id")
-    choices = {guild: ModelChoice(name, sha256) for guild, name, sha256 in rows}  # the latest stays
+    settings = read_settings(connection.execute(SETTINGS), strict=True)
+    choices = {g: chosen[-1] for g, chosen in read_choices(connection.execute(CHOICES)).items()}
     kept = connection.execute("SELECT guild, name, sha256 FROM models ORDER BY guild, name")
     return DatabaseContents(
         {guild: read_guild_settings(values) for guild, values in settings.items()},
         {guild: choice for guild, choice in choices.items() if choice.name},
         tuple(RegisteredModel(*row) for row in kept),
     )
-
-
-def is_open(folder: Path) -> bool | None:
-    """Whether a bot has the data folder; None where that cannot be told.
-
-    The lock is tried with a share for an instant: a bot that starts in that very instant would be
-    refused, and start at the second try.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return None
-    try:
-        for lock in (folder / LOCK_NAME, *folder.glob("shard-*")):
-            with lock.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    except OSError:
-        return None
-    return False

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from bot.config import DEFAULT_PATH, TOKEN_VARIABLE, Config, load_config
 from bot.core.errors import BadConfig
+from bot.core.paths import ROOT
 from bot.doctor.results import CheckResult, failed, ok, warning
 
-REQUIREMENTS = Path(__file__).resolve().parent.parent.parent / "requirements.txt"
+REQUIREMENTS = ROOT / "requirements.txt"
 PREFIX = "SONNETEER_"
 # What other bots call it; whoever moves here may have set one of these.
 LIKE_TOKEN = ("BOT_TOKEN", "DISCORD_API_TOKEN", "DISCORD_BOT_TOKEN", "TOKEN")

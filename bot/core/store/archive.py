@@ -18,7 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.core.errors import BackupUnusable, CannotWrite, DataFolderUnusable
-from bot.core.paths import remove_file, remove_folder
+from bot.core.paths import (
+    read_blocks,
+    remove_file,
+    remove_folder,
+    sync_folder,
+    write_durably,
+)
 from bot.core.store.backup_file import (
     CHUNK_BYTES,
     GUILDS,
@@ -109,7 +115,7 @@ def _back_up(data: Path, models: Path, file: Path, folder: Path) -> BackupSummar
     write_backup(written, index, contents)
     size = written.stat().st_size
     written.replace(file)
-    _sync_folder(file.parent)
+    sync_folder(file.parent)
     return BackupSummary(index.count(GUILDS), index.count(MODELS), size, tuple(left_out))
 
 
@@ -226,9 +232,9 @@ def _put_in_place(index: BackupIndex, staged: Path, data: Path, models: Path) ->
             aside.mkdir(exist_ok=True)
             (data / name).rename(aside / name)
     for name in (GUILDS, FILE_NAME):
-        _sync_folder(data)  # nothing old beside what is new, even after a power cut
+        sync_folder(data)  # nothing old beside what is new, even after a power cut
         (staged / name).rename(data / name)
-    _sync_folder(data)
+    sync_folder(data)
     kept = aside if aside.exists() else None
     return RestoreSummary(index.created, index.count(GUILDS), placed, kept)
 
@@ -249,17 +255,9 @@ def _place_model(fresh: Path, target: Path, aside: Path) -> bool:
         if describe_file(target) == describe_file(fresh):
             return False
         aside.mkdir(parents=True, exist_ok=True)
-        write_file(aside / target.name, _blocks(target))
-        _sync_folder(aside)
-    temporary = target.with_name(f".{target.name}.restoring")
-    remove_file(target.parent, temporary.name)  # of a restore that was killed
-    try:
-        write_file(temporary, _blocks(fresh))
-        temporary.replace(target)
-    except BaseException:
-        remove_file(target.parent, temporary.name)
-        raise
-    _sync_folder(target.parent)
+        write_file(aside / target.name, read_blocks(target))
+        sync_folder(aside)
+    write_durably(target, read_blocks(fresh))
     return target.suffix == MODEL
 
 
@@ -271,20 +269,3 @@ def _checkpoint(database: Path) -> None:
             closing(sqlite3.connect(database, timeout=0, factory=GuardedConnection)) as connection,
         ):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(CHUNK_BYTES):
-            yield block
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` last through a power cut; Windows has no way and no need."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

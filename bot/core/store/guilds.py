@@ -9,16 +9,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from bot.core.errors import DataFolderUnusable
 from bot.core.ports import ModelChoice
 from bot.core.store.connection import in_words, open_read_only
-from bot.core.store.database import BUSY_SECONDS, FILE_NAME, Database, Row
+from bot.core.store.database import BUSY_SECONDS, FILE_NAME, Database
 
 log = logging.getLogger(__name__)
 
 MAX_CHOICES = 20  # remembered per guild, for undoing
 SETTINGS = "SELECT guild, name, value FROM settings"
+CHOICES = "SELECT guild, name, sha256 FROM choices ORDER BY id"
+
+Cells = Iterable[Any]  # of a row, in the order that was asked for
 
 
 class GuildStore:
@@ -29,7 +33,7 @@ class GuildStore:
 
     async def settings(self) -> dict[str, dict[str, object]]:
         """Return the settings of every guild, as they were kept; what is damaged is left out."""
-        return _settings(await self._database.fetch(SETTINGS))
+        return read_settings(await self._database.fetch(SETTINGS))
 
     async def keep_settings(self, guild: str, values: Mapping[str, object]) -> None:
         """Put `values` in the place of all that was kept for a guild."""
@@ -41,10 +45,7 @@ class GuildStore:
 
     async def choices(self) -> dict[str, list[ModelChoice]]:
         """Return what each guild has chosen, the latest last."""
-        found: defaultdict[str, list[ModelChoice]] = defaultdict(list)
-        for row in await self._database.fetch("SELECT * FROM choices ORDER BY id"):
-            found[row["guild"]].append(ModelChoice(row["name"], row["sha256"]))
-        return dict(found)
+        return read_choices(await self._database.fetch(CHOICES))
 
     async def choose(self, guild: str, choice: ModelChoice, by: str, now: str) -> None:
         async with self._database.transaction() as run:
@@ -89,20 +90,34 @@ def read_settings_beside_bot(folder: Path) -> dict[str, dict[str, object]]:
         return {}
     try:
         with closing(open_read_only(path, BUSY_SECONDS)) as connection:
-            connection.row_factory = Row
-            return _settings(connection.execute(SETTINGS))
+            return read_settings(connection.execute(SETTINGS))
     except sqlite3.Error as error:
         raise DataFolderUnusable(folder, in_words(error)) from error
 
 
-def _settings(rows: Iterable[Row]) -> dict[str, dict[str, object]]:
+def read_settings(rows: Iterable[Cells], *, strict: bool = False) -> dict[str, dict[str, object]]:
+    """Read the answer to SETTINGS, by guild.
+
+    A damaged value is left out with a warning; with `strict` it raises ValueError, TypeError or
+    RecursionError.
+    """
     found: defaultdict[str, dict[str, object]] = defaultdict(dict)
-    for row in rows:
+    for guild, name, value in rows:
         try:
-            found[row["guild"]][row["name"]] = json.loads(row["value"])
+            found[guild][name] = json.loads(value)
         except (ValueError, TypeError, RecursionError) as error:
+            if strict:
+                raise
             log.warning(
                 "the setting %r of guild %s is damaged and is left out: %s",
-                *(row["name"], row["guild"], type(error).__name__),
+                *(name, guild, type(error).__name__),
             )
+    return dict(found)
+
+
+def read_choices(rows: Iterable[Cells]) -> dict[str, list[ModelChoice]]:
+    """Read the answer to CHOICES, by guild, the latest last."""
+    found: defaultdict[str, list[ModelChoice]] = defaultdict(list)
+    for guild, name, sha256 in rows:
+        found[guild].append(ModelChoice(name, sha256))
     return dict(found)

@@ -6,6 +6,7 @@ they start, one after another: so that the database is brought to the newest sch
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -59,11 +60,18 @@ def lock_folder(folder: Path, shard_range: ShardRange | None = None) -> FolderLo
         for path in sorted(folder.glob("shard-*")):
             match = SHARD_LOCK.fullmatch(path.name)
             dealt_alike = match and shard_range is not None and int(match[2]) == shard_range.total
-            if match and not dealt_alike and is_locked(path):
-                seen = f"{RUNNING}: it has shard {match[1]}/{match[2]}"
-                raise DataFolderUnusable(folder, seen)
+            if match and not dealt_alike:
+                _take(path, folder, f"{RUNNING}: it has shard {match[1]}/{match[2]}").release()
         if shard_range is not None:
-            shards = [_lock_shard(folder, number, shard_range.total) for number in shard_range.ids]
+            total = shard_range.total
+            shards = [
+                _take(
+                    folder / f"shard-{number}-of-{total}",
+                    folder,
+                    f"another process has shard {number}/{total} already. Give this one others",
+                )
+                for number in shard_range.ids
+            ]
             held = FolderLock(whole, shards)
     except BaseException:
         held.release()
@@ -71,20 +79,48 @@ def lock_folder(folder: Path, shard_range: ShardRange | None = None) -> FolderLo
     return held
 
 
-def is_locked(path: Path) -> bool:
-    """Whether another process has a lock file."""
+def is_in_use(folder: Path) -> bool | None:
+    """Whether a bot has the data folder; None where that cannot be told. Nothing is written.
+
+    The lock is tried with a share for an instant: a bot that starts in that very instant would be
+    refused, and start at the second try.
+    """
     try:
-        _lock(path, 0.0).release()
-    except Timeout:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    try:
+        for lock in (folder / LOCK_NAME, *folder.glob("shard-*")):
+            with lock.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
         return True
+    except OSError:
+        return None
     return False
 
 
-def _lock_shard(folder: Path, number: int, total: int) -> FileLock:
+async def wait_for_lock(path: Path, look_seconds: float) -> FileLock:
+    """Take a lock file once no other process has it; who waits longest need not be the next.
+
+    `look_seconds` pass between two looks. Raises OSError where the file cannot be written.
+    """
+    lock = FileLock(path, timeout=0, thread_local=False)
+    while True:
+        try:
+            lock.acquire()
+            return lock
+        except Timeout:
+            await asyncio.sleep(look_seconds)
+
+
+def _take(path: Path, folder: Path, reason: str) -> FileLock:
+    """Take a lock file of a data folder; raise DataFolderUnusable where another process has it."""
     try:
-        return _lock(folder / f"shard-{number}-of-{total}", 0.0)
+        return _lock(path, 0.0)
     except Timeout as error:
-        reason = f"another process has shard {number}/{total} already. Give this one others"
         raise DataFolderUnusable(folder, reason) from error
 
 

@@ -18,20 +18,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from filelock import FileLock, Timeout
-
 from bot.core.core_dumps import forbid_core_dumps
 from bot.core.jobs import Progress, TrainingStage
+from bot.core.paths import ROOT
+from bot.core.sandbox import COMMON_VARIABLES
+from bot.core.store.lock import wait_for_lock
 
-ROOT = Path(__file__).resolve().parents[3]
 STOP_SECONDS = 60.0  # for saving; a step takes one at most, on a slow disk the files a few
 LOOK_SECONDS = 1.0  # between two looks whether it is our turn
 MAX_EVENT_BYTES = 2**20
 MAX_COMPLAINT_BYTES = 4_000
 TRAINING_VARIABLES = {
-    *("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT"),
-    *("LD_LIBRARY_PATH", "VIRTUAL_ENV", "CUDA_VISIBLE_DEVICES", "ONEDNN_MAX_CPU_ISA"),
-    *("NUMBA_CACHE_DIR", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "ATEN_CPU_CAPABILITY"),
+    *COMMON_VARIABLES,
+    *("LANGUAGE", "TMPDIR"),
+    *("CUDA_VISIBLE_DEVICES", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY"),
 }
 # glibc then gives large blocks back at once, which saves some 20 MB of 600 and costs no time.
 MALLOC_VARIABLES = {"MALLOC_TRIM_THRESHOLD_": "1000000"}
@@ -177,13 +177,7 @@ class ExclusiveTrainer:
     async def train(
         self, spec: TrainingSpec, tell: Callable[[TrainingEvent], None]
     ) -> TrainingExit:
-        lock = FileLock(self._file, timeout=0, thread_local=False)
-        while True:
-            try:
-                lock.acquire()
-                break
-            except Timeout:
-                await asyncio.sleep(self._look_seconds)
+        lock = await wait_for_lock(self._file, self._look_seconds)
         try:
             return await self._trainer.train(spec, tell)
         finally:

@@ -125,7 +125,7 @@ class Books(CommandCog, name=BOOKS_COG):
     async def list_books(self, ctx: Context) -> None:
         await acknowledge_command(ctx)
         await answer(
-            ctx, formatting.shelf(await self._app.guild_models.shelf(asker_of_context(ctx)))
+            ctx, formatting.shelf(await self._app.guild_models.available(asker_of_context(ctx)))
         )
 
     @book.command(
@@ -199,7 +199,7 @@ class Books(CommandCog, name=BOOKS_COG):
     ) -> list[app_commands.Choice[str]]:
         try:
             async with asyncio.timeout(self._suggest_seconds):
-                shelf = await self._app.guild_models.shelf(asker_of_interaction(interaction))
+                shelf = await self._app.guild_models.available(asker_of_interaction(interaction))
         except Exception as error:
             return no_choices(error)
         return model_choices(shelf.models, typed)

@@ -51,7 +51,7 @@ class Privacy(CommandCog, name=PRIVACY_COG):
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def about(self, ctx: Context) -> None:
         await acknowledge_command(ctx)
-        shelf = await self._app.guild_models.shelf(asker_of_context(ctx))
+        shelf = await self._app.guild_models.available(asker_of_context(ctx))
         await answer(ctx, formatting.about(self._app.administration.about(), shelf.used))
 
     async def confirmed(

@@ -74,9 +74,9 @@ async def test_a_removed_model_is_used_no_more_whatever_happened_to_its_file(
     path.unlink()
     if other:
         write_model(path, seed=99)
-    assert (await guild_models.shelf(ADMIN)).used is None
+    assert (await guild_models.available(ADMIN)).used is None
     assert await guild_models.remove(ADMIN, "Walks") == "walks"
-    shelf = await guild_models.shelf(ADMIN)
+    shelf = await guild_models.available(ADMIN)
     assert shelf.used is not None
     assert (shelf.used.name, shelf.missing) == ("dunes", ())
     assert not path.exists()
@@ -90,7 +90,7 @@ async def test_a_guilds_own_model_that_is_gone_is_removed_before_everybodys_of_i
     write_model(tmp_path / "models" / "walks.safetensors", seed=99)
     assert await guild_models.remove(ADMIN, "walks") == "walks"
     assert (tmp_path / "models" / "walks.safetensors").exists()
-    assert (await guild_models.shelf(ADMIN)).missing == ()
+    assert (await guild_models.available(ADMIN)).missing == ()
 
 
 # The default

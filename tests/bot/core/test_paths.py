@@ -13,7 +13,13 @@ import pytest
 
 from bot.core.errors import PathRefused
 from bot.core.jobs import JobState
-from bot.core.paths import close_to_others, named, numbered, remove_file, remove_folder
+from bot.core.paths import (
+    close_to_others,
+    named,
+    numbered,
+    remove_file,
+    remove_folder,
+)
 from bot.core.store.archive import back_up, restore
 from bot.core.store.database import FILE_NAME
 from bot.core.store.lock import lock_folder

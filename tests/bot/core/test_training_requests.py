@@ -475,8 +475,8 @@ async def test_each_deed_is_for_those_who_may(parts: Parts, trainer: FakeTrainer
         with pytest.raises(UnknownModel) as refusal:
             await look(STRANGER, "walks")
         assert refusal.value.known == ("sonnets",)
-    assert [model.name for model in (await guild_models.shelf(STRANGER)).models] == ["sonnets"]
-    shelf = await guild_models.shelf(MEMBER)  # members see what their server has
+    assert [model.name for model in (await guild_models.available(STRANGER)).models] == ["sonnets"]
+    shelf = await guild_models.available(MEMBER)  # members see what their server has
     assert {model.name for model in shelf.models} == {"sonnets", "walks"}
 
 
@@ -512,7 +512,7 @@ async def test_only_owners_add_and_remove_what_all_servers_share(
     found = await training_requests.propose(HOST, attached(LONG), shared=True)
     assert await trained(training_requests, found, HOST) is JobState.DONE
     assert (tmp_path / "models" / "walks.safetensors").exists()
-    assert {model.name for model in (await guild_models.shelf(STRANGER)).models} == {
+    assert {model.name for model in (await guild_models.available(STRANGER)).models} == {
         "sonnets",
         "walks",
     }

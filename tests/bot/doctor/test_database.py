@@ -13,8 +13,9 @@ from bot.core.guilds import Guilds
 from bot.core.ports import ModelChoice
 from bot.core.store.database import FILE_NAME, Database
 from bot.core.store.guilds import GuildStore
+from bot.core.store.lock import is_in_use
 from bot.core.store.schema import MIGRATIONS
-from bot.doctor.database import DatabaseContents, check_database, is_open
+from bot.doctor.database import DatabaseContents, check_database
 from bot.doctor.results import CheckStatus
 from tests.bot.core.store.installation import tree
 from tests.bot.doctor.conftest import shows
@@ -50,11 +51,11 @@ async def test_a_bot_may_have_it_open_and_what_it_has_just_written_is_seen(tmp_p
     database = await Database.open(tmp_path)
     await GuildStore(database).keep_settings("10", {"lines": 8})
     found, contents = check_database(tmp_path)
-    assert is_open(tmp_path) is True
+    assert is_in_use(tmp_path) is True
     await database.close()
     shows(found, CheckStatus.OK, "a bot has it open, which is fine")
     assert contents.guild_settings["10"].lines == 8
-    assert is_open(tmp_path) is False
+    assert is_in_use(tmp_path) is False
 
 
 def test_without_a_database_nothing_is_made(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.jobs import Progress, TrainingStage
+from bot.core.paths import ROOT
 from bot.core.training.process import (
-    ROOT,
     ExclusiveTrainer,
     ProcessTrainer,
     TrainingEvent,
