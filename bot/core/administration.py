@@ -69,8 +69,7 @@ class Administration:
 
         Models and trainings stay: they are the server's.
         """
-        trainings, models = await self._store.forget(asker.member)
-        return Forgotten(trainings, models, await self._guilds.forget(asker.member))
+        return Forgotten(*await self._store.forget(asker.member))
 
     def about(self) -> About:
         """Return who answers here."""

@@ -6,7 +6,7 @@ One bot owns a data folder, so what is in memory is what is kept.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from bot.core.errors import BadSetting, NothingThere
@@ -98,16 +98,16 @@ class Guilds:
             await self._store.unchoose(guild)
             return self._choices[guild].pop(), self.choice(guild)
 
-    async def drop(self, guild: str, sha256: str) -> None:
-        """Forget that a guild ever used a model, which is gone; raise DataNotKept."""
-        async with self._changing:
-            await self._store.drop_choices(guild, sha256)
-            chosen = [choice for choice in self._choices.get(guild, []) if choice.sha256 != sha256]
-            self._choices[guild] = chosen
+    async def drop(self, guild: str, gone: Collection[tuple[str, ModelChoice]]) -> None:
+        """Remove models, each with the guild that has added it, and forget that `guild` used them.
 
-    async def forget(self, member: str) -> int:
-        """Take a member's number off what is kept here; return how often it stood there."""
-        return await self._store.forget(member)
+        All of that is kept, or DataNotKept is raised and none of it is.
+        """
+        hashes = {model.sha256 for _, model in gone}
+        async with self._changing:
+            await self._store.remove_models(guild, gone)
+            chosen = self._choices.get(guild, [])
+            self._choices[guild] = [choice for choice in chosen if choice.sha256 not in hashes]
 
 
 def _require_real_roles(guild: str, name: str, guild_settings: GuildSettings) -> None:

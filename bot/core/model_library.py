@@ -273,10 +273,10 @@ class GuildModels:
         self, guild: str, kept: AddedModel | None, model: ModelRecord | None
     ) -> None:
         """Delete the row and the file of a model, and forget that the guild ever used it."""
-        for gone in (kept, model):  # of a file that was changed, what it was before, too
-            if gone is not None:
-                await self._guilds.drop(guild, gone.sha256)
-                await self._store.remove_model(gone.guild, gone.name)
+        both = (kept, model)  # of a file that was changed, what it was before, too
+        gone = [(each.guild, ModelChoice(each.name, each.sha256)) for each in both if each]
+        if gone:
+            await self._guilds.drop(guild, gone)
         if model is not None:
             await asyncio.to_thread(_delete_files, self._folder_of(model.guild), model.path)
 

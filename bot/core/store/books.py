@@ -126,17 +126,18 @@ class BookStore:
             AddedModel(**{each.name: row[each.name] for each in fields(AddedModel)}) for row in rows
         ]
 
-    async def remove_model(self, guild: str, name: str) -> None:
-        await self._database.execute("DELETE FROM models WHERE guild = ? AND name = ?", guild, name)
-
     # People
 
-    async def forget(self, member: str) -> tuple[int, int]:
-        """Take a member's number off all jobs and models; return how many of each had it."""
+    async def forget(self, member: str) -> tuple[int, int, int]:
+        """Take a member's number off all jobs, models and choices; return how many of each had it.
+
+        The number is off all of them or off none.
+        """
         async with self._database.transaction() as run:
             jobs = await run("UPDATE jobs SET asker = '' WHERE asker = ?", member)
             models = await run("UPDATE models SET added_by = '' WHERE added_by = ?", member)
-        return jobs.rowcount, models.rowcount
+            choices = await run("UPDATE choices SET chosen_by = '' WHERE chosen_by = ?", member)
+        return jobs.rowcount, models.rowcount, choices.rowcount
 
     def _own(self, rows: Sequence[Row]) -> list[Job]:
         return [_job(row) for row in rows if self._shard_range.owns(row["guild"])]

@@ -6,7 +6,7 @@ import json
 import logging
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -67,17 +67,12 @@ class GuildStore:
             "DELETE FROM choices WHERE id = (SELECT max(id) FROM choices WHERE guild = ?)", guild
         )
 
-    async def drop_choices(self, guild: str, sha256: str) -> None:
-        """Forget that a guild ever chose a model."""
-        await self._database.execute(
-            "DELETE FROM choices WHERE guild = ? AND sha256 = ?", guild, sha256
-        )
-
-    async def forget(self, member: str) -> int:
-        """Take a member's number off all choices; return how many had it."""
-        return await self._database.execute(
-            "UPDATE choices SET chosen_by = '' WHERE chosen_by = ?", member
-        )
+    async def remove_models(self, guild: str, gone: Collection[tuple[str, ModelChoice]]) -> None:
+        """Remove models, each with the guild that has added it; forget that `guild` chose them."""
+        async with self._database.transaction() as run:
+            for owner, model in gone:
+                await run("DELETE FROM choices WHERE guild = ? AND sha256 = ?", guild, model.sha256)
+                await run("DELETE FROM models WHERE guild = ? AND name = ?", owner, model.name)
 
 
 def read_settings_beside_bot(folder: Path) -> dict[str, dict[str, object]]:

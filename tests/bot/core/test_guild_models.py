@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from bot.app import Parts
-from bot.core.administration import Forgotten
-from bot.core.errors import NothingThere
-from bot.core.jobs import JobState
+from bot.app import Parts, make_library
+from bot.core.administration import Administration, Forgotten
+from bot.core.errors import DatabaseBusyError, NothingThere
+from bot.core.guilds import Guilds
+from bot.core.jobs import Job, JobState
+from bot.core.metrics import Metrics
 from bot.core.model_library import GuildModels
+from bot.core.ports import DEFAULT_CHOICE
 from bot.core.records import PoemRequest
+from bot.core.store.books import AddedModel, BookStore
+from bot.core.store.database import BUSY_SECONDS, Database, Run
+from bot.core.store.guilds import GuildStore
 from bot.core.training_requests import TrainingRequests
 from tests.apps import (
     ADMIN,
@@ -91,6 +100,55 @@ async def test_a_guilds_own_model_that_is_gone_is_removed_before_everybodys_of_i
     assert await guild_models.remove(ADMIN, "walks") == "walks"
     assert (tmp_path / "models" / "walks.safetensors").exists()
     assert (await guild_models.available(ADMIN)).missing == ()
+
+
+# A database that another program locks meanwhile
+
+
+class SoonLocked(Database):
+    """Is locked by another program as soon as one more transaction has ended, once told so."""
+
+    left: int | None = None  # transactions
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Run]:
+        if self.left == 0:
+            raise DatabaseBusyError(BUSY_SECONDS)
+        async with super().transaction() as run:
+            yield run
+        if self.left is not None:
+            self.left -= 1
+
+
+async def test_a_lock_meanwhile_leaves_nothing_half_removed_or_half_forgotten(
+    tmp_path: Path,
+) -> None:
+    """Members read "Nothing was changed", and something was."""
+    path = tmp_path / "data" / "guilds" / GUILD / "dunes.safetensors"
+    write_model(path, seed=5)
+    database = cast(SoonLocked, await SoonLocked.open(tmp_path / "data"))
+    books, guilds = BookStore(database), await Guilds.read(GuildStore(database))
+    library = make_library(make_config(tmp_path))
+    guild_models = GuildModels(library, guilds, books)
+    model = await guild_models.use(ADMIN, "dunes")
+    job = Job(0, GUILD, "dunes", "Dunes", "", 1, JobState.DONE, asker=ADMIN.member)
+    added = AddedModel(GUILD, "dunes", model.sha256, "Dunes", "", "", ADMIN.member)
+    await books.add_model(added, await books.add_job(job))
+
+    database.left = 1
+    administration = Administration(guilds, books, Metrics())
+    assert await administration.forget(ADMIN) == Forgotten(trainings=1, models=1, choices=1)
+    with pytest.raises(DatabaseBusyError):
+        await guild_models.remove(ADMIN, "dunes")
+    shelf = await guild_models.available(ADMIN)
+    assert (shelf.used, path.exists()) == (model, True)
+    assert [each.name for each in await books.added_models(GUILD)] == ["dunes"]
+
+    database.left = 1
+    assert await guild_models.remove(ADMIN, "dunes") == "dunes"
+    assert (guilds.choice(GUILD), path.exists()) == (DEFAULT_CHOICE, False)
+    assert list(await books.added_models(GUILD)) == []
+    await database.close()
 
 
 # The default

@@ -8,8 +8,10 @@ import pytest
 
 from bot.core.errors import DataNotKept
 from bot.core.jobs import Job, JobState
+from bot.core.ports import ModelChoice
 from bot.core.store.books import AddedModel, BookStore
 from bot.core.store.database import Database
+from bot.core.store.guilds import GuildStore
 
 JOB = Job(
     id=0,
@@ -32,11 +34,17 @@ DUNES = AddedModel(
     added="2026-11-26T01:00:00+00:00",
     added_by="discord:1",
 )
+CHOICE = ModelChoice(DUNES.name, DUNES.sha256)
 
 
 @pytest.fixture
 def rows(database: Database) -> BookStore:
     return BookStore(database)
+
+
+@pytest.fixture
+def guilds(database: Database) -> GuildStore:
+    return GuildStore(database)
 
 
 # Jobs
@@ -164,12 +172,29 @@ async def test_a_model_of_a_job_that_there_is_not_is_refused(rows: BookStore) ->
     assert await rows.added_models("10") == []
 
 
-async def test_a_model_leaves_the_shelf_of_one_guild(rows: BookStore) -> None:
+async def test_a_model_leaves_the_shelf_of_one_guild(rows: BookStore, guilds: GuildStore) -> None:
     elsewhere = replace(DUNES, guild="11")
     for added_models in (DUNES, elsewhere):
         await rows.add_model(added_models, await rows.add_job(JOB))
-    await rows.remove_model("10", "DUNES")
+    await guilds.remove_models("10", [("10", ModelChoice("DUNES", DUNES.sha256))])
     assert (await rows.added_models("10"), await rows.added_models("11")) == ([], [elsewhere])
+
+
+async def test_a_model_that_cannot_be_removed_is_still_chosen(
+    rows: BookStore, guilds: GuildStore, database: Database
+) -> None:
+    """It was two transactions once: the guild had forgotten a model that was still there."""
+    await rows.add_model(DUNES, await rows.add_job(JOB))
+    await guilds.choose("10", CHOICE, "discord:1", DUNES.added)
+    await database.execute(
+        "CREATE TABLE holds (guild TEXT, name TEXT COLLATE NOCASE, "
+        "FOREIGN KEY (guild, name) REFERENCES models)"
+    )
+    await database.execute("INSERT INTO holds VALUES ('10', 'dunes')")
+    with pytest.raises(DataNotKept, match="FOREIGN KEY"):
+        await guilds.remove_models("10", [("10", CHOICE)])
+    assert await rows.added_models("10") == [DUNES]
+    assert await guilds.choices() == {"10": [CHOICE]}
 
 
 # People
@@ -178,20 +203,41 @@ async def test_a_model_leaves_the_shelf_of_one_guild(rows: BookStore) -> None:
 async def test_a_forgotten_members_number_is_off_all_jobs_and_models(rows: BookStore) -> None:
     mine, other = await rows.add_job(JOB), await rows.add_job(replace(JOB, asker="discord:2"))
     await rows.add_model(DUNES, mine)
-    assert await rows.forget("discord:1") == (1, 1)
+    assert await rows.forget("discord:1") == (1, 1, 0)
     assert await rows.job(mine) == replace(JOB, id=mine, asker="")
     assert await rows.job(other) == replace(JOB, id=other, asker="discord:2")
     assert await rows.added_models("10") == [replace(DUNES, added_by="")]
 
 
-async def test_who_cannot_be_forgotten_altogether_is_not_forgotten_by_half(
-    rows: BookStore, database: Database
+async def test_a_forgotten_members_number_is_off_all_choices(
+    rows: BookStore, guilds: GuildStore, database: Database
 ) -> None:
-    """It was two transactions once: after a full disk, the jobs had forgotten and models not."""
+    for by in ("discord:1", "discord:1", "discord:2"):
+        await guilds.choose("10", CHOICE, by, DUNES.added)
+    assert await rows.forget("discord:1") == (0, 0, 2)
+    found = await database.fetch("SELECT chosen_by FROM choices ORDER BY id")
+    assert [row["chosen_by"] for row in found] == ["", "", "discord:2"]
+
+
+async def test_who_was_never_there_is_forgotten_no_times(
+    rows: BookStore, guilds: GuildStore
+) -> None:
+    await rows.add_model(DUNES, await rows.add_job(JOB))
+    await guilds.choose("10", CHOICE, "discord:1", DUNES.added)
+    assert await rows.forget("discord:2") == (0, 0, 0)
+
+
+@pytest.mark.parametrize("table", ["models (guild, added_by)", "choices (guild, chosen_by)"])
+async def test_who_cannot_be_forgotten_altogether_is_not_forgotten_by_half(
+    rows: BookStore, guilds: GuildStore, database: Database, table: str
+) -> None:
+    """It was several transactions once: after a full disk, jobs had forgotten and models not."""
     job_id = await rows.add_job(JOB)
     await rows.add_model(DUNES, job_id)
     await rows.add_model(replace(DUNES, name="tides", added_by=""), job_id)
-    await database.execute("CREATE UNIQUE INDEX once ON models (guild, added_by)")
+    for by in ("", "discord:1"):
+        await guilds.choose("10", CHOICE, by, DUNES.added)
+    await database.execute(f"CREATE UNIQUE INDEX once ON {table}")
     with pytest.raises(DataNotKept, match="UNIQUE"):
         await rows.forget("discord:1")
     assert await rows.job(job_id) == replace(JOB, id=job_id)

@@ -79,18 +79,5 @@ async def test_the_latest_choice_of_one_guild_can_be_forgotten(rows: GuildStore)
 async def test_a_model_that_is_gone_leaves_one_guilds_choices(rows: GuildStore) -> None:
     await choose(rows, DUNES, TIDES, DUNES)
     await choose(rows, DUNES, guild="11")
-    await rows.drop_choices("10", DUNES.sha256)
+    await rows.remove_models("10", [("", DUNES)])
     assert await rows.choices() == {"10": [TIDES], "11": [DUNES]}
-
-
-async def test_a_forgotten_members_number_is_nowhere(rows: GuildStore, database: Database) -> None:
-    await choose(rows, DUNES, TIDES, by="discord:1")
-    await choose(rows, DUNES, by="discord:2")
-    assert await rows.forget("discord:1") == 2
-    found = await database.fetch("SELECT chosen_by FROM choices ORDER BY id")
-    assert [row["chosen_by"] for row in found] == ["", "", "discord:2"]
-
-
-async def test_who_was_never_there_is_forgotten_no_times(rows: GuildStore) -> None:
-    await choose(rows, DUNES, by="discord:1")
-    assert await rows.forget("discord:2") == 0
