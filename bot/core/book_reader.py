@@ -87,7 +87,7 @@ async def read_book_in_sandbox(path: Path, title: str) -> FoundBook:
         return FOUND.validate_json(answer)
     except ValidationError as error:
         raise BookRefused(
-            f"The book {title!r} takes too much time or memory to read. Give a part of it."
+            f"The book {title!r} takes too much time or memory to read. Send a part of it."
         ) from error
 
 

@@ -251,11 +251,11 @@ class GuildModels:
         if not model.guild:
             self._guilds.managed_by(asker, shared=True)
         if model.shipped:
-            raise NothingThere(f"{model.name!r} came with Sonneteer and stays.")
+            raise NothingThere(f"{model.name!r} came with Sonneteer and cannot be removed.")
         if model.default and not await asyncio.to_thread(self._library.hides_another, model):
             raise NothingThere(
-                f"{model.name!r} is the default model, without which I could not start again. "
-                "Name another one in config.toml, section [models], and start me anew."
+                f"{model.name!r} is the default model, and I cannot start without it. "
+                "Name another one in config.toml, section [models], and restart me."
             )
         return model.name
 
@@ -333,9 +333,9 @@ class GuildModels:
         )
         await self._store.add_model(added_models, job.id)
         if not job.guild:
-            return InstallResult(f"The model {model.name} is there for everybody.", model.chart)
+            return InstallResult(f"The model {model.name} is ready for everybody.", model.chart)
         if not self._guilds.guild_settings(job.guild).switch:
-            told = f"The model {model.name} is there. /book use {model.name} makes it write."
+            told = f"The model {model.name} is ready. To use it: /book use {model.name}."
             return InstallResult(told, model.chart)
         await self._guilds.choose(job.guild, model, asker)
         told = f"From now on poems come from {model.name}. /book undo goes back."

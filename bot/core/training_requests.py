@@ -50,14 +50,14 @@ MAX_FETCHES = 4  # at once, of all guilds; each is a process of some 40 MB
 ATTACHED_SECONDS = 60.0  # a file of 5 MB takes one
 MAX_READINGS = 1  # at once; each may be a process of 150 MB and more
 READING_SECONDS = 30.0  # that one may take while others wait
-CANCELLED = "It was cancelled, and nothing of it is kept."
-TOO_LATE = "That training has just ended, so there is nothing to stop any more."
+CANCELLED = "It was cancelled, and nothing was kept."
+TOO_LATE = "That training has just ended, so it can no longer be stopped."
 TAKEN = "a name that no model here has yet"
 MAX_OPEN = 3  # proposals of a guild: a few to compare; each may be a book of 5 MB on the disk
 MAX_OPEN_IN_ALL = 60  # 300 MB of such books
 MAX_AGE = timedelta(hours=1)  # of a proposal
 SWEEP_SECONDS = 600.0  # between two looks for old ones
-GUILD_GONE = "The bot was taken off the server."
+GUILD_GONE = "The bot was removed from the server."
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +165,10 @@ class TrainingRequests:
         """Return a book that waits for the asker's yes or no; raise NothingThere."""
         job = await self._store.job(job_id)
         if job is None or job.state is not JobState.PROPOSED:
-            raise NothingThere("That book does not wait for an answer any more. Add it again.")
+            raise NothingThere("That book is no longer waiting for an answer. Add it again.")
         guild = self._guilds.managed_by(asker, shared=not job.guild)
         if (guild, asker.member) != (job.guild, job.asker):
-            raise NothingThere("That book waits for the answer of whoever added it.")
+            raise NothingThere("Only the member who added that book can answer.")
         return job
 
     async def accept(self, asker: Asker, job_id: int) -> JobView:
@@ -219,7 +219,7 @@ class TrainingRequests:
         for job in (*own, *others):
             if job_id in (None, job.id):
                 return job
-        raise NothingThere("No training of this server is under way or waiting.")
+        raise NothingThere("This server has no training that is running or waiting.")
 
     async def cancel(self, asker: Asker, job_id: int | None = None) -> Job:
         """End a training; raise what `cancellable` does."""
@@ -265,29 +265,29 @@ class TrainingRequests:
         limits = self.limits
         queue = self._training_queue.views()
         if len(queue) > limits.max_waiting:
-            raise TooMuch(f"{len(queue)} trainings are waiting already. Ask again later.")
+            raise TooMuch(f"{len(queue)} trainings are already waiting. Try again later.")
         if not guild:
             return
         day = datetime.now(UTC) - timedelta(days=1)
         asked = await self._store.count_jobs(guild, day.isoformat(timespec="seconds"))
         if asked >= limits.max_per_day:
             raise TooMuch(
-                f"This server has asked for {asked} trainings in 24 hours, which is the most that "
-                "it may. Ask again tomorrow."
+                f"This server has asked for {asked} trainings in 24 hours, which is the "
+                "limit. Try again tomorrow."
             )
         own = len(await self._store.added_models(guild))
         own += sum(view.job.guild == guild for view in queue)
         if own >= limits.max_models:
             raise TooMuch(
-                f"This server has {own} models of its own, trainings included, which is the most "
-                "that it may. Remove one with /book remove."
+                f"This server has {own} models of its own, including trainings, which is the "
+                "limit. Remove one with /book remove."
             )
 
     @contextmanager
     def _on_its_way(self, asking: Sequence[str]) -> Iterator[None]:
         if not self._fetching.isdisjoint(asking):
             raise TooMuch(
-                "A book for this server or from you is being fetched already. Wait a moment."
+                "A book from you or for this server is already being fetched. Wait a moment."
             )
         self._fetching.update(asking)
         try:
@@ -316,7 +316,7 @@ class TrainingRequests:
     def _too_long(self, name: str, size_bytes: int) -> BookRefused:
         return BookRefused(
             f"The book {one_line(name)!r} has {size_bytes:,} bytes; at most "
-            f"{self.limits.max_bytes:,} are read here. Give a part of it."
+            f"{self.limits.max_bytes:,} are allowed. Send a part of it."
         )
 
     async def _choose_name(self, guild: str, wanted: str, title: str) -> str:

@@ -135,10 +135,10 @@ def read_redirect(url: URL, location: str, trust: Trust = STRANGERS) -> URL:
         relative = URL(location)
         whole = location if relative.scheme else str(url.join(relative))
     except ValueError as error:
-        raise SourceRefused(location, "it is no proper address") from error
+        raise SourceRefused(location, "it is not a valid address") from error
     target = read_url(whole, trust)
     if url.scheme == "https" and target.scheme != "https":
-        raise SourceRefused(location, "it leads out of https")
+        raise SourceRefused(location, "it leads from https to http")
     return target
 
 
@@ -171,17 +171,17 @@ def _parse(typed: str) -> URL:
     _check_characters(typed)
     shape = SHAPE.match(typed)
     if not shape:
-        raise SourceRefused(typed, "it is no http:// or https:// address")
+        raise SourceRefused(typed, "it is not an http:// or https:// address")
     if "@" in shape[1]:
-        raise SourceRefused(typed, "it has a user name or password in it")
+        raise SourceRefused(typed, "it contains a user name or password")
     try:
         url = URL(typed).with_fragment(None)
         host, port = url.raw_host, url.port
     except ValueError as error:
-        raise SourceRefused(typed, "it is no proper address") from error
+        raise SourceRefused(typed, "it is not a valid address") from error
     # yarl reads "[v1.x]", an address of some future kind, as the name v1.x.
     if not host or not port or (shape[1].startswith("[") and ":" not in host):
-        raise SourceRefused(typed, "it is no proper address")
+        raise SourceRefused(typed, "it is not a valid address")
     return url
 
 
@@ -189,7 +189,7 @@ def _check_characters(typed: str) -> None:
     if len(typed) > MAX_URL_CHARACTERS:
         raise SourceRefused(typed, f"it is longer than {MAX_URL_CHARACTERS:,} characters")
     if not typed.isprintable() or " " in typed or "\\" in typed:
-        raise SourceRefused(typed, "it has a space, a backslash or an invisible character in it")
+        raise SourceRefused(typed, "it contains a space, a backslash or an invisible character")
 
 
 def _check_host(host: str, source: str) -> None:
@@ -201,9 +201,9 @@ def _check_host(host: str, source: str) -> None:
     if NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2]):
         raise SourceRefused(source, "the host is a number, which can be read in several ways")
     if len(host) > MAX_HOST_CHARACTERS or not all(map(LABEL.fullmatch, labels)):
-        raise SourceRefused(source, "the host is no proper name")
+        raise SourceRefused(source, "the host is not a valid name")
     if len(labels) == 1 or host.endswith(INSIDE_SUFFIXES):
-        raise SourceRefused(source, "the host is a name of a local network")
+        raise SourceRefused(source, "the host is a name on a local network")
 
 
 @cache

@@ -158,7 +158,7 @@ class HttpClient:
             try:
                 url = read_redirect(url, location, trust)
             except SourceRefused as error:
-                reason = f"it redirects to a forbidden place ({error.reason})"
+                reason = f"it redirects to a place that is not allowed ({error.reason})"
                 raise SourceRefused(source, reason) from error
         raise SourceFailed(source, f"it redirects more than {MAX_REDIRECTS} times")
 
@@ -209,7 +209,7 @@ class HttpClient:
         check_address(address, source)
         for face in equivalent_addresses(ip_address(address)):
             if self._rules.trust.forbids(face):
-                raise SourceRefused(source, "its address is forbidden here")
+                raise SourceRefused(source, "its address is not allowed here")
             if self._find_route(face) in (Route.LOCAL, Route.LINK):
                 raise SourceRefused(source, OURS)
 
@@ -352,14 +352,14 @@ def _describe(error: Exception) -> str:
     """Say in a clause what went wrong; the error's own text may name addresses inside."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
-            return "its certificate is not to be trusted"
+            return "its certificate cannot be trusted"
         case aiohttp.ClientSSLError() | ssl.SSLError():
-            return "no safe connection to it can be made"
+            return "no secure connection to it is possible"
         case aiohttp.ClientConnectorError():
             return "it cannot be reached"
         case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError():
             return CUT_SHORT
         case aiohttp.ClientResponseError():
-            return "it does not answer in proper HTTP"
+            return "its answer is not valid HTTP"
         case _:
             return "the connection to it broke"

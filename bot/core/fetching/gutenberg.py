@@ -96,7 +96,7 @@ class Gutenberg:
         except StatusNotOk as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
-            reason = "Project Gutenberg has no plain text of that number"
+            reason = "Project Gutenberg has no plain text with that number"
             raise SourceFailed(str(number), reason) from error
         record = {
             "format": FORMAT,

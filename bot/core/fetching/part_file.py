@@ -81,4 +81,4 @@ class PartFile:
 
     def _unwritable(self, error: OSError) -> SourceFailed:
         log.error("%s cannot be written: %s", self.into, error)
-        return SourceFailed(self._source, "there is no room for it here")
+        return SourceFailed(self._source, "it could not be stored here")

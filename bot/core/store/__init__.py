@@ -1,1 +1,10 @@
-"""What is kept between starts: one SQLite database in the data folder."""
+"""What is kept on disk: the database, and backups of the data folder.
+
+A start goes down this list: `lock` keeps a second bot out of the data folder, `connection` opens a
+SQLite file so that nothing in it runs, `schema` has the steps that made the tables, and `database`
+takes those that a file has not had. Then rows are read and written: `guilds` has settings and
+choices, `books` trainings and models, `poems` half poems.
+
+A backup is made and restored by `archive`. `backup_file` is its format on disk; `rebuild` copies
+the rows of its database into a new one, each value by a rule of `column_rules`.
+"""

@@ -80,9 +80,9 @@ def back_up(data: Path, models: Path, file: Path) -> BackupSummary:
     Raises CannotWrite, and DataFolderUnusable where there is no sound database.
     """
     if file.resolve().is_relative_to(data.resolve()):
-        raise CannotWrite(file, "it lies in the data folder, which a backup is to outlive")
+        raise CannotWrite(file, "it is inside the data folder; choose another folder")
     if os.path.lexists(file):
-        raise CannotWrite(file, "there is such a file already")
+        raise CannotWrite(file, "that file already exists")
     try:
         with tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as name:
             return _back_up(data, models, file, Path(name))
@@ -110,7 +110,7 @@ def _back_up(data: Path, models: Path, file: Path, folder: Path) -> BackupSummar
             entries[name], contents[name] = entry, content
     index = BackupIndex(datetime.now(UTC).isoformat(timespec="seconds"), entries)
     if len(index.as_json()) > MAX_INDEX_BYTES:
-        raise CannotWrite(file, f"{len(entries):,} files are more than a backup holds")
+        raise CannotWrite(file, f"{len(entries):,} files are more than a backup can hold")
     written = folder / "written"
     write_backup(written, index, contents)
     size = written.stat().st_size

@@ -93,7 +93,7 @@ def read_index(file: Path, archive: BinaryIO) -> BackupIndex:
     header = _next_header(file, archive)
     sound = header is not None and header.name == INDEX_NAME
     if header is None or not sound or not 0 < header.size <= MAX_INDEX_BYTES:
-        raise BackupUnusable(file, "it is no backup of Sonneteer's")
+        raise BackupUnusable(file, "it is not a Sonneteer backup")
     try:
         content = json.loads(b"".join(_content(file, archive, header.size)))
         version = content["format"]
@@ -112,7 +112,7 @@ def read_index(file: Path, archive: BinaryIO) -> BackupIndex:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise BackupUnusable(file, f"its {INDEX_NAME} cannot be read") from error
     if not sound:
-        raise BackupUnusable(file, f"its {INDEX_NAME} lists what no backup has")
+        raise BackupUnusable(file, f"its {INDEX_NAME} lists files that no backup has")
     return BackupIndex(created, files)
 
 
@@ -125,7 +125,7 @@ def unpack(file: Path, archive: BinaryIO, index: BackupIndex, into: Path) -> Non
             raise BackupUnusable(file, f"it has a {header.name!r} that it does not list")
         name = missing.pop(header.name)
         if header.size != index.files[name].size:
-            raise BackupUnusable(file, f"its {name!r} has not the size that it lists")
+            raise BackupUnusable(file, f"its {name!r} does not have the size that it lists")
         path = into / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if write_file(path, _content(file, archive, header.size)) != index.files[name].sha256:
@@ -198,9 +198,9 @@ def _next_header(file: Path, archive: BinaryIO) -> tarfile.TarInfo | None:
     try:
         header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except (tarfile.TarError, ValueError) as error:
-        raise BackupUnusable(file, "it is no backup of Sonneteer's, or a damaged one") from error
+        raise BackupUnusable(file, "it is not a Sonneteer backup, or it is damaged") from error
     if header.type != tarfile.REGTYPE:
-        raise BackupUnusable(file, f"its {header.name!r} is no plain file")
+        raise BackupUnusable(file, f"its {header.name!r} is not a plain file")
     return header
 
 
@@ -220,5 +220,5 @@ def _read(file: Path, archive: BinaryIO, size: int) -> bytes:
     except OSError as error:
         raise BackupUnusable(file, error.strerror or str(error)) from error
     if len(block) < size:
-        raise BackupUnusable(file, "it ends too early, or is no backup of Sonneteer's")
+        raise BackupUnusable(file, "it ends too early, or is not a Sonneteer backup")
     return block

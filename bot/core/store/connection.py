@@ -77,7 +77,7 @@ class GuardedConnection(sqlite3.Connection):
         try:
             yield
         except UnicodeDecodeError as error:  # of SQLite's own sentence, which quotes the file
-            raise sqlite3.DatabaseError("a name in it is no text") from error
+            raise sqlite3.DatabaseError("a name in it is not text") from error
 
     def _is_late(self) -> bool:
         return time.monotonic() > self._until

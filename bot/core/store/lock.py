@@ -24,7 +24,7 @@ OURS = (
 )
 SHARD_LOCK = re.compile(r"shard-(\d+)-of-(\d+)")
 START_SECONDS = 15.0  # that another process may take to start
-RUNNING = "another Sonneteer is running on it. Stop that one first"
+RUNNING = "another Sonneteer is using it. Stop that one first"
 
 
 class FolderLock:

@@ -112,7 +112,7 @@ def _rows(found: sqlite3.Connection, table: str, columns: list[str]) -> Iterator
             left_out.append(f"{name!a} of server {guild}")
     if left_out:
         log.warning(
-            "%d settings are none that this Sonneteer knows and are left out, such as %s",
+            "%d settings are not known to this Sonneteer and are left out, such as %s",
             *(len(left_out), left_out[0]),
         )
 
@@ -123,7 +123,7 @@ def _checked(table: str, column: str, value: object) -> object:
     except (ValueError, TypeError, OverflowError) as error:
         shown = ascii(value[:MAX_SHOWN] if isinstance(value, str | bytes) else value)
         raise Unsound(
-            f"in its database a row of {table} has {shown} as {column}; Sonneteer never does"
+            f"in its database a row of {table} has {shown} as {column}; Sonneteer never writes that"
         ) from error
 
 
@@ -134,7 +134,7 @@ def _copy_sequence(found: sqlite3.Connection, fresh: sqlite3.Connection, table: 
     if last is None:
         return
     if type(last) is not int or not 0 <= last <= MAX_ID:
-        raise Unsound(f"its database has given {table} numbers that no Sonneteer gives")
+        raise Unsound(f"its database has given {table} numbers that Sonneteer never gives")
     [(copied,)] = fresh.execute(question, (table,))
     fresh.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
     last = max(last, copied or 0)

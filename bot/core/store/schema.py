@@ -100,7 +100,7 @@ STATISTICS = {  # what an ANALYZE at the host's shell leaves
     )
 }
 COMMENT = re.compile(r"--[^\n]*")
-NOT_OURS = "its database is none of Sonneteer's"
+NOT_OURS = "its database is not one of Sonneteer's"
 
 Thing = tuple[object, ...]
 

@@ -39,13 +39,13 @@ RETRY_SECONDS = 30.0  # before the database is tried again; the disk may be full
 WRONG_USE = 2  # train.py's status for a sentence on stderr
 KILLED_IN_A_SHELL = 137  # the status of a wrapper whose child got SIGKILL
 KILLED = (
-    f"The training was ended from outside {ATTEMPTS} times without getting further (status "
-    "{status}). That is most often the system, because the memory ran out: train a shorter book, "
-    "or give this machine more memory."
+    f"The training was stopped from outside {ATTEMPTS} times without progress (status {{status}}). "
+    "Most often that means that the memory ran out. Train a shorter book, or give this machine "
+    "more memory."
 )
 BROKEN = (
-    f"The training broke off {ATTEMPTS} times without getting further (status {{status}}); "
-    "the log knows it as job {number}."
+    f"The training failed {ATTEMPTS} times without progress (status {{status}}). Give the bot's "
+    "admin this ID: job {number}."
 )
 
 STOPPED = TrainingExit(0, "")  # a training that somebody cancelled
@@ -208,7 +208,7 @@ class TrainingQueue:
             except Exception:
                 self._outcome_known = True
                 log.exception("the training of job %d failed in a way unforeseen", job_id)
-                sentence = f"Something went wrong on my side; the log knows it as job {job_id}."
+                sentence = f"Something went wrong. Give the bot's admin this ID: job {job_id}."
                 await self._end(job_id, JobState.FAILED, sentence)
             self._queue.remove(job_id)
             self._cancelled.pop(job_id, None)
@@ -305,7 +305,7 @@ class TrainingQueue:
         try:
             installed = await self._insist(job.id, lambda: self._put(job), self._wait_to_install)
         except (BotError, OSError) as error:
-            reason = f"The model is not in place: {error}"
+            reason = f"The model could not be installed: {error}"
         finally:
             self._called_off = None
         if job.id in self._cancelled:

@@ -310,7 +310,7 @@ async def test_so_many_trainings_wait(
         await training_requests.accept(
             asker, (await training_requests.propose(asker, attached(LONG))).job.id
         )
-    with pytest.raises(TooMuch, match="waiting already"):
+    with pytest.raises(TooMuch, match="already waiting"):
         await training_requests.propose(ADMIN, attached(LONG))
 
 

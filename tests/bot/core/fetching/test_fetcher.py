@@ -230,7 +230,7 @@ async def test_a_port_that_nobody_listens_at_fails(fetch: Fetch, folder: Path) -
 
 async def test_a_site_without_a_certificate_fails(fetch: Fetch, folder: Path) -> None:
     secure = fetch.base.replace("http:", "https:")
-    with pytest.raises(SourceFailed, match="no safe connection"):
+    with pytest.raises(SourceFailed, match="no secure connection"):
         await fetch(f"{secure}/poem.txt", origins=[secure])
     assert not list(folder.iterdir())
 

@@ -262,7 +262,7 @@ async def test_a_number_out_of_range_is_refused(
 async def test_a_number_without_a_text_fails_by_its_number(
     gutenberg: Gutenberg, folder: Path
 ) -> None:
-    with pytest.raises(SourceFailed, match="no plain text of that number") as caught:
+    with pytest.raises(SourceFailed, match="no plain text with that number") as caught:
         await gutenberg.fetch(404)
     assert caught.value.source == "404"
     assert not list(folder.iterdir())

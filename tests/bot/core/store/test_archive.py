@@ -133,7 +133,7 @@ def test_a_backup_changes_no_file_of_the_bots(here: Installation) -> None:
 
 def test_a_file_that_is_there_already_is_not_written_over(here: Installation) -> None:
     here.file.write_text("a poem")
-    with pytest.raises(CannotWrite, match="there is such a file already"):
+    with pytest.raises(CannotWrite, match="that file already exists"):
         here.back_up()
     assert here.file.read_text() == "a poem"
 

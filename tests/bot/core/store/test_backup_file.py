@@ -62,7 +62,7 @@ def test_a_name_that_no_backup_has_is_refused(
 ) -> None:
     forged.files[name] = b"evil"
     forged.seal()
-    refused(forged.write(tmp_path / "forged.tar"), "lists what no backup has")
+    refused(forged.write(tmp_path / "forged.tar"), "lists files that no backup has")
     assert not list(tmp_path.rglob("evil*"))
 
 
@@ -92,7 +92,7 @@ def test_what_is_no_plain_file_is_refused(
     forged: Forged, refused: Refused, tmp_path: Path, kind: bytes
 ) -> None:
     forged.members[1] = member_of("models/apples.png", b"", kind)
-    refused(forged.write(tmp_path / "forged.tar"), "is no plain file")
+    refused(forged.write(tmp_path / "forged.tar"), "is not a plain file")
 
 
 def test_a_header_of_a_huge_file_is_refused(
@@ -105,7 +105,7 @@ def test_a_header_of_a_huge_file_is_refused(
     header.size = 8**11 - 1  # 8 GiB
     assert raw.count(small) == 1
     file.write_bytes(raw.replace(small, header.tobuf(tarfile.USTAR_FORMAT)))
-    refused(file, "has not the size that it lists")
+    refused(file, "does not have the size that it lists")
 
 
 def test_an_index_of_huge_files_is_refused(
@@ -120,7 +120,7 @@ def test_an_index_that_is_huge_itself_is_refused(refused: Refused, tmp_path: Pat
     header.size = 8**11 - 1
     file = tmp_path / "forged.tar"
     file.write_bytes(header.tobuf(tarfile.USTAR_FORMAT) + bytes(10_000))
-    refused(file, "no backup of Sonneteer's")
+    refused(file, "not a Sonneteer backup")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_backup_without_a_database_is_refused(
 ) -> None:
     del forged.files[FILE_NAME]
     forged.seal()
-    refused(forged.write(tmp_path / "forged.tar"), "lists what no backup has")
+    refused(forged.write(tmp_path / "forged.tar"), "lists files that no backup has")
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_newer_database_is_refused(forged: Forged, refused: Refused, tmp_path:
 def test_a_database_of_something_else_is_refused(
     forged: Forged, refused: Refused, tmp_path: Path, script: str
 ) -> None:
-    refused(change_database(forged, tmp_path, script), "its database is none of Sonneteer's")
+    refused(change_database(forged, tmp_path, script), "its database is not one of Sonneteer's")
 
 
 def test_a_database_whose_index_says_something_else_is_refused(
@@ -245,13 +245,13 @@ def test_a_damaged_database_is_refused_though_its_hash_is_right(
 def test_a_zip_is_refused(refused: Refused, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "backup.zip", "w") as file:
         file.writestr(INDEX_NAME, "{}" * 1000)
-    refused(tmp_path / "backup.zip", "no backup of Sonneteer's")
+    refused(tmp_path / "backup.zip", "not a Sonneteer backup")
 
 
 def test_a_tar_of_something_else_is_refused(refused: Refused, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "poems.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
         tar.addfile(member_of("poem.txt", b"a poem")[0], io.BytesIO(b"a poem"))
-    refused(tmp_path / "poems.tar", "no backup of Sonneteer's")
+    refused(tmp_path / "poems.tar", "not a Sonneteer backup")
 
 
 def test_a_file_that_there_is_not_is_refused(refused: Refused, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ async def test_opening_makes_the_folder(tmp_path: Path) -> None:
 async def test_a_second_bot_on_the_same_folder_is_refused(
     database: Database, tmp_path: Path
 ) -> None:
-    with pytest.raises(DataFolderUnusable, match="another Sonneteer is running on it") as caught:
+    with pytest.raises(DataFolderUnusable, match="another Sonneteer is using it") as caught:
         await Database.open(tmp_path / "data")
     assert str(tmp_path / "data") in str(caught.value)
 

@@ -223,7 +223,7 @@ def test_numbers_that_are_used_up_are_refused(
     forged: Forged, refused: Refused, tmp_path: Path, last: object
 ) -> None:
     script = inserting("jobs", JOB, f"UPDATE sqlite_sequence SET seq = {last}")
-    refused(change_database(forged, tmp_path, script), "numbers that no Sonneteer gives")
+    refused(change_database(forged, tmp_path, script), "numbers that Sonneteer never gives")
 
 
 def test_a_value_that_is_huge_is_refused(forged: Forged, refused: Refused, tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_settings_that_are_none_are_left_out_and_the_others_come(
         *(("avoid", '["gloom"]'), ("lines", "8"), ("managers", '["5", "6"]')),
     ]
     [line] = caplog.messages
-    assert line.startswith("5 settings are none that this Sonneteer knows and are left out")
+    assert line.startswith("5 settings are not known to this Sonneteer and are left out")
 
 
 def test_words_come_without_what_no_reader_sees(

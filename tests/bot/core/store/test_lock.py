@@ -33,8 +33,8 @@ def test_shards_that_are_dealt_alike_share_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("first", "second", "reason"),
     [
-        (None, None, "another Sonneteer is running on it"),
-        (None, "0/2", "another Sonneteer is running on it"),
+        (None, None, "another Sonneteer is using it"),
+        (None, "0/2", "another Sonneteer is using it"),
         ("0/2", None, "it has shard 0/2"),
         ("0-1/2", "1/2", "another process has shard 1/2 already"),
         ("1/2", "0-3/4", "it has shard 1/2"),

@@ -157,7 +157,7 @@ def test_while_a_bot_runs_nothing_is_restored(here: Installation, there: Install
     lock = lock_folder(there.data)
     before = tree(there.home)
     try:
-        with pytest.raises(DataFolderUnusable, match="another Sonneteer is running on it"):
+        with pytest.raises(DataFolderUnusable, match="another Sonneteer is using it"):
             there.restore(here.file)
     finally:
         lock.release()

@@ -214,9 +214,7 @@ async def test_lines_of_a_training_have_its_job_for_a_number(
 async def test_who_is_killed_is_told_of_the_memory(workshop: Workshop, status: int) -> None:
     workshop.trainer.endings = [TrainingExit(status, "")] * 10
     view = await workshop.end_of(await workshop.submit())
-    assert f"ended from outside 3 times without getting further (status {status})" in (
-        view.job.sentence
-    )
+    assert f"stopped from outside 3 times without progress (status {status})" in (view.job.sentence)
 
 
 async def test_a_training_that_breaks_off_by_itself_is_told_of_the_log(
@@ -227,8 +225,8 @@ async def test_a_training_that_breaks_off_by_itself_is_told_of_the_log(
     job = await workshop.submit()
     view = await workshop.end_of(job)
     assert view.job.sentence == (
-        "The training broke off 3 times without getting further (status 1); "
-        f"the log knows it as job {job.id}."
+        "The training failed 3 times without progress (status 1). "
+        f"Give the bot's admin this ID: job {job.id}."
     )
 
 
@@ -491,7 +489,7 @@ async def test_what_does_not_pass_by_itself_fails_the_training_at_once(
     left = workshop.fail_to_install(error, error)
     view = await workshop.end_of(await workshop.submit())
     assert view.job.state is JobState.FAILED
-    assert view.job.sentence == f"The model is not in place: {error}"
+    assert view.job.sentence == f"The model could not be installed: {error}"
     assert len(left) == 1
 
 
@@ -588,7 +586,7 @@ async def test_a_trainer_that_breaks_does_not_stop_the_queue(workshop: Workshop)
     workshop.training_queue._trainer = Broken()
     view = await workshop.end_of(await workshop.submit(name="one"))
     assert view.job.state is JobState.FAILED
-    assert "the log knows it" in view.job.sentence
+    assert f"this ID: job {view.job.id}." in view.job.sentence
     workshop.training_queue._trainer = working
     assert (await workshop.end_of(await workshop.submit(name="two"))).job.state is JobState.DONE
 
