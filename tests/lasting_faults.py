@@ -11,7 +11,7 @@ from tests.texts import quatrains
 
 EPHEMERAL = 1 << 6  # a flag of messages that one member sees
 MANAGE_SERVER = 1 << 5  # a permission
-TRAINED = "From now on poems come from"
+TRAINED = "Poems in this server now come from"
 METHODS = ("POST", "PATCH", "DELETE", "GET")
 
 

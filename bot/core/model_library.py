@@ -335,10 +335,10 @@ class GuildModels:
         if not job.guild:
             return InstallResult(f"The model {model.name} is ready for everybody.", model.chart)
         if not self._guilds.guild_settings(job.guild).switch:
-            told = f"The model {model.name} is ready. To use it: /book use {model.name}."
+            told = f"The model {model.name} is ready. Use /book use {model.name} to choose it."
             return InstallResult(told, model.chart)
         await self._guilds.choose(job.guild, model, asker)
-        told = f"From now on poems come from {model.name}. /book undo goes back."
+        told = f"Poems in this server now come from {model.name}. Use /book undo to go back."
         return InstallResult(told, model.chart)
 
     async def withdraw(self, job: Job) -> None:

@@ -80,7 +80,7 @@ def back_up(data: Path, models: Path, file: Path) -> BackupSummary:
     Raises CannotWrite, and DataFolderUnusable where there is no sound database.
     """
     if file.resolve().is_relative_to(data.resolve()):
-        raise CannotWrite(file, "it is inside the data folder; choose another folder")
+        raise CannotWrite(file, "it lies in the data folder, which a backup must outlast")
     if os.path.lexists(file):
         raise CannotWrite(file, "that file already exists")
     try:

@@ -28,7 +28,7 @@ from tests.timeouts import HANG_SECONDS
 
 TEMPO = ReplyTiming(0.01, 0.01, 0.01, 0.001, 0.001, suggest_seconds=0.1)
 EPHEMERAL = 1 << 6
-DONE = "From now on poems come from"
+DONE = "Poems in this server now come from"
 
 
 @pytest.fixture
