@@ -320,7 +320,7 @@ class GuildModels:
         return await asyncio.to_thread(self._library.find, name, guild)
 
     async def install(self, job: Job, made: Path) -> InstallResult:
-        """Put a finished model where its guild finds it.
+        """Copy a finished model to where its guild finds it.
 
         May be done again after a kill or an error. Raises DataNotKept, and OSError.
         """

@@ -113,7 +113,7 @@ class TrainingRequests:
         self._closing = False
 
     async def open(self) -> None:
-        """Throw away what was left half fetched, and take up the trainings."""
+        """Delete what was left half fetched, and start the queue."""
         await asyncio.to_thread(remove_folder, self._incoming.parent, self._incoming.name)
         await self._training_queue.start()
         self._sweeping = asyncio.create_task(self._proposals.sweep(), name="proposals")
@@ -129,7 +129,7 @@ class TrainingRequests:
     # Books that come
 
     def check(self, asker: Asker, *, shared: bool = False) -> None:
-        """Raise NotAllowed where the asker may not add books: before anything is shown to all."""
+        """Raise NotAllowed where the asker may not add books, before anything is shown."""
         self._guilds.managed_by(asker, shared=shared)
 
     async def propose(
@@ -172,7 +172,7 @@ class TrainingRequests:
         return job
 
     async def accept(self, asker: Asker, job_id: int) -> JobView:
-        """Say yes to a book; only whoever brought it can. Raises what `propose` does."""
+        """Say yes to a book; only the member who added it can. Raises what `propose` does."""
         async with self._proposals.turn:
             job = await self.proposed(asker, job_id)
             await self._require_room(job.guild)
@@ -181,12 +181,12 @@ class TrainingRequests:
             return await self._training_queue.submit(job)
 
     async def decline(self, asker: Asker, job_id: int) -> None:
-        """Say no to a book, which is thrown away."""
+        """Say no to a book, which is deleted."""
         async with self._proposals.turn:
             await self._proposals.decline(await self.proposed(asker, job_id))
 
     async def place(self, job_id: int, channel: str, message: str) -> None:
-        """Keep which message tells of a training, so that it is found again after a restart."""
+        """Note which message shows a training, so that it is found again after a restart."""
         await self._training_queue.place(job_id, channel, message)
 
     async def estimate_seconds(self, characters: int) -> float:
@@ -199,7 +199,7 @@ class TrainingRequests:
     # Trainings
 
     def jobs(self, asker: Asker) -> list[JobView]:
-        """Return the queue; of other guilds' trainings only that they are there."""
+        """Return the queue; of other guilds' trainings only their places."""
         return [self._as_seen_by(asker, view) for view in self._training_queue.views()]
 
     def watch(self, job_id: int) -> AsyncIterator[JobView]:
@@ -237,7 +237,7 @@ class TrainingRequests:
         return await self._store.job(job_id)
 
     async def told(self, job_id: int) -> None:
-        """Keep that everybody knows how a training ended."""
+        """Note that the end of a training has been announced."""
         await self._store.update_job(job_id, told=1)
 
     async def leave(self, guild: str) -> None:
@@ -296,7 +296,7 @@ class TrainingRequests:
             self._fetching.difference_update(asking)
 
     async def _fetch(self, source: str | AttachedFile, into: Path) -> tuple[str, str]:
-        """Have a book at `into`; return its title, if need be from its name, and where from."""
+        """Put a book at `into`; return its title, from its file name if need be, and its source."""
         if isinstance(source, AttachedFile):
             if source.size_bytes > self.limits.max_bytes:
                 raise self._too_long(source.name, source.size_bytes)
@@ -383,7 +383,7 @@ class _Proposals:
     """Keeps books until they are answered; `folder` has a folder for each job's book."""
 
     def __init__(self, store: BookStore, folder: Path) -> None:
-        self.turn = asyncio.Lock()  # of whoever answers or throws away: each book goes one way
+        self.turn = asyncio.Lock()  # of those who answer or delete: each book goes one way
         self._store = store
         self._folder = folder
 
@@ -410,16 +410,16 @@ class _Proposals:
         return job
 
     async def decline(self, job: Job) -> None:
-        """Throw a book away; whoever calls it has the turn."""
+        """Delete a book; the caller holds `turn`."""
         await self._throw_away([job])
 
     async def leave(self, guild: str) -> None:
-        """Throw away a guild's books."""
+        """Delete a guild's books."""
         async with self.turn:
             await self._throw_away(await self.of(guild))
 
     async def sweep(self) -> None:
-        """Throw away what has waited too long, now and from time to time."""
+        """Delete what has waited too long, now and from time to time."""
         while True:
             try:
                 async with self.turn:
@@ -427,7 +427,7 @@ class _Proposals:
                     waiting = await self._store.jobs_in(JobState.PROPOSED)
                     await self._throw_away(job for job in waiting if job.created < oldest)
             except BotError as error:
-                log.warning("books that nobody said yes to are still here: %s", error)
+                log.warning("old proposals could not be deleted: %s", error)
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def _throw_away(self, jobs: Iterable[Job]) -> None:

@@ -83,7 +83,7 @@ async def _next(stdout: asyncio.StreamReader, url: str) -> tuple[bytes, bytes]:
             raise SourceFailed(url, BROKEN)
         return kind, await stdout.readexactly(size)
     except asyncio.IncompleteReadError as error:
-        log.warning("a fetching process ended before the book did")
+        log.warning("a fetching process ended too early")
         raise SourceFailed(url, BROKEN) from error
 
 

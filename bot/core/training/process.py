@@ -107,6 +107,24 @@ class ProcessTrainer:
             await wait_uninterrupted(asyncio.create_task(_stop(process, listening)))
 
 
+class ExclusiveTrainer:
+    """Trains once no other process does; who waits longest need not be the next."""
+
+    def __init__(self, trainer: Trainer, file: Path, *, look_seconds: float = LOOK_SECONDS) -> None:
+        self._trainer = trainer
+        self._file = file
+        self._look_seconds = look_seconds
+
+    async def train(
+        self, spec: TrainingSpec, tell: Callable[[TrainingEvent], None]
+    ) -> TrainingExit:
+        lock = await wait_for_lock(self._file, self._look_seconds)
+        try:
+            return await self._trainer.train(spec, tell)
+        finally:
+            lock.release()
+
+
 async def wait_uninterrupted(task: asyncio.Task[Any]) -> None:
     """Wait for the end of a task; whoever is cancelled meanwhile, however often, is so after it."""
     cancelled: asyncio.CancelledError | None = None
@@ -164,24 +182,6 @@ async def _stop(process: asyncio.subprocess.Process, listening: asyncio.Future[A
         await process.wait()
     with suppress(Exception):  # told by whoever waited for it
         await listening
-
-
-class ExclusiveTrainer:
-    """Trains once no other process does; who waits longest need not be the next."""
-
-    def __init__(self, trainer: Trainer, file: Path, *, look_seconds: float = LOOK_SECONDS) -> None:
-        self._trainer = trainer
-        self._file = file
-        self._look_seconds = look_seconds
-
-    async def train(
-        self, spec: TrainingSpec, tell: Callable[[TrainingEvent], None]
-    ) -> TrainingExit:
-        lock = await wait_for_lock(self._file, self._look_seconds)
-        try:
-            return await self._trainer.train(spec, tell)
-        finally:
-            lock.release()
 
 
 def read_event(line: bytes) -> TrainingEvent:

@@ -207,7 +207,7 @@ class TrainingQueue:
                     await self._train(self._views[job_id].job)
             except Exception:
                 self._outcome_known = True
-                log.exception("the training of job %d failed in a way unforeseen", job_id)
+                log.exception("the training of job %d failed unexpectedly", job_id)
                 sentence = f"Something went wrong. Give the bot's admin this ID: job {job_id}."
                 await self._end(job_id, JobState.FAILED, sentence)
             self._queue.remove(job_id)
@@ -334,7 +334,7 @@ class TrainingQueue:
         try:
             await self._insist(job.id, lambda: self._withdraw(job), self._wait)
         except (BotError, OSError) as error:
-            log.error("job %d: its model could not be taken away: %s", job.id, error)
+            log.error("job %d: its model could not be removed: %s", job.id, error)
         await self._end(job.id, JobState.CANCELLED, self._cancelled[job.id])
 
     async def _end(
