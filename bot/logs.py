@@ -118,7 +118,7 @@ def for_terminal(out: TextIO) -> TextIO:
 
 
 class Handler(logging.StreamHandler[TextIO]):
-    """Writes lines; one that cannot be written is lost, for there is nobody to tell."""
+    """Writes lines; a line that cannot be written is dropped without a word."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Do without the complaint of `logging`, which would show the record as it was."""
