@@ -28,13 +28,13 @@ from bot.discord_app.cogs.settings import Settings
 from bot.discord_app.commands_sync import sync_commands
 from bot.discord_app.confirm_buttons import EXPIRED, ConfirmButton
 from bot.discord_app.gateway import Gateway
+from bot.discord_app.interactions import NO_MENTIONS
 from bot.discord_app.live_message import ReplyTiming
-from bot.discord_app.mentions import own_mentions
+from bot.discord_app.messages import command_prefixes
 from bot.discord_app.poem_buttons import PoemButton
-from bot.discord_app.reply_limits import ReplyLimits
-from bot.discord_app.responders import NO_MENTIONS, AnyBot
+from bot.discord_app.rate_limits import ReplyLimits, SeenEvents
+from bot.discord_app.responders import AnyBot
 from bot.discord_app.responses import AnsweringCog, refuse
-from bot.discord_app.seen_events import SeenEvents
 
 log = logging.getLogger(__name__)
 
@@ -80,24 +80,6 @@ def intents(*, message_content: bool) -> discord.Intents:
     wanted.dm_messages = True
     wanted.message_content = message_content
     return wanted
-
-
-def command_prefixes(bot: AnyBot, message: discord.Message, *, prefix: str) -> list[str]:
-    """Return what stands before a command of this message: the prefix, or a mention of the bot.
-
-    After a mention only what is a command in full counts as one; all else is a poem's seed.
-    """
-    mention = re.match(r"(<@[!&]?\d{1,20}>)\s*", message.content)
-    if mention is None or mention[1] not in own_mentions(bot.user, message):
-        typed = message.content[: len(prefix)]
-        return [typed if typed.casefold() == prefix.casefold() else prefix]
-    name, *rest = [*message.content[mention.end() :].split(maxsplit=2), ""]
-    command = bot.get_command(name.lower())
-    if isinstance(command, commands.Group):
-        known = command.get_command(rest[0].lower()) is not None
-    else:
-        known = command is not None and not any(rest)
-    return [mention[0]] if known else [prefix]
 
 
 async def add_cogs(

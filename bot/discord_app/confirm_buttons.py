@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import discord
 
 from bot.discord_app.button_state import MAX_CUSTOM_ID, base36
-from bot.discord_app.responders import acknowledge_button, whisper
+from bot.discord_app.interactions import acknowledge_button, respond_privately
 
 PREFIX = "ask"
 ANYBODY = 0  # in the place of who asked: whether they may is asked of the core
@@ -85,10 +85,10 @@ class ConfirmButton(
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         if self.asker not in (base36(ANYBODY), base36(interaction.user.id)):
-            return await whisper(interaction, NOT_YOURS)
+            return await respond_privately(interaction, NOT_YOURS)
         cog = interaction.client.get_cog(COGS[self.action])
         if not isinstance(cog, Confirmable):
-            return await whisper(interaction, EXPIRED)
+            return await respond_privately(interaction, EXPIRED)
         if self.action not in AT_ONCE:
             await acknowledge_button(interaction)
         return await cog.confirmed(interaction, self.action, self.subject)

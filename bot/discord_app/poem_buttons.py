@@ -1,6 +1,8 @@
-"""The buttons under a poem; they work after a restart, because they carry what they need.
+"""The buttons under a poem, and who may press which.
 
-discord.py calls them by their custom_id, without any memory of the message they stand on.
+They work after a restart, because they carry what they need: discord.py calls them by their
+custom_id, without any memory of the message they stand on. Whose a poem is Discord itself tells;
+the ids in a button are believed only where Discord tells nothing else.
 """
 
 from __future__ import annotations
@@ -13,8 +15,16 @@ from typing import Any, Protocol, Self, runtime_checkable
 import discord
 
 from bot.core.records import FREE, Poem
-from bot.discord_app.button_state import PREFIX, pack_ownership, pack_poem_state, poem_state_of
+from bot.discord_app.button_state import (
+    PREFIX,
+    Ownership,
+    pack_ownership,
+    pack_poem_state,
+    poem_state_of,
+)
 from bot.discord_app.poem_formatting import shown_seed_length
+from bot.discord_app.responders import message_in
+from bot.discord_app.retries import retry
 
 COG_NAME = "Poems"
 
@@ -85,3 +95,64 @@ def finished_view(poem: Poem, asker: int, earlier_parts: Sequence[int] = ()) -> 
     if poem.settings.form != FREE and not earlier_parts:
         buttons.append(PoemButton(ButtonAction.CARD, state))
     return _view(*buttons, PoemButton(ButtonAction.DELETE, pack_ownership(asker, earlier_parts)))
+
+
+# Whose a poem is
+
+
+async def find_asker_id(
+    interaction: discord.Interaction[Any], message: discord.Message, ownership: Ownership
+) -> int:
+    """Return who asked for the poem whose last message is `message`.
+
+    Of several messages that answer a message, only the first refers to it. To read that one may
+    take longer than Discord waits for a button, so the button is acknowledged first.
+    """
+    told = _shown_asker_id(message)
+    if told is None and ownership.parts:
+        await retry(interaction.response.defer)
+        try:
+            first = await read_own_message(interaction, ownership.parts[0])
+        except discord.Forbidden:
+            first = None
+        told = _shown_asker_id(first) if first is not None else None
+    return ownership.asker if told is None else told
+
+
+async def is_part_of_poem(
+    interaction: discord.Interaction[Any], message_id: int, asker: int
+) -> bool:
+    """Whether a message is the bot's own and, as far as Discord tells, of a poem for `asker`.
+
+    Where the bot may not read, it is taken for one unless the bot could delete a member's.
+    """
+    try:
+        message = await read_own_message(interaction, message_id)
+    except discord.Forbidden:
+        return not interaction.app_permissions.manage_messages
+    return message is not None and _shown_asker_id(message) in (None, asker)
+
+
+async def read_own_message(
+    interaction: discord.Interaction[Any], message_id: int
+) -> discord.Message | None:
+    """Read one of the bot's messages; None where it is gone or somebody else's.
+
+    Raises discord.Forbidden where the bot may not read what was said.
+    """
+    partial = message_in(interaction.channel, message_id)
+    if partial is None:
+        return None
+    try:
+        message = await partial.fetch()
+    except discord.NotFound:
+        return None
+    return message if message.author == interaction.client.user else None
+
+
+def _shown_asker_id(message: discord.Message) -> int | None:
+    """Return who was answered with a message; None where Discord does not tell."""
+    if message.interaction_metadata is not None:
+        return message.interaction_metadata.user.id
+    asked = message.reference.resolved if message.reference else None
+    return asked.author.id if isinstance(asked, discord.Message) else None

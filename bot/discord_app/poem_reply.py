@@ -19,14 +19,14 @@ from bot.core.poem_stream import PoemStream
 from bot.core.poems import PoemService
 from bot.core.records import Poem, PoemRequest, PoemSettings
 from bot.core.store.poems import HalfPoem
+from bot.discord_app.asker import guild_id_of
 from bot.discord_app.error_messages import ChannelWarnings, error_message, throttled_log
 from bot.discord_app.live_message import EditThrottle, LiveMessage, ReplyGone, ReplyTiming
 from bot.discord_app.poem_buttons import finished_view, growing_view
 from bot.discord_app.poem_formatting import MessagePart, format_finished, format_growing
-from bot.discord_app.rate_limits import GlobalRateLimit
-from bot.discord_app.responders import Responder, guild_id_of
+from bot.discord_app.rate_limits import GlobalRateLimit, SeenEvents
+from bot.discord_app.responders import Responder
 from bot.discord_app.retries import FAILURES
-from bot.discord_app.seen_events import SeenEvents
 from bot.discord_app.unfinished_poems import UnfinishedPoems
 
 log = logging.getLogger(__name__)

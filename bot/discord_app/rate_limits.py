@@ -1,5 +1,6 @@
-"""Fifty requests a second are what Discord takes from a bot, on all its servers together.
+"""How much the bot says: requests a second in all, answers at once in a channel, one to a command.
 
+Fifty requests a second are what Discord takes from a bot, on all its servers together.
 discord.py waits only when Discord has refused a request, and then lets all that wait go at once;
 and whoever has ten thousand refused in ten minutes is shut out for a while. So requests take turns
 here before they are sent. Answers to interactions do not count there, nor here.
@@ -7,6 +8,11 @@ here before they are sent. Answers to interactions do not count there, nor here.
 discord.py waits by itself where Discord refuses a request in JSON. Where something in between
 refuses it, as Cloudflare does with a text and all requests of the machine, nothing waits in
 discord.py, so everything waits here.
+
+Discord takes five messages in five seconds from a bot in one channel; what is more waits, also
+behind the sentences that turn a flood away. So there is an end to what a channel, or one member
+in it, may wait for: commands beyond are left without an answer, and counted. So are those that
+would get a mere sentence while the bot has no requests to spare.
 """
 
 from __future__ import annotations
@@ -14,9 +20,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import aiohttp
+import prometheus_client
 
 from bot.discord_app.retries import retry_after_in
 
@@ -26,6 +37,10 @@ PER_SECOND, BURST = 44.0, 5  # so that no second has more than fifty
 SHORT_SECONDS = 0.5
 TOO_MANY_REQUESTS = 429
 ONE_ROUTE = ("user", "shared")  # scopes of a rate limit that concern one kind of request
+CHANNEL_AT_ONCE = 60  # the last of them waits for about a minute
+MEMBER_AT_ONCE = 6  # in one channel
+LOG_SECONDS = 60.0
+MAX_REMEMBERED = 10_000  # commands
 
 
 class GlobalRateLimit:
@@ -99,3 +114,73 @@ def _is_left_to_others(answer: aiohttp.ClientResponse) -> bool:
     """
     waits = "Via" in answer.headers and answer.content_type == "application/json"
     return waits or answer.headers.get("X-RateLimit-Scope", "") in ONE_ROUTE
+
+
+class ReplyLimits:
+    """Counts the answers on their way in channels; `unanswered` counts the commands without one."""
+
+    def __init__(
+        self, unanswered: prometheus_client.Counter, rate_limit: GlobalRateLimit | None = None
+    ) -> None:
+        self.rate_limit = rate_limit or GlobalRateLimit()
+        self._unanswered = unanswered
+        self._channels: Counter[int] = Counter()
+        self._members: Counter[tuple[int, int]] = Counter()
+        self._told = -LOG_SECONDS  # when the log was last told
+
+    @contextmanager
+    def enter(self, channel: int, member: int, *, spare: bool = False) -> Iterator[bool]:
+        """Count an answer while the block lasts; False where there is no room for it.
+
+        `spare` says that it is no poem, and can be spared when requests are short.
+        """
+        place = (channel, member)
+        if (
+            self._channels[channel] >= CHANNEL_AT_ONCE
+            or self._members[place] >= MEMBER_AT_ONCE
+            or (spare and self.rate_limit.is_congested)
+        ):
+            self.count_unanswered(channel)
+            yield False
+            return
+        self._channels[channel] += 1
+        self._members[place] += 1
+        try:
+            yield True
+        finally:
+            self._leave(channel, place)
+
+    def count_unanswered(self, channel: int) -> None:
+        """Count a command that gets no answer."""
+        self._unanswered.inc()
+        if time.monotonic() - self._told >= LOG_SECONDS:
+            self._told = time.monotonic()
+            log.warning(
+                "too many commands: some get no answer, for example in channel %d "
+                "(logged once a minute)",
+                channel,
+            )
+
+    def _leave(self, channel: int, place: tuple[int, int]) -> None:
+        self._channels[channel] -= 1
+        self._members[place] -= 1
+        if not self._members[place]:
+            del self._members[place]
+        if not self._channels[channel]:
+            del self._channels[channel]
+
+
+class SeenEvents:
+    """Remembers the latest commands by their numbers."""
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[int, None] = OrderedDict()
+
+    def is_new(self, number: int) -> bool:
+        """Remember a command; False when it came before."""
+        if number in self._ids:
+            return False
+        self._ids[number] = None
+        while len(self._ids) > MAX_REMEMBERED:
+            self._ids.popitem(last=False)
+        return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,18 +18,18 @@ import discord
 from discord.ext import commands
 
 from bot.core.records import Asker
-from bot.discord_app.poem_formatting import MessagePart, TextFile
-from bot.discord_app.reply_limits import ReplyLimits
+from bot.discord_app.asker import asker_of_interaction, asker_of_message, guild_id_of
+from bot.discord_app.interactions import NO_MENTIONS, THINKING, acknowledge, is_acknowledged
+from bot.discord_app.poem_formatting import MessagePart
+from bot.discord_app.rate_limits import ReplyLimits
 from bot.discord_app.retries import FAILURES, await_response, retry
 
 AnyBot = commands.Bot | commands.AutoShardedBot
-NO_MENTIONS = discord.AllowedMentions.none()
 REFUSAL = 999  # its number among an answer's messages, beyond all others
 NO_HISTORY = 160002  # a reply needs the permission to read what it replies to
 UNKNOWN_MESSAGE = 10008
 UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN = 10015, 50027  # what Discord answers after 15 minutes
 NONCE_SECONDS = 60.0  # for which Discord takes the same message once; it says "a few minutes"
-ACKNOWLEDGED, THINKING = "heard", "thinking"  # in an interaction's extras: what Discord knows of it
 LOOKED_THROUGH = 50  # messages in which an earlier attempt is looked for
 
 
@@ -75,61 +76,30 @@ def _is_expired(error: discord.HTTPException) -> bool:
     return error.code in (UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN) or error.status == 401
 
 
-def make_asker(
-    user: discord.abc.User, guild_id: int | None, channel: object, *, manages: bool
-) -> Asker:
-    """Return who asks; in a thread they ask from the channel that it belongs to.
-
-    `manages` is asked of the guild: a channel may grant what the guild does not.
-
-    Of a guild that is not known, no roles are.
-    """
-    place = channel.parent_id if isinstance(channel, discord.Thread) else getattr(channel, "id", "")
-    above = channel.parent if isinstance(channel, discord.Thread) else channel
-    known = isinstance(user, discord.Member) and getattr(user, "guild", None) is not None
-    roles = getattr(user, "roles", []) if known else []
-    return Asker(
-        member=f"discord:{user.id}",
-        guild=str(guild_id or ""),
-        channel=str(place),
-        category=str(getattr(above, "category_id", None) or ""),
-        roles=frozenset(str(role.id) for role in roles),
-        manages=manages,
-    )
-
-
-def guild_id_of(message: discord.Message) -> int | None:
-    """Return the number of a message's guild, None for a direct message.
-
-    discord.py may not know the guild: after a start, and while Discord calls it unavailable.
-    """
-    if message.guild is not None:
-        return message.guild.id
-    return getattr(message.channel, "guild_id", None)
-
-
-def asker_of_message(message: discord.Message) -> Asker:
-    manages = message.guild is not None and _manages(message.author)
-    return make_asker(message.author, guild_id_of(message), message.channel, manages=manages)
-
-
-def asker_of_interaction(interaction: discord.Interaction[Any]) -> Asker:
-    manages = interaction.guild is not None and _manages(interaction.user)
-    guild_id, channel = interaction.guild_id, interaction.channel
-    return make_asker(interaction.user, guild_id, channel, manages=manages)
-
-
-def _manages(user: discord.abc.User) -> bool:
-    """Whether the roles of a guild let somebody manage it; not where the roles are not known."""
-    return isinstance(user, discord.Member) and user.guild_permissions.manage_guild
-
-
 def _files(part: MessagePart) -> list[discord.File]:
-    return [_file(part.file)] if part.file else []
+    if part.file is None:
+        return []
+    return [discord.File(io.BytesIO(part.file.text.encode("utf-8", "replace")), part.file.name)]
 
 
-def _file(file: TextFile) -> discord.File:
-    return discord.File(io.BytesIO(file.text.encode("utf-8", "replace")), file.name)
+async def send_once(
+    channel: discord.abc.Messageable,
+    text: str,
+    nonce: str,
+    files: Sequence[discord.File] = (),
+    **options: Any,
+) -> discord.Message:
+    """Send a message, of which Discord takes only one with the same `nonce` for some minutes."""
+    return await await_response(
+        channel.send(
+            text,
+            files=files,
+            nonce=nonce,
+            allowed_mentions=NO_MENTIONS,
+            suppress_embeds=True,
+            **options,
+        )
+    )
 
 
 class MessageResponder:
@@ -172,15 +142,9 @@ class MessageResponder:
         if (there := await self._find_earlier_send(part, number)) is not None:
             return there
         try:
-            return await await_response(
-                self._message.channel.send(
-                    part.content,
-                    files=_files(part),
-                    nonce=f"{self.command_id}-{number}",  # taken once by Discord: no double answer
-                    allowed_mentions=NO_MENTIONS,
-                    suppress_embeds=True,
-                    **options,
-                )
+            nonce = f"{self.command_id}-{number}"
+            return await send_once(
+                self._message.channel, part.content, nonce, _files(part), **options
             )
         except discord.HTTPException as error:
             if error.code != NO_HISTORY or self._reference is None:
@@ -224,31 +188,6 @@ class MessageResponder:
             )
 
 
-async def acknowledge(interaction: discord.Interaction[Any], *, private: bool = False) -> None:
-    """Let Discord, which waits for three seconds, know that an answer comes within 15 minutes.
-
-    "thinking…" stands where the answer will be, for the asker alone if that is to be private.
-    """
-    defer = interaction.response.defer
-    await retry(lambda: await_response(defer(ephemeral=private, thinking=True)))
-    interaction.extras.update({ACKNOWLEDGED: True, THINKING: "private" if private else "public"})
-
-
-async def acknowledge_button(interaction: discord.Interaction[Any]) -> None:
-    """Let Discord know that a button's message will change, or that a sentence comes.
-
-    What was pressed is done all the same where Discord does not take that in time.
-    """
-    with suppress(*FAILURES):
-        await retry(lambda: await_response(interaction.response.defer()))
-        interaction.extras[ACKNOWLEDGED] = True
-
-
-def is_acknowledged(interaction: discord.Interaction[Any]) -> bool:
-    """Whether Discord knows that an answer comes, also where its word on that was lost."""
-    return interaction.response.is_done() or ACKNOWLEDGED in interaction.extras
-
-
 class InteractionResponder:
     """Answers a slash command or a button, which Discord waits for three seconds only."""
 
@@ -260,9 +199,8 @@ class InteractionResponder:
         known = interaction.extras.get(THINKING)
         self._thinking = known is not None or interaction.response.type is thinking
         self._is_private = known == "private"
-        self._is_acknowledged = is_acknowledged(
-            interaction
-        )  # for sure; else nothing may stand there
+        # For sure; else nothing may stand there.
+        self._is_acknowledged = is_acknowledged(interaction)
         self._tried: set[int] = set()  # numbers of the answer's messages
         self.command_id = interaction.id
         self.channel_id = interaction.channel_id or 0
@@ -325,16 +263,8 @@ class InteractionResponder:
         channel = self._interaction.channel
         if not isinstance(channel, discord.abc.Messageable):
             raise CannotRespond
-        return await await_response(
-            channel.send(
-                part.content,
-                files=_files(part),
-                nonce=f"{self.command_id}-{number}",
-                allowed_mentions=NO_MENTIONS,
-                suppress_embeds=True,
-                **options,
-            )
-        )
+        nonce = f"{self.command_id}-{number}"
+        return await send_once(channel, part.content, nonce, _files(part), **options)
 
     async def edit(
         self, message: discord.Message, part: MessagePart, view: discord.ui.View | None
@@ -392,12 +322,32 @@ async def find_sent(
     channel: object, after: discord.abc.Snowflake, part: MessagePart
 ) -> discord.Message | None:
     """Look for a message that was sent although its answer was lost; None where it is not seen."""
+
+    def is_it(message: discord.Message) -> bool:
+        same = message.content.strip() == part.content.strip()
+        return same and message.author.bot and len(message.attachments) == len(_files(part))
+
+    return await find_message(channel, after, is_it)
+
+
+async def find_message(
+    channel: object,
+    after: discord.abc.Snowflake | None,
+    is_it: Callable[[discord.Message], bool],
+    *,
+    oldest_first: bool = True,
+) -> discord.Message | None:
+    """Return a message of a channel after another one, None where it is not seen.
+
+    The first or the last LOOKED_THROUGH messages are read, where the bot may read them.
+    """
     if not isinstance(channel, discord.abc.Messageable):
         return None
     with suppress(*FAILURES):
-        async for message in channel.history(after=after, limit=LOOKED_THROUGH):
-            same = message.content.strip() == part.content.strip()
-            if same and message.author.bot and len(message.attachments) == len(_files(part)):
+        async for message in channel.history(
+            after=after, limit=LOOKED_THROUGH, oldest_first=oldest_first
+        ):
+            if is_it(message):
                 return message
     return None
 
@@ -415,25 +365,3 @@ def read_attachment(path: Path | None, name: str) -> discord.File | None:
         return discord.File(io.BytesIO(path.read_bytes()), name) if path is not None else None
     except OSError:
         return None
-
-
-async def whisper(interaction: discord.Interaction[Any], sentence: str) -> None:
-    """Say something to whoever pressed a button, to them alone."""
-    options: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
-    if is_acknowledged(interaction):
-        await await_response(interaction.followup.send(sentence, suppress_embeds=True, **options))
-        return
-    respond = interaction.response.send_message
-    await retry(lambda: await_response(respond(sentence, suppress_embeds=True, **options)))
-
-
-async def replace(
-    interaction: discord.Interaction[Any], text: str, view: discord.ui.View | None = None
-) -> None:
-    """Put something in the place of the message whose button was pressed; safe to try again."""
-    changes: dict[str, Any] = {"content": text, "view": view, "allowed_mentions": NO_MENTIONS}
-    if is_acknowledged(interaction):
-        await retry(lambda: await_response(interaction.edit_original_response(**changes)))
-        return
-    edit = interaction.response.edit_message
-    await retry(lambda: await_response(edit(suppress_embeds=True, **changes)))

@@ -1,9 +1,10 @@
-"""What the cogs of the office share: who asks, and how they are answered."""
+"""How the cogs answer commands: with a text, with a refusal, with models to choose from."""
 
 from __future__ import annotations
 
 import logging
 import zlib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import discord
@@ -11,28 +12,17 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core import request_log
-from bot.core.records import Asker
+from bot.core.records import ModelRecord
+from bot.discord_app.asker import Context, guild_id_of
 from bot.discord_app.error_messages import GuildNotKnown, error_message, throttled_log
-from bot.discord_app.responders import (
-    NO_MENTIONS,
-    InteractionResponder,
-    acknowledge,
-    asker_of_interaction,
-    asker_of_message,
-    guild_id_of,
-    is_acknowledged,
-)
+from bot.discord_app.interactions import NO_MENTIONS, acknowledge, is_acknowledged
+from bot.discord_app.responders import InteractionResponder, send_once
 from bot.discord_app.retries import FAILURES, await_response, retry
 
 log = logging.getLogger(__name__)
 
-Context = commands.Context[Any]
-
-
-def asker_of_context(ctx: Context) -> Asker:
-    if ctx.interaction is not None:
-        return asker_of_interaction(ctx.interaction)
-    return asker_of_message(ctx.message)
+MAX_CHOICES = 25  # Discord's limits for autocomplete
+MAX_CHOICE = 100
 
 
 class AnsweringCog(commands.Cog):
@@ -73,18 +63,21 @@ async def answer(
     file: discord.File | None = None,
 ) -> None:
     """Answer a command; `private` is for the asker's eyes alone where Discord can do that."""
-    options: dict[str, Any] = {"allowed_mentions": NO_MENTIONS, "suppress_embeds": True}
-    if view is not None:
-        options["view"] = view
-    if file is not None:
-        options["file"] = file
+    options: dict[str, Any] = {} if view is None else {"view": view}
     if file is not None:  # which is read once
-        await _say(ctx, text, options, private=private)
+        await _say(ctx, text, [file], options, private=private)
     else:
-        await retry(lambda: _say(ctx, text, options, private=private))
+        await retry(lambda: _say(ctx, text, [], options, private=private))
 
 
-async def _say(ctx: Context, text: str, options: dict[str, Any], *, private: bool) -> None:
+async def _say(
+    ctx: Context,
+    text: str,
+    files: Sequence[discord.File],
+    options: dict[str, Any],
+    *,
+    private: bool,
+) -> None:
     """Send an answer once.
 
     `Context.send` asks this machine's clock whether an interaction has expired, and if so speaks
@@ -93,15 +86,24 @@ async def _say(ctx: Context, text: str, options: dict[str, Any], *, private: boo
     interaction = ctx.interaction
     if interaction is None:  # Discord takes the same text once
         nonce = f"{ctx.message.id}-{zlib.crc32(text.encode()) & 0xFFFFF:05x}"
-        await await_response(ctx.send(text, nonce=nonce, **options))
-    elif is_acknowledged(interaction):
-        del options["suppress_embeds"]  # which an original response has no flag for
-        files = [file] if (file := options.pop("file", None)) else []
+        await send_once(ctx, text, nonce, files, **options)
+    elif is_acknowledged(interaction):  # an original response has no flag for embeds
         await await_response(
-            interaction.edit_original_response(content=text, attachments=files, **options)
+            interaction.edit_original_response(
+                content=text, attachments=files, allowed_mentions=NO_MENTIONS, **options
+            )
         )
     else:
-        await await_response(interaction.response.send_message(text, ephemeral=private, **options))
+        await await_response(
+            interaction.response.send_message(
+                text,
+                files=files,
+                ephemeral=private,
+                allowed_mentions=NO_MENTIONS,
+                suppress_embeds=True,
+                **options,
+            )
+        )
 
 
 def check_in_server(ctx: Context) -> bool:
@@ -133,3 +135,21 @@ async def refuse(asked: Context | discord.Interaction[Any], error: Exception) ->
             await InteractionResponder(interaction).refuse(error_message(error))
     except (*FAILURES, RuntimeError) as failure:  # the last of a session that is closed
         throttled_log.warn("an answer could not be delivered", failure)
+
+
+def model_choices(models: Iterable[ModelRecord], typed: str) -> list[app_commands.Choice[str]]:
+    """Return the models whose name or book has what was typed."""
+    return [
+        app_commands.Choice(name=f"{model.name} ({model.book})"[:MAX_CHOICE], value=model.name)
+        for model in models
+        if typed.casefold() in f"{model.name} {model.book}".casefold()
+        and len(model.name) <= MAX_CHOICE
+    ][:MAX_CHOICES]
+
+
+def no_choices(error: Exception) -> list[app_commands.Choice[str]]:
+    """Return no choices where the models cannot be had: Discord has no place for a sentence."""
+    late = isinstance(error, TimeoutError)
+    cause = TimeoutError("the database or the disk is too slow") if late else error
+    throttled_log.warn("no model suggestions", cause)
+    return []

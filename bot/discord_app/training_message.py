@@ -25,14 +25,14 @@ from bot.core.retry import growing_pause, until_kept
 from bot.core.training_requests import TrainingRequests
 from bot.discord_app import formatting
 from bot.discord_app.error_messages import ChannelWarnings, throttled_log
+from bot.discord_app.interactions import NO_MENTIONS
 from bot.discord_app.live_message import ReplyTiming
-from bot.discord_app.responders import NO_MENTIONS, AnyBot, read_attachment
+from bot.discord_app.responders import AnyBot, find_message, read_attachment, send_once
 from bot.discord_app.retries import FAILURES, await_response, retry
 
 log = logging.getLogger(__name__)
 
 CHART_NAME = "loss.png"
-LOOKED_THROUGH = 50  # messages in which an earlier start's last word is looked for
 # https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
 ARCHIVED = 50083
 CHART_REFUSED = (50013, 40005)  # no permission (to attach files, perhaps); too large
@@ -220,27 +220,18 @@ class TrainingMessages:
         if await self._is_said(channel, notice, view):
             return
         chart = await self._read_chart(view) if with_chart else None
-        sending = channel.send(
-            text,
-            files=[chart] if chart else [],
-            nonce=f"job-{notice.job_id}",  # taken once by Discord, for some minutes
-            allowed_mentions=NO_MENTIONS,
-            suppress_embeds=True,
-        )
-        await await_response(sending)
+        await send_once(channel, text, f"job-{notice.job_id}", [chart] if chart else [])
 
     async def _is_said(
         self, channel: discord.abc.Messageable, notice: TrainingMessage, view: JobView
     ) -> bool:
         """Look for the end among what was said after the training's message, where that is let."""
-        with suppress(*FAILURES):
-            async for message in channel.history(
-                after=notice.message, limit=LOOKED_THROUGH, oldest_first=False
-            ):
-                own = self._bot.user is not None and message.author.id == self._bot.user.id
-                if own and formatting.tells_end(message.content, view):
-                    return True
-        return False
+
+        def is_it(message: discord.Message) -> bool:
+            own = self._bot.user is not None and message.author.id == self._bot.user.id
+            return own and formatting.tells_end(message.content, view)
+
+        return await find_message(channel, notice.message, is_it, oldest_first=False) is not None
 
     async def _contents(
         self, notice: TrainingMessage, view: JobView, *, with_chart: bool

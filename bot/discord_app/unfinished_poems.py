@@ -14,8 +14,9 @@ import discord
 
 from bot.core.errors import BotError
 from bot.core.store.poems import HalfPoem, PoemStore
+from bot.discord_app.interactions import NO_MENTIONS
 from bot.discord_app.poem_formatting import format_unfinished
-from bot.discord_app.responders import NO_MENTIONS, AnyBot
+from bot.discord_app.responders import AnyBot
 from bot.discord_app.retries import FAILURES, Outage, await_response, retry
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from bot.discord_app.button_state import (
     read_ownership,
     read_poem_state,
 )
-from bot.discord_app.cogs.poems import _read_flags
+from bot.discord_app.messages import read_flags
 from bot.discord_app.poem_formatting import (
     MAX_VERSE,
     escape,
@@ -58,7 +58,7 @@ flags = st.lists(
 @example("--lines " + "9" * 5_000)
 @example("--temperature nan rose")
 def test_options_are_taken_or_belong_to_the_seed(typed: str) -> None:
-    request = _read_flags(plain_words(typed, {}), REQUEST)
+    request = read_flags(plain_words(typed, {}), REQUEST)
     assert plain_words(typed, {}).endswith(request.seed)
     answer(lambda: complete_settings(request, Defaults()))
 

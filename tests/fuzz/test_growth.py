@@ -16,7 +16,7 @@ from bot.core.names import one_line
 from bot.core.poem_settings import avoided_word
 from bot.core.records import Asker, PoemRequest
 from bot.discord_app.button_state import read_ownership, read_poem_state
-from bot.discord_app.cogs.poems import _read_flags
+from bot.discord_app.messages import read_flags
 from bot.discord_app.poem_formatting import (
     escape,
     plain_words,
@@ -134,7 +134,7 @@ def test_an_address_of_the_greatest_length_is_read_once(motif: str) -> None:
 @pytest.mark.parametrize("motif", ["--lines 1 ", "--lines ", "--model=x\n\t", "--temperature 1e"])
 def test_options_are_taken_off_one_by_one(motif: str) -> None:
     request = PoemRequest(Asker("discord:1"))
-    assert is_linear(lambda text: _read_flags(text, request), lambda size: motif * (size // 8), 500)
+    assert is_linear(lambda text: read_flags(text, request), lambda size: motif * (size // 8), 500)
 
 
 def _worst_words() -> list[str]:

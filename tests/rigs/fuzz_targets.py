@@ -20,7 +20,7 @@ from bot.core.errors import BotError
 from bot.core.poem_settings import complete_settings
 from bot.core.poems import _printable
 from bot.core.records import Asker, Defaults, PoemRequest
-from bot.discord_app.cogs.poems import _read_flags
+from bot.discord_app.messages import read_flags
 from bot.discord_app.poem_formatting import escape, plain_words, read_verse, split_verse, unescape
 from model import (
     FORMS,
@@ -98,7 +98,7 @@ def load_a_model(raw: bytes) -> None:
 def lay_out_a_seed(raw: bytes) -> None:
     """Take a member's words the way that `!sonnet` goes, up to what the network would read."""
     typed = raw.decode("utf-8", "surrogatepass" if raw[:1] == b"\xed" else "replace")
-    request = _read_flags(plain_words(typed, {}), PoemRequest(Asker("discord:1")))
+    request = read_flags(plain_words(typed, {}), PoemRequest(Asker("discord:1")))
     with suppress(BotError):
         complete_settings(request, Defaults())
     prosody, vocabulary = _verse()

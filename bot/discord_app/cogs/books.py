@@ -15,25 +15,19 @@ from bot.core.errors import BadSetting, BotError, NothingThere
 from bot.core.jobs import Job
 from bot.core.training_requests import AttachedFile
 from bot.discord_app import formatting
-from bot.discord_app.autocomplete import model_choices, no_choices
+from bot.discord_app.asker import Context, asker_of_context, asker_of_interaction
 from bot.discord_app.confirm_buttons import ANYBODY, BOOKS_COG, ConfirmAction, confirm_view
 from bot.discord_app.departures import Departures
+from bot.discord_app.interactions import NO_MENTIONS, replace_message, respond_privately
 from bot.discord_app.live_message import ReplyTiming
-from bot.discord_app.responders import (
-    NO_MENTIONS,
-    AnyBot,
-    asker_of_interaction,
-    read_attachment,
-    replace,
-    whisper,
-)
+from bot.discord_app.responders import AnyBot, read_attachment
 from bot.discord_app.responses import (
     CommandCog,
-    Context,
     acknowledge_command,
     answer,
-    asker_of_context,
     check_in_server,
+    model_choices,
+    no_choices,
     refuse,
 )
 from bot.discord_app.retries import FAILURES
@@ -255,12 +249,12 @@ class Books(CommandCog, name=BOOKS_COG):
                 job = await training_requests.proposed(asker, number)
                 yes, no = ("Yes, train on it", ConfirmAction.SURE), ("No", ConfirmAction.DECLINE)
                 view = confirm_view(interaction.user.id, subject, yes, no)
-                await replace(interaction, formatting.second_question(job.characters), view)
+                await replace_message(interaction, formatting.second_question(job.characters), view)
             case ConfirmAction.SURE:
                 await self._begin(interaction, number)
             case ConfirmAction.DECLINE:
                 await training_requests.decline(asker, number)
-                await replace(interaction, "The book was discarded.")
+                await replace_message(interaction, "The book was discarded.")
             case ConfirmAction.CANCEL:
                 job = training_requests.cancellable(asker, number)
                 await interaction.response.send_message(
@@ -271,13 +265,13 @@ class Books(CommandCog, name=BOOKS_COG):
                 )
             case ConfirmAction.STOP:
                 await training_requests.cancel(asker, number)
-                await replace(interaction, "The training is stopping.")
+                await replace_message(interaction, "The training is stopping.")
             case ConfirmAction.REMOVE:
                 name = await self._app.guild_models.remove(asker, subject)
                 shown = discord.utils.escape_markdown(name)
-                await replace(interaction, f"The model {shown} was deleted.")
+                await replace_message(interaction, f"The model {shown} was deleted.")
             case _:
-                await replace(interaction, "Nothing was changed.")
+                await replace_message(interaction, "Nothing was changed.")
 
     async def _begin(self, interaction: discord.Interaction[Any], job_id: int) -> None:
         """Put a book into the queue; its message tells of it from now on."""
@@ -285,10 +279,12 @@ class Books(CommandCog, name=BOOKS_COG):
         view = await training_requests.accept(asker, job_id)
         message, channel = interaction.message, interaction.channel
         if message is None or not isinstance(channel, discord.abc.Messageable):
-            return await whisper(interaction, "The training has started. See /train status.")
+            return await respond_privately(
+                interaction, "The training has started. See /train status."
+            )
         try:
             await training_requests.place(job_id, str(message.channel.id), str(message.id))
-            await replace(interaction, formatting.job(view), _running_view(view.job))
+            await replace_message(interaction, formatting.job(view), _running_view(view.job))
         except (*FAILURES, BotError) as error:  # who follows it makes up for that
             log.warning("job %d: its message could not be changed: %r", job_id, error)
         partial = discord.PartialMessage(channel=message.channel, id=message.id)

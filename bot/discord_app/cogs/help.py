@@ -10,8 +10,9 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.poems import PoemService
+from bot.discord_app.interactions import respond_privately
 from bot.discord_app.poem_formatting import help_text
-from bot.discord_app.responders import AnyBot, whisper
+from bot.discord_app.responders import AnyBot
 from bot.discord_app.responses import AnsweringCog, answer
 
 
@@ -33,7 +34,7 @@ class Help(AnsweringCog, name="Help"):
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def slash_help(self, interaction: discord.Interaction[Any]) -> None:
-        await whisper(interaction, await self._text())
+        await respond_privately(interaction, await self._text())
 
     async def _text(self) -> str:
         models = await asyncio.to_thread(self._service.models)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-import re
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import discord
@@ -17,12 +14,26 @@ from discord.ext import commands
 from bot.core.poems import PoemService
 from bot.core.records import FORMS, FREE, RANGES, Poem, PoemRequest, PoemScansion
 from bot.core.store.poems import PoemStore
-from bot.discord_app.autocomplete import model_choices, no_choices
+from bot.discord_app.asker import asker_of_interaction, guild_id_of
 from bot.discord_app.button_state import Ownership, PoemState, read_ownership, read_poem_state
+from bot.discord_app.interactions import respond_privately
 from bot.discord_app.live_message import ReplyTiming
-from bot.discord_app.mentions import own_mentions, unread_note
-from bot.discord_app.ownership import find_asker_id, is_part_of_poem, read_own_message
-from bot.discord_app.poem_buttons import COG_NAME, ButtonAction, PoemButton
+from bot.discord_app.messages import (
+    is_from_person,
+    names_in,
+    own_mentions,
+    read_flags,
+    unread_note,
+    without_mentions,
+)
+from bot.discord_app.poem_buttons import (
+    COG_NAME,
+    ButtonAction,
+    PoemButton,
+    find_asker_id,
+    is_part_of_poem,
+    read_own_message,
+)
 from bot.discord_app.poem_formatting import (
     plain_words,
     read_last_line,
@@ -31,31 +42,16 @@ from bot.discord_app.poem_formatting import (
     read_verse,
 )
 from bot.discord_app.poem_reply import PoemReplies
-from bot.discord_app.reply_limits import ReplyLimits
-from bot.discord_app.responders import (
-    AnyBot,
-    InteractionResponder,
-    MessageResponder,
-    asker_of_interaction,
-    guild_id_of,
-    message_in,
-    whisper,
-)
-from bot.discord_app.responses import AnsweringCog
+from bot.discord_app.rate_limits import ReplyLimits
+from bot.discord_app.responders import AnyBot, InteractionResponder, MessageResponder, message_in
+from bot.discord_app.responses import AnsweringCog, model_choices, no_choices
 from bot.discord_app.retries import retry
 from bot.discord_app.unfinished_poems import UnfinishedPoems
 
-TALK = (discord.MessageType.default, discord.MessageType.reply)
 BUTTON_EXPIRED = "This button has expired. Run /sonnet again."
 LOST_BEGINNING = "I can no longer read the start of this poem. Run /sonnet again."
 NOT_YOURS = (
     "Only the person who asked for this poem, or a member with Manage Messages, can delete it."
-)
-
-# Phones begin with a capital.
-_FLAG = re.compile(
-    r"--(form|lines|temperature|random-seed|model)[ =](\S+)(?:\s+|$)",
-    re.IGNORECASE,
 )
 
 
@@ -114,7 +110,7 @@ class Poems(AnsweringCog, name=COG_NAME):
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
-        if not self._talk or not _is_from_person(message):
+        if not self._talk or not is_from_person(message):
             return
         mentioned = self._is_mentioned(message)
         is_direct = guild_id_of(message) is None
@@ -133,15 +129,15 @@ class Poems(AnsweringCog, name=COG_NAME):
         return context.valid
 
     async def _answer_message(self, message: discord.Message, typed: str) -> None:
-        if not _is_from_person(message):
+        if not is_from_person(message):
             return
         responder = MessageResponder(message, self._reply_limits)
         with self._reply_limits.enter(responder.channel_id, responder.asker_id) as has_room:
             if has_room:
                 own = own_mentions(self._bot.user, message)
-                words = plain_words(_without(own, typed), _names_in(message))
+                words = plain_words(without_mentions(own, typed), names_in(message))
                 request = PoemRequest(responder.asker, notes=unread_note(message))
-                await self._replies.answer(responder, _read_flags(words, request))
+                await self._replies.answer(responder, read_flags(words, request))
 
     # Asking with a form
 
@@ -213,13 +209,13 @@ class Poems(AnsweringCog, name=COG_NAME):
         self, interaction: discord.Interaction[Any], action: ButtonAction, state: PoemState | None
     ) -> None:
         if state is None or interaction.message is None:
-            return await whisper(interaction, BUTTON_EXPIRED)
+            return await respond_privately(interaction, BUTTON_EXPIRED)
         if action is ButtonAction.CONTINUE:
             seed = read_last_line(interaction.message.content)
         else:
             beginning = await _read_beginning(interaction, state)
             if beginning is None:
-                return await whisper(interaction, LOST_BEGINNING)
+                return await respond_privately(interaction, LOST_BEGINNING)
             seed = read_seed(beginning, state.seed_length)
         settings = state.settings
         request = PoemRequest(
@@ -241,7 +237,7 @@ class Poems(AnsweringCog, name=COG_NAME):
     async def _draw(self, interaction: discord.Interaction[Any], state: PoemState | None) -> None:
         """Answer with a picture of the poem that the message shows."""
         if state is None or interaction.message is None:
-            return await whisper(interaction, BUTTON_EXPIRED)
+            return await respond_privately(interaction, BUTTON_EXPIRED)
         asker = asker_of_interaction(interaction)
         self.service.check_drawing(asker)  # before anything is shown to all
         await retry(lambda: interaction.response.defer(thinking=True))
@@ -269,7 +265,7 @@ class Poems(AnsweringCog, name=COG_NAME):
     ) -> None:
         message = interaction.message
         if ownership is None or message is None:
-            return await whisper(interaction, BUTTON_EXPIRED)
+            return await respond_privately(interaction, BUTTON_EXPIRED)
         asker = await find_asker_id(interaction, message, ownership)
         is_moderator = interaction.guild_id and interaction.permissions.manage_messages
         if interaction.user.id != asker and not is_moderator:
@@ -307,42 +303,6 @@ class Poems(AnsweringCog, name=COG_NAME):
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
     ) -> None:
         await self._replies.refuse(InteractionResponder(interaction), error)
-
-
-def _is_from_person(message: discord.Message) -> bool:
-    return not message.author.bot and message.webhook_id is None and message.type in TALK
-
-
-def _without(mentions: Sequence[str], typed: str) -> str:
-    """Take out mentions, and the blanks around them, in linear time."""
-    pieces = re.split("|".join(map(re.escape, mentions)), typed) if mentions else [typed]
-    return " ".join(piece.strip() for piece in pieces).strip()
-
-
-def _names_in(message: discord.Message) -> Mapping[str, str]:
-    names = {f"@{user.id}": user.display_name for user in message.mentions}
-    names.update({f"@&{role.id}": role.name for role in message.role_mentions})
-    names.update({f"#{channel.id}": channel.name for channel in message.channel_mentions})
-    return names
-
-
-def _read_flags(typed: str, request: PoemRequest) -> PoemRequest:
-    """Take options like --lines 8 from the beginning of what was typed; the rest is the seed.
-
-    What is not such an option with a fitting value belongs to the seed.
-    """
-    rest = typed
-    while match := _FLAG.match(rest):
-        name, value = match[1].lower(), match[2]
-        try:
-            taken: Any = value.lower() if name == "form" else value
-            if name not in ("form", "model"):
-                taken = float(value) if name == "temperature" else int(value)
-        except ValueError:
-            break
-        request = replace(request, **{name.replace("-", "_"): taken})
-        rest = rest[match.end() :]
-    return replace(request, seed=rest)
 
 
 async def _read_beginning(interaction: discord.Interaction[Any], state: PoemState) -> str | None:

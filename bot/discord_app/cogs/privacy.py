@@ -10,16 +10,10 @@ from discord.ext import commands
 
 from bot.core.application import App
 from bot.discord_app import formatting
+from bot.discord_app.asker import Context, asker_of_context, asker_of_interaction
 from bot.discord_app.confirm_buttons import PRIVACY_COG, ConfirmAction, confirm_view
-from bot.discord_app.responders import asker_of_interaction, replace
-from bot.discord_app.responses import (
-    CommandCog,
-    Context,
-    acknowledge_command,
-    answer,
-    asker_of_context,
-    refuse,
-)
+from bot.discord_app.interactions import replace_message
+from bot.discord_app.responses import CommandCog, acknowledge_command, answer, refuse
 
 
 class Privacy(CommandCog, name=PRIVACY_COG):
@@ -61,6 +55,6 @@ class Privacy(CommandCog, name=PRIVACY_COG):
         try:
             asker = asker_of_interaction(interaction)
             text = formatting.forgotten(await self._app.administration.forget(asker))
-            await replace(interaction, text)
+            await replace_message(interaction, text)
         except Exception as error:
             await refuse(interaction, error)

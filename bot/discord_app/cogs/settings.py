@@ -15,14 +15,8 @@ from bot.core.guild_settings import COOLDOWN, GuildSettings
 from bot.core.poems import PoemService
 from bot.core.records import FORMS, FREE, RANGES
 from bot.discord_app import formatting
-from bot.discord_app.responses import (
-    CommandCog,
-    Context,
-    acknowledge_command,
-    answer,
-    asker_of_context,
-    check_in_server,
-)
+from bot.discord_app.asker import Context, asker_of_context
+from bot.discord_app.responses import CommandCog, acknowledge_command, answer, check_in_server
 from bot.discord_app.setting_checks import check_role, warnings, without_deleted
 
 USAGE = (

@@ -12,8 +12,12 @@ from prometheus_client import Counter
 from bot.core.poems import PoemService
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.live_message import ReplyTiming
-from bot.discord_app.rate_limits import GlobalRateLimit
-from bot.discord_app.reply_limits import CHANNEL_AT_ONCE, MEMBER_AT_ONCE, ReplyLimits
+from bot.discord_app.rate_limits import (
+    CHANNEL_AT_ONCE,
+    MEMBER_AT_ONCE,
+    GlobalRateLimit,
+    ReplyLimits,
+)
 from tests.discord_payloads import BOT, CHANNEL
 from tests.fake_discord import TOKEN, FakeDiscord
 from tests.fakes import FakeEngine, fake_service

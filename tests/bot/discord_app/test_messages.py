@@ -11,7 +11,7 @@ from simcord.backend.models.channel import Overwrite
 from simcord.enums import OverwriteType
 
 from bot.discord_app.button_state import base36, pack_ownership
-from bot.discord_app.mentions import own_mentions, unread_note
+from bot.discord_app.messages import own_mentions, unread_note
 from tests.bot.discord_app.conftest import Simulation
 from tests.bot.discord_app.test_poem_buttons import LONG
 from tests.fakes import FakeEngine

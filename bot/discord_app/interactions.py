@@ -1,0 +1,64 @@
+"""What Discord is told of an interaction beside its answer, and what only the asker sees.
+
+Discord waits three seconds to hear that an answer comes. What it has heard is remembered in the
+interaction's extras.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import discord
+
+from bot.discord_app.retries import FAILURES, await_response, retry
+
+NO_MENTIONS = discord.AllowedMentions.none()
+ACKNOWLEDGED, THINKING = "heard", "thinking"  # in an interaction's extras: what Discord knows of it
+
+
+async def acknowledge(interaction: discord.Interaction[Any], *, private: bool = False) -> None:
+    """Let Discord, which waits for three seconds, know that an answer comes within 15 minutes.
+
+    "thinking…" stands where the answer will be, for the asker alone if that is to be private.
+    """
+    defer = interaction.response.defer
+    await retry(lambda: await_response(defer(ephemeral=private, thinking=True)))
+    interaction.extras.update({ACKNOWLEDGED: True, THINKING: "private" if private else "public"})
+
+
+async def acknowledge_button(interaction: discord.Interaction[Any]) -> None:
+    """Let Discord know that a button's message will change, or that a sentence comes.
+
+    What was pressed is done all the same where Discord does not take that in time.
+    """
+    with suppress(*FAILURES):
+        await retry(lambda: await_response(interaction.response.defer()))
+        interaction.extras[ACKNOWLEDGED] = True
+
+
+def is_acknowledged(interaction: discord.Interaction[Any]) -> bool:
+    """Whether Discord knows that an answer comes, also where its word on that was lost."""
+    return interaction.response.is_done() or ACKNOWLEDGED in interaction.extras
+
+
+async def respond_privately(interaction: discord.Interaction[Any], sentence: str) -> None:
+    """Say something to whoever pressed a button, to them alone."""
+    options: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
+    if is_acknowledged(interaction):
+        await await_response(interaction.followup.send(sentence, suppress_embeds=True, **options))
+        return
+    respond = interaction.response.send_message
+    await retry(lambda: await_response(respond(sentence, suppress_embeds=True, **options)))
+
+
+async def replace_message(
+    interaction: discord.Interaction[Any], text: str, view: discord.ui.View | None = None
+) -> None:
+    """Put something in the place of the message whose button was pressed; safe to try again."""
+    changes: dict[str, Any] = {"content": text, "view": view, "allowed_mentions": NO_MENTIONS}
+    if is_acknowledged(interaction):
+        await retry(lambda: await_response(interaction.edit_original_response(**changes)))
+        return
+    edit = interaction.response.edit_message
+    await retry(lambda: await_response(edit(suppress_embeds=True, **changes)))
