@@ -32,7 +32,7 @@ from bot.discord_app.interactions import NO_MENTIONS
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.messages import command_prefixes
 from bot.discord_app.poem_buttons import PoemButton
-from bot.discord_app.rate_limits import ReplyLimits, SeenEvents
+from bot.discord_app.rate_limits import ReplyLimits
 from bot.discord_app.responders import AnyBot
 from bot.discord_app.responses import AnsweringCog, refuse
 
@@ -121,7 +121,8 @@ class CommandTree(app_commands.CommandTree["SonneteerBot"]):
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         autocomplete = interaction.type is discord.InteractionType.autocomplete
-        return autocomplete or self.client.is_new(interaction.id)
+        is_poem = isinstance(getattr(interaction.command, "binding", None), Poems)
+        return autocomplete or is_poem or self.client.reply_limits.is_new(interaction.id)
 
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
@@ -186,9 +187,10 @@ class SonneteerBot(commands.AutoShardedBot):
         self._data_folder = data_folder
         self._api_url = api_url
         self._timing = timing
-        self._seen = SeenEvents()
-        self._reply_limits = ReplyLimits(
-            service.metrics.unanswered_commands, self.gateway.rate_limit
+        self.reply_limits = ReplyLimits(
+            service.metrics.unanswered_commands,
+            self.gateway.rate_limit,
+            self.gateway.metrics.repeated_events,
         )
         self.was_connected = False
         if api_url != OFFICIAL_API:
@@ -204,7 +206,7 @@ class SonneteerBot(commands.AutoShardedBot):
             self._app,
             prefix=self._prefix,
             timing=self._timing,
-            reply_limits=self._reply_limits,
+            reply_limits=self.reply_limits,
         )
         if self.gateway.shard_range is None or self.gateway.shard_range.first == 0:
             await sync_commands(self.tree, self._data_folder)
@@ -224,23 +226,17 @@ class SonneteerBot(commands.AutoShardedBot):
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Wait no longer: the gateway's turnstile has waited."""
 
-    def is_new(self, command_id: int) -> bool:
-        """Remember a command; False where Discord has sent it before."""
-        new = self._seen.is_new(command_id)
-        if not new:
-            self.gateway.metrics.repeated_events.inc()
-        return new
-
-    async def on_message(self, message: discord.Message, /) -> None:
-        if self.is_new(message.id):
-            await self.process_commands(message)
-
     async def invoke(self, ctx: commands.Context[Any], /) -> None:
-        """Do what a message asks for, if there is room for an answer; poems see for themselves."""
+        """Do what a message asks for, once, if there is room for an answer.
+
+        Poems see to both themselves, as they also come from mentions and buttons.
+        """
         if ctx.command is None or isinstance(ctx.cog, Poems):
             await super().invoke(ctx)
             return
-        with self._reply_limits.enter(ctx.channel.id, ctx.author.id, spare=True) as has_room:
+        if not self.reply_limits.is_new(ctx.message.id):
+            return
+        with self.reply_limits.enter(ctx.channel.id, ctx.author.id, spare=True) as has_room:
             if has_room:
                 await super().invoke(ctx)
 

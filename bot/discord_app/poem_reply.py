@@ -24,7 +24,7 @@ from bot.discord_app.error_messages import ChannelWarnings, error_message, throt
 from bot.discord_app.live_message import EditThrottle, LiveMessage, ReplyGone, ReplyTiming
 from bot.discord_app.poem_buttons import finished_view, growing_view
 from bot.discord_app.poem_formatting import MessagePart, format_finished, format_growing
-from bot.discord_app.rate_limits import GlobalRateLimit, SeenEvents
+from bot.discord_app.rate_limits import ReplyLimits
 from bot.discord_app.responders import Responder
 from bot.discord_app.retries import FAILURES
 from bot.discord_app.unfinished_poems import UnfinishedPoems
@@ -112,22 +112,22 @@ class PoemReplies:
         self,
         service: PoemService,
         unfinished: UnfinishedPoems,
+        reply_limits: ReplyLimits,
         timing: ReplyTiming | None = None,
-        rate_limit: GlobalRateLimit | None = None,
     ) -> None:
         self._service = service
         self._unfinished = unfinished
         self._timing = timing or ReplyTiming()
-        self._pace = EditThrottle(self._timing.edit_seconds, rate_limit)
+        self._pace = EditThrottle(self._timing.edit_seconds, reply_limits.rate_limit)
         self._replies: set[PoemReply] = set()
         self._tasks: set[asyncio.Task[object]] = set()
-        self._seen = SeenEvents()
+        self._reply_limits = reply_limits
         self._channel_warnings = ChannelWarnings()
         self._confided: set[tuple[int, int]] = set()  # channels and whom they were told of
 
     async def answer(self, responder: Responder, request: PoemRequest) -> None:
         """Write the poem that `request` asks for onto `screen`."""
-        if not self._seen.is_new(responder.command_id):
+        if not self._reply_limits.is_new(responder.command_id):
             return
         with request_log.request(), self._at_work():
             responder = CountingResponder(responder)

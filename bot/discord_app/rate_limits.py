@@ -117,16 +117,35 @@ def _is_left_to_others(answer: aiohttp.ClientResponse) -> bool:
 
 
 class ReplyLimits:
-    """Counts the answers on their way in channels; `unanswered` counts the commands without one."""
+    """Which commands are answered: each once, and as many in a channel as there is room for.
+
+    `unanswered` counts the commands without an answer, `repeated` those that Discord sent twice.
+    """
 
     def __init__(
-        self, unanswered: prometheus_client.Counter, rate_limit: GlobalRateLimit | None = None
+        self,
+        unanswered: prometheus_client.Counter,
+        rate_limit: GlobalRateLimit | None = None,
+        repeated: prometheus_client.Counter | None = None,
     ) -> None:
         self.rate_limit = rate_limit or GlobalRateLimit()
         self._unanswered = unanswered
+        self._repeated = repeated
+        self._seen: OrderedDict[int, None] = OrderedDict()  # commands, the latest last
         self._channels: Counter[int] = Counter()
         self._members: Counter[tuple[int, int]] = Counter()
         self._told = -LOG_SECONDS  # when the log was last told
+
+    def is_new(self, command_id: int) -> bool:
+        """Remember a message or interaction; False where Discord has sent it before."""
+        if command_id in self._seen:
+            if self._repeated is not None:
+                self._repeated.inc()
+            return False
+        self._seen[command_id] = None
+        while len(self._seen) > MAX_REMEMBERED:
+            self._seen.popitem(last=False)
+        return True
 
     @contextmanager
     def enter(self, channel: int, member: int, *, spare: bool = False) -> Iterator[bool]:
@@ -168,19 +187,3 @@ class ReplyLimits:
             del self._members[place]
         if not self._channels[channel]:
             del self._channels[channel]
-
-
-class SeenEvents:
-    """Remembers the latest commands by their numbers."""
-
-    def __init__(self) -> None:
-        self._ids: OrderedDict[int, None] = OrderedDict()
-
-    def is_new(self, number: int) -> bool:
-        """Remember a command; False when it came before."""
-        if number in self._ids:
-            return False
-        self._ids[number] = None
-        while len(self._ids) > MAX_REMEMBERED:
-            self._ids.popitem(last=False)
-        return True

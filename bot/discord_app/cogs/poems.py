@@ -78,9 +78,7 @@ class Poems(AnsweringCog, name=COG_NAME):
         self._reply_limits = reply_limits or ReplyLimits(service.metrics.unanswered_commands)
         self._timing = timing = timing or ReplyTiming()
         self._unfinished = UnfinishedPoems(bot, rows, timing.retry_seconds)
-        self._replies = PoemReplies(
-            service, self._unfinished, timing, self._reply_limits.rate_limit
-        )
+        self._replies = PoemReplies(service, self._unfinished, self._reply_limits, timing)
 
     async def cog_load(self) -> None:
         self._bot.add_dynamic_items(PoemButton)

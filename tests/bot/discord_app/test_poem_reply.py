@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.core.poems import PoemService
+from bot.discord_app.client import SonneteerBot
 from bot.discord_app.poem_formatting import read_verse
 from bot.discord_app.poem_reply import MAY_NOT_WRITE
 from tests.bot.discord_app.conftest import Simulation
@@ -15,13 +16,20 @@ POEM = f"a rose{VERSE}"
 SIGNATURE = "\n-# sonnets · random seed 7"
 
 
+@pytest.mark.parametrize("words", ["!sonnet a rose", "@ a rose", "!help"])
 async def test_a_command_that_discord_delivers_twice_is_answered_once(
-    simulation: Simulation,
+    simulation: Simulation, words: str
 ) -> None:
-    command = await simulation.ann.send(simulation.channel, "!sonnet a rose")
-    simulation.env.bot.dispatch("message", command)
+    bot = simulation.env.bot
+    assert bot.user is not None
+    typed = words.replace("@", bot.user.mention)
+    command = await simulation.ann.send(simulation.channel, typed)
+    bot.dispatch("message", command)
     await simulation.env.settle()
     assert len(simulation.answers) == 1
+    assert isinstance(bot, SonneteerBot)
+    counter = bot.gateway.metrics.repeated_events
+    assert next(iter(counter.collect())).samples[0].value == 1
 
 
 async def test_a_full_line_is_said(simulation: Simulation, engine: FakeEngine) -> None:

@@ -14,6 +14,7 @@ from bot.discord_app.client import SonneteerBot
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.rate_limits import (
     CHANNEL_AT_ONCE,
+    MAX_REMEMBERED,
     MEMBER_AT_ONCE,
     GlobalRateLimit,
     ReplyLimits,
@@ -81,6 +82,20 @@ async def test_words_are_left_out_when_requests_are_short_and_poems_are_not() ->
         each.cancel()
 
 
+def test_a_command_is_new_once_and_its_repetitions_are_counted() -> None:
+    repeated = Counter("repeated", "Sent twice.", registry=None)
+    limits = ReplyLimits(Counter("unanswered", "Not answered.", registry=None), repeated=repeated)
+    assert [limits.is_new(number) for number in (1, 2, 1, 1, 2)] == [True, True] + [False] * 3
+    assert value_of(repeated) == 3
+
+
+def test_only_the_latest_commands_are_remembered(reply_limits: ReplyLimits) -> None:
+    for number in range(MAX_REMEMBERED + 1):
+        assert reply_limits.is_new(number)
+    assert not reply_limits.is_new(1)
+    assert reply_limits.is_new(0)
+
+
 @pytest.fixture
 def service() -> PoemService:
     return fake_service(FakeEngine(), cooldown_seconds={"discord": 3600.0})
@@ -98,8 +113,12 @@ async def discord(service: PoemService) -> AsyncIterator[FakeDiscord]:
         await running
 
 
+def value_of(counter: Counter) -> float:
+    return next(iter(counter.collect())).samples[0].value
+
+
 def left_alone(service: PoemService) -> float:
-    return next(iter(service.metrics.unanswered_commands.collect())).samples[0].value
+    return value_of(service.metrics.unanswered_commands)
 
 
 async def until_left_alone(service: PoemService, commands: int) -> None:
