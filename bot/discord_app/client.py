@@ -26,7 +26,7 @@ from bot.discord_app.cogs.poems import Poems
 from bot.discord_app.cogs.privacy import Privacy
 from bot.discord_app.cogs.settings import Settings
 from bot.discord_app.commands_sync import sync_commands
-from bot.discord_app.confirm_buttons import EXPIRED, ConfirmButton
+from bot.discord_app.confirm_buttons import ConfirmButton
 from bot.discord_app.gateway import Gateway
 from bot.discord_app.interactions import NO_MENTIONS
 from bot.discord_app.live_message import ReplyTiming
@@ -34,7 +34,7 @@ from bot.discord_app.messages import command_prefixes
 from bot.discord_app.poem_buttons import PoemButton
 from bot.discord_app.rate_limits import ReplyLimits
 from bot.discord_app.responders import AnyBot
-from bot.discord_app.responses import AnsweringCog, refuse
+from bot.discord_app.responses import EXPIRED, AnsweringCog, refuse
 
 log = logging.getLogger(__name__)
 

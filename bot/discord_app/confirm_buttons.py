@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Self
 
 import discord
 
+from bot.core.errors import NotAllowed
 from bot.discord_app.button_state import MAX_CUSTOM_ID, base36
-from bot.discord_app.interactions import acknowledge_button, respond_privately
+from bot.discord_app.interactions import acknowledge_button
+from bot.discord_app.responses import press, refuse
 
 PREFIX = "ask"
 ANYBODY = 0  # in the place of who asked: whether they may is asked of the core
 NOT_YOURS = "Only the person who asked can use this button."
-EXPIRED = "This button has expired. Run the command again."
 
 
 class ConfirmAction(StrEnum):
@@ -39,10 +40,8 @@ COGS = {
     **dict.fromkeys(ConfirmAction, BOOKS_COG),
     ConfirmAction.FORGET: PRIVACY_COG,
 }
-AT_ONCE = (
-    ConfirmAction.CANCEL,
-    ConfirmAction.KEEP,
-)  # answered without the database, which may be locked
+# Answered without the database, which may be locked.
+AT_ONCE = (ConfirmAction.CANCEL, ConfirmAction.KEEP)
 STYLES = {
     ConfirmAction.REMOVE: discord.ButtonStyle.danger,
     ConfirmAction.STOP: discord.ButtonStyle.danger,
@@ -50,15 +49,6 @@ STYLES = {
     ConfirmAction.TRAIN: discord.ButtonStyle.success,
     ConfirmAction.SURE: discord.ButtonStyle.success,
 }
-
-
-@runtime_checkable
-class Confirmable(Protocol):
-    """A cog that does what was confirmed."""
-
-    async def confirmed(
-        self, interaction: discord.Interaction[Any], action: ConfirmAction, subject: str
-    ) -> None: ...
 
 
 class ConfirmButton(
@@ -85,13 +75,10 @@ class ConfirmButton(
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         if self.asker not in (base36(ANYBODY), base36(interaction.user.id)):
-            return await respond_privately(interaction, NOT_YOURS)
-        cog = interaction.client.get_cog(COGS[self.action])
-        if not isinstance(cog, Confirmable):
-            return await respond_privately(interaction, EXPIRED)
+            return await refuse(interaction, NotAllowed(NOT_YOURS))
         if self.action not in AT_ONCE:
             await acknowledge_button(interaction)
-        return await cog.confirmed(interaction, self.action, self.subject)
+        return await press(interaction, COGS[self.action], self.action, self.subject)
 
 
 def confirm_view(asker: int, subject: str, *answers: tuple[str, ConfirmAction]) -> discord.ui.View:

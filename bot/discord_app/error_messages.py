@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 
@@ -41,10 +42,10 @@ class GuildNotKnown(commands.CheckFailure):
     """A message came from a guild that Discord has not described since the bot connected."""
 
 
-def brief(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """Return what an error says, in one short line.
 
-    >>> brief(ValueError("so\\n  much"))
+    >>> one_line(ValueError("so\\n  much"))
     'ValueError: so much'
     """
     text = " ".join(f"{type(error).__name__}: {error}".split())
@@ -52,23 +53,35 @@ def brief(error: BaseException) -> str:
 
 
 class ThrottledLog:
-    """Writes failures of Discord's into the log: a line for each cause, not for each member."""
+    """Writes Discord's failures into the log: a line for each cause, not for each member.
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    The same cause is logged again after `seconds`.
+    """
+
+    def __init__(
+        self, seconds: float = QUIET_SECONDS, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._seconds = seconds
         self._now = now
+        again = "" if math.isinf(seconds) else f" at most every {seconds / 60:g} minutes"
+        self._note = f"logged{again or ' once'}"
         self._last: dict[tuple[object, ...], float] = {}
 
     def warn(self, what: str, error: BaseException) -> None:
-        """Log that `what` has failed, unless the same was said in the last ten minutes."""
+        """Log that `what` has failed, unless the same cause was logged a short while ago."""
         cause = (what, type(error), getattr(error, "status", 0), getattr(error, "code", 0))
         now = self._now()
         last = self._last.get(cause)
-        if last is not None and now - last < QUIET_SECONDS:
+        if last is not None and now - last < self._seconds:
             return
         if len(self._last) >= MAX_CAUSES:
             self._last.clear()
         self._last[cause] = now
-        log.warning("%s: %s (logged at most every 10 minutes)", what, brief(error))
+        log.warning("%s: %s (%s)", what, one_line(error), self._note)
+
+    def warn_channel(self, channel_id: int, error: discord.HTTPException) -> None:
+        """Log that a channel takes no answer, so that one closed channel does not fill the log."""
+        self.warn(f"cannot answer in channel {channel_id}", error)
 
 
 throttled_log = ThrottledLog()  # of this process
@@ -88,7 +101,9 @@ def error_message(error: BaseException) -> str:
         case BotError():
             return _fit(escape(str(cause)))  # it may quote what a stranger typed
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
-            log.warning("Discord has another version of a slash command: %s", _brief(cause))
+            log.warning(
+                "Discord has another version of a slash command: %s", _first_sentence(cause)
+            )
             return CHANGED
         case GuildNotKnown():
             return NOT_YET_KNOWN
@@ -118,7 +133,7 @@ def _is_discords(error: BaseException) -> bool:
     return isinstance(error, UNREACHABLE)
 
 
-def _brief(error: BaseException) -> str:
+def _first_sentence(error: BaseException) -> str:
     return str(error).partition(". ")[0]
 
 
@@ -128,22 +143,3 @@ def _fit(sentence: str) -> str:
         return sentence
     units = sentence.encode("utf-16-le", "surrogatepass")[: 2 * (MAX_MESSAGE - 1)]
     return units.decode("utf-16-le", "ignore") + "…"
-
-
-class ChannelWarnings:
-    """Complains once per channel, so that one closed channel does not fill the log."""
-
-    def __init__(self, limit: int = 1000) -> None:
-        self._limit = limit
-        self._seen: set[int] = set()
-
-    def warn(self, channel_id: int, error: discord.HTTPException) -> None:
-        if channel_id in self._seen or len(self._seen) >= self._limit:
-            return
-        self._seen.add(channel_id)
-        log.warning(
-            "cannot answer in channel %d (HTTP %d, code %d); logged once per channel",
-            channel_id,
-            error.status,
-            error.code,
-        )

@@ -24,10 +24,10 @@ from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from bot.core.shards import ShardRange
 from bot.core.store.lock import wait_for_lock
 from bot.discord_app.clock import ClockWatch
-from bot.discord_app.error_messages import brief
+from bot.discord_app.error_messages import one_line
 from bot.discord_app.metrics import DiscordMetrics
 from bot.discord_app.rate_limits import GlobalRateLimit
-from bot.discord_app.retries import retry_after_of
+from bot.discord_app.retries import backoff, retry_after_of
 
 log = logging.getLogger(__name__)
 
@@ -172,14 +172,14 @@ class Shard:
             except LOST as error:
                 was_up, asked = self.up, retry_after_of(error)
                 self._mark_disconnected(type(error).__name__)
-                log.warning("shard %d: the gateway cannot be reached: %s", self.id, brief(error))
+                log.warning("shard %d: the gateway cannot be reached: %s", self.id, one_line(error))
             failures = 0 if was_up else failures + 1
             if resume and failures >= MAX_RESUMES:
                 self.ws.session_id = None
                 self._lose_session()
             if failures:
-                pause = self._timeouts.pause_seconds * 2 ** (min(failures, 16) - 1)
-                pause = min(pause, self._timeouts.max_pause_seconds)
+                timeouts = self._timeouts
+                pause = backoff(timeouts.pause_seconds, failures, timeouts.max_pause_seconds)
                 await asyncio.sleep(max(uniform(pause / 2, pause), asked))
 
     async def _connect(self, *, resume: bool) -> None:

@@ -19,7 +19,7 @@ from bot.core.retry import backoff
 from bot.discord_app.poem_formatting import MessagePart
 from bot.discord_app.rate_limits import GlobalRateLimit
 from bot.discord_app.responders import Responder
-from bot.discord_app.retries import FAILURES, Outage, retry, retry_after_of
+from bot.discord_app.retries import FAILURES, Outage, pause_after, retry
 
 log = logging.getLogger(__name__)
 
@@ -177,8 +177,7 @@ class LiveMessage:
             self._pace.outage.failed(error)
             log.debug("%s was lost: %r", "an edit" if self.messages else "a message", error)
             self._doubtful = not self.messages
-            pause = max(backoff(self._timing.edit_seconds, self._failures), retry_after_of(error))
-            await self._rest(pause)
+            await self._rest(pause_after(error, self._timing.edit_seconds, self._failures))
         else:
             self._failures = 0
             self._pace.outage.worked()

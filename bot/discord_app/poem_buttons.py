@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Self
 
 import discord
 
@@ -24,6 +24,7 @@ from bot.discord_app.button_state import (
 )
 from bot.discord_app.poem_formatting import shown_seed_length
 from bot.discord_app.responders import message_in
+from bot.discord_app.responses import press
 from bot.discord_app.retries import retry
 
 COG_NAME = "Poems"
@@ -36,15 +37,6 @@ class ButtonAction(StrEnum):
     CONTINUE = "continue"
     CARD = "card"
     DELETE = "delete"
-
-
-@runtime_checkable
-class Pressable(Protocol):
-    """Whoever answers when a button is pressed."""
-
-    async def press(
-        self, interaction: discord.Interaction, action: ButtonAction, packed: str
-    ) -> None: ...
 
 
 class PoemButton(
@@ -69,9 +61,7 @@ class PoemButton(
         return cls(ButtonAction(match["deed"]), match["packed"])
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        cog = interaction.client.get_cog(COG_NAME)
-        if isinstance(cog, Pressable):
-            await cog.press(interaction, self.action, self.packed)
+        await press(interaction, COG_NAME, self.action, self.packed)
 
 
 def _view(*buttons: PoemButton) -> discord.ui.View:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,12 +21,13 @@ from bot.core.poems import PoemService
 from bot.core.records import Poem, PoemRequest, PoemSettings
 from bot.core.store.poems import HalfPoem
 from bot.discord_app.asker import guild_id_of
-from bot.discord_app.error_messages import ChannelWarnings, error_message, throttled_log
+from bot.discord_app.error_messages import ThrottledLog
 from bot.discord_app.live_message import EditThrottle, LiveMessage, ReplyGone, ReplyTiming
 from bot.discord_app.poem_buttons import finished_view, growing_view
 from bot.discord_app.poem_formatting import MessagePart, format_finished, format_growing
 from bot.discord_app.rate_limits import ReplyLimits
 from bot.discord_app.responders import Responder
+from bot.discord_app.responses import refuse
 from bot.discord_app.retries import FAILURES
 from bot.discord_app.unfinished_poems import UnfinishedPoems
 
@@ -122,7 +124,7 @@ class PoemReplies:
         self._replies: set[PoemReply] = set()
         self._tasks: set[asyncio.Task[object]] = set()
         self._reply_limits = reply_limits
-        self._channel_warnings = ChannelWarnings()
+        self._complaints = ThrottledLog(math.inf)
         self._confided: set[tuple[int, int]] = set()  # channels and whom they were told of
 
     async def answer(self, responder: Responder, request: PoemRequest) -> None:
@@ -147,16 +149,11 @@ class PoemReplies:
         if isinstance(cause, discord.Forbidden | discord.NotFound):
             await self._give_up(responder, cause)
             return
-        try:
-            await responder.refuse(error_message(error))
-        except discord.HTTPException as failure:
-            self._channel_warnings.warn(responder.channel_id, failure)
-        except (*FAILURES, RuntimeError) as failure:  # of a session that is closed
-            throttled_log.warn("an answer could not be delivered", failure)
+        await refuse(responder, error, self._complaints)
 
     async def _give_up(self, responder: Responder, cause: discord.HTTPException) -> None:
         """Say, once for a channel, that no answer gets there: in the log and to the asker."""
-        self._channel_warnings.warn(responder.channel_id, cause)
+        self._complaints.warn_channel(responder.channel_id, cause)
         if not isinstance(cause, discord.Forbidden):
             return
         place = (responder.channel_id, responder.asker_id)
@@ -197,7 +194,7 @@ class PoemReplies:
         try:
             await beginning
         except (discord.Forbidden, discord.NotFound) as error:
-            self._channel_warnings.warn(responder.channel_id, error)
+            self._complaints.warn_channel(responder.channel_id, error)
         except FAILURES as error:
             log.debug("the typing indicator was not shown: %r", error)
 
@@ -210,7 +207,25 @@ class PoemReplies:
     ) -> None:
         with self._noting() as note:
             reply = LiveMessage(responder, self._pace, self._timing, note)
-            await self._write_into(reply, responder, request, settings, beginning)
+            answer = PoemReply(responder.command_id, reply)
+            self._replies.add(answer)
+            try:
+                async with self._service.write(request, settings) as poem_stream:
+                    answer.poem_stream = poem_stream
+                    poem = await self._watch(responder, answer, poem_stream, beginning)
+                if not answer.withdrawn:
+                    await self._finish(responder, reply, poem)
+            except Exception as error:
+                cause = error.cause if isinstance(error, ReplyGone) else error
+                request_log.note(trouble=type(cause).__name__)
+                if answer.withdrawn:
+                    return  # nobody waits for an apology
+                answer.withdrawn = True  # half a poem must not stay beside the apology
+                raise
+            finally:
+                self._replies.discard(answer)
+                if answer.withdrawn:
+                    await reply.take_back()
 
     @contextmanager
     def _noting(self) -> Iterator[Callable[[discord.Message], None]]:
@@ -232,34 +247,6 @@ class PoemReplies:
         finally:
             for half in unfinished:
                 self._unfinished.end(half)
-
-    async def _write_into(
-        self,
-        reply: LiveMessage,
-        responder: Responder,
-        request: PoemRequest,
-        settings: PoemSettings,
-        beginning: asyncio.Future[None],
-    ) -> None:
-        answer = PoemReply(responder.command_id, reply)
-        self._replies.add(answer)
-        try:
-            async with self._service.write(request, settings) as poem_stream:
-                answer.poem_stream = poem_stream
-                poem = await self._watch(responder, answer, poem_stream, beginning)
-            if not answer.withdrawn:
-                await self._finish(responder, answer.reply, poem)
-        except Exception as error:
-            cause = error.cause if isinstance(error, ReplyGone) else error
-            request_log.note(trouble=type(cause).__name__)
-            if answer.withdrawn:
-                return  # nobody waits for an apology
-            answer.withdrawn = True  # half a poem must not stay beside the apology
-            raise
-        finally:
-            self._replies.discard(answer)
-            if answer.withdrawn:
-                await reply.take_back()
 
     async def _watch(
         self,

@@ -12,29 +12,44 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core import request_log
+from bot.core.errors import NothingThere
 from bot.core.records import ModelRecord
 from bot.discord_app.asker import Context, guild_id_of
-from bot.discord_app.error_messages import GuildNotKnown, error_message, throttled_log
+from bot.discord_app.error_messages import (
+    GuildNotKnown,
+    ThrottledLog,
+    error_message,
+    throttled_log,
+)
 from bot.discord_app.interactions import NO_MENTIONS, acknowledge, is_acknowledged
-from bot.discord_app.responders import InteractionResponder, send_once
+from bot.discord_app.responders import InteractionResponder, Responder, send_once
 from bot.discord_app.retries import FAILURES, await_response, retry
 
 log = logging.getLogger(__name__)
 
+EXPIRED = "This button has expired. Run the command again."
 MAX_CHOICES = 25  # Discord's limits for autocomplete
 MAX_CHOICE = 100
 
 
 class AnsweringCog(commands.Cog):
-    """A cog whose commands end in an answer, also when they fail."""
+    """A cog whose commands and buttons end in an answer, also when they fail."""
+
+    async def press(self, interaction: discord.Interaction[Any], action: Any, packed: str) -> None:
+        """Do what a button says, of which `packed` holds what it remembers."""
+        raise NothingThere(EXPIRED)
+
+    async def refuse(self, asked: Context | discord.Interaction[Any], error: Exception) -> None:
+        """Say why not; see `refuse`."""
+        await refuse(asked, error)
 
     async def cog_command_error(self, ctx: Context, error: Exception) -> None:
-        await refuse(ctx, error)
+        await self.refuse(ctx, error)
 
     async def cog_app_command_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
     ) -> None:
-        await refuse(interaction, error)
+        await self.refuse(interaction, error)
 
 
 class CommandCog(AnsweringCog):
@@ -42,6 +57,20 @@ class CommandCog(AnsweringCog):
 
     async def cog_before_invoke(self, ctx: Context) -> None:
         request_log.begin()
+
+
+async def press(
+    interaction: discord.Interaction[Any], cog_name: str, action: Any, packed: str
+) -> None:
+    """Let the cog of that name do what a button says, or say why not."""
+    cog = interaction.client.get_cog(cog_name)
+    if not isinstance(cog, AnsweringCog):
+        await refuse(interaction, NothingThere(EXPIRED))
+        return
+    try:
+        await cog.press(interaction, action, packed)
+    except Exception as error:
+        await cog.refuse(interaction, error)
 
 
 async def acknowledge_command(ctx: Context, *, private: bool = False) -> None:
@@ -115,26 +144,31 @@ def check_in_server(ctx: Context) -> bool:
     return True
 
 
-async def refuse(asked: Context | discord.Interaction[Any], error: Exception) -> None:
+async def refuse(
+    asked: Context | discord.Interaction[Any] | Responder,
+    error: Exception,
+    complaints: ThrottledLog = throttled_log,
+) -> None:
     """Say why not, to the asker alone where Discord can do that; this never raises a failure.
 
-    While somebody types there is no place for a sentence: nothing is offered.
+    While somebody types there is no place for a sentence: nothing is offered. An answer that
+    cannot be delivered is told to `complaints`.
     """
+    if isinstance(asked, commands.Context) and asked.interaction is not None:
+        asked = asked.interaction
     try:
-        if isinstance(asked, discord.Interaction):
-            interaction = asked
-        elif asked.interaction is not None:
-            interaction = asked.interaction
-        else:
+        if isinstance(asked, commands.Context):
             await answer(asked, error_message(error))
-            return
-        if interaction.type is discord.InteractionType.autocomplete:
+        elif not isinstance(asked, discord.Interaction):
+            await asked.refuse(error_message(error))
+        elif asked.type is discord.InteractionType.autocomplete:
             log.warning("no suggestions: %r", error)
-            await interaction.response.autocomplete([])
+            await asked.response.autocomplete([])
         else:
-            await InteractionResponder(interaction).refuse(error_message(error))
+            await InteractionResponder(asked).refuse(error_message(error))
     except (*FAILURES, RuntimeError) as failure:  # the last of a session that is closed
-        throttled_log.warn("an answer could not be delivered", failure)
+        channel = asked.channel.id if isinstance(asked, commands.Context) else asked.channel_id
+        complaints.warn(f"cannot answer in channel {channel}", failure)
 
 
 def model_choices(models: Iterable[ModelRecord], typed: str) -> list[app_commands.Choice[str]]:

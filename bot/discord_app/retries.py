@@ -112,7 +112,12 @@ async def retry(
             if tried >= attempts or unreadable >= MAX_UNREADABLE or is_final(error):
                 raise
             failed(error)
-            await sleep(max(backoff(pause_seconds, tried), retry_after_of(error)))
+            await sleep(pause_after(error, pause_seconds, tried))
+
+
+def pause_after(error: BaseException, pause_seconds: float, tried: int) -> float:
+    """Return how long to wait after the latest of `tried` failures: as Discord asks, if longer."""
+    return max(backoff(pause_seconds, tried), retry_after_of(error))
 
 
 class Outage:

@@ -14,7 +14,7 @@ import discord
 
 from bot.core.errors import BotError
 from bot.discord_app.client import SonneteerBot
-from bot.discord_app.error_messages import brief
+from bot.discord_app.error_messages import one_line
 from bot.discord_app.gateway import LOST, Gateway
 
 log = logging.getLogger(__name__)
@@ -97,10 +97,12 @@ class ClientSupervisor:
                     return
                 if isinstance(error, LOST):
                     log.warning(
-                        "Discord cannot be reached; trying again in %.0f s: %s", pause, brief(error)
+                        "Discord cannot be reached; trying again in %.0f s: %s",
+                        pause,
+                        one_line(error),
                     )
                 else:
-                    log.exception("the connection to Discord ended; trying again in %.0f s", pause)
+                    log.exception("the connection to Discord ended; retrying in %.0f s", pause)
             finally:
                 was_connected = bot.was_connected
             pause = self._pause_seconds if was_connected else min(2 * pause, MAX_PAUSE_SECONDS)

@@ -24,7 +24,7 @@ from bot.core.jobs import Job, JobState, JobView
 from bot.core.retry import growing_pause, until_kept
 from bot.core.training_requests import TrainingRequests
 from bot.discord_app import formatting
-from bot.discord_app.error_messages import ChannelWarnings, throttled_log
+from bot.discord_app.error_messages import ThrottledLog, throttled_log
 from bot.discord_app.interactions import NO_MENTIONS
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.responders import AnyBot, find_message, read_attachment, send_once
@@ -69,7 +69,7 @@ class TrainingMessages:
         self._timing = timing
         self._running_view = running_view
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._channel_warnings = ChannelWarnings()
+        self._complaints = ThrottledLog(math.inf)
 
     async def resume(self) -> None:
         """Find the messages of the trainings that an earlier bot told of."""
@@ -138,7 +138,7 @@ class TrainingMessages:
             notice.gone = True
         except discord.Forbidden as error:
             notice.plain = error.code in CHART_REFUSED
-            self._channel_warnings.warn(notice.message.channel.id, error)
+            self._complaints.warn_channel(notice.message.channel.id, error)
         except FAILURES as error:
             log.debug("job %d: an edit was lost: %r", notice.job_id, error)
         else:

@@ -28,7 +28,6 @@ from bot.discord_app.responses import (
     check_in_server,
     model_choices,
     no_choices,
-    refuse,
 )
 from bot.discord_app.retries import FAILURES
 from bot.discord_app.training_message import CHART_NAME, TrainingMessages
@@ -230,18 +229,10 @@ class Books(CommandCog, name=BOOKS_COG):
 
     # Buttons
 
-    async def confirmed(
+    async def press(
         self, interaction: discord.Interaction[Any], action: ConfirmAction, subject: str
     ) -> None:
-        """Do what a button of a question says."""
-        try:
-            await self._do(interaction, action, subject)
-        except Exception as error:
-            await refuse(interaction, error)
-
-    async def _do(
-        self, interaction: discord.Interaction[Any], action: ConfirmAction, subject: str
-    ) -> None:
+        """Do what a button of a question says; see `ConfirmButton`."""
         asker, training_requests = asker_of_interaction(interaction), self._app.training_requests
         number = int(subject) if subject.isdecimal() and len(subject) < 19 else 0
         match action:

@@ -11,12 +11,12 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.core.errors import NotAllowed, NothingThere
 from bot.core.poems import PoemService
 from bot.core.records import FORMS, FREE, RANGES, Poem, PoemRequest, PoemScansion
 from bot.core.store.poems import PoemStore
-from bot.discord_app.asker import asker_of_interaction, guild_id_of
+from bot.discord_app.asker import Context, asker_of_interaction, guild_id_of
 from bot.discord_app.button_state import Ownership, PoemState, read_ownership, read_poem_state
-from bot.discord_app.interactions import respond_privately
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.messages import (
     is_from_person,
@@ -192,28 +192,25 @@ class Poems(AnsweringCog, name=COG_NAME):
     async def press(
         self, interaction: discord.Interaction[Any], action: ButtonAction, packed: str
     ) -> None:
-        """Do what a button says; see `buttons.PoemButton`."""
-        try:
-            if action is ButtonAction.CARD:
-                await self._draw(interaction, read_poem_state(packed))
-            elif action is ButtonAction.DELETE:
-                await self._delete(interaction, read_ownership(packed))
-            else:
-                await self._write_on(interaction, action, read_poem_state(packed))
-        except Exception as error:
-            await self._replies.refuse(InteractionResponder(interaction), error)
+        """Do what a button says; see `PoemButton`."""
+        if action is ButtonAction.CARD:
+            await self._draw(interaction, read_poem_state(packed))
+        elif action is ButtonAction.DELETE:
+            await self._delete(interaction, read_ownership(packed))
+        else:
+            await self._write_on(interaction, action, read_poem_state(packed))
 
     async def _write_on(
         self, interaction: discord.Interaction[Any], action: ButtonAction, state: PoemState | None
     ) -> None:
         if state is None or interaction.message is None:
-            return await respond_privately(interaction, BUTTON_EXPIRED)
+            raise NothingThere(BUTTON_EXPIRED)
         if action is ButtonAction.CONTINUE:
             seed = read_last_line(interaction.message.content)
         else:
             beginning = await _read_beginning(interaction, state)
             if beginning is None:
-                return await respond_privately(interaction, LOST_BEGINNING)
+                raise NothingThere(LOST_BEGINNING)
             seed = read_seed(beginning, state.seed_length)
         settings = state.settings
         request = PoemRequest(
@@ -230,12 +227,12 @@ class Poems(AnsweringCog, name=COG_NAME):
             repetition_guard=settings.repetition_guard,
             greedy=settings.greedy,
         )
-        return await self._replies.answer(InteractionResponder(interaction), request)
+        await self._replies.answer(InteractionResponder(interaction), request)
 
     async def _draw(self, interaction: discord.Interaction[Any], state: PoemState | None) -> None:
         """Answer with a picture of the poem that the message shows."""
         if state is None or interaction.message is None:
-            return await respond_privately(interaction, BUTTON_EXPIRED)
+            raise NothingThere(BUTTON_EXPIRED)
         asker = asker_of_interaction(interaction)
         self.service.check_drawing(asker)  # before anything is shown to all
         await retry(lambda: interaction.response.defer(thinking=True))
@@ -256,18 +253,17 @@ class Poems(AnsweringCog, name=COG_NAME):
         await interaction.edit_original_response(
             attachments=[discord.File(picture, f"poem-{poem.random_seed}.png")]
         )
-        return None
 
     async def _delete(
         self, interaction: discord.Interaction[Any], ownership: Ownership | None
     ) -> None:
         message = interaction.message
         if ownership is None or message is None:
-            return await respond_privately(interaction, BUTTON_EXPIRED)
+            raise NothingThere(BUTTON_EXPIRED)
         asker = await find_asker_id(interaction, message, ownership)
         is_moderator = interaction.guild_id and interaction.permissions.manage_messages
         if interaction.user.id != asker and not is_moderator:
-            return await InteractionResponder(interaction).refuse(NOT_YOURS)
+            raise NotAllowed(NOT_YOURS)
         if not interaction.response.is_done():
             await retry(interaction.response.defer)
         self._replies.forget(message.id)
@@ -279,7 +275,6 @@ class Poems(AnsweringCog, name=COG_NAME):
                 self._replies.forget(part)
                 with suppress(discord.NotFound, discord.Forbidden):
                     await earlier.delete()
-        return None
 
     # What ends an answer early
 
@@ -294,13 +289,11 @@ class Poems(AnsweringCog, name=COG_NAME):
 
     # Errors before an answer has begun
 
-    async def cog_command_error(self, ctx: commands.Context[Any], error: Exception) -> None:
-        await self._replies.refuse(MessageResponder(ctx.message, self._reply_limits), error)
-
-    async def cog_app_command_error(
-        self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
-    ) -> None:
-        await self._replies.refuse(InteractionResponder(interaction), error)
+    async def refuse(self, asked: Context | discord.Interaction[Any], error: Exception) -> None:
+        if isinstance(asked, discord.Interaction):
+            await self._replies.refuse(InteractionResponder(asked), error)
+        else:
+            await self._replies.refuse(MessageResponder(asked.message, self._reply_limits), error)
 
 
 async def _read_beginning(interaction: discord.Interaction[Any], state: PoemState) -> str | None:

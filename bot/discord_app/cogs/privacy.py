@@ -13,7 +13,7 @@ from bot.discord_app import formatting
 from bot.discord_app.asker import Context, asker_of_context, asker_of_interaction
 from bot.discord_app.confirm_buttons import PRIVACY_COG, ConfirmAction, confirm_view
 from bot.discord_app.interactions import replace_message
-from bot.discord_app.responses import CommandCog, acknowledge_command, answer, refuse
+from bot.discord_app.responses import CommandCog, acknowledge_command, answer
 
 
 class Privacy(CommandCog, name=PRIVACY_COG):
@@ -48,13 +48,10 @@ class Privacy(CommandCog, name=PRIVACY_COG):
         shelf = await self._app.guild_models.available(asker_of_context(ctx))
         await answer(ctx, formatting.about(self._app.administration.about(), shelf.used))
 
-    async def confirmed(
-        self, interaction: discord.Interaction[Any], action: ConfirmAction, about: str
+    async def press(
+        self, interaction: discord.Interaction[Any], action: ConfirmAction, subject: str
     ) -> None:
-        """Forget whoever pressed the button."""
-        try:
-            asker = asker_of_interaction(interaction)
-            text = formatting.forgotten(await self._app.administration.forget(asker))
-            await replace_message(interaction, text)
-        except Exception as error:
-            await refuse(interaction, error)
+        """Forget whoever pressed the button; see `ConfirmButton`."""
+        asker = asker_of_interaction(interaction)
+        text = formatting.forgotten(await self._app.administration.forget(asker))
+        await replace_message(interaction, text)

@@ -132,7 +132,7 @@ def test_a_cause_is_logged_once_in_ten_minutes_however_many_members_ask(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     clock = SimulatedClock()
-    throttled_log = ThrottledLog(clock)
+    throttled_log = ThrottledLog(now=clock)
     for _ in range(100):
         throttled_log.warn("no answer", _refusal(discord.Forbidden, 403))
         throttled_log.warn("no answer", ConnectionResetError("by peer"))

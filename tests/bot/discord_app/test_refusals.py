@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.discord_app.confirm_buttons import EXPIRED
 from bot.discord_app.error_messages import CHANGED, NOT_YET_KNOWN
+from bot.discord_app.responses import EXPIRED
 from tests.apps import FakeTrainer
 from tests.bot.discord_app.test_training_message import running
 from tests.discord_payloads import (
