@@ -102,7 +102,7 @@ class ClientSupervisor:
                         one_line(error),
                     )
                 else:
-                    log.exception("the connection to Discord ended; retrying in %.0f s", pause)
+                    log.exception("the connection to Discord ended; trying again in %.0f s", pause)
             finally:
                 was_connected = bot.was_connected
             pause = self._pause_seconds if was_connected else min(2 * pause, MAX_PAUSE_SECONDS)
