@@ -40,10 +40,10 @@ PRIVACY = "\n".join(
 )
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Say a length of time in round figures.
 
-    >>> [duration(seconds) for seconds in (4, 75, 200, 4000)]
+    >>> [format_duration(seconds) for seconds in (4, 75, 200, 4000)]
     ['less than 10 s', 'about 1 min', 'about 3 min', 'about 1 h 7 min']
     """
     if seconds < 10:
@@ -56,15 +56,16 @@ def duration(seconds: float) -> str:
     return f"about {minutes // 60} h {minutes % 60} min"
 
 
-def proposal(found: Proposal) -> str:
+def format_proposal(found: Proposal) -> str:
     """Show what was found in a file, before anything is trained."""
     book, job = found.book, found.job
+    training_time = format_duration(found.estimated_seconds)
     lines = [
         f"**{escape(book.title)}** ({escape(job.source)})",
         f"{book.characters:,} characters · {book.words:,} words · {book.alphabet} different "
         "characters",
         *(f"> {escape(line)}" for line in book.first_lines),
-        f"Model name: `{_code(job.name)}` · training time: {duration(found.estimated_seconds)}",
+        f"Model name: `{_code(job.name)}` · training time: {training_time}",
         *(f"{FOOTER_MARK}{escape(note)}" for note in book.notes[:3]),
     ]
     if found.is_short:
@@ -73,14 +74,14 @@ def proposal(found: Proposal) -> str:
     return _fit(lines)
 
 
-def second_question(characters: int) -> str:
+def format_short_book_question(characters: int) -> str:
     return (
         f"This book has only {characters:,} characters, so poems will repeat parts of it word for "
         "word. **Train anyway?**"
     )
 
 
-def job(view: JobView) -> str:
+def format_job(view: JobView) -> str:
     """Show how a training stands, in one message that is edited in place."""
     what = f"**{escape(view.job.title)}** → `{_code(view.job.name)}`"
     match view.job.state:
@@ -97,16 +98,16 @@ def job(view: JobView) -> str:
             return _fit([what, f"The training failed. {escape(view.job.sentence)}"])
 
 
-def confided(view: JobView) -> str:
+def format_job_privately(view: JobView) -> str:
     """Tell the asker in private how a training ended that cannot be told where they asked."""
     where = f"<#{view.job.channel}>" if view.job.channel else "the channel"
     why = f"I can no longer write in {where}, so here is how your training ended."
-    return _fit([why, *job(view).split("\n")])
+    return _fit([why, *format_job(view).split("\n")])
 
 
 def tells_end(content: str, view: JobView) -> bool:
     """Whether a message tells how this training ended; after a restart it would be shorter."""
-    heading = job(view).partition("\n")[0]
+    heading = format_job(view).partition("\n")[0]
     lines = content.split("\n")
     return heading in lines and any(escape(view.job.sentence) in line for line in lines)
 
@@ -125,7 +126,7 @@ def _progress(progress: Progress) -> list[str]:
     if progress.stage is TrainingStage.FINISHING:
         facts.append(f"{TrainingStage.FINISHING.value}…")
     elif progress.seconds_left is not None:
-        facts.append(f"{duration(progress.seconds_left)} left")
+        facts.append(f"{format_duration(progress.seconds_left)} left")
     return [*lines, " · ".join(facts), *_sample(progress)]
 
 
@@ -151,13 +152,15 @@ def _sample(progress: Progress) -> list[str]:
 
 
 def _measured(view: JobView) -> str:
-    facts = [f"Trained in {duration(view.progress.seconds)}"] if view.progress.seconds else []
+    facts = (
+        [f"Trained in {format_duration(view.progress.seconds)}"] if view.progress.seconds else []
+    )
     if view.job.loss is not None:
         facts.append(f"loss {view.job.loss:.3f} nats per character (lower is better)")
     return " · ".join(facts) or "Trained"
 
 
-def shelf(shown: AvailableModels) -> str:
+def format_books(shown: AvailableModels) -> str:
     """List what a server can choose from."""
     lines = ["**Books in this server**"]
     for model in shown.models[:MAX_LISTED]:
@@ -181,7 +184,7 @@ def shelf(shown: AvailableModels) -> str:
     return _fit(lines)
 
 
-def info(model: ModelRecord, kept: AddedModel | None) -> str:
+def format_model(model: ModelRecord, kept: AddedModel | None) -> str:
     """Tell what is known of a model."""
     facts = [f"loss {model.loss:.4f} nats per character"]
     if model.held_out_loss is not None:
@@ -200,7 +203,7 @@ def info(model: ModelRecord, kept: AddedModel | None) -> str:
     return _fit(lines)
 
 
-def queue(views: Sequence[JobView], limits: BookLimits) -> str:
+def format_queue(views: Sequence[JobView], limits: BookLimits) -> str:
     """Show the trainings of all servers; of other ones only that they are there."""
     if not views:
         return "No training is running. Start one with /book add."
@@ -209,7 +212,7 @@ def queue(views: Sequence[JobView], limits: BookLimits) -> str:
         name = f"`{_code(view.job.name)}`" if view.job.name else "another server's training"
         if view.job.state is JobState.RUNNING:
             left = view.progress.seconds_left
-            rest = f", {duration(left)} left" if left is not None else ""
+            rest = f", {format_duration(left)} left" if left is not None else ""
             share = f" · {view.progress.share:.0%}{_epoch(view.progress)}{rest}"
             lines.append(f"▸ {name} (number {view.job.id}){share}")
         else:
@@ -221,7 +224,9 @@ def queue(views: Sequence[JobView], limits: BookLimits) -> str:
     return _fit(lines)
 
 
-def settings(guild_settings: GuildSettings, defaults: Defaults, doubts: Sequence[str] = ()) -> str:
+def format_settings(
+    guild_settings: GuildSettings, defaults: Defaults, doubts: Sequence[str] = ()
+) -> str:
     """Show what a server has set, the defaults elsewhere, and what is doubtful in it."""
     channels = " ".join(f"<#{channel}>" for channel in guild_settings.channels) or "everywhere"
     roles = " ".join(f"<@&{role}>" for role in guild_settings.roles) or "everyone"
@@ -253,7 +258,7 @@ def _or(value: object, default: object, unit: str = "") -> str:
     return f"{value:g}{unit}" if isinstance(value, float) else f"{value}{unit}"
 
 
-def forgotten(what: Forgotten) -> str:
+def format_forgotten(what: Forgotten) -> str:
     """Say what was removed."""
     if not what.total:
         return "I stored nothing about you."
@@ -263,7 +268,7 @@ def forgotten(what: Forgotten) -> str:
     )
 
 
-def about(me: About, model: ModelRecord | None) -> str:
+def format_about(me: About, model: ModelRecord | None) -> str:
     """Say who answers here."""
     writes = f"{escape(model.book)} (`{_code(model.name)}`)" if model else "the default"
     hours, minutes = divmod(int(me.uptime_seconds) // 60, 60)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import discord
 
-from bot.core.retry import backoff
+from bot.core import request_log
 from bot.discord_app.poem_formatting import MessagePart
 from bot.discord_app.rate_limits import GlobalRateLimit
 from bot.discord_app.responders import Responder
@@ -102,6 +102,7 @@ class LiveMessage:
         self._pace = pace
         self._timing = timing
         self._note = note
+        self._sends = self._edits = 0
         self._failures = 0  # in a row, of what the next turn makes up for
         self._given_up = False
         self._shown = ""
@@ -166,9 +167,9 @@ class LiveMessage:
         """Show a poem as far as it is; the next turn makes up for a failure."""
         try:
             if self.messages:
-                await self._responder.edit(self.messages[0], part, view)
+                await self._edit_once(self.messages[0], part, view)
             else:
-                self.messages.append(await self._responder.send(part, view, 0))
+                self.messages.append(await self._send_once(part, view, 0))
                 self._note(self.messages[0])
         except (discord.Forbidden, discord.NotFound) as error:
             raise ReplyGone(error) from error
@@ -188,7 +189,7 @@ class LiveMessage:
         """Bring a message to its last state, or say it in a new one."""
         message = self.messages[number]
         try:
-            await self._persist(lambda: self._responder.edit(message, part, view))
+            await self._persist(lambda: self._edit_once(message, part, view))
         except FAILURES as error:
             log.warning("an edit failed permanently; sending a new message: %r", error)
             self.messages[number] = await self._send(part, view, NEW_NUMBERS + number)
@@ -201,13 +202,33 @@ class LiveMessage:
         sent: list[discord.Message] = []
 
         async def send() -> None:
-            sent.append(await self._responder.send(part, view, number))
+            sent.append(await self._send_once(part, view, number))
 
         doubtful, self._doubtful = self._doubtful, False
         await self._persist(send)
         if doubtful:
-            await self._persist(lambda: self._responder.edit(sent[-1], part, view))
+            await self._persist(lambda: self._edit_once(sent[-1], part, view))
         return sent[-1]
+
+    async def _send_once(
+        self, part: MessagePart, view: discord.ui.View | None, number: int
+    ) -> discord.Message:
+        message = await self._responder.send(part, view, number)
+        self._sends += 1
+        self._count()
+        log.debug("message %d was sent", self._sends)
+        return message
+
+    async def _edit_once(
+        self, message: discord.Message, part: MessagePart, view: discord.ui.View | None
+    ) -> None:
+        await self._responder.edit(message, part, view)
+        self._edits += 1
+        self._count()
+        log.debug("edit %d was sent", self._edits)
+
+    def _count(self) -> None:
+        request_log.note(messages=self._sends, edits=self._edits)
 
     async def _persist(self, call: Callable[[], Awaitable[None]]) -> None:
         """Try until it works, or cannot (ReplyGone), or nobody waits for it any more."""

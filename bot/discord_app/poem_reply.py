@@ -24,7 +24,7 @@ from bot.discord_app.asker import guild_id_of
 from bot.discord_app.error_messages import ThrottledLog
 from bot.discord_app.live_message import EditThrottle, LiveMessage, ReplyGone, ReplyTiming
 from bot.discord_app.poem_buttons import finished_view, growing_view
-from bot.discord_app.poem_formatting import MessagePart, format_finished, format_growing
+from bot.discord_app.poem_formatting import format_finished, format_growing
 from bot.discord_app.rate_limits import ReplyLimits
 from bot.discord_app.responders import Responder
 from bot.discord_app.responses import refuse
@@ -34,7 +34,7 @@ from bot.discord_app.unfinished_poems import UnfinishedPoems
 log = logging.getLogger(__name__)
 
 
-MAX_CONFIDED = 10_000
+MAX_TOLD = 10_000
 MAY_NOT_WRITE = (
     "I cannot write in <#{channel}>, so I did not write your poem. Ask a server admin to give me "
     "the View Channel and Send Messages permissions there."
@@ -61,52 +61,6 @@ class PoemReply:
         return message_id == self.command_id or message_id in sent
 
 
-class CountingResponder:
-    """A screen whose messages and edits are counted and noted down with the request."""
-
-    def __init__(self, responder: Responder) -> None:
-        self._responder = responder
-        self.is_rationed = responder.is_rationed
-        self.command_id = responder.command_id
-        self.channel_id = responder.channel_id
-        self.asker_id = responder.asker_id
-        self.asker = responder.asker
-        self._messages = self._edits = 0
-        self._note()
-
-    async def begin(self) -> None:
-        await self._responder.begin()
-
-    async def send(
-        self, part: MessagePart, view: discord.ui.View | None, number: int
-    ) -> discord.Message:
-        message = await self._responder.send(part, view, number)
-        self._messages += 1
-        self._note()
-        log.debug("message %d was sent", self._messages)
-        return message
-
-    async def edit(
-        self, message: discord.Message, part: MessagePart, view: discord.ui.View | None
-    ) -> None:
-        await self._responder.edit(message, part, view)
-        self._edits += 1
-        self._note()
-        log.debug("edit %d was sent", self._edits)
-
-    async def delete(self, message: discord.Message) -> None:
-        await self._responder.delete(message)
-
-    async def confide(self, sentence: str) -> None:
-        await self._responder.confide(sentence)
-
-    async def refuse(self, sentence: str) -> None:
-        await self._responder.refuse(sentence)
-
-    def _note(self) -> None:
-        request_log.note(messages=self._messages, edits=self._edits)
-
-
 class PoemReplies:
     """Writes poems into replies."""
 
@@ -125,14 +79,14 @@ class PoemReplies:
         self._tasks: set[asyncio.Task[object]] = set()
         self._reply_limits = reply_limits
         self._complaints = ThrottledLog(math.inf)
-        self._confided: set[tuple[int, int]] = set()  # channels and whom they were told of
+        self._told: set[tuple[int, int]] = set()  # channels and whom they were told of
 
     async def answer(self, responder: Responder, request: PoemRequest) -> None:
         """Write the poem that `request` asks for onto `screen`."""
         if not self._reply_limits.is_new(responder.command_id):
             return
         with request_log.request(), self._at_work():
-            responder = CountingResponder(responder)
+            request_log.note(messages=0, edits=0)
             try:
                 settings = await self._service.check(request)  # before anything is shown to all
                 beginning = asyncio.ensure_future(responder.begin())
@@ -157,11 +111,11 @@ class PoemReplies:
         if not isinstance(cause, discord.Forbidden):
             return
         place = (responder.channel_id, responder.asker_id)
-        if place in self._confided or len(self._confided) >= MAX_CONFIDED:
+        if place in self._told or len(self._told) >= MAX_TOLD:
             return
-        self._confided.add(place)
+        self._told.add(place)
         with suppress(*FAILURES):  # who takes no messages from strangers is not told
-            await responder.confide(MAY_NOT_WRITE.format(channel=responder.channel_id))
+            await responder.tell_privately(MAY_NOT_WRITE.format(channel=responder.channel_id))
 
     def forget(self, message_id: int) -> None:
         """Stop what is being written for a message that was deleted, or into it."""

@@ -67,7 +67,7 @@ class Responder(Protocol):
         In a flood it may be left unsaid.
         """
 
-    async def confide(self, sentence: str) -> None:
+    async def tell_privately(self, sentence: str) -> None:
         """Tell the asker elsewhere, where nothing may be said here."""
 
 
@@ -181,7 +181,7 @@ class MessageResponder:
         else:
             await retry(lambda: self.send(MessagePart(sentence), None, REFUSAL))
 
-    async def confide(self, sentence: str) -> None:
+    async def tell_privately(self, sentence: str) -> None:
         if guild_id_of(self._message) is not None:
             await self._message.author.send(
                 sentence, allowed_mentions=NO_MENTIONS, suppress_embeds=True
@@ -312,7 +312,7 @@ class InteractionResponder:
         if self._thinking:
             await self._interaction.delete_original_response()
 
-    async def confide(self, sentence: str) -> None:
+    async def tell_privately(self, sentence: str) -> None:
         await self._interaction.followup.send(
             sentence, ephemeral=True, allowed_mentions=NO_MENTIONS, suppress_embeds=True
         )

@@ -23,8 +23,8 @@ from bot.core.errors import BotError
 from bot.core.jobs import Job, JobState, JobView
 from bot.core.retry import growing_pause, until_kept
 from bot.core.training_requests import TrainingRequests
-from bot.discord_app import formatting
 from bot.discord_app.error_messages import ThrottledLog, throttled_log
+from bot.discord_app.formatting import format_job, format_job_privately, tells_end
 from bot.discord_app.interactions import NO_MENTIONS
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.responders import AnyBot, find_message, read_attachment, send_once
@@ -128,7 +128,7 @@ class TrainingMessages:
 
     async def _show(self, notice: TrainingMessage, view: JobView) -> None:
         """Bring a message up to date; a failure is made up for by the next time."""
-        text = formatting.job(view)
+        text = format_job(view)
         if notice.message is None or notice.gone or text == notice.shown:
             return
         try:
@@ -152,7 +152,7 @@ class TrainingMessages:
         While Discord cannot be reached this waits. Each place may refuse once, so it comes to an
         end.
         """
-        ways = [self._send, self._confide]
+        ways = [self._send, self._tell_privately]
         if notice.message is not None and not notice.gone:
             ways.insert(0, self._edit)
         charts = (True, False) if view.progress.chart is not None else (False,)
@@ -191,12 +191,14 @@ class TrainingMessages:
 
     async def _send(self, notice: TrainingMessage, view: JobView, *, with_chart: bool) -> None:
         """Tell the end in a new message, in the place of the old one."""
-        await self._say(notice.channel, notice, view, formatting.job(view), with_chart=with_chart)
+        await self._say(notice.channel, notice, view, format_job(view), with_chart=with_chart)
         if notice.message is not None:
             with suppress(*FAILURES):
                 await notice.message.delete()
 
-    async def _confide(self, notice: TrainingMessage, view: JobView, *, with_chart: bool) -> None:
+    async def _tell_privately(
+        self, notice: TrainingMessage, view: JobView, *, with_chart: bool
+    ) -> None:
         """Tell the end to whoever asked for the training, if they did not ask to be forgotten."""
         job = await self._until_kept(lambda: self._training_requests.job(notice.job_id))
         kind, _, number = job.asker.partition(":") if job is not None else ("", "", "")
@@ -204,7 +206,7 @@ class TrainingMessages:
             log.info("job %d: no member to notify of its end", notice.job_id)
             return
         channel = await await_response(self._bot.create_dm(discord.Object(int(number))))
-        text = formatting.confided(view)
+        text = format_job_privately(view)
         await self._say(channel, notice, view, text, with_chart=with_chart)
 
     async def _say(
@@ -229,7 +231,7 @@ class TrainingMessages:
 
         def is_it(message: discord.Message) -> bool:
             own = self._bot.user is not None and message.author.id == self._bot.user.id
-            return own and formatting.tells_end(message.content, view)
+            return own and tells_end(message.content, view)
 
         return await find_message(channel, notice.message, is_it, oldest_first=False) is not None
 
@@ -241,7 +243,7 @@ class TrainingMessages:
         Of a training that went well before a restart the message shows it still.
         """
         contents: dict[str, Any] = {
-            "content": formatting.job(view),
+            "content": format_job(view),
             "view": None if view.job.state.is_final else self._running_view(view.job),
             "allowed_mentions": NO_MENTIONS,
         }

@@ -14,10 +14,17 @@ from bot.core.application import App
 from bot.core.errors import BadSetting, BotError, NothingThere
 from bot.core.jobs import Job
 from bot.core.training_requests import AttachedFile
-from bot.discord_app import formatting
 from bot.discord_app.asker import Context, asker_of_context, asker_of_interaction
 from bot.discord_app.confirm_buttons import ANYBODY, BOOKS_COG, ConfirmAction, confirm_view
 from bot.discord_app.departures import Departures
+from bot.discord_app.formatting import (
+    format_books,
+    format_job,
+    format_model,
+    format_proposal,
+    format_queue,
+    format_short_book_question,
+)
 from bot.discord_app.interactions import NO_MENTIONS, replace_message, respond_privately
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.responders import AnyBot, read_attachment
@@ -110,7 +117,7 @@ class Books(CommandCog, name=BOOKS_COG):
         found = await self._app.training_requests.propose(asker, taken, name=name, shared=shared)
         yes = ("Train", ConfirmAction.SURE if not found.is_short else ConfirmAction.TRAIN)
         view = confirm_view(ctx.author.id, str(found.job.id), yes, ("No", ConfirmAction.DECLINE))
-        await answer(ctx, formatting.proposal(found), view=view)
+        await answer(ctx, format_proposal(found), view=view)
 
     @book.command(
         name="list", ignore_extra=False, description="List the books available in this server"
@@ -118,7 +125,7 @@ class Books(CommandCog, name=BOOKS_COG):
     async def list_books(self, ctx: Context) -> None:
         await acknowledge_command(ctx)
         await answer(
-            ctx, formatting.shelf(await self._app.guild_models.available(asker_of_context(ctx)))
+            ctx, format_books(await self._app.guild_models.available(asker_of_context(ctx)))
         )
 
     @book.command(
@@ -129,7 +136,7 @@ class Books(CommandCog, name=BOOKS_COG):
         await acknowledge_command(ctx)
         model, kept = await self._app.guild_models.info(asker_of_context(ctx), name)
         chart = await asyncio.to_thread(read_attachment, model.chart, CHART_NAME)
-        await answer(ctx, formatting.info(model, kept), file=chart)
+        await answer(ctx, format_model(model, kept), file=chart)
 
     @book.command(
         name="use", ignore_extra=False, description="Use this book for poems in this server"
@@ -181,7 +188,7 @@ class Books(CommandCog, name=BOOKS_COG):
             )
         await acknowledge_command(ctx)
         file = await asyncio.to_thread(read_attachment, model.path, f"{model.name}.safetensors")
-        await answer(ctx, formatting.info(model, None), file=file)
+        await answer(ctx, format_model(model, None), file=file)
 
     @info.autocomplete("name")
     @use.autocomplete("name")
@@ -214,9 +221,7 @@ class Books(CommandCog, name=BOOKS_COG):
         training_requests = self._app.training_requests
         await answer(
             ctx,
-            formatting.queue(
-                training_requests.jobs(asker_of_context(ctx)), training_requests.limits
-            ),
+            format_queue(training_requests.jobs(asker_of_context(ctx)), training_requests.limits),
         )
 
     @train.command(
@@ -240,7 +245,7 @@ class Books(CommandCog, name=BOOKS_COG):
                 job = await training_requests.proposed(asker, number)
                 yes, no = ("Yes, train on it", ConfirmAction.SURE), ("No", ConfirmAction.DECLINE)
                 view = confirm_view(interaction.user.id, subject, yes, no)
-                await replace_message(interaction, formatting.second_question(job.characters), view)
+                await replace_message(interaction, format_short_book_question(job.characters), view)
             case ConfirmAction.SURE:
                 await self._begin(interaction, number)
             case ConfirmAction.DECLINE:
@@ -275,7 +280,7 @@ class Books(CommandCog, name=BOOKS_COG):
             )
         try:
             await training_requests.place(job_id, str(message.channel.id), str(message.id))
-            await replace_message(interaction, formatting.job(view), _running_view(view.job))
+            await replace_message(interaction, format_job(view), _running_view(view.job))
         except (*FAILURES, BotError) as error:  # who follows it makes up for that
             log.warning("job %d: its message could not be changed: %r", job_id, error)
         partial = discord.PartialMessage(channel=message.channel, id=message.id)

@@ -9,9 +9,9 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.application import App
-from bot.discord_app import formatting
 from bot.discord_app.asker import Context, asker_of_context, asker_of_interaction
 from bot.discord_app.confirm_buttons import PRIVACY_COG, ConfirmAction, confirm_view
+from bot.discord_app.formatting import PRIVACY, format_about, format_forgotten
 from bot.discord_app.interactions import replace_message
 from bot.discord_app.responses import CommandCog, acknowledge_command, answer
 
@@ -26,7 +26,7 @@ class Privacy(CommandCog, name=PRIVACY_COG):
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def privacy(self, ctx: Context) -> None:
-        await answer(ctx, formatting.PRIVACY, private=True)
+        await answer(ctx, PRIVACY, private=True)
 
     @commands.hybrid_command(name="forgetme", description="Delete what I store about you")
     @app_commands.allowed_installs(guilds=True, users=False)
@@ -46,12 +46,12 @@ class Privacy(CommandCog, name=PRIVACY_COG):
     async def about(self, ctx: Context) -> None:
         await acknowledge_command(ctx)
         shelf = await self._app.guild_models.available(asker_of_context(ctx))
-        await answer(ctx, formatting.about(self._app.administration.about(), shelf.used))
+        await answer(ctx, format_about(self._app.administration.about(), shelf.used))
 
     async def press(
         self, interaction: discord.Interaction[Any], action: ConfirmAction, subject: str
     ) -> None:
         """Forget whoever pressed the button; see `ConfirmButton`."""
         asker = asker_of_interaction(interaction)
-        text = formatting.forgotten(await self._app.administration.forget(asker))
+        text = format_forgotten(await self._app.administration.forget(asker))
         await replace_message(interaction, text)

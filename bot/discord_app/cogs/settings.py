@@ -14,8 +14,8 @@ from bot.core.errors import NothingThere
 from bot.core.guild_settings import COOLDOWN, GuildSettings
 from bot.core.poems import PoemService
 from bot.core.records import FORMS, FREE, RANGES
-from bot.discord_app import formatting
 from bot.discord_app.asker import Context, asker_of_context
+from bot.discord_app.formatting import format_settings
 from bot.discord_app.responses import CommandCog, acknowledge_command, answer, check_in_server
 from bot.discord_app.setting_checks import check_role, warnings, without_deleted
 
@@ -163,7 +163,7 @@ class Settings(CommandCog, name="Settings"):
 
     async def _show(self, ctx: Context, guild_settings: GuildSettings) -> None:
         doubts = warnings(ctx.guild, guild_settings)
-        text = formatting.settings(guild_settings, self._service.defaults, doubts)
+        text = format_settings(guild_settings, self._service.defaults, doubts)
         await answer(ctx, text, private=True)
 
     def cog_check(self, ctx: Context) -> bool:

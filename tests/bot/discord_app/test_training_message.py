@@ -14,9 +14,9 @@ from bot.core.jobs import Job, JobState
 from bot.core.records import Asker
 from bot.core.training.process import TrainingExit
 from bot.core.training_requests import AttachedFile
-from bot.discord_app import formatting
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.confirm_buttons import ConfirmAction, confirm_view
+from bot.discord_app.formatting import format_proposal
 from bot.discord_app.gateway import Gateway
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.supervisor import ClientSupervisor
@@ -84,7 +84,7 @@ async def begin(fake: FakeDiscord, parts: Parts) -> Job:
         asker, AttachedFile("walks.txt", len(raw), read)
     )
     view = confirm_view(MEMBER, str(found.job.id), ("Train", ConfirmAction.SURE))
-    proposal = fake.post(formatting.proposal(found), view.to_components())
+    proposal = fake.post(format_proposal(found), view.to_components())
     await fake.press(proposal, "Train")
     await fake.until(lambda: "epoch 1 of 2" in fake.contents[-1])
     return found.job
