@@ -1,1 +1,1 @@
-"""The commands, one file per feature."""
+"""The commands, one file a feature."""
