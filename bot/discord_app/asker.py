@@ -17,9 +17,8 @@ def make_asker(
 ) -> Asker:
     """Return who asks; in a thread they ask from the channel that it belongs to.
 
-    `manages` is asked of the guild: a channel may grant what the guild does not.
-
-    Of a guild that is not known, no roles are.
+    `manages` is the guild's permission: a channel may grant what the guild does not. Roles are
+    empty where discord.py does not know the guild.
     """
     place = channel.parent_id if isinstance(channel, discord.Thread) else getattr(channel, "id", "")
     above = channel.parent if isinstance(channel, discord.Thread) else channel
@@ -57,7 +56,7 @@ def asker_of_interaction(interaction: discord.Interaction[Any]) -> Asker:
 
 
 def _manages(user: discord.abc.User) -> bool:
-    """Whether the roles of a guild let somebody manage it; not where the roles are not known."""
+    """Whether a user's roles let them manage the guild; False where the roles are not known."""
     return isinstance(user, discord.Member) and user.guild_permissions.manage_guild
 
 

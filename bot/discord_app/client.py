@@ -92,13 +92,13 @@ async def add_cogs(
     timing: ReplyTiming | None = None,
     reply_limits: ReplyLimits | None = None,
 ) -> None:
-    """Put the commands into a bot; a help of its own stays.
+    """Add the commands to a bot; a help command of its own stays.
 
-    `talk` also answers mentions and direct messages. Without an `office` there are poems alone.
+    `talk` also answers mentions and direct messages. Without an `app` there are only poems.
     """
-    rows = None if app is None else app.poems
+    store = None if app is None else app.poems
     await bot.add_cog(
-        Poems(bot, service, talk=talk, timing=timing, reply_limits=reply_limits, rows=rows)
+        Poems(bot, service, talk=talk, timing=timing, reply_limits=reply_limits, store=store)
     )
     if app is not None:
         bot.add_dynamic_items(ConfirmButton)
@@ -109,7 +109,7 @@ async def add_cogs(
 
 
 async def remove_cogs(bot: AnyBot) -> None:
-    """Take the commands out again, once the last edits have arrived."""
+    """Remove the commands, once the last edits have arrived."""
     for name, cog in list(bot.cogs.items()):
         if isinstance(cog, Poems | Help | Books | Settings | Privacy):
             await bot.remove_cog(name)
@@ -117,7 +117,7 @@ async def remove_cogs(bot: AnyBot) -> None:
 
 
 class CommandTree(app_commands.CommandTree["SonneteerBot"]):
-    """Answers each command once, and what no command answers: one of an earlier version, say."""
+    """Answers each command once, and commands that no longer exist with a sentence."""
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         autocomplete = interaction.type is discord.InteractionType.autocomplete
@@ -132,7 +132,7 @@ class CommandTree(app_commands.CommandTree["SonneteerBot"]):
             await refuse(interaction, error)
 
     async def _call(self, interaction: discord.Interaction[SonneteerBot]) -> None:
-        """Answer also what discord.py cannot make sense of; it would end without a word."""
+        """Also answer what discord.py cannot parse and would drop."""
         typing = interaction.type is discord.InteractionType.autocomplete
         try:
             await super()._call(interaction)
@@ -165,7 +165,7 @@ class SonneteerBot(commands.AutoShardedBot):
     ) -> None:
         self.gateway = gateway or Gateway(ALL_SHARDS)
         shard_range = self.gateway.shard_range
-        # Poems are silent: no word in the log about libraries for voice.
+        # The bot never speaks: the log needs no warning about libraries for voice.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             partial(command_prefixes, prefix=prefix),
@@ -197,7 +197,7 @@ class SonneteerBot(commands.AutoShardedBot):
             use_api(api_url)
 
     async def setup_hook(self) -> None:
-        if self._api_url != OFFICIAL_API:  # the gateway's address is the server's to say
+        if self._api_url != OFFICIAL_API:  # the server says where its gateway is
             _, gateway, _ = await self.http.get_bot_gateway()
             DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
         await add_cogs(
@@ -224,12 +224,12 @@ class SonneteerBot(commands.AutoShardedBot):
             await super().close()
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Wait no longer: the gateway's turnstile has waited."""
+        """Do not wait: the gateway's IdentifyLimiter has waited already."""
 
     async def invoke(self, ctx: commands.Context[Any], /) -> None:
         """Do what a message asks for, once, if there is room for an answer.
 
-        Poems see to both themselves, as they also come from mentions and buttons.
+        `Poems` does both itself, because poems also come from mentions and buttons.
         """
         if ctx.command is None or isinstance(ctx.cog, Poems):
             await super().invoke(ctx)
@@ -258,7 +258,7 @@ class SonneteerBot(commands.AutoShardedBot):
             await refuse(ctx, error)
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
-        """Answer a button or a form that no cog knows: of an earlier version, say."""
+        """Answer a button or a form that no cog knows, for example of an earlier version."""
         is_form = interaction.type is discord.InteractionType.modal_submit
         if is_form or (
             interaction.type is discord.InteractionType.component and not _is_ours(interaction)

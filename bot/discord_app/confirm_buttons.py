@@ -1,7 +1,7 @@
-"""Buttons that ask before something is done; only whoever was asked can press them.
+"""Buttons that ask before something is done; only the person who was asked can press them.
 
-Their custom_ids carry who asked and what for, so they work after a restart. Whether it may be done
-is asked of the core again when they are pressed: a custom_id comes back from strangers.
+Their custom_ids say who asked and what for, so they work after a restart. The core checks again
+when they are pressed whether it is allowed: anyone can forge a custom_id.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bot.discord_app.interactions import acknowledge_button
 from bot.discord_app.responses import press, refuse
 
 PREFIX = "ask"
-ANYBODY = 0  # in the place of who asked: whether they may is asked of the core
+ANYBODY = 0  # in place of the asker: the core checks who may
 NOT_YOURS = "Only the person who asked can use this button."
 
 

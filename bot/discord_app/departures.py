@@ -1,4 +1,4 @@
-"""Servers that the bot is not on any more: their trainings end, whatever the database does."""
+"""Servers that the bot has left: their trainings end, whatever the database does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GONE = (10004, 50001)
 
 
 class Departures:
-    """Ends what servers have asked for that the bot was taken off."""
+    """Ends the trainings of servers that the bot has left."""
 
     def __init__(
         self, bot: AnyBot, training_requests: TrainingRequests, retry_seconds: float
@@ -37,7 +37,7 @@ class Departures:
             self._begin(guild, asyncio.create_task(self._leave(guild), name=f"leaving {guild}"))
 
     def catch_up(self) -> None:
-        """Do what an earlier start has left undone, or what happened while no bot ran."""
+        """End what an earlier run left undone, and what happened while no bot ran."""
         if "" not in self._tasks:
             self._begin("", asyncio.create_task(self._catch_up(), name="servers that are gone"))
 
@@ -77,7 +77,7 @@ class Departures:
             log.exception("the servers that are gone could not be listed")
 
     async def _is_deleted(self, guild: str) -> bool:
-        """Whether Discord says that the bot is not on a server; what it leaves out may be late."""
+        """Whether Discord says that the bot is not in a server; its list of servers may be late."""
         if not guild.isdecimal() or self._bot.get_guild(int(guild)) is not None:
             return False
         try:

@@ -1,7 +1,7 @@
 """The connection to Discord's gateway: a task per shard that keeps it up.
 
 discord.py's own loop gives way in three places. It ends when the first handshake fails. A shard
-whose network was away begins a new session, and what was said in the gap is never heard. And it
+whose network was away begins a new session, and misses what was said in the gap. And it
 identifies again at once, however often that is refused: Discord allows a thousand a day and takes
 the token away from a bot that goes beyond.
 """
@@ -36,7 +36,7 @@ FINAL_CODES = frozenset({4004, 4010, 4011, 4012, 4013, INTENT_REFUSED})
 LOST = (OSError, aiohttp.ClientError, TimeoutError, discord.HTTPException, discord.GatewayNotFound)
 MAX_RESUMES = 8  # in a row that found no gateway, some four minutes; a session is dead by then
 MAX_UNREADABLE = 10  # events in a row, after which the stream itself must be broken
-RESERVE = 20  # identifies of the day that are left to whoever restarts the bot by hand
+RESERVE = 20  # identifies of the day that are left for restarts by hand
 HOUR = 3600.0
 
 
@@ -199,7 +199,7 @@ class Shard:
             self._identify_limiter.note(self.id)
 
     async def _listen(self) -> None:
-        """Hear events until the connection ends; those that make no sense are passed over."""
+        """Handle events until the connection ends; skip those that discord.py cannot read."""
         unreadable = 0
         while unreadable < MAX_UNREADABLE:
             try:
@@ -240,7 +240,7 @@ class Shard:
 class Gateway:
     """All shards of this process, for one client after another.
 
-    Without a `share` there are as many as Discord recommends, all here. `folder` is where the
+    Without a `shard_range` there are as many as Discord recommends, all here. `folder` is where the
     processes of one machine take turns.
     """
 

@@ -1,7 +1,7 @@
-"""What Discord is told of an interaction beside its answer, and what only the asker sees.
+"""Acknowledging an interaction, and answering one in private or in place.
 
-Discord waits three seconds to hear that an answer comes. What it has heard is remembered in the
-interaction's extras.
+Discord waits three seconds for an acknowledgement. Whether it has one is kept in the interaction's
+extras.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ async def acknowledge_button(interaction: discord.Interaction[Any]) -> None:
 
 
 def is_acknowledged(interaction: discord.Interaction[Any]) -> bool:
-    """Whether Discord knows that an answer comes, also where its word on that was lost."""
+    """Whether Discord knows that an answer comes, also where its confirmation was lost."""
     return interaction.response.is_done() or ACKNOWLEDGED in interaction.extras
 
 
 async def respond_privately(interaction: discord.Interaction[Any], sentence: str) -> None:
-    """Say something to whoever pressed a button, to them alone."""
+    """Tell something only to the member who pressed a button or sent a command."""
     options: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
     if is_acknowledged(interaction):
         await await_response(interaction.followup.send(sentence, suppress_embeds=True, **options))
@@ -55,7 +55,7 @@ async def respond_privately(interaction: discord.Interaction[Any], sentence: str
 async def replace_message(
     interaction: discord.Interaction[Any], text: str, view: discord.ui.View | None = None
 ) -> None:
-    """Put something in the place of the message whose button was pressed; safe to try again."""
+    """Replace the message whose button was pressed; safe to try again."""
     changes: dict[str, Any] = {"content": text, "view": view, "allowed_mentions": NO_MENTIONS}
     if is_acknowledged(interaction):
         await retry(lambda: await_response(interaction.edit_original_response(**changes)))

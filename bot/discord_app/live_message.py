@@ -1,4 +1,4 @@
-"""A reply that grows on the screen while its poem is written.
+"""A reply that grows while its poem is written.
 
 Edits keep a channel's pace: what was written meanwhile is shown by the next edit, and the last
 one is never dropped.
@@ -24,8 +24,8 @@ from bot.discord_app.retries import FAILURES, Outage, pause_after, retry
 log = logging.getLogger(__name__)
 
 NEW_NUMBERS = 100  # of messages that stand for others, beyond those of any reply
-# After which a poem of which nothing stands yet is not sent any more: as long as an interaction
-# lasts. What stands there already is brought to its end however long that takes.
+# A poem of which nothing was sent by then is dropped: an interaction lasts as long. A poem that was
+# partly sent is finished however long that takes.
 GIVE_UP_SECONDS = 900.0
 
 
@@ -39,15 +39,15 @@ class ReplyTiming:
     retry_seconds: float = 1.0  # before the second attempt; twice as long before each further one
     notice_seconds: float = 5.0  # between two edits of the message that tells of a training
     close_seconds: float = 3.0  # for the last edits, when the bot stops
-    suggest_seconds: float = 2.0  # for what is offered while somebody types; Discord waits for 3
+    suggest_seconds: float = 2.0  # for autocompletion; Discord waits for 3
 
 
 class ReplyAbandoned(Exception):
-    """Nobody waits for the answer any more."""
+    """No one waits for the answer now."""
 
 
 class ReplyGone(Exception):
-    """The answer has no place any more: deleted, or the bot may not write there."""
+    """The answer has lost its place: it was deleted, or the bot may not write there."""
 
     def __init__(self, cause: discord.HTTPException) -> None:
         super().__init__(str(cause))
@@ -231,7 +231,7 @@ class LiveMessage:
         request_log.note(messages=self._sends, edits=self._edits)
 
     async def _persist(self, call: Callable[[], Awaitable[None]]) -> None:
-        """Try until it works, or cannot (ReplyGone), or nobody waits for it any more."""
+        """Try until it works, or cannot work (ReplyGone), or no one waits (ReplyAbandoned)."""
         began = _now()
 
         def failed(error: Exception) -> None:

@@ -126,7 +126,7 @@ async def is_part_of_poem(
 async def read_own_message(
     interaction: discord.Interaction[Any], message_id: int
 ) -> discord.Message | None:
-    """Read one of the bot's messages; None where it is gone or somebody else's.
+    """Read one of the bot's messages; None where it is gone or another user's.
 
     Raises discord.Forbidden where the bot may not read what was said.
     """

@@ -48,7 +48,7 @@ class PoemReply:
     command_id: int
     reply: LiveMessage
     poem_stream: PoemStream | None = None
-    withdrawn: bool = field(default=False)  # somebody deleted the command or the reply
+    withdrawn: bool = field(default=False)  # the command or the reply was deleted
 
     def withdraw(self) -> None:
         self.withdrawn = True
@@ -82,7 +82,7 @@ class PoemReplies:
         self._told: set[tuple[int, int]] = set()  # channels and whom they were told of
 
     async def answer(self, responder: Responder, request: PoemRequest) -> None:
-        """Write the poem that `request` asks for onto `screen`."""
+        """Write the poem that `request` asks for, and send it with `responder`."""
         if not self._reply_limits.is_new(responder.command_id):
             return
         with request_log.request(), self._at_work():
@@ -173,7 +173,7 @@ class PoemReplies:
                 cause = error.cause if isinstance(error, ReplyGone) else error
                 request_log.note(trouble=type(cause).__name__)
                 if answer.withdrawn:
-                    return  # nobody waits for an apology
+                    return  # no one waits for an apology
                 answer.withdrawn = True  # half a poem must not stay beside the apology
                 raise
             finally:

@@ -2,8 +2,8 @@
 
 Fifty requests a second are what Discord takes from a bot, on all its servers together.
 discord.py waits only when Discord has refused a request, and then lets all that wait go at once;
-and whoever has ten thousand refused in ten minutes is shut out for a while. So requests take turns
-here before they are sent. Answers to interactions do not count there, nor here.
+and a bot that has ten thousand refused in ten minutes is blocked for a while. So requests take
+turns here before they are sent. Answers to interactions do not count there, nor here.
 
 discord.py waits by itself where Discord refuses a request in JSON. Where something in between
 refuses it, as Cloudflare does with a text and all requests of the machine, nothing waits in
@@ -55,7 +55,7 @@ class GlobalRateLimit:
         self._free_at = -math.inf  # until then the seconds are given away
         self._turn = asyncio.Lock()
         self._waiting = 0
-        self._closed: dict[str | None, float] = {}  # hosts and until when they take nothing
+        self._closed: dict[str | None, float] = {}  # hosts and until when they accept nothing
 
     @property
     def is_congested(self) -> bool:
@@ -97,7 +97,7 @@ class GlobalRateLimit:
     async def after_request(
         self, _: aiohttp.ClientSession, __: SimpleNamespace, end: aiohttp.TraceRequestEndParams
     ) -> None:
-        """Heed what turns all requests away; see `aiohttp.TraceConfig.on_request_end`."""
+        """Heed an answer that turns all requests away; see `aiohttp.TraceConfig.on_request_end`."""
         answer = end.response
         if answer.status != TOO_MANY_REQUESTS or _is_left_to_others(answer):
             return
@@ -108,7 +108,7 @@ class GlobalRateLimit:
 
 
 def _is_left_to_others(answer: aiohttp.ClientResponse) -> bool:
-    """Whether discord.py waits for this by itself, or whoever asked does, because it is theirs.
+    """Whether discord.py waits for this, or only the one request must wait.
 
     discord.py waits where there is JSON, and Via, which Discord's own servers send.
     """

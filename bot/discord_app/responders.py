@@ -1,7 +1,7 @@
 """Where an answer appears: under a member's message, or as the response to an interaction.
 
-Every send asks for no mentions and no embeds, because the bot around these commands may be
-somebody else's, with other defaults. (The original response of an interaction can only be
+Every send asks for no mentions and no embeds, because these commands may run in another
+bot, with other defaults. (The original response of an interaction can only be
 edited, for which discord.py has no such flag; its links are inert like all others.)
 """
 
@@ -68,11 +68,11 @@ class Responder(Protocol):
         """
 
     async def tell_privately(self, sentence: str) -> None:
-        """Tell the asker elsewhere, where nothing may be said here."""
+        """Tell the asker elsewhere, because the bot may not write here."""
 
 
 def _is_expired(error: discord.HTTPException) -> bool:
-    """Whether an interaction's fifteen minutes are over; the bot may still speak by itself."""
+    """Whether an interaction's fifteen minutes are over; the bot may still send messages."""
     return error.code in (UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN) or error.status == 401
 
 
@@ -153,7 +153,7 @@ class MessageResponder:
         return await self.send(part, view, number)
 
     async def _find_earlier_send(self, part: MessagePart, number: int) -> discord.Message | None:
-        """Look for what an attempt has sent that Discord would not know by its nonce any more."""
+        """Look for an earlier attempt that Discord no longer recognises by its nonce."""
         now = asyncio.get_running_loop().time()
         if now - self._first_tries.setdefault(number, now) < NONCE_SECONDS:
             return None
@@ -360,7 +360,7 @@ def message_in(channel: object, message_id: int) -> discord.PartialMessage | Non
 
 
 def read_attachment(path: Path | None, name: str) -> discord.File | None:
-    """Return a file to attach, None where there is none any more."""
+    """Return a file to attach, None where it is gone."""
     try:
         return discord.File(io.BytesIO(path.read_bytes()), name) if path is not None else None
     except OSError:

@@ -53,7 +53,7 @@ class AnsweringCog(commands.Cog):
 
 
 class CommandCog(AnsweringCog):
-    """A cog of commands that are no poems: each has a number in the log."""
+    """A cog of commands other than poems: each gets a number in the log."""
 
     async def cog_before_invoke(self, ctx: Context) -> None:
         request_log.begin()
@@ -91,7 +91,7 @@ async def answer(
     view: discord.ui.View | None = None,
     file: discord.File | None = None,
 ) -> None:
-    """Answer a command; `private` is for the asker's eyes alone where Discord can do that."""
+    """Answer a command; `private` shows it only to the asker where Discord can do that."""
     options: dict[str, Any] = {} if view is None else {"view": view}
     if file is not None:  # which is read once
         await _say(ctx, text, [file], options, private=private)
@@ -151,8 +151,8 @@ async def refuse(
 ) -> None:
     """Say why not, to the asker alone where Discord can do that; this never raises a failure.
 
-    While somebody types there is no place for a sentence: nothing is offered. An answer that
-    cannot be delivered is told to `complaints`.
+    Autocompletion has no place for a sentence, so it offers nothing. `complaints` logs an answer
+    that cannot be delivered.
     """
     if isinstance(asked, commands.Context) and asked.interaction is not None:
         asked = asked.interaction
@@ -172,7 +172,7 @@ async def refuse(
 
 
 def model_choices(models: Iterable[ModelRecord], typed: str) -> list[app_commands.Choice[str]]:
-    """Return the models whose name or book has what was typed."""
+    """Return the models whose name or book contains what was typed."""
     return [
         app_commands.Choice(name=f"{model.name} ({model.book})"[:MAX_CHOICE], value=model.name)
         for model in models
@@ -182,7 +182,7 @@ def model_choices(models: Iterable[ModelRecord], typed: str) -> list[app_command
 
 
 def no_choices(error: Exception) -> list[app_commands.Choice[str]]:
-    """Return no choices where the models cannot be had: Discord has no place for a sentence."""
+    """Log why no models can be listed and return no choices: Discord shows no sentence here."""
     late = isinstance(error, TimeoutError)
     cause = TimeoutError("the database or the disk is too slow") if late else error
     throttled_log.warn("no model suggestions", cause)

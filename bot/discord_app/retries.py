@@ -18,7 +18,7 @@ from bot.discord_app.clock import read_date
 log = logging.getLogger(__name__)
 
 ACKNOWLEDGED = 40060  # an interaction: an earlier attempt came through, only its answer was lost
-ATTEMPTS, PAUSE_SECONDS = 4, 0.2  # at being heard, for which Discord waits three seconds
+ATTEMPTS, PAUSE_SECONDS = 4, 0.2  # at an acknowledgement, for which Discord waits three seconds
 # A ban by Cloudflare ends within the hour; who says more is not believed.
 MAX_ASKED_SECONDS = 3600.0
 MAX_UNREADABLE = 40  # answers in a row, a quarter of an hour: the fault is more likely here
@@ -40,7 +40,7 @@ FAILURES = (discord.DiscordException, aiohttp.ClientError, OSError)
 
 
 async def await_response(answer: Awaitable[Answer]) -> Answer:
-    """Wait for a request; raise UnreadableResponse where discord.py cannot take in the answer.
+    """Wait for a request; raise UnreadableResponse where discord.py cannot read the answer.
 
     It expects valid JSON with all fields: a page of HTML with status 200, say, ends in a TypeError.
     """
@@ -51,7 +51,7 @@ async def await_response(answer: Awaitable[Answer]) -> Answer:
 
 
 def is_final(error: Exception) -> bool:
-    """Whether another attempt would fare no better: Discord has read it and said no."""
+    """Whether another attempt is useless: Discord has read the request and refused it."""
     if not isinstance(error, discord.HTTPException):
         return False
     return 400 <= error.status < 500 and error.status not in REPEATED_4XX
@@ -95,7 +95,7 @@ async def retry(
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     failed: Callable[[Exception], object] = lambda _: None,
 ) -> Answer | None:
-    """Do what is safe to do again until Discord has heard it; raise one of FAILURES.
+    """Do what is safe to do again until Discord has taken it; raise one of FAILURES.
 
     `failed` is told of each failure before the next attempt, and may raise. None is returned where
     an interaction had been acknowledged by an earlier attempt.
@@ -121,7 +121,7 @@ def pause_after(error: BaseException, pause_seconds: float, tried: int) -> float
 
 
 class Outage:
-    """Says in the log that Discord takes nothing, once for a cause, and that it does again."""
+    """Logs that Discord accepts no messages, once for each cause, and that it does again."""
 
     def __init__(self) -> None:
         self._causes: set[str] = set()

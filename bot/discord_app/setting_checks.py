@@ -1,7 +1,7 @@
 """Which channels and roles of a server its settings may name, and which of those are still there.
 
-A channel or role that is gone is not dropped by itself: an empty list allows all, and nobody has
-asked for that.
+A channel or role that is gone is not dropped automatically: an empty list would allow all, and no
+one has asked for that.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""The messages that tell of trainings: one for each, edited in place until everybody knows the end.
+"""The messages that report on trainings: one each, edited in place until the end is told.
 
-Nothing that happens to a message stops a training. While Discord cannot be reached the last word
-waits; after a restart of the bot the messages are found again by their numbers. Where a message
-takes no edit any more, a new one tells the end; where the channel takes none, the asker is told in
-private.
+Nothing that happens to a message stops a training. While Discord cannot be reached, the last edit
+waits; after a restart the messages are found again by their ids. Where a message can no longer be
+edited, a new one reports the end; where the channel takes none, the asker gets a direct message.
 """
 
 from __future__ import annotations
@@ -199,7 +198,7 @@ class TrainingMessages:
     async def _tell_privately(
         self, notice: TrainingMessage, view: JobView, *, with_chart: bool
     ) -> None:
-        """Tell the end to whoever asked for the training, if they did not ask to be forgotten."""
+        """Tell the end to the member who asked for the training, unless they were forgotten."""
         job = await self._until_kept(lambda: self._training_requests.job(notice.job_id))
         kind, _, number = job.asker.partition(":") if job is not None else ("", "", "")
         if kind != "discord" or not number.isdecimal():
@@ -238,7 +237,7 @@ class TrainingMessages:
     async def _contents(
         self, notice: TrainingMessage, view: JobView, *, with_chart: bool
     ) -> dict[str, Any]:
-        """Return what to edit: the chart only where it was drawn anew, or is the last.
+        """Return what to edit; the chart only where it is new, or the last.
 
         Of a training that went well before a restart the message shows it still.
         """

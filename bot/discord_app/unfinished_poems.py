@@ -1,7 +1,7 @@
 """Messages that show half a poem, and how those of an earlier start come to an end.
 
 What is kept of them is written behind, that of many poems at once: no poem waits for the disk. A
-bot that is killed within these milliseconds leaves a message that nobody knows of.
+bot that is killed within these milliseconds leaves a message that stays as it is.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RETRY_SECONDS = 1.0
 
 
 class UnfinishedPoems:
-    """Keeps which messages show half a poem; without `rows` nothing outlasts the process."""
+    """Keeps which messages show half a poem; without a `store` nothing outlasts the process."""
 
     def __init__(
         self, bot: AnyBot, store: PoemStore | None, retry_seconds: float = RETRY_SECONDS
@@ -102,7 +102,7 @@ class UnfinishedPoems:
                     failed=self._outage.failed,
                 )
             except FAILURES as error:
-                # It is gone, or the bot may not write there any more.
+                # It is gone, or the bot may no longer write there.
                 log.info("an unfinished poem of an earlier run could not be ended: %r", error)
             self.end(half)
 

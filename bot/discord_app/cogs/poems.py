@@ -58,8 +58,8 @@ NOT_YOURS = (
 class Poems(AnsweringCog, name=COG_NAME):
     """Write sonnets and other verse.
 
-    `talk` says whether a mention and a direct message are requests, too. `rows` remember, from one
-    start to the next, which poems have no end yet.
+    `talk` says whether a mention and a direct message are requests, too. `store` remembers,
+    across restarts, which poems are unfinished.
     """
 
     def __init__(
@@ -70,14 +70,14 @@ class Poems(AnsweringCog, name=COG_NAME):
         talk: bool,
         timing: ReplyTiming | None = None,
         reply_limits: ReplyLimits | None = None,
-        rows: PoemStore | None = None,
+        store: PoemStore | None = None,
     ) -> None:
         self._bot = bot
         self.service = service
         self._talk = talk
         self._reply_limits = reply_limits or ReplyLimits(service.metrics.unanswered_commands)
         self._timing = timing = timing or ReplyTiming()
-        self._unfinished = UnfinishedPoems(bot, rows, timing.retry_seconds)
+        self._unfinished = UnfinishedPoems(bot, store, timing.retry_seconds)
         self._replies = PoemReplies(service, self._unfinished, self._reply_limits, timing)
 
     async def cog_load(self) -> None:
@@ -115,7 +115,7 @@ class Poems(AnsweringCog, name=COG_NAME):
         if (mentioned or is_direct) and not await self._is_command(message):
             try:
                 await self._answer_message(message, message.content)
-            except Exception as error:  # of what is no command nobody else would tell
+            except Exception as error:  # discord.py reports only errors of commands
                 await self._replies.refuse(MessageResponder(message, self._reply_limits), error)
 
     def _is_mentioned(self, message: discord.Message) -> bool:
