@@ -62,11 +62,6 @@ class ClientSupervisor:
         self._closed = asyncio.Event()
 
     @property
-    def ready(self) -> bool:
-        """Whether every shard is up."""
-        return bool(self.health) and all(self.health.values())
-
-    @property
     def health(self) -> Mapping[int, bool]:
         """Which shards of this process are up."""
         return self._gateway.health
