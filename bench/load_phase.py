@@ -86,7 +86,7 @@ class CountingScreen:
     async def refuse(self, sentence: str) -> None:
         await self._request()
 
-    async def confide(self, sentence: str) -> None:
+    async def tell_privately(self, sentence: str) -> None:
         await self._request()
 
     async def _request(self) -> None:

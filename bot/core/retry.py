@@ -38,13 +38,13 @@ async def until_kept(
         await pause(tried)
 
 
-def backoff(pause_seconds: float, tried: int) -> float:
+def backoff(pause_seconds: float, tried: int, longest: float = MAX_PAUSE_SECONDS) -> float:
     """Return how long to wait after so many attempts.
 
     >>> [backoff(1.0, tried) for tried in (1, 2, 3, 99)]
     [1.0, 2.0, 4.0, 30.0]
     """
-    return min(pause_seconds * 2.0 ** min(tried - 1, 16), MAX_PAUSE_SECONDS)
+    return min(pause_seconds * 2.0 ** min(tried - 1, 16), longest)
 
 
 def growing_pause(seconds: float) -> Callable[[int], Awaitable[None]]:

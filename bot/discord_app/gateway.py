@@ -21,13 +21,14 @@ import aiohttp
 import discord
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
+from bot.core.retry import backoff
 from bot.core.shards import ShardRange
 from bot.core.store.lock import wait_for_lock
 from bot.discord_app.clock import ClockWatch
 from bot.discord_app.error_messages import one_line
 from bot.discord_app.metrics import DiscordMetrics
 from bot.discord_app.rate_limits import GlobalRateLimit
-from bot.discord_app.retries import backoff, retry_after_of
+from bot.discord_app.retries import retry_after_of
 
 log = logging.getLogger(__name__)
 
