@@ -54,7 +54,7 @@ from model import (
     Model,
     ModelError,
     Request,
-    SamplingConfig,
+    Sampling,
     SettingError,
     check_name,
     load_model,
@@ -87,6 +87,7 @@ from model.training import (
 RecipeName = Literal["default", "tutorial"]
 SAVE_EVERY_SECONDS = 60.0  # within long epochs; a save takes about 0.1 s
 TUTORIAL_CHARACTERS = 200
+SAMPLE = Sampling(temperature=0.6)
 MAX_SAMPLE_CHARACTERS = 1_200  # where a book's lines are paragraphs
 NOBODY_READS = 141  # what a shell reports of a program that SIGPIPE ended
 
@@ -301,7 +302,7 @@ def write_sample(model: Model, random_seed: int, *, form: str = "sonnet") -> str
     prompt = random.Random(random_seed).choice(openings) if openings else ""
     shape = FORMS[form]
     length = LengthConfig(lines=len(shape))
-    engine.add(Request(prompt, SamplingConfig(), random_seed, length, shape if prosody else None))
+    engine.add(Request(prompt, SAMPLE, random_seed, length, shape if prosody else None))
     poem = prompt
     while engine.has_work and len(poem) < MAX_SAMPLE_CHARACTERS:
         poem += "".join(piece.text for piece in engine.step())

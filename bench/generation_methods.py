@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model import Engine, LengthConfig, Model, Request, SamplingConfig
+from model import Engine, LengthConfig, Model, Request, Sampling
 from model.kernel import (
     Batch,
     InstructionSet,
@@ -35,7 +35,7 @@ from model.training import CharLSTM, network_of
 WINDOW = 100  # the tutorial's
 BURST = 8
 TEMPERATURE = 0.5
-SAMPLING = SamplingConfig(temperature=TEMPERATURE, min_p=0.05)
+SAMPLING = Sampling(temperature=TEMPERATURE, min_p=0.05)
 POEM = LengthConfig(characters=600)  # about a sonnet
 Floats = NDArray[np.float32]
 

@@ -192,7 +192,9 @@ async def collect(arguments: argparse.Namespace) -> dict[str, list[Sample]]:
         return replace(verse(seed, number), form="free")
 
     def greedy(seed: str, number: int) -> PoemRequest:
-        return replace(free(seed, number), greedy=True, repetition_guard=0, lines=14)
+        return replace(
+            free(seed, number), sampling={"greedy": True, "repetition_guard": 0}, lines=14
+        )
 
     ways: dict[str, tuple[Callable[[str, int], PoemRequest], Sequence[str], int]] = {
         "ours": (verse, seeds, each),

@@ -49,7 +49,7 @@ from bot.core.errors import BadConfig, BotError
 from bot.core.metrics import watch_loop_lag
 from bot.core.permissions import TERMINAL
 from bot.core.poems import PoemService
-from bot.core.records import FORMS, FREE, RANGES, PoemRequest
+from bot.core.records import FORMS, FREE, RANGES, SAMPLING_SETTINGS, PoemRequest
 from bot.core.shards import ShardRange
 
 if TYPE_CHECKING:  # imported when they are opened: the command line starts sooner without
@@ -97,14 +97,13 @@ def make_parser() -> Parser:
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME|FILE", help="default: as in config.toml")
     parser.add_argument("--random-seed", type=int, metavar="N", help=str(RANGES["random_seed"]))
-    parser.add_argument("--temperature", type=float, metavar="X", help=str(RANGES["temperature"]))
-    parser.add_argument("--top-k", type=int, metavar="N", help="the N likeliest characters; 0: off")
-    parser.add_argument("--top-p", type=float, metavar="X", help="the likeliest X of 1; 1: off")
-    parser.add_argument("--min-p", type=float, metavar="X", help="X of the likeliest; 0: off")
-    parser.add_argument(
-        "--repetition-guard", type=int, metavar="N", help="repeated characters allowed; 0: any"
-    )
-    parser.add_argument("--greedy", action="store_true", help="always the likeliest character")
+    for setting in SAMPLING_SETTINGS:
+        option = f"--{setting.name.replace('_', '-')}"
+        if setting.kind is bool:
+            parser.add_argument(option, action="store_true", help=setting.help)
+        else:
+            text, metavar = setting.help or str(RANGES[setting.name]), "NX"[setting.kind is float]
+            parser.add_argument(option, type=setting.kind, metavar=metavar, help=text)
     parser.add_argument(
         "--stop", action="append", default=[], metavar="TEXT", help="end before TEXT; repeatable"
     )
@@ -186,12 +185,7 @@ def _write(config: Config, arguments: argparse.Namespace, out: TextIO, err: Text
         random_seed=arguments.random_seed,
         lines=arguments.lines,
         characters=arguments.chars,
-        temperature=arguments.temperature,
-        top_k=arguments.top_k,
-        top_p=arguments.top_p,
-        min_p=arguments.min_p,
-        repetition_guard=arguments.repetition_guard,
-        greedy=arguments.greedy,
+        sampling={each.name: getattr(arguments, each.name) for each in SAMPLING_SETTINGS},
         stop=tuple(arguments.stop),
         form=arguments.form,
         avoid=tuple(arguments.avoid),

@@ -84,7 +84,7 @@ def make_poem_service(
     writing = config.writing
     metrics = metrics or Metrics()
     limits = QueueLimits(**{each.name: getattr(writing, each.name) for each in fields(QueueLimits)})
-    defaults = Defaults(**{each.name: getattr(writing, each.name) for each in fields(Defaults)})
+    defaults = Defaults(writing.lines, writing.sampling, writing.form, writing.verse_temperature)
     return PoemService(
         library or make_library(config),
         EngineClient(

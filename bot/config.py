@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge, Le
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    create_model,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from yarl import URL
@@ -25,7 +33,7 @@ from bot.core.fair_queue import QueueLimits
 from bot.core.fetching.addresses import Trust
 from bot.core.guild_settings import is_snowflake
 from bot.core.paths import ROOT
-from bot.core.records import FORMS, FREE, RANGES, Defaults
+from bot.core.records import FORMS, FREE, RANGES, SAMPLING_SETTINGS, Defaults, Sampling
 from bot.core.redaction import Redactor
 from bot.core.training_requests import BookLimits
 from model import MAX_BOOK_BYTES
@@ -49,29 +57,36 @@ class ModelsConfig(Section):
     max_loaded_megabytes: int = Field(default=200, ge=1, le=100_000)
 
 
-def _within(name: str, kin: str = "") -> Any:
-    """Return the field of a poem's setting: the core's default within the core's range.
-
-    `kin` names the setting that has the same range, where it has none by its own name.
-    """
-    allowed, default = RANGES[kin or name], getattr(Defaults(), name)
-    kind = type(default)
+def _within(name: str, default: float) -> Any:
+    """Return the field of a poem's setting, within the core's range."""
+    allowed, kind = RANGES[name], type(default)
     return Field(default=default, ge=kind(allowed.low), le=kind(allowed.high))
 
 
-class WritingConfig(Section):
+class _PoemDefaults(Section):
     form: str = Field(
         default=Defaults().form,
         pattern=f"^({'|'.join([*FORMS, FREE])})$",
         description=f"one of {', '.join(FORMS)} and {FREE}",
     )
-    verse_temperature: float = _within("verse_temperature", kin="temperature")
-    lines: int = _within("lines")
-    temperature: float = _within("temperature")
-    top_k: int = _within("top_k")
-    top_p: float = _within("top_p")
-    min_p: float = _within("min_p")
-    repetition_guard: int = _within("repetition_guard")
+    verse_temperature: float = _within("temperature", Defaults().verse_temperature)
+    lines: int = _within("lines", Defaults().lines)
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling.model_validate({name: getattr(self, name) for name in SAMPLING_FIELDS})
+
+
+# Nobody writes greedily unless asked to.
+SAMPLING_FIELDS: dict[str, Any] = {
+    setting.name: (setting.kind, _within(setting.name, setting.usual))
+    for setting in SAMPLING_SETTINGS
+    if setting.kind is not bool
+}
+_WithSampling: Any = create_model("_WithSampling", __base__=_PoemDefaults, **SAMPLING_FIELDS)
+
+
+class WritingConfig(_WithSampling):
     max_rows: int = Field(default=QueueLimits().max_rows, ge=1, le=256)
     max_waiting: int = Field(default=QueueLimits().max_waiting, ge=0, le=10_000)
     max_per_guild: int = Field(default=QueueLimits().max_per_guild, ge=1, le=10_000)

@@ -6,11 +6,14 @@ Those of training stand beside the training recipes that use them, in `training.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from model.errors import SettingError
 
@@ -52,19 +55,72 @@ class NetworkConfig(StrictSettings):
     residual: bool = False  # add a layer's input to its output from the second layer on
 
 
-class SamplingConfig(StrictSettings):
-    """How the next character is chosen from the network's logits.
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the users of a sampling setting must know besides its type and range."""
+
+    usual: bool | int | float  # where nobody asked for anything else
+    help: str  # of its option on the command line; "": its range
+    narrows: bool = False  # leaves tokens out; a line that finds no way on goes without
+
+
+class Sampling(StrictSettings):
+    """How the next token is chosen from the network's logits: `Sampling()` draws as they say.
 
     Order: repetition guard, temperature, top-k, top-p, min-p. Greedy overrides the last four.
+
+    Each setting is defined here alone, with the value that turns it off as its default. The
+    command line, config.toml, the HTTP API, the buttons and the kernel's rows go through
+    SAMPLING_SETTINGS. Buttons hold the settings in this order, so a new one comes last.
     """
 
-    greedy: bool = False
-    temperature: float = Field(default=0.6, ge=0.05, le=2.0)
-    top_k: int = Field(default=0, ge=0, le=1000)  # 0: off
-    top_p: float = Field(default=1.0, gt=0.0, le=1.0)  # 1: off
-    min_p: float = Field(default=0.0, ge=0.0, lt=1.0)  # 0: off
-    # Characters repeated from which on going on with them gets ever less likely; 0: off.
-    repetition_guard: int = Field(default=0, ge=0, le=200)
+    temperature: Annotated[float, Setting(0.5, "")] = Field(default=1.0, ge=0.05, le=2.0)
+    top_k: Annotated[int, Setting(0, "the N likeliest characters; 0: off", narrows=True)] = Field(
+        default=0, ge=0, le=1000
+    )
+    top_p: Annotated[float, Setting(1.0, "the likeliest X of 1; 1: off", narrows=True)] = Field(
+        default=1.0, ge=0.01, le=1.0
+    )
+    min_p: Annotated[float, Setting(0.05, "X of the likeliest; 0: off", narrows=True)] = Field(
+        default=0.0, ge=0.0, le=0.99
+    )
+    # From so many repeated characters on, more become ever less likely. A usual phrase may come
+    # back, a loop may not.
+    repetition_guard: Annotated[int, Setting(12, "repeated characters allowed; 0: any")] = Field(
+        default=0, ge=0, le=200
+    )
+    greedy: Annotated[bool, Setting(False, "always the likeliest character", narrows=True)] = False
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingSetting:
+    """A field of Sampling, with all that its users must know."""
+
+    name: str
+    kind: type[bool] | type[int] | type[float]
+    off: bool | int | float
+    low: float  # both ends included
+    high: float
+    usual: bool | int | float
+    help: str
+    narrows: bool
+
+
+def _read_setting(name: str, field: FieldInfo) -> SamplingSetting:
+    kind: Any = field.annotation
+    (setting,) = (each for each in field.metadata if isinstance(each, Setting))
+    low = next((bound.ge for bound in field.metadata if isinstance(bound, Ge)), 0)
+    high = next((bound.le for bound in field.metadata if isinstance(bound, Le)), 1)
+    return SamplingSetting(
+        *(name, kind, field.default, kind(low), kind(high)),
+        *(setting.usual, setting.help, setting.narrows),
+    )
+
+
+SAMPLING_SETTINGS = tuple(
+    _read_setting(name, field) for name, field in Sampling.model_fields.items()
+)
+USUAL_SAMPLING = Sampling.model_validate({each.name: each.usual for each in SAMPLING_SETTINGS})
 
 
 class LengthConfig(StrictSettings):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from model.capitals import Capitals
-from model.config import LengthConfig, SamplingConfig
+from model.config import LengthConfig, Sampling
 from model.stopping import FinishReason, StoppingCriteria
 from model.verse import Composer, Form, Opening, ParticleFilter
 
@@ -20,7 +20,7 @@ class Request:
     """
 
     prompt: str
-    sampling: SamplingConfig
+    sampling: Sampling
     random_seed: int  # 0 … 2**63 - 1
     length: LengthConfig  # counts the prompt too
     form: Form | None = None
@@ -81,9 +81,7 @@ class FormPoem:
 class TokenBatch(Protocol):
     """The arithmetic, see `model.kernel.Batch`: rows that write and one that reads its prompt."""
 
-    def begin(
-        self, sampling: SamplingConfig, random_seed: int, avoided: Collection[str]
-    ) -> None: ...
+    def begin(self, sampling: Sampling, random_seed: int, avoided: Collection[str]) -> None: ...
 
     def read(self, ids: Sequence[int]) -> None: ...
 

@@ -24,7 +24,6 @@ from bot.core.records import (
     LineScansion,
     ModelRecord,
     PoemScansion,
-    PoemSettings,
 )
 from model import (
     FORMS,
@@ -32,7 +31,6 @@ from model import (
     LengthConfig,
     Opening,
     Request,
-    SamplingConfig,
     SeedTooLong,
     SettingError,
     lay_out_seed,
@@ -270,7 +268,7 @@ def _model_request(engine_request: EngineRequest) -> Request:
             else Opening(),
             avoided=frozenset((*engine_request.settings.avoid, *engine_request.avoid)),
             prompt=engine_request.prompt,
-            sampling=_sampling(engine_request.settings),
+            sampling=engine_request.settings.sampling,
             random_seed=engine_request.random_seed,
             length=LengthConfig.checked(
                 lines=engine_request.settings.lines,
@@ -280,14 +278,3 @@ def _model_request(engine_request: EngineRequest) -> Request:
         )
     except SettingError as error:
         raise BadSetting(error.name, error.value, error.allowed) from error
-
-
-def _sampling(settings: PoemSettings) -> SamplingConfig:
-    return SamplingConfig.checked(
-        greedy=settings.greedy,
-        temperature=settings.temperature,
-        top_k=settings.top_k,
-        top_p=settings.top_p,
-        min_p=settings.min_p,
-        repetition_guard=settings.repetition_guard,
-    )

@@ -52,9 +52,8 @@ class GuildSettings:
         if self.lines is not None:
             defaults = replace(defaults, lines=self.lines)
         if self.temperature is not None:
-            defaults = replace(
-                defaults, temperature=self.temperature, verse_temperature=self.temperature
-            )
+            sampling = defaults.sampling.model_copy(update={"temperature": self.temperature})
+            defaults = replace(defaults, sampling=sampling, verse_temperature=self.temperature)
         return defaults
 
     def change(self, name: str, value: object) -> GuildSettings:

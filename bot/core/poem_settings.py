@@ -19,6 +19,7 @@ from bot.core.records import (
     PoemRequest,
     PoemSettings,
 )
+from model import Sampling, SettingError
 
 _LETTERS = regex.compile(r"[\p{L}\p{M}]+")
 
@@ -27,30 +28,41 @@ Value = TypeVar("Value")
 
 def complete_settings(request: PoemRequest, defaults: Defaults) -> PoemSettings:
     """Fill in the defaults and check every range; raise BadSetting."""
-    for name, allowed in RANGES.items():
-        value = getattr(request, name)
-        if value is not None and value not in allowed:
-            raise BadSetting(name.replace("_", " "), value, str(allowed))
+    _check_ranges(request)
     if request.lines is not None and request.characters is not None:
         raise BadSetting("length", "lines and characters", "one of the two")
     _check_stops(request.stop)
     avoid = _check_avoided(request)
     form = _form_of(request, defaults)
     lines = defaults.lines if request.lines is None else request.lines
-    temperature = defaults.temperature if form == FREE else defaults.verse_temperature
     return PoemSettings(
         form=form,
         avoid=avoid,
-        temperature=either(request.temperature, temperature),
-        top_k=either(request.top_k, defaults.top_k),
-        top_p=either(request.top_p, defaults.top_p),
-        min_p=either(request.min_p, defaults.min_p),
-        repetition_guard=either(request.repetition_guard, defaults.repetition_guard),
-        greedy=request.greedy,
+        sampling=_sampling_of(request, defaults, form),
         lines=None if request.characters is not None else FORMS.get(form, lines),
         characters=request.characters,
         stop=request.stop,
     )
+
+
+def _check_ranges(request: PoemRequest) -> None:
+    lengths = {name: getattr(request, name) for name in ("lines", "characters", "random_seed")}
+    asked = {**request.sampling, **lengths}
+    for name, allowed in RANGES.items():
+        value = asked.get(name)
+        if value is not None and value not in allowed:
+            raise BadSetting(name.replace("_", " "), value, str(allowed))
+
+
+def _sampling_of(request: PoemRequest, defaults: Defaults, form: str) -> Sampling:
+    usual = defaults.sampling.model_dump()
+    if form != FREE:
+        usual["temperature"] = defaults.verse_temperature
+    asked = {name: value for name, value in request.sampling.items() if value is not None}
+    try:
+        return Sampling.checked(**{**usual, **asked})
+    except SettingError as error:
+        raise BadSetting(error.name.replace("_", " "), error.value, error.allowed) from error
 
 
 def _check_stops(stops: tuple[str, ...]) -> None:
@@ -91,7 +103,8 @@ def _form_of(request: PoemRequest, defaults: Defaults) -> str:
 
     Whoever asks for a length, a stop or the likeliest letters without a form wants free text.
     """
-    free = [request.lines, request.characters, request.greedy or None, request.stop or None]
+    greedy = request.sampling.get("greedy")
+    free = [request.lines, request.characters, greedy or None, request.stop or None]
     if request.form is None:
         return defaults.form if free == [None] * len(free) else FREE
     if request.form != FREE and request.form not in FORMS:

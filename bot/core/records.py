@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+# The doors know the sampling settings from here.
+from model import SAMPLING_SETTINGS as SAMPLING_SETTINGS
+from model import USUAL_SAMPLING
+from model import Sampling as Sampling
+from model import SamplingSetting as SamplingSetting
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +31,11 @@ class Range:
 
 # The largest random seed is the largest whole number that JavaScript holds exactly.
 RANGES = {
-    "temperature": Range(0.05, 2.0),
-    "top_k": Range(0, 1000),  # 0: off
-    "top_p": Range(0.01, 1.0),  # 1: off
-    "min_p": Range(0.0, 0.99),  # 0: off
-    "repetition_guard": Range(0, 200),  # 0: off
+    **{
+        setting.name: Range(setting.low, setting.high)
+        for setting in SAMPLING_SETTINGS
+        if setting.kind is not bool
+    },
     "lines": Range(1, 500),
     "characters": Range(1, 10_000),
     "random_seed": Range(0, 2**53 - 1),
@@ -69,12 +76,8 @@ class PoemRequest:
     random_seed: int | None = None  # 0…2**53-1; None: drawn
     lines: int | None = None  # at most one of lines and characters
     characters: int | None = None
-    temperature: float | None = None
-    top_k: int | None = None
-    top_p: float | None = None
-    min_p: float | None = None
-    repetition_guard: int | None = None
-    greedy: bool = False
+    # Values of Sampling, by name; absent or None: the configured default.
+    sampling: Mapping[str, float | None] = field(default_factory=dict)
     stop: tuple[str, ...] = ()  # the poem ends where one of these would come
     form: str | None = None  # of FORMS, or FREE
     avoid: tuple[str, ...] = ()  # words that the poem must not have
@@ -85,17 +88,20 @@ class PoemRequest:
 class PoemSettings:
     """The settings a poem was written with, complete, so that it can be written again."""
 
-    temperature: float
-    top_k: int
-    top_p: float
-    min_p: float
-    greedy: bool
+    sampling: Sampling
     lines: int | None  # exactly one of lines and characters is set
     characters: int | None
-    repetition_guard: int = 0  # characters repeated from which on a loop is made unlikely; 0: off
     stop: tuple[str, ...] = ()
     form: str = FREE
     avoid: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, object]:
+        """Return them flat, as `write --json` prints them and the web page's API answers."""
+        sampling = self.sampling.model_dump()
+        guard = {"repetition_guard": sampling.pop("repetition_guard")}  # its place since 0.1
+        rest = {name: getattr(self, name) for name in ("stop", "form", "avoid")}
+        length = {"lines": self.lines, "characters": self.characters}
+        return {**sampling, **length, **guard, **rest}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +109,7 @@ class Defaults:
     """What a poem gets where nobody asked for anything else."""
 
     lines: int = 14
-    temperature: float = 0.5
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.05
-    repetition_guard: int = 12  # a phrase comes back, a loop does not
+    sampling: Sampling = USUAL_SAMPLING
     form: str = "sonnet"
     verse_temperature: float = 0.7  # of poems in a form, which the form itself keeps in order
 
@@ -230,7 +232,7 @@ class Poem:
             "model": self.model,
             "model_sha256": self.model_sha256,
             "random_seed": self.random_seed,
-            "settings": asdict(self.settings),
+            "settings": self.settings.as_dict(),
             "looks": [asdict(line) for line in self.looks.lines],
             "notes": list(self.notes),
             "ending": self.ending.value,

@@ -9,7 +9,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.core.records import FORMS, FREE, MAX_SEED_CHARACTERS, RANGES, Poem, PoemSettings
+from bot.core.records import (
+    FORMS,
+    FREE,
+    MAX_SEED_CHARACTERS,
+    RANGES,
+    SAMPLING_SETTINGS,
+    Poem,
+    PoemSettings,
+    Sampling,
+    SamplingSetting,
+)
 
 MAX_CUSTOM_ID = 100
 PREFIX = "sonnet"
@@ -18,10 +28,13 @@ FRACTION = 10_000  # temperature and probabilities are kept to four places
 MAX_SNOWFLAKE = 2**64 - 1
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
+# The settings that are numbers. A button without one of the later ones was made when it was off.
+NUMBERS = [setting for setting in SAMPLING_SETTINGS if setting.name != "greedy"]
+FIRST_NUMBERS = 4
+
 _RECIPE = re.compile(
-    r"(?P<model>[0-9a-f]{12})-(?P<random_seed>[0-9a-z]{1,11})-(?P<temperature>[0-9a-z]{1,4})"
-    r"-(?P<top_k>[0-9a-z]{1,3})-(?P<top_p>[0-9a-z]{1,4})-(?P<min_p>[0-9a-z]{1,4})"
-    r"(?:-(?P<repetition_guard>[0-9a-z]{1,2}))?"  # buttons without it were made when it was off
+    r"(?P<model>[0-9a-f]{12})-(?P<random_seed>[0-9a-z]{1,11})"
+    rf"(?P<sampling>(?:-[0-9a-z]{{1,4}}){{{FIRST_NUMBERS},{len(NUMBERS)}}})"
     r"-(?P<greedy>[gs])(?P<unit>[lc])(?P<length>[0-9a-z]{1,4})(?:-(?P<form>[a-z]))?"
     r":(?P<seed_length>[0-9a-z]{1,3}):(?P<first>[0-9a-z]{1,13})"
 )
@@ -71,16 +84,10 @@ def poem_state_of(poem: Poem, *, seed_length: int, first: int) -> PoemState:
 def pack_poem_state(state: PoemState) -> str:
     settings = state.settings
     unit, length = ("l", settings.lines) if settings.lines else ("c", settings.characters)
-    numbers = [
-        state.random_seed,
-        round(settings.temperature * FRACTION),
-        settings.top_k,
-        round(settings.top_p * FRACTION),
-        round(settings.min_p * FRACTION),
-        settings.repetition_guard,
-    ]
-    how = "-".join(base36(number) for number in numbers)
-    size = f"{'g' if settings.greedy else 's'}{unit}{base36(length or 0)}"
+    sampling = settings.sampling
+    numbers = [round(getattr(sampling, each.name) * _scale(each)) for each in NUMBERS]
+    how = "-".join(base36(number) for number in (state.random_seed, *numbers))
+    size = f"{'g' if sampling.greedy else 's'}{unit}{base36(length or 0)}"
     if settings.form != FREE:
         size += f"-{settings.form[0]}"
     place = f"{base36(state.seed_length)}:{base36(state.first)}"
@@ -92,21 +99,17 @@ def read_poem_state(text: str) -> PoemState | None:
     match = _RECIPE.fullmatch(text)
     if match is None:
         return None
+    sampling = _read_sampling(match["sampling"].split("-")[1:], is_greedy=match["greedy"] == "g")
+    if sampling is None:
+        return None
     number = {
-        name: int(value or "0", 36)
-        for name, value in match.groupdict().items()
-        if name not in ("model", "greedy", "unit", "form")
+        name: int(match[name], 36) for name in ("random_seed", "length", "seed_length", "first")
     }
     by_lines = match["unit"] == "l"
     settings = PoemSettings(
-        temperature=number["temperature"] / FRACTION,
-        top_k=number["top_k"],
-        top_p=number["top_p"] / FRACTION,
-        min_p=number["min_p"] / FRACTION,
-        greedy=match["greedy"] == "g",
+        sampling,
         lines=number["length"] if by_lines else None,
         characters=None if by_lines else number["length"],
-        repetition_guard=number["repetition_guard"],
         form=_BY_INITIAL.get(match["form"] or "", FREE),
     )
     state = PoemState(
@@ -115,14 +118,21 @@ def read_poem_state(text: str) -> PoemState | None:
     return state if _is_sound(state) else None
 
 
+def _scale(setting: SamplingSetting) -> int:
+    return FRACTION if setting.kind is float else 1
+
+
+def _read_sampling(packed: Sequence[str], *, is_greedy: bool) -> Sampling | None:
+    values: dict[str, float] = {"greedy": is_greedy}
+    for setting, text in zip(NUMBERS, packed, strict=False):
+        values[setting.name] = setting.kind(int(text, 36) / _scale(setting))
+    in_range = all(values[name] in RANGES[name] for name in values if name in RANGES)
+    return Sampling.model_validate(values) if in_range else None
+
+
 def _is_sound(state: PoemState) -> bool:
     settings = state.settings
     values = {
-        "temperature": settings.temperature,
-        "top_k": settings.top_k,
-        "top_p": settings.top_p,
-        "min_p": settings.min_p,
-        "repetition_guard": settings.repetition_guard,
         "lines": settings.lines,
         "characters": settings.characters,
         "random_seed": state.random_seed,

@@ -231,7 +231,7 @@ def format_settings(
     channels = " ".join(f"<#{channel}>" for channel in guild_settings.channels) or "everywhere"
     roles = " ".join(f"<@&{role}>" for role in guild_settings.roles) or "everyone"
     managers = " ".join(f"<@&{role}>" for role in guild_settings.managers)
-    warmth = f"{defaults.verse_temperature:g}, free {defaults.temperature:g}"
+    warmth = f"{defaults.verse_temperature:g}, free {defaults.sampling.temperature:g}"
     seconds = guild_settings.cooldown_seconds
     cooldown = "the bot's default" if seconds is None else f"{seconds:g} s"
     lines = [

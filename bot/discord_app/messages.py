@@ -98,6 +98,9 @@ def read_flags(typed: str, request: PoemRequest) -> PoemRequest:
                 taken = float(value) if name == "temperature" else int(value)
         except ValueError:
             break
-        request = replace(request, **{name.replace("-", "_"): taken})
+        if name == "temperature":
+            request = replace(request, sampling={name: taken})
+        else:
+            request = replace(request, **{name.replace("-", "_"): taken})
         rest = rest[match.end() :]
     return replace(request, seed=rest)

@@ -7,10 +7,10 @@ before anything is checked, and a list is given up at its first mistake.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, create_model
 from pydantic_core import from_json
 
 from bot.core.poem_stream import PoemStream
@@ -22,6 +22,7 @@ from bot.core.records import (
     MAX_STOP_CHARACTERS,
     MAX_STOPS,
     RANGES,
+    SAMPLING_SETTINGS,
     Asker,
     PoemRequest,
 )
@@ -31,6 +32,7 @@ MODEL_DIGITS = 12  # of a model's hash in a permanent link: no two models of a l
 
 
 Body = TypeVar("Body", bound=BaseModel)
+KINDS = {setting.name: setting.kind for setting in SAMPLING_SETTINGS}
 STRICT = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
@@ -53,24 +55,28 @@ def read_body(kind: type[Body], raw: bytes, allowed: Callable[[str], str]) -> Bo
         raise BadBody.wrong_value(path, first["input"], allowed(str(first["loc"][0]))) from error
 
 
-class PoemBody(BaseModel):
-    """The settings of a poem; what is absent or null gets its default."""
-
+class _PoemWords(BaseModel):
     model_config = STRICT
 
     seed: str = ""
     model: Annotated[str, Field(max_length=100)] | None = None
     lines: int | None = None
     characters: int | None = None
-    temperature: float | None = None
-    top_k: int | None = None
-    top_p: float | None = None
-    min_p: float | None = None
-    repetition_guard: int | None = None
-    greedy: bool = False
-    stop: Annotated[list[str], Field(max_length=MAX_STOPS), FailFast()] = []
+
+
+_SAMPLING_FIELDS: dict[str, Any] = {
+    each.name: (bool, False) if each.kind is bool else (each.kind | None, None)
+    for each in SAMPLING_SETTINGS
+}
+_WithSampling: Any = create_model("_WithSampling", __base__=_PoemWords, **_SAMPLING_FIELDS)
+
+
+class PoemBody(_WithSampling):
+    """The settings of a poem; what is absent or null gets its default."""
+
+    stop: Annotated[list[str], FailFast()] = Field(default=[], max_length=MAX_STOPS)
     form: str | None = None
-    avoid: Annotated[list[str], Field(max_length=MAX_AVOIDED), FailFast()] = []
+    avoid: Annotated[list[str], FailFast()] = Field(default=[], max_length=MAX_AVOIDED)
     random_seed: int | None = None
 
     @classmethod
@@ -79,9 +85,11 @@ class PoemBody(BaseModel):
         return read_body(cls, body, _allowed)
 
     def request(self, asker: Asker) -> PoemRequest:
+        values = self.model_dump()
         return PoemRequest(
             asker=asker,
-            **{**self.model_dump(), "stop": tuple(self.stop), "avoid": tuple(self.avoid)},
+            sampling={each.name: values.pop(each.name) for each in SAMPLING_SETTINGS},
+            **{**values, "stop": tuple(self.stop), "avoid": tuple(self.avoid)},
         )
 
 
@@ -100,17 +108,17 @@ def permanent_query(body: PoemBody, poem_stream: PoemStream) -> str:
         "form": settings.form,
         "lines": settings.lines if settings.form == FREE else None,
         "characters": settings.characters,
-        "temperature": settings.temperature,
-        "top_k": settings.top_k,
-        "top_p": settings.top_p,
-        "min_p": settings.min_p,
-        "repetition_guard": settings.repetition_guard,
-        "greedy": "true" if settings.greedy else None,
+        **{name: _in_query(value) for name, value in settings.sampling},
         "stop": settings.stop,
         "avoid": settings.avoid,
     }
     known = {name: value for name, value in values.items() if value is not None}
     return "?" + urlencode(known, doseq=True)
+
+
+def _in_query(value: float) -> float | str | None:
+    """Return a setting as a link has it; what is not turned on is left out."""
+    return value if not isinstance(value, bool) else "true" if value else None
 
 
 def _allowed(key: str) -> str:
@@ -130,9 +138,8 @@ def _allowed(key: str) -> str:
             return f"one of {', '.join(FORMS)} and {FREE}"
         case "avoid":
             return f"a list of at most {MAX_AVOIDED} words"
-        case "greedy":
+        case _ if KINDS.get(key) is bool:
             return "true or false"
-        case "temperature" | "top_p" | "min_p":
-            return f"a number {RANGES[key]}"
         case _:
-            return f"a whole number {RANGES[key]}"
+            number = "number" if KINDS.get(key) is float else "whole number"
+            return f"a {number} {RANGES[key]}"

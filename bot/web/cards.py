@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from pydantic import BaseModel, Field
 
 from bot.core.poems import PoemService
-from bot.core.records import RANGES, Poem, PoemScansion, PoemSettings
+from bot.core.records import RANGES, Poem, PoemScansion, PoemSettings, Sampling
 from bot.web.admission import Admission
 from bot.web.body import STRICT, read_body
 from bot.web.errors import BadBody
@@ -38,9 +38,7 @@ class CardBody(BaseModel):
         return read_body(cls, body, ALLOWED.__getitem__)
 
     def poem(self) -> Poem:
-        settings = PoemSettings(
-            temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, greedy=False, lines=1, characters=None
-        )
+        settings = PoemSettings(Sampling(), lines=1, characters=None)
         return Poem(
             self.text,
             "",

@@ -124,6 +124,6 @@ def _start(body: PoemBody, poem_stream: PoemStream) -> dict[str, object]:
         "model": poem_stream.model.name,
         "model_sha256": poem_stream.model.sha256,
         "random_seed": poem_stream.random_seed,
-        "settings": asdict(poem_stream.settings),
+        "settings": poem_stream.settings.as_dict(),
         "link": permanent_query(body, poem_stream),
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.config import SamplingConfig
+from model.config import Sampling
 from model.kernel.constraints import (
     IN_WORD,
     MAX_TRIGRAMS,
@@ -104,9 +104,7 @@ class Batch:
         """How many rows write."""
         return self._size
 
-    def begin(
-        self, sampling: SamplingConfig, random_seed: int, avoided: Collection[str] = ()
-    ) -> None:
+    def begin(self, sampling: Sampling, random_seed: int, avoided: Collection[str] = ()) -> None:
         """Let the row that reads begin anew, with nothing read.
 
         Up to MAX_AVOIDED words of letters, `avoided`, it will not write.

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from model.config import NetworkConfig, SamplingConfig, Tensors
+from model.config import NetworkConfig, Sampling, Tensors
 
 Float64s = NDArray[np.float64]
 ACTIVATION_ONE = 127  # steps of a byte that stand for an activation of 1
@@ -68,10 +68,10 @@ def reference_logits(config: NetworkConfig, tensors: Tensors, ids: Sequence[int]
     return np.array(logits).reshape(-1, config.vocabulary_size)  # (T, V), for T = 0 too
 
 
-def reference_probs(logits: Float64s, sampling: SamplingConfig) -> Float64s:
+def reference_probs(logits: Float64s, sampling: Sampling) -> Float64s:
     """Return the probabilities (V,) from which the next token is drawn, of its logits (V,).
 
-    >>> two = SamplingConfig(temperature=1.0, top_k=2)
+    >>> two = Sampling(temperature=1.0, top_k=2)
     >>> reference_probs(np.log([0.5, 0.3, 0.2]), two).round(3).tolist()
     [0.625, 0.375, 0.0]
     """

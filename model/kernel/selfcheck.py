@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from model.config import NetworkConfig, SamplingConfig, Tensors
+from model.config import NetworkConfig, Sampling, Tensors
 from model.kernel import compilation
 from model.kernel.batch import Batch
 from model.kernel.quantization import Floats, quantize_network
@@ -42,7 +42,7 @@ def agrees_with_reference(isa: InstructionSet) -> bool:
     """Whether a trial network gives the logits that plain sums give, in rows of every width."""
     tensors = trial_tensors(TRIAL)
     batch = Batch(quantize_network(TRIAL, tensors), ROWS, isa)
-    greedy = SamplingConfig(greedy=True)
+    greedy = Sampling(greedy=True)
     first = [3]
     for _ in range(ROWS):
         batch.begin(greedy, 0)

@@ -32,7 +32,7 @@ class BatchState(NamedTuple):
     top: NDArray[np.uint8]  # (N, H), the last layer's output
     next_id: NDArray[np.int64]  # (N,), which the next step reads
     random_state: NDArray[np.uint64]  # (N,)
-    greedy: NDArray[np.bool_]  # (N,), and so on: see model.config.SamplingConfig
+    greedy: NDArray[np.bool_]  # (N,), and so on: see model.config.Sampling
     temperature: NDArray[np.float64]
     top_k: NDArray[np.int64]
     top_p: NDArray[np.float64]

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.core.records import Poem, PoemScansion, PoemSettings
+from bot.core.records import Poem, PoemScansion, PoemSettings, Sampling
 from bot.discord_app.poem_formatting import MAX_MESSAGE, escape, format_finished, measure
 from tests.fuzz.discord_markdown import AT_LINE_START, INLINE, folded, read
 from tests.fuzz.strings import hostile, sendable
 
-SETTINGS = PoemSettings(0.6, 0, 1.0, 0.0, greedy=False, lines=14, characters=None)
+SETTINGS = PoemSettings(Sampling(temperature=0.6), lines=14, characters=None)
 LIVE = {
     "member": "<@1> <@!1>",
     "role": "<@&1>",

@@ -16,26 +16,27 @@ from bot.core.errors import BadConfig
 from bot.core.guild_settings import SETTING_RULES, GuildSettings, check_words, read_guild_settings
 from bot.core.guilds import Guilds
 from bot.core.poem_settings import avoided_word, complete_settings
-from bot.core.records import FORMS, Asker, Defaults, PoemRequest
+from bot.core.records import FORMS, SAMPLING_SETTINGS, Asker, Defaults, PoemRequest
 from bot.core.store.database import Database
 from bot.core.store.guilds import GuildStore
 from tests.fuzz.answers import answer
 from tests.fuzz.strings import hostile, json_values, numbers
 
 GUILD = "10"
+sampling = st.fixed_dictionaries(
+    {},
+    optional={
+        each.name: st.booleans() if each.kind is bool else numbers for each in SAMPLING_SETTINGS
+    },
+)
 request_fields = st.fixed_dictionaries(
     {},
     optional={
         "seed": hostile,
         "lines": numbers,
         "characters": numbers,
-        "temperature": numbers,
-        "top_k": numbers,
-        "top_p": numbers,
-        "min_p": numbers,
-        "repetition_guard": numbers,
         "random_seed": numbers,
-        "greedy": st.booleans(),
+        "sampling": sampling,
         "form": hostile | st.sampled_from([*FORMS, "free", "SONNET", ""]),
         "stop": st.lists(hostile, max_size=10).map(tuple),
         "avoid": st.lists(hostile | st.sampled_from(["rose", "ﬁre", "CAFE\u0301"]), max_size=5).map(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.checkpoint import Card, Model
-from model.config import LengthConfig, NetworkConfig, SamplingConfig
+from model.config import LengthConfig, NetworkConfig, Sampling
 from model.engine import MAX_RANDOM_SEED, PROMPT_TOKENS_PER_STEP, TOKENS_PER_STEP, Engine
 from model.errors import EngineFull, SettingError
 from model.requests import PoemPiece, Request
@@ -18,7 +18,7 @@ from model.vocabulary import Vocabulary
 
 ALPHABET = Vocabulary.of("\n abcdefghijklm")
 V = len(ALPHABET)
-GREEDY = SamplingConfig(greedy=True)
+GREEDY = Sampling(greedy=True)
 
 
 class Reciter:
@@ -33,7 +33,7 @@ class Reciter:
         self.openings: list[str] = []  # what each row has read, in the order of beginning
         self.next_ids: list[int] = []
 
-    def begin(self, sampling: SamplingConfig, random_seed: int, avoided: Collection[str]) -> None:
+    def begin(self, sampling: Sampling, random_seed: int, avoided: Collection[str]) -> None:
         self.openings.append("")
 
     def read(self, ids: Sequence[int]) -> None:
@@ -85,7 +85,7 @@ def asking(
     *,
     characters: int | None = None,
     lines: int | None = None,
-    sampling: SamplingConfig = GREEDY,
+    sampling: Sampling = GREEDY,
     random_seed: int = 0,
 ) -> Request:
     length = LengthConfig(lines=lines, characters=characters)
@@ -323,11 +323,11 @@ def requests_of_all_kinds(count: int) -> list[Request]:
     chance = random.Random(6)
     kinds = [
         GREEDY,
-        SamplingConfig(temperature=1.0),
-        SamplingConfig(temperature=1.5, top_k=5),
-        SamplingConfig(temperature=1.0, top_p=0.8),
-        SamplingConfig(temperature=2.0, top_k=9, top_p=0.9, min_p=0.02),
-        SamplingConfig(temperature=0.5, repetition_guard=2),
+        Sampling(temperature=1.0),
+        Sampling(temperature=1.5, top_k=5),
+        Sampling(temperature=1.0, top_p=0.8),
+        Sampling(temperature=2.0, top_k=9, top_p=0.9, min_p=0.02),
+        Sampling(temperature=0.5, repetition_guard=2),
     ]
     return [
         asking(

@@ -29,7 +29,7 @@ from model import (
     ModelError,
     Prosody,
     Request,
-    SamplingConfig,
+    Sampling,
     Vocabulary,
     lay_out_seed,
     load_model,
@@ -90,7 +90,7 @@ def load_a_model(raw: bytes) -> None:
         return
     engine = Engine(model, max_rows=1)
     with suppress(ModelError):
-        engine.add(Request("", SamplingConfig(), 1, LengthConfig(characters=20)))
+        engine.add(Request("", Sampling(), 1, LengthConfig(characters=20)))
     for _ in range(20):
         engine.step()
 

@@ -107,14 +107,20 @@ def draw_request(number: int, random: Random, names: list[str]) -> PoemRequest:
         random_seed=number,
         lines=random.randint(1, 3) if by_lines else None,
         characters=None if by_lines else min(200, 20 + round(random.expovariate(1 / 40))),
-        temperature=99.0 if random.random() < 0.01 else None if usual else random.uniform(0.1, 1.5),
-        top_k=None if usual else random.choice((0, 1, 5, 20)),
-        top_p=None if usual else random.choice((1.0, 0.9, 0.5)),
-        min_p=None if usual else random.choice((0.0, 0.02, 0.2)),
-        repetition_guard=None if usual else random.choice((0, 3, 12, 200)),
+        sampling={} if usual else _draw_sampling(random),
         stop=random.choice(STOPS) if random.random() < 0.05 else (),
-        greedy=random.random() < 0.05,
     )
+
+
+def _draw_sampling(random: Random) -> dict[str, float]:
+    return {
+        "temperature": 99.0 if random.random() < 0.02 else random.uniform(0.1, 1.5),
+        "top_k": random.choice((0, 1, 5, 20)),
+        "top_p": random.choice((1.0, 0.9, 0.5)),
+        "min_p": random.choice((0.0, 0.02, 0.2)),
+        "repetition_guard": random.choice((0, 3, 12, 200)),
+        "greedy": random.random() < 0.1,
+    }
 
 
 def draw_behaviour(random: Random) -> Behaviour:

@@ -7,13 +7,11 @@ import dataclasses
 import pytest
 
 from bot.core.poems import PoemService
-from bot.core.records import Ending, Poem, PoemSettings
+from bot.core.records import Ending, Poem, PoemSettings, Sampling
 from tests.fakes import fake_service
 from tests.rigs.soak import SoakRecord, check_ends, check_memory, may_be_so_long
 
-SETTINGS = PoemSettings(
-    temperature=0.5, top_k=0, top_p=1.0, min_p=0.0, greedy=False, lines=None, characters=20
-)
+SETTINGS = PoemSettings(Sampling(temperature=0.5), lines=None, characters=20)
 
 
 def record_of(*endings: str) -> SoakRecord:

@@ -170,7 +170,7 @@ class Poems(AnsweringCog, name=COG_NAME):
             form=form,
             model=model,
             lines=lines,
-            temperature=temperature,
+            sampling={"temperature": temperature},
             random_seed=random_seed,
         )
         await self._replies.answer(responder, request)
@@ -220,12 +220,7 @@ class Poems(AnsweringCog, name=COG_NAME):
             form=settings.form,
             lines=settings.lines if settings.form == FREE else None,
             characters=settings.characters,
-            temperature=settings.temperature,
-            top_k=settings.top_k,
-            top_p=settings.top_p,
-            min_p=settings.min_p,
-            repetition_guard=settings.repetition_guard,
-            greedy=settings.greedy,
+            sampling=settings.sampling.model_dump(),
         )
         await self._replies.answer(InteractionResponder(interaction), request)
 

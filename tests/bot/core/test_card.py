@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bot.core.card import MAX_KNOWN, WIDTH, _has, draw_card
-from bot.core.records import Poem, PoemScansion, PoemSettings
+from bot.core.records import Poem, PoemScansion, PoemSettings, Sampling
 
-SETTINGS = PoemSettings(0.7, 0, 1.0, 0.05, greedy=False, lines=14, characters=None)
+SETTINGS = PoemSettings(Sampling(temperature=0.7, min_p=0.05), lines=14, characters=None)
 
 
 def draw(text: str, title: str = "The Sea") -> Image.Image:

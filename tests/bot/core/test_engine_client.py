@@ -20,13 +20,13 @@ from bot.core.fair_queue import QueueLimits
 from bot.core.metrics import Metrics
 from bot.core.model_library import ModelLibrary
 from bot.core.ports import EngineRequest
-from bot.core.records import Asker, Ending, ModelRecord, PoemSettings
+from bot.core.records import Asker, Ending, ModelRecord, PoemSettings, Sampling
 from model import Engine, PoemPiece
 from tests.conftest import OPENINGS
 from tests.fakes import Clock
 from tests.timeouts import HANG_SECONDS
 
-SETTINGS = PoemSettings(1.0, 0, 1.0, 0.0, greedy=False, lines=None, characters=60)
+SETTINGS = PoemSettings(Sampling(), lines=None, characters=60)
 LIMITS = QueueLimits(max_rows=2, max_waiting=2, max_per_guild=10, max_per_member=10)
 ENDLESS = replace(SETTINGS, characters=10_000)
 
@@ -305,8 +305,8 @@ async def test_settings_that_the_model_refuses_are_a_bot_error(
     client: EngineClient, apples: ModelRecord
 ) -> None:
     await client.load(apples)
-    with pytest.raises(BadSetting, match="temperature"):
-        client.write(engine_request(apples, replace(SETTINGS, temperature=9.0)))
+    with pytest.raises(BadSetting, match="characters"):
+        client.write(engine_request(apples, replace(SETTINGS, characters=99_999)))
     assert (client.running, client.waiting) == (0, 0)
 
 
@@ -428,7 +428,9 @@ async def test_a_poem_by_lines_that_has_as_many_characters_as_may_be_is_cut_off(
     client: EngineClient, apples: ModelRecord
 ) -> None:
     await client.load(apples)
-    lines = replace(SETTINGS, temperature=0.05, min_p=0.9, characters=None, lines=500)
+    lines = replace(
+        SETTINGS, sampling=Sampling(temperature=0.05, min_p=0.9), characters=None, lines=500
+    )
     prompt = "a" * 9_990
     draft = client.write(replace(engine_request(apples, lines), prompt=prompt))
     assert len(await read(draft)) == 10

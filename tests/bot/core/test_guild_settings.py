@@ -16,7 +16,7 @@ from bot.core.errors import BadSetting
 from bot.core.guild_settings import SETTING_RULES, GuildSettings, plain, read_guild_settings
 from bot.core.names import skeleton, without_invisible
 from bot.core.poem_settings import avoided_word
-from bot.core.records import Defaults
+from bot.core.records import Defaults, Sampling
 from model import vocabulary
 
 EVERY = "".join(map(chr, range(sys.maxunicode + 1)))
@@ -160,10 +160,9 @@ def test_a_guild_that_settled_nothing_changes_no_default() -> None:
 
 
 def test_what_a_guild_settled_goes_before_the_defaults() -> None:
-    adapted = GuildSettings(form="haiku", lines=3, temperature=1.5).adapt(Defaults(top_k=40))
-    assert adapted == Defaults(
-        form="haiku", lines=3, temperature=1.5, verse_temperature=1.5, top_k=40
-    )
+    usual, warm = Sampling(top_k=40), Sampling(top_k=40, temperature=1.5)
+    adapted = GuildSettings(form="haiku", lines=3, temperature=1.5).adapt(Defaults(sampling=usual))
+    assert adapted == Defaults(form="haiku", lines=3, sampling=warm, verse_temperature=1.5)
 
 
 # What was kept

@@ -20,12 +20,13 @@ from bot.core.records import (
     PoemRequest,
     PoemScansion,
     PoemSettings,
+    Sampling,
 )
 from tests.fakes import Clock, FakeDraft, FakeEngine, fake_service
 
 REQUEST = PoemRequest(Asker("test:1", "10"), "The sea", random_seed=1)
 POEM = Poem(
-    "the sea", "", "sonnets", "", 1, PoemSettings(0.7, 0, 1.0, 0.0, False, 1, None), ()
+    "the sea", "", "sonnets", "", 1, PoemSettings(Sampling(temperature=0.7), 1, None), ()
 )  # fmt: skip
 
 
@@ -115,7 +116,7 @@ async def test_what_does_not_hang_on_words_is_asked_before_they_are_looked_at() 
     service = fake_service(client, cooldown_seconds={"test": 5.0}, clock=clock)
     await write(service, REQUEST)
     client.asked.clear()
-    bad = replace(REQUEST, temperature=99.0)
+    bad = replace(REQUEST, sampling={"temperature": 99.0})
     with pytest.raises(TooSoon):
         await write(service, bad)
     with pytest.raises(TooSoon):

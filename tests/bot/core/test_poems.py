@@ -32,6 +32,7 @@ from bot.core.records import (
     ModelRecord,
     Poem,
     PoemRequest,
+    Sampling,
 )
 from tests.fakes import SEA_SONGS, SONNETS, VERSE, Clock, FakeEngine, FakeLibrary, fake_service
 from tests.timeouts import HANG_SECONDS
@@ -111,24 +112,34 @@ async def test_who_goes_before_the_poem_has_begun_is_counted(
 async def test_defaults_fill_in_what_nobody_asked_for() -> None:
     engine = FakeEngine()
     await write(
-        fake_service(engine, defaults=Defaults(form=FREE, lines=6, temperature=0.9, min_p=0.1))
+        fake_service(
+            engine,
+            defaults=Defaults(form=FREE, lines=6, sampling=Sampling(temperature=0.9, min_p=0.1)),
+        )
     )
     (engine_request,) = engine.engine_requests
     assert engine_request.model == SONNETS
     assert engine_request.random_seed == 7
     assert (engine_request.settings.lines, engine_request.settings.characters) == (6, None)
-    assert (engine_request.settings.temperature, engine_request.settings.min_p) == (0.9, 0.1)
+    assert engine_request.settings.sampling == Sampling(temperature=0.9, min_p=0.1)
 
 
 async def test_what_was_asked_for_goes_before_the_defaults() -> None:
     engine = FakeEngine()
     await write(
         fake_service(engine),
-        replace(REQUEST, model="sea-songs", random_seed=5, temperature=1.5, lines=3, top_k=0),
+        replace(
+            REQUEST,
+            model="sea-songs",
+            random_seed=5,
+            lines=3,
+            sampling={"temperature": 1.5, "top_k": 0},
+        ),
     )
     (engine_request,) = engine.engine_requests
     assert (engine_request.model, engine_request.random_seed) == (SEA_SONGS, 5)
-    assert (engine_request.settings.temperature, engine_request.settings.lines) == (1.5, 3)
+    assert engine_request.settings.sampling.temperature == 1.5
+    assert engine_request.settings.lines == 3
 
 
 async def test_random_seed_zero_is_not_taken_for_none() -> None:
@@ -147,7 +158,8 @@ async def test_a_length_in_characters_is_counted_from_the_seed_as_shown() -> Non
 @pytest.mark.parametrize("name", sorted(RANGES))
 async def test_a_value_out_of_its_range_is_refused_with_the_range(name: str) -> None:
     for value in (RANGES[name].low - 1, RANGES[name].high + 1):
-        changed: dict[str, Any] = {name: value}
+        of_sampling = name in Sampling.model_fields
+        changed: dict[str, Any] = {"sampling": {name: value}} if of_sampling else {name: value}
         with pytest.raises(BadSetting) as caught:
             await write(fake_service(), replace(REQUEST, **changed))
         assert str(RANGES[name]) in str(caught.value)
@@ -409,7 +421,7 @@ async def test_a_poem_is_a_sonnet_unless_free_text_is_what_was_asked_for() -> No
         {"form": "free"},
         {"lines": 3},
         {"characters": 50},
-        {"greedy": True},
+        {"sampling": {"greedy": True}},
         {"stop": ("end",)},
     ]
     for options in asked:
@@ -424,11 +436,15 @@ async def test_a_poem_is_a_sonnet_unless_free_text_is_what_was_asked_for() -> No
 
 async def test_verse_has_a_temperature_of_its_own() -> None:
     engine = FakeEngine()
-    service = fake_service(engine, defaults=Defaults(temperature=0.3, verse_temperature=0.9))
+    service = fake_service(
+        engine, defaults=Defaults(sampling=Sampling(temperature=0.3), verse_temperature=0.9)
+    )
     await write(service)
     await write(service, replace(REQUEST, form=FREE))
-    await write(service, replace(REQUEST, temperature=1.1))
-    assert [engine_request.settings.temperature for engine_request in engine.engine_requests] == [
+    await write(service, replace(REQUEST, sampling={"temperature": 1.1}))
+    assert [
+        engine_request.settings.sampling.temperature for engine_request in engine.engine_requests
+    ] == [
         0.9,
         0.3,
         1.1,

@@ -21,7 +21,7 @@ ANNA = Asker("discord:1", "10", "5")
 REQUEST = PoemRequest(asker=ANNA, seed="The evening")
 ELSEWHERE = replace(REQUEST, asker=replace(ANNA, guild="11"))
 OWN = replace(SEA_SONGS, name="dunes", sha256="d4" * 32, guild="10")
-DEFAULTS = Defaults(form=FREE, lines=14, temperature=0.5, verse_temperature=0.7)
+DEFAULTS = Defaults(form=FREE, lines=14, verse_temperature=0.7)
 
 
 class FakeWays:
@@ -134,7 +134,7 @@ async def test_a_guilds_form_lines_and_temperature_are_its_defaults() -> None:
     await write(service)
     await write(service, replace(ELSEWHERE, asker=Asker("discord:2", "11")))
     settings = [engine_request.settings for engine_request in engine.engine_requests]
-    assert [(each.form, each.lines, each.temperature) for each in settings] == [
+    assert [(each.form, each.lines, each.sampling.temperature) for each in settings] == [
         ("haiku", 3, 1.1),
         (FREE, 14, 0.5),
     ]
@@ -152,10 +152,10 @@ async def test_a_guilds_lines_are_those_of_free_text() -> None:
 async def test_what_was_asked_for_goes_before_what_the_guild_settled() -> None:
     engine = FakeEngine()
     service = service_of(FakeWays(GuildSettings(form="haiku", lines=6, temperature=1.1)), engine)
-    await write(service, replace(REQUEST, form=FREE, lines=2, temperature=0.3))
+    await write(service, replace(REQUEST, form=FREE, lines=2, sampling={"temperature": 0.3}))
     [engine_request] = engine.engine_requests
     assert (engine_request.settings.form, engine_request.settings.lines) == (FREE, 2)
-    assert engine_request.settings.temperature == 0.3
+    assert engine_request.settings.sampling.temperature == 0.3
 
 
 # Words to avoid

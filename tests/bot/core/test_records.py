@@ -8,10 +8,10 @@ from bot.config import WritingConfig
 from bot.core.records import FORMS as FORM_LINES
 from bot.core.records import RANGES, Asker, Poem, PoemSettings, Range
 from model import FORMS
-from model.config import LengthConfig, SamplingConfig
+from model.config import LengthConfig, Sampling
 from model.engine import MAX_RANDOM_SEED
 
-SETTINGS = PoemSettings(0.5, 0, 1.0, 0.0, greedy=False, lines=14, characters=None)
+SETTINGS = PoemSettings(Sampling(temperature=0.5), lines=14, characters=None)
 
 
 def poem(text: str) -> Poem:
@@ -22,7 +22,7 @@ def poem(text: str) -> Poem:
 def test_both_ends_of_a_range_are_taken_by_the_model_and_the_config(name: str) -> None:
     for end in (RANGES[name].low, RANGES[name].high):
         value = int(end) if name == "top_k" else end
-        assert getattr(SamplingConfig.checked(**{name: value}), name) == value
+        assert getattr(Sampling.checked(**{name: value}), name) == value
         assert getattr(WritingConfig.model_validate({name: value}), name) == value
 
 

@@ -7,7 +7,7 @@ import doctest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.records import FORMS, FREE, RANGES, PoemSettings
+from bot.core.records import FORMS, FREE, RANGES, PoemSettings, Sampling
 from bot.discord_app import button_state
 from bot.discord_app.button_state import (
     MAX_CUSTOM_ID,
@@ -39,14 +39,16 @@ def _whole(name: str) -> st.SearchStrategy[int]:
 def _recipes(draw: st.DrawFn) -> PoemState:
     by_lines = draw(st.booleans())
     settings = PoemSettings(
-        temperature=draw(_fractions("temperature")),
-        top_k=draw(_whole("top_k")),
-        top_p=draw(_fractions("top_p")),
-        min_p=draw(_fractions("min_p")),
-        greedy=draw(st.booleans()),
+        Sampling(
+            temperature=draw(_fractions("temperature")),
+            top_k=draw(_whole("top_k")),
+            top_p=draw(_fractions("top_p")),
+            min_p=draw(_fractions("min_p")),
+            repetition_guard=draw(_whole("repetition_guard")),
+            greedy=draw(st.booleans()),
+        ),
         lines=draw(_whole("lines")) if by_lines else None,
         characters=None if by_lines else draw(_whole("characters")),
-        repetition_guard=draw(_whole("repetition_guard")),
         form=draw(st.sampled_from([FREE, *FORMS])),
     )
     model = draw(st.text("0123456789abcdef", min_size=12, max_size=12))
@@ -88,7 +90,7 @@ def test_anything_else_is_no_recipe_and_no_ownership(text: str) -> None:
 def test_a_button_from_before_the_repetition_guard_writes_without_one() -> None:
     state = read_poem_state("a1a1a1a1a1a1-7-4mo-0-7ps-0-sle:6:0")
     assert state is not None
-    assert state.settings.repetition_guard == 0
+    assert state.settings.sampling.repetition_guard == 0
 
 
 def test_values_out_of_range_are_refused() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.records import Ending, Poem, PoemSettings, QueuePosition
+from bot.core.records import Ending, Poem, PoemSettings, QueuePosition, Sampling
 from bot.discord_app import poem_formatting
 from bot.discord_app.poem_formatting import (
     MAX_FOOTER,
@@ -28,7 +28,7 @@ from bot.discord_app.poem_formatting import (
     unescape,
 )
 
-SETTINGS = PoemSettings(0.6, 0, 1.0, 0.0, greedy=False, lines=14, characters=None)
+SETTINGS = PoemSettings(Sampling(temperature=0.6), lines=14, characters=None)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))  # what Discord can send: no surrogates
 VERSE = st.text(st.sampled_from("ab .,-+#>*_`|~<@:/\\[(\n1🌹é"), max_size=4000)
 

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.checkpoint import expected_shapes
-from model.config import NetworkConfig, SamplingConfig, Tensors
+from model.config import NetworkConfig, Sampling, Tensors
 from model.kernel import Batch, checked_instruction_set, quantize_network
 from model.kernel.quantization import TABLE_CHUNK, quantize
 from model.kernel.reference import ACTIVATION_ONE, reference_logits
 
-GREEDY = SamplingConfig(greedy=True)
+GREEDY = Sampling(greedy=True)
 SHAPES = [
     NetworkConfig(vocabulary_size=30, embedding_size=5, hidden_size=12, layers=1),
     NetworkConfig(vocabulary_size=70, embedding_size=9, hidden_size=40, layers=3, residual=True),
@@ -86,10 +86,10 @@ def test_what_a_row_writes_is_what_reading_expects(config: NetworkConfig) -> Non
 def test_rows_that_join_move_and_leave_go_on_as_they_would_alone(config: NetworkConfig) -> None:
     kinds = [
         GREEDY,
-        SamplingConfig(temperature=1.3, repetition_guard=3),
-        SamplingConfig(temperature=1.0, top_k=3),
-        SamplingConfig(temperature=1.0, top_p=0.7),
-        SamplingConfig(temperature=1.5, min_p=0.1),
+        Sampling(temperature=1.3, repetition_guard=3),
+        Sampling(temperature=1.0, top_k=3),
+        Sampling(temperature=1.0, top_p=0.7),
+        Sampling(temperature=1.5, min_p=0.1),
     ]
     prompts = [some_ids(config, 3 + n) for n in range(10)]
 
@@ -127,7 +127,7 @@ def test_rows_that_join_move_and_leave_go_on_as_they_would_alone(config: Network
 def test_a_row_that_begins_anew_remembers_nothing() -> None:
     config = SHAPES[1]
     batch = batch_of(config)
-    sampling = SamplingConfig(temperature=1.0, repetition_guard=2)
+    sampling = Sampling(temperature=1.0, repetition_guard=2)
     texts = []
     for _ in range(2):
         batch.begin(sampling, 7)

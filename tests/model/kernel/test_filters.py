@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.checkpoint import expected_shapes
-from model.config import NetworkConfig, SamplingConfig, Tensors
+from model.config import NetworkConfig, Sampling, Tensors
 from model.kernel import Batch, checked_instruction_set, quantize_network
 from model.kernel.filters import (
     GRAM,
@@ -87,15 +87,15 @@ def test_a_book_shorter_than_a_run_has_none() -> None:
 @pytest.mark.parametrize(
     "sampling",
     [
-        SamplingConfig(greedy=True),
-        SamplingConfig(temperature=0.05),
-        SamplingConfig(temperature=1.0, top_k=1),
-        SamplingConfig(temperature=1.0, top_p=0.01, repetition_guard=5),
-        SamplingConfig(temperature=2.0, min_p=0.9),
+        Sampling(greedy=True),
+        Sampling(temperature=0.05),
+        Sampling(temperature=1.0, top_k=1),
+        Sampling(temperature=1.0, top_p=0.01, repetition_guard=5),
+        Sampling(temperature=2.0, min_p=0.9),
     ],
     ids=["greedy", "cold", "top-k", "top-p", "min-p"],
 )
-def test_no_run_of_the_book_longer_than_may_be_is_written(sampling: SamplingConfig) -> None:
+def test_no_run_of_the_book_longer_than_may_be_is_written(sampling: Sampling) -> None:
     """The book is what this very network writes when nothing holds it back."""
     network = quantize_network(*network_of(BOOK_ALPHABET))
 
@@ -140,7 +140,7 @@ def test_random_text_is_seldom_taken_for_the_book() -> None:
 def write(avoided: tuple[str, ...], prompt: str = "\n", alphabet: str = WORD_ALPHABET) -> str:
     network = quantize_network(*network_of(alphabet))
     batch = Batch(network, 1, checked_instruction_set(), characters=alphabet)
-    batch.begin(SamplingConfig(temperature=1.5), 7, avoided)
+    batch.begin(Sampling(temperature=1.5), 7, avoided)
     ids = [alphabet.index(character) for character in prompt]
     batch.read(ids[:-1])
     batch.join(ids[-1])

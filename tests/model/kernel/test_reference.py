@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.config import NetworkConfig, SamplingConfig
+from model.config import NetworkConfig, Sampling
 from model.kernel import Batch, checked_instruction_set, quantize_network
 from model.kernel.reference import reference_logits, reference_probs
 from model.kernel.sampling import draw_uniform
@@ -39,16 +39,16 @@ def test_nothing_read_is_nothing_expected() -> None:
 @pytest.mark.parametrize(
     "sampling",
     [
-        SamplingConfig(greedy=True),
-        SamplingConfig(temperature=0.7),
-        SamplingConfig(temperature=1.0, top_k=7),
-        SamplingConfig(temperature=1.0, top_p=0.6),
-        SamplingConfig(temperature=2.0, min_p=0.3),
-        SamplingConfig(temperature=1.5, top_k=20, top_p=0.9, min_p=0.05),
+        Sampling(greedy=True),
+        Sampling(temperature=0.7),
+        Sampling(temperature=1.0, top_k=7),
+        Sampling(temperature=1.0, top_p=0.6),
+        Sampling(temperature=2.0, min_p=0.3),
+        Sampling(temperature=1.5, top_k=20, top_p=0.9, min_p=0.05),
     ],
     ids=["greedy", "temperature", "top-k", "top-p", "min-p", "all"],
 )
-def test_a_row_draws_from_the_probabilities_of_plain_numpy(sampling: SamplingConfig) -> None:
+def test_a_row_draws_from_the_probabilities_of_plain_numpy(sampling: Sampling) -> None:
     """A network of zeros expects what its head's bias says, after whatever it has read."""
     tensors = {name: 0 * values for name, values in trial_tensors(SHAPES[0]).items()}
     logits = np.random.default_rng(2).normal(0, 2, V).astype(np.float32)

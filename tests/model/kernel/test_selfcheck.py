@@ -13,7 +13,7 @@ import pytest
 from llvmlite import ir
 from numba.core import config
 
-from model.config import SamplingConfig
+from model.config import Sampling
 from model.kernel import selfcheck, tiles
 from model.kernel.batch import Batch
 from model.kernel.quantization import quantize_network
@@ -49,7 +49,7 @@ INSTRUCTION_SETS = [
 
 def some_logits(isa: InstructionSet) -> bytes:
     batch = Batch(quantize_network(TRIAL, trial_tensors(TRIAL)), 1, isa)
-    batch.begin(SamplingConfig(), 0)
+    batch.begin(Sampling(), 0)
     return batch.predict([n % TRIAL.vocabulary_size for n in range(30)]).tobytes()
 
 
@@ -117,13 +117,13 @@ def test_a_processor_without_avx_gives_the_same_to_the_last_bit() -> None:
     """It has no fused multiply-add either; what rounds otherwise shows after some hundred steps."""
     program = (
         "import hashlib, random\n"
-        "from model import SamplingConfig, load_model\n"
+        "from model import Sampling, load_model\n"
         "from model.kernel import Batch, checked_instruction_set, quantize_network\n"
         "from model.training.network import BASE_MODEL\n"
         "base = load_model(BASE_MODEL)\n"
         "weights = quantize_network(base.network, base.tensors)\n"
         "batch = Batch(weights, 1, checked_instruction_set())\n"
-        "batch.begin(SamplingConfig(), 0)\n"
+        "batch.begin(Sampling(), 0)\n"
         "ids = random.Random(1).choices(range(base.network.vocabulary_size), k=600)\n"
         "print(hashlib.sha256(batch.predict(ids).tobytes()).hexdigest())\n"
     )

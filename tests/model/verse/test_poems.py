@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.config import LengthConfig, SamplingConfig
+from model.config import LengthConfig, Sampling
 from model.engine import Engine
 from model.errors import SettingError
 from model.kernel.constraints import Trie
@@ -31,12 +31,12 @@ def asking(
     *,
     random_seed: int = 7,
     avoided: frozenset[str] = frozenset(),
-    sampling: SamplingConfig | None = None,
+    sampling: Sampling | None = None,
 ) -> Request:
     opening = lay_out_seed(seed, form, VERSE, lambda text: ALPHABET.fold(text).text)
     return Request(
         prompt="",
-        sampling=sampling or SamplingConfig(temperature=1.0),
+        sampling=sampling or Sampling(temperature=1.0),
         random_seed=random_seed,
         length=LengthConfig(lines=1),
         form=form,
@@ -91,7 +91,7 @@ def test_whatever_is_asked_words_are_real_and_lines_are_whole(
         seed,
         FORMS[form],
         random_seed=random_seed,
-        sampling=SamplingConfig(temperature=temperature, min_p=0.02),
+        sampling=Sampling(temperature=temperature, min_p=0.02),
     )
     lines = lines_of(write(request))
     own = set(words_of(ALPHABET.fold(seed).text))
@@ -124,7 +124,7 @@ def test_the_same_request_gives_the_same_poem_whatever_else_is_written() -> None
     alone = write(asking("the river", random_seed=3))
     engine = Engine(MODEL, max_rows=8)
     tickets = [engine.add(asking("the river", random_seed=number)) for number in range(1, 7)]
-    free = Request("in the ", SamplingConfig(), 1, LengthConfig(characters=500))
+    free = Request("in the ", Sampling(), 1, LengthConfig(characters=500))
     tickets.append(engine.add(free))
     texts = dict.fromkeys(tickets, "")
     while engine.has_work:
@@ -223,9 +223,7 @@ def test_a_model_without_words_refuses_a_form() -> None:
 
 def test_characters_that_the_model_lacks_are_refused() -> None:
     with pytest.raises(SettingError, match="knows"):
-        ENGINE.add(
-            Request("", SamplingConfig(), 1, LengthConfig(lines=1), SONNET, Opening(rest="É"))
-        )
+        ENGINE.add(Request("", Sampling(), 1, LengthConfig(lines=1), SONNET, Opening(rest="É")))
 
 
 def test_a_seed_may_repeat_itself() -> None:

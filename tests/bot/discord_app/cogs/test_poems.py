@@ -95,7 +95,7 @@ async def test_options_before_the_seed_are_taken(
     typed = "!sonnet --lines 8 --temperature 0.9 --random-seed 42 --model sea-songs a rose"
     await simulation.ann.send(simulation.channel, typed)
     engine_request = engine.engine_requests[0]
-    assert (engine_request.settings.lines, engine_request.settings.temperature) == (8, 0.9)
+    assert (engine_request.settings.lines, engine_request.settings.sampling.temperature) == (8, 0.9)
     assert (engine_request.random_seed, engine_request.model, engine_request.prompt) == (
         42,
         SEA_SONGS,
@@ -125,7 +125,7 @@ async def test_slash_options_reach_the_poet(simulation: Simulation, engine: Fake
     )
     engine_request = engine.engine_requests[0]
     assert (engine_request.model, engine_request.random_seed) == (SEA_SONGS, 99)
-    assert (engine_request.settings.lines, engine_request.settings.temperature) == (4, 1.5)
+    assert (engine_request.settings.lines, engine_request.settings.sampling.temperature) == (4, 1.5)
 
 
 @pytest.mark.parametrize(

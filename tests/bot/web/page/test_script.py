@@ -49,8 +49,9 @@ async def test_the_write_button_takes_every_setting_of_the_form(read: Open) -> N
     engine_request = reader.engine.engine_requests[0]
     settings = engine_request.settings
     assert (engine_request.model.name, engine_request.random_seed) == ("sea-songs", 99)
-    assert (settings.temperature, settings.top_k, settings.top_p) == (1.23, 9, 0.5)
-    assert (settings.min_p, settings.greedy) == (0.1, True)
+    sampling = settings.sampling
+    assert (sampling.temperature, sampling.top_k, sampling.top_p) == (1.23, 9, 0.5)
+    assert (sampling.min_p, sampling.greedy) == (0.1, True)
     assert (settings.lines, settings.characters) == (None, 321)
 
 
