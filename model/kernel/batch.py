@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.config import Sampling
+from model.config import SAMPLING_SETTINGS, Sampling
 from model.kernel.constraints import (
     IN_WORD,
     MAX_TRIGRAMS,
@@ -31,6 +31,7 @@ from model.kernel.state import (
     make_poem_tries,
     make_scratch,
     make_state,
+    sampling_record,
 )
 from model.kernel.tiles import InstructionSet
 from model.vocabulary import skeleton
@@ -113,12 +114,7 @@ class Batch:
         state.layer_bytes[:, row] = 128  # a hidden value of 0
         state.cell[:, row] = 0.0
         state.random_state[row] = random_seed
-        state.greedy[row] = sampling.greedy
-        state.temperature[row] = sampling.temperature
-        state.top_k[row] = sampling.top_k
-        state.top_p[row] = sampling.top_p
-        state.min_p[row] = sampling.min_p
-        state.repetition_guard[row] = sampling.repetition_guard
+        state.sampling[row] = sampling_record(sampling)
         state.history_length[row] = 0
         state.runs[row] = 0
         state.ring_state[row] = 0
@@ -200,10 +196,12 @@ class Batch:
         self._copy(np.full(len(places), row), places)
         self._state.random_state[places] = random_states
         if line.min_temperature:
-            temperature = self._state.temperature
-            temperature[places] = np.maximum(temperature[places], line.min_temperature)
-            for off, name in ((False, "greedy"), (0, "top_k"), (1.0, "top_p"), (0.0, "min_p")):
-                getattr(self._state, name)[places] = off
+            sampling = self._state.sampling
+            warmth = np.maximum(sampling["temperature"][places], line.min_temperature)
+            sampling["temperature"][places] = warmth
+            for setting in SAMPLING_SETTINGS:
+                if setting.narrows:
+                    sampling[setting.name][places] = setting.off
         self._size += len(places)
 
     def log_weights(self, places: Sequence[int]) -> NDArray[np.float64]:

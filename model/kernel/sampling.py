@@ -44,9 +44,10 @@ def sample_token(
     """Choose the next id of `row` from its logits and remember it; NO_TOKEN in a dead end."""
     logits, constraints = scratch.logits[row], rules.constraints
     in_form = line_state.slot[row] != NO_SLOT
-    if state.repetition_guard[row] > 0:
+    sampling = state.sampling[row]
+    if sampling["repetition_guard"] > 0:
         history, runs, length = state.history[row], state.runs[row], state.history_length[row]
-        guard_repetition(logits, history, runs, length, state.repetition_guard[row])
+        guard_repetition(logits, history, runs, length, sampling["repetition_guard"])
     if in_form:
         find_allowed(constraints, line_state, row, scratch.allowed)
     chance = draw_uniform(state.random_state, row)
@@ -96,23 +97,23 @@ def _draw_token(
     in_form: bool,
 ) -> int:
     """Draw an id as the row's settings have it, from what its form allows if it has one."""
-    logits, probs = scratch.logits[row], scratch.probs
-    if state.greedy[row] and not in_form:
+    logits, probs, sampling = scratch.logits[row], scratch.probs, state.sampling[row]
+    if sampling["greedy"] and not in_form:
         return argmax(logits)
-    apply_temperature(logits, state.temperature[row], probs)
+    apply_temperature(logits, sampling["temperature"], probs)
     if in_form and not mask_probs(scratch.allowed, probs, line_state, row):
         return NO_TOKEN
-    if in_form and state.greedy[row]:
+    if in_form and sampling["greedy"]:
         return argmax(probs)
-    k, size = state.top_k[row], len(logits)
-    if 0 < k < size or state.top_p[row] < 1.0:
+    k, size = sampling["top_k"], len(logits)
+    if 0 < k < size or sampling["top_p"] < 1.0:
         sort_by_prob(probs, scratch.order)
         if 0 < k < size:
             apply_top_k(probs, scratch.order, k)
-        if state.top_p[row] < 1.0:
-            apply_top_p(probs, scratch.order, state.top_p[row])
-    if state.min_p[row] > 0.0:
-        apply_min_p(probs, state.min_p[row] * probs[argmax(probs)])
+        if sampling["top_p"] < 1.0:
+            apply_top_p(probs, scratch.order, sampling["top_p"])
+    if sampling["min_p"] > 0.0:
+        apply_min_p(probs, sampling["min_p"] * probs[argmax(probs)])
     if in_form:
         boost_poem_words(constraints, line_state, row, probs)
     return draw(probs, chance)
@@ -121,7 +122,7 @@ def _draw_token(
 @inner
 def remember(state: BatchState, rules: TokenRules, row: int, id_: int) -> None:
     """Let a row remember what it has read or written, as far as that is looked back on."""
-    if state.repetition_guard[row] > 0:
+    if state.sampling[row]["repetition_guard"] > 0:
         note_repetition(state.history[row], state.runs[row], state.history_length, row, id_)
     if len(rules.grams):
         note_gram(id_, _is_space(rules, id_), state.ring[row], state.ring_state[row], rules.grams)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from model.config import SAMPLING_SETTINGS, Sampling
 from model.kernel.constraints import (
     MAX_POEM_NODES,
     MAX_TRIGRAMS,
@@ -22,6 +23,7 @@ from model.kernel.tiles import BLOCK, LANES
 
 GUARD_WINDOW = 256  # characters that the repetition guard looks back
 CHUNK = 64  # characters that one pass of `read` takes; a multiple of 4
+SAMPLING = np.dtype([(each.name, each.kind) for each in SAMPLING_SETTINGS], align=True)
 
 
 class BatchState(NamedTuple):
@@ -32,12 +34,7 @@ class BatchState(NamedTuple):
     top: NDArray[np.uint8]  # (N, H), the last layer's output
     next_id: NDArray[np.int64]  # (N,), which the next step reads
     random_state: NDArray[np.uint64]  # (N,)
-    greedy: NDArray[np.bool_]  # (N,), and so on: see model.config.Sampling
-    temperature: NDArray[np.float64]
-    top_k: NDArray[np.int64]
-    top_p: NDArray[np.float64]
-    min_p: NDArray[np.float64]
-    repetition_guard: NDArray[np.int64]
+    sampling: NDArray[np.void]  # (N,) records, whose fields are those of model.config.Sampling
     history: NDArray[np.uint16]  # (N, 2 × GUARD_WINDOW), the ids that the guard looks back on
     runs: NDArray[np.int16]  # (N, GUARD_WINDOW + 1)
     history_length: NDArray[np.int64]  # (N,) of the history
@@ -73,6 +70,11 @@ class TokenRules(NamedTuple):
     masked: NDArray[np.bool_]  # (V,), what must never be written
 
 
+def sampling_record(sampling: Sampling) -> tuple[float, ...]:
+    """Return the values of a record of SAMPLING."""
+    return tuple(getattr(sampling, each.name) for each in SAMPLING_SETTINGS)
+
+
 def make_state(weights: QuantizedWeights, count: int) -> BatchState:
     layers, blocks, _ = weights.initial_sums.shape
     hidden = blocks * LANES
@@ -82,12 +84,7 @@ def make_state(weights: QuantizedWeights, count: int) -> BatchState:
         top=aligned((count, hidden), np.uint8),
         next_id=np.zeros(count, np.int64),
         random_state=np.zeros(count, np.uint64),
-        greedy=np.zeros(count, np.bool_),
-        temperature=np.ones(count, np.float64),
-        top_k=np.zeros(count, np.int64),
-        top_p=np.ones(count, np.float64),
-        min_p=np.zeros(count, np.float64),
-        repetition_guard=np.zeros(count, np.int64),
+        sampling=np.array([sampling_record(Sampling())] * count, SAMPLING),
         history=np.zeros((count, 2 * GUARD_WINDOW), np.uint16),
         runs=np.zeros((count, GUARD_WINDOW + 1), np.int16),
         history_length=np.zeros(count, np.int64),
