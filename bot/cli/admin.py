@@ -33,25 +33,29 @@ OpenData = Callable[[], AbstractAsyncContextManager[tuple[GuildModels, Administr
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
     """Add what an admin can do at a shell."""
-    models = commands.add_parser("models", help="what is installed; use, undo, remove")
-    models.add_argument("--guild", metavar="ID", default="", help="with a server's own models")
+    models = commands.add_parser("models", help="list models; use, undo or remove one")
+    models.add_argument(
+        "--guild", metavar="ID", default="", help="include this server's own models"
+    )
     actions = models.add_subparsers(dest="action", metavar="ACTION")
     for action, what in (
-        ("info", "what is known of a model"),
-        ("use", "let a server use a model"),
+        ("info", "show details of a model"),
+        ("use", "use a model in a server"),
         ("remove", "delete a model"),
     ):
         actions.add_parser(action, help=what).add_argument("name", metavar="NAME")
-    actions.add_parser("undo", help="let a server use the model before")
-    settings = commands.add_parser("settings", help="what a server has settled")
-    settings.add_argument("guild", metavar="GUILD", help="the server's number")
+    actions.add_parser("undo", help="switch a server back to its previous model")
+    settings = commands.add_parser("settings", help="show or change a server's settings")
+    settings.add_argument("guild", metavar="GUILD", help="the server's ID")
     settings.add_argument("name", metavar="NAME", nargs="?", help="a setting to change")
-    settings.add_argument("value", metavar="VALUE", nargs="*", help=f"or {CLEAR!r}: as at first")
-    forget = commands.add_parser("forget", help="remove what is kept of a member")
-    forget.add_argument("member", metavar="MEMBER", help="the member's Discord number")
-    backup = commands.add_parser("backup", help="everything into one file, while the bot runs")
+    settings.add_argument("value", metavar="VALUE", nargs="*", help=f"or {CLEAR!r} for the default")
+    forget = commands.add_parser("forget", help="delete what is stored about a member")
+    forget.add_argument("member", metavar="MEMBER", help="the member's Discord user ID")
+    backup = commands.add_parser(
+        "backup", help="back up everything to one file; the bot may be running"
+    )
     backup.add_argument("file", type=Path, metavar="FILE")
-    restoring = commands.add_parser("restore", help="everything back from one file")
+    restoring = commands.add_parser("restore", help="restore everything from a backup")
     restoring.add_argument("file", type=Path, metavar="FILE")
 
 
@@ -74,28 +78,38 @@ async def run(
             async with open_data() as (_, administration):
                 gone = await administration.forget(Asker(f"discord:{arguments.member}"))
             print(
-                f"Removed from {gone.trainings} trainings, {gone.models} models and "
-                f"{gone.choices} choices.",
+                f"Removed the user ID from trainings: {gone.trainings}, models: {gone.models}, "
+                f"model choices: {gone.choices}.",
                 file=out,
             )
         case "backup":
             made = back_up(data, library.shared_folder, arguments.file)
             for name in made.left_out:
-                print(f"Left out, as it was being written or is a link: {name}", file=out)
+                print(f"Skipped {name}: it was being written, or is a link.", file=out)
             print(
-                f"{arguments.file}: {made.guild_models} models of servers, {made.shared_models} "
-                f"of everybody's, {made.size_bytes / 1e6:.1f} MB.",
+                f"{arguments.file}: {_count(made.guild_models, made.shared_models)}, "
+                f"{made.size_bytes / 1e6:.1f} MB.",
                 file=out,
             )
         case "restore":
             back = restore(arguments.file, data, library.shared_folder)
             print(
-                f"Restored as of {back.created}: {back.guild_models} models of servers, "
-                f"{back.shared_models} of everybody's.",
+                f"Restored the backup of {back.created}: "
+                f"{_count(back.guild_models, back.shared_models)}.",
                 file=out,
             )
             if back.aside is not None:
-                print(f"What was there before lies in {back.aside}.", file=out)
+                print(f"The previous data was moved to {back.aside}.", file=out)
+
+
+def _count(guild_models: int, shared_models: int) -> str:
+    """Say how many models a backup has.
+
+    >>> _count(1, 2)
+    '1 server model and 2 shared models'
+    """
+    servers = f"{guild_models} server model{'' if guild_models == 1 else 's'}"
+    return f"{servers} and {shared_models} shared model{'' if shared_models == 1 else 's'}"
 
 
 def _check_numbers(arguments: argparse.Namespace) -> None:
@@ -107,7 +121,7 @@ def _check_numbers(arguments: argparse.Namespace) -> None:
         if given is None or (optional and not given):
             continue
         if not is_snowflake(given):
-            raise BadSetting(name, given, "a number as Discord shows it in developer mode")
+            raise BadSetting(name, given, "an ID as Discord shows it in developer mode")
 
 
 async def _models(
@@ -128,15 +142,15 @@ async def _models(
         case "use":
             async with open_data() as (guild_models, _):
                 model = await guild_models.use(asker, arguments.name)
-            print(f"The server {asker.guild} uses {model.name} from now on.", file=out)
+            print(f"Server {asker.guild} now uses {model.name}.", file=out)
         case "undo":
             async with open_data() as (guild_models, _):
                 _, serves = await guild_models.undo(asker)
-            print(f"The server {asker.guild} uses {serves.name} again.", file=out)
+            print(f"Server {asker.guild} uses {serves.name} again.", file=out)
         case "remove":
             async with open_data() as (guild_models, _):
                 name = await guild_models.remove(asker, arguments.name)
-            print(f"{name} is deleted.", file=out)
+            print(f"Deleted {name}.", file=out)
 
 
 async def _settings(

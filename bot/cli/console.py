@@ -15,6 +15,7 @@ from bot.core.poems import PoemService
 from bot.core.records import Poem, PoemRequest
 
 PROMPT = "seed> "
+HELP = "Type an opening and press Enter; leave it empty for a random opening. Ctrl-D quits."
 
 
 async def write_poem(
@@ -78,7 +79,7 @@ def run_prompt(
     """
     interactive = lines.isatty()
     if interactive:
-        print("Each line is a seed, an empty one opens at random; Ctrl-D ends.", file=err)
+        print(HELP, file=err)
     while True:
         if interactive:
             print(PROMPT, end="", file=out, flush=True)

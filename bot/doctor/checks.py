@@ -48,7 +48,7 @@ async def check_all(
     config, result = settings.check_config(path, environment)
     found = [result, settings.check_versions(), settings.check_environment(environment)]
     if config is None:
-        why = "the settings cannot be read"
+        why = "the settings are invalid"
         others = ("web page", "token", "data folder", "database", "model files")
         found += [skipped(name, why) for name in others]
         found.append(memory.check_memory(memory.read_memory(), bot_runs=False))
@@ -88,7 +88,7 @@ class CheckRun:
             if waiting:
                 names = [name for name, task in tasks.items() if task in waiting]
                 told = ", ".join(f"{n}{self._loaded if n == 'models' else ''}" for n in names)
-                print(f"still looking at: {told}", file=self._err, flush=True)
+                print(f"still checking: {told}", file=self._err, flush=True)
         return [result for task in tasks.values() for result in task.result()]
 
     async def _page(self) -> list[CheckResult]:
@@ -154,6 +154,4 @@ async def _or_failure(name: str, check: Awaitable[list[CheckResult]]) -> list[Ch
         return await check
     except Exception as error:
         log.exception("a check failed")
-        return [
-            failed(name, f"the check itself failed: {error!r}", "Please tell Sonneteer's makers.")
-        ]
+        return [failed(name, f"the check itself failed: {error!r}", "Please report this as a bug.")]

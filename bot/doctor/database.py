@@ -20,8 +20,8 @@ from bot.doctor.results import CheckResult, failed, ok, warning
 
 NAME = "database"
 RESTORE = (
-    "Stop the bot, and bring back a backup: python -m bot restore FILE. Without one, move {file} "
-    "away: the bot begins anew, and servers' model files stay in {guilds}."
+    "Stop the bot and restore a backup: python -m bot restore FILE. Without a backup, move {file} "
+    "away: the bot starts fresh, and the servers' model files stay in {guilds}."
 )
 
 
@@ -49,7 +49,7 @@ def check_database(
     """Look at the database of a data folder."""
     file = folder / FILE_NAME
     if not file.exists():
-        return ok(NAME, f"there is none yet; the first start makes {file}"), DatabaseContents()
+        return ok(NAME, f"not created yet; the first start creates {file}"), DatabaseContents()
     try:
         with closing(_open(file)) as connection:
             [(version,)] = connection.execute("PRAGMA user_version").fetchall()
@@ -66,8 +66,8 @@ def check_database(
                 raise sqlite3.DatabaseError(str(answer))
             contents = _read(connection) if ours else DatabaseContents()
     except sqlite3.OperationalError as error:
-        seen = f"{file} cannot be read now: {in_words(error)}"
-        way = "See that the user who runs the bot may read it, and try again."
+        seen = f"{file} cannot be read at the moment: {in_words(error)}"
+        way = "Check that the user that runs the bot can read it, and try again."
         return failed(NAME, seen, way), DatabaseContents()
     except (sqlite3.Error, ValueError, TypeError, RecursionError) as error:
         way = RESTORE.format(file=file, guilds=folder / "guilds")
@@ -85,20 +85,18 @@ def _judge(
     closed = [each for each in (file, file.parent / LOCK_NAME) if each.exists()]
     closed = [each for each in closed if not may_write(each)]
     if closed:
-        seen = f"{closed[0]} may not be written by this user"
-        return failed(NAME, seen, "Give the data folder to the user that runs the bot.")
+        seen = f"{closed[0]} is not writable by this user"
+        return failed(NAME, seen, "Make the data folder writable for the user that runs the bot.")
     in_use = is_in_use(file.parent)
-    use = (
-        "" if in_use is None else "; a bot has it open, which is fine" if in_use else "; not in use"
-    )
+    use = "" if in_use is None else "; in use by a running bot" if in_use else "; not in use"
     servers = len(
         {*contents.guild_settings, *contents.choices, *(kept.guild for kept in contents.kept)}
         - {""}
     )
-    of_servers = f"{servers} server{'' if servers == 1 else 's'} in it"
-    seen = f"{file} is sound, version {version}, {of_servers}{use}"
+    of_servers = f"data of {servers} server{'' if servers == 1 else 's'}"
+    seen = f"{file} is intact, version {version}, {of_servers}{use}"
     if version < known:
-        return warning(NAME, seen, f"The next start brings it to version {known}; back up before.")
+        return warning(NAME, seen, f"The next start upgrades it to version {known}. Back up first.")
     return ok(NAME, seen)
 
 

@@ -24,7 +24,7 @@ from bot.discord_app.retries import retry_after_in
 USER_AGENT = f"DiscordBot (https://github.com/Rapptz/discord.py, {discord.__version__}) Sonneteer"
 TIMEOUT_SECONDS = 10.0
 MAX_PATIENCE_SECONDS = 5.0  # with an answer that says "slow down"
-DIRECTLY = "The bot uses no proxy: it must reach Discord itself."
+DIRECTLY = "The bot does not use a proxy; it needs a direct connection to Discord."
 
 
 class NoResponse(Exception):
@@ -97,22 +97,24 @@ class DiscordApi:
     def _read(self, answer: _Reply) -> Any:
         if answer.status == 429:
             asked = _retry_after_of(answer)
-            when = f"{math.ceil(asked):,} s" if asked else "some minutes"
-            raise NoResponse("Discord asks to be left alone", f"Try again in {when}.", status=429)
+            when = f"{math.ceil(asked):,} s" if asked else "a few minutes"
+            raise NoResponse(
+                "Discord is rate limiting this bot", f"Try again in {when}.", status=429
+            )
         if answer.status >= 500:
-            seen = f"Discord is out of order (status {answer.status})"
+            seen = f"Discord has an outage (status {answer.status})"
             raise NoResponse(seen, "See https://discordstatus.com and try again later.", status=500)
         try:
             content = json.loads(answer.body)
         except ValueError:
-            seen = f"what answers at {self._url} is not Discord (status {answer.status})"
-            way = "Look at [discord] api_url in config.toml, and at what stands between."
+            seen = f"{self._url} did not respond as Discord does (status {answer.status})"
+            way = "Check [discord] api_url in config.toml and any proxy in between."
             raise NoResponse(
                 f"{seen}: {answer.kind}", way, DIRECTLY, status=answer.status
             ) from None
         if answer.status >= 300:
             message = content.get("message", "") if isinstance(content, dict) else ""
-            seen = f"Discord answers with status {answer.status}: {message or 'no reason given'}"
+            seen = f"Discord responded with status {answer.status}: {message or 'no reason given'}"
             raise NoResponse(seen, status=answer.status)
         return content
 
@@ -139,26 +141,29 @@ def explain_failure(error: Exception, url: URL) -> NoResponse:
     where = f"{url.host}:{url.port}"
     match error:
         case aiohttp.InvalidURL():
-            way = "Set [discord] api_url in config.toml right."
-            return NoResponse(f"{url} is no address", way)
+            way = "Correct [discord] api_url in config.toml."
+            return NoResponse(f"{url} is not a valid address", way)
         case aiohttp.ClientConnectorDNSError():
-            way = "Look at the machine's network and its name server (DNS), and at api_url."
+            way = "Check the machine's network, its name server (DNS) and [discord] api_url."
             return NoResponse(f"the name {url.host} cannot be found", way, DIRECTLY)
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
             way = (
-                "See that the clock is right, that the system's certificates (ca-certificates) "
-                "are there and new, and that nothing stands between that opens connections."
+                "Check the clock, that the system certificates (ca-certificates) are installed "
+                "and current, and that no proxy intercepts TLS."
             )
-            return NoResponse(f"no safe connection (TLS) to {where}: {_reason(error)}", way)
+            return NoResponse(f"no secure connection (TLS) to {where}: {_reason(error)}", way)
         case TimeoutError():
-            way = "Look at the network and the firewall."
-            return NoResponse(f"{where} has not answered in time", way, DIRECTLY)
+            way = "Check the network and the firewall."
+            return NoResponse(f"{where} did not respond in time", way, DIRECTLY)
         case aiohttp.ClientConnectorError():
             way = (
-                f"Look at the network and the firewall: connections to port {url.port} must go out."
+                f"Check the network and the firewall: outgoing connections to port {url.port} "
+                "must be allowed."
             )
             return NoResponse(f"no connection to {where}: {_reason(error)}", way, DIRECTLY)
-    return NoResponse(f"the connection to {where} broke: {_reason(error)}", "Try again.", DIRECTLY)
+    return NoResponse(
+        f"the connection to {where} was lost: {_reason(error)}", "Try again.", DIRECTLY
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -30,11 +30,11 @@ MAX_LOOKED = 20  # guilds whose channels are looked at
 MAX_CHANNELS = 10  # of one guild
 PAGE = 200  # guilds that Discord tells at once
 MAX_GUILDS = 10_000
-NOT_ASKED = "without a token Discord is not asked"
+NOT_ASKED = "no token"
 TO_CONNECT = (
-    "To be on Discord: https://discord.com/developers/applications, your application, Bot, Reset "
-    "Token; then start the bot with it in the environment variable DISCORD_TOKEN "
-    "(see docs/discord.md)."
+    "To connect to Discord, create a token at https://discord.com/developers/applications (your "
+    "application, Bot, Reset Token) and start the bot with the environment variable DISCORD_TOKEN "
+    "set to it. See docs/discord.md."
 )
 
 
@@ -60,9 +60,9 @@ async def check_discord(
     token = facts.token
     if token is None:
         if facts.needed:
-            seen = "DISCORD_TOKEN is not set and the web page is turned off: nothing to run"
+            seen = "there is nothing to run: DISCORD_TOKEN is not set and the web page is off"
             return [failed(TOKEN, seen, TO_CONNECT), skipped("clock", NOT_ASKED)]
-        seen = "DISCORD_TOKEN is not set: without Discord, the web page and the terminal are there"
+        seen = "DISCORD_TOKEN is not set; only the web page and the terminal work"
         return [warning(TOKEN, seen, TO_CONNECT), skipped("clock", NOT_ASKED)]
     if (fault := token_fault(token)) is not None:
         found = failed(TOKEN, f"DISCORD_TOKEN {fault}", COPY_AGAIN)
@@ -73,11 +73,11 @@ async def check_discord(
         try:
             me = await api.get("users/@me")
         except NoResponse as error:
-            later = [skipped(name, "Discord has not answered") for name in LATER]
+            later = [skipped(name, "Discord did not respond") for name in LATER]
             if api.skew is not None:
                 later[-1] = check_clock(api.skew)
             return [explain_refusal(error, token), *later]
-        found = ok(TOKEN, f"Discord knows it: {me.get('username')}, user {me.get('id')}")
+        found = ok(TOKEN, f"valid, for {me.get('username')} (user {me.get('id')})")
         return [found, *await _ask_on(api, facts, me), check_clock(api.skew)]
 
 
@@ -122,9 +122,11 @@ async def _or_failure(name: str, check: Awaitable[list[CheckResult]]) -> list[Ch
     try:
         return await check
     except NoResponse as error:
-        return [warning(name, f"not known: {error}", *error.advice)]
+        return [warning(name, f"unknown: {error}", *error.advice)]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return [warning(name, f"Discord's answer makes no sense: {error!r}", "Update Sonneteer.")]
+        return [
+            warning(name, f"Discord sent an unexpected response: {error!r}", "Update Sonneteer.")
+        ]
 
 
 async def _guilds(api: DiscordApi) -> list[dict[str, Any]]:
@@ -154,12 +156,12 @@ async def _check_channels(
             if lacks:
                 lines.append(f"{names[number]} ({number}), channel {channel}: {lacks}.")
     more = max(len(settled) - MAX_LOOKED, 0)
-    rest = f"; {more} more servers were not looked at" if more else ""
-    seen = f"{looked} for poems{rest}"
+    rest = f"; {more} more servers not checked" if more else ""
+    seen = f"{looked} channel{'' if looked == 1 else 's'} for poems{rest}"
     if not lines:
-        return ok("channels", f"{seen}, all as they should be")
-    way = "Edit the channel's permissions, or take it out: /settings channels remove."
-    return warning("channels", f"{seen}; {len(lines)} not as they should be", *first_of(lines), way)
+        return ok("channels", f"{seen}, all accessible")
+    way = "Edit the channel's permissions, or remove it with /settings channels remove."
+    return warning("channels", f"{seen}, {len(lines)} not fully accessible", *first_of(lines), way)
 
 
 async def _lacks(
@@ -173,11 +175,11 @@ async def _lacks(
             channel = await api.get(f"channels/{channel['parent_id']}")
     except NoResponse as error:
         if error.status == 404:
-            return "it is gone"
+            return "it no longer exists"
         if error.status == 403:
             return "the bot cannot see it"
         raise
     if str(channel.get("guild_id", guild["id"])) != str(guild["id"]):
-        return "it is another server's"
+        return "it belongs to another server"
     lacks = missing_in(guild, member, channel, thread=thread)
     return f"lacks {names_of(lacks)}: {uses_of(lacks)}" if lacks else ""

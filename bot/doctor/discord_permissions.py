@@ -11,16 +11,16 @@ from bot.discord_app.client import PERMISSIONS
 
 # As Discord's settings call them, and what does not work without.
 USES = {
-    "read_messages": ("View Channels", "it sees no message; only slash commands work"),
-    "send_messages": ("Send Messages", "it answers slash commands alone"),
+    "read_messages": ("View Channels", "it sees no messages; only slash commands work"),
+    "send_messages": ("Send Messages", "it answers only slash commands"),
     "send_messages_in_threads": (
         "Send Messages in Threads",
-        "in threads it answers slash commands alone",
+        "in threads it answers only slash commands",
     ),
     "attach_files": ("Attach Files", "cards, charts and model files cannot be sent"),
     "read_message_history": (
         "Read Message History",
-        "it cannot reply to a message or find its own report of a training again",
+        "it cannot reply to a message or find its own message about a training",
     ),
 }
 THREADS = (10, 11, 12)  # types of channels: of announcements, public, private

@@ -22,18 +22,18 @@ LATE_SECONDS = 5.0
 CONTENT_FLAGS = 1 << 18 | 1 << 19  # GATEWAY_MESSAGE_CONTENT, and _LIMITED: below 100 servers
 COPY_AGAIN = (
     "Copy it again into DISCORD_TOKEN: https://discord.com/developers/applications, your "
-    "application, Bot, Reset Token. An older one then counts no more."
+    "application, Bot, Reset Token. The old token then stops working."
 )
 SWITCH_ON = (
-    "Slash commands, mentions and direct messages work without. To have the prefix, too: "
-    "https://discord.com/developers/applications, your application, Bot, Message Content Intent; "
-    "then restart. To do without it: message_content = false in config.toml.",
+    "Slash commands, mentions and direct messages still work. To enable the prefix, go to "
+    "https://discord.com/developers/applications, your application, Bot, turn on Message Content "
+    "Intent, and restart the bot. To do without it, set message_content = false in config.toml.",
 )
 SHAPES = {
-    r"\d+": "It is a number, as the application's id is.",
-    r"[0-9a-f]{64}": "It looks like the application's public key.",
-    r"[\w-]{32}": "It looks like the application's client secret.",
-    r"(?![\w-]+\.[\w-]+\.[\w-]+$).*": "A bot's token has three parts with dots between.",
+    r"\d+": "It looks like the application ID, not a token.",
+    r"[0-9a-f]{64}": "It looks like the application's public key, not a token.",
+    r"[\w-]{32}": "It looks like the application's client secret, not a token.",
+    r"(?![\w-]+\.[\w-]+\.[\w-]+$).*": "A bot's token has three parts, separated by dots.",
 }
 
 
@@ -41,14 +41,14 @@ def token_fault(token: str) -> str | None:
     """Return what is wrong with a token that nobody need be asked about.
 
     >>> token_fault('"abc"'), token_fault("abc.def.ghi")
-    ('has quotes around it; set it without', None)
+    ('has quotes around it; remove them', None)
     """
     if token[0] in "\"'" or token[-1] in "\"'":
-        return "has quotes around it; set it without"
+        return "has quotes around it; remove them"
     if token.lower().startswith(("bot ", "bearer ")):
-        return f"begins with {token.split()[0]!r}; set the token alone"
+        return f"begins with {token.split()[0]!r}; remove that word"
     if not (token.isascii() and token.isprintable()) or " " in token:
-        return "has characters that no token has, such as spaces"
+        return "contains characters that a token cannot have, such as spaces"
     return None
 
 
@@ -59,7 +59,7 @@ def explain_refusal(error: NoResponse, token: str) -> CheckResult:
     hint = next((hint for shape, hint in SHAPES.items() if re.fullmatch(shape, token)), None)
     return failed(
         "token",
-        "Discord does not know it: DISCORD_TOKEN is wrong, or was reset",
+        "Discord rejected DISCORD_TOKEN: it is wrong or was reset",
         *([hint] if hint else []),
         COPY_AGAIN,
     )
@@ -72,12 +72,12 @@ def check_application(told: Payload) -> CheckResult:
     ways = []
     if told.get("interactions_endpoint_url"):
         ways.append(
-            "Slash commands and buttons go to a web address instead of this bot. "
-            f"{portal} General Information: empty Interactions Endpoint URL."
+            "Slash commands and buttons are sent to a web address instead of this bot. "
+            f"{portal} General Information: clear Interactions Endpoint URL."
         )
     if told.get("bot_require_code_grant"):
         ways.append(
-            f"The invite link does not work. {portal} Bot: switch off Requires OAuth2 Code Grant."
+            f"The invite link does not work. {portal} Bot: turn off Requires OAuth2 Code Grant."
         )
     return failed("application", seen, *ways) if ways else ok("application", seen)
 
@@ -87,13 +87,13 @@ def check_starts(told: Payload) -> CheckResult:
     limit, shards = told["session_start_limit"], told["shards"]
     left, total, reset = limit["remaining"], limit["total"], limit["reset_after"] / 60_000
     recommended = f"Discord recommends {shards} shard{'' if shards == 1 else 's'}"
-    seen = f"{left:,} of {total:,} starts a day are left; {recommended}"
-    wait = f"New ones come in {reset:,.0f} minutes"
+    seen = f"{left:,} of {total:,} daily starts left; {recommended}"
+    wait = f"The limit resets in {reset:,.0f} minutes"
     if left <= min(RESERVE, total // 2):
-        way = f"{wait}; the bot waits for them by itself. See in its log why it starts so often."
+        way = f"{wait}; the bot waits until then. Check its log for why it starts so often."
         return failed("starts", seen, way)
     if left < FEW_STARTS:
-        way = f"{wait}. See in the log why the bot starts so often."
+        way = f"{wait}. Check the log for why the bot starts so often."
         return warning("starts", seen, way)
     return ok("starts", seen)
 
@@ -105,8 +105,8 @@ def check_intents(told: Payload, *, wanted: bool) -> CheckResult:
         return warning("intents", "message content is off, so the prefix does not work", *SWITCH_ON)
     if wanted:
         return ok("intents", "message content is on, so the prefix works")
-    could = "on in the portal" if given else "off in the portal"
-    seen = f"message content is not asked for ({could}); the prefix does not work"
+    portal = "on in the portal" if given else "off in the portal, too"
+    seen = f"message content is off in config.toml ({portal}), so the prefix does not work"
     return ok("intents", seen)
 
 
@@ -114,22 +114,22 @@ def check_commands(known: Sequence[Payload], *, sent: bool) -> CheckResult:
     """See whether Discord has slash commands; `sent` says that this bot has sent them."""
     if known:
         names = ", ".join(sorted(f"/{each['name']}" for each in known if each.get("type", 1) == 1))
-        return ok("commands", f"Discord knows {names}")
+        return ok("commands", f"registered: {names}")
     way = "The bot registers them at its first start."
     if sent:
-        way = f"Delete {FILE_NAME} in the data folder and start the bot again: it sends them anew."
-    return warning("commands", "Discord knows no slash command of this bot", way)
+        way = f"Delete {FILE_NAME} in the data folder and restart the bot to register them again."
+    return warning("commands", "no slash commands are registered", way)
 
 
 def check_clock(skew: float | None) -> CheckResult:
     """Compare the clocks; `skew` is how many seconds ours is ahead."""
     if skew is None:
-        return skipped("clock", "Discord has told no time")
+        return skipped("clock", "Discord sent no date")
     off = abs(skew)
     seen = f"{off:,.0f} s {'ahead of' if skew > 0 else 'behind'} Discord's"
     way = (
-        "Set it by the network: timedatectl set-ntp true, or your system's date settings. "
-        "Cooldowns, certificates and the ages of messages go by it."
+        "Synchronise it: timedatectl set-ntp true, or your system's date settings. "
+        "Cooldowns, certificates and message ages depend on it."
     )
     if off > WRONG_SECONDS:
         return failed("clock", seen, way)
@@ -141,18 +141,20 @@ def check_clock(skew: float | None) -> CheckResult:
 def check_permissions(guilds: Sequence[Payload], invite: str) -> CheckResult:
     """Name the guilds where the bot's roles lack something; a channel may still allow it."""
     if not guilds:
-        return warning("permissions", "the bot is on no server", f"Invite it: {invite}")
-    count = f"on {len(guilds):,} server{'' if len(guilds) == 1 else 's'}"
+        return warning("permissions", "the bot is not in any server", f"Invite it: {invite}")
+    count = f"in {len(guilds):,} server{'' if len(guilds) == 1 else 's'}"
     lines = []
     for guild in guilds:
         lacks = missing(discord.Permissions(int(guild["permissions"])))
         if lacks and not guild.get("owner"):
             lines.append(f"{_called(guild)} lacks {names_of(lacks)}: {uses_of(lacks)}.")
     if not lines:
-        return ok("permissions", f"{count}, all that it needs")
-    way = f"Server Settings, Roles, the bot's role; or open the invite link again: {invite}"
+        return ok("permissions", f"{count}, all permissions granted")
+    way = (
+        f"Grant them to the bot's role in Server Settings, or open the invite link again: {invite}"
+    )
     return warning(
-        "permissions", f"{count}; {len(lines):,} of them lack some", *first_of(lines), way
+        "permissions", f"{count}, with permissions missing in {len(lines):,}", *first_of(lines), way
     )
 
 

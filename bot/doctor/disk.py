@@ -10,7 +10,7 @@ from pathlib import Path
 from bot.doctor.results import CheckResult, failed, ok, warning
 
 LITTLE_BYTES, NONE_BYTES = 1_000_000_000, 100_000_000  # a training keeps some 50 MB
-ROOM = "Make room: old backups, logs, models that nobody uses (python -m bot models)."
+ROOM = "Free some space: delete old backups, logs and unused models (python -m bot models)."
 
 
 def try_writing(folder: Path) -> None:
@@ -44,15 +44,18 @@ def check_folder(
     try:
         write(there)
     except OSError as error:
-        seen = f"{there} cannot be written in: {error.strerror or error}"
-        way = f"Give it to the user that runs the bot, or set [{setting}] folder in config.toml."
+        seen = f"{there} is not writable: {error.strerror or error}"
+        way = (
+            "Make it writable for the user that runs the bot, or set "
+            f"[{setting}] folder in config.toml."
+        )
         return (failed if needed else warning)(name, seen, way)
     try:
         room = free(there)
     except OSError as error:
-        return warning(name, f"{folder}: its room is not known: {error.strerror or error}", ROOM)
-    how = "can be written in" if folder.exists() else "will be made when it is needed"
-    seen = f"{folder} {how}; {in_words(room)} free"
+        return warning(name, f"{folder}: free space unknown: {error.strerror or error}", ROOM)
+    how = "writable" if folder.exists() else "will be created when needed"
+    seen = f"{folder}: {how}, {in_words(room)} free"
     if room < NONE_BYTES:
         return failed(name, seen, ROOM)
     return warning(name, seen, ROOM) if room < LITTLE_BYTES else ok(name, seen)

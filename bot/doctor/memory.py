@@ -96,21 +96,21 @@ def check_memory(memory: Memory, *, bot_runs: bool) -> CheckResult:
     if memory.total is None:
         return ok(
             "memory",
-            "how much there is cannot be told here; the bot and a training "
+            "unknown on this system; the bot and a training "
             f"need {in_words(BOT_BYTES + TRAINING_BYTES)}",
         )
     bot = 0 if bot_runs else BOT_BYTES
     available = memory.total if memory.available is None else memory.available
-    where = " that the container or service allows" if memory.limited else ""
+    where = " allowed by the container or service" if memory.limited else ""
     free = "" if memory.available is None else f", {in_words(available)} free"
     seen = f"{in_words(memory.total)}{where}{free}"
     if memory.total < BOT_BYTES or available < bot:
-        way = f"The bot needs about {in_words(BOT_BYTES)}: stop other programs, or allow more."
+        way = f"The bot needs about {in_words(BOT_BYTES)}. Stop other programs or raise the limit."
         return failed("memory", seen, way)
     if memory.total < BOT_BYTES + TRAINING_BYTES or available < bot + TRAINING_BYTES:
         way = (
-            f"Poems are fine; a training takes about {in_words(TRAINING_BYTES)} more and may be "
-            "killed. Allow more memory, or train elsewhere and set [books] max_per_day = 0."
+            f"Poems work; a training needs about {in_words(TRAINING_BYTES)} more and may be "
+            "killed. Add memory, or train elsewhere and set [books] max_per_day = 0."
         )
         return warning("memory", seen, way)
     return ok("memory", f"{seen}; enough for poems and a training")
@@ -120,13 +120,13 @@ def check_processors(count: float, threads: int) -> CheckResult:
     """Say whether poems and a training can be side by side; `threads` as in config.toml."""
     seen = f"{count:.3g}"
     if count < 1:
-        way = "Poems come slowly; allow at least one whole processor."
-        return warning("processors", f"{seen} of one", way)
+        way = "Poems will be slow. Allow at least one full CPU core."
+        return warning("processors", f"{seen} cores", way)
     if threads > count:
-        way = f"Set [books] threads to {max(int(count) - 1, 1)}, or to 0, which counts by itself."
-        return warning("processors", f"{seen}, and [books] threads is {threads}", way)
+        way = f"Set [books] threads to {max(int(count) - 1, 1)}, or to 0 for automatic."
+        return warning("processors", f"{seen}, but [books] threads is {threads}", way)
     if count < 2:
-        return ok("processors", f"{seen}; poems come more slowly while a training runs")
+        return ok("processors", f"{seen}; poems are slower while a training runs")
     return ok("processors", seen)
 
 

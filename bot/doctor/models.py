@@ -66,12 +66,12 @@ def check_default_model(installed: InstalledModels, default: str) -> CheckResult
     """Look for the model that serves where nobody chose another."""
     found = next((record for record in installed.shared if record.name == default), None)
     if found is not None:
-        origin = "came with Sonneteer" if found.shipped else str(found.path)
-        return ok("default model", f"{default}, of {found.book!r} ({origin})")
+        origin = "bundled" if found.shipped else str(found.path)
+        return ok("default model", f"{default}, trained on {found.book!r} ({origin})")
     names = sorted({record.name for record in installed.shared})
-    choice = f"Set [models] default in config.toml to one of: {', '.join(names)}."
-    none = "Fetch Sonneteer again: not even the models that came with it can be used."
-    seen = f"no usable model is called {default!r}; the bot does not start"
+    choice = f"Set [models] default in config.toml to one of these: {', '.join(names)}."
+    none = "Reinstall Sonneteer: even the bundled models cannot be loaded."
+    seen = f"no usable model is called {default!r}, so the bot will not start"
     return failed("default model", seen, choice if names else none)
 
 
@@ -79,27 +79,27 @@ def check_model_files(installed: InstalledModels) -> CheckResult:
     """Say which files cannot be used."""
     usable = (*installed.shared, *installed.own)
     size = in_words(sum(record.size_bytes for record in usable))
-    seen = f"{len(usable)} can be used, {len(installed.own)} of them servers' own; {size}"
+    seen = f"{len(usable)} usable, {len(installed.own)} of them servers' own; {size}"
     if not installed.unusable:
         return ok("model files", seen)
     lines = [f"{path}: {why}" for path, why in installed.unusable]
     count = len(lines)
-    seen = f"{seen}; {count} cannot: the bot passes {'it' if count == 1 else 'them'} over"
-    way = "Or take the file out of a backup, or delete it."
+    seen = f"{seen}; {count} cannot be loaded and {'is' if count == 1 else 'are'} skipped"
+    way = "Or restore the file from a backup, or delete it."
     return failed("model files", seen, *first_of(lines), way)
 
 
 def check_chosen_models(installed: InstalledModels, contents: DatabaseContents) -> CheckResult:
     """Say which guilds lack a model that they use or had."""
     lines = [
-        f"Server {guild} uses {choice.name}, which is gone or was changed: the default writes."
+        f"Server {guild} uses {choice.name}, which is missing or was modified; it gets the default."
         for guild, choice in sorted(contents.choices.items())
         if not installed.find(guild, choice.name, choice.sha256)
     ]
     used = {(guild, choice.sha256) for guild, choice in contents.choices.items()}
     present = {(record.guild, record.sha256) for record in installed.own}
     lines += [
-        f"Server {kept.guild} had {kept.name}; its file is gone or was changed."
+        f"Server {kept.guild} had {kept.name}; its file is missing or was modified."
         for kept in contents.kept
         if kept.guild
         and (kept.guild, kept.sha256) not in present
@@ -107,10 +107,10 @@ def check_chosen_models(installed: InstalledModels, contents: DatabaseContents) 
     ]
     if lines:
         way = (
-            "Take the file out of a backup, or forget it: python -m bot models --guild NUMBER "
-            "undo, or remove NAME; with the bot stopped."
+            "Restore the file from a backup, or stop the bot and remove the entry: "
+            "python -m bot models --guild ID undo, or remove NAME."
         )
-        count = f"{len(lines)} of servers cannot be had" if len(lines) > 1 else "1 cannot be had"
+        count = "1 is unavailable" if len(lines) == 1 else f"{len(lines)} are unavailable"
         return warning("servers' models", count, *first_of(lines), way)
     choosers = len(contents.choices)
     return ok("servers' models", f"{choosers or 'no'} server{'s'[: choosers != 1]} chose one")

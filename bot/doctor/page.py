@@ -23,12 +23,12 @@ async def check_page(web: WebConfig) -> CheckResult:
     if not web.enabled:
         return ok(NAME, "turned off")
     if not web.port:
-        return ok(NAME, f"takes any free port of {web.host}")
+        return ok(NAME, f"uses any free port on {web.host}")
     running = await _ask(web)
     found = _health(web, running) if running else await asyncio.to_thread(_try_to_bind, web)
     if found.state is CheckStatus.OK and web.host in ANYWHERE and not web.allowed_hosts:
-        way = "To be opened by a name, too, it must stand in [web] allowed_hosts of config.toml."
-        return warning(NAME, f"{found.seen}; for others by this machine's number alone", way)
+        way = "To open it by host name, add the name to [web] allowed_hosts in config.toml."
+        return warning(NAME, f"{found.seen}; from other machines reachable only by IP address", way)
     return found
 
 
@@ -49,10 +49,14 @@ async def _ask(web: WebConfig) -> dict[str, Any] | None:
 
 
 def _health(web: WebConfig, figures: dict[str, Any]) -> CheckResult:
-    gateway = {True: "on Discord", False: "not connected to Discord", None: "without Discord"}
+    gateway = {
+        True: "connected to Discord",
+        False: "not connected to Discord",
+        None: "without Discord",
+    }
     parts = [
         f"a Sonneteer is running at {_address(web)}",
-        gateway.get(figures.get("gateway_ready"), "Discord unknown"),
+        gateway.get(figures.get("gateway_ready"), "Discord state unknown"),
         f"loop lag {figures.get('loop_lag_ms', '?')} ms",
     ]
     if figures.get("ok"):
@@ -62,7 +66,7 @@ def _health(web: WebConfig, figures: dict[str, Any]) -> CheckResult:
     if not figures["model_loaded"]:
         parts.append("no model loaded yet")
     seen = ", ".join(parts)
-    return warning(NAME, f"{seen}: not well", "See its log; the findings below may say why.")
+    return warning(NAME, f"{seen}: unhealthy", "Check its log; the results below may say why.")
 
 
 def _try_to_bind(web: WebConfig) -> CheckResult:
@@ -77,14 +81,14 @@ def _try_to_bind(web: WebConfig) -> CheckResult:
             listener.bind(address)
             listener.listen(1)
     except PermissionError:
-        way = "Ports below 1024 are the system's: set [web] port to 8080, say."
-        return failed(NAME, f"{_address(web)} may not be used by this user", way)
+        way = "Ports below 1024 are reserved. Use another, for example [web] port = 8080."
+        return failed(NAME, f"this user may not listen on {_address(web)}", way)
     except socket.gaierror:
-        seen = f"{web.host!r} is no address of a machine"
+        seen = f"{web.host!r} is not an address of this machine"
         return failed(NAME, seen, 'Set [web] host in config.toml to "127.0.0.1" or "0.0.0.0".')
     except OSError as error:
-        seen = f"{_address(web)} cannot be had: {error.strerror or error}"
-        way = "Stop the program that has it, or set another [web] port (or host) in config.toml."
+        seen = f"{_address(web)} is not available: {error.strerror or error}"
+        way = "Stop the program that uses it, or set another [web] port or host in config.toml."
         return failed(NAME, seen, way)
     return ok(NAME, f"{_address(web)} is free; no bot is running there")
 

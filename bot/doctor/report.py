@@ -25,8 +25,13 @@ PLAIN = {
     CheckStatus.SKIPPED: "-",
 }
 ARROWS = {True: "→", False: "->"}
-HIDDEN = "[a token, not shown]"
-WORDS = {CheckStatus.OK: "fine", CheckStatus.WARNING: "could be better", CheckStatus.WRONG: "wrong"}
+HIDDEN = "[token hidden]"
+WORDS = {
+    CheckStatus.OK: "ok",
+    CheckStatus.WARNING: "warning",
+    CheckStatus.WRONG: "failed",
+    CheckStatus.SKIPPED: "skipped",
+}
 
 
 def hide_tokens(result: CheckResult, token: str | None) -> CheckResult:
@@ -73,17 +78,18 @@ def render(results: Sequence[CheckResult], *, marks: bool) -> str:
 
 
 def summary(results: Sequence[CheckResult]) -> str:
-    """Count the findings in one sentence.
+    """Count the results in one sentence.
 
-    >>> summary([CheckResult("a", CheckStatus.OK, ""), CheckResult("b", CheckStatus.WRONG, "")])
-    '2 things were looked at: 1 fine, 1 wrong.'
+    >>> from bot.doctor.results import failed, ok, warning
+    >>> summary([ok("a", ""), warning("b", ""), warning("c", ""), failed("d", "")])
+    '4 checks: 1 ok, 2 warnings, 1 failed.'
     """
     counts = Counter(result.state for result in results)
-    looked = sum(counts[state] for state in WORDS)
     parts = [f"{counts[state]} {word}" for state, word in WORDS.items() if counts[state]]
-    skipped = f" {counts[CheckStatus.SKIPPED]} could not be." if counts[CheckStatus.SKIPPED] else ""
-    things = "thing was" if looked == 1 else "things were"
-    return f"{looked} {things} looked at: {', '.join(parts)}.{skipped}"
+    if counts[CheckStatus.WARNING] > 1:
+        parts = [f"{part}s" if part.endswith("warning") else part for part in parts]
+    checks = "1 check" if len(results) == 1 else f"{len(results)} checks"
+    return f"{checks}: {', '.join(parts)}."
 
 
 def as_json(results: Sequence[CheckResult]) -> str:

@@ -27,10 +27,10 @@ def check_config(
     try:
         config = load_config(path, environment)
     except BadConfig as error:
-        advice = "Set it right; the config.toml that came with Sonneteer has them all."
+        advice = "Correct it. The config.toml that comes with Sonneteer lists all settings."
         return None, failed("config", str(error), advice)
     if not file.is_file():
-        return config, ok("config", f"there is no {file}; every setting is as at first")
+        return config, ok("config", f"{file} does not exist; all settings have their defaults")
     return config, ok("config", f"{file} is valid")
 
 
@@ -40,10 +40,10 @@ def check_environment(environment: Mapping[str, str]) -> CheckResult:
     if not environment.get(TOKEN_VARIABLE, "").strip():
         unread += [name for name in LIKE_TOKEN if name in environment]
     if unread:
-        seen = f"{', '.join(unread)} {'is' if len(unread) == 1 else 'are'} set and not read"
-        way = f"The token comes from {TOKEN_VARIABLE}; every other setting is in config.toml."
+        seen = f"{', '.join(unread)} {'is' if len(unread) == 1 else 'are'} set but ignored"
+        way = f"The token is read from {TOKEN_VARIABLE}; all other settings are in config.toml."
         return warning("environment", seen, way)
-    return ok("environment", "nothing in it is meant for Sonneteer and not read")
+    return ok("environment", "no ignored variables")
 
 
 def check_versions(
@@ -64,9 +64,11 @@ def check_versions(
             continue
         if found.partition("+")[0] != number:  # torch says which build it is after a plus
             others.append(f"{name} {found} instead of {number}")
-    way = "Set them right: make .venv/run.done, or the lines for pip in docs/install.md."
+    way = "Install them with make .venv/run.done, or with the pip commands in docs/install.md."
     if missing:
         return failed("versions", f"{python}; not installed: {', '.join(missing)}", way)
     if others:
         return warning("versions", f"{python}; {', '.join(others)}", way)
-    return ok("versions", f"{python}; all {len(wanted)} libraries as in requirements.txt")
+    return ok(
+        "versions", f"{python}; all {len(wanted)} libraries have the versions in requirements.txt"
+    )

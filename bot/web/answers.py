@@ -45,8 +45,8 @@ STATUSES: dict[type[BotError], int] = {
 }
 SENTENCES = {
     404: "There is nothing at this address.",
-    405: "This address does not take that method.",
-    413: "The body is too large; at most 64 KiB are taken.",
+    405: "This address does not support that method.",
+    413: "The request body is too large. The limit is 64 KiB.",
 }
 
 
@@ -77,7 +77,7 @@ def report(error: Exception) -> tuple[str, str]:
     """Log an unexpected error with its stack; return the sentence for the user, and the id."""
     with request_log.request() as error_id:
         log.error("web request failed, id %s", error_id, exc_info=error)
-    return f"Something went wrong on our side. It is in the log as {error_id}.", error_id
+    return f"Something went wrong. Give the site's admin this ID: {error_id}", error_id
 
 
 def error_response(error: BotError) -> web.Response:

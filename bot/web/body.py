@@ -43,7 +43,7 @@ def read_body(kind: type[Body], raw: bytes, allowed: Callable[[str], str]) -> Bo
     except ValueError as error:
         raise BadBody.not_an_object(f"Invalid JSON: {error}") from error
     if not isinstance(values, dict):
-        raise BadBody.not_an_object("It is none")
+        raise BadBody.not_an_object(f"This is {_json_name(values)}")
     for key in values:
         if key not in kind.model_fields:
             raise BadBody.unknown_key(key, list(kind.model_fields))
@@ -53,6 +53,16 @@ def read_body(kind: type[Body], raw: bytes, allowed: Callable[[str], str]) -> Bo
         first = error.errors(include_url=False, include_context=False)[0]
         path = ".".join(str(part) for part in first["loc"])
         raise BadBody.wrong_value(path, first["input"], allowed(str(first["loc"][0]))) from error
+
+
+def _json_name(value: object) -> str:
+    """Say what a JSON value other than an object is.
+
+    >>> _json_name([1]), _json_name(True)
+    ('an array', 'true or false')
+    """
+    names = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
 
 
 class _PoemWords(BaseModel):

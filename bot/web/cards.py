@@ -64,7 +64,7 @@ class CardEndpoint:
             try:
                 body = await self._service.run_in_thread(asker, CardBody.parse, raw)
             except BadBody as error:
-                sentence = f"{error} A card is drawn of a text of 1 to {MAX_TEXT} characters."
+                sentence = f"{error} A card needs a text of 1 to {MAX_TEXT} characters."
                 raise BadBody(sentence) from error
             picture = await self._service.draw(asker, body.poem())
         return web.Response(

@@ -56,8 +56,8 @@ class UnknownHost(RequestRefused):
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"No page is served for the host name {_shown(host)}. "
-            "Its owner can add it to allowed_hosts in config.toml, section [web]."
+            f"The host name {_shown(host)} is not allowed. "
+            "The admin can add it to allowed_hosts in config.toml, section [web]."
         )
         self.host = host
 
@@ -68,11 +68,11 @@ class ForeignOrigin(RequestRefused):
     def __init__(self, origin: str, name: str | None = None) -> None:
         """`name` is the host of `origin`, where it could be ours under another name."""
         remedy = (
-            f" If it is this site's own, seen through a proxy: its owner can add {_shown(name)} to "
+            f" If that is this site behind a proxy, the admin can add {_shown(name)} to "
             "allowed_hosts in config.toml, section [web]."
         )
         super().__init__(
-            f"The page at {_shown(origin)} may not write poems here; open this site's own."
+            f"Requests from {_shown(origin)} are not allowed. Open this site directly."
             + (remedy if name is not None else "")
         )
         self.origin = origin
@@ -82,7 +82,10 @@ class LocalOnly(RequestRefused):
     status = 403
 
     def __init__(self) -> None:
-        super().__init__("The metrics are for this machine alone, unless metrics_public is set.")
+        super().__init__(
+            "Metrics are available only on this machine. "
+            "To change that, set metrics_public in config.toml, section [web]."
+        )
 
 
 class NotJson(RequestRefused):
@@ -90,7 +93,7 @@ class NotJson(RequestRefused):
 
     def __init__(self, content_type: str) -> None:
         super().__init__(
-            f"The body's Content-Type is {_shown(content_type)}; it must be application/json."
+            f"The request's Content-Type is {_shown(content_type)}; it must be application/json."
         )
         self.content_type = content_type
 
@@ -99,7 +102,9 @@ class Compressed(RequestRefused):
     status = 415
 
     def __init__(self, encoding: str) -> None:
-        super().__init__(f"The body's Content-Encoding is {_shown(encoding)}; send it as it is.")
+        super().__init__(
+            f"The request body is compressed ({_shown(encoding)}). Send it uncompressed."
+        )
         self.encoding = encoding
 
 
@@ -107,7 +112,7 @@ class BodyTooSlow(RequestRefused):
     status = 408
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"The body did not come within {seconds:g} s.")
+        super().__init__(f"The request body did not arrive within {seconds:g} s.")
         self.seconds = seconds
 
 
@@ -115,15 +120,15 @@ class HeadersTooSlow(RequestRefused):
     status = 408
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"The request's head did not come within {seconds:g} s.")
+        super().__init__(f"The request headers did not arrive within {seconds:g} s.")
         self.seconds = seconds
 
 
 class Malformed(RequestRefused):
     def __init__(self) -> None:
         super().__init__(
-            "This is no HTTP/1.1 that can be read; the address and each header may have 8,190 "
-            "bytes, and there may be 128 headers."
+            "Malformed HTTP request. Limits: 8,190 bytes for the address and for each header, "
+            "128 headers."
         )
 
 
@@ -132,17 +137,17 @@ class TooManyConnections(RequestRefused):
     retry_seconds = 5.0  # about how long the poems of others take
 
     def __init__(self) -> None:
-        super().__init__("There are too many connections already. Come again in a moment.")
+        super().__init__("Too many connections. Try again in a moment.")
 
 
 class BadBody(RequestRefused):
     @classmethod
     def not_an_object(cls, reason: str) -> BadBody:
-        return cls(f"The body must be one JSON object in UTF-8. {reason}.")
+        return cls(f"The request body must be one JSON object in UTF-8. {reason}.")
 
     @classmethod
     def unknown_key(cls, key: str, known: Sequence[str]) -> BadBody:
-        return cls(f"There is no setting {_shown(key)}; there are {', '.join(known)}.")
+        return cls(f"Unknown setting {_shown(key)}. Known settings: {', '.join(known)}.")
 
     @classmethod
     def wrong_value(cls, key: str, value: object, allowed: str) -> BadBody:
@@ -153,8 +158,9 @@ class TooManyAtOnce(RequestRefused):
     status = 429
 
     def __init__(self, allowed: int) -> None:
+        count = "one poem" if allowed == 1 else f"{allowed} poems"
         super().__init__(
-            f"From your address {allowed} poems are being written already. Let one end first."
+            f"Your address already has {count} being written. Wait until one is finished."
         )
         self.allowed = allowed
         self.retry_seconds = 5.0
@@ -164,9 +170,9 @@ class TooManyPoems(RequestRefused):
     status = 429
 
     def __init__(self, per_minute: int, wait_seconds: float) -> None:
+        count = "one poem" if per_minute == 1 else f"{per_minute} poems"
         super().__init__(
-            f"From your address {per_minute} poems a minute may be asked for. "
-            f"Ask again in {wait_seconds:.0f} s."
+            f"The limit is {count} per minute for one address. Try again in {wait_seconds:.0f} s."
         )
         self.per_minute = per_minute
         self.retry_seconds = wait_seconds

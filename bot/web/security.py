@@ -75,8 +75,8 @@ class HostGuard:
         if what not in self._logged:
             self._logged.add(what)
             log.info(
-                "%s (told once); if it was for this page, behind a proxy say, add the name that "
-                "browsers show to allowed_hosts in config.toml, section [web]",
+                "%s (logged once); if it was meant for this site, perhaps through a proxy, add the "
+                "name that browsers show to allowed_hosts in config.toml, section [web]",
                 what,
             )
 
@@ -86,7 +86,7 @@ class HostGuard:
         named = [*hosts, *_target_authority(request.raw_path)]
         known = {*LOOPBACK_NAMES, *self._allowed, _bound_address(request)} - {None}
         if len(hosts) != 1 or not all(host_name(name) in known for name in named):
-            self._log_once("a request for another host name was refused")
+            self._log_once("a request for an unknown host name was refused")
             raise UnknownHost(", ".join(named))
 
     def check_origin(self, request: web.Request) -> None:
@@ -101,7 +101,7 @@ class HostGuard:
             name = host_name(authority)
             allowed = name in self._allowed and not _is_this_machine(name or "")
             if scheme not in ("http", "https") or not (ours or allowed):
-                self._log_once("a request that a page of another host name made was refused")
+                self._log_once("a request from a page of another site was refused")
                 raise ForeignOrigin(origin, name if name and not _is_this_machine(name) else None)
         for site in request.headers.getall("Sec-Fetch-Site", []):
             if site not in ("same-origin", "none"):  # told by a browser that left the origin out

@@ -132,7 +132,7 @@ class WebServer:
     def _tell(self, error: OSError) -> None:
         if time.monotonic() - self._told >= TELL_SECONDS:
             self._told = time.monotonic()
-            log.warning("new visitors of the web page wait: %s", error.strerror)
+            log.warning("new web connections have to wait: %s", error.strerror)
 
 
 def within_descriptors(connection_limits: ConnectionLimits) -> ConnectionLimits:

@@ -2,7 +2,7 @@
 
 import { curvesOf, drawChart, figure } from "./chart.js";
 
-const UNREACHABLE = "The books cannot be listed: Sonneteer cannot be reached.";
+const UNREACHABLE = "Cannot load the books: Sonneteer is not reachable.";
 
 // Fill `shelf` with the books as they are now; `choose` takes the one that shall write. What goes
 // wrong is said in `note`.
@@ -26,7 +26,7 @@ function makeCard(book, choose) {
   const card = make("li", "book");
   card.append(
     make("h3", "", title),
-    make("p", "by", `model ${book.name}${book.default ? " · the default" : ""}`),
+    make("p", "by", `model ${book.name}${book.default ? " · default" : ""}`),
     makeFacts(book),
     makeTraining(book.losses),
     button,
@@ -40,7 +40,7 @@ function makeFacts(book) {
   const rows = [
     ["Loss", figure(measured ? book.held_out_loss : book.loss)],
     ["Book", `${book.characters.toLocaleString("en")} characters`],
-    ["Learnt", dateOf(book.created)],
+    ["Trained", dateOf(book.created)],
     ["Model", `${(book.size_bytes / 1e6).toFixed(1)} MB`],
   ];
   const where = measured ? " on held-out text" : book.losses.length ? " in training" : "";
@@ -56,11 +56,11 @@ function makeFacts(book) {
 
 // Return a chart where there are epochs to compare, else words.
 function makeTraining(losses) {
-  if (losses.length === 0) return make("p", "untold", "Its file does not tell how it learnt.");
+  if (losses.length === 0) return make("p", "untold", "The model file has no training history.");
   if (losses.length === 1) {
     const [{ running, held_out }] = losses;
     const measured = held_out === null ? "" : `, ${figure(held_out)} on held-out text`;
-    return make("p", "untold", `It learnt for one epoch: loss ${figure(running)}${measured}.`);
+    return make("p", "untold", `Trained for one epoch: loss ${figure(running)}${measured}.`);
   }
   const { heldOut, best } = curvesOf(losses);
   const legend = make("figcaption", "legend");
@@ -75,7 +75,7 @@ function makeTraining(losses) {
 // Write a date as people do; what is none stands as the file has it.
 function dateOf(created) {
   const date = new Date(created);
-  if (Number.isNaN(date.getTime())) return created || "at an unknown date";
+  if (Number.isNaN(date.getTime())) return created || "unknown date";
   const parts = { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" };
   return date.toLocaleDateString("en-GB", parts);
 }

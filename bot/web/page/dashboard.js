@@ -7,7 +7,7 @@ import { SECTIONS, vitals } from "./dashboard.panels.js";
 const POLL_MS = 2000;
 const PATIENCE_MS = 8000; // for an answer
 const KEPT_SECONDS = 30 * 60;
-const LISTENING = "A few seconds more…";
+const LISTENING = "Collecting data…";
 const SLOW_MS = 70_000; // after which what is absent is really so: a minute, and a little
 
 const trouble = document.getElementById("trouble");
@@ -56,7 +56,7 @@ async function poll() {
 // A network's failure is a TypeError, an answer too late a DOMException; neither speaks to people.
 function whatIsWrong(error) {
   if (error.constructor === Error && error.message) return error.message;
-  return "Sonneteer cannot be reached. It is asked again every two seconds.";
+  return "Sonneteer is not reachable. Retrying every two seconds.";
 }
 
 function complain(sentence) {

@@ -5,8 +5,9 @@ const MOMENT = 10; // seconds that speeds are of
 const MOST_CURVES = 6; // of one panel; the rest is drawn as one more
 const HUES = ["B", "C", "D", "E", "F", "G"]; // as style.css colours rhymes
 const WRITTEN = ["complete", "cut_off"]; // outcomes of a poem that reached its reader
-const OFF_DISCORD = "Not on Discord, as far as the figures tell.";
-const LINUX_ONLY = "The system does not tell: only Linux does.";
+const OFF_DISCORD = "Not connected to Discord.";
+const NO_DATA = "No data.";
+const LINUX_ONLY = "Available only on Linux.";
 
 const BUILD = "sonneteer_build_info";
 const REQUESTS = "sonneteer_requests_total";
@@ -39,7 +40,7 @@ const median = (metric) => () => [
   { name: "p50", hue: "B", at: percentile(0.5, metric) },
 ];
 const seconds = (title, hint, metric) => {
-  const absent = "No poem in the last half hour.";
+  const absent = "No poem in the last 30 minutes.";
   return { title, hint, format: formatSeconds, absent, curves: median(metric) };
 };
 
@@ -66,12 +67,12 @@ function split(metric, label, hues, name = plain) {
 
 const POEMS = [
   {
-    title: "Poems a minute",
-    hint: "by what became of them",
+    title: "Poems per minute",
+    hint: "by outcome",
     wide: true,
     stacked: true,
     format: formatNumber,
-    absent: "No poem was asked for yet.",
+    absent: "No poem has been requested yet.",
     curves: split(REQUESTS, "outcome", {
       complete: "C",
       cut_off: "F",
@@ -80,49 +81,49 @@ const POEMS = [
     }),
   },
   {
-    title: "Poems at once",
-    hint: "written, and waiting in line",
+    title: "Poems in progress",
+    hint: "being written and waiting",
     stacked: true,
     whole: true,
     format: formatNumber,
-    absent: "Nothing is told of rows.",
+    absent: NO_DATA,
     curves: () => [
-      { name: "written", hue: "C", at: gauge("sonneteer_rows_running") },
+      { name: "being written", hue: "C", at: gauge("sonneteer_rows_running") },
       { name: "waiting", hue: "A", at: gauge("sonneteer_rows_waiting") },
     ],
   },
-  seconds("First text", "from the request", FIRST_TEXT),
-  seconds("Whole poem", "from the request", WHOLE),
-  seconds("Waiting in line", "from the line to the row", QUEUE),
+  seconds("Time to first text", "since the request", FIRST_TEXT),
+  seconds("Time to the whole poem", "since the request", WHOLE),
+  seconds("Time in the queue", "until writing starts", QUEUE),
 ];
 
 const MACHINE = [
   {
-    title: "Characters a second",
+    title: "Characters per second",
     format: formatNumber,
-    absent: "Nothing is told of characters.",
+    absent: NO_DATA,
     curves: one("characters", speed("sonneteer_generated_characters_total")),
   },
   {
-    title: "Steps a second",
-    hint: "a character more for every row",
+    title: "Steps per second",
+    hint: "one character per poem in the batch",
     format: formatNumber,
-    absent: "Nothing is told of steps.",
+    absent: NO_DATA,
     curves: one("steps", speed("sonneteer_engine_steps_total")),
   },
   {
-    title: "Loop lag",
-    hint: "p99: how late the event loop is",
+    title: "Event loop lag",
+    hint: "p99",
     format: formatSeconds,
-    absent: "Nothing is told of the event loop.",
+    absent: NO_DATA,
     curves: one("p99", percentile(0.99, LAG)),
   },
   {
-    title: "Processor",
-    hint: "of one core",
+    title: "CPU",
+    hint: "100 % is one core",
     format: formatShare,
     absent: LINUX_ONLY,
-    curves: one("processor", speed("process_cpu_seconds_total")),
+    curves: one("CPU", speed("process_cpu_seconds_total")),
   },
   {
     title: "Memory",
@@ -133,7 +134,7 @@ const MACHINE = [
   },
   {
     title: "Open files",
-    hint: "and connections",
+    hint: "including connections",
     whole: true,
     format: formatNumber,
     absent: LINUX_ONLY,
@@ -144,21 +145,21 @@ const MACHINE = [
 const TRAININGS = [
   {
     title: "Trainings",
-    hint: "under way, and waiting",
+    hint: "running and waiting",
     wide: true,
     stacked: true,
     whole: true,
     format: formatNumber,
-    absent: "Nothing is told of trainings.",
+    absent: NO_DATA,
     curves: () => [
-      { name: "under way", hue: "C", at: gauge("sonneteer_training_jobs_running") },
+      { name: "running", hue: "C", at: gauge("sonneteer_training_jobs_running") },
       { name: "waiting", hue: "A", at: gauge("sonneteer_training_jobs_waiting") },
     ],
   },
   {
-    title: "Trainings that ended",
-    hint: "since the start",
-    absent: "None since the start.",
+    title: "Finished trainings",
+    hint: "since the bot started",
+    absent: "None since the bot started.",
     facts: (history) => totalsBy(history, ENDED_TRAININGS, "outcome"),
   },
 ];
@@ -166,14 +167,14 @@ const TRAININGS = [
 const DISCORD = [
   {
     title: "Shards",
-    hint: "counted since the start",
+    hint: "counts since the bot started",
     wide: true,
     absent: OFF_DISCORD,
     table: tableOfShards,
   },
   {
     title: "Heartbeat",
-    hint: "until the gateway's answer",
+    hint: "time to the gateway's answer",
     format: formatSeconds,
     absent: OFF_DISCORD,
     curves: (history) =>
@@ -184,11 +185,11 @@ const DISCORD = [
       })),
   },
   {
-    title: "Requests a minute",
-    hint: "to Discord, by its answer",
+    title: "Requests per minute",
+    hint: "to Discord, by status",
     stacked: true,
     format: formatNumber,
-    absent: "No request to Discord yet.",
+    absent: "No requests to Discord yet.",
     curves: split(
       ANSWERS,
       "status",
@@ -197,23 +198,23 @@ const DISCORD = [
     ),
   },
   {
-    title: "429s a minute",
-    hint: "Discord asked to wait, by scope",
+    title: "Rate limits per minute",
+    hint: "status 429 from Discord, by scope",
     stacked: true,
     format: formatNumber,
-    absent: "None since the start.",
+    absent: "None since the bot started.",
     curves: split(RATE_LIMITS, "scope", { global: "A" }),
   },
   {
-    title: "Since the start",
-    hint: "of the bot",
+    title: "Totals",
+    hint: "since the bot started",
     absent: OFF_DISCORD,
     facts: (history) => [
-      ...totalsBy(history, RATE_LIMITS, "scope", (s) => `429, ${s}`),
-      ...totalsBy(history, DISCONNECTS, "why", (w) => `lost: ${w}`),
-      ...told("commands that came twice", history.total(REPEATED)),
-      ...told("events not understood", history.total(UNREADABLE)),
-      ...told("commands of floods, unanswered", history.total(UNANSWERED)),
+      ...totalsBy(history, RATE_LIMITS, "scope", (s) => `rate limits, ${s}`),
+      ...totalsBy(history, DISCONNECTS, "why", (w) => `connections lost, ${w}`),
+      ...told("duplicate commands", history.total(REPEATED)),
+      ...told("unreadable events", history.total(UNREADABLE)),
+      ...told("commands dropped in floods", history.total(UNANSWERED)),
     ],
   },
 ];
@@ -235,16 +236,16 @@ export function vitals(history, now) {
   const up = history.total(UP);
   return [
     ["Version", version ?? "–"],
-    ["Up for", formatDuration(now / 1000 - history.startedAt)],
+    ["Uptime", formatDuration(now / 1000 - history.startedAt)],
     ["Poems written", formatNumber(poems)],
-    ["Asked for, not written", formatNumber((requests || 0) - poems)],
-    ["On Discord", shards.length ? `${up || 0} of ${shards.length} shards` : "no"],
+    ["Requested but not written", formatNumber((requests || 0) - poems)],
+    ["Discord", shards.length ? `${up || 0} of ${shards.length} shards up` : "not connected"],
   ];
 }
 
 function tableOfShards(history) {
   const total = (name, wanted) => formatNumber(history.total(name, wanted) || 0);
-  const head = ["Shard", "State", "Heartbeat", "Begun", "Resumed", "Lost", "Sessions lost"];
+  const head = ["Shard", "State", "Heartbeat", "Connects", "Resumes", "Disconnects", "Sessions lost"];
   const rows = history.labels(UP, "shard").map((shard) => [
     shard,
     { 1: "up", 0: "down" }[history.total(UP, { shard })] ?? "?",

@@ -7,7 +7,7 @@ import { scan } from "./scansion.js";
 
 const $ = (id) => document.getElementById(id);
 const NUMBERS = ["temperature", "random_seed", "top_k", "top_p", "min_p", "repetition_guard"];
-const UNREACHABLE = "Sonneteer cannot be reached. Is it still running?";
+const UNREACHABLE = "Sonneteer is not reachable. Is it still running?";
 
 let writing = null; // { abort, poem, told }: the poem on its way, or the last one
 let pen = null; // of the poem on the page
@@ -72,7 +72,7 @@ function chooseModel(wanted) {
 // Select a form, and show the settings that it has.
 function chooseForm(wanted) {
   if (wanted && ![...$("shape").options].some((option) => option.value === wanted)) {
-    $("shape").append(new Option(`${wanted} (not known)`, wanted));
+    $("shape").append(new Option(`${wanted} (unknown)`, wanted));
   }
   $("shape").value = wanted ?? defaults?.form ?? "free";
   fitForm();
@@ -119,7 +119,7 @@ function writeWith(book) {
   const stands = [...$("model").options].some((option) => option.value === book.name);
   if (!stands) $("model").append(new Option(titled(book), book.name));
   $("model").value = book.name;
-  if (!isWriting()) say(`The next poem is by ${book.name}.`);
+  if (!isWriting()) say(`The next poem will use ${book.name}.`);
   $("seed").focus();
 }
 
@@ -143,7 +143,7 @@ async function write(body) {
     });
     if (!response.ok) throw new Refusal((await response.json()).error);
     for await (const { event, data } of readEvents(response.body)) receive(mine, event, data);
-    if (!mine.poem) throw new Refusal("The connection broke off; the rest of the poem is lost.");
+    if (!mine.poem) throw new Refusal("The connection was lost before the poem was finished.");
     await pen.done();
     if (!signal.aborted) end(mine.poem);
   } catch (error) {
@@ -204,7 +204,7 @@ function end(poem) {
   const lines = count === 1 ? "1 line" : `${count} lines`;
   showNotes(poem.notes);
   showLooks(poem);
-  settle(poem.ending === "cancelled" ? `Cut short at ${lines}.` : `Finished: ${lines}.`);
+  settle(poem.ending === "cancelled" ? `Stopped after ${lines}.` : `Finished: ${lines}.`);
 }
 
 // Stop writing, by the reader's wish; what has been written stays.
@@ -273,7 +273,7 @@ async function saveCard(poem) {
     link.download = `${title.toLowerCase().replace(/[^a-z0-9]+/g, "-")}.png`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
-    say("The card is among your downloads.");
+    say("The card was saved to your downloads.");
   } catch (error) {
     showError(error instanceof Refusal ? error.message : UNREACHABLE);
   }
@@ -303,7 +303,7 @@ async function toClipboard(text, done) {
     const copied = document.execCommand("copy");
     box.remove();
     before?.focus();
-    if (!copied) return showError("The browser does not let this page copy. Select the text.");
+    if (!copied) return showError("Your browser blocks copying. Select the text and copy it.");
   }
   return say(done);
 }
@@ -364,7 +364,7 @@ $("link").addEventListener("click", (event) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   event.preventDefault();
   history.replaceState(null, "", $("link").href);
-  toClipboard($("link").href, "Link copied; it is in the address bar as well.");
+  toClipboard($("link").href, "Link copied. It is also in the address bar.");
 });
 
 async function open() {

@@ -110,7 +110,9 @@ def test_a_backup_brings_everything_back(
 
 def test_a_member_is_forgotten(installation: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(installation, "forget", "1234") == 0
-    assert capsys.readouterr().out == "Removed from 0 trainings, 0 models and 0 choices.\n"
+    assert capsys.readouterr().out == (
+        "Removed the user ID from trainings: 0, models: 0, model choices: 0.\n"
+    )
 
 
 @pytest.mark.parametrize(

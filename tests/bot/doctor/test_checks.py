@@ -66,7 +66,7 @@ def test_what_is_wrong_ends_with_status_1(tmp_path: Path) -> None:
     status, told = visit(config)
     assert status == 1
     assert "spoilt.safetensors" in told
-    assert "1 wrong" in told
+    assert "1 failed" in told
 
 
 def test_a_discord_that_cannot_be_reached_leaves_the_other_checks_theirs(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_settings_that_cannot_be_read_are_told_without_the_token_in_them(tmp_pat
     assert status == 1
     assert "unknown key discord.token" in told
     assert token not in told
-    assert "not checked: the settings cannot be read" in told
+    assert "not checked: the settings are invalid" in told
 
 
 async def test_discord_is_asked_with_what_servers_have_settled(
@@ -100,7 +100,7 @@ async def test_discord_is_asked_with_what_servers_have_settled(
     }
     await database.close()
     assert found["token"].state is CheckStatus.OK
-    assert found["channels"].seen.startswith("1 for poems, all")
+    assert found["channels"].seen.startswith("1 channel for poems, all")
     assert found["commands"].state is CheckStatus.WARNING
     assert not any(TOKEN in str(result) for result in found.values())
 
@@ -117,5 +117,5 @@ async def test_whoever_waits_hears_for_what(tmp_path: Path, fake: FakeDiscord) -
 
     err = Ear()
     await CheckRun(config, err, tell_seconds=0.001).check_all()
-    assert "still looking at: " in err.getvalue()
+    assert "still checking: " in err.getvalue()
     assert "Discord" in err.getvalue()

@@ -34,7 +34,8 @@ async def fill(folder: Path) -> None:
 async def test_a_sound_database_is_read(tmp_path: Path) -> None:
     await fill(tmp_path)
     found, contents = check_database(tmp_path)
-    shows(found, CheckStatus.OK, f"is sound, version {len(MIGRATIONS)}, 1 server in it; not in use")
+    known = len(MIGRATIONS)
+    shows(found, CheckStatus.OK, f"is intact, version {known}, data of 1 server; not in use")
     assert contents.guild_settings["10"].channels == ("30",)
     assert contents.choices == {"10": ModelChoice(SEA_SONGS.name, SEA_SONGS.sha256)}
 
@@ -53,14 +54,14 @@ async def test_a_bot_may_have_it_open_and_what_it_has_just_written_is_seen(tmp_p
     found, contents = check_database(tmp_path)
     assert is_in_use(tmp_path) is True
     await database.close()
-    shows(found, CheckStatus.OK, "a bot has it open, which is fine")
+    shows(found, CheckStatus.OK, "in use by a running bot")
     assert contents.guild_settings["10"].lines == 8
     assert is_in_use(tmp_path) is False
 
 
 def test_without_a_database_nothing_is_made(tmp_path: Path) -> None:
     found, contents = check_database(tmp_path / "data")
-    shows(found, CheckStatus.OK, "there is none yet")
+    shows(found, CheckStatus.OK, "not created yet")
     assert contents == DatabaseContents()
     assert not list(tmp_path.iterdir())
 
@@ -97,7 +98,7 @@ def without_a_table(file: Path) -> None:
         (strange, CheckStatus.WRONG, "python -m bot restore FILE"),
         (without_a_table, CheckStatus.WRONG, "no such table"),
         (from_the_future, CheckStatus.WRONG, "version 99; this Sonneteer knows"),
-        (from_the_past, CheckStatus.WARNING, "back up before"),
+        (from_the_past, CheckStatus.WARNING, "Back up first"),
     ],
 )
 async def test_a_database_that_cannot_serve_is_told(
@@ -113,4 +114,4 @@ async def test_a_database_that_cannot_serve_is_told(
 async def test_a_database_of_another_user_is_wrong(tmp_path: Path) -> None:
     await fill(tmp_path)
     found, _ = check_database(tmp_path, may_write=lambda path: False)
-    shows(found, CheckStatus.WRONG, "may not be written by this user")
+    shows(found, CheckStatus.WRONG, "is not writable by this user")

@@ -32,11 +32,11 @@ EXPIRED = ssl.SSLCertVerificationError(1, "certificate has expired")
         ),
         (
             aiohttp.ClientConnectorCertificateError(KEY, EXPIRED),
-            "no safe connection (TLS) to discord.com:443: certificate has expired",
+            "no secure connection (TLS) to discord.com:443: certificate has expired",
         ),
-        (TimeoutError(), "discord.com:443 has not answered in time"),
-        (aiohttp.InvalidURL("x"), "https://discord.com/api/v10 is no address"),
-        (aiohttp.ServerDisconnectedError(), "the connection to discord.com:443 broke"),
+        (TimeoutError(), "discord.com:443 did not respond in time"),
+        (aiohttp.InvalidURL("x"), "https://discord.com/api/v10 is not a valid address"),
+        (aiohttp.ServerDisconnectedError(), "the connection to discord.com:443 was lost"),
     ],
 )
 def test_each_failure_has_its_sentence_and_its_way_out(error: Exception, sentence: str) -> None:

@@ -68,7 +68,7 @@ async def test_a_sound_bot_is_found_sound(fake: FakeDiscord, examine: Examine) -
         *("token", "application", "starts", "intents", "permissions", "commands", "clock")
     ]
     assert {result.state for result in found.values()} == {CheckStatus.OK}
-    assert found["token"].seen == f"Discord knows it: Sonneteer, user {BOT}"
+    assert found["token"].seen == f"valid, for Sonneteer (user {BOT})"
 
 
 async def test_nothing_is_changed_by_asking(fake: FakeDiscord, examine: Examine) -> None:
@@ -92,8 +92,8 @@ async def test_without_a_token_and_a_page_there_is_nothing_to_run(examine: Exami
     [
         ('"abc.def.ghi"', "quotes"),
         ("Bot abc.def.ghi", "begins with 'Bot'"),
-        ("abc def", "characters that no token has"),
-        ("abc…def", "characters that no token has"),
+        ("abc def", "characters that a token cannot have"),
+        ("abc…def", "characters that a token cannot have"),
     ],
 )
 async def test_what_cannot_be_a_token_is_not_sent_to_anybody(
@@ -108,7 +108,7 @@ async def test_what_cannot_be_a_token_is_not_sent_to_anybody(
 @pytest.mark.parametrize(
     ("token", "words"),
     [
-        ("123456789012345678", "application's id"),
+        ("123456789012345678", "application ID"),
         ("0123456789abcdef" * 4, "public key"),
         ("A-b_0123456789abcdef0123456789ab", "client secret"),
         ("words", "three parts"),
@@ -127,10 +127,10 @@ async def test_a_token_that_discord_does_not_know_is_wrong_and_not_repeated(
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (Fault(503, "out"), "out of order"),
-        (Fault(200, "<html>"), "is not Discord"),
-        (Fault(302, "elsewhere"), "is not Discord"),
-        (Fault(200, {}, cut=True), "broke"),
+        (Fault(503, "out"), "has an outage"),
+        (Fault(200, "<html>"), "did not respond as Discord does"),
+        (Fault(302, "elsewhere"), "did not respond as Discord does"),
+        (Fault(200, {}, cut=True), "was lost"),
         (Fault(403, {"message": "banned"}), "status 403: banned"),
     ],
 )
@@ -150,7 +150,7 @@ async def test_a_bot_that_is_told_to_slow_down_asks_once_more(
     fake.fail("GET", "users/@me$", [rate_limit(0.0)])
     assert (await examine())["token"].state is CheckStatus.OK
     fake.fail("GET", "users/@me$", [rate_limit(0.0), rate_limit(0.0)])
-    assert "left alone" in (await examine())["token"].seen
+    assert "rate limiting" in (await examine())["token"].seen
 
 
 async def test_who_turns_the_bot_away_with_a_text_says_for_how_long(
@@ -159,7 +159,7 @@ async def test_who_turns_the_bot_away_with_a_text_says_for_how_long(
     ban = Fault(429, "error code: 1015", {"Retry-After": "0.01"})
     fake.fail("GET", "users/@me$", [ban, ban])
     found = (await examine())["token"]
-    assert "left alone" in found.seen
+    assert "rate limiting" in found.seen
     assert found.advice == ("Try again in 1 s.",)
 
 
@@ -168,7 +168,7 @@ async def test_a_discord_that_is_silent_is_not_waited_for(
 ) -> None:
     released = fake.hold("GET", "users/@me$")
     found = await examine(timeout_seconds=0.01)
-    shows(found["token"], CheckStatus.WRONG, "has not answered in time")
+    shows(found["token"], CheckStatus.WRONG, "did not respond in time")
     released.set()
 
 
@@ -207,8 +207,8 @@ async def test_few_starts_left_are_told_with_when_new_ones_come(
     [
         (True, True, CheckStatus.OK, "the prefix works"),
         (False, True, CheckStatus.WARNING, "Message Content Intent"),
-        (True, False, CheckStatus.OK, "not asked for (on in the portal)"),
-        (False, False, CheckStatus.OK, "not asked for (off in the portal)"),
+        (True, False, CheckStatus.OK, "off in config.toml (on in the portal)"),
+        (False, False, CheckStatus.OK, "off in config.toml (off in the portal, too)"),
     ],
 )
 async def test_the_intent_is_compared_with_the_setting(
@@ -241,8 +241,8 @@ async def test_settings_of_the_portal_that_cut_the_bot_off_are_wrong(
 @pytest.mark.parametrize(
     ("permissions", "state", "words"),
     [
-        (ALL, CheckStatus.OK, "all that it needs"),
-        (discord.Permissions(administrator=True).value, CheckStatus.OK, "all that it needs"),
+        (ALL, CheckStatus.OK, "all permissions granted"),
+        (discord.Permissions(administrator=True).value, CheckStatus.OK, "all permissions granted"),
         (NO_FILES, CheckStatus.WARNING, "Readers (20) lacks Attach Files: cards, charts"),
         (0, CheckStatus.WARNING, "only slash commands work."),
     ],
@@ -271,7 +271,7 @@ async def test_servers_come_in_pages_and_twenty_are_named(
     ]
     fake.fail("GET", "users/@me/guilds", [Fault(200, page) for page in pages])
     found = (await examine())["permissions"]
-    assert found.seen == "on 225 servers; 225 of them lack some"
+    assert found.seen == "in 225 servers, with permissions missing in 225"
     assert found.advice[20] == "and 205 more"
     assert len(found.advice) == 22
 
@@ -279,18 +279,18 @@ async def test_servers_come_in_pages_and_twenty_are_named(
 async def test_channels_for_poems_are_looked_at(examine: Examine) -> None:
     assert "channels" not in await examine(channels={str(GUILD): ()})
     found = await examine(channels={str(GUILD): (str(CHANNEL),), "99": ("1",)})
-    shows(found["channels"], CheckStatus.OK, "1 for poems")
+    shows(found["channels"], CheckStatus.OK, "1 channel for poems")
 
 
 @pytest.mark.parametrize(
     ("answers", "words"),
     [
-        ([Fault(404, {"message": "Unknown Channel"})], "it is gone"),
+        ([Fault(404, {"message": "Unknown Channel"})], "it no longer exists"),
         ([Fault(403, {"message": "Missing Access"})], "the bot cannot see it"),
-        ([Fault(200, channel_payload() | {"guild_id": "21"})], "another server's"),
+        ([Fault(200, channel_payload() | {"guild_id": "21"})], "another server"),
         (
             [Fault(200, {"type": 11, "parent_id": "31"}), Fault(404, {"message": "Unknown"})],
-            "it is gone",
+            "it no longer exists",
         ),
     ],
 )
@@ -315,7 +315,7 @@ async def test_a_channel_that_denies_something_is_told(fake: FakeDiscord, examin
     shows(
         found["channels"],
         CheckStatus.WARNING,
-        "lacks Send Messages: it answers slash commands alone",
+        "lacks Send Messages: it answers only slash commands",
     )
 
 
@@ -363,6 +363,6 @@ async def test_a_question_without_an_answer_leaves_the_others_theirs(
     fake.fail("GET", "gateway/bot", [Fault(500, "out")])
     fake.fail("GET", "users/@me/guilds", [Fault(200, {"strange": True})])
     found = await examine()
-    shows(found["starts"], CheckStatus.WARNING, "not known: Discord is out of order")
-    shows(found["permissions"], CheckStatus.WARNING, "makes no sense")
+    shows(found["starts"], CheckStatus.WARNING, "unknown: Discord has an outage")
+    shows(found["permissions"], CheckStatus.WARNING, "unexpected response")
     assert found["intents"].state is CheckStatus.OK

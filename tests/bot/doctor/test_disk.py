@@ -29,7 +29,7 @@ def full(folder: Path) -> None:
         (5_000 * MB, CheckStatus.OK, "5.0 GB free"),
         (999 * MB, CheckStatus.WARNING, "999 MB free"),
         (99 * MB, CheckStatus.WRONG, "99 MB free"),
-        (0, CheckStatus.WRONG, "Make room"),
+        (0, CheckStatus.WRONG, "Free some space"),
     ],
 )
 def test_little_room_is_told(tmp_path: Path, room: int, state: CheckStatus, words: str) -> None:
@@ -58,7 +58,7 @@ def test_a_folder_that_is_to_be_made_is_looked_at_where_it_would_be(tmp_path: Pa
     found = check_folder("data", folder, setting="data", needed=True, write=asked.append)
     assert asked == [tmp_path]
     assert found.state is CheckStatus.OK
-    assert "will be made" in found.seen
+    assert "will be created" in found.seen
     assert not list(tmp_path.iterdir())
 
 

@@ -72,7 +72,7 @@ def test_a_limit_beyond_the_machine_is_none(tmp_path: Path) -> None:
 def test_a_machine_that_tells_nothing_is_not_judged(tmp_path: Path) -> None:
     memory = read_memory(tmp_path)
     assert memory == Memory(None, None)
-    shows(check_memory(memory, bot_runs=False), CheckStatus.OK, "cannot be told here")
+    shows(check_memory(memory, bot_runs=False), CheckStatus.OK, "unknown on this system")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_machine_that_tells_nothing_is_not_judged(tmp_path: Path) -> None:
     [
         (Memory(4096 * MB, 3072 * MB), False, CheckStatus.OK, "a training"),
         (Memory(4096 * MB, None), False, CheckStatus.OK, "4.1 GB; enough"),
-        (Memory(1024 * MB, 700 * MB), False, CheckStatus.WARNING, "a training takes about 650 MB"),
+        (Memory(1024 * MB, 700 * MB), False, CheckStatus.WARNING, "a training needs about 650 MB"),
         (Memory(1024 * MB, 700 * MB), True, CheckStatus.OK, "enough for poems and a training"),
         (Memory(1024 * MB, 600 * MB), True, CheckStatus.WARNING, "may be killed"),
         (Memory(512 * MB, 400 * MB, limited=True), False, CheckStatus.WARNING, "container"),
@@ -110,8 +110,8 @@ def test_processors_are_as_many_as_are_allowed(tmp_path: Path) -> None:
     ("count", "threads", "state", "words"),
     [
         (8.0, 0, CheckStatus.OK, "8"),
-        (1.0, 0, CheckStatus.OK, "more slowly while a training runs"),
-        (0.5, 0, CheckStatus.WARNING, "0.5 of one"),
+        (1.0, 0, CheckStatus.OK, "are slower while a training runs"),
+        (0.5, 0, CheckStatus.WARNING, "0.5 cores"),
         (4.0, 6, CheckStatus.WARNING, "Set [books] threads to 3"),
     ],
 )

@@ -35,20 +35,20 @@ def look(tmp_path: Path, model_file: MakeModel) -> Callable[[], InstalledModels]
 
 def test_sound_files_are_counted(look: Callable[[], InstalledModels]) -> None:
     installed = look()
-    shows(check_model_files(installed), CheckStatus.OK, "2 can be used, 1 of them servers' own")
+    shows(check_model_files(installed), CheckStatus.OK, "2 usable, 1 of them servers' own")
     shows(check_default_model(installed, "apples"), CheckStatus.OK, "'The Book of Apples'")
 
 
 def test_the_models_that_ship_are_sound(tmp_path: Path) -> None:
     installed = load_models(tmp_path, tmp_path)
-    shows(check_model_files(installed), CheckStatus.OK, "1 can be used")
-    shows(check_default_model(installed, "sonnets"), CheckStatus.OK, "came with Sonneteer")
+    shows(check_model_files(installed), CheckStatus.OK, "1 usable")
+    shows(check_default_model(installed, "sonnets"), CheckStatus.OK, "bundled")
 
 
 def test_a_default_that_is_not_there_is_wrong_and_others_are_named(
     look: Callable[[], InstalledModels],
 ) -> None:
-    shows(check_default_model(look(), "pears"), CheckStatus.WRONG, "one of: apples")
+    shows(check_default_model(look(), "pears"), CheckStatus.WRONG, "one of these: apples")
     shows(
         check_default_model(InstalledModels((), (), ()), "pears"),
         CheckStatus.WRONG,
@@ -111,5 +111,5 @@ def test_a_choice_that_is_gone_is_named_and_so_is_a_model_without_its_file(
         choices={"11": others}, kept=(RegisteredModel("10", "plums", "0" * 64),)
     )
     found = check_chosen_models(installed, contents)
-    shows(found, CheckStatus.WARNING, "Server 11 uses pears, which is gone")
-    assert "Server 10 had plums; its file is gone" in found.advice[1]
+    shows(found, CheckStatus.WARNING, "Server 11 uses pears, which is missing")
+    assert "Server 10 had plums; its file is missing" in found.advice[1]

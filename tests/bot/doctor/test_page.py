@@ -50,7 +50,7 @@ async def test_a_sonneteer_that_runs_there_tells_how_it_is(ready: PoemService) -
     async with serving(ready, shards=lambda: {0: True}) as url:
         found = await check_page(WebConfig(port=int(url.rsplit(":", 1)[1])))
     shows(found, CheckStatus.OK, "a Sonneteer is running at 127.0.0.1")
-    assert "on Discord, loop lag 0.0 ms" in found.seen
+    assert "connected to Discord, loop lag 0.0 ms" in found.seen
 
 
 async def test_a_sonneteer_that_is_not_well_is_told(ready: PoemService) -> None:
@@ -77,7 +77,7 @@ async def test_a_port_that_another_program_has_is_wrong() -> None:
 
 @pytest.mark.parametrize(
     ("host", "words"),
-    [("192.0.2.1", "cannot be had"), ("not an address", "is no address of a machine")],
+    [("192.0.2.1", "is not available"), ("not an address", "is not an address of this machine")],
 )
 async def test_a_host_that_is_not_this_machine_is_wrong(
     free_port: int, host: str, words: str
@@ -106,4 +106,4 @@ async def test_a_page_for_others_needs_a_name(
 
 async def test_a_free_page_for_others_needs_a_name_too(free_port: int) -> None:
     found = await check_page(WebConfig(host="0.0.0.0", port=free_port))
-    shows(found, CheckStatus.WARNING, "is free; no bot is running there; for others")
+    shows(found, CheckStatus.WARNING, "is free; no bot is running there; from other machines")

@@ -38,7 +38,7 @@ def test_each_finding_has_a_line_and_its_advice_below() -> None:
         "    → Then start.",
         "- clock   not checked: no token",
         "",
-        "3 things were looked at: 1 fine, 1 could be better, 1 wrong. 1 could not be.",
+        "4 checks: 1 ok, 1 warning, 1 failed, 1 skipped.",
     ]
 
 
@@ -78,7 +78,7 @@ def test_a_token_is_shown_nowhere() -> None:
     )
     assert like not in str(found)
     assert "s3cret" not in str(found)
-    assert "x = '[a token, not shown]'" in found.seen
+    assert "x = '[token hidden]'" in found.seen
 
 
 def test_json_has_all_of_it() -> None:

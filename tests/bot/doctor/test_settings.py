@@ -35,17 +35,17 @@ def test_settings_are_read(
 @pytest.mark.parametrize(
     ("environment", "state", "words"),
     [
-        ({"DISCORD_TOKEN": "x", "PATH": "y", "TOKEN": "z"}, CheckStatus.OK, "nothing in it"),
-        ({"DISCORD_BOT_TOKEN": "x"}, CheckStatus.WARNING, "DISCORD_BOT_TOKEN is set and not read"),
+        ({"DISCORD_TOKEN": "x", "PATH": "y", "TOKEN": "z"}, CheckStatus.OK, "no ignored variables"),
+        ({"DISCORD_BOT_TOKEN": "x"}, CheckStatus.WARNING, "DISCORD_BOT_TOKEN is set but ignored"),
         (
             {"DISCORD_TOKEN": " ", "BOT_TOKEN": "x"},
             CheckStatus.WARNING,
-            "BOT_TOKEN is set and not read",
+            "BOT_TOKEN is set but ignored",
         ),
         (
             {"SONNETEER_PORT": "1", "Sonneteer_Host": "x"},
             CheckStatus.WARNING,
-            "are set and not read",
+            "are set but ignored",
         ),
     ],
 )

@@ -33,7 +33,7 @@ async def test_a_head_that_never_ends_gets_408(
     assert head.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert b"Connection: close" in head
     assert b"default-src 'none'" in head
-    assert json.loads(body) == {"error": "The request's head did not come within 0.05 s."}
+    assert json.loads(body) == {"error": "The request headers did not arrive within 0.05 s."}
     assert caplog.text == ""
 
 
@@ -119,7 +119,7 @@ async def test_a_compressed_body_is_not_unfolded(
         head = POST + f"Content-Encoding: {encoding}\r\nContent-Length: 10\r\n".encode()
         answer = await say(client, head.decode(), b"0123456789")
         assert answer.startswith(b"HTTP/1.1 415 ")
-        assert b"send it as it is" in answer
+        assert b"Send it uncompressed" in answer
     assert caplog.text == ""
 
 

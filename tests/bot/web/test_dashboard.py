@@ -56,7 +56,7 @@ async def test_the_dashboard_is_for_loopback_unless_the_figures_are_public(serve
         assert response.content_type == "text/html"
     async with client.get("/dashboard", headers=proxied) as response:
         assert response.status == 403
-        assert "for this machine alone" in (await response.json())["error"]
+        assert "only on this machine" in (await response.json())["error"]
     client = await serve(metrics_public=True)
     async with client.get("/dashboard", headers=proxied) as response:
         assert response.status == 200

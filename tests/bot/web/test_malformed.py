@@ -102,7 +102,7 @@ async def test_what_is_malformed_gets_400_a_sentence_and_the_end(
     writer.write(raw.encode("latin-1"))
     head, _, body = (await whole(reader, writer)).partition(b"\r\n\r\n")
     assert head.split(b" ")[1] == b"400"
-    assert json.loads(body)["error"].startswith("This is no HTTP/1.1 that can be read;")
+    assert json.loads(body)["error"].startswith("Malformed HTTP request.")
     assert b"default-src 'none'" in head
     assert b"Server: sonneteer" in head
     assert not engine.engine_requests

@@ -188,8 +188,8 @@ async def test_a_client_that_leaves_at_the_last_event_had_a_whole_poem(
         ({"model": "m" * 101}, "it must be a model's name or hash, of at most 100 characters."),
         ({"random_seed": 2**53}, "it must be between 0 and 9,007,199,254,740,991."),
         ({"lines": 3, "characters": 3}, "it must be one of the two."),
-        ({"colour": "red"}, "There is no setting 'colour'; there are seed, model, lines"),
-        ([], "The body must be one JSON object in UTF-8."),
+        ({"colour": "red"}, "Unknown setting 'colour'. Known settings: seed, model, lines"),
+        ([], "The request body must be one JSON object in UTF-8. This is an array."),
     ],
 )
 async def test_a_bad_body_gets_400_and_a_sentence(
@@ -243,7 +243,7 @@ async def test_a_body_of_64_kib_is_read_and_a_larger_one_gets_413(serve: Serve) 
     assert status == 200
     status, answer = await post(client, {"seed": "a" * (MAX_BODY_BYTES - frame + 1)})
     assert status == 413
-    assert answer["error"] == "The body is too large; at most 64 KiB are taken."
+    assert answer["error"] == "The request body is too large. The limit is 64 KiB."
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
@@ -307,7 +307,7 @@ async def test_too_many_poems_at_once_get_429_until_one_ends(serve: Serve) -> No
     await until(lambda: engine.running)
     status, answer = await post(client, {})
     assert status == 429
-    assert "1 poems are being written already" in answer["error"]
+    assert "already has one poem being written" in answer["error"]
     for _ in range(20):
         engine.gate.release()
     assert (await first)[0] == 200

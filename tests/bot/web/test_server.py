@@ -82,7 +82,7 @@ async def test_who_is_being_served_is_not_closed_and_the_newcomer_gets_503(
     head, _, body = (await whole(reader, writer)).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert b"Retry-After: 5" in head
-    assert json.loads(body)["error"].startswith("There are too many connections already.")
+    assert json.loads(body)["error"].startswith("Too many connections.")
     assert engine.running == 2
 
 
@@ -155,7 +155,7 @@ async def test_where_descriptors_run_out_newcomers_wait_and_one_line_tells(
         assert b"200 OK" in await loop.sock_recv(newcomer, 1000)
     (record,) = caplog.records
     assert record.levelname == "WARNING"
-    assert record.getMessage() == "new visitors of the web page wait: Too many open files"
+    assert record.getMessage() == "new web connections have to wait: Too many open files"
 
 
 def test_the_page_takes_at_most_half_of_the_descriptors() -> None:

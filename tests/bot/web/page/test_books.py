@@ -36,7 +36,7 @@ async def test_a_card_tells_of_each_book(read: Open) -> None:
     await open_books(page)
     card = page.locator(".book").first
     await expect(card.locator("h3")).to_have_text("The Sonnets")
-    await expect(card.locator(".by")).to_have_text("model sonnets · the default")
+    await expect(card.locator(".by")).to_have_text("model sonnets · default")
     facts = await card.locator(".facts dd").all_text_contents()
     assert facts == ["1.250 on held-out text", "94,372 characters", "25 November 2026", "4.0 MB"]
     assert await page.locator(".book h3").all_text_contents() == ["The Sonnets", "Songs of the Sea"]
@@ -87,9 +87,9 @@ async def test_where_nothing_is_held_out_the_training_has_the_best_epoch(read: O
 @pytest.mark.parametrize(
     ("losses", "words"),
     [
-        ((), "Its file does not tell how it learnt."),
-        (((1.5, None),), "It learnt for one epoch: loss 1.500."),
-        (((1.5, 1.75),), "It learnt for one epoch: loss 1.500, 1.750 on held-out text."),
+        ((), "The model file has no training history."),
+        (((1.5, None),), "Trained for one epoch: loss 1.500."),
+        (((1.5, 1.75),), "Trained for one epoch: loss 1.500, 1.750 on held-out text."),
     ],
 )
 async def test_without_epochs_to_compare_there_are_words(
@@ -131,7 +131,7 @@ async def test_a_model_is_chosen_from_its_book(read: Open) -> None:
     await page.click("text=Write with this model >> nth=1")
     assert await page.input_value("#model") == "sea-songs"
     await page.wait_for_function("document.activeElement.id === 'seed'")
-    await expect(page.locator("#status")).to_have_text("The next poem is by sea-songs.")
+    await expect(page.locator("#status")).to_have_text("The next poem will use sea-songs.")
     await page.keyboard.type("Tides")
     await page.keyboard.press("Enter")
     await reader.finished()
@@ -152,7 +152,7 @@ async def test_markup_in_a_models_file_is_shown_and_does_nothing(read: Open) -> 
     page = (await read(models=[replace(LEARNT, name=hostile, book=hostile, created=hostile)])).page
     await open_books(page)
     await expect(page.locator(".book h3")).to_have_text(hostile)
-    await expect(page.locator(".by")).to_have_text(f"model {hostile} · the default")
+    await expect(page.locator(".by")).to_have_text(f"model {hostile} · default")
     assert hostile in await page.locator(".facts dd").all_text_contents()
     assert await page.locator("#books :is(img, script, b)").count() == 0
 
@@ -171,7 +171,7 @@ async def test_books_that_cannot_be_listed_are_told(read: Open) -> None:
     page = (await read()).page
     await page.route("**/api/books", lambda route: route.abort())
     await page.click("#books > summary")
-    await expect(page.locator("#books-note")).to_contain_text("cannot be reached")
+    await expect(page.locator("#books-note")).to_contain_text("not reachable")
     await page.unroute("**/api/books")
     await page.click("#books > summary")
     await open_books(page)

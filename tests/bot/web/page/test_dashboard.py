@@ -245,7 +245,7 @@ async def test_what_there_is_stands_at_the_top(dashboard: Any) -> None:
         'sonneteer_discord_shard_up{shard="0"} 1\nsonneteer_discord_shard_up{shard="1"} 0\n'
     )
     facts = await board.page.locator("#vitals dd").all_text_contents()
-    assert facts == ["9.8.7", "16 min", "8", "2", "1 of 2 shards"]
+    assert facts == ["9.8.7", "16 min", "8", "2", "1 of 2 shards up"]
 
 
 async def test_poems_are_drawn_by_what_became_of_them(dashboard: Any) -> None:
@@ -256,22 +256,22 @@ async def test_poems_are_drawn_by_what_became_of_them(dashboard: Any) -> None:
             f'sonneteer_requests_total{{door="discord",outcome="complete"}} {count}\n'
             f'sonneteer_requests_total{{door="web",outcome="QueueFull"}} {count}\n'
         )
-    panel = board.panel("Poems a minute")
+    panel = board.panel("Poems per minute")
     await expect(panel.locator(".legend li")).to_have_text(["complete 60", "queue full 30"])
     await expect(panel.locator(".headline")).to_have_text("90")
     assert await panel.locator("polygon").count() == 2
     label = await panel.get_by_role("img").get_attribute("aria-label")
-    assert label == "Poems a minute: complete 60, queue full 30."
+    assert label == "Poems per minute: complete 60, queue full 30."
 
 
 async def test_a_panel_without_figures_says_so(dashboard: Any) -> None:
     board = await dashboard()
-    waiting = board.panel("First text").locator(".untold")
-    await expect(waiting).to_have_text("A few seconds more…")
+    waiting = board.panel("Time to first text").locator(".untold")
+    await expect(waiting).to_have_text("Collecting data…")
     await board.hear("", times=36)
-    await expect(waiting).to_have_text("No poem in the last half hour.")
+    await expect(waiting).to_have_text("No poem in the last 30 minutes.")
     shards = board.panel("Shards").locator(".untold")
-    await expect(shards).to_have_text("Not on Discord, as far as the figures tell.")
+    await expect(shards).to_have_text("Not connected to Discord.")
     mute = await board.page.evaluate(
         "[...document.querySelectorAll('.body')].filter((e) => !e.textContent.trim()).length"
     )
@@ -300,9 +300,7 @@ async def test_that_the_bot_is_gone_is_said_until_it_is_back(dashboard: Any) -> 
     await expect(trouble).to_be_hidden()
     board.bot.gone = True
     await board.poll()
-    await expect(trouble).to_have_text(
-        "Sonneteer cannot be reached. It is asked again every two seconds."
-    )
+    await expect(trouble).to_have_text("Sonneteer is not reachable. Retrying every two seconds.")
     board.bot.gone = False
     await board.poll()
     await expect(trouble).to_be_hidden()
@@ -312,7 +310,7 @@ async def test_that_the_bot_is_gone_is_said_until_it_is_back(dashboard: Any) -> 
 
 async def test_a_refusal_is_shown_in_the_bots_own_words(dashboard: Any) -> None:
     board = await dashboard()
-    board.bot.refusal = "The metrics are for this machine alone <b>."
+    board.bot.refusal = "Metrics are available only on this machine <b>."
     await board.poll()
     await expect(board.page.locator("#trouble")).to_have_text(board.bot.refusal)
 
@@ -326,7 +324,7 @@ async def test_labels_are_text_and_never_markup(dashboard: Any) -> None:
         times=2,
     )
     assert await board.page.locator("#panels :is(img, b:not(.legend b))").count() == 0
-    await expect(board.panel("Trainings that ended").locator("dt")).to_have_text("<b>done</b>")
+    await expect(board.panel("Finished trainings").locator("dt")).to_have_text("<b>done</b>")
 
 
 async def test_pointing_at_a_chart_reads_a_moment_in_all_of_them(dashboard: Any) -> None:

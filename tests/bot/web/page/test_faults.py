@@ -33,7 +33,7 @@ async def test_an_error_in_the_middle_of_a_poem_is_told(
     engine.failure = RuntimeError("broken nib")
     reader = await read(engine)
     await reader.write("The moon")
-    await expect(reader.page.get_by_role("alert")).to_contain_text("It is in the log as")
+    await expect(reader.page.get_by_role("alert")).to_contain_text("Give the site's admin this ID")
     assert await reader.poem() == "The moon" + VERSE
     assert "broken nib" in caplog.text
 
@@ -42,7 +42,7 @@ async def test_a_server_that_is_gone_is_told(read: Open) -> None:
     reader = await read()
     await reader.page.route("**/api/poems", lambda route: route.abort())
     await reader.write("The moon")
-    await expect(reader.page.get_by_role("alert")).to_contain_text("cannot be reached")
+    await expect(reader.page.get_by_role("alert")).to_contain_text("not reachable")
 
 
 async def test_a_stream_that_breaks_off_is_told(read: Open) -> None:
@@ -52,4 +52,4 @@ async def test_a_stream_that_breaks_off_is_told(read: Open) -> None:
         lambda route: route.fulfill(content_type="text/event-stream", body=": still here\n\n"),
     )
     await reader.write("The moon")
-    await expect(reader.page.get_by_role("alert")).to_contain_text("connection broke off")
+    await expect(reader.page.get_by_role("alert")).to_contain_text("connection was lost")
