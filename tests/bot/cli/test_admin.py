@@ -74,7 +74,7 @@ async def test_settings_are_shown_while_a_bot_runs(
         assert await asyncio.to_thread(run, installation, "settings", "10") == 0
         assert "avoid: moon\n" in capsys.readouterr().out
         assert await asyncio.to_thread(run, installation, "settings", "10", "lines", "9") == 2
-        assert "another Sonneteer is running" in capsys.readouterr().err
+        assert "another Sonneteer is using it" in capsys.readouterr().err
     finally:
         await database.close()
     assert await asyncio.to_thread(run, installation, "settings", "10") == 0

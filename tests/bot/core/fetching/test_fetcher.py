@@ -319,6 +319,6 @@ async def test_the_part_that_has_arrived_has_another_name(
 
 
 async def test_a_folder_that_cannot_be_written_to_fails(mirror: TestServer, tmp_path: Path) -> None:
-    with pytest.raises(SourceFailed, match="no room") as caught:
+    with pytest.raises(SourceFailed, match="could not be stored") as caught:
         await Fetch(mirror, tmp_path / "nowhere")("/poem.txt")
     assert str(tmp_path) not in str(caught.value)

@@ -280,7 +280,7 @@ async def test_the_host_can_forbid_networks(folder: Path, network: str) -> None:
     """Such as the address outside that a router or a cloud gives to this machine."""
     trust = Trust(forbidden_networks=(network,))
     fetcher = in_process(trust, resolve=names(books=[PUBLIC]), open_socket=NoSocket())
-    with pytest.raises(SourceRefused, match="forbidden here"):
+    with pytest.raises(SourceRefused, match="not allowed here"):
         await fetcher.fetch("http://books.example/", folder / "book.txt")
 
 

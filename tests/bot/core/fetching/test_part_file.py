@@ -66,7 +66,7 @@ async def test_a_disk_that_fails_is_told_without_its_paths(
     (tmp_path / "book.txt").mkdir()
     with PartFile(tmp_path / "book.txt", "typed") as part:
         await part.finish()
-        with pytest.raises(SourceFailed, match="no room") as caught:
+        with pytest.raises(SourceFailed, match="could not be stored") as caught:
             part.keep()
     assert str(tmp_path) not in str(caught.value)
     assert str(tmp_path) in caplog.text

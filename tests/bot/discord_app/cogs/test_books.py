@@ -116,7 +116,7 @@ async def test_a_short_book_is_asked_about_twice(
     assert "word for word" in seen(simulation, asked.id).content
     assert trainer.specs == []
     await admin.click(seen(simulation, asked.id), label="Yes, train on it")
-    assert "From now on" in seen(simulation, asked.id).content
+    assert "Poems in this server now come from" in seen(simulation, asked.id).content
 
 
 async def test_a_refused_book_is_told_to_the_asker_alone(
