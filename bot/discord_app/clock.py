@@ -48,7 +48,7 @@ class ClockWatch:
         is_wrong = abs(ahead) > WRONG_SECONDS
         if is_wrong and not self._is_wrong:
             log.warning(
-                "this machine's clock is %.0f s %s Discord's. Set it by the network "
+                "this machine's clock is %.0f s %s Discord's. Synchronise it "
                 "(timedatectl set-ntp true, or your system's date settings)",
                 abs(ahead),
                 "ahead of" if ahead > 0 else "behind",

@@ -192,14 +192,14 @@ def format_model(model: ModelRecord, kept: AddedModel | None) -> str:
     lines = [
         f"**{escape(model.book)}** · `{_code(model.name)}`",
         f"{model.characters:,} characters · {len(model.losses)} epochs · {' · '.join(facts)}",
-        f"made {escape(model.created[:10])} · {model.size_bytes / 1e6:.1f} MB · "
+        f"created {escape(model.created[:10])} · {model.size_bytes / 1e6:.1f} MB · "
         f"SHA-256 `{model.sha256[:12]}`",
     ]
     if kept is not None:
         who = f" by <@{kept.added_by.partition(':')[2]}>" if kept.added_by else ""
         lines.append(f"from {escape(kept.source)}, added {escape(kept.added[:10])}{who}")
     elif not model.guild:
-        lines.append("came with Sonneteer" if model.shipped else "available to all servers")
+        lines.append("comes with Sonneteer" if model.shipped else "available to all servers")
     return _fit(lines)
 
 

@@ -15,12 +15,7 @@ from bot.core import request_log
 from bot.core.errors import NothingThere
 from bot.core.records import ModelRecord
 from bot.discord_app.asker import Context, guild_id_of
-from bot.discord_app.error_messages import (
-    GuildNotKnown,
-    ThrottledLog,
-    error_message,
-    throttled_log,
-)
+from bot.discord_app.error_messages import GuildNotKnown, ThrottledLog, error_message, throttled_log
 from bot.discord_app.interactions import NO_MENTIONS, acknowledge, is_acknowledged
 from bot.discord_app.responders import InteractionResponder, Responder, send_once
 from bot.discord_app.retries import FAILURES, await_response, retry

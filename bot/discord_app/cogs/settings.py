@@ -61,9 +61,7 @@ class Settings(CommandCog, name="Settings"):
         await self._show(ctx, self._administration.guild_settings(asker_of_context(ctx)))
 
     @settings.command(
-        name="channels",
-        ignore_extra=False,
-        description="Channels for poems. Default: all",
+        name="channels", ignore_extra=False, description="Channels for poems. Default: all"
     )
     @change_choices
     async def channels(
@@ -99,9 +97,7 @@ class Settings(CommandCog, name="Settings"):
         await self._list(ctx, "managers", change, [str(role.id)] if role else [])
 
     @settings.command(
-        name="avoid",
-        ignore_extra=False,
-        description="Words to keep out of poems. Default: none",
+        name="avoid", ignore_extra=False, description="Words to keep out of poems. Default: none"
     )
     @app_commands.describe(words="One or more words, separated by spaces or commas")
     @change_choices
@@ -134,9 +130,7 @@ class Settings(CommandCog, name="Settings"):
         await self._set(ctx, "temperature", temperature)
 
     @settings.command(
-        name="switch",
-        ignore_extra=False,
-        description="Use a new model as soon as it is trained",
+        name="switch", ignore_extra=False, description="Use a new model as soon as it is trained"
     )
     async def switch(self, ctx: Context, on: bool) -> None:
         await self._set(ctx, "switch", on)
