@@ -28,8 +28,8 @@ from model.kernel import (
 )
 from model.kernel.compilation import inner
 from model.kernel.forward import multiply
-from model.kernel.quantization import aligned
-from model.kernel.tiles import address
+from model.kernel.quantization import aligned, block_vector, padded_to, weight_block
+from model.kernel.tiles import BLOCK, LANES, address
 from model.training import CharLSTM, network_of
 
 WINDOW = 100  # the tutorial's
@@ -146,10 +146,9 @@ class Fused(Method):
                 gates = product(torch.cat([below, self._hidden[layer]], dim=1))
             else:
                 gates = product(self._hidden[0]) + self._table[ids]
-            enter, forget, new, leave = gates.chunk(4, dim=1)
-            cell = self._cell[layer] * forget.sigmoid() + enter.sigmoid() * new.tanh()
-            self._cell[layer] = cell
-            self._hidden[layer] = leave.sigmoid() * cell.tanh()
+            i, f, g, o = gates.chunk(4, dim=1)  # (N, 4H) → (N, H) each
+            self._cell[layer] = f.sigmoid() * self._cell[layer] + i.sigmoid() * g.tanh()
+            self._hidden[layer] = o.sigmoid() * self._cell[layer].tanh()
             kept = below if self._residual and layer else 0.0
             below = self._hidden[layer] + kept
         return self._head(below)
@@ -263,15 +262,15 @@ def _products(
     for layer in range(layers):
         inputs = width if layer else width // 2
         for block in range(blocks):
-            w = address(weights.w, weights.w_offset[layer] + block * inputs * 64)
-            start = address(weights.initial_sums, (layer * blocks + block) * 256)
+            w = address(weights.blocks, weight_block(weights.layer_offset[layer], block, inputs))
+            start = address(weights.initial_sums, block_vector(layer, block, blocks))
             multiply(isa, x[:, :inputs], w, start, out)
 
 
 def _by_tiles(model: Model, rows: int) -> Callable[[], object]:
     weights, isa = quantize_network(model.network, model.tensors), checked_instruction_set()
-    hidden = weights.initial_sums.shape[1] * 16
-    x, out = aligned((rows, 2 * hidden), np.uint8), aligned((rows, 64), np.int32)
+    hidden = padded_to(model.network.hidden_size, LANES)
+    x, out = aligned((rows, 2 * hidden), np.uint8), aligned((rows, BLOCK), np.int32)
     return lambda: _products(isa, weights, x, out)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +15,18 @@ from model.kernel.constraints import (
     MAX_TRIGRAMS,
     NO_SLOT,
     OTHER,
-    Constraints,
+    FormConstraints,
     Trie,
     kind_of,
 )
 from model.kernel.filters import begin_word, hash_of, letters_of, masked_of
 from model.kernel.forward import read, set_next, write
-from model.kernel.quantization import Floats, QuantizedWeights
+from model.kernel.quantization import ACTIVATION_ZERO, Floats, QuantizedWeights
 from model.kernel.state import (
+    BY_LAYER,
     CHUNK,
     BatchState,
-    TokenRules,
+    Constraints,
     empty_trie,
     make_line_specs,
     make_line_state,
@@ -86,8 +88,8 @@ class Batch:
         self._state = make_state(weights, max_rows + 1)
         self._line_state = make_line_state(max_rows + 1)
         size = weights.vocabulary_size
-        self._rules = TokenRules(
-            Constraints(
+        self._constraints = Constraints(
+            FormConstraints(
                 trie=trie or empty_trie(),
                 poem_tries=make_poem_tries(slots),
                 lines=make_line_specs(slots),
@@ -111,7 +113,7 @@ class Batch:
         Up to MAX_AVOIDED words of letters, `avoided`, it will not write.
         """
         state, row = self._state, self._reader
-        state.layer_bytes[:, row] = 128  # a hidden value of 0
+        state.layer_bytes[:, row] = ACTIVATION_ZERO
         state.cell[:, row] = 0.0
         state.random_state[row] = random_seed
         state.sampling[row] = sampling_record(sampling)
@@ -145,35 +147,27 @@ class Batch:
 
     def save(self) -> RowSnapshot:
         """Return what the row that reads remembers."""
-        return RowSnapshot(
-            {
-                name: getattr(self._state, name)[:, self._reader].copy()
-                if name in ("layer_bytes", "cell")
-                else getattr(self._state, name)[self._reader].copy()
-                for name in BatchState._fields
-            }
-        )
+        return RowSnapshot(tuple(values[self._reader].copy() for values in _by_row(self._state)))
 
     def load(self, snapshot: RowSnapshot) -> None:
         """Let the row that reads remember what was saved."""
-        for name, value in snapshot.values.items():
-            values = getattr(self._state, name)
-            if name in ("layer_bytes", "cell"):
-                values[:, self._reader] = value
-            else:
-                values[self._reader] = value
+        for values, saved in zip(_by_row(self._state), snapshot.values, strict=True):
+            values[self._reader] = saved
 
     def set_line(self, slot: int, line: LineSpec) -> None:
         """Say what the rows of `slot` are to write from now on."""
-        lines, poem_tries = self._rules.constraints.lines, self._rules.constraints.poem_tries
-        for name in ("syllables", "continue_mask", "metre", "must_rhyme", "must_close", "boost"):
-            getattr(lines, name)[slot] = getattr(line, name)
+        lines, poem_tries = self._constraints.form.lines, self._constraints.form.poem_tries
+        lines.syllables[slot] = line.syllables
+        lines.continue_mask[slot] = line.continue_mask
+        lines.metre[slot] = line.metre
+        lines.must_rhyme[slot] = line.must_rhyme
+        lines.must_close[slot] = line.must_close
+        lines.boost[slot] = line.boost
         trigrams = line.trigrams[-MAX_TRIGRAMS:]
         lines.trigrams[slot, : len(trigrams)] = trigrams
         lines.trigram_count[slot] = len(trigrams)
-        for name in Trie._fields:
-            part = getattr(line.poem_trie, name)
-            getattr(poem_tries, name)[slot, : len(part)] = part
+        for part, room in zip(line.poem_trie, poem_tries, strict=True):
+            room[slot, : len(part)] = part  # (n,) of (S, MAX_POEM_NODES)
 
     def fork(
         self, slot: int, line: LineSpec, next_id: int, random_states: NDArray[np.uint64]
@@ -186,7 +180,7 @@ class Batch:
         line_state.slot[row] = slot
         line_state.phase[row] = line.phase
         line_state.node[row] = line_state.poem_node[row] = 0
-        line_state.syllables[row] = line.initial_syllables
+        line_state.reached[row] = line.initial_syllables
         line_state.may_end[row] = line.may_end
         line_state.words[row] = line.last_words
         line_state.log_weight[row] = line_state.nats[row] = 0.0
@@ -241,7 +235,7 @@ class Batch:
             self._weights,
             self._state,
             self._line_state,
-            self._rules,
+            self._constraints,
             self._scratch,
             out,
         )
@@ -250,31 +244,41 @@ class Batch:
 
     def _set_next(self, next_id: int) -> None:
         """Let the row that has read be about to read one more."""
-        set_next(self._state, self._rules, self._reader, next_id)
+        set_next(self._state, self._constraints, self._reader, next_id)
 
     def _read(self, ids: NDArray[np.int64], *, predict: bool) -> None:
-        row = self._reader
-        rules, scratch = self._rules, self._scratch
-        read(self._isa, self._weights, self._state, rules, scratch, row, ids, predict)
+        read(
+            self._isa,
+            self._weights,
+            self._state,
+            self._constraints,
+            self._scratch,
+            self._reader,
+            ids,
+            predict,
+        )
 
     def _move(self, source: int, target: int) -> None:
         self._copy(np.array([source]), np.array([target]))
 
     def _copy(self, sources: NDArray[np.int64], targets: NDArray[np.int64]) -> None:
-        for part in (self._state, self._line_state):
-            for name in part._fields:
-                values = getattr(part, name)
-                if name in ("layer_bytes", "cell"):
-                    values[:, targets] = values[:, sources]
-                else:
-                    values[targets] = values[sources]
+        for values in (*_by_row(self._state), *self._line_state):
+            values[targets] = values[sources]
 
 
 @dataclass(frozen=True, slots=True)
 class RowSnapshot:
     """What a row remembers, out of the batch."""
 
-    values: Mapping[str, NDArray[np.generic]]
+    values: tuple[NDArray[Any], ...]  # one for each array of a BatchState
+
+
+def _by_row(state: BatchState) -> list[NDArray[Any]]:
+    """Return views (N, …) of the arrays, in their order."""
+    return [
+        values.swapaxes(0, 1) if name in BY_LAYER else values  # (L, N, …) → (N, L, …)
+        for name, values in state._asdict().items()
+    ]
 
 
 def _chunks(ids: Sequence[int]) -> list[NDArray[np.int64]]:

@@ -21,9 +21,54 @@ import regex
 from numpy.typing import NDArray
 
 from model.kernel.compilation import inner
+from model.kernel.constraints import NEWLINE, SPACE
+from model.kernel.state import AFTER_SPACE, COUNT, HITS, RING, BatchState, Constraints
 from model.vocabulary import BEARERS, REPLACEMENT, bare, printable, skeleton
 
 Hashes = NDArray[np.uint64]
+
+
+# Each filter has one form: whether it forbids `id_` to `row`. They are asked of a token that was
+# drawn. One that is forbidden is drawn again without it, so few of the V tokens are ever asked for.
+
+
+@inner
+def is_forbidden(state: BatchState, constraints: Constraints, row: int, id_: int) -> bool:
+    """Whether any filter forbids `id_`."""
+    return (
+        cannot_be_shown(state, constraints, row, id_)
+        or completes_run(state, constraints, row, id_)
+        or completes_avoided_word(state, constraints, row, id_)
+    )
+
+
+@inner
+def cannot_be_shown(state: BatchState, constraints: Constraints, row: int, id_: int) -> bool:
+    """Whether `id_` would be shown as a sign of replacement."""
+    return bool(constraints.masked[id_])
+
+
+@inner
+def completes_run(state: BatchState, constraints: Constraints, row: int, id_: int) -> bool:
+    """Whether `id_` would make a run of the book one character longer than MAX_RUN."""
+    ring, ring_state, is_space = state.ring[row], state.ring_state[row], is_blank(constraints, id_)
+    if ring_state[HITS] < MAX_HITS or (is_space and ring_state[AFTER_SPACE] == 1):
+        return False
+    return bool(is_in_book(id_, is_space, ring, ring_state, constraints.grams))
+
+
+@inner
+def completes_avoided_word(state: BatchState, constraints: Constraints, row: int, id_: int) -> bool:
+    """Whether `id_` would end one of the row's words to avoid."""
+    codes, count = constraints.letters[id_], state.avoided_count[row]
+    return bool(is_avoided(codes, state.word_hash[row], state.avoided[row], count))
+
+
+@inner
+def is_blank(constraints: Constraints, id_: int) -> bool:
+    """Whether `id_` is white space."""
+    return bool(constraints.form.kinds[id_] == SPACE or constraints.form.kinds[id_] == NEWLINE)
+
 
 # Runs of the book
 
@@ -31,7 +76,6 @@ GRAM = 16  # characters; the sonnets share 15.5 with one another, in the median
 MAX_RUN = 24  # … and 23 at the 95th percentile
 MAX_HITS = MAX_RUN - GRAM + 1  # grams in a row
 HASH_BASE = 0x9E3779B97F4A7C15 | 1
-RING = 32  # hashes that a row remembers, more than GRAM
 _FAR = pow(HASH_BASE, GRAM, 2**64)
 _MIX = 0xBF58476D1CE4E5B9
 
@@ -63,17 +107,17 @@ def note_gram(
     state: NDArray[np.int64],
     known: NDArray[np.uint32],
 ) -> None:
-    """Let a row take `id_` on: `ring` (RING,) of its hashes; `state` is its count of characters,
-    whether the last was white space, and how many of its last grams stand in the book.
+    """Let a row take `id_` on: `ring` (RING,) of its hashes; `state` (3,) is its count of
+    characters, whether the last was white space, and how many of its last grams the book has.
     """
-    if is_space and state[1] == 1:
+    if is_space and state[AFTER_SPACE] == 1:
         return
-    state[2] = state[2] + 1 if is_in_book(id_, is_space, ring, state, known) else 0
-    count = state[0]
+    state[HITS] = state[HITS] + 1 if is_in_book(id_, is_space, ring, state, known) else 0
+    count = state[COUNT]
     symbol = np.uint64(0) if is_space else np.uint64(id_ + 1)
     ring[(count + 1) % RING] = ring[count % RING] * np.uint64(HASH_BASE) + symbol
-    state[0] = count + 1
-    state[1] = 1 if is_space else 0
+    state[COUNT] = count + 1
+    state[AFTER_SPACE] = 1 if is_space else 0
 
 
 @inner
@@ -85,7 +129,7 @@ def is_in_book(
     known: NDArray[np.uint32],
 ) -> bool:
     """Whether the last characters with `id_` are a gram whose hash is among `known`, sorted."""
-    count = state[0]
+    count = state[COUNT]
     if len(known) == 0 or count + 1 < GRAM:
         return False
     symbol = np.uint64(0) if is_space else np.uint64(id_ + 1)
@@ -104,7 +148,6 @@ def is_in_book(
 
 # Words to avoid
 
-MAX_AVOIDED = 512  # words: each of 200 as it was listed, and as it is on the model's alphabet
 _START = 0xCBF29CE484222324  # FNV-1a: Fowler, Noll and Vo 1991; without its last bit
 _PRIME = 0x100000001B3
 _ENDS = 0  # a word

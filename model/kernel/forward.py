@@ -14,10 +14,29 @@ from numpy.typing import NDArray
 
 from model.kernel.compilation import entry, inner
 from model.kernel.constraints import DONE, NO_SLOT, LineState
-from model.kernel.quantization import QuantizedWeights
+from model.kernel.quantization import (
+    ACTIVATION_ZERO,
+    QuantizedWeights,
+    bias_row,
+    block_vector,
+    head_block,
+    recurrent_part,
+    weight_block,
+)
+from model.kernel.reference import ACTIVATION_ONE
 from model.kernel.sampling import NO_TOKEN, remember, sample_token
-from model.kernel.state import BatchState, ScratchSpace, TokenRules
+from model.kernel.state import (
+    BatchState,
+    Constraints,
+    ScratchSpace,
+    layer_input,
+    unit_bytes,
+    unit_floats,
+)
 from model.kernel.tiles import (
+    BLOCK,
+    OFFSET_BYTES,
+    QUAD,
     InstructionSet,
     address,
     gates_of_1,
@@ -34,7 +53,7 @@ def write(
     weights: QuantizedWeights,
     state: BatchState,
     line_state: LineState,
-    rules: TokenRules,
+    constraints: Constraints,
     scratch: ScratchSpace,
     out: NDArray[np.int64],
 ) -> None:
@@ -42,12 +61,10 @@ def write(
     for step in range(out.shape[1]):
         _step(isa, weights, state, scratch, out.shape[0])
         for row in range(out.shape[0]):
-            if line_state.slot[row] == NO_SLOT:
-                out[row, step] = sample_token(state, line_state, rules, scratch, row)
-            elif line_state.phase[row] == DONE:
+            if line_state.slot[row] != NO_SLOT and line_state.phase[row] == DONE:
                 out[row, step] = NO_TOKEN
             else:
-                out[row, step] = sample_token(state, line_state, rules, scratch, row)
+                out[row, step] = sample_token(state, line_state, constraints, scratch, row)
 
 
 @entry
@@ -55,7 +72,7 @@ def read(
     isa: InstructionSet,
     weights: QuantizedWeights,
     state: BatchState,
-    rules: TokenRules,
+    constraints: Constraints,
     scratch: ScratchSpace,
     row: int,
     ids: NDArray[np.int64],
@@ -69,38 +86,35 @@ def read(
     """
     layers, blocks = weights.initial_sums.shape[0], weights.initial_sums.shape[1]
     capacity, hidden = state.layer_bytes.shape[1], state.layer_bytes.shape[3]
-    size = blocks * 256  # bytes of a vector of gates
     for layer in range(layers):
         inputs = 2 * hidden if layer else hidden
+        layer_offset = weights.layer_offset[layer]
         if layer:
             for block in range(blocks):
-                w = weights.w_offset[layer] + block * inputs * 64
-                start = address(weights.initial_sums, (layer * blocks + block) * 256)
-                out = scratch.sums[:, block]
-                multiply(isa, scratch.layer_inputs[: len(ids)], address(weights.w, w), start, out)
-        x = address(state.layer_bytes, ((layer * capacity + row) * 2 + 1) * hidden)
+                w = address(weights.blocks, weight_block(layer_offset, block, inputs))
+                start = address(weights.initial_sums, block_vector(layer, block, blocks))
+                out = scratch.sums[:, block]  # (CHUNK, 64)
+                multiply(isa, scratch.layer_inputs[: len(ids)], w, start, out)
+        own = address(state.layer_bytes, layer_input(layer * capacity + row, hidden, hidden))
         for t in range(len(ids)):
-            place = ids[t] if layer == 0 else weights.vocabulary_size + layer - 1
-            scratch.bias_offsets[0] = size * place
+            scratch.bias_offsets[0] = bias_row(layer, ids[t], weights.vocabulary_size, blocks)
             for block in range(blocks):
-                start = address(weights.initial_sums, block * 256)
+                start = address(weights.initial_sums, block_vector(layer, block, blocks))
                 if layer:
-                    start = address(scratch.sums, t * size + block * 256)
+                    start = address(scratch.sums, block_vector(t, block, blocks))
                 gates_of_1(
                     isa,
-                    x,
+                    own,
                     0,
-                    hidden // 4,
-                    address(
-                        weights.w, weights.w_offset[layer] + ((block + 1) * inputs - hidden) * 64
-                    ),
+                    hidden // QUAD,
+                    address(weights.blocks, recurrent_part(layer_offset, block, inputs, hidden)),
                     start,
-                    address(weights.scale, (layer * blocks + block) * 256),
-                    address(weights.bias, block * 256),
+                    address(weights.scale, block_vector(layer, block, blocks)),
+                    address(weights.bias, block_vector(0, block, blocks)),
                     address(scratch.bias_offsets, 0),
-                    address(state.cell, ((layer * capacity + row) * hidden + block * 16) * 4),
-                    address(scratch.hidden, (t * hidden + block * 16) * 4),
-                    address(scratch.hidden_bytes, t * hidden + block * 16),
+                    address(state.cell, unit_floats(layer * capacity + row, block, hidden)),
+                    address(scratch.hidden, unit_floats(t, block, hidden)),
+                    address(scratch.hidden_bytes, unit_bytes(t, block, hidden)),
                     hidden,
                 )
             state.layer_bytes[layer, row, 1] = scratch.hidden_bytes[t]
@@ -108,14 +122,14 @@ def read(
     if predict:
         _compute_logits(isa, weights, scratch.layer_inputs, scratch, len(ids))
     for id_ in ids:
-        remember(state, rules, row, id_)
+        remember(state, constraints, row, id_)
 
 
 @entry
-def set_next(state: BatchState, rules: TokenRules, row: int, id_: int) -> None:
+def set_next(state: BatchState, constraints: Constraints, row: int, id_: int) -> None:
     """Let `row` be about to read `id_`, and remember it as it does what it has read."""
     state.next_id[row] = id_
-    remember(state, rules, row, id_)
+    remember(state, constraints, row, id_)
 
 
 @inner
@@ -129,37 +143,37 @@ def _step(
     """Let the rows before `count` read their next id; fill scratch.logits."""
     layers, blocks = weights.initial_sums.shape[0], weights.initial_sums.shape[1]
     capacity, hidden = state.layer_bytes.shape[1], state.layer_bytes.shape[3]
-    size = blocks * 256
-    stride = 2 * hidden
+    stride = 2 * hidden  # bytes of a row's input and hidden state
     for layer in range(layers):
         inputs = stride if layer else hidden
+        layer_offset = weights.layer_offset[layer]
         for row in range(count):
-            place = state.next_id[row] if layer == 0 else weights.vocabulary_size + layer - 1
-            scratch.bias_offsets[row] = place * size
+            scratch.bias_offsets[row] = bias_row(
+                layer, state.next_id[row], weights.vocabulary_size, blocks
+            )
         for block in range(blocks):
-            w = address(weights.w, weights.w_offset[layer] + block * inputs * 64)
-            start = address(weights.initial_sums, (layer * blocks + block) * 256)
-            scale = address(weights.scale, (layer * blocks + block) * 256)
-            bias = address(weights.bias, block * 256)
+            w = address(weights.blocks, weight_block(layer_offset, block, inputs))
+            start = address(weights.initial_sums, block_vector(layer, block, blocks))
+            scale = address(weights.scale, block_vector(layer, block, blocks))
+            bias = address(weights.bias, block_vector(0, block, blocks))
             row = 0
             while row < count:
-                x = address(state.layer_bytes, (layer * capacity + row) * stride + stride - inputs)
-                bias_offsets = address(scratch.bias_offsets, row * 8)
-                at = row * hidden + block * 16
-                cell = address(state.cell, (layer * capacity * hidden + at) * 4)
-                out = address(scratch.hidden, at * 4)
-                hidden_bytes = address(scratch.hidden_bytes, at)
+                x = address(state.layer_bytes, layer_input(layer * capacity + row, hidden, inputs))
+                bias_offsets = address(scratch.bias_offsets, row * OFFSET_BYTES)
+                cell = address(state.cell, unit_floats(layer * capacity + row, block, hidden))
+                out = address(scratch.hidden, unit_floats(row, block, hidden))
+                hidden_bytes = address(scratch.hidden_bytes, unit_bytes(row, block, hidden))
                 # fmt: off
                 if isa.rows >= 4 and row + 4 <= count:
-                    gates_of_4(isa, x, stride, inputs // 4, w, start, scale, bias,
+                    gates_of_4(isa, x, stride, inputs // QUAD, w, start, scale, bias,
                                bias_offsets, cell, out, hidden_bytes, hidden)
                     row += 4
                 elif isa.rows >= 2 and row + 2 <= count:
-                    gates_of_2(isa, x, stride, inputs // 4, w, start, scale, bias,
+                    gates_of_2(isa, x, stride, inputs // QUAD, w, start, scale, bias,
                                bias_offsets, cell, out, hidden_bytes, hidden)
                     row += 2
                 else:
-                    gates_of_1(isa, x, stride, inputs // 4, w, start, scale, bias,
+                    gates_of_1(isa, x, stride, inputs // QUAD, w, start, scale, bias,
                                bias_offsets, cell, out, hidden_bytes, hidden)
                     row += 1
                 # fmt: on
@@ -178,13 +192,13 @@ def _quantize_output(
     if not weights.residual:
         above[:] = scratch.hidden_bytes[row]
         return
-    scale = np.float32(127.0 / (layer + 1))
+    scale = np.float32(ACTIVATION_ONE / (layer + 1))
     for unit in range(len(above)):
         value = scratch.hidden[row, unit]
         if layer:
             value += scratch.residual_stream[row, unit]
         scratch.residual_stream[row, unit] = value
-        above[unit] = np.uint8(np.int32(value * scale + np.float32(128.5)))
+        above[unit] = np.uint8(np.int32(value * scale + np.float32(ACTIVATION_ZERO + 0.5)))
 
 
 @inner
@@ -197,10 +211,12 @@ def _compute_logits(
 ) -> None:
     """Fill scratch.logits[:count] from the bytes of the last layer's output (M, H)."""
     hidden, size = top.shape[1], weights.vocabulary_size
-    for block in range(weights.head_initial_sums.shape[0]):
-        w = address(weights.head_w, block * hidden * 64)
-        start = address(weights.head_initial_sums, block * 256)
-        multiply(isa, top[:count], w, start, scratch.head_sums[:, block * 64 : block * 64 + 64])
+    blocks = weights.head_initial_sums.shape[0]
+    for block in range(blocks):
+        w = address(weights.head_blocks, head_block(block, hidden))
+        start = address(weights.head_initial_sums, block_vector(0, block, blocks))
+        out = scratch.head_sums[:, block * BLOCK : (block + 1) * BLOCK]  # (M, 64)
+        multiply(isa, top[:count], w, start, out)
     for row in range(count):
         for i in range(size):
             value = np.float32(scratch.head_sums[row, i]) * weights.head_scale[i]
@@ -215,12 +231,12 @@ def multiply(
 
     Rows of `x` and `out` may stand apart in memory.
     """
-    state, quads = x.shape[0], x.shape[1] // 4
+    rows, quads = x.shape[0], x.shape[1] // QUAD
     across, down = x.strides[0], out.strides[0]
     row = 0
-    while row < state:
+    while row < rows:
         there, here = address(x, row * across), address(out, row * down)
-        if isa.rows >= 4 and row + 4 <= state:
+        if isa.rows >= 4 and row + 4 <= rows:
             sums_of_4(isa, there, across, quads, w, start, here, down)
             row += 4
         else:

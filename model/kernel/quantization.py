@@ -4,6 +4,8 @@ A weight matrix (M, K) becomes signed bytes within ±64 with one scale per row: 
 Activations are hidden values h in (-1, 1) as the unsigned bytes 128 + 127 h: a fixed scale, so a
 row's bytes never depend on its neighbours. A sum of byte products is 127 / scale × w·h plus 128
 times the bytes of the weights, which is known beforehand and begins the sum, negative.
+
+The functions at the end tell where each part lies, for the functions of `tiles`.
 """
 
 from __future__ import annotations
@@ -16,11 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import NetworkConfig, Tensors
+from model.kernel.compilation import inner
 from model.kernel.reference import ACTIVATION_ONE, activation_bound, input_vectors
-from model.kernel.tiles import BLOCK, GATES, LANES
+from model.kernel.tiles import BLOCK, BLOCK_BYTES, GATES, LANES, QUAD, VECTOR_BYTES
 
 LARGEST_WEIGHT = 64  # two products with bytes up to 255 still fit AVX2's sums of 16 bits
 TABLE_CHUNK = 1024  # characters whose input is put in order; four copies are made meanwhile
+
+ACTIVATION_ZERO = 128  # the byte of an activation of 0
 
 Floats = NDArray[np.float32]
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -29,19 +34,19 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 def aligned(shape: tuple[int, ...], kind: type[Scalar]) -> NDArray[Scalar]:
     """Return zeros that begin at a multiple of 64 bytes, a cache line and the widest vector."""
     size = int(np.prod(shape)) * np.dtype(kind).itemsize
-    raw = np.zeros(size + 64, np.uint8)
-    offset = -raw.ctypes.data % 64
-    return raw[offset : offset + size].view(kind).reshape(shape)
+    raw = np.zeros(size + VECTOR_BYTES, np.uint8)
+    offset = -raw.ctypes.data % VECTOR_BYTES
+    return raw[offset : offset + size].view(kind).reshape(shape)  # (bytes,) → (numbers,) → shape
 
 
 @dataclass(frozen=True, slots=True)
 class QuantizedMatrix:
-    """A matrix (blocks × 64, K) in blocks: w (blocks, K / 4, 4, 16, 4), the rest (blocks, 64)."""
+    """A matrix (M, K) in blocks, B = M / 64 of them."""
 
-    w: NDArray[np.int8]
-    initial_sums: NDArray[np.int32]
-    scale: Floats
-    bias: Floats
+    blocks: NDArray[np.int8]  # (B, K / 4, 4 gates, 16 units, 4 inputs)
+    initial_sums: NDArray[np.int32]  # (B, 64)
+    scale: Floats  # (B, 64)
+    bias: Floats  # (B, 64)
 
 
 def quantize(matrix: Floats, bias: Floats) -> QuantizedMatrix:
@@ -49,20 +54,32 @@ def quantize(matrix: Floats, bias: Floats) -> QuantizedMatrix:
     outputs, inputs = matrix.shape
     scale = np.abs(matrix).max(axis=1) / LARGEST_WEIGHT
     scale[scale == 0] = 1.0
-    whole = np.rint(matrix / scale[:, None]).astype(np.int8)
-    blocks = outputs // BLOCK
-    w = aligned((blocks, inputs // 4, GATES, LANES, 4), np.int8)
-    w[:] = whole.reshape(blocks, GATES, LANES, inputs // 4, 4).transpose(0, 3, 1, 2, 4)
+    whole = np.rint(matrix / scale[:, None]).astype(np.int8)  # (M, K) / (M, 1)
+    count, quads = outputs // BLOCK, inputs // QUAD
     quantized = QuantizedMatrix(
-        w,
-        aligned((blocks, BLOCK), np.int32),
-        aligned((blocks, BLOCK), np.float32),
-        aligned((blocks, BLOCK), np.float32),
+        aligned((count, quads, GATES, LANES, QUAD), np.int8),
+        aligned((count, BLOCK), np.int32),
+        aligned((count, BLOCK), np.float32),
+        aligned((count, BLOCK), np.float32),
     )
-    quantized.initial_sums[:] = -128 * whole.sum(axis=1, dtype=np.int32).reshape(blocks, BLOCK)
-    quantized.scale[:] = (scale / ACTIVATION_ONE).reshape(blocks, BLOCK)
-    quantized.bias[:] = bias.reshape(blocks, BLOCK)
+    # (M, K) → (B, 4 gates, 16 units, K / 4, 4 inputs) → (B, K / 4, 4 gates, 16 units, 4 inputs)
+    in_units = whole.reshape(count, GATES, LANES, quads, QUAD)
+    quantized.blocks[:] = in_units.transpose(0, 3, 1, 2, 4)
+    # (M,) → (B, 64), three times
+    sums = whole.sum(axis=1, dtype=np.int32)
+    quantized.initial_sums[:] = -ACTIVATION_ZERO * sums.reshape(count, BLOCK)
+    quantized.scale[:] = (scale / ACTIVATION_ONE).reshape(count, BLOCK)
+    quantized.bias[:] = bias.reshape(count, BLOCK)
     return quantized
+
+
+def padded_to(size: int, step: int) -> int:
+    """Return `size` rounded up to a multiple of `step`.
+
+    >>> padded_to(70, 64)
+    128
+    """
+    return -(-size // step) * step
 
 
 def _padded(matrix: Floats, rows: int, columns: int) -> Floats:
@@ -72,15 +89,15 @@ def _padded(matrix: Floats, rows: int, columns: int) -> Floats:
 
 
 class QuantizedWeights(NamedTuple):
-    """A network for the kernel. L layers, V characters, H hidden units padded to B blocks of 16."""
+    """A network for the kernel. L layers, V tokens, H hidden units padded to B blocks of 16."""
 
-    w: NDArray[np.int8]  # every layer's blocks; layer l begins at w_offset[l]
-    w_offset: NDArray[np.int64]  # (L,)
+    blocks: NDArray[np.int8]  # (bytes,), every layer's; layer l begins at layer_offset[l]
+    layer_offset: NDArray[np.int64]  # (L,)
     initial_sums: NDArray[np.int32]  # (L, B, 64)
     scale: Floats  # (L, B, 64)
     bias: Floats  # (V + L - 1, B, 64): the first layer's input by character, the others' biases
-    head_w: NDArray[np.int8]
-    head_initial_sums: NDArray[np.int32]  # (blocks of 64 characters, 64)
+    head_blocks: NDArray[np.int8]  # (V / 64, H / 4, 4, 16, 4), V rounded up to 64
+    head_initial_sums: NDArray[np.int32]  # (V / 64, 64)
     head_scale: Floats  # (V,)
     head_bias: Floats  # (V,)
     vocabulary_size: int
@@ -89,26 +106,28 @@ class QuantizedWeights(NamedTuple):
 
 def input_table_bytes(config: NetworkConfig) -> int:
     """Return what `bias` takes: each character's input to the first layer's gates."""
-    blocks = -(-config.hidden_size // LANES)
-    return config.vocabulary_size * blocks * BLOCK * np.dtype(np.float32).itemsize
+    blocks = padded_to(config.hidden_size, LANES) // LANES
+    return config.vocabulary_size * blocks * BLOCK_BYTES
 
 
 def quantize_network(config: NetworkConfig, tensors: Tensors) -> QuantizedWeights:
     """Quantise a network."""
     hidden, layers = config.hidden_size, config.layers
-    padded = -(-hidden // LANES) * LANES
+    padded = padded_to(hidden, LANES)
     blocks = padded // LANES
 
     def gates(matrix: Floats) -> Floats:
         """Rows i f g o of each unit to blocks of i f o g; what is padded is zero."""
-        matrix = matrix.reshape(GATES, hidden, -1)[[0, 1, 3, 2]]
+        matrix = matrix.reshape(GATES, hidden, -1)[[0, 1, 3, 2]]  # (4H, K) → (4, H, K)
         matrix[:3] *= 0.5  # sigmoid x = (1 + tanh x/2) / 2
         wide = np.zeros((GATES, padded, matrix.shape[2]), np.float32)
         wide[:, :hidden] = matrix
+        # (4, 16 B, K) → (4, B, 16, K) → (B, 4, 16, K) → (64 B, K)
         in_blocks = wide.reshape(GATES, blocks, LANES, -1).swapaxes(0, 1)
         return in_blocks.reshape(blocks * BLOCK, -1)
 
     def columns(matrix: Floats) -> Floats:
+        """Pad the columns (M, H) that stand for hidden units to (M, 16 B)."""
         return np.pad(matrix, ((0, 0), (0, padded - hidden)))
 
     parts = []
@@ -122,26 +141,28 @@ def quantize_network(config: NetworkConfig, tensors: Tensors) -> QuantizedWeight
             reads = input_vectors(config, tensors) @ below.T  # (V, 4H)
             reads += layer_bias
             for at in range(0, config.vocabulary_size, TABLE_CHUNK):
-                some = gates(reads[at : at + TABLE_CHUNK].T).T.reshape(-1, blocks, BLOCK)
+                part = gates(reads[at : at + TABLE_CHUNK].T).T  # (T, 4H) → (4H, T) → (T, 64 B)
+                some = part.reshape(-1, blocks, BLOCK)  # (T, B, 64)
                 bias[at : at + len(some)] = some
             parts.append(quantize(own, np.zeros(len(own), np.float32)))
             continue
+        # (4H,) → (4H, 1) → (64 B, 1) → (B, 64)
         bias[config.vocabulary_size + layer - 1] = gates(layer_bias[:, None]).reshape(blocks, BLOCK)
         below = columns(gates(below)) * activation_bound(config, layer - 1)
         parts.append(quantize(np.hstack([below, own]), np.zeros(len(own), np.float32)))
-    head_rows = -(-config.vocabulary_size // BLOCK) * BLOCK
+    head_rows = padded_to(config.vocabulary_size, BLOCK)
     head = _padded(tensors["head.weight"], head_rows, padded) * activation_bound(config, layers - 1)
     top = quantize(head, _padded(tensors["head.bias"][:, None], head_rows, 1)[:, 0])
-    w = aligned((sum(part.w.size for part in parts),), np.int8)
-    np.concatenate([part.w.ravel() for part in parts], out=w)
-    sizes = [part.w.size for part in parts]
+    sizes = [part.blocks.size for part in parts]
+    all_blocks = aligned((sum(sizes),), np.int8)
+    np.concatenate([part.blocks.ravel() for part in parts], out=all_blocks)
     return QuantizedWeights(
-        w=w,
-        w_offset=np.cumsum([0, *sizes[:-1]]).astype(np.int64),
+        blocks=all_blocks,
+        layer_offset=np.cumsum([0, *sizes[:-1]]).astype(np.int64),
         initial_sums=_stacked([part.initial_sums for part in parts], np.int32),
         scale=_stacked([part.scale for part in parts], np.float32),
         bias=bias,
-        head_w=top.w,
+        head_blocks=top.blocks,
         head_initial_sums=top.initial_sums,
         head_scale=top.scale.ravel()[: config.vocabulary_size].copy(),
         head_bias=top.bias.ravel()[: config.vocabulary_size].copy(),
@@ -154,3 +175,38 @@ def _stacked(arrays: Sequence[NDArray[np.generic]], kind: type[np.generic]) -> A
     out = aligned((len(arrays), *arrays[0].shape), kind)
     np.stack(arrays, out=out)
     return out
+
+
+# Where a network's parts lie, in bytes. They take numbers alone: passing arrays would cost time.
+
+
+@inner
+def block_vector(row: int, block: int, blocks: int) -> int:
+    """Return where a block's 64 numbers begin in an array of 4-byte numbers (L or T, B, 64)."""
+    return (row * blocks + block) * BLOCK_BYTES
+
+
+@inner
+def bias_row(layer: int, token: int, size: int, blocks: int) -> int:
+    """Return where a layer's row (B, 64) begins in `bias`: the first layer has one for each of
+    `size` tokens.
+    """
+    return block_vector(token if layer == 0 else size + layer - 1, 0, blocks)
+
+
+@inner
+def weight_block(layer_offset: int, block: int, inputs: int) -> int:
+    """Return where a block's weights (inputs / 4, 4, 16, 4) begin in `blocks`."""
+    return layer_offset + block * inputs * BLOCK
+
+
+@inner
+def recurrent_part(layer_offset: int, block: int, inputs: int, hidden: int) -> int:
+    """Return where, among a block's weights, those begin for the last `hidden` of the inputs."""
+    return weight_block(layer_offset, block, inputs) + (inputs - hidden) * BLOCK
+
+
+@inner
+def head_block(block: int, hidden: int) -> int:
+    """Return where the weights of 64 logits begin in `head_blocks`."""
+    return block * hidden * BLOCK

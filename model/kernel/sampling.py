@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 
 from model.kernel.compilation import inner
 from model.kernel.constraints import (
-    NEWLINE,
     NO_SLOT,
-    SPACE,
-    Constraints,
+    FormConstraints,
     LineState,
     accept,
     boost_poem_words,
@@ -27,8 +25,8 @@ from model.kernel.constraints import (
     mask_probs,
     surprisal,
 )
-from model.kernel.filters import GRAM, MAX_HITS, add_letter, is_avoided, is_in_book, note_gram
-from model.kernel.state import GUARD_WINDOW, BatchState, ScratchSpace, TokenRules
+from model.kernel.filters import GRAM, add_letter, is_blank, is_forbidden, note_gram
+from model.kernel.state import GUARD_WINDOW, HITS, BatchState, Constraints, ScratchSpace
 
 Probs = NDArray[np.float64]  # (V,)
 Ids = NDArray[np.int64]
@@ -39,58 +37,49 @@ GUARD_FIRST, GUARD_GROWTH, GUARD_STEPS = 0.5, 1.5, 40
 
 @inner
 def sample_token(
-    state: BatchState, line_state: LineState, rules: TokenRules, scratch: ScratchSpace, row: int
+    state: BatchState,
+    line_state: LineState,
+    constraints: Constraints,
+    scratch: ScratchSpace,
+    row: int,
 ) -> int:
     """Choose the next id of `row` from its logits and remember it; NO_TOKEN in a dead end."""
-    logits, constraints = scratch.logits[row], rules.constraints
+    logits, form = scratch.logits[row], constraints.form
     in_form = line_state.slot[row] != NO_SLOT
     sampling = state.sampling[row]
     if sampling["repetition_guard"] > 0:
         history, runs, length = state.history[row], state.runs[row], state.history_length[row]
         guard_repetition(logits, history, runs, length, sampling["repetition_guard"])
     if in_form:
-        find_allowed(constraints, line_state, row, scratch.allowed)
+        find_allowed(form, line_state, row, scratch.allowed)
     chance = draw_uniform(state.random_state, row)
     log_weight_before = line_state.log_weight[row]
     while True:
-        chosen = _draw_token(state, line_state, constraints, scratch, row, chance, in_form)
+        chosen = _draw_token(state, line_state, form, scratch, row, chance, in_form)
         if chosen == NO_TOKEN:
             return NO_TOKEN
         # What was forbidden already is drawn where nothing else is left: a stranger's model may
         # have learnt one letter, or not know what to say.
-        if logits[chosen] == -np.inf or not _is_filtered(state, rules, row, chosen):
+        if logits[chosen] == -np.inf or not is_forbidden(state, constraints, row, chosen):
             break
         logits[chosen] = -np.inf
         line_state.log_weight[row] = log_weight_before
     if in_form:
         line_state.nats[row] += surprisal(logits, chosen)
-        accept(constraints, line_state, row, chosen)
-    remember(state, rules, row, chosen)
-    if in_form and state.ring_state[row, 2] > 0:
-        line_state.copied[row] = max(line_state.copied[row], GRAM - 1 + state.ring_state[row, 2])
+        accept(form, line_state, row, chosen)
+    remember(state, constraints, row, chosen)
+    hits = state.ring_state[row, HITS]
+    if in_form and hits > 0:
+        line_state.copied[row] = max(line_state.copied[row], GRAM - 1 + hits)
     state.next_id[row] = chosen
     return chosen
-
-
-@inner
-def _is_filtered(state: BatchState, rules: TokenRules, row: int, id_: int) -> bool:
-    """Whether `id_` is never written, or would complete a run of the book or a word to avoid."""
-    if rules.masked[id_]:
-        return True
-    ring, ring_state = state.ring[row], state.ring_state[row]
-    is_space = _is_space(rules, id_)
-    goes_on = ring_state[2] >= MAX_HITS and not (is_space and ring_state[1] == 1)
-    if goes_on and is_in_book(id_, is_space, ring, ring_state, rules.grams):
-        return True
-    codes, count = rules.letters[id_], state.avoided_count[row]
-    return bool(is_avoided(codes, state.word_hash[row], state.avoided[row], count))
 
 
 @inner
 def _draw_token(
     state: BatchState,
     line_state: LineState,
-    constraints: Constraints,
+    form: FormConstraints,
     scratch: ScratchSpace,
     row: int,
     chance: float,
@@ -115,23 +104,24 @@ def _draw_token(
     if sampling["min_p"] > 0.0:
         apply_min_p(probs, sampling["min_p"] * probs[argmax(probs)])
     if in_form:
-        boost_poem_words(constraints, line_state, row, probs)
+        boost_poem_words(form, line_state, row, probs)
     return draw(probs, chance)
 
 
 @inner
-def remember(state: BatchState, rules: TokenRules, row: int, id_: int) -> None:
+def remember(state: BatchState, constraints: Constraints, row: int, id_: int) -> None:
     """Let a row remember what it has read or written, as far as that is looked back on."""
     if state.sampling[row]["repetition_guard"] > 0:
         note_repetition(state.history[row], state.runs[row], state.history_length, row, id_)
-    if len(rules.grams):
-        note_gram(id_, _is_space(rules, id_), state.ring[row], state.ring_state[row], rules.grams)
-    add_letter(rules.letters[id_], state.word_hash, row)
-
-
-@inner
-def _is_space(rules: TokenRules, id_: int) -> bool:
-    return bool(rules.constraints.kinds[id_] == SPACE or rules.constraints.kinds[id_] == NEWLINE)
+    if len(constraints.grams):
+        note_gram(
+            id_,
+            is_blank(constraints, id_),
+            state.ring[row],
+            state.ring_state[row],
+            constraints.grams,
+        )
+    add_letter(constraints.letters[id_], state.word_hash, row)
 
 
 @inner

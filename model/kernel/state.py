@@ -1,4 +1,7 @@
-"""What rows remember and were asked for, as arrays; a row has the same place in each of them."""
+"""What rows remember and were asked for, as arrays; a row has the same place in each of them.
+
+The functions at the end tell where a row's numbers lie, for the functions of `tiles`.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import SAMPLING_SETTINGS, Sampling
+from model.kernel.compilation import inner
 from model.kernel.constraints import (
     MAX_POEM_NODES,
     MAX_TRIGRAMS,
     NO_SLOT,
-    Constraints,
+    FormConstraints,
     LineSpecs,
     LineState,
     Trie,
 )
-from model.kernel.filters import MAX_AVOIDED, RING
 from model.kernel.quantization import Floats, QuantizedWeights, aligned
-from model.kernel.tiles import BLOCK, LANES
+from model.kernel.tiles import BLOCK, FLOAT_BYTES, LANES
 
-GUARD_WINDOW = 256  # characters that the repetition guard looks back
-CHUNK = 64  # characters that one pass of `read` takes; a multiple of 4
+GUARD_WINDOW = 256  # tokens that the repetition guard looks back
+RING = 32  # hashes that a row remembers, more than a gram is long
+COUNT, AFTER_SPACE, HITS = range(3)  # of characters; whether one was white space; grams in a row
+MAX_AVOIDED = 512  # words: each of 200 as it was listed, and as it is on the model's alphabet
+CHUNK = 64  # tokens that one pass of `read` takes; a multiple of 4
 SAMPLING = np.dtype([(each.name, each.kind) for each in SAMPLING_SETTINGS], align=True)
+BY_LAYER = ("layer_bytes", "cell")  # arrays of a BatchState whose rows are the second axis
 
 
 class BatchState(NamedTuple):
@@ -38,11 +45,11 @@ class BatchState(NamedTuple):
     history: NDArray[np.uint16]  # (N, 2 × GUARD_WINDOW), the ids that the guard looks back on
     runs: NDArray[np.int16]  # (N, GUARD_WINDOW + 1)
     history_length: NDArray[np.int64]  # (N,) of the history
-    ring: NDArray[np.uint64]  # (N, RING), see model.kernel.filters
-    ring_state: NDArray[np.int64]  # (N, 3)
-    word_hash: NDArray[np.uint64]  # (N,), and so on: see model.kernel.filters
-    avoided: NDArray[np.uint64]  # (N, MAX_AVOIDED)
-    avoided_count: NDArray[np.int64]
+    ring: NDArray[np.uint64]  # (N, RING), hashes; see `filters`
+    ring_state: NDArray[np.int64]  # (N, 3): COUNT, AFTER_SPACE, HITS
+    word_hash: NDArray[np.uint64]  # (N,), of the word under way; see `filters`
+    avoided: NDArray[np.uint64]  # (N, MAX_AVOIDED), hashes of words to avoid
+    avoided_count: NDArray[np.int64]  # (N,)
 
 
 class ScratchSpace(NamedTuple):
@@ -53,7 +60,7 @@ class ScratchSpace(NamedTuple):
     hidden_bytes: NDArray[np.uint8]  # (M, H)
     residual_stream: Floats  # (M, H), for residual networks
     layer_inputs: NDArray[np.uint8]  # (M, H)
-    sums: NDArray[np.int32]  # (M, B, 64)
+    sums: NDArray[np.int32]  # (CHUNK, B, 64)
     head_sums: NDArray[np.int32]  # (M, V rounded up to 64)
     logits: Floats  # (M, V)
     probs: NDArray[np.float64]  # (V,)
@@ -61,12 +68,12 @@ class ScratchSpace(NamedTuple):
     allowed: NDArray[np.bool_]  # (V,)
 
 
-class TokenRules(NamedTuple):
+class Constraints(NamedTuple):
     """What limits the choice besides a row's own settings."""
 
-    constraints: Constraints
+    form: FormConstraints
     grams: NDArray[np.uint32]  # hashes of what must not be repeated, sorted
-    letters: NDArray[np.int64]  # (V, W), see model.kernel.filters
+    letters: NDArray[np.int64]  # (V, W), see `filters.letters_of`
     masked: NDArray[np.bool_]  # (V,), what must never be written
 
 
@@ -102,7 +109,7 @@ def make_line_state(count: int) -> LineState:
         phase=np.zeros(count, np.int64),
         node=np.zeros(count, np.int64),
         poem_node=np.zeros(count, np.int64),
-        syllables=np.ones(count, np.int64),
+        reached=np.ones(count, np.int64),
         may_end=np.zeros(count, np.bool_),
         words=np.zeros((count, 2), np.int64),
         log_weight=np.zeros(count, np.float64),
@@ -158,3 +165,27 @@ def make_scratch(weights: QuantizedWeights, count: int) -> ScratchSpace:
         order=np.zeros(size, np.int64),
         allowed=np.zeros(size, np.bool_),
     )
+
+
+# Where a row's numbers lie, in bytes. They take numbers alone: passing arrays would cost time.
+
+
+@inner
+def layer_input(row: int, hidden: int, inputs: int) -> int:
+    """Return where, in arrays (rows, 2, H), the last `inputs` of a row begin.
+
+    That is a layer's input and its hidden state, 2 H bytes, or with H `inputs` the hidden state.
+    """
+    return (row + 1) * 2 * hidden - inputs
+
+
+@inner
+def unit_bytes(row: int, block: int, hidden: int) -> int:
+    """Return where a block's 16 units of a row begin in an array of bytes (rows, H)."""
+    return row * hidden + block * LANES
+
+
+@inner
+def unit_floats(row: int, block: int, hidden: int) -> int:
+    """Return where a block's 16 units of a row begin in an array of floats (rows, H)."""
+    return unit_bytes(row, block, hidden) * FLOAT_BYTES

@@ -21,13 +21,11 @@ from model.kernel.constraints import (
     AFTER_PAUSE,
     AFTER_STOP,
     AFTER_WORD,
-    FALLING,
-    FREE,
     IN_WORD,
     MAX_POEM_NODES,
-    RISING,
     trigram_code,
 )
+from model.kernel.syllables import FALLING, FREE, RISING, fewest_syllables, up_to
 from model.verse.forms import Form
 from model.verse.opening import Opening, Theme
 from model.verse.prosody import Prosody
@@ -105,7 +103,7 @@ class Composer:
         initial_syllables, phase, may_end = self._start_of_line(whole, rhyme_masks is not None)
         return LineSpec(
             syllables=whole,
-            continue_mask=(1 << (whole - shortest + 1)) - 1,
+            continue_mask=up_to(whole - shortest),
             metre=metre,
             must_rhyme=rhyme_masks is not None,
             must_close=number == len(self.form) - 1,
@@ -188,7 +186,7 @@ class Composer:
         given = self.beginning
         if not given.strip():
             return 1, IN_WORD, False
-        initial_syllables = self.prosody.scan(self.opening.spoken or given) & ((1 << whole + 1) - 1)
+        initial_syllables = self.prosody.scan(self.opening.spoken or given) & up_to(whole)
         last = given.rstrip()[-1]
         phase = AFTER_WORD if last.isalpha() or last in APOSTROPHES else AFTER_PAUSE
         if last in ".!?":
@@ -217,8 +215,7 @@ def _shortest(masks: Iterable[int]) -> int:
     union = 0
     for mask in masks:
         union |= mask
-    sizes = [n for n in range(1, 7) if any(union >> (6 * group + n - 1) & 1 for group in range(4))]
-    return min(sizes, default=1)
+    return fewest_syllables(union)
 
 
 # Which line to keep

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 
-from model.kernel.constraints import MAX_WORD_SYLLABLES, Trie
+from model.kernel.constraints import Trie
+from model.kernel.syllables import MAX_WORD_SYLLABLES
 from model.verse.lexicon import MIN_RHYMES, Lexicon, LexiconEntry, Variant, variants_of
 from model.verse.pronunciation import Pronouncer, Pronunciation, look_up, look_up_cmudict
 from model.verse.spoken import SpokenWord, spoken_words

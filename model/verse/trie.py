@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from model.kernel.constraints import ANY_STRESS, INITIAL, STRONG, WEAK, Trie
+from model.kernel.constraints import Trie
+from model.kernel.syllables import ANY_STRESS, INITIAL, STRONG, WEAK, word_mask
 from model.verse.lexicon import Variant
 from model.verse.words import ARTICLES, CANNOT_END_LINE
 
@@ -24,17 +25,17 @@ class TrieWord:
 
 
 def make_inner_mask(word: str, variants: Iterable[Variant]) -> int:
-    """Return a word's mask within a line; see `model.kernel.constraints`."""
+    """Return a word's mask within a line; see `model.kernel.syllables`."""
     mask = 0
     for variant in variants:
         for group, first in ((WEAK, 0), (STRONG, 1)):
             if word in ARTICLES and first == 1:
                 continue
             if _walks(variant.stresses, first):
-                mask |= 1 << (group + len(variant.stresses) - 1)
+                mask |= word_mask(group, len(variant.stresses))
         if _walks(variant.stresses, 0) or _turns(variant.stresses):
-            mask |= 1 << (INITIAL + len(variant.stresses) - 1)
-        mask |= 1 << (ANY_STRESS + len(variant.stresses) - 1)
+            mask |= word_mask(INITIAL, len(variant.stresses))
+        mask |= word_mask(ANY_STRESS, len(variant.stresses))
     return mask
 
 
@@ -51,12 +52,12 @@ def make_final_mask(word: str, variants: Iterable[Variant], rhyme: str | None = 
             continue
         size = len(variant.stresses)
         if rhyme is None:
-            mask |= 1 << (ANY_STRESS + size - 1)
+            mask |= word_mask(ANY_STRESS, size)
         if variant.ends_stressed:
-            mask |= 1 << (ANY_STRESS + size - 1)
+            mask |= word_mask(ANY_STRESS, size)
             for group, first in ((INITIAL, 0), (WEAK, 0), (STRONG, 1)):
                 if _walks(variant.stresses, first):
-                    mask |= 1 << (group + size - 1)
+                    mask |= word_mask(group, size)
     return mask
 
 

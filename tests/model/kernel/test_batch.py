@@ -143,7 +143,8 @@ def test_a_packed_matrix_is_itself_within_half_a_step() -> None:
     matrix[5] = 0.0
     quantized = quantize(matrix, np.zeros(128, np.float32))
     scale = quantized.scale.reshape(128, 1) * ACTIVATION_ONE
-    whole = quantized.w.transpose(0, 2, 3, 1, 4).reshape(128, 24)
+    # (2 blocks, 6 quads, 4, 16, 4) → (2, 4, 16, 6, 4) → (128, 24)
+    whole = quantized.blocks.transpose(0, 2, 3, 1, 4).reshape(128, 24)
     assert np.abs(whole).max() == 64
     assert (np.abs(whole * scale - matrix) <= scale / 2 + 1e-6).all()
     assert (quantized.initial_sums.ravel() == -128 * whole.sum(axis=1, dtype=np.int32)).all()

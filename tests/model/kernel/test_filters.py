@@ -20,7 +20,6 @@ from model.kernel import Batch, checked_instruction_set, quantize_network
 from model.kernel.filters import (
     GRAM,
     MAX_RUN,
-    RING,
     add_letter,
     begin_word,
     grams_of,
@@ -29,6 +28,7 @@ from model.kernel.filters import (
     letters_of,
     note_gram,
 )
+from model.kernel.state import AFTER_SPACE, RING
 from model.vocabulary import skeleton
 
 BOOK_ALPHABET = "\n abc"
@@ -72,7 +72,7 @@ def test_a_row_finds_the_grams_that_the_book_has(book: str, text: str) -> None:
     for character in book[7:] + text:
         id_ = BOOK_ALPHABET.index(character)
         space = bool(SPACES[id_])
-        if not (space and state[1] == 1):
+        if not (space and state[AFTER_SPACE] == 1):
             gram = collapse(read + character)[-GRAM:]
             expected = len(gram) == GRAM and gram in collapse(book)
             assert is_in_book(id_, space, ring, state, known) == expected

@@ -2,7 +2,7 @@
 
 import pytest
 
-from model.kernel.constraints import FREE, RISING, syllables_after
+from model.kernel.syllables import FREE, RISING, syllables_after
 from model.verse.lexicon import Variant
 from model.verse.trie import TrieWord, build_trie, make_final_mask, make_inner_mask
 
