@@ -48,7 +48,6 @@ import torch
 from model import (
     FORMS,
     Book,
-    Engine,
     EpochLosses,
     LengthConfig,
     Model,
@@ -58,6 +57,7 @@ from model import (
     SettingError,
     check_name,
     load_model,
+    make_engine,
     printable,
     read_book_files,
     safe_name,
@@ -296,7 +296,7 @@ class Program:
 
 def write_sample(model: Model, random_seed: int, *, form: str = "sonnet") -> str:
     """Write a poem, or what free text the model has learnt, some hundred characters at most."""
-    engine = Engine(model, max_rows=1)
+    engine = make_engine(model, max_rows=1)
     prosody = engine.prosody is not None
     openings = () if prosody else model.card.openings
     prompt = random.Random(random_seed).choice(openings) if openings else ""

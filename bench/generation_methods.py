@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model import Engine, LengthConfig, Model, Request, Sampling
+from model import LengthConfig, Model, Request, Sampling, make_engine
 from model.kernel import (
     Batch,
     InstructionSet,
@@ -219,7 +219,7 @@ class OurEngine(Method):
 
     def __init__(self, model: Model, rows: int) -> None:
         self._model = model
-        self._engine = Engine(model, max_rows=rows)
+        self._engine = make_engine(model, max_rows=rows)
         self._rows = rows
         self._asked = 0
 

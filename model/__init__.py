@@ -32,7 +32,7 @@ from model.config import (
     SamplingSetting,
     Tensors,
 )
-from model.engine import MAX_FORM_POEMS, MAX_RANDOM_SEED, Engine
+from model.engine import MAX_FORM_POEMS, MAX_RANDOM_SEED, Engine, make_engine
 from model.errors import (
     BookError,
     BookMissing,
@@ -104,6 +104,7 @@ __all__ = [
     "find_openings",
     "lay_out_seed",
     "load_model",
+    "make_engine",
     "make_title",
     "printable",
     "read_book",

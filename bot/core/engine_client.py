@@ -27,7 +27,6 @@ from bot.core.records import (
 )
 from model import (
     FORMS,
-    MAX_FORM_POEMS,
     LengthConfig,
     Opening,
     Request,
@@ -207,9 +206,8 @@ class EngineClient:
 
     def _fits(self, draft: EngineDraft) -> bool:
         """Whether its engine writes `draft` at once; poems in a form are many rows each."""
-        if draft.request.form is None or draft.loaded is None:
-            return True
-        return draft.loaded.in_form < MAX_FORM_POEMS
+        loaded = draft.loaded
+        return loaded is None or loaded.engine.can_start(draft.request, loaded.in_form)
 
     def _count(self) -> None:
         self._metrics.rows_running.set(self._queue.running)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from bot.core.errors import ModelUnusable, ShuttingDown
 from bot.core.records import ModelRecord
-from model import Engine, ModelError, Prosody, Vocabulary, load_model
+from model import Engine, ModelError, Prosody, Vocabulary, load_model, make_engine
 
 
 @dataclass(eq=False, slots=True)
@@ -176,7 +176,7 @@ def _load(record: ModelRecord, max_rows: int) -> LoadedModel:
         raise ModelUnusable(record.name, sentence) from error
     if model.sha256 != record.sha256:
         raise ModelUnusable(record.name, "Its file was replaced just now. Ask again.")
-    engine = Engine(model, max_rows=max_rows)
+    engine = make_engine(model, max_rows=max_rows)
     return LoadedModel(
         record, model.vocabulary, model.card.openings, engine, engine.prosody, model.memory_bytes
     )

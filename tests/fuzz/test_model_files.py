@@ -11,7 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model import Engine, LengthConfig, Model, ModelError, Request, Sampling, load_model
+from model import (
+    LengthConfig,
+    Model,
+    ModelError,
+    Request,
+    Sampling,
+    load_model,
+    make_engine,
+)
 from model.checkpoint import METADATA_KEY
 from model.verse import FORMS, Lexicon, Opening, Prosody
 from model.vocabulary import Vocabulary
@@ -25,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def write_something(model: Model) -> None:
     """Write a few characters, and two lines of verse where the model can, to their end."""
-    engine = Engine(model, max_rows=2)
+    engine = make_engine(model, max_rows=2)
     sampling = Sampling(min_p=0.05, repetition_guard=12)
     avoided = frozenset({"the", "rose"})
     opening = model.vocabulary.fold(model.card.openings[-1] if model.card.openings else "").text
@@ -105,7 +113,7 @@ def test_what_is_no_book_is_no_model_either(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("alphabet", ["a", "ab", " a", "\n", "abcdefgh"])
 def test_a_model_that_may_write_no_letter_writes_one_all_the_same(alphabet: str) -> None:
     """Every one of them completed a run of its book: the search for another had no end."""
-    engine = Engine(trap(Vocabulary(alphabet)), max_rows=1)
+    engine = make_engine(trap(Vocabulary(alphabet)), max_rows=1)
     engine.add(Request("", Sampling(), 1, LengthConfig(characters=60)))
     text = ""
     while engine.has_work:

@@ -9,11 +9,19 @@ from hypothesis import strategies as st
 
 from model.checkpoint import Card, Model
 from model.config import LengthConfig, NetworkConfig, Sampling
-from model.engine import MAX_RANDOM_SEED, PROMPT_TOKENS_PER_STEP, TOKENS_PER_STEP, Engine
+from model.engine import (
+    MAX_FORM_POEMS,
+    MAX_RANDOM_SEED,
+    PROMPT_TOKENS_PER_STEP,
+    TOKENS_PER_STEP,
+    Engine,
+    make_engine,
+)
 from model.errors import EngineFull, SettingError
 from model.requests import PoemPiece, Request
 from model.stopping import FinishReason
 from model.training.network import CharLSTM, tensors_of
+from model.verse import FORMS
 from model.vocabulary import Vocabulary
 
 ALPHABET = Vocabulary.of("\n abcdefghijklm")
@@ -77,7 +85,7 @@ TINY = model_of(NetworkConfig(vocabulary_size=V, embedding_size=5, hidden_size=2
 
 
 def reciting(text: str, max_rows: int = 4) -> Engine:
-    return Engine(TINY, max_rows=max_rows, rows=Reciter(text))
+    return Engine(Reciter(text), ALPHABET, max_rows=max_rows)
 
 
 def asking(
@@ -135,7 +143,7 @@ def test_the_last_piece_says_why_the_poem_ended_and_may_hold_no_text() -> None:
 
 def test_the_network_reads_all_of_the_prompt_but_the_last_character_on_joining() -> None:
     reciter = Reciter("a")
-    engine = Engine(TINY, rows=reciter)
+    engine = Engine(reciter, ALPHABET, max_rows=4)
     for prompt in ("abc", "d", ""):
         engine.add(asking(prompt, characters=5))
     engine.step()
@@ -145,7 +153,7 @@ def test_the_network_reads_all_of_the_prompt_but_the_last_character_on_joining()
 
 def test_a_long_prompt_does_not_hold_up_those_who_write() -> None:
     reciter = Reciter("abcdefgh")
-    engine = Engine(TINY, rows=reciter)
+    engine = Engine(reciter, ALPHABET, max_rows=4)
     writer = engine.add(asking(characters=5_000))
     engine.step()
     prompt = "k" * (3 * PROMPT_TOKENS_PER_STEP + 10)
@@ -161,7 +169,7 @@ def test_a_long_prompt_does_not_hold_up_those_who_write() -> None:
 
 def test_a_prompt_half_read_can_be_cancelled_and_the_next_is_read_from_its_beginning() -> None:
     reciter = Reciter("abcdefgh")
-    engine = Engine(TINY, rows=reciter)
+    engine = Engine(reciter, ALPHABET, max_rows=4)
     cancelled = engine.add(asking("k" * 2 * PROMPT_TOKENS_PER_STEP, characters=9_000))
     other = engine.add(asking("lmlmlm", characters=9))
     assert engine.step() == []
@@ -173,8 +181,7 @@ def test_a_prompt_half_read_can_be_cancelled_and_the_next_is_read_from_its_begin
 
 
 def test_a_model_in_lower_case_shows_capitals_word_by_word() -> None:
-    card = TINY.card.model_copy(update={"lower_case": True, "names": ("Abe",)})
-    engine = Engine(replace(TINY, card=card), rows=Reciter("ed abe i\n"))
+    engine = Engine(Reciter("ed abe i\n"), ALPHABET, max_rows=4, names=("Abe",))
     poem, cut = engine.add(asking("l", lines=3)), engine.add(asking(lines=9))
     pieces = engine.step()
     assert written(pieces, poem) == "ed Abe "
@@ -195,7 +202,7 @@ def test_a_stop_string_ends_a_poem_and_is_not_shown() -> None:
 
 
 def test_an_empty_prompt_begins_as_a_new_line_does() -> None:
-    engine = Engine(TINY)
+    engine = make_engine(TINY)
     empty = engine.add(asking("", characters=10))
     newline = engine.add(asking("\n", characters=11))
     pieces = drain(engine)
@@ -267,13 +274,20 @@ class Stumbler(Reciter):
 
 @pytest.mark.parametrize("rows", [2, 4])
 def test_after_a_failure_every_row_can_be_freed(rows: int) -> None:
-    engine = Engine(TINY, max_rows=4, rows=Stumbler("abc"))
+    engine = Engine(Stumbler("abc"), ALPHABET, max_rows=4)
     tickets = [engine.add(asking(characters=9)) for _ in range(rows)]
     with pytest.raises(MemoryError):
         engine.step()
     assert [engine.cancel(ticket) for ticket in tickets] == [True] * rows
     assert engine.step() == [PoemPiece(ticket, "", FinishReason.CANCELLED) for ticket in tickets]
     assert not engine.has_work
+
+
+def test_free_text_can_always_start_and_a_form_while_few_others_are_written() -> None:
+    free, formed = asking(lines=1), replace(asking(lines=1), form=FORMS["haiku"])
+    assert all(Engine.can_start(free, others) for others in range(MAX_FORM_POEMS + 3))
+    starts = [Engine.can_start(formed, others) for others in range(MAX_FORM_POEMS + 3)]
+    assert starts == [True] * MAX_FORM_POEMS + [False] * 3
 
 
 def test_an_engine_without_requests_has_no_work() -> None:
@@ -295,7 +309,7 @@ def test_a_prompt_off_the_alphabet_is_refused_and_its_characters_named() -> None
 
 def test_an_engine_needs_a_row() -> None:
     with pytest.raises(SettingError, match="max_rows"):
-        Engine(TINY, max_rows=0)
+        make_engine(TINY, max_rows=0)
 
 
 @given(st.lists(st.sampled_from(["add", "cancel", "step"]), max_size=60), st.integers(0, 99))
@@ -341,7 +355,7 @@ def requests_of_all_kinds(count: int) -> list[Request]:
 
 
 def write_alone(model: Model, requests: list[Request]) -> list[str]:
-    engine = Engine(model, max_rows=1)
+    engine = make_engine(model, max_rows=1)
     texts = []
     for request in requests:
         ticket = engine.add(request)
@@ -359,7 +373,7 @@ def test_a_poem_is_the_same_alone_and_in_a_crowd_that_comes_and_goes(model: Mode
     requests = requests_of_all_kinds(64)
     alone = write_alone(model, requests)
     assert len(set(alone)) > 32  # poems that are all alike would prove nothing
-    engine, chance = Engine(model, max_rows=64), random.Random(7)
+    engine, chance = make_engine(model, max_rows=64), random.Random(7)
     asked: dict[int, int] = {}
     cancelled: set[int] = set()
     pieces: list[PoemPiece] = []
@@ -384,7 +398,7 @@ def test_a_poem_is_the_same_alone_and_in_a_crowd_that_comes_and_goes(model: Mode
 def test_a_poem_is_the_same_in_every_width_of_batch(model: Model) -> None:
     requests = requests_of_all_kinds(64)
     alone = write_alone(model, requests)
-    engine, chance = Engine(model, max_rows=64), random.Random(8)
+    engine, chance = make_engine(model, max_rows=64), random.Random(8)
     for width in range(1, 65):
         places = chance.sample(range(64), width)
         tickets = [engine.add(requests[place]) for place in places]

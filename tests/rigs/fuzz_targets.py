@@ -24,7 +24,6 @@ from bot.discord_app.messages import read_flags
 from bot.discord_app.poem_formatting import escape, plain_words, read_verse, split_verse, unescape
 from model import (
     FORMS,
-    Engine,
     LengthConfig,
     ModelError,
     Prosody,
@@ -33,6 +32,7 @@ from model import (
     Vocabulary,
     lay_out_seed,
     load_model,
+    make_engine,
     make_title,
     read_book,
     save_model,
@@ -88,7 +88,7 @@ def load_a_model(raw: bytes) -> None:
         model = load_model(path)
     except ModelError:
         return
-    engine = Engine(model, max_rows=1)
+    engine = make_engine(model, max_rows=1)
     with suppress(ModelError):
         engine.add(Request("", Sampling(), 1, LengthConfig(characters=20)))
     for _ in range(20):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.config import LengthConfig, Sampling
-from model.engine import Engine
+from model.engine import Engine, make_engine
 from model.errors import SettingError
 from model.kernel.constraints import Trie
 from model.kernel.filters import MAX_RUN, grams_of
@@ -21,7 +21,7 @@ from tests.verse_words import ALPHABET, small_lexicon, verse_model
 
 SONNET = FORMS["sonnet"]
 MODEL = verse_model()
-ENGINE = Engine(MODEL, max_rows=8)
+ENGINE = make_engine(MODEL, max_rows=8)
 VERSE = Prosody(small_lexicon(), ALPHABET.ids, 2.0)
 
 
@@ -122,7 +122,7 @@ def test_a_falling_line_begins_with_the_beat() -> None:
 
 def test_the_same_request_gives_the_same_poem_whatever_else_is_written() -> None:
     alone = write(asking("the river", random_seed=3))
-    engine = Engine(MODEL, max_rows=8)
+    engine = make_engine(MODEL, max_rows=8)
     tickets = [engine.add(asking("the river", random_seed=number)) for number in range(1, 7)]
     free = Request("in the ", Sampling(), 1, LengthConfig(characters=500))
     tickets.append(engine.add(free))
@@ -139,7 +139,7 @@ def test_another_random_seed_gives_another_poem() -> None:
 
 
 def test_lines_come_one_by_one() -> None:
-    engine = Engine(MODEL, max_rows=1)
+    engine = make_engine(MODEL, max_rows=1)
     engine.add(asking())
     pieces: list[PoemPiece] = []
     while engine.has_work:
@@ -148,7 +148,7 @@ def test_lines_come_one_by_one() -> None:
 
 
 def test_a_cancelled_poem_frees_its_rows_at_once() -> None:
-    engine = Engine(MODEL, max_rows=8)
+    engine = make_engine(MODEL, max_rows=8)
     tickets = [engine.add(asking(random_seed=number)) for number in range(8)]
     for _ in range(3):
         engine.step()
@@ -170,7 +170,7 @@ def test_no_long_run_of_the_book_comes_out() -> None:
     ids = np.array(ALPHABET.encode(book))
     spaces = np.array([character.isspace() for character in ALPHABET.characters])
     model = verse_model()
-    holding_back = Engine(
+    holding_back = make_engine(
         type(model)(
             model.network,
             model.tensors,
@@ -215,7 +215,7 @@ def test_a_last_word_without_rhyme_gets_the_nearest() -> None:
 
 def test_a_model_without_words_refuses_a_form() -> None:
     model = verse_model()
-    bare = Engine(type(model)(model.network, model.tensors, model.vocabulary, model.card, ""))
+    bare = make_engine(type(model)(model.network, model.tensors, model.vocabulary, model.card, ""))
     assert bare.prosody is None
     with pytest.raises(SettingError, match="free text"):
         bare.add(asking())
