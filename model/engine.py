@@ -1,4 +1,4 @@
-"""Continuous batching: many poems advance together, a few characters per step.
+"""Continuous batching: many poems advance together, a few tokens per step.
 
 Rows join and leave between steps. The same model, prompt, settings and random seed give the same
 text whoever else is being written for, however they are stepped, on whatever processor: see
@@ -154,7 +154,7 @@ class Engine:
         return True
 
     def step(self) -> list[PoemPiece]:
-        """Write some characters of every poem; return what there is to show and what has ended."""
+        """Write some tokens of every poem; return what there is to show and what has ended."""
         pieces, self._ended = self._ended, []
         self._read_prompts()
         if not self._rows:

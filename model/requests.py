@@ -117,7 +117,7 @@ class FreePoem:
 
     @property
     def finished(self) -> FinishReason | None:
-        return self.stopping.finish
+        return self.stopping.finished
 
     def begin(self) -> bool:
         request = self.request
@@ -218,7 +218,7 @@ class FormPoem:
         return self._filter
 
     def _shown(self, line: str) -> str:
-        """Return a line as it is to be shown, with the break after it."""
+        """Return a line as it is shown, with the break after it."""
         number, form = len(self.composer.lines), self.composer.form
         after = "" if number == len(form) else form.break_after(number - 1)
         if self.capitals is None:

@@ -39,7 +39,7 @@ class StoppingCriteria:
         self._stops = StopStrings(length.stop)
 
     @property
-    def finish(self) -> FinishReason | None:
+    def finished(self) -> FinishReason | None:
         """Why the poem ends here, or None if it goes on."""
         lines, characters = self._length.lines, self._length.characters
         if self._stops.found:
@@ -51,7 +51,7 @@ class StoppingCriteria:
         return FinishReason.CUT_OFF if self._characters >= MAX_CHARACTERS else None
 
     def write(self, text: str) -> str:
-        """Count `text`, as far as the poem goes; return what is to be shown now.
+        """Count `text`, as far as the poem goes; return what of it is shown now.
 
         Often that is all of it, sometimes nothing, and what was held back comes later.
         """
@@ -64,7 +64,7 @@ class StoppingCriteria:
         if not self._length.stop:
             return shown
         shown = self._stops.write(shown)
-        return shown if self.finish in (None, FinishReason.STOP) else shown + self._stops.rest()
+        return shown if self.finished in (None, FinishReason.STOP) else shown + self._stops.rest()
 
     def _shown_of(self, text: str, lines: int) -> list[str]:
         shown = []

@@ -63,7 +63,7 @@ class Batch:
     """Rows at places 0…n-1 without gaps, and one more that reads its prompt.
 
     A row's text depends on its prompt, settings and random seed alone, not on its place, on its
-    neighbours or on how many characters are written at a time. Not thread-safe; `write` and
+    neighbours or on how many tokens are written at a time. Not thread-safe; `write` and
     `read` compute without Python's lock.
     """
 
@@ -80,7 +80,7 @@ class Batch:
     ) -> None:
         """Make room for `max_rows` rows, of which up to `slots` groups may write verse.
 
-        `characters` is the alphabet, without which nothing is known of words and lines; `grams`
+        `characters` is the alphabet; without it the batch knows no words and lines. `grams`
         are hashes of runs that must not come, `trie` the words that guided rows may write.
         """
         self._isa = isa
@@ -155,7 +155,7 @@ class Batch:
             values[self._reader] = saved
 
     def set_line(self, slot: int, line: LineSpec) -> None:
-        """Say what the rows of `slot` are to write from now on."""
+        """Set what the rows of `slot` write from now on."""
         lines, poem_tries = self._constraints.form.lines, self._constraints.form.poem_tries
         lines.syllables[slot] = line.syllables
         lines.continue_mask[slot] = line.continue_mask

@@ -30,7 +30,7 @@ PREFIX = "compiled-"
 def cache_folder(sources: Path, places: Sequence[Path]) -> Path | None:
     """Make a folder for this version of the sources in the first of `places` that will do.
 
-    That is one which this user can write, and nobody else but root: what lies there is executed.
+    Only this user and root may be able to write there, because its content is executed.
     Folders of other versions are removed there. None where no place will do.
     """
     digest = hashlib.sha256(numba.__version__.encode())
@@ -52,7 +52,7 @@ def cache_folder(sources: Path, places: Sequence[Path]) -> Path | None:
 
 
 def is_ours_alone(folder: Path) -> bool:
-    """Whether nobody but this user and root can put anything at or into a folder.
+    """Whether only this user and root can put anything at or into a folder.
 
     Windows keeps users apart by their profile's folders, whose rights are not looked at.
     """

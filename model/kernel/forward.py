@@ -1,4 +1,4 @@
-"""Rows through the network and on to their next characters, compiled.
+"""Rows through the network and on to their next tokens, compiled.
 
 What a row computes is the same to the last bit wherever it stands and whatever stands beside it:
 its activations have a fixed scale, sums of integers are exact in any order, and everything else is
@@ -80,7 +80,7 @@ def read(
 ) -> None:
     """Let `row` read up to CHUNK ids in one pass, layer by layer.
 
-    The products with the outputs of the layer below are made for all characters at once; only
+    The products with the outputs of the layer below are made for all tokens at once; only
     those with the layer's own past one by one. With `predict`, scratch.logits are what the network
     expects after each id.
     """

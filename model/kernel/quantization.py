@@ -23,8 +23,7 @@ from model.kernel.reference import ACTIVATION_ONE, activation_bound, input_vecto
 from model.kernel.tiles import BLOCK, BLOCK_BYTES, GATES, LANES, QUAD, VECTOR_BYTES
 
 LARGEST_WEIGHT = 64  # two products with bytes up to 255 still fit AVX2's sums of 16 bits
-TABLE_CHUNK = 1024  # characters whose input is put in order; four copies are made meanwhile
-
+TABLE_CHUNK = 1024  # tokens whose input is put in order; four copies are made meanwhile
 ACTIVATION_ZERO = 128  # the byte of an activation of 0
 
 Floats = NDArray[np.float32]
@@ -95,7 +94,7 @@ class QuantizedWeights(NamedTuple):
     layer_offset: NDArray[np.int64]  # (L,)
     initial_sums: NDArray[np.int32]  # (L, B, 64)
     scale: Floats  # (L, B, 64)
-    bias: Floats  # (V + L - 1, B, 64): the first layer's input by character, the others' biases
+    bias: Floats  # (V + L - 1, B, 64): the first layer's input by token, the others' biases
     head_blocks: NDArray[np.int8]  # (V / 64, H / 4, 4, 16, 4), V rounded up to 64
     head_initial_sums: NDArray[np.int32]  # (V / 64, 64)
     head_scale: Floats  # (V,)
@@ -105,7 +104,7 @@ class QuantizedWeights(NamedTuple):
 
 
 def input_table_bytes(config: NetworkConfig) -> int:
-    """Return what `bias` takes: each character's input to the first layer's gates."""
+    """Return what `bias` takes: each token's input to the first layer's gates."""
     blocks = padded_to(config.hidden_size, LANES) // LANES
     return config.vocabulary_size * blocks * BLOCK_BYTES
 

@@ -1,6 +1,6 @@
 """The choice of a row's next token; compiled, and small enough to be read as formulas.
 
-`sample_token` is the whole chain, in this order: repetition guard, form, temperature, top-k,
+`sample_token` is the whole chain, in this order: repetition guard, temperature, form, top-k,
 top-p, min-p, the boost of a poem's own words, the draw, filters. Each formula below it is pure but
 for the array it says it fills. Probs are probabilities up to a common factor; what is taken away
 has probability 0, and the others stay as they are.
@@ -31,7 +31,7 @@ from model.kernel.state import GUARD_WINDOW, HITS, BatchState, Constraints, Scra
 Probs = NDArray[np.float64]  # (V,)
 Ids = NDArray[np.int64]
 NO_TOKEN = -1  # instead of an id, of a row in a form whose line has ended
-# Nats off for the first character too many, the factor for each more, and how often it is applied.
+# Nats off for the first token too many, the factor for each more, and how often it is applied.
 GUARD_FIRST, GUARD_GROWTH, GUARD_STEPS = 0.5, 1.5, 40
 
 
@@ -274,7 +274,7 @@ def guard_repetition(
     length: int,
     allowed: int,
 ) -> None:
-    """Lower the logits of ids that would go on repeating a run of `allowed` and more characters.
+    """Lower the logits of ids that would go on repeating a run of `allowed` and more tokens.
 
     The penalty grows with the run, so that no loop lasts: DRY, p-e-w 2024.
     """

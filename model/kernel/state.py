@@ -53,7 +53,7 @@ class BatchState(NamedTuple):
 
 
 class ScratchSpace(NamedTuple):
-    """Room for what passes by; nothing in it outlives a call. M: N rows, or CHUNK characters."""
+    """Room for intermediate values; nothing in it outlives a call. M: N rows, or CHUNK tokens."""
 
     bias_offsets: NDArray[np.int64]  # (M,)
     hidden: Floats  # (M, H)

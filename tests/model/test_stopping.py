@@ -15,10 +15,10 @@ def recite(
     stopping = StoppingCriteria(LengthConfig(lines=lines, characters=characters), prompt)
     shown = ""
     for character in cycle(text):
-        if stopping.finish is not None:
+        if stopping.finished is not None:
             break
         shown += stopping.write(character)
-    return shown, stopping.finish
+    return shown, stopping.finished
 
 
 def test_a_poem_by_characters_has_them_exactly_the_prompt_included() -> None:
@@ -98,14 +98,14 @@ def test_by_lines_no_letter_is_left_out(prompt: str, stream: str, lines: int) ->
     stopping = StoppingCriteria(LengthConfig(lines=lines), prompt)
     shown = read = ""
     for character in stream:
-        if stopping.finish is not None:
+        if stopping.finished is not None:
             break
         read += character
         shown += stopping.write(character)
     assert "".join(shown.split()) == "".join(read.split())
     assert "\n\n\n" not in shown
     inked = [line for line in (prompt + shown).split("\n") if line.strip()]
-    if stopping.finish is None:
+    if stopping.finished is None:
         assert len(inked) <= lines
     elif read:
         assert len(inked) == lines
@@ -126,14 +126,14 @@ def test_it_does_not_matter_in_how_many_parts_the_text_comes(
     letters, parts = StoppingCriteria(length, "a"), StoppingCriteria(length, "a")
     shown = ""
     for character in stream:
-        if letters.finish is None:
+        if letters.finished is None:
             shown += letters.write(character)
     begins = [0, *sorted(cuts), len(stream)]
     shown_in_parts = ""
     for begin, end in pairwise(begins):
-        if parts.finish is None:
+        if parts.finished is None:
             shown_in_parts += parts.write(stream[begin:end])
-    assert parts.finish is letters.finish
+    assert parts.finished is letters.finished
     assert shown_in_parts == shown
 
 
@@ -144,7 +144,7 @@ def test_text_comes_up_to_the_first_stop_string_and_no_further(
     stopping = StoppingCriteria(LengthConfig(stop=tuple(stops)), "")
     shown = ""
     for character in stream:
-        if stopping.finish is not None:
+        if stopping.finished is not None:
             break
         shown += stopping.write(character)
         assert stream.startswith(shown)
@@ -152,13 +152,13 @@ def test_text_comes_up_to_the_first_stop_string_and_no_further(
     ends = [end for end in range(len(stream) + 1) if stream[:end].endswith(tuple(stops))]
     if stops and ends:
         begins = [ends[0] - len(stop) for stop in stops if stream[: ends[0]].endswith(stop)]
-        assert (shown, stopping.finish) == (stream[: min(begins)], FinishReason.STOP)
+        assert (shown, stopping.finished) == (stream[: min(begins)], FinishReason.STOP)
     else:
-        assert stopping.finish is None
+        assert stopping.finished is None
         assert not any(stop in shown for stop in stops)
 
 
 def test_what_was_held_for_a_stop_string_comes_when_the_poem_ends_otherwise() -> None:
     stopping = StoppingCriteria(LengthConfig(characters=6, stop=("end.",)), "")
     assert [stopping.write("the e"), stopping.write("nd.")] == ["the ", "en"]
-    assert stopping.finish is FinishReason.LENGTH
+    assert stopping.finished is FinishReason.LENGTH
