@@ -1,8 +1,22 @@
-"""The model side's door: numerics, synchronous, knowing nothing of Discord, HTTP or asyncio."""
+"""The model side: a book becomes a model file, and a model file writes poems.
+
+Synchronous numerics that know nothing of Discord, HTTP or asyncio. The bot imports these names
+only. The parts, in the order in which data passes them:
+
+    book, gutenberg      bytes of any origin to a clean text
+    vocabulary           characters and their ids; any other text put onto them
+    training/            a text to weights, with PyTorch; the bot never loads it
+    naming, checkpoint   a model and its card as one file
+    requests             what is asked for: seed, sampling, length, form
+    verse/               a poem in a form: how words are said, what each line must be
+    engine               many poems at once, some tokens at each step
+    kernel/              one token of every row: LSTM, constraints, sampling, compiled
+    stopping, capitals   where a poem ends; capital letters put back into it
+    config, errors       settings with their ranges; what can go wrong
+"""
 
 from model.book import (
     MAX_BOOK_BYTES,
-    MIN_BOOK_CHARACTERS,
     Book,
     check_beginning,
     find_openings,
@@ -21,9 +35,6 @@ from model.checkpoint import (
     write_atomically,
 )
 from model.config import (
-    MAX_CHARACTERS,
-    MAX_LINES,
-    MAX_STOPS,
     SAMPLING_SETTINGS,
     USUAL_SAMPLING,
     LengthConfig,
@@ -32,69 +43,47 @@ from model.config import (
     SamplingSetting,
     Tensors,
 )
-from model.engine import MAX_FORM_POEMS, MAX_RANDOM_SEED, Engine, make_engine
-from model.errors import (
-    BookError,
-    BookMissing,
-    BookTooLong,
-    EngineFull,
-    ModelError,
-    SettingError,
-)
+from model.engine import MAX_FORM_POEMS, Engine, make_engine
+from model.errors import BookError, ModelError, SettingError
 from model.naming import check_name, safe_name
 from model.requests import PoemPiece, Request
 from model.stopping import FinishReason
 from model.verse import (
     FORMS,
-    Form,
     Lexicon,
-    NoVerse,
     Opening,
     Prosody,
-    ScannedLine,
     SeedTooLong,
     lay_out_seed,
     make_title,
     scan_poem,
 )
-from model.vocabulary import FoldedText, Vocabulary, printable
+from model.vocabulary import Vocabulary, printable
 
 __all__ = [
     "FORMS",
     "MAX_BOOK_BYTES",
-    "MAX_CHARACTERS",
     "MAX_FORM_POEMS",
     "MAX_GUILD_MODEL_BYTES",
-    "MAX_LINES",
-    "MAX_RANDOM_SEED",
-    "MAX_STOPS",
-    "MIN_BOOK_CHARACTERS",
     "SAMPLING_SETTINGS",
     "USUAL_SAMPLING",
     "Book",
     "BookError",
-    "BookMissing",
-    "BookTooLong",
     "Card",
     "Engine",
-    "EngineFull",
     "EpochLosses",
     "FinishReason",
-    "FoldedText",
-    "Form",
     "LengthConfig",
     "Lexicon",
     "Model",
     "ModelError",
     "NetworkConfig",
-    "NoVerse",
     "Opening",
     "PoemPiece",
     "Prosody",
     "Request",
     "Sampling",
     "SamplingSetting",
-    "ScannedLine",
     "SeedTooLong",
     "SettingError",
     "Tensors",

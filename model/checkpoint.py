@@ -373,6 +373,3 @@ def expected_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
     shapes["head.weight"] = (vocabulary, hidden)
     shapes["head.bias"] = (vocabulary,)
     return shapes
-
-
-__all__ = ["Card", "Contents", "EpochLosses", "Model", "load_model", "read_card", "save_model"]

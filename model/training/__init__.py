@@ -1,14 +1,29 @@
-"""The training room's door: from a book to the files of a training; serving never enters it.
+"""Training: from a book to a model file. train.py enters here; the bot never does.
 
-`chart` is not here: it loads matplotlib, which only the end of a training needs.
+The parts, in the order in which data passes them:
+
+    device, interruption   where to compute; what may end a training early
+    recipes                every setting with its range
+    folder                 where a training keeps its files
+    run                    a training with its folder: begin, resume, save, finish
+    batches                a text as ids, and ids as batches
+    network                the LSTM in PyTorch, and starting with another model's weights
+    loop                   batch, loss, step, learning rate; yields what happens
+    evaluation             the loss of a text, without dropout
+    resume                 a training on disk between two steps
+    reporting, chart       what a person or a program is told; the picture of the losses
+    tutorial               what only the classic tutorial's program does
+    base                   the text and the stages of the base model, for train_base.py
+
+`chart` is not imported here: it loads matplotlib, which only the end of a training needs.
 """
 
 from model.training.device import choose_device, give_way
 from model.training.folder import TrainingFolder, new_folder
 from model.training.interruption import Interruption, drop_unread
-from model.training.loop import EpochEnd, StepEnd, Training
+from model.training.loop import EpochEnd, Training
 from model.training.network import CharLSTM, choose_start, network_of, tensors_of
-from model.training.recipes import Recipe, RecipeOverrides, adapt_recipe, recipe_for
+from model.training.recipes import RecipeOverrides, adapt_recipe, recipe_for
 from model.training.reporting import JsonReporter, Reporter, TerminalReporter
 from model.training.run import TrainingRun
 from model.training.tutorial import summarise_network, write_by_window
@@ -18,10 +33,8 @@ __all__ = [
     "EpochEnd",
     "Interruption",
     "JsonReporter",
-    "Recipe",
     "RecipeOverrides",
     "Reporter",
-    "StepEnd",
     "TerminalReporter",
     "Training",
     "TrainingFolder",

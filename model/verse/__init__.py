@@ -1,4 +1,16 @@
-"""Verse in form: words and how they are said, forms, and lines written under masks."""
+"""Verse in a form. The parts, in the order in which data passes them:
+
+words, spoken        the words of a text; numbers and abbreviations as people say them
+pronunciation        how a word is said: the dictionary, corrections, rules
+lexicon              the words of a book and how they are said, as its model file has them
+trie                 words with their metre, as the kernel reads them
+prosody              a model's lexicon on its alphabet: stresses, syllables, rhymes
+forms                sonnet, quatrain, couplet, haiku
+opening              the seed laid out as lines, and its theme
+composer             what each line must be, and which of many to keep
+particle_filter      the particles that write a line
+scansion             a finished poem as a reader sees it: title, rhyme letters, beats
+"""
 
 from model.verse.composer import PARTICLES, Composer
 from model.verse.forms import FORMS, Form
@@ -6,7 +18,7 @@ from model.verse.lexicon import Lexicon, NoVerse, make_lexicon
 from model.verse.opening import Opening, SeedTooLong, lay_out_seed
 from model.verse.particle_filter import Particle, ParticleBatch, ParticleFilter
 from model.verse.prosody import Prosody
-from model.verse.scansion import ScannedLine, Syllable, make_title, scan_poem
+from model.verse.scansion import ScannedLine, make_title, scan_poem
 
 __all__ = [
     "FORMS",
@@ -22,7 +34,6 @@ __all__ = [
     "Prosody",
     "ScannedLine",
     "SeedTooLong",
-    "Syllable",
     "lay_out_seed",
     "make_lexicon",
     "make_title",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property, lru_cache
 
 from model.kernel.constraints import Trie
-from model.kernel.syllables import MAX_WORD_SYLLABLES
 from model.verse.lexicon import MIN_RHYMES, Lexicon, LexiconEntry, Variant, variants_of
 from model.verse.pronunciation import Pronouncer, Pronunciation, look_up, look_up_cmudict
 from model.verse.spoken import SpokenWord, spoken_words
@@ -71,14 +70,6 @@ class Prosody:
                 self._said.clear()
             self._said[word] = found
         return found
-
-    def syllables(self, words: Iterable[str]) -> int:
-        """Return the numbers of syllables that words may have together, a bit each."""
-        result = 1
-        for word in words:
-            sizes = {len(variant.stresses) for variant in self.pronounce(word)} or {1}
-            result = _shifted(result, sizes)
-        return result
 
     def patterns(self, spoken: SpokenWord) -> dict[int, str]:
         """Return the stresses that a token may have, by how many syllables they are."""
@@ -200,13 +191,6 @@ class Prosody:
             rhyme: Counter(entry.variants[0].onset for entry in entries)
             for rhyme, entries in self.lexicon.rhymes.items()
         }
-
-
-def _shifted(numbers: int, sizes: Iterable[int]) -> int:
-    result = 0
-    for size in sizes:
-        result |= numbers << min(size, MAX_WORD_SYLLABLES)
-    return result
 
 
 def _perfectly(variant: Variant, rhyme: str) -> bool:
