@@ -4,31 +4,33 @@
 
 It writes into --out DIR (default: models):
 
-    NAME.safetensors    the best model so far, replaced in one stroke at each improvement
+    NAME.safetensors    the best model so far, replaced at each improvement
     NAME.png, NAME.txt  the chart of its losses and a sample poem, at the end
-    NAME/               the checkpoints kept, and what --resume goes on from
+    NAME/               the checkpoints that are kept, and what --resume continues from
 
     --name NAME         1–64 letters, digits, dashes; default: the first book's file name
     --title TEXT        of the book; default: what its header or its file name says
-    --recipe default    a stacked LSTM with an embedding and carried state, fine-tuned from another
-                        model; the book's last tenth is held out and picks the best epoch
+    --recipe default    an embedding and a stacked LSTM with carried state, fine-tuned from another
+                        model; the held-out last tenth of the book picks the best epoch
     --recipe tutorial   the classic Keras program, step for step: 4 × LSTM(256) on windows of 100
                         characters; hours without a GPU
-    --epochs N          1–10,000; default by recipe and the book's length
+    --epochs N          1–10,000; the default depends on the recipe and the book's length
     --seconds N         stop learning after N seconds; measuring, chart and poem take a few more
     --device auto|cpu|cuda
     --monitor validation|training   watch the held-out tenth, or learn all and watch the training
-    --resume            go on with the training NAME where it was stopped or killed, by the same
-                        recipe and with the same random seed
-    --from MODEL        begin with the weights of another model file; "none": with nothing; default:
-                        with the base model of English verse, if it knows the book's script
+    --resume            continue the training NAME where it was stopped or killed, with the same
+                        recipe and random seed
+    --from MODEL        start with the weights of another model file, or of none: "none"; default:
+                        the base model of English verse, if it knows the book's script
     --seed N            random seed, 0 … 2**63 - 1 (default 0)
     --show              at each improvement, also write a quatrain and draw the chart
     --json              one JSON object per event on stdout, for programs
     --leash             stop, as on SIGTERM, when stdin ends; for programs
 
-Exit status: 0 when trained, 2 on wrong use or bad input with a sentence on stderr, 130 on Ctrl-C
-(143 on SIGTERM, 141 when stdout is read no more) with everything saved for --resume.
+Exit status: 0 when trained; 2 for wrong use or bad input, with a sentence on stderr; 130 after
+Ctrl-C, 143 after SIGTERM, 141 when stdout is closed, each with everything saved for --resume.
+
+model/training/recipes.py has every other hyperparameter with its default and its sane range.
 """
 
 from __future__ import annotations
@@ -89,7 +91,7 @@ SAVE_EVERY_SECONDS = 60.0  # within long epochs; a save takes about 0.1 s
 TUTORIAL_CHARACTERS = 200
 SAMPLE = Sampling(temperature=0.6)
 MAX_SAMPLE_CHARACTERS = 1_200  # where a book's lines are paragraphs
-NOBODY_READS = 141  # what a shell reports of a program that SIGPIPE ended
+STDOUT_CLOSED = 141  # what a shell reports of a program that SIGPIPE ended
 
 
 class Program:
@@ -120,7 +122,7 @@ class Program:
             )
         else:
             name: RecipeName = "default" if arguments.recipe is None else arguments.recipe
-            # The tutorial begins with nothing, unless told otherwise.
+            # The tutorial starts without a model, unless it is asked to.
             requested = arguments.start or ("none" if name == "tutorial" else None)
             start, self.beginning = choose_start(requested, self.book.text)
             recipe = recipe_for(name, len(self.book.text), start.network if start else None)
@@ -165,7 +167,7 @@ class Program:
         return 0
 
     def introduce(self) -> None:
-        """Say what was read and what is about to be trained."""
+        """Say what was read and what will be trained."""
         say, training, name = self.reporter.say, self.training, self.folder.name
         if name != self.stem:
             say("name", f"The model is called {name}.", name=name)
@@ -188,8 +190,8 @@ class Program:
         threads = training.position.threads
         say(
             "training",
-            f"Training {training.network.parameter_count:,} weights by the {self.recipe.name} "
-            f"recipe on {device} in {precision}, threads: {threads}; "
+            f"Training {training.network.parameter_count:,} weights with the {self.recipe.name} "
+            f"recipe on {device} in {precision}, threads: {threads}. "
             f"{held_out:,} characters are held out.",
             name=name,
             title=self.book.title,
@@ -204,7 +206,7 @@ class Program:
         )
 
     def end_epoch(self, end: EpochEnd) -> None:
-        """Save what is to be saved, and say how the epoch went."""
+        """Save an improvement and the position, and say how the epoch went."""
         path = self.training_run.end_epoch(end)
         what = "loss" if end.losses.held_out_loss is None else "held-out loss"
         if path:
@@ -238,12 +240,12 @@ class Program:
         write_atomically(self.folder.chart, draw_losses(history, title))
 
     def interrupt(self) -> int:
-        """Save everything and say how to go on; return the exit status."""
+        """Save everything and say how to continue; return the exit status."""
         self.reporter.close()
         self.training_run.interrupt()
         self.reporter.say(
             "interrupted",
-            f"Stopped, everything is saved. Go on with --name {self.folder.name} --resume.",
+            f"Stopped. Everything is saved; continue with --name {self.folder.name} --resume.",
             resume=str(self.folder.resume),
         )
         return self.interruption.exit_status
@@ -295,7 +297,7 @@ class Program:
 
 
 def write_sample(model: Model, random_seed: int, *, form: str = "sonnet") -> str:
-    """Write a poem, or what free text the model has learnt, some hundred characters at most."""
+    """Write a poem, or free text where the model has no verse."""
     engine = make_engine(model, max_rows=1)
     prosody = engine.prosody is not None
     openings = () if prosody else model.card.openings
@@ -310,7 +312,7 @@ def write_sample(model: Model, random_seed: int, *, form: str = "sonnet") -> str
 
 
 class SentenceParser(argparse.ArgumentParser):
-    """An argument parser whose complaint is one sentence."""
+    """An argument parser that reports an error in one sentence."""
 
     def error(self, message: str) -> NoReturn:
         sentence = f"train.py: {message[0].upper()}{message[1:]}. See --help.\n"
@@ -319,7 +321,7 @@ class SentenceParser(argparse.ArgumentParser):
 
 
 def number(kind: type, low: float, high: float) -> Callable[[str], float]:
-    """Return a converter for argparse that names the range it insists on."""
+    """Return a converter for argparse whose error names the range."""
 
     def convert(text: str) -> float:
         try:
@@ -387,7 +389,7 @@ def main(arguments: Sequence[str]) -> int:
         with suppress(BrokenPipeError):  # with `2>&1` the bar has nowhere to go either
             reporter.close()
         drop_unread()
-        return NOBODY_READS
+        return STDOUT_CLOSED
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Train the base model, from which train.py makes a book's own; two or three hours on two cores.
+"""Train the base model, which train.py starts with; it takes two or three hours on two cores.
 
     python train_base.py TEXT [TEXT …] --unseen BOOK [BOOK …] --out FILE [--seed N]
 
-Passages of the texts that share a line with a book under --unseen are left out, so that a model of
-that book can be measured by what is held out of it. Texts are separated into passages by blank
-lines. Ctrl-C leaves FILE as it was after the last epoch.
+Passages of the texts that share a line with a book after --unseen are left out, so that a model of
+that book can be measured on the part that is held out. Blank lines separate passages. After Ctrl-C
+FILE is as it was after the last epoch.
 """
 
 from __future__ import annotations

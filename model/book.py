@@ -53,7 +53,7 @@ SIGNATURES = (
     (b"\xff\xd8\xff", "it is a JPEG picture"),
     (b"\x7fELF", "it is a program"),
     *((bytes((0x80, protocol)), "it is a Python pickle") for protocol in range(2, 6)),
-    (b"{\\rtf", "it is RTF"),
+    (b"{\\rtf", "it is an RTF document"),
 )
 BREAKS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
 # Control characters, marks of direction (which could reorder a chat line), and invisible spaces.
@@ -139,7 +139,7 @@ def _bound_alphabet(text: str) -> tuple[str, tuple[str, ...]]:
     rare = counts.keys() - kept
     share = sum(counts[character] for character in rare) / len(text)
     note = (
-        f"It has {len(counts):,} different characters, and a model learns {MAX_ALPHABET:,} at "
+        f"It has {len(counts):,} different characters, and a model can learn {MAX_ALPHABET:,} at "
         f"most. The rarest {len(rare):,} ({share:.1%} of the text) are read as {REPLACEMENT}."
     )
     return text.translate(dict.fromkeys(map(ord, rare), REPLACEMENT)), (note,)
@@ -175,12 +175,12 @@ def _insist_on_variety(text: str, title: str) -> None:
     """Raise BookMonotonous for a text that has next to nothing to learn."""
     distinct = len({character for character in text if not character.isspace()})
     if distinct < MIN_ALPHABET:
-        raise BookMonotonous(title, f"it is made of {distinct} different characters alone")
+        raise BookMonotonous(title, f"it has only {distinct} different characters")
     raw = text.encode()
     if len(raw) < LONG_BYTES:
         return  # a short one costs no more than a minute
     if len(raw) / len(zlib.compress(raw, 1)) > MAX_COMPRESSION:
-        raise BookMonotonous(title, "it says the same over and over")
+        raise BookMonotonous(title, "it repeats the same text over and over")
 
 
 def _begins_something(line: str) -> bool:
@@ -207,7 +207,7 @@ def _read_part(raw: bytes, title: str) -> Book:
     thinned = PILE.sub(_thin, text)
     if len(thinned) < len(text):
         notes.append(
-            f"{len(text) - len(thinned):,} accents were left out, beyond {MAX_MARKS} on a letter."
+            f"{len(text) - len(thinned):,} accents were left out: at most {MAX_MARKS} on a letter."
         )
     text = unicodedata.normalize("NFC", thinned)
     text = "\n".join(line.rstrip(" \t\xa0") for line in text.split("\n"))
@@ -230,23 +230,27 @@ def _decode(raw: bytes, title: str) -> tuple[str, str, list[str]]:
     check_beginning(raw, title)
     for mark, encoding in BYTE_ORDER_MARKS:
         if raw.startswith(mark):
-            return (*_decode_as(raw[len(mark) :], encoding), [f"Read as {encoding} by its mark."])
+            return (
+                *_decode_as(raw[len(mark) :], encoding),
+                [f"Read as {encoding}, by its byte order mark."],
+            )
     wide = _wide_encoding(raw)
     if wide:
-        return (*_decode_as(raw, wide), [f"Read as {wide}, judging by its zero bytes."])
+        return (*_decode_as(raw, wide), [f"Read as {wide}, judging by its NUL bytes."])
     if b"\0" in raw:
-        raise BookBinary(title, "it has zero bytes")
+        raise BookBinary(title, "it contains NUL bytes")
     text = raw.decode("utf-8", "replace")
     broken = text.count("\ufffd")
     if not broken:
         return text, "utf-8", []
     # Mostly sound UTF-8 is UTF-8 with damage; the share settles it against a legacy encoding.
     if len(text) - len(text.encode("ascii", "ignore")) > 10 * broken:
-        return text, "utf-8", [f"{broken:,} broken places in its UTF-8 were left out."]
+        places = "place" if broken == 1 else "places"
+        return text, "utf-8", [f"Invalid UTF-8 in {broken:,} {places} was left out."]
     legacy = _legacy_encoding(raw)
     if legacy is None:
-        raise BookBinary(title, "its bytes are text in no encoding that is known here")
-    return (*_decode_as(raw, legacy), [f"Read as {legacy}, the likeliest for its bytes."])
+        raise BookBinary(title, "its bytes match no known text encoding")
+    return (*_decode_as(raw, legacy), [f"Read as {legacy}, the most likely encoding."])
 
 
 def _decode_as(raw: bytes, encoding: str) -> tuple[str, str]:

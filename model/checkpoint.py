@@ -259,7 +259,7 @@ def _read_header(path: Path, file: BinaryIO) -> tuple[dict[str, object], bytes, 
     if size < 8:
         raise CheckpointTruncated(path, f"it has only {size} bytes")
     if length > MAX_HEADER_BYTES:
-        raise CheckpointForeign(path, f"no header of at most {MAX_HEADER_BYTES:,} bytes begins it")
+        raise CheckpointForeign(path, f"it has no header of at most {MAX_HEADER_BYTES:,} bytes")
     if 8 + length > size:
         raise CheckpointTruncated(path, f"it ends within its header, after {size:,} bytes")
     try:
@@ -350,7 +350,7 @@ def _check_shapes(
 def _check_table(path: Path, config: NetworkConfig) -> None:
     """Raise CheckpointTooLarge where the characters would take too much memory."""
     if (needed := input_table_bytes(config)) > MAX_GUILD_TABLE_BYTES:
-        what = f"takes {needed:,} bytes for its {config.vocabulary_size:,} characters"
+        what = f"needs {needed:,} bytes for its {config.vocabulary_size:,} characters"
         raise CheckpointTooLarge(path, what, MAX_GUILD_TABLE_BYTES)
 
 

@@ -1,10 +1,11 @@
 """Settings of the network and of sampling: strict, frozen, each with its unit and range.
 
-Those of training stand beside the training recipes that use them, in `training.py`.
+Those of training are in `model/training/recipes.py`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
@@ -14,6 +15,7 @@ from annotated_types import Ge, Le
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from model.errors import SettingError
 
@@ -37,7 +39,15 @@ class StrictSettings(BaseModel):
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             name = ".".join(str(part) for part in first["loc"]) or cls.__name__
-            raise SettingError(name, first["input"], first["msg"]) from error
+            raise SettingError(name, first["input"], _allowed(first)) from error
+
+
+def _allowed(error: ErrorDetails) -> str:
+    """Return what pydantic allows instead, to follow "it must be"."""
+    if error["type"] == "extra_forbidden":
+        return "left out: there is no such setting"
+    message = re.sub(r"^\w+ should have ", "one with ", error["msg"])
+    return message.removeprefix("Input should be ")
 
 
 class NetworkConfig(StrictSettings):

@@ -1,4 +1,4 @@
-"""What can go wrong on the model's side, each with a sentence fit to show to a person.
+"""What can go wrong on the model's side, each with a sentence to show to a person.
 
 ModelError
 ├── SettingError          a setting out of its range
@@ -51,7 +51,7 @@ class SettingError(ModelError):
 class DeviceMissing(ModelError):
     def __init__(self, device: str) -> None:
         super().__init__(
-            f"The device {device!r} was asked for and this machine has none that PyTorch can use. "
+            f"PyTorch finds no device {device!r} on this machine. "
             "Use --device cpu or --device auto."
         )
         self.device = device
@@ -60,8 +60,8 @@ class DeviceMissing(ModelError):
 class EngineFull(ModelError):
     def __init__(self, max_rows: int) -> None:
         super().__init__(
-            f"{max_rows} poems are being written, as many as the engine has rows for. "
-            "Try again when one has ended."
+            f"{max_rows} poems are being written, which is the most at once. "
+            "Try again when one is finished."
         )
         self.max_rows = max_rows
 
@@ -90,12 +90,12 @@ class BookTooShort(BookError):
     def __init__(
         self, title: str, characters: int, minimum: int, *, left_out: bool = False
     ) -> None:
-        """`left_out`: a publisher's words were, which is why it has so few."""
+        """`left_out`: a publisher's words were removed, which may be why it is so short."""
         super().__init__(
             f"The book {title!r} has {characters:,} characters of text; "
             f"at least {minimum:,} are needed. Give a longer one."
             + left_out
-            * " What was taken for Project Gutenberg's own words is not counted."
+            * " Text recognised as Project Gutenberg's own words is not counted."
         )
         self.title = title
         self.characters = characters
@@ -105,7 +105,7 @@ class BookTooShort(BookError):
 class BookMonotonous(BookError):
     def __init__(self, title: str, reason: str) -> None:
         super().__init__(
-            f"The book {title!r} teaches nothing: {reason}. Give a text with more in it."
+            f"A model can learn nothing from the book {title!r}: {reason}. Give a more varied text."
         )
         self.title = title
         self.reason = reason
@@ -114,8 +114,8 @@ class BookMonotonous(BookError):
 class BookTooLong(BookError):
     def __init__(self, title: str, size_bytes: int, maximum_bytes: int) -> None:
         super().__init__(
-            f"The book {title!r} has {size_bytes:,} bytes; "
-            f"at most {maximum_bytes:,} ({maximum_bytes // 2**20} MiB) are read. Give a part of it."
+            f"The book {title!r} has {size_bytes:,} bytes; the limit is "
+            f"{maximum_bytes:,} ({maximum_bytes // 2**20} MiB). Give a part of it."
         )
         self.title = title
         self.size_bytes = size_bytes
@@ -141,7 +141,7 @@ class CheckpointMissing(CheckpointError):
 
 class CheckpointTruncated(CheckpointError):
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(path, f"is damaged: {reason}", "Copy it again or train it again.")
+        super().__init__(path, f"is damaged: {reason}", "Copy it again, or train the model again.")
 
 
 class CheckpointForeign(CheckpointError):
@@ -194,7 +194,7 @@ class CheckpointUnwritable(CheckpointError):
         super().__init__(
             path,
             f"could not be written: {reason}",
-            "The earlier file is as it was. Make room or choose another folder with --out.",
+            "The earlier file is unchanged. Free some space, or choose another folder with --out.",
         )
         self.reason = reason
 
@@ -206,8 +206,8 @@ class TrainingError(ModelError):
 class NameTaken(TrainingError):
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"The name is taken: {path} is there already. "
-            "Choose another --name, or go on with that training by --resume."
+            f"The name is taken: {path} exists already. "
+            "Choose another --name, or continue that training with --resume."
         )
         self.path = path
 
@@ -215,7 +215,7 @@ class NameTaken(TrainingError):
 class TrainingElsewhere(TrainingError):
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"The model {name!r} is being trained by another process. Wait until it has ended, "
+            f"The model {name!r} is being trained by another process. Wait until it ends, "
             "or choose another --name."
         )
         self.name = name
@@ -225,7 +225,7 @@ class ResumeMissing(TrainingError):
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"There is no interrupted training to resume: {path} does not exist. "
-            "Check --name and --out, or leave out --resume to start anew."
+            "Check --name and --out, or leave out --resume to start a new training."
         )
         self.path = path
 
@@ -233,8 +233,9 @@ class ResumeMissing(TrainingError):
 class ResumeMismatch(TrainingError):
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(
-            f"The training in {path} cannot be resumed with this {what}: it began with another. "
-            f"Give the same {what}, or leave out --resume to start anew."
+            f"The training in {path} cannot be resumed with this {what}: "
+            f"it began with another one. Give the same {what}, "
+            "or leave out --resume to start a new training."
         )
         self.path = path
         self.what = what
@@ -244,8 +245,8 @@ class ResumeOutdated(TrainingError):
     def __init__(self, path: Path, theirs: int, ours: int) -> None:
         super().__init__(
             f"The training in {path} cannot be resumed: it began with {theirs:,} different "
-            f"characters, and the book is read with {ours:,} now. "
-            "Leave out --resume to start anew."
+            f"characters, and the book now has {ours:,}. "
+            "Leave out --resume to start a new training."
         )
         self.path = path
         self.theirs = theirs
@@ -255,8 +256,8 @@ class ResumeOutdated(TrainingError):
 class StartMismatch(TrainingError):
     def __init__(self, what: str, theirs: object, ours: object) -> None:
         super().__init__(
-            f"The weights to start from have {what} {theirs}, this training has {ours}. "
-            "Leave out --from, or start from a model of the same recipe."
+            f"The model to start with has {what} {theirs}, this training has {ours}. "
+            "Leave out --from, or start with a model of the same recipe."
         )
         self.what = what
         self.theirs = theirs
@@ -266,8 +267,9 @@ class StartMismatch(TrainingError):
 class TrainingDiverged(TrainingError):
     def __init__(self, epoch: int, learning_rate: float) -> None:
         super().__init__(
-            f"The loss is no longer a number in epoch {epoch}, at learning rate "
-            f"{learning_rate:.2g}. The best model so far is saved; train again with another --seed."
+            f"In epoch {epoch} the loss is no longer a finite number "
+            f"(learning rate {learning_rate:.2g}). The best model so far is saved. "
+            "Train again with another --seed."
         )
         self.epoch = epoch
         self.learning_rate = learning_rate

@@ -40,7 +40,7 @@ NAMES = (
 )
 TOO_MANY = (
     "It has too many lines about Project Gutenberg to tell its headers and licences from the text, "
-    "so all were kept."
+    "so nothing was left out."
 )
 MISSING = (
     "If text of the book is missing, delete the lines about Project Gutenberg from the file "

@@ -32,7 +32,7 @@ def check_name(name: str) -> str:
         raise SettingError(
             "--name",
             name,
-            "1–64 letters, digits, dashes and underscores, a letter or digit first, "
-            f"at most {MAX_BYTES} bytes of UTF-8, and no device of Windows such as con",
+            "1–64 letters, digits, dashes and underscores, starting with a letter or digit, "
+            f"at most {MAX_BYTES} bytes in UTF-8, and not a Windows device name such as con",
         )
     return name

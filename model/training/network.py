@@ -145,7 +145,7 @@ def known_share(text: str, vocabulary: Vocabulary) -> float:
 def choose_start(
     requested: str | None, text: str, base: Path = BASE_MODEL
 ) -> tuple[Model | None, str]:
-    """Return the model to begin with, None for nothing, and a sentence on it for the reader.
+    """Return the model to start with, if any, and a sentence about it for the person who trains.
 
     `requested` is a path or "none"; None is the base model, where it knows the book's script.
     Raises a CheckpointError for a file that cannot be used.
@@ -154,17 +154,17 @@ def choose_start(
         return None, ""
     if requested is not None:
         start = load_model(Path(requested))
-        return start, f"Beginning with the weights of {requested}."
+        return start, f"Starting with the weights of {requested}."
     if not base.exists():
-        return None, "The base model is not installed; the training begins from nothing."
+        return None, "The base model is not installed, so the training starts without it."
     start = load_model(base)
     share = known_share(text.lower(), start.vocabulary)
     if share < KNOWN_SHARE:
         return None, (
-            f"The base model knows {share:.0%} of the book's characters, which is too few: "
-            "the training begins from nothing."
+            f"The base model knows {share:.0%} of the book's characters, which is too few, "
+            "so the training starts without it."
         )
-    return start, f"Beginning with what the base model, {start.card.book_title}, has learnt."
+    return start, f"Starting with the base model, {start.card.book_title}."
 
 
 @torch.no_grad()

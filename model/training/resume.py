@@ -87,7 +87,7 @@ def load_training(path: Path) -> Saved:
     except (SafetensorError, OSError) as error:
         raise CheckpointTruncated(path, str(error)) from error
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise CheckpointForeign(path, "it does not say where a training stood") from error
+        raise CheckpointForeign(path, "it does not say how far a training was") from error
     return Saved(path, contents.book_sha256, contents.standing, tensors, lexicon)
 
 

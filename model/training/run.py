@@ -193,7 +193,7 @@ class TrainingRun:
 
 def _insist_on(option: str, wanted: object, began_with: object) -> None:
     if wanted not in (None, began_with):
-        allowed = f"{began_with!r}, with which this training began, or be left out"
+        allowed = f"{began_with!r}, as when this training began, or left out"
         raise SettingError(option, wanted, allowed)
 
 
@@ -212,7 +212,7 @@ def extract_from_book(
     grams = book_grams(ids, vocabulary)
     if text != text.lower():
         return BookExtract(
-            grams=grams, note="A model that tells capitals apart writes free text alone."
+            grams=grams, note="A model that keeps capitals can only write free text."
         )
     try:
         lexicon = make_lexicon(text, elsewhere)

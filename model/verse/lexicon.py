@@ -128,7 +128,7 @@ class Lexicon:
         for line in lines:
             match = _LINE.fullmatch(line)
             if match is None:
-                raise ValueError(f"the lexicon has a line {line[:60]!r}")
+                raise ValueError(f"the lexicon has a line that is not valid: {line[:60]!r}")
             variants = tuple(Variant(*found) for found in _SAYING.findall(match[3]))
             entries.append(LexiconEntry(match[1], int(match[2]), variants))
         words = [entry.word for entry in entries]
@@ -146,7 +146,7 @@ class NoVerse(ModelError):
     """The book is not English verse, so that its model writes free text alone."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"The model will write free text, no metre or rhyme: {reason}.")
+        super().__init__(f"The model will write free text without metre or rhyme: {reason}.")
 
 
 def make_lexicon(text: str, elsewhere: Lexicon | None = None) -> Lexicon:
@@ -156,7 +156,8 @@ def make_lexicon(text: str, elsewhere: Lexicon | None = None) -> Lexicon:
     """
     lines = sorted(len(line) for line in text.split("\n") if line.strip())
     if not lines or lines[len(lines) // 2] > MAX_LINE:
-        raise NoVerse(f"its lines have {lines[len(lines) // 2] if lines else 0} characters")
+        length = lines[len(lines) // 2] if lines else 0
+        raise NoVerse(f"half of its lines have {length} characters or more, too many for verse")
     counts = Counter(words_of(text))
     pronouncer = Pronouncer()
     found: dict[str, LexiconEntry] = {}

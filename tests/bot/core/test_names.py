@@ -27,6 +27,6 @@ def test_what_is_no_name_is_none_on_either_side(name: str) -> None:
 @pytest.mark.parametrize("name", DEVICES)
 def test_no_new_model_is_called_like_a_device_of_windows(name: str) -> None:
     assert is_device(f"{name}.safetensors")
-    with pytest.raises(SettingError, match="no device of Windows"):
+    with pytest.raises(SettingError, match="not a Windows device name"):
         check_name(name)
     assert check_name(safe_name(name)) == f"{name}-book"

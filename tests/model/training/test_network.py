@@ -254,7 +254,7 @@ def test_a_book_in_the_bases_script_begins_with_the_base(base: Path) -> None:
     start, sentence = choose_start(None, "ABBA, a cab\n" + "a bad dad\n" * 20, base)
     assert start is not None
     assert start.card.name == "old"
-    assert sentence.startswith("Beginning with what the base model")
+    assert sentence.startswith("Starting with the base model")
 
 
 def test_a_book_in_another_script_begins_with_nothing_and_says_so(base: Path) -> None:

@@ -60,10 +60,12 @@ def test_the_tutorial_can_watch_a_held_out_tenth_but_keeps_its_network() -> None
 
 
 def test_an_impossible_wish_is_told_with_its_range() -> None:
-    with pytest.raises(SettingError, match="epochs is 0"):
+    with pytest.raises(SettingError, match="epochs is 0; it must be greater than or equal to 1"):
         adapt_recipe(TUTORIAL, RecipeOverrides(epochs=0))
 
 
 def test_an_unknown_setting_is_refused() -> None:
-    with pytest.raises(SettingError, match="momentum"):
+    with pytest.raises(
+        SettingError, match=r"momentum is 0\.9; it must be left out: there is no such setting"
+    ):
         Recipe.checked(name="default", momentum=0.9)

@@ -118,7 +118,7 @@ def test_a_training_that_began_with_another_alphabet_of_the_book_is_not_resumed(
     ours = len(set(narrow.text.lower()))
     theirs = len(run.training.vocabulary)
     assert ours < theirs
-    with pytest.raises(ResumeOutdated, match=rf"{theirs:,} different.* read with {ours:,} now"):
+    with pytest.raises(ResumeOutdated, match=rf"{theirs:,} different.* now has {ours:,}"):
         TrainingRun.resume(run.folder, narrow, RecipeOverrides(), CPU)
 
 
@@ -133,8 +133,8 @@ def test_another_book_is_not_resumed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wanted", "sentence"),
     [
-        ({"recipe": "tutorial"}, "--recipe is 'tutorial'; it must be 'default', with which"),
-        ({"seed": 0}, "--seed is 0; it must be 7, with which this training began, or be left out."),
+        ({"recipe": "tutorial"}, "--recipe is 'tutorial'; it must be 'default', as when"),
+        ({"seed": 0}, "--seed is 0; it must be 7, as when this training began, or left out."),
         (
             {"overrides": RecipeOverrides(monitor="training")},
             "--monitor is 'training'; it must be 'valid",
