@@ -230,7 +230,7 @@ def _reason(error: ValueError) -> str:
     'Cannot declare (…) twice (at line 2, column 5)'
     """
     if isinstance(error, UnicodeDecodeError):
-        return f"it is no UTF-8 from byte {error.start:,} on"
+        return f"it is not valid UTF-8 from byte {error.start:,} on"
     text = re.sub(r"\(['\"].*\)(?= )", "(…)", str(error))
     return re.sub(r"'[^']{2,}'", "'…'", text)
 
@@ -302,5 +302,5 @@ def unused_proxies(environment: Mapping[str, str] = os.environ) -> str | None:
         return None
     return (
         f"{' and '.join(sorted(named))} {'is' if len(named) == 1 else 'are'} set, and no proxy is "
-        "used: the bot goes to Discord and to the servers of books by itself"
+        "used: the bot connects to Discord and to book servers directly"
     )

@@ -115,7 +115,7 @@ async def test_a_model_from_before_there_were_words_says_that_it_writes_free_tex
             poem = await poem_stream.finish()
     assert poem.settings.form == FREE
     [note] = poem.notes
-    assert note.startswith("This is free text and no couplet.")
+    assert note.startswith("This is free text, not a couplet.")
 
 
 # Trainings

@@ -49,6 +49,6 @@ class AttemptLimit:
         wait = WINDOW_SECONDS - (now - attempts[0]) if attempts else WINDOW_SECONDS
         minutes = max(1, math.ceil(wait / 60))
         return (
-            f"A server and a member may each bring {self._most} books in an hour, also ones that "
-            f"fail, and that was used up. Ask again in {minutes} min."
+            f"A server and a member may each add {self._most} books an hour, failed ones included, "
+            f"and that limit is reached. Try again in {minutes} min."
         )

@@ -40,8 +40,8 @@ from model import (
 log = logging.getLogger(__name__)
 
 WORDLESS = (
-    "Its model has no words to rhyme with: its book was no English verse, or it was trained before "
-    "there were forms."
+    "The model has no words to rhyme with: its book was not English verse, or it was trained "
+    "before forms were added."
 )
 
 NEWEST_SHARE = 0.1  # of the newest poem in the average: about the last ten count
@@ -150,7 +150,7 @@ class EngineClient:
         loaded = self._in_memory(engine_request.model)
         if loaded is not self._cache.find(engine_request.model.sha256):  # see `_break_down`
             raise ModelUnusable(
-                engine_request.model.name, "Its writing broke off just now. Ask again."
+                engine_request.model.name, "It stopped writing just now. Try again."
             )
         draft = EngineDraft(self, loaded, _model_request(engine_request), asked=self._clock())
         leaving = self._queue.join(

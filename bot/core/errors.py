@@ -1,4 +1,4 @@
-"""What the bot cannot do for somebody, each with a sentence fit to show to them.
+"""What the bot cannot do, each with a sentence that can be shown to whoever asked.
 
 BotError
 ├── BadSetting        a value out of its range
@@ -6,7 +6,7 @@ BotError
 ├── UnknownModel      no model of that name or hash
 ├── ModelUnusable     a model file that cannot be loaded
 ├── TooSoon           the asker's cooldown
-├── QueueFull         no place in line
+├── QueueFull         the queue has no room
 │   ├── MemberFull        the asker's own poems are as many as may be
 │   └── GuildFull         the poems of the asker's guild are
 ├── ShuttingDown      the bot is about to stop
@@ -69,13 +69,13 @@ class FormImpossible(BotError):
     """This model or this seed cannot have that form; told as a note, the poem is free."""
 
     def __init__(self, form: str, reason: str) -> None:
-        super().__init__(f"This is free text and no {form}. {reason}")
+        super().__init__(f"This is free text, not a {form}. {reason}")
 
 
 class AvoidedSeed(BotError):
     def __init__(self, word: str) -> None:
         super().__init__(
-            f"The seed has the word {word!r}, which is to be avoided here. Ask again without it."
+            f"Your opening has the word {word!r}, which is not allowed here. Try again without it."
         )
         self.word = word
 
@@ -90,15 +90,15 @@ class CannotWrite(BotError):
 class TooSoon(BotError):
     def __init__(self, wait_seconds: float, what: str = "poem") -> None:
         super().__init__(
-            f"One {what} at a time: please wait {math.ceil(wait_seconds)} s and ask again."
+            f"Please wait {math.ceil(wait_seconds)} s before you ask for another {what}."
         )
         self.wait_seconds = wait_seconds
 
 
 class QueueFull(BotError):
     def __init__(self, waiting: int) -> None:
-        others = f" and {_poems(waiting)} waiting already" if waiting else ""
-        super().__init__(f"All pens are busy{others}. Ask again in a minute.")
+        others = f" ({_poems(waiting)} waiting)" if waiting else ""
+        super().__init__(f"The queue is full{others}. Try again in a minute.")
         self.count = waiting
 
 
@@ -106,7 +106,7 @@ class MemberFull(QueueFull):
     def __init__(self, count: int) -> None:
         BotError.__init__(
             self,
-            f"You already have {_poems(count, bare=True)} being written or in line. "
+            f"You already have {_poems(count)} being written or waiting. "
             "Wait until one is done, or stop one.",
         )
         self.count = count
@@ -116,22 +116,22 @@ class GuildFull(QueueFull):
     def __init__(self, count: int) -> None:
         BotError.__init__(
             self,
-            f"This server already has {_poems(count, bare=True)} being written or in line. "
-            "Ask again in a minute.",
+            f"This server already has {_poems(count)} being written or waiting. "
+            "Try again in a minute.",
         )
         self.count = count
 
 
 class ShuttingDown(BotError):
     def __init__(self) -> None:
-        super().__init__("Sonneteer is about to restart. Ask again in a minute.")
+        super().__init__("Sonneteer is about to restart. Try again in a minute.")
 
 
 class SourceRefused(BotError):
     def __init__(self, source: str, reason: str) -> None:
         super().__init__(
-            f"No book is fetched from {_quoted(source)}: {reason}. Give the https:// address of a "
-            "plain-text file, a Project Gutenberg number, or attach the file."
+            f"I cannot fetch a book from {_quoted(source)}: {reason}. Give the https:// address "
+            "of a plain-text file, a Project Gutenberg number, or attach the file."
         )
         self.source = source
         self.reason = reason
@@ -176,8 +176,8 @@ class DataFolderUnusable(BotError):
 class DataNotKept(BotError):
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"That could not be kept: {reason}. Nothing was changed; whoever runs me should look "
-            "at the disk."
+            f"That could not be saved: {reason}. Nothing was changed. Whoever runs me should check "
+            "the disk."
         )
         self.reason = reason
 
@@ -186,8 +186,8 @@ class DatabaseBusyError(DataNotKept):
     def __init__(self, seconds: float) -> None:
         BotError.__init__(
             self,
-            f"The database is busy: another program has kept it locked for {seconds:g} s. Nothing "
-            "was changed. Try again in a minute; whoever runs me should see what has it open.",
+            f"The database is busy: another program has locked it for {seconds:g} s. Nothing "
+            "was changed. Try again in a minute. Whoever runs me should check what has it open.",
         )
         self.reason = "the database is locked by another program"
         self.seconds = seconds
@@ -203,9 +203,8 @@ class BackupUnusable(BotError):
 class PathRefused(BotError):
     def __init__(self, folder: Path, name: object) -> None:
         super().__init__(
-            f"{_quoted(name)} is no number or name that something in {folder} can have. Nothing "
-            "was read, written or removed. See whether the database is as Sonneteer made it: "
-            "python -m bot doctor."
+            f"{_quoted(name)} is not a valid number or name in {folder}. Nothing was read, "
+            "written or removed. Check the database: python -m bot doctor."
         )
         self.folder = folder
         self.name = name
@@ -228,11 +227,10 @@ def _short(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
-def _poems(count: int, *, bare: bool = False) -> str:
+def _poems(count: int) -> str:
     """Count poems in words that fit one and many.
 
-    >>> _poems(1), _poems(2), _poems(1, bare=True)
-    ('1 poem is', '2 poems are', '1 poem')
+    >>> _poems(1), _poems(2)
+    ('1 poem', '2 poems')
     """
-    noun, verb = ("poem", "is") if count == 1 else ("poems", "are")
-    return f"{count} {noun}" if bare else f"{count} {noun} {verb}"
+    return f"{count} poem" if count == 1 else f"{count} poems"

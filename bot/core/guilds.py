@@ -113,4 +113,4 @@ class Guilds:
 def _require_real_roles(guild: str, name: str, guild_settings: GuildSettings) -> None:
     """Raise BadSetting for @everyone, whose number is the guild's: it would bar nobody."""
     if name in ("roles", "managers") and guild in getattr(guild_settings, name):
-        raise BadSetting(name, "@everyone", "a role that not everybody has")
+        raise BadSetting(name, "@everyone", "a role that only some members have")

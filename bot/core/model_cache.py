@@ -175,7 +175,7 @@ def _load(record: ModelRecord, max_rows: int) -> LoadedModel:
         sentence = str(error).replace(str(record.path), record.path.name)
         raise ModelUnusable(record.name, sentence) from error
     if model.sha256 != record.sha256:
-        raise ModelUnusable(record.name, "Its file was replaced just now. Ask again.")
+        raise ModelUnusable(record.name, "Its file was replaced just now. Try again.")
     engine = make_engine(model, max_rows=max_rows)
     return LoadedModel(
         record, model.vocabulary, model.card.openings, engine, engine.prosody, model.memory_bytes

@@ -15,7 +15,7 @@ MANAGERS_ONLY = (
     "role named in /settings managers, can do that."
 )
 OWNERS_ONLY = "Only the owners named in config.toml, section [discord], can do that."
-NOT_IN_THIS_CHANNEL = "Poems are written in other channels here: {channels}."
+NOT_IN_THIS_CHANNEL = "On this server I write poems only in {channels}."
 YOURS_TO_CHANGE = " You can change that: /settings channels."
 NOT_WITH_THESE_ROLES = "On this server only members with certain roles can ask for poems."
 

@@ -99,7 +99,5 @@ class PoemStream:
 
 def _cut_off_note(settings: PoemSettings) -> str:
     if settings.form != FREE:
-        return (
-            f"No line was found that goes on in this {settings.form}. Ask again, or for free text."
-        )
-    return f"It ends at {RANGES['characters'].high:,} characters, the most that a poem may have."
+        return f"I found no next line for this {settings.form}. Try again, or ask for free text."
+    return f"The poem stops at {RANGES['characters'].high:,} characters, the longest it may be."

@@ -317,15 +317,15 @@ class PoemService:
         try:
             return await self._find_and_load(choice.sha256, guild), ()
         except (UnknownModel, ModelUnusable) as error:
-            reason = str(error) if isinstance(error, ModelUnusable) else "Its file is gone."
+            reason = str(error) if isinstance(error, ModelUnusable) else "Its file is missing."
             with suppress(UnknownModel, ModelUnusable):
                 # The host may train a book of everybody's anew; a guild's own file nobody may.
                 newer = await self._find_and_load(choice.name, guild)
                 if not newer.guild:
                     return newer, ()
-                reason = "Its file was changed by somebody else."
+                reason = "Its file was modified."
             log.warning("a guild's model %s cannot be had: %s", choice.name, reason)
-        note = f"This server's model {choice.name!r} cannot be used, the default wrote. {reason}"
+        note = f"Model {choice.name!r} is unavailable, so I used the default. {reason}"
         return await self._find_and_load(None, guild), (note,)
 
     async def _find_and_load(self, wanted: str | None, guild: str = "") -> ModelRecord:
@@ -420,7 +420,7 @@ class PoemService:
         prompt = self._engine.prepare(model, seed)
         if prompt.left_out:
             notes.append(
-                f"The model does not know {' '.join(prompt.left_out[:20])}; it wrote on without."
+                f"Left out, as the model does not know them: {' '.join(prompt.left_out[:20])}."
             )
         return seed, bool(prompt.text.strip()), tuple(notes)
 

@@ -116,7 +116,7 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition:
-    """How a poem stands in line."""
+    """How far a poem is from being written."""
 
     place: int  # 0: it is being written, 1: it is next
     wait_seconds: float | None = None  # until it is being written; None: not known
@@ -126,14 +126,14 @@ class QueuePosition:
         """Say it to whoever waits; it changes no more often than a reader cares to see.
 
         >>> QueuePosition(1).sentence, QueuePosition(4, 3.2).sentence
-        ('In line: yours is next.', 'In line: 3 poems before yours, about 4 s.')
+        ('In the queue: yours is next.', 'In the queue: 3 poems before yours, about 4 s.')
         """
         before = self.place - 1
         others = {0: "yours is next", 1: "1 poem before yours"}.get(
             before, f"{before:,} poems before yours"
         )
         wait = "" if self.wait_seconds is None else f", {_about(self.wait_seconds)}"
-        return f"In line: {others}{wait}."
+        return f"In the queue: {others}{wait}."
 
 
 def _about(seconds: float) -> str:

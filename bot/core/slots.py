@@ -75,7 +75,7 @@ class Slots:
                 raise
             raise TooMuch(
                 f"That took longer than {self._turn_seconds:g} s, and other servers are waiting "
-                "for their books. Ask again in a few minutes, or attach the file."
+                "for their books. Try again in a few minutes, or attach the file."
             ) from error
         finally:
             self._release()
@@ -95,8 +95,8 @@ class Slots:
                 self._release()  # it came too late
             if isinstance(error, TimeoutError):
                 raise TooMuch(
-                    "Books of other servers are being fetched, and there was no turn within "
-                    f"{self._wait_seconds:g} s. Ask again in a few minutes."
+                    "I am fetching books for other servers, and your turn did not come within "
+                    f"{self._wait_seconds:g} s. Try again in a few minutes."
                 ) from error
             raise
 

@@ -45,7 +45,7 @@ def is_whole(content: str) -> bool:
 
     >>> is_whole("O rose\\n-# writing…"), is_whole("O rose\\n-# sonnets · random seed 7")
     (False, True)
-    >>> is_whole("One poem at a time: please wait 4 s and ask again.")
+    >>> is_whole("Please wait 4 s before you ask for another poem.")
     True
     """
     return bool(content) and (POEM_MARK in content or FOOTER not in content)

@@ -34,7 +34,7 @@ START_MB = 700  # of addresses, which the libraries alone take up
 MANY_LONG_WORDS = " ".join(
     first + second + "ab" * 13 for first in "bcdfghjklmnp" for second in "aeiouybcdfghjk"
 )  # more than the four kilobytes of a page
-NOT_KEPT = "That could not be kept"
+NOT_KEPT = "That could not be saved"
 LOOK_SECONDS = 0.005
 
 PLENTY = 2**30  # pages

@@ -22,7 +22,7 @@ from tests.rigs.stress_members import FAULTS, Command, CommandLog, End, PlayedFa
 from tests.rigs.stress_report import check_memory, complaints, lag_seen
 
 POEM = "O rose\n-# sonnets · random seed 7"
-SENTENCE = "One poem at a time: please wait 4 s and ask again."
+SENTENCE = "Please wait 4 s before you ask for another poem."
 
 
 def command(wants: Wants = Wants.POEM, answers: int = 1, said: str = POEM) -> Command:

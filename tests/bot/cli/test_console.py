@@ -43,7 +43,7 @@ async def test_a_wait_in_line_and_a_note_on_the_end_go_to_stderr() -> None:
     await write_poem(fake_service(engine), REQUEST, out, err)
     assert out.getvalue() == "The sea" + VERSE + "\n"
     waiting, cut_off = err.getvalue().splitlines()
-    assert waiting == "In line: yours is next, about 2 s."
+    assert waiting == "In the queue: yours is next, about 2 s."
     assert "10,000 characters" in cut_off
 
 

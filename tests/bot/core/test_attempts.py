@@ -24,7 +24,7 @@ def test_a_budget_is_used_up_and_comes_back(clock: Clock) -> None:
     attempts = AttemptLimit(3, clock)
     for clock.now in (0.0, 600.0, 1200.0):
         attempts.spend("guild", "member")
-    with pytest.raises(TooMuch, match=r"bring 3 books in an hour.*Ask again in 40 min"):
+    with pytest.raises(TooMuch, match=r"add 3 books an hour.*Try again in 40 min"):
         attempts.spend("guild", "member")
     clock.now = WINDOW_SECONDS
     attempts.spend("guild", "member")
@@ -59,7 +59,7 @@ def test_an_attempt_that_is_refused_costs_nothing(clock: Clock) -> None:
 
 
 def test_no_budget_is_no_attempt(clock: Clock) -> None:
-    with pytest.raises(TooMuch, match="bring 0 books"):
+    with pytest.raises(TooMuch, match="add 0 books"):
         AttemptLimit(0, clock).spend("a")
 
 

@@ -124,7 +124,7 @@ def test_a_member_a_guild_and_the_line_have_limits_of_their_own() -> None:
         queue.join("a2-1", "a", "a2")
     for name in ("b1-0", "c1-0", "d1-0"):
         queue.join(name, name[0], name[:2])
-    with pytest.raises(QueueFull, match="5 poems are waiting"):
+    with pytest.raises(QueueFull, match="5 poems waiting"):
         queue.join("d1-1", "d", "d1")
     queue.end("a1-0")
     queue.join("a1-2", "a", "a1")
@@ -210,7 +210,7 @@ def test_nobody_needs_a_place_in_line_where_a_row_is_free() -> None:
     assert queue.take() == "a1-0"
     queue.join("b1-0", "b", "b1")
     assert queue.take() == "b1-0"
-    with pytest.raises(QueueFull, match=r"All pens are busy\. Ask"):
+    with pytest.raises(QueueFull, match=r"The queue is full\. Try"):
         queue.join("c1-0", "c", "c1")
 
 

@@ -157,7 +157,7 @@ async def test_cards_are_drawn_one_at_a_time_and_each_member_waits_between_two()
     service = fake_service(cooldown_seconds={"test": 5.0}, clock=clock)
     picture = await service.draw(REQUEST.asker, POEM)
     assert picture.startswith(b"\x89PNG")
-    with pytest.raises(TooSoon, match=r"One card at a time: please wait 5 s"):
+    with pytest.raises(TooSoon, match=r"Please wait 5 s before you ask for another card"):
         service.check_drawing(REQUEST.asker)
     service.admit(REQUEST.asker)  # a poem may be asked for
     clock.now += 5.0

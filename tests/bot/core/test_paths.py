@@ -44,13 +44,13 @@ def precious(home: Path) -> Path:
 
 @pytest.mark.parametrize("number", NO_NUMBERS)
 def test_what_is_no_number_becomes_no_path(tmp_path: Path, number: object) -> None:
-    with pytest.raises(PathRefused, match="is no number or name"):
+    with pytest.raises(PathRefused, match="is not a valid number or name"):
         numbered(tmp_path, cast(Any, number))
 
 
 @pytest.mark.parametrize("name", NO_NAMES)
 def test_what_is_no_plain_name_becomes_no_path(tmp_path: Path, name: object) -> None:
-    with pytest.raises(PathRefused, match="is no number or name"):
+    with pytest.raises(PathRefused, match="is not a valid number or name"):
         named(tmp_path, cast(Any, name))
 
 

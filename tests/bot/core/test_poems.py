@@ -323,7 +323,7 @@ async def test_a_model_whose_file_was_replaced_before_it_was_loaded_is_looked_fo
         async def load(self, model: ModelRecord) -> None:
             if model == SONNETS:
                 library.known = (newer,)
-                raise ModelUnusable(model.name, "Its file was replaced just now. Ask again.")
+                raise ModelUnusable(model.name, "Its file was replaced just now. Try again.")
 
     newer = replace(SONNETS, sha256="c3" * 32)
     library = FakeLibrary()
@@ -474,7 +474,7 @@ async def test_what_no_form_can_be_is_refused(options: dict[str, Any], sentence:
     "seed", ["The Sea", "o SEA!", "the ｓｅａ", "s\0ea", "s\u200bea", "s\u202eea", "s\u00adea"]
 )
 async def test_a_seed_with_a_word_to_avoid_is_refused(seed: str) -> None:
-    with pytest.raises(AvoidedSeed, match="has the word 'sea', which is to be avoided"):
+    with pytest.raises(AvoidedSeed, match="has the word 'sea', which is not allowed"):
         await write(fake_service(), replace(REQUEST, seed=seed, avoid=("Sea",)))
 
 
@@ -489,7 +489,7 @@ async def test_where_no_form_can_be_the_poem_is_free_and_says_so() -> None:
     poem = await write(fake_service(engine, defaults=Defaults()))
     assert poem.settings.form == FREE
     assert poem.notes == (
-        "This is free text and no sonnet. Its model was not trained on English verse.",
+        "This is free text, not a sonnet. Its model was not trained on English verse.",
     )
     assert poem.looks.lines == ()
 
@@ -523,7 +523,7 @@ async def test_words_to_avoid_reach_the_model_as_they_were_listed_too() -> None:
 
 
 async def test_a_word_to_avoid_may_have_vowel_signs() -> None:
-    with pytest.raises(AvoidedSeed, match="has the word 'की', which is to be avoided"):
+    with pytest.raises(AvoidedSeed, match="has the word 'की', which is not allowed"):
         await write(fake_service(), replace(REQUEST, seed="घर की ओर", avoid=("की",)))
 
 

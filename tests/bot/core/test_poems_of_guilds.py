@@ -226,7 +226,7 @@ async def test_where_the_chosen_file_is_gone_the_default_writes_and_says_so(
     poem = await write(service_of(chosen(OWN)))
     assert poem.model == "sonnets"
     assert poem.notes == (
-        "This server's model 'dunes' cannot be used, the default wrote. Its file is gone.",
+        "Model 'dunes' is unavailable, so I used the default. Its file is missing.",
     )
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
@@ -240,7 +240,7 @@ async def test_where_the_chosen_file_is_damaged_the_default_writes_and_says_so(
     poem = await write(service_of(chosen(model), engine, models=(SONNETS, model)))
     assert poem.model == "sonnets"
     [note] = poem.notes
-    assert f"model {model.name!r} cannot be used, the default wrote." in note
+    assert f"Model {model.name!r} is unavailable, so I used the default." in note
     assert "Its file is damaged." in note
 
 
@@ -249,8 +249,8 @@ async def test_a_guilds_own_file_that_was_swapped_does_not_write() -> None:
     poem = await write(service_of(chosen(OWN), models=(SONNETS, swapped)))
     assert poem.model == "sonnets"
     [note] = poem.notes
-    assert note.startswith("This server's model 'dunes' cannot be used, the default wrote.")
-    assert note.endswith("Its file was changed by somebody else.")
+    assert note.startswith("Model 'dunes' is unavailable, so I used the default.")
+    assert note.endswith("Its file was modified.")
 
 
 async def test_a_shared_model_that_the_host_replaced_goes_on() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from bot.config import WritingConfig
+from bot.core.paths import ROOT
 from bot.core.records import FORMS as FORM_LINES
 from bot.core.records import RANGES, Asker, Poem, PoemSettings, Range
 from model import FORMS
@@ -24,6 +27,15 @@ def test_both_ends_of_a_range_are_taken_by_the_model_and_the_config(name: str) -
         value = int(end) if name == "top_k" else end
         assert getattr(Sampling.checked(**{name: value}), name) == value
         assert getattr(WritingConfig.model_validate({name: value}), name) == value
+
+
+@pytest.mark.parametrize("name", ["top_k", "top_p", "min_p"])
+def test_a_sampling_setting_is_named_where_it_is_defined_and_where_it_is_applied(name: str) -> None:
+    files = (file for folder in ("model", "bot") for file in (ROOT / folder).rglob("*.py"))
+    word = re.compile(rf"\b{name}\b")
+    naming = {file.relative_to(ROOT).as_posix() for file in files if word.search(file.read_text())}
+    applied = {"model/kernel/sampling.py", "model/kernel/reference.py"}
+    assert naming == {"model/config.py", *applied}
 
 
 def test_lengths_and_random_seeds_are_taken_by_the_model() -> None:

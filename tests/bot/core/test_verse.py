@@ -81,8 +81,8 @@ async def test_a_model_without_verse_writes_free_text_and_says_so(service: PoemS
         poem = await poem_stream.finish()
     assert poem.settings.form == "free"
     assert poem.notes == (
-        "This is free text and no sonnet. Its model has no words to rhyme with: "
-        "its book was no English verse, or it was trained before there were forms.",
+        "This is free text, not a sonnet. The model has no words to rhyme with: "
+        "its book was not English verse, or it was trained before forms were added.",
     )
 
 

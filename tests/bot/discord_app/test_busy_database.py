@@ -22,7 +22,7 @@ from tests.texts import quatrains
 EPHEMERAL = 1 << 6
 TYPING = 4
 DEFERRED, DEFERRED_EDIT = 5, 6  # kinds of an interaction's first response
-BUSY = "The database is busy: another program has kept it locked"
+BUSY = "The database is busy: another program has locked it"
 
 
 @pytest.fixture

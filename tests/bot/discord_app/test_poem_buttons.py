@@ -191,7 +191,7 @@ class TestWhileWriting:
     ) -> None:
         engine.place, engine.expected_wait = 3, 4.0
         await simulation.ann.slash(simulation.channel, "sonnet", seed="a rose")
-        assert simulation.answers == ["a rose\n-# In line: 2 poems before yours, about 4 s."]
+        assert simulation.answers == ["a rose\n-# In the queue: 2 poems before yours, about 4 s."]
 
     @pytest.mark.parametrize("how", ["button", "reply", "command", "bulk"])
     async def test_deleting_frees_the_row(

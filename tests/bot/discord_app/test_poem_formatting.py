@@ -161,7 +161,8 @@ def test_the_last_line_is_read_without_the_small_print() -> None:
 def test_a_growing_poem_shows_its_state() -> None:
     assert format_growing("a rose", QueuePosition(0)).content == "a rose\n-# writing…"
     assert (
-        format_growing("a rose", QueuePosition(1)).content == "a rose\n-# In line: yours is next."
+        format_growing("a rose", QueuePosition(1)).content
+        == "a rose\n-# In the queue: yours is next."
     )
     assert "3,000 characters so far" in format_growing("x" * 3000, QueuePosition(0)).content
 

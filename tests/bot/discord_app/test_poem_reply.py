@@ -35,9 +35,7 @@ async def test_a_command_that_discord_delivers_twice_is_answered_once(
 async def test_a_full_line_is_said(simulation: Simulation, engine: FakeEngine) -> None:
     engine.full = True
     await simulation.ann.send(simulation.channel, "!sonnet a rose")
-    assert simulation.answers == [
-        "All pens are busy and 64 poems are waiting already. Ask again in a minute."
-    ]
+    assert simulation.answers == ["The queue is full (64 poems waiting). Try again in a minute."]
 
 
 class TestImpatience:
@@ -55,7 +53,7 @@ class TestImpatience:
         await simulation.ben.send(simulation.channel, "!sonnet a rose")
         verses = [read_verse(answer) for answer in simulation.answers]
         assert verses[0] == verses[2] == POEM
-        assert "please wait 30 s" in simulation.answers[1]
+        assert "Please wait 30 s" in simulation.answers[1]
 
     async def test_a_slash_command_too_soon_is_refused_to_the_asker_alone(
         self, simulation: Simulation
@@ -73,7 +71,7 @@ async def test_while_the_bot_stops_new_commands_are_turned_away(
     await service.close(grace_seconds=0)
     await simulation.ann.send(simulation.channel, "!sonnet a rose")
     result = await simulation.ann.slash(simulation.channel, "sonnet", seed="a rose")
-    assert simulation.answers[0] == "Sonneteer is about to restart. Ask again in a minute."
+    assert simulation.answers[0] == "Sonneteer is about to restart. Try again in a minute."
     assert result.ephemeral
 
 

@@ -287,7 +287,7 @@ async def test_a_database_that_another_program_has_locked_is_named(
 ) -> None:
     await database.fetch("PRAGMA busy_timeout = 1")  # a millisecond, for the test
     with locked_by_another(tmp_path / "data"):
-        with pytest.raises(DatabaseBusyError, match="another program has kept it locked") as caught:
+        with pytest.raises(DatabaseBusyError, match="another program has locked it") as caught:
             await add_guild(database, "10")
         assert isinstance(caught.value, BotError)
         assert await guilds_of(database) == []  # reading goes on
@@ -307,7 +307,7 @@ async def test_a_database_that_is_locked_is_logged_once_and_so_is_its_end(
     for guild in "123":
         await add_guild(database, guild)
     begun, ended = caplog.messages
-    assert "another program has kept it locked" in begun
+    assert "another program has locked it" in begun
     assert ended == "the database can be used again"
 
 

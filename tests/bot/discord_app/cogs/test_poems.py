@@ -280,7 +280,7 @@ async def test_notes_stand_in_small_print_under_the_poem(
     await simulation.ann.send(simulation.channel, "!sonnet a rose ♥ *")
     last = simulation.answers[0].split("\n")[-1]
     assert last == (
-        "-# sonnets · random seed 7 · The model does not know ♥ \\*; it wrote on without."
+        "-# sonnets · random seed 7 · Left out, as the model does not know them: ♥ \\*."
     )
 
 

@@ -40,7 +40,7 @@ async def test_poems_are_kept_to_a_channel(simulation: Simulation, admin: Member
     other = simulation.guild.create_text_channel("quiet")
     await admin.slash(simulation.channel, "settings channels", change="add", channel=other)
     await simulation.ann.send(simulation.channel, "!sonnet --form free rain")
-    assert last(simulation).content == f"Poems are written in other channels here: <#{other.id}>."
+    assert last(simulation).content == f"On this server I write poems only in <#{other.id}>."
     await simulation.ann.send(other, "!sonnet --form free rain")
     assert "random seed" in str(other.last_message and other.last_message.content)
 
@@ -85,7 +85,7 @@ async def test_a_cooldown_holds_on_this_server(simulation: Simulation, admin: Me
     await admin.send(simulation.channel, "!settings cooldown 30")
     await simulation.ann.send(simulation.channel, "!sonnet --form free rain")
     await simulation.ann.send(simulation.channel, "!sonnet --form free rain")
-    assert last(simulation).content.startswith("One poem at a time: please wait 30 s")
+    assert last(simulation).content.startswith("Please wait 30 s before you ask for another poem")
 
 
 async def test_length_and_form_hold_where_nobody_says(
@@ -179,7 +179,7 @@ async def test_a_category_lets_poems_be_written_in_every_channel_in_it(
     await simulation.ann.send(room, "!sonnet --form free rain")
     assert "random seed" in str(room.last_message and room.last_message.content)
     await simulation.ann.send(simulation.channel, "!sonnet --form free rain")
-    assert last(simulation).content == f"Poems are written in other channels here: <#{club.id}>."
+    assert last(simulation).content == f"On this server I write poems only in <#{club.id}>."
 
 
 @pytest.mark.parametrize("kind", ["voice", "stage", "news"])
@@ -226,7 +226,7 @@ async def test_the_role_that_everybody_has_is_refused(
     result = await admin.slash(
         simulation.channel, f"settings {setting}", change="add", role=everyone
     )
-    assert "not everybody has" in str(result.response and result.response.content)
+    assert "only some members have" in str(result.response and result.response.content)
     await admin.send(simulation.channel, "!settings show")
     assert "who may ask: everyone" in last(simulation).content
 

@@ -186,7 +186,7 @@ async def test_the_place_in_line_is_told(read: Open) -> None:
     reader = await read(engine)
     await reader.write("The moon")
     await expect(reader.page.get_by_role("status")).to_have_text(
-        "In line: 2 poems before yours, about 4 s."
+        "In the queue: 2 poems before yours, about 4 s."
     )
 
 
