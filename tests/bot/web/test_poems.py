@@ -278,7 +278,7 @@ async def test_a_full_queue_gets_503_and_when_to_ask_again(serve: Serve) -> None
     async with client.post("/api/poems", json={}, headers=STREAM) as response:
         assert response.status == 503
         assert response.headers["Retry-After"] == "30"
-        assert "64 poems are waiting" in (await response.json())["error"]
+        assert "64 poems waiting" in (await response.json())["error"]
 
 
 async def test_a_cooldown_gets_429_and_when_to_ask_again(serve: Serve) -> None:
