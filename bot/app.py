@@ -9,8 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from bot.config import Config
-from bot.core.administration import VERSION, Administration
-from bot.core.application import App
+from bot.core.application import VERSION, Administration, App
 from bot.core.engine_client import EngineClient
 from bot.core.errors import BadConfig
 from bot.core.fair_queue import QueueLimits

@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from bot.core.administration import Administration
+from bot.core.application import Administration
 from bot.core.errors import BadSetting
 from bot.core.guild_settings import is_snowflake, read_guild_settings
 from bot.core.model_library import GuildModels

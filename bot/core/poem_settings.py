@@ -1,14 +1,16 @@
-"""What a poem is to be written with: defaults filled in, every range checked."""
+"""What a poem is written with: defaults filled in, every range checked, the seed cleaned."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TypeVar
 
 import regex
 
 from bot.core.errors import AvoidedSeed, BadSetting
 from bot.core.guild_settings import check_words, plain
-from bot.core.names import skeleton, without_decoration, without_invisible
+from bot.core.names import CONTROL_CHARACTERS, skeleton, without_decoration, without_invisible
 from bot.core.records import (
     FORMS,
     FREE,
@@ -116,3 +118,40 @@ def _form_of(request: PoemRequest, defaults: Defaults) -> str:
 
 def either(asked: Value | None, default: Value) -> Value:
     return default if asked is None else asked
+
+
+def printable_seed(typed: str) -> str:
+    """Drop what no reader sees and no file can hold: control characters and lone surrogates.
+
+    What turns text around goes, too: it would reach beyond the seed.
+    """
+    text = re.sub("\r\n|[\r\u2028\u2029]", "\n", typed).replace("\t", " ")
+    return CONTROL_CHARACTERS.sub("", text)
+
+
+def last_part(text: str, most: int) -> str:
+    """Return at most the last `most` characters, from the beginning of a line or else of a word.
+
+    The beginning is looked for in the first half of them; text without any is cut anywhere.
+
+    >>> last_part("one two\\nthree four\\nfive", 20), last_part("one two three", 8)
+    ('three four\\nfive', 'three')
+    >>> last_part("one two", 3), last_part("onetwothree", 5)
+    ('two', 'three')
+    """
+    if len(text) <= most:
+        return text
+    cut = len(text) - most
+    for parting in (r"\n", r"\s"):
+        found = re.compile(parting).search(text, cut - 1, cut + most // 2)
+        if found is not None:
+            return text[found.end() :].lstrip()
+    return text[cut:]
+
+
+def allow_for_seed(seed: str, prompt: str, settings: PoemSettings) -> PoemSettings:
+    """Count in the prompt what `settings` counts in the seed as it is shown."""
+    if settings.characters is None:
+        return settings
+    characters = settings.characters - len(seed) + len(prompt)
+    return replace(settings, characters=min(max(characters, 1), int(RANGES["characters"].high)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -14,7 +13,6 @@ from typing import ParamSpec, TypeVar
 
 from bot.core import request_log
 from bot.core.card import draw_card
-from bot.core.cooldowns import Cooldowns
 from bot.core.errors import (
     BadSetting,
     BotError,
@@ -25,11 +23,17 @@ from bot.core.errors import (
     TooSoon,
     UnknownModel,
 )
-from bot.core.fair_thread import FairThread
+from bot.core.fairness import Cooldowns, FairThread
 from bot.core.metrics import Metrics
-from bot.core.names import CONTROL_CHARACTERS
 from bot.core.permissions import Permissions
-from bot.core.poem_settings import avoided_word, complete_settings, either
+from bot.core.poem_settings import (
+    allow_for_seed,
+    avoided_word,
+    complete_settings,
+    either,
+    last_part,
+    printable_seed,
+)
 from bot.core.poem_stream import PoemStream
 from bot.core.ports import (
     EngineRequest,
@@ -42,7 +46,6 @@ from bot.core.ports import (
 from bot.core.records import (
     FREE,
     MAX_SEED_CHARACTERS,
-    RANGES,
     Asker,
     Defaults,
     Ending,
@@ -412,7 +415,7 @@ class PoemService:
     def _read_seed(self, typed: str, model: ModelRecord) -> tuple[str, bool, tuple[str, ...]]:
         """Return the seed, whether the model knows any of it, and what to tell the reader."""
         notes = []
-        seed = _printable(typed).strip()
+        seed = printable_seed(typed).strip()
         if len(seed) > MAX_SEED_CHARACTERS:
             used = last_part(seed, MAX_SEED_CHARACTERS)
             notes.append(f"The seed has {len(seed):,} characters; its last {len(used)} are used.")
@@ -423,15 +426,6 @@ class PoemService:
                 f"Left out, as the model does not know them: {' '.join(prompt.left_out[:20])}."
             )
         return seed, bool(prompt.text.strip()), tuple(notes)
-
-
-def _printable(typed: str) -> str:
-    """Drop what no reader sees and no file can hold: control characters and lone surrogates.
-
-    What turns text around goes, too: it would reach beyond the seed.
-    """
-    text = re.sub("\r\n|[\r\u2028\u2029]", "\n", typed).replace("\t", " ")
-    return CONTROL_CHARACTERS.sub("", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,37 +439,9 @@ class _Prepared:
     avoid: tuple[str, ...]
 
     def engine_request(self, asker: Asker, model: ModelRecord, random_seed: int) -> EngineRequest:
-        allowed = _allow_for(self.layout.shown, self.layout.prompt, self.settings)
+        allowed = allow_for_seed(self.layout.shown, self.layout.prompt, self.settings)
         allowed = replace(allowed, stop=self.stop, avoid=self.avoid)
         return EngineRequest(
             *(asker, model, self.layout.prompt, allowed, random_seed, self.layout.opening),
             avoid=self.settings.avoid,
         )
-
-
-def last_part(text: str, most: int) -> str:
-    """Return at most the last `most` characters, from the beginning of a line or else of a word.
-
-    The beginning is looked for in the first half of them; text without any is cut anywhere.
-
-    >>> last_part("one two\\nthree four\\nfive", 20), last_part("one two three", 8)
-    ('three four\\nfive', 'three')
-    >>> last_part("one two", 3), last_part("onetwothree", 5)
-    ('two', 'three')
-    """
-    if len(text) <= most:
-        return text
-    cut = len(text) - most
-    for parting in (r"\n", r"\s"):
-        found = re.compile(parting).search(text, cut - 1, cut + most // 2)
-        if found is not None:
-            return text[found.end() :].lstrip()
-    return text[cut:]
-
-
-def _allow_for(seed: str, prompt: str, settings: PoemSettings) -> PoemSettings:
-    """Count in the prompt what `settings` counts in the seed as it is shown."""
-    if settings.characters is None:
-        return settings
-    characters = settings.characters - len(seed) + len(prompt)
-    return replace(settings, characters=min(max(characters, 1), int(RANGES["characters"].high)))

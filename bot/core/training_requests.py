@@ -18,7 +18,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
-from bot.core.attempts import AttemptLimit
 from bot.core.book_reader import fit_name, read_book_in_sandbox
 from bot.core.errors import (
     BadSetting,
@@ -29,6 +28,7 @@ from bot.core.errors import (
     SourceFailed,
     TooMuch,
 )
+from bot.core.fairness import AttemptLimit, Slots
 from bot.core.fetching.fetcher import Fetcher
 from bot.core.fetching.gutenberg import Gutenberg, gutenberg_number
 from bot.core.guilds import Guilds, utc_now
@@ -37,7 +37,6 @@ from bot.core.names import one_line
 from bot.core.paths import numbered, remove_folder
 from bot.core.ports import Models
 from bot.core.records import Asker
-from bot.core.slots import Slots
 from bot.core.store.books import BookStore
 from bot.core.training.queue import BOOK_NAME, TrainingQueue
 

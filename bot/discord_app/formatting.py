@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import fields
 
-from bot.core.administration import About, Forgotten
+from bot.core.application import About, Forgotten
 from bot.core.guild_settings import GuildSettings
 from bot.core.jobs import JobState, JobView, Progress, Proposal, TrainingStage
 from bot.core.model_library import AvailableModels

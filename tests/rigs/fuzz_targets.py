@@ -17,8 +17,7 @@ from pathlib import Path
 
 from bench.gauges import ROOT
 from bot.core.errors import BotError
-from bot.core.poem_settings import complete_settings
-from bot.core.poems import _printable
+from bot.core.poem_settings import complete_settings, printable_seed
 from bot.core.records import Asker, Defaults, PoemRequest
 from bot.discord_app.messages import read_flags
 from bot.discord_app.poem_formatting import escape, plain_words, read_verse, split_verse, unescape
@@ -102,7 +101,7 @@ def lay_out_a_seed(raw: bytes) -> None:
     with suppress(BotError):
         complete_settings(request, Defaults())
     prosody, vocabulary = _verse()
-    seed = _printable(request.seed).strip()[-500:]
+    seed = printable_seed(request.seed).strip()[-500:]
     vocabulary.fold(seed)
     for form in FORMS.values():
         with suppress(ModelError):

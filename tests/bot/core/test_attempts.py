@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.core.attempts import MAX_REMEMBERED, WINDOW_SECONDS, AttemptLimit
 from bot.core.errors import TooMuch
+from bot.core.fairness import MAX_REMEMBERED, WINDOW_SECONDS, AttemptLimit
 
 
 class Clock:

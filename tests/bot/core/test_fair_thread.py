@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.core.fair_thread import FairThread
+from bot.core.fairness import FairThread
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from bot.app import Parts, make_library
-from bot.core.administration import Administration, Forgotten
+from bot.core.application import Administration, Forgotten
 from bot.core.errors import DatabaseBusyError, NothingThere
 from bot.core.guilds import Guilds
 from bot.core.jobs import Job, JobState

@@ -21,7 +21,8 @@ from bot.core.errors import (
     UnknownModel,
 )
 from bot.core.metrics import Metrics
-from bot.core.poems import PoemService, _printable
+from bot.core.poem_settings import printable_seed
+from bot.core.poems import PoemService
 from bot.core.records import (
     FORMS,
     FREE,
@@ -529,9 +530,9 @@ async def test_a_word_to_avoid_may_have_vowel_signs() -> None:
 
 def test_what_turns_text_around_is_left_out_of_a_seed_and_marks_of_direction_are_not() -> None:
     """One in a seed once turned the signature below the poem around."""
-    assert _printable("a\u202eb\u2066c\u200fd") == "abc\u200fd"
-    assert _printable("a\r\nb\rc\u2028d\u2029e\tf\x1b") == "a\nb\nc\nd\ne f"
-    assert _printable("".join(map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]))) == ""
+    assert printable_seed("a\u202eb\u2066c\u200fd") == "abc\u200fd"
+    assert printable_seed("a\r\nb\rc\u2028d\u2029e\tf\x1b") == "a\nb\nc\nd\ne f"
+    assert printable_seed("".join(map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]))) == ""
 
 
 @pytest.mark.parametrize(

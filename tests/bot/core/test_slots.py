@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bot.core.errors import TooMuch
-from bot.core.slots import Slots
+from bot.core.fairness import Slots
 from tests.simulated_time import simulated
 
 

@@ -12,7 +12,7 @@ from simcord.enums import OverwriteType
 
 from bot.app import Parts
 from bot.core import request_log
-from bot.core.administration import Administration
+from bot.core.application import Administration
 from bot.core.guild_settings import GuildSettings
 from bot.discord_app.client import SonneteerBot
 from tests.bot.discord_app.cogs.conftest import last

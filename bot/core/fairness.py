@@ -1,0 +1,280 @@
+"""What keeps one member or guild from taking everything: pauses, attempts, places and turns.
+
+`Cooldowns` and `AttemptLimit` count what somebody asked for; `Slots` and `FairThread` give turns
+at what cannot be had by all at once. The queue of poems is in `fair_queue`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
+
+from bot.core.errors import TooMuch
+from bot.core.guild_settings import COOLDOWN
+
+WINDOW_SECONDS = 3600.0
+TURN_SECONDS = 10.0  # a book of a site that is well takes one or two
+WAIT_SECONDS = 60.0
+MAX_REMEMBERED = 10_000  # keys; whoever was longest away is forgotten, and counts as new
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class Cooldowns:
+    """The pause between two poems of a member; `clock` tells seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._began: OrderedDict[str, float] = OrderedDict()  # the earliest first
+
+    def left_seconds(self, member: str, pause_seconds: float) -> float:
+        """Return how much of the pause since a member's latest poem is left, 0 if nothing."""
+        began = self._began.get(member)
+        return 0.0 if began is None else max(0.0, pause_seconds - (self._clock() - began))
+
+    def begin(self, member: str, now: float) -> None:
+        self._began[member] = now
+        self._began.move_to_end(member)
+        while now - next(iter(self._began.values())) >= COOLDOWN.high:
+            self._began.popitem(last=False)
+
+    def forgive(self, member: str, began: float) -> None:
+        """Ask for no pause after all, unless another one has begun since."""
+        if self._began.get(member) == began:
+            del self._began[member]
+
+
+class AttemptLimit:
+    """Counts the attempts of each key within an hour, however they end; `clock` tells seconds.
+
+    It is kept in memory alone: a stranger cannot restart the bot, and no more is kept of members.
+    """
+
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._clock = clock
+        self._attempts: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def spend(self, *keys: str) -> None:
+        """Count an attempt for each of the keys, or raise TooMuch where one has none left."""
+        now = self._clock()
+        kept = [self._recent(key, now) for key in keys]
+        for attempts in kept:
+            if len(attempts) >= self._most:
+                raise TooMuch(self._refusal(attempts, now))
+        for key, attempts in zip(keys, kept, strict=True):
+            attempts.append(now)
+            self._attempts[key] = attempts
+            self._attempts.move_to_end(key)
+        while len(self._attempts) > MAX_REMEMBERED:
+            self._attempts.popitem(last=False)
+
+    def _recent(self, key: str, now: float) -> deque[float]:
+        attempts = self._attempts.get(key, deque())
+        while attempts and now - attempts[0] >= WINDOW_SECONDS:
+            attempts.popleft()
+        return attempts
+
+    def _refusal(self, attempts: deque[float], now: float) -> str:
+        wait = WINDOW_SECONDS - (now - attempts[0]) if attempts else WINDOW_SECONDS
+        minutes = max(1, math.ceil(wait / 60))
+        return (
+            f"A server and a member may each add {self._most} books an hour, failed ones included, "
+            f"and that limit is reached. Try again in {minutes} min."
+        )
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """Somebody in line; `granted` is done once they have a place."""
+
+    keys: Sequence[str]
+    granted: asyncio.Future[None]
+
+
+@dataclass(eq=False)
+class _Holding:
+    """Somebody who has a place since `began`; `cutoff` is when they lose it."""
+
+    cutoff: asyncio.Timeout
+    began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+
+
+class Slots:
+    """`count` places for slow work; times in seconds of the loop.
+
+    The next place goes to whoever had one longest ago, among equals to whoever waits longest.
+    While others wait, a turn is short: as many as wait can end the longest ones. So neither those
+    who come again and again nor those whose work never ends keep the next one out.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        turn_seconds: float = TURN_SECONDS,
+        wait_seconds: float = WAIT_SECONDS,
+    ) -> None:
+        self._free = count
+        self._turn_seconds = turn_seconds
+        self._wait_seconds = wait_seconds
+        self._waiting: list[_Waiting] = []
+        self._holding: list[_Holding] = []  # the longest first
+        self._turns: OrderedDict[str, int] = OrderedDict()  # key → its latest turn
+        self._latest = 0
+
+    @asynccontextmanager
+    async def turn(self, *keys: str) -> AsyncIterator[None]:
+        """Have a place, under the names that are to share turns, such as a guild and a member.
+
+        Raises TooMuch where there was none in time, or where others needed this one.
+        """
+        await self._wait(keys)
+        try:
+            async with asyncio.timeout(None) as cutoff:
+                holding = _Holding(cutoff)
+                self._holding.append(holding)
+                self._set_cutoffs()
+                try:
+                    yield
+                finally:
+                    self._holding.remove(holding)
+        except TimeoutError as error:
+            if not cutoff.expired():
+                raise
+            raise TooMuch(
+                f"That took longer than {self._turn_seconds:g} s, and other servers are waiting "
+                "for their books. Try again in a few minutes, or attach the file."
+            ) from error
+        finally:
+            self._release()
+
+    async def _wait(self, keys: Sequence[str]) -> None:
+        waiting = _Waiting(keys, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._grant()
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                await waiting.granted
+        except BaseException as error:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+                self._set_cutoffs()
+            elif waiting.granted.done() and not waiting.granted.cancelled():
+                self._release()  # it came too late
+            if isinstance(error, TimeoutError):
+                raise TooMuch(
+                    "I am fetching books for other servers, and your turn did not come within "
+                    f"{self._wait_seconds:g} s. Try again in a few minutes."
+                ) from error
+            raise
+
+    def _release(self) -> None:
+        self._free += 1
+        self._grant()
+
+    def _grant(self) -> None:
+        while self._free and self._waiting:
+            chosen = min(self._waiting, key=self._latest_turn)  # the first among equals
+            self._waiting.remove(chosen)
+            if chosen.granted.done():
+                continue  # cancelled, and has not run since
+            self._free -= 1
+            self._note(chosen.keys)
+            chosen.granted.set_result(None)
+        self._set_cutoffs()
+
+    def _latest_turn(self, waiting: _Waiting) -> int:
+        return max((self._turns.get(key, 0) for key in waiting.keys), default=0)
+
+    def _note(self, keys: Sequence[str]) -> None:
+        self._latest += 1
+        for key in keys:
+            self._turns[key] = self._latest
+            self._turns.move_to_end(key)
+        while len(self._turns) > MAX_REMEMBERED:
+            self._turns.popitem(last=False)
+
+    def _set_cutoffs(self) -> None:
+        """Let as many turns end as others wait for, the longest ones first."""
+        for place, holding in enumerate(self._holding):
+            ends = holding.began + self._turn_seconds
+            if not holding.cutoff.expired():
+                holding.cutoff.reschedule(ends if place < len(self._waiting) else None)
+
+
+class FairThread:
+    """Runs functions on a thread, one at a time.
+
+    One thread, as all threads share Python's lock: with more of them the event loop would wait
+    longer for it. Callers wait in turns by key, so that one with much work does not keep out
+    others with little.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._busy = self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    async def run(
+        self,
+        key: str,
+        function: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """Return what `function` does, called on the thread; after `close`, called here."""
+        async with self._turn(key):
+            if self._closed:
+                return function(*args, **kwargs)
+            return await asyncio.get_running_loop().run_in_executor(
+                self._thread, lambda: function(*args, **kwargs)
+            )
+
+    def close(self) -> None:
+        """Give the thread back. What is left to do then is little, and nobody else waits."""
+        self._closed = True
+        self._thread.shutdown(wait=False)
+
+    @asynccontextmanager
+    async def _turn(self, key: str) -> AsyncIterator[None]:
+        if self._busy:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(key, deque()).append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if not turn.cancelled():  # it came at the same moment
+                    self._pass_on()
+                raise
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Give the turn to the first who waits, of the key whose last turn is longest ago."""
+        self._busy = False
+        while self._waiting and not self._busy:
+            key, turns = next(iter(self._waiting.items()))
+            turn = turns.popleft()
+            if turns:
+                self._waiting.move_to_end(key)
+            else:
+                del self._waiting[key]
+            if not turn.done():
+                self._busy = True
+                turn.set_result(None)
