@@ -113,6 +113,12 @@ class Defaults:
     form: str = "sonnet"
     verse_temperature: float = 0.7  # of poems in a form, which the form itself keeps in order
 
+    def as_dict(self) -> dict[str, object]:
+        """Return them flat, as the web page's API answers; greedy writing is never a default."""
+        sampling = self.sampling.model_dump(exclude={"greedy"})
+        verse = {"form": self.form, "verse_temperature": self.verse_temperature}
+        return {"lines": self.lines, **sampling, **verse}
+
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition:

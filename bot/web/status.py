@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 
 from aiohttp import hdrs, web
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -71,7 +70,7 @@ class StatusEndpoints:
             {
                 "models": [_shown(model) for model in models],
                 "forms": [*FORMS, FREE],
-                "defaults": asdict(self._service.defaults),
+                "defaults": self._service.defaults.as_dict(),
                 "ranges": {name: [range_.low, range_.high] for name, range_ in RANGES.items()},
                 "max_seed_characters": MAX_SEED_CHARACTERS,
             },

@@ -52,7 +52,7 @@ def test_a_default_that_is_not_there_is_wrong_and_others_are_named(
     shows(
         check_default_model(InstalledModels((), (), ()), "pears"),
         CheckStatus.WRONG,
-        "Fetch Sonneteer again",
+        "Reinstall Sonneteer",
     )
 
 

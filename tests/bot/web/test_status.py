@@ -80,6 +80,8 @@ async def test_models_are_listed_without_their_paths(serve: Serve) -> None:
     assert [model["name"] for model in answer["models"]] == ["sonnets", "sea-songs"]
     assert answer["models"][0]["default"] is True
     assert not {"path", "chart", "guild", "losses"} & set(answer["models"][0])
+    names = ["lines", "temperature", "top_k", "top_p", "min_p", "repetition_guard"]
+    assert list(answer["defaults"]) == [*names, "form", "verse_temperature"]
     assert answer["defaults"]["lines"] == 14
     assert answer["ranges"]["temperature"] == [0.05, 2.0]
     assert set(answer["ranges"]) == set(RANGES)
