@@ -273,7 +273,8 @@ async def _open_page(
     discord: ClientSupervisor | None,
     shard_range: ShardRange | None,
 ) -> None:
-    from bot.web.app import create_app, start
+    from bot.web.app import create_app
+    from bot.web.server import WebServer
 
     web = config.web
     app = create_app(
@@ -286,9 +287,9 @@ async def _open_page(
         shards=None if discord is None else lambda: discord.health,
     )
     port = web.port and web.port + (shard_range.first if shard_range else 0)
-    runner = await start(app, web.host, port)
-    doors.push_async_callback(runner.cleanup)
-    for host, port, *_ in runner.addresses:
+    server = await WebServer.open(app, web.host, port)
+    doors.push_async_callback(server.cleanup)
+    for host, port, *_ in server.addresses:
         log.info("the page is at http://%s:%d", f"[{host}]" if ":" in host else host, port)
 
 

@@ -13,9 +13,17 @@ from bot.app import data_folder
 from bot.config import TOKEN_VARIABLE, Config
 from bot.core.guild_settings import is_snowflake
 from bot.core.store.lock import is_in_use
-from bot.doctor import database, disk, memory, models, page, report, settings
+from bot.doctor import database, models, page, results, settings, system
 from bot.doctor.database import DatabaseContents
-from bot.doctor.results import CheckResult, failed, skipped
+from bot.doctor.results import (
+    CheckResult,
+    can_show_marks,
+    failed,
+    has_no_failure,
+    hide_tokens,
+    render,
+    skipped,
+)
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +40,13 @@ def run(
     environment: Mapping[str, str] = os.environ,
 ) -> int:
     """Look at the installation of a config file (None: the project's own); return the status."""
-    results = asyncio.run(check_all(path, err, environment))
+    found = asyncio.run(check_all(path, err, environment))
     if as_json:
-        print(report.as_json(results), file=out)
+        print(results.as_json(found), file=out)
     else:
-        print(report.render(results, marks=report.can_show_marks(out)), file=out)
+        print(render(found, marks=can_show_marks(out)), file=out)
     out.flush()
-    return EXIT_OK if report.has_no_failure(results) else EXIT_FAILED
+    return EXIT_OK if has_no_failure(found) else EXIT_FAILED
 
 
 async def check_all(
@@ -51,12 +59,12 @@ async def check_all(
         why = "the settings are invalid"
         others = ("web page", "token", "data folder", "database", "model files")
         found += [skipped(name, why) for name in others]
-        found.append(memory.check_memory(memory.read_memory(), bot_runs=False))
+        found.append(system.check_memory(system.read_memory(), bot_runs=False))
         token = environment.get(TOKEN_VARIABLE, "").strip()
     else:
         found += await CheckRun(config, err).check_all()
         token = config.token.get_secret_value() if config.token else ""
-    return [report.hide_tokens(each, token) for each in found]
+    return [hide_tokens(each, token) for each in found]
 
 
 class CheckRun:
@@ -97,8 +105,8 @@ class CheckRun:
     async def _machine(self) -> list[CheckResult]:
         runs = await asyncio.to_thread(is_in_use, self._data) is True
         return [
-            memory.check_memory(memory.read_memory(), bot_runs=runs),
-            memory.check_processors(memory.count_processors(), self._config.books.threads),
+            system.check_memory(system.read_memory(), bot_runs=runs),
+            system.check_processors(system.count_processors(), self._config.books.threads),
         ]
 
     async def _discord(self, contents: DatabaseContents) -> list[CheckResult]:
@@ -123,7 +131,7 @@ class CheckRun:
     async def _disk(self, database: CheckResult) -> list[CheckResult]:
         shared = self._config.home / self._config.models.folder
         folders = [
-            await asyncio.to_thread(disk.check_folder, name, folder, setting=section, needed=need)
+            await asyncio.to_thread(system.check_folder, name, folder, setting=section, needed=need)
             for name, folder, section, need in (
                 ("data folder", self._data, "data", True),
                 ("models folder", shared, "models", False),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import discord
 
@@ -12,10 +11,8 @@ from bot.discord_app.clock import WRONG_SECONDS
 from bot.discord_app.commands_sync import FILE_NAME
 from bot.discord_app.gateway import RESERVE
 from bot.doctor.discord_api import NoResponse
-from bot.doctor.discord_permissions import missing, names_of, uses_of
+from bot.doctor.discord_permissions import Payload, missing, names_of, uses_of
 from bot.doctor.results import CheckResult, failed, first_of, ok, skipped, warning
-
-Payload = Mapping[str, Any]
 
 FEW_STARTS = 100
 LATE_SECONDS = 5.0

@@ -12,8 +12,8 @@ from bot.core.guild_settings import is_snowflake
 from bot.core.model_library import SUFFIX, ModelLibrary
 from bot.core.records import ModelRecord
 from bot.doctor.database import DatabaseContents
-from bot.doctor.disk import in_words
 from bot.doctor.results import CheckResult, failed, first_of, ok, warning
+from bot.doctor.system import format_bytes
 
 BASE = SHIPPED / "base"  # what a book's training begins with; it writes no poems itself
 
@@ -78,7 +78,7 @@ def check_default_model(installed: InstalledModels, default: str) -> CheckResult
 def check_model_files(installed: InstalledModels) -> CheckResult:
     """Say which files cannot be used."""
     usable = (*installed.shared, *installed.own)
-    size = in_words(sum(record.size_bytes for record in usable))
+    size = format_bytes(sum(record.size_bytes for record in usable))
     seen = f"{len(usable)} usable, {len(installed.own)} of them servers' own; {size}"
     if not installed.unusable:
         return ok("model files", seen)

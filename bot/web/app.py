@@ -1,7 +1,7 @@
 """The web application: its addresses, joined with what guards them.
 
-It runs with `start`, whose doorway cancels the handler of a client that goes away; the row of the
-poem is freed with it. No access log is kept: a permanent link carries the seed.
+`WebServer.open` serves it, and cancels the handler of a client that goes away; the row of the poem
+is freed with it. No access log is kept, because a permanent link carries the seed.
 """
 
 from __future__ import annotations
@@ -13,17 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from aiohttp import web
 
 from bot.core.poems import PoemService
-from bot.web.admission import MAX_BODY_BYTES, Admission
-from bot.web.answers import Handler, answer_errors
-from bot.web.books import BookEndpoint
+from bot.web.admission import MAX_BODY_BYTES, Admission, ClientLimits, RequestThrottle
 from bot.web.cards import CardEndpoint
-from bot.web.connection import ConnectionLimits
-from bot.web.dashboard import DashboardEndpoint
-from bot.web.files import page_routes
-from bot.web.limits import ClientLimits, RequestThrottle
+from bot.web.errors import Handler, answer_errors
+from bot.web.page import DashboardEndpoint, page_routes
 from bot.web.poems import PoemEndpoint, StreamTiming
 from bot.web.security import ClientAddresses, HostGuard, MetricsAccess, add_headers
-from bot.web.server import CLIENTS, CONNECTION_LIMITS, WebServer
+from bot.web.server import CLIENTS, CONNECTION_LIMITS, ConnectionLimits
 from bot.web.status import StatusEndpoints
 
 
@@ -73,17 +69,9 @@ def create_app(
             web.get("/metrics", status.metrics),
             web.get("/dashboard", DashboardEndpoint(metrics_access).get),
             web.get("/api/models", status.models),
-            web.get("/api/books", BookEndpoint(service).get),
+            web.get("/api/books", status.books),
             web.post("/api/poems", PoemEndpoint(service, admission, stream_timing).post),
             web.post("/api/cards", CardEndpoint(service, admission).post),
         ]
     )
     return app
-
-
-async def start(app: web.Application, host: str, port: int) -> WebServer:
-    """Serve on `host` and `port` (0: any free one) until the doorway's `cleanup()`.
-
-    Raises CannotListen. Its `addresses` tell where it listens.
-    """
-    return await WebServer.open(app, host, port)

@@ -1,38 +1,70 @@
-"""What the web door refuses by itself, before the service is asked.
+"""What the web door refuses by itself, and how every error becomes an answer in JSON.
+
+A BotError is answered with its sentence and a status; anything else with an ID that is in the log.
 
 BotError
-├── CannotListen         no socket to be had at the configured address
-└── RequestRefused              an answer with an HTTP status of its own
-    ├── UnknownHost          a Host header that is not ours
-    ├── ForeignOrigin        a request that another site's page made
-    ├── LocalOnly            figures that are for this machine alone
-    ├── NotJson              a body of another media type
-    ├── Compressed           a body that would have to be unfolded first
-    ├── BodyTooSlow          a body that does not come
-    ├── HeadersTooSlow          a request that does not even begin
-    ├── Malformed            bytes that are no HTTP
-    ├── TooManyConnections             more connections than there is room for
-    ├── BadBody              a body that is no JSON object, or has a key or type that is not known
-    ├── TooManyAtOnce        this client's poems being written
-    └── TooManyPoems         this client's poems per minute
+├── CannotListen            no socket at the configured address
+└── RequestRefused          an answer with an HTTP status of its own
+    ├── UnknownHost         a Host header that is not ours
+    ├── ForeignOrigin       a request from another site's page
+    ├── LocalOnly           metrics that only this machine may see
+    ├── NotJson             a body of another media type
+    ├── Compressed          a body that would have to be unpacked first
+    ├── BodyTooSlow         a body that does not arrive
+    ├── HeadersTooSlow      a request whose headers do not arrive
+    ├── Malformed           bytes that are not HTTP
+    ├── TooManyConnections  more connections than the limits allow
+    ├── BadBody             a body that is not a JSON object, or has an unknown key or a wrong value
+    ├── TooManyAtOnce       too many poems of this client in progress
+    └── TooManyPoems        too many poems of this client in a minute
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import math
+from collections.abc import Awaitable, Callable, Sequence
 from reprlib import Repr
 
-from bot.core.errors import BotError
+from aiohttp import hdrs, web
 
+from bot.core import request_log
+from bot.core.errors import (
+    AvoidedSeed,
+    BadSetting,
+    BotError,
+    GuildFull,
+    MemberFull,
+    ModelUnusable,
+    QueueFull,
+    ShuttingDown,
+    TooSoon,
+    UnknownModel,
+)
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+RETRY_SECONDS = 30.0  # about how long a full queue takes to move, or the bot to restart
+MEMBER_RETRY_SECONDS = 5.0  # about how long one of their own poems takes to end
 MAX_SHOWN_CHARACTERS = 60  # of a value in a sentence: enough to know it by
-
-
-def _shown(value: object) -> str:
-    """Return the beginning of a value's repr; a nested body is not unfolded whole."""
-    short = Repr()
-    short.maxstring = short.maxother = short.maxlong = MAX_SHOWN_CHARACTERS
-    text = short.repr(value)
-    return text if len(text) <= MAX_SHOWN_CHARACTERS else text[: MAX_SHOWN_CHARACTERS - 1] + "…"
+STATUSES: dict[type[BotError], int] = {
+    BadSetting: 400,
+    AvoidedSeed: 400,
+    UnknownModel: 404,
+    TooSoon: 429,
+    ModelUnusable: 503,
+    QueueFull: 503,
+    GuildFull: 503,
+    MemberFull: 429,
+    ShuttingDown: 503,
+}
+SENTENCES = {
+    404: "There is nothing at this address.",
+    405: "This address does not support that method.",
+    413: "The request body is too large. The limit is 64 KiB.",
+}
 
 
 class CannotListen(BotError):
@@ -176,3 +208,65 @@ class TooManyPoems(RequestRefused):
         )
         self.per_minute = per_minute
         self.retry_seconds = wait_seconds
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever a handler raises into one JSON answer."""
+    with request_log.request():
+        try:
+            return await handler(request)
+        except BotError as error:
+            return error_response(error)
+        except web.HTTPException as error:
+            sentence = SENTENCES.get(error.status, f"{error.reason}.")
+            return web.json_response({"error": sentence}, status=error.status, headers=_kept(error))
+        except Exception as error:
+            if has_disconnected(request):
+                return web.Response()  # to nobody; an exception would be logged with its stack
+            sentence, error_id = report(error)
+            return web.json_response({"error": sentence, "id": error_id}, status=500)
+
+
+def has_disconnected(request: web.Request) -> bool:
+    """Tell whether the client has closed the connection."""
+    return request.transport is None or request.transport.is_closing()
+
+
+def report(error: Exception) -> tuple[str, str]:
+    """Log an unexpected error with its stack; return the sentence for the user, and the id."""
+    with request_log.request() as error_id:
+        log.error("web request failed, id %s", error_id, exc_info=error)
+    return f"Something went wrong. Give the site's admin this ID: {error_id}", error_id
+
+
+def error_response(error: BotError) -> web.Response:
+    """Return the answer that tells an error's sentence."""
+    status = error.status if isinstance(error, RequestRefused) else STATUSES.get(type(error), 400)
+    headers = {}
+    if status in (429, 503):
+        headers[hdrs.RETRY_AFTER] = str(math.ceil(_retry_seconds(error)))
+    return web.json_response({"error": str(error)}, status=status, headers=headers)
+
+
+def _retry_seconds(error: BotError) -> float:
+    if isinstance(error, TooSoon):
+        return max(error.wait_seconds, 1.0)
+    if isinstance(error, MemberFull):
+        return MEMBER_RETRY_SECONDS
+    if isinstance(error, RequestRefused) and error.retry_seconds is not None:
+        return max(error.retry_seconds, 1.0)
+    return RETRY_SECONDS
+
+
+def _kept(error: web.HTTPException) -> dict[str, str]:
+    """Return the headers without which an HTTP error is not whole."""
+    return {name: value for name, value in error.headers.items() if name == hdrs.ALLOW}
+
+
+def _shown(value: object) -> str:
+    """Return the beginning of a value's repr; a nested body is not unfolded whole."""
+    short = Repr()
+    short.maxstring = short.maxother = short.maxlong = MAX_SHOWN_CHARACTERS
+    text = short.repr(value)
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else text[: MAX_SHOWN_CHARACTERS - 1] + "…"

@@ -13,12 +13,11 @@ from bot.core.errors import BotError
 from bot.core.poem_stream import PoemStream
 from bot.core.poems import PoemService
 from bot.core.records import PoemRequest
-from bot.web.admission import MAX_BODY_BYTES, Admission
-from bot.web.answers import has_disconnected, report
+from bot.web.admission import Admission
 from bot.web.body import PoemBody, permanent_query
+from bot.web.errors import has_disconnected, report
 from bot.web.events import MEDIA_TYPE, EventStream
 
-__all__ = ["MAX_BODY_BYTES", "PoemEndpoint", "StreamTiming"]
 NO_STORE = {hdrs.CACHE_CONTROL: "no-store"}
 
 

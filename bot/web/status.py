@@ -1,9 +1,10 @@
-"""What operators look at: /healthz, /metrics, and /api/models for the page's picker."""
+"""What is told about the bot: /healthz and /metrics, /api/models and /api/books."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 from aiohttp import hdrs, web
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -12,10 +13,10 @@ from bot.core.poems import PoemService
 from bot.core.records import FORMS, FREE, MAX_SEED_CHARACTERS, RANGES, ModelRecord
 from bot.web.security import MetricsAccess
 
-# Of a model, one by one, so that a new field is not told by itself; /api/books tells the losses.
-SHOWN = (
+# What strangers may know of a model: not where its file is, nor whose it is. The fields are named
+# one by one so that a new one is not published by accident.
+PUBLIC = (
     "name",
-    "sha256",
     "book",
     "characters",
     "loss",
@@ -28,17 +29,20 @@ SHOWN = (
 
 
 class StatusEndpoints:
-    """`shards` tells which of Discord's are up; None when Discord is not on."""
+    """Answers these addresses; a guild's own models are none of the web's business.
+
+    `shards` tells which of Discord's shards are up; None if the bot does not use Discord.
+    """
 
     def __init__(
         self,
         service: PoemService,
-        figures: MetricsAccess,
+        metrics_access: MetricsAccess,
         *,
         shards: Callable[[], Mapping[int, bool]] | None,
     ) -> None:
         self._service = service
-        self._metrics_access = figures
+        self._metrics_access = metrics_access
         self._shards = shards
 
     async def healthz(self, _request: web.Request) -> web.Response:
@@ -68,7 +72,7 @@ class StatusEndpoints:
         models = await asyncio.to_thread(self._service.models)  # looks at the disk
         return web.json_response(
             {
-                "models": [_shown(model) for model in models],
+                "models": [{**_public(model), "sha256": model.sha256} for model in models],
                 "forms": [*FORMS, FREE],
                 "defaults": self._service.defaults.as_dict(),
                 "ranges": {name: [range_.low, range_.high] for name, range_ in RANGES.items()},
@@ -77,7 +81,18 @@ class StatusEndpoints:
             headers={hdrs.CACHE_CONTROL: "no-store"},
         )
 
+    async def books(self, _request: web.Request) -> web.Response:
+        """List the books that the shared models learnt, with their losses.
 
-def _shown(model: ModelRecord) -> dict[str, object]:
-    """Return what strangers may know of a model: not where its file lies, nor whose it is."""
-    return {name: getattr(model, name) for name in SHOWN}
+        `losses` has an entry for each epoch, in nats per character.
+        """
+        models = await asyncio.to_thread(self._service.models)  # looks at the disk
+        books = [
+            {**_public(model), "losses": [asdict(epoch) for epoch in model.losses]}
+            for model in models
+        ]
+        return web.json_response({"books": books}, headers={hdrs.CACHE_CONTROL: "no-store"})
+
+
+def _public(model: ModelRecord) -> dict[str, object]:
+    return {name: getattr(model, name) for name in PUBLIC}

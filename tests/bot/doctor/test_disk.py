@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.doctor.disk import check_folder, try_writing
 from bot.doctor.results import CheckStatus
+from bot.doctor.system import check_folder, try_writing
 from tests.bot.doctor.conftest import shows
 
 MB = 1_000_000

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.doctor.memory import (
+from bot.doctor.results import CheckStatus
+from bot.doctor.system import (
     Memory,
     check_memory,
     check_processors,
     count_processors,
     read_memory,
 )
-from bot.doctor.results import CheckStatus
 from tests.bot.doctor.conftest import shows
 
 MB = 1_000_000

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, DummyCookieJar
 
 from bot.core.poems import PoemService
-from bot.web.app import create_app, start
+from bot.web.app import create_app
 from bot.web.server import WebServer
 from tests.fakes import fake_service
 from tests.timeouts import HANG_SECONDS
@@ -35,7 +35,7 @@ async def opening(
     service: PoemService, host: str = "127.0.0.1", **options: Any
 ) -> AsyncIterator[WebServer]:
     """Serve until the context ends; gives the open doorway."""
-    server = await start(create_app(service, **options), host, 0)
+    server = await WebServer.open(create_app(service, **options), host, 0)
     try:
         yield server
     finally:

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from bot.web.app import create_app, start
+from bot.web.app import create_app
 from bot.web.errors import CannotListen
+from bot.web.server import WebServer
 from tests.bot.web.conftest import Serve, events_of, serving
 from tests.fakes import FakeEngine, fake_service
 
@@ -87,7 +88,7 @@ async def test_an_address_in_use_is_one_sentence(serve: Serve) -> None:
     client = await serve()
     port = client._base_url.port  # type: ignore[union-attr]
     with pytest.raises(CannotListen, match=rf"cannot be served on 127.0.0.1 port {port}: .*in use"):
-        await start(create_app(fake_service()), "127.0.0.1", port or 0)
+        await WebServer.open(create_app(fake_service()), "127.0.0.1", port or 0)
 
 
 async def test_a_stop_ends_an_open_stream_with_what_was_written(serve: Serve) -> None:

@@ -12,7 +12,7 @@ from bot.core.metrics import Metrics
 from bot.core.model_library import ModelLibrary
 from bot.core.poems import PoemService
 from bot.core.records import EpochLoss
-from bot.web.books import SHOWN
+from bot.web.status import PUBLIC
 from tests.bot.web.conftest import Serve
 from tests.fakes import SEA_SONGS, SONNETS, FakeEngine, fake_service
 
@@ -67,7 +67,7 @@ async def test_no_book_tells_where_a_file_lies(serve: Serve, administration: Poe
     async with client.get("/api/books") as response:
         text = await response.text()
         (book,) = (await response.json())["books"]
-    assert set(book) == {*SHOWN, "losses"}
+    assert set(book) == {*PUBLIC, "losses"}
     assert "safetensors" not in text
 
 

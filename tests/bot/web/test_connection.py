@@ -8,8 +8,8 @@ import logging
 
 import pytest
 
-from bot.web.connection import ConnectionLimits
 from bot.web.poems import StreamTiming
+from bot.web.server import ConnectionLimits
 from tests.bot.web.conftest import Connect, Serve, opening, say, until, whole
 from tests.fakes import FakeEngine, fake_service
 

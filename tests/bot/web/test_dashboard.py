@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.core.metrics import Metrics
-from bot.web.files import FOLDER
+from bot.web.page import FOLDER
 from tests.bot.web.conftest import Serve
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -9,8 +9,8 @@ from aiohttp import ClientSession
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.web.connection import ConnectionLimits
 from bot.web.poems import StreamTiming
+from bot.web.server import ConnectionLimits
 from tests.bot.web.conftest import Connect, Serve, say, whole
 
 BOUNDS = ConnectionLimits(

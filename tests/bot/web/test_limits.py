@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.web.errors import TooManyAtOnce, TooManyPoems
-from bot.web.limits import (
+from bot.web.admission import (
     BURST,
     MAX_BEHIND_SECONDS,
     MAX_REMEMBERED_CLIENTS,
@@ -13,6 +12,7 @@ from bot.web.limits import (
     ClientLimits,
     RequestThrottle,
 )
+from bot.web.errors import TooManyAtOnce, TooManyPoems
 from tests.fakes import Clock
 
 

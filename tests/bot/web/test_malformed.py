@@ -7,8 +7,8 @@ import json
 import pytest
 
 from bot.web.app import create_app
-from bot.web.connection import ConnectionLimits
 from bot.web.poems import StreamTiming
+from bot.web.server import ConnectionLimits
 from tests.bot.web.conftest import Connect, Serve, whole
 from tests.fakes import FakeEngine, fake_service
 

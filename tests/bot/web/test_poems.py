@@ -12,8 +12,9 @@ import pytest
 from aiohttp import ClientSession
 
 from bot.core.errors import MemberFull
-from bot.web.connection import ConnectionLimits
-from bot.web.poems import MAX_BODY_BYTES, StreamTiming
+from bot.web.admission import MAX_BODY_BYTES
+from bot.web.poems import StreamTiming
+from bot.web.server import ConnectionLimits
 from tests.bot.web.conftest import Serve, events_of, until
 from tests.conftest import LogLines
 from tests.fakes import SEA_SONGS, SONNETS, VERSE, Clock, FakeEngine, fake_service

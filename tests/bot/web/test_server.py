@@ -13,8 +13,7 @@ from contextlib import contextmanager
 import pytest
 from aiohttp import ClientSession
 
-from bot.web.connection import ConnectionLimits
-from bot.web.server import within_descriptors
+from bot.web.server import ConnectionLimits, within_descriptors
 from tests.bot.web.conftest import Connect, Serve, opening, say, until, whole
 from tests.fakes import FakeEngine, fake_service
 

@@ -1,4 +1,7 @@
-"""The page's own files, read once; a browser that has them already is told so."""
+"""The files of the page and of the dashboard, read once; a browser that has them gets a 304.
+
+Who may not read /metrics may not open the dashboard either.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from pathlib import Path
 
 from aiohttp import hdrs, web
 
+from bot.web.security import MetricsAccess
+
 FOLDER = Path(__file__).parent / "page"
-DASHBOARD = "dashboard.html"  # not for everybody: dashboard.py looks who asks
+DASHBOARD = "dashboard.html"  # not for everyone: see DashboardEndpoint
 MEDIA_TYPES = {
     ".html": "text/html",
     ".css": "text/css",
@@ -45,3 +50,15 @@ def page_routes() -> list[web.RouteDef]:
         web.get("/" if path.name == "index.html" else f"/{path.name}", PageFile(path).answer)
         for path in paths
     ]
+
+
+class DashboardEndpoint:
+    """Shows the dashboard to this machine, and to others if the metrics are public."""
+
+    def __init__(self, metrics_access: MetricsAccess) -> None:
+        self._metrics_access = metrics_access
+        self._file = PageFile(FOLDER / DASHBOARD)
+
+    async def get(self, request: web.Request) -> web.Response:
+        self._metrics_access.check(request)
+        return await self._file.answer(request)

@@ -8,8 +8,18 @@ from typing import TextIO
 
 import pytest
 
-from bot.doctor.report import as_json, can_show_marks, has_no_failure, hide_tokens, render
-from bot.doctor.results import CheckResult, failed, ok, skipped, warning
+from bot.doctor.results import (
+    CheckResult,
+    as_json,
+    can_show_marks,
+    failed,
+    has_no_failure,
+    hide_tokens,
+    ok,
+    render,
+    skipped,
+    warning,
+)
 
 FOUND = (
     ok("config", "valid"),
