@@ -67,6 +67,18 @@ OPENINGS_TRIED = 20
 MAX_DRAWINGS = 64  # cards that wait; each takes a fifth of a second on one core
 
 
+@dataclass(frozen=True, slots=True)
+class AdmittedRequest:
+    """A request that may be written, with its settings complete; `PoemService.admit` makes it."""
+
+    request: PoemRequest
+    settings: PoemSettings
+
+    @property
+    def asker(self) -> Asker:
+        return self.request.asker
+
+
 class PoemService:
     """Stands between the doors and the heavy side; lives on one event loop.
 
@@ -121,25 +133,21 @@ class PoemService:
         return await self._find_and_load(None)
 
     @asynccontextmanager
-    async def write(
-        self, request: PoemRequest, settings: PoemSettings | None = None
-    ) -> AsyncIterator[PoemStream]:
+    async def write(self, request: PoemRequest | AdmittedRequest) -> AsyncIterator[PoemStream]:
         """Begin a poem, which ends at the latest with the context; raise a BotError if not.
 
-        `settings` are what `check` returned, where it was asked before.
+        A door that shows something before the poem begins asks `admit` first.
 
         async with service.write(request) as writing:
             async for text in writing: ...
         """
         with request_log.request():
             log.debug("a poem was asked for, door %s", request.asker.door)
-            async with self._write(request, settings) as poem_stream:
+            async with self._write(request) as poem_stream:
                 yield poem_stream
 
     @asynccontextmanager
-    async def _write(
-        self, request: PoemRequest, settings: PoemSettings | None
-    ) -> AsyncIterator[PoemStream]:
+    async def _write(self, request: PoemRequest | AdmittedRequest) -> AsyncIterator[PoemStream]:
         began = self._clock()
 
         def first_text() -> None:
@@ -151,7 +159,7 @@ class PoemService:
 
         try:
             with self._counting_refusals(request.asker):
-                poem_stream = await self._begin(request, settings, began, first_text)
+                poem_stream = await self._begin(request, began, first_text)
         except asyncio.CancelledError:  # whoever asked has gone before it began
             self._count(request.asker, Ending.CANCELLED.value)
             raise
@@ -238,21 +246,22 @@ class PoemService:
 
     async def _begin(
         self,
-        request: PoemRequest,
-        settings: PoemSettings | None,
+        request: PoemRequest | AdmittedRequest,
         asked_at: float,
         first_text: Callable[[], None],
     ) -> PoemStream:
         asker = request.asker
-        self._admit(asker)
+        self._require_room(asker)
         self._cooldowns.begin(asker.member, asked_at)
         try:
-            settings = settings or await self._complete_settings(request)
-            model, lost = await self._model_for(request)
-            random_seed = either(request.random_seed, self._draw_random_seed())
+            if isinstance(request, PoemRequest):
+                request = await self._complete(request)
+            asked, settings = request.request, request.settings
+            model, lost = await self._model_for(asked)
+            random_seed = either(asked.random_seed, self._draw_random_seed())
             with self._engine.hold(model):
                 prepared = await self.run_in_thread(
-                    asker, self._prepare, request.seed, model, settings, random_seed
+                    asker, self._prepare, asked.seed, model, settings, random_seed
                 )
                 if self._closing:  # meanwhile
                     raise ShuttingDown
@@ -260,7 +269,7 @@ class PoemService:
         except BotError:
             self._cooldowns.forgive(asker.member, asked_at)  # nothing was had
             raise
-        form, notes = prepared.settings.form, (*request.notes, *lost, *prepared.notes)
+        form, notes = prepared.settings.form, (*asked.notes, *lost, *prepared.notes)
 
         def look_at(text: str) -> Awaitable[PoemScansion]:
             return self.run_in_thread(asker, self._engine.look_at, model, text, form)
@@ -357,39 +366,40 @@ class PoemService:
             log.debug("no poem: %s", type(error).__name__)
             raise
 
-    def admit(self, asker: Asker) -> None:
+    def require_room(self, asker: Asker) -> None:
         """Raise at once whatever `write` would, whatever is asked for. Takes no place.
 
         Raises ShuttingDown, NotAllowed, TooSoon, QueueFull or a child of it, and counts what it
         raises as a refusal. A door asks before it reads what somebody wants.
         """
         with self._counting_refusals(asker):
-            self._admit(asker)
+            self._require_room(asker)
 
-    async def check(self, request: PoemRequest) -> PoemSettings:
-        """Return the settings for `write`, or raise what it would, but for what a model says.
+    async def admit(self, request: PoemRequest) -> AdmittedRequest:
+        """Complete a request for `write`, or raise what that would, but for what a model says.
 
-        Takes no place. Raises what `admit` does, BadSetting or AvoidedSeed, and counts what it
-        raises as a refusal.
+        Takes no place. Raises what `require_room` does, BadSetting or AvoidedSeed, and counts what
+        it raises as a refusal.
         """
         with self._counting_refusals(request.asker):
-            self._admit(request.asker)
-            return await self._complete_settings(request)
+            self._require_room(request.asker)
+            return await self._complete(request)
 
-    def _admit(self, asker: Asker) -> None:
+    def _require_room(self, asker: Asker) -> None:
         if self._closing:
             raise ShuttingDown
         self._permissions.require_poems(asker, self._preferences.guild_settings(asker.guild))
         self._engine.check(asker)
         self._require_cooldown(asker)
 
-    async def _complete_settings(self, request: PoemRequest) -> PoemSettings:
+    async def _complete(self, request: PoemRequest) -> AdmittedRequest:
         guild_settings = self._preferences.guild_settings(request.asker.guild)
         avoid = (*request.avoid, *guild_settings.avoid)
         defaults = guild_settings.adapt(self.defaults)
-        return await self.run_in_thread(
+        settings = await self.run_in_thread(
             request.asker, complete_settings, replace(request, avoid=avoid), defaults
         )
+        return AdmittedRequest(request, settings)
 
     def _read_stops(self, stops: tuple[str, ...], model: ModelRecord) -> tuple[str, ...]:
         """Put stop strings onto the model's alphabet, as a seed is; raise BadSetting."""

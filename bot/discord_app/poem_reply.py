@@ -17,8 +17,8 @@ import discord
 
 from bot.core import request_log
 from bot.core.poem_stream import PoemStream
-from bot.core.poems import PoemService
-from bot.core.records import Poem, PoemRequest, PoemSettings
+from bot.core.poems import AdmittedRequest, PoemService
+from bot.core.records import Poem, PoemRequest
 from bot.core.store.poems import HalfPoem
 from bot.discord_app.asker import guild_id_of
 from bot.discord_app.error_messages import ThrottledLog
@@ -88,10 +88,10 @@ class PoemReplies:
         with request_log.request(), self._at_work():
             request_log.note(messages=0, edits=0)
             try:
-                settings = await self._service.check(request)  # before anything is shown to all
+                admitted = await self._service.admit(request)  # before anything is shown to all
                 beginning = asyncio.ensure_future(responder.begin())
                 try:
-                    await self._write(responder, request, settings, beginning)
+                    await self._write(responder, admitted, beginning)
                 finally:
                     await self._settle(responder, beginning)
             except Exception as error:
@@ -155,8 +155,7 @@ class PoemReplies:
     async def _write(
         self,
         responder: Responder,
-        request: PoemRequest,
-        settings: PoemSettings,
+        admitted: AdmittedRequest,
         beginning: asyncio.Future[None],
     ) -> None:
         with self._noting() as note:
@@ -164,7 +163,7 @@ class PoemReplies:
             answer = PoemReply(responder.command_id, reply)
             self._replies.add(answer)
             try:
-                async with self._service.write(request, settings) as poem_stream:
+                async with self._service.write(admitted) as poem_stream:
                     answer.poem_stream = poem_stream
                     poem = await self._watch(responder, answer, poem_stream, beginning)
                 if not answer.withdrawn:

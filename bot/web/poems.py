@@ -42,7 +42,7 @@ class PoemEndpoint:
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         with self._admission.admit(request) as asker:
-            self._service.admit(asker)
+            self._service.require_room(asker)
             raw = await self._admission.read(request)
             body = await self._service.run_in_thread(asker, PoemBody.parse, raw)
             asked = body.request(asker)

@@ -86,8 +86,8 @@ async def test_the_event_loop_does_none_of_a_strangers_work(changes: dict[str, o
 async def test_a_seed_is_laid_out_and_a_poem_looked_at_once() -> None:
     client = WatchedEngine()
     service = fake_service(client, defaults=Defaults())
-    settings = await service.check(REQUEST)
-    async with service.write(REQUEST, settings) as poem_stream:
+    admitted = await service.admit(REQUEST)
+    async with service.write(admitted) as poem_stream:
         poem = await poem_stream.finish()
         assert poem_stream.poem == poem
     assert client.asked["lay_out", False] == client.asked["look_at", False] == 1
@@ -105,7 +105,7 @@ async def test_the_settings_are_checked_off_the_loop_too() -> None:
 
     service = fake_service()
     with pytest.raises(AvoidedSeed):
-        await service.check(replace(REQUEST, avoid=(Word(),)))  # type: ignore[arg-type]
+        await service.admit(replace(REQUEST, avoid=(Word(),)))  # type: ignore[arg-type]
     assert threads
     assert threading.get_ident() not in threads
     await service.close()
@@ -120,7 +120,7 @@ async def test_what_does_not_hang_on_words_is_asked_before_they_are_looked_at() 
     with pytest.raises(TooSoon):
         await write(service, bad)
     with pytest.raises(TooSoon):
-        service.admit(REQUEST.asker)
+        service.require_room(REQUEST.asker)
     clock.now += 5.0
     client.full = True
     with pytest.raises(QueueFull):
@@ -159,7 +159,7 @@ async def test_cards_are_drawn_one_at_a_time_and_each_member_waits_between_two()
     assert picture.startswith(b"\x89PNG")
     with pytest.raises(TooSoon, match=r"Please wait 5 s before you ask for another card"):
         service.check_drawing(REQUEST.asker)
-    service.admit(REQUEST.asker)  # a poem may be asked for
+    service.require_room(REQUEST.asker)  # a poem may be asked for
     clock.now += 5.0
     assert await service.draw(REQUEST.asker, POEM) == picture
     await service.close()

@@ -247,13 +247,13 @@ async def test_what_would_be_refused_is_known_and_counted_before_it_is_asked_for
     engine = FakeEngine()
     service = fake_service(engine, cooldown_seconds={"discord": 5.0})
     for _ in range(2):
-        await service.check(REQUEST)  # takes no place and begins no pause
+        await service.admit(REQUEST)  # takes no place and begins no pause
     await write(service)
     with pytest.raises(TooSoon):
-        await service.check(REQUEST)
+        await service.admit(REQUEST)
     engine.full = True
     with pytest.raises(QueueFull):
-        await service.check(replace(REQUEST, asker=BEN))
+        await service.admit(replace(REQUEST, asker=BEN))
     assert {refusal: _counted(service, refusal) for refusal in ("TooSoon", "QueueFull")} == {
         "TooSoon": 1.0,
         "QueueFull": 1.0,
@@ -267,7 +267,7 @@ async def test_who_has_to_leave_the_line_is_counted_as_refused_and_owes_no_pause
     with pytest.raises(QueueFull):
         await write(service)
     assert _counted(service, "QueueFull") == 1.0
-    await service.check(REQUEST)
+    await service.admit(REQUEST)
 
 
 def _counted(service: PoemService, outcome: str) -> float | None:
