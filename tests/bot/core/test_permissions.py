@@ -91,7 +91,7 @@ def test_where_nothing_is_settled_each_may_do_this(who: str, may: set[str]) -> N
 def test_the_channels_of_a_guild_hold_for_everybody(who: str) -> None:
     asker = ASKERS[who]
     elsewhere = Asker(asker.member, "10", "7", asker.roles, asker.manages)
-    with pytest.raises(NotAllowed, match=r"in other channels here: <#5>, <#6>\."):
+    with pytest.raises(NotAllowed, match=r"On this server I write poems only in <#5>, <#6>\."):
         RIGHTS.require_poems(elsewhere, SETTLED)
 
 

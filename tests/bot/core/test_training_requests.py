@@ -379,7 +379,7 @@ async def test_every_attempt_counts_however_it_ends(tmp_path: Path, trainer: Fak
         with pytest.raises(SourceRefused):
             await training_requests.propose(ADMIN, "http://127.0.0.1/")
         for other in (ADMIN, HOST, replace(ADMIN, guild=OTHER_GUILD)):
-            with pytest.raises(TooMuch, match="5 books in an hour"):
+            with pytest.raises(TooMuch, match="5 books an hour"):
                 await training_requests.propose(other, attached(LONG))
         await training_requests.propose(STRANGER, attached(LONG))
 
