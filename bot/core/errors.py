@@ -176,7 +176,7 @@ class DataFolderUnusable(BotError):
 class DataNotKept(BotError):
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"That could not be saved: {reason}. Nothing was changed. Whoever runs me should check "
+            f"That could not be saved: {reason}. Nothing was changed. The bot's admin should check "
             "the disk."
         )
         self.reason = reason
@@ -187,7 +187,7 @@ class DatabaseBusyError(DataNotKept):
         BotError.__init__(
             self,
             f"The database is busy: another program has locked it for {seconds:g} s. Nothing "
-            "was changed. Try again in a minute. Whoever runs me should check what has it open.",
+            "was changed. Try again in a minute. The bot's admin should check what has it open.",
         )
         self.reason = "the database is locked by another program"
         self.seconds = seconds
