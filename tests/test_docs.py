@@ -25,7 +25,7 @@ import train
 from bot.__main__ import make_parser
 from bot.config import SECTIONS
 from bot.discord_app import cogs
-from bot.web.body import PoemBody
+from bot.web.poems import PoemBody
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("docs", "bench", "tests", "bot", "model", "deploy")

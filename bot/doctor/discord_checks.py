@@ -114,11 +114,11 @@ async def _ask_on(api: DiscordApi, facts: DiscordFacts, me: dict[str, Any]) -> l
         "permissions": guilds(),
         "commands": commands(),
     }
-    answers = [_or_failure(name, check) for name, check in checks.items()]
+    answers = [_or_unknown(name, check) for name, check in checks.items()]
     return [result for results in await asyncio.gather(*answers) for result in results]
 
 
-async def _or_failure(name: str, check: Awaitable[list[CheckResult]]) -> list[CheckResult]:
+async def _or_unknown(name: str, check: Awaitable[list[CheckResult]]) -> list[CheckResult]:
     try:
         return await check
     except NoResponse as error:

@@ -1,1 +1,13 @@
-"""The web door: a page to write poems on, an API for programs, and what operators look at."""
+"""The web door: a page to write poems on, an API for programs, and what operators look at.
+
+What lives here, in the order in which a request passes.
+
+- `app` joins the addresses with what guards them.
+- `server` accepts connections and limits them; `security` says who asks, whether the Host and the
+  Origin are ours, and what a browser may do with the answer.
+- `admission` says whether a client may ask for a poem now, and reads the body.
+- `poems` answers with a poem, or with a picture of one, from `PoemService`.
+- `status` has /healthz, /metrics, the models and the books; `page` has the files of the page and of
+  the dashboard, which lie in the folder `page/`.
+- `errors` has what is refused, and makes every error an answer.
+"""

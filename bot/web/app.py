@@ -14,10 +14,9 @@ from aiohttp import web
 
 from bot.core.poems import PoemService
 from bot.web.admission import MAX_BODY_BYTES, Admission, ClientLimits, RequestThrottle
-from bot.web.cards import CardEndpoint
 from bot.web.errors import Handler, answer_errors
 from bot.web.page import DashboardEndpoint, page_routes
-from bot.web.poems import PoemEndpoint, StreamTiming
+from bot.web.poems import CardEndpoint, PoemEndpoint, StreamTiming
 from bot.web.security import ClientAddresses, HostGuard, MetricsAccess, add_headers
 from bot.web.server import CLIENTS, CONNECTION_LIMITS, ConnectionLimits
 from bot.web.status import StatusEndpoints

@@ -1,24 +1,60 @@
-"""POST /api/poems: a poem as one JSON object, or as a stream while it is being written."""
+"""POST /api/poems and POST /api/cards: what a body may say, and the poem or picture it gets.
+
+A poem is one JSON object, or a stream of server-sent events while it is being written. Ranges are
+the service's business. A body is a page of text at most, but 64 KiB may hold ten thousand mistakes:
+keys are counted before anything is checked, and a list is given up at its first mistake.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlencode
 
 from aiohttp import hdrs, web
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, create_model
+from pydantic_core import from_json
 
 from bot.core.errors import BotError
 from bot.core.poem_stream import PoemStream
 from bot.core.poems import PoemService
-from bot.core.records import PoemRequest
+from bot.core.records import (
+    FORMS,
+    FREE,
+    MAX_AVOIDED,
+    MAX_SEED_CHARACTERS,
+    MAX_STOP_CHARACTERS,
+    MAX_STOPS,
+    RANGES,
+    SAMPLING_SETTINGS,
+    Asker,
+    Poem,
+    PoemRequest,
+    PoemScansion,
+    PoemSettings,
+    Sampling,
+)
 from bot.web.admission import Admission
-from bot.web.body import PoemBody, permanent_query
-from bot.web.errors import has_disconnected, report
-from bot.web.events import MEDIA_TYPE, EventStream
+from bot.web.errors import BadBody, has_disconnected, report
 
+MODEL_DIGITS = 12  # of a model's hash in a permanent link: no two models of a library share them
+MAX_TEXT, MAX_LINE = 4_000, 200  # characters; a picture of more would be no card
+MEDIA_TYPE = "text/event-stream"
 NO_STORE = {hdrs.CACHE_CONTROL: "no-store"}
+
+Body = TypeVar("Body", bound=BaseModel)
+KINDS = {setting.name: setting.kind for setting in SAMPLING_SETTINGS}
+STRICT = ConfigDict(strict=True, extra="forbid", frozen=True)
+ALLOWED_ON_CARDS = {
+    "title": f"a text of at most {MAX_LINE} characters",
+    "text": f"a text of 1 to {MAX_TEXT} characters",
+    "model": f"a text of at most {MAX_LINE} characters",
+    "random_seed": f"a whole number {RANGES['random_seed']}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +145,38 @@ class PoemEndpoint:
             await stream.beat()
 
 
+class EventStream:
+    """Writes events to one reader; its connection gives up one who does not read."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+        self._response = web.StreamResponse(
+            headers={
+                "Content-Type": MEDIA_TYPE,
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",  # nginx would hold the letters back
+            }
+        )
+
+    @property
+    def response(self) -> web.StreamResponse:
+        return self._response
+
+    async def open(self) -> None:
+        await self._response.prepare(self._request)
+
+    async def send(self, event: str, payload: object) -> None:
+        """Send one event; raise ConnectionError when the reader is gone."""
+        await self._write(f"event: {event}\ndata: {json.dumps(payload)}\n\n")
+
+    async def beat(self) -> None:
+        """Send a comment, so that no proxy takes a long wait in line for a dead connection."""
+        await self._write(": still here\n\n")
+
+    async def _write(self, text: str) -> None:
+        await self._response.write(text.encode())
+
+
 def _failure(error: Exception) -> dict[str, object]:
     if isinstance(error, BotError):
         return {"error": str(error)}
@@ -126,3 +194,175 @@ def _start(body: PoemBody, poem_stream: PoemStream) -> dict[str, object]:
         "settings": poem_stream.settings.as_dict(),
         "link": permanent_query(body, poem_stream),
     }
+
+
+class CardEndpoint:
+    """Answers POST /api/cards: a poem that the page shows, as a picture to share.
+
+    The service draws one card at a time.
+    """
+
+    def __init__(self, service: PoemService, admission: Admission) -> None:
+        self._service = service
+        self._admission = admission
+
+    async def post(self, request: web.Request) -> web.Response:
+        with self._admission.admit(request) as asker:
+            raw = await self._admission.read(request)
+            try:
+                body = await self._service.run_in_thread(asker, CardBody.parse, raw)
+            except BadBody as error:
+                sentence = f"{error} A card needs a text of 1 to {MAX_TEXT} characters."
+                raise BadBody(sentence) from error
+            picture = await self._service.draw(asker, body.poem())
+        return web.Response(
+            body=picture, content_type="image/png", headers={hdrs.CACHE_CONTROL: "no-store"}
+        )
+
+
+class _PoemWords(BaseModel):
+    model_config = STRICT
+
+    seed: str = ""
+    model: Annotated[str, Field(max_length=100)] | None = None
+    lines: int | None = None
+    characters: int | None = None
+
+
+_SAMPLING_FIELDS: dict[str, Any] = {
+    each.name: (bool, False) if each.kind is bool else (each.kind | None, None)
+    for each in SAMPLING_SETTINGS
+}
+_WithSampling: Any = create_model("_WithSampling", __base__=_PoemWords, **_SAMPLING_FIELDS)
+
+
+class PoemBody(_WithSampling):
+    """The settings of a poem; what is absent or null gets its default."""
+
+    stop: Annotated[list[str], FailFast()] = Field(default=[], max_length=MAX_STOPS)
+    form: str | None = None
+    avoid: Annotated[list[str], FailFast()] = Field(default=[], max_length=MAX_AVOIDED)
+    random_seed: int | None = None
+
+    @classmethod
+    def parse(cls, body: bytes) -> PoemBody:
+        """Read a body, or raise BadBody with what is wrong first."""
+        return read_body(cls, body, _allowed)
+
+    def request(self, asker: Asker) -> PoemRequest:
+        values = self.model_dump()
+        return PoemRequest(
+            asker=asker,
+            sampling={each.name: values.pop(each.name) for each in SAMPLING_SETTINGS},
+            **{**values, "stop": tuple(self.stop), "avoid": tuple(self.avoid)},
+        )
+
+
+class CardBody(BaseModel):
+    """What is drawn; nothing of it is kept."""
+
+    model_config = STRICT
+
+    title: Annotated[str, Field(max_length=MAX_LINE)] = ""
+    text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
+    model: Annotated[str, Field(max_length=MAX_LINE)] = ""
+    random_seed: Annotated[int, Field(ge=0, le=int(RANGES["random_seed"].high))] = 0
+
+    @classmethod
+    def parse(cls, body: bytes) -> CardBody:
+        """Read a body, or raise BadBody with what is wrong first."""
+        return read_body(cls, body, ALLOWED_ON_CARDS.__getitem__)
+
+    def poem(self) -> Poem:
+        settings = PoemSettings(Sampling(), lines=1, characters=None)
+        return Poem(
+            self.text,
+            "",
+            self.model,
+            "",
+            self.random_seed,
+            settings,
+            (),
+            looks=PoemScansion(self.title),
+        )
+
+
+def read_body(kind: type[Body], raw: bytes, allowed: Callable[[str], str]) -> Body:
+    """Read a body, or raise BadBody with what is wrong first; `allowed` says what a key may be."""
+    try:
+        values = from_json(raw, allow_inf_nan=False)
+    except ValueError as error:
+        raise BadBody.not_an_object(f"Invalid JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise BadBody.not_an_object(f"This is {_json_name(values)}")
+    for key in values:
+        if key not in kind.model_fields:
+            raise BadBody.unknown_key(key, list(kind.model_fields))
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        raise BadBody.wrong_value(path, first["input"], allowed(str(first["loc"][0]))) from error
+
+
+def _json_name(value: object) -> str:
+    """Say what a JSON value other than an object is.
+
+    >>> _json_name([1]), _json_name(True)
+    ('an array', 'true or false')
+    """
+    names = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def permanent_query(body: PoemBody, poem_stream: PoemStream) -> str:
+    """Return the query that writes this poem again: `?model=…&seed=…`, no setting left open.
+
+    The seed is the one that was asked for, empty included: the opening that was drawn for it
+    depends on the random seed alone. Of a seed that was cut, what was left of it is enough.
+    """
+    settings = poem_stream.settings
+    is_cut = len(body.seed) > MAX_SEED_CHARACTERS
+    values = {
+        "model": poem_stream.model.sha256[:MODEL_DIGITS],
+        "seed": poem_stream.seed if is_cut else body.seed,
+        "random_seed": poem_stream.random_seed,
+        "form": settings.form,
+        "lines": settings.lines if settings.form == FREE else None,
+        "characters": settings.characters,
+        **{name: _in_query(value) for name, value in settings.sampling},
+        "stop": settings.stop,
+        "avoid": settings.avoid,
+    }
+    known = {name: value for name, value in values.items() if value is not None}
+    return "?" + urlencode(known, doseq=True)
+
+
+def _in_query(value: float) -> float | str | None:
+    """Return a setting as a link has it; what is not turned on is left out."""
+    return value if not isinstance(value, bool) else "true" if value else None
+
+
+def _allowed(key: str) -> str:
+    """Say what a setting may be.
+
+    >>> _allowed("lines"), _allowed("greedy")
+    ('a whole number between 1 and 500', 'true or false')
+    """
+    match key:
+        case "seed":
+            return "text"
+        case "model":
+            return "a model's name or hash, of at most 100 characters"
+        case "stop":
+            return f"a list of at most {MAX_STOPS} texts of 1 to {MAX_STOP_CHARACTERS} characters"
+        case "form":
+            return f"one of {', '.join(FORMS)} and {FREE}"
+        case "avoid":
+            return f"a list of at most {MAX_AVOIDED} words"
+        case _ if KINDS.get(key) is bool:
+            return "true or false"
+        case _:
+            number = "number" if KINDS.get(key) is float else "whole number"
+            return f"a {number} {RANGES[key]}"

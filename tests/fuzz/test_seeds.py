@@ -17,7 +17,7 @@ from bot.core.metrics import Metrics
 from bot.core.model_library import ModelLibrary
 from bot.core.poems import PoemService
 from bot.core.records import Asker, Poem, PoemRequest
-from bot.web.body import PoemBody
+from bot.web.poems import PoemBody
 from model import FORMS, Prosody, Vocabulary, lay_out_seed, load_model, save_model, scan_poem
 from model.capitals import Capitals
 from model.verse import make_title

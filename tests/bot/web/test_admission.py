@@ -12,9 +12,8 @@ from pydantic import ValidationError
 from bot.core.metrics import Metrics
 from bot.core.poems import PoemService
 from bot.web.admission import MAX_BODY_BYTES
-from bot.web.body import PoemBody
-from bot.web.cards import CardBody
 from bot.web.errors import BadBody
+from bot.web.poems import CardBody, PoemBody
 from tests.bot.web.conftest import Connect, Serve
 from tests.fakes import Clock, FakeEngine, FakeLibrary, fake_service
 

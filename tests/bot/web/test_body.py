@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.records import Asker
-from bot.web.body import PoemBody, permanent_query
 from bot.web.errors import BadBody
+from bot.web.poems import PoemBody, permanent_query
 from tests.fakes import fake_service
 
 ANYTHING = st.recursive(
