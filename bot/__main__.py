@@ -1,13 +1,13 @@
 """The command line, and the place where the bot's parts are joined.
 
-python -m bot                 every front end that is configured, until Ctrl-C
-python -m bot console         a prompt: each line is a seed
-python -m bot write SEED      one poem on stdout
-python -m bot models          what is installed; --help tells how to use and remove models
-python -m bot settings GUILD  what a server has settled
-python -m bot forget MEMBER   remove what is kept of a member
-python -m bot doctor          what is wrong here, and what to do
-python -m bot backup FILE     everything that is kept, in one file; restore FILE brings it back
+python -m bot                 run everything that is configured, until Ctrl-C
+python -m bot console         write poems at a prompt: each line is an opening
+python -m bot write SEED      write one poem to stdout
+python -m bot models          list models; --help shows how to use and remove them
+python -m bot settings GUILD  show or change a server's settings
+python -m bot forget MEMBER   delete what is stored about a member
+python -m bot doctor          check the installation, with advice for each fault
+python -m bot backup FILE     back up everything to one file; restore FILE restores it
 
 Exit: 0 done, 1 the doctor found something wrong, 2 wrong use or bad input (one sentence on
 stderr), 130 Ctrl-C in console and write.
@@ -70,32 +70,38 @@ class Parser(argparse.ArgumentParser):
 
 def make_parser() -> Parser:
     parser = Parser(prog="python -m bot", description="Sonneteer, a bot that writes verse.")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config.toml")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings; default: config.toml"
+    )
     parser.add_argument(
         "--shards",
         metavar="A-B/N",
-        help="serve shards A to B of N; other processes the others, on the same data folder",
+        help="serve shards A to B of N; other processes on the same data folder serve the rest",
     )
     parser.add_argument(
         "--log", choices=logs.STYLES, default="text", help="how to log, on stderr; default: text"
     )
-    parser.add_argument("--verbose", action="store_true", help="log every step of a request, too")
+    parser.add_argument("--verbose", action="store_true", help="also log every step of a request")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    prompt = commands.add_parser("console", help="a prompt where each line is a seed")
-    write = commands.add_parser("write", help="one poem on stdout")
-    write.add_argument("seed", metavar="SEED", help='opening words; "" opens at random')
-    write.add_argument("--card", type=Path, metavar="FILE", help="a picture of it, a PNG file")
+    prompt = commands.add_parser("console", help="write poems at a prompt: each line is an opening")
+    write = commands.add_parser("write", help="write one poem to stdout")
+    write.add_argument("seed", metavar="SEED", help='opening words; "" for a random opening')
+    write.add_argument(
+        "--card", type=Path, metavar="FILE", help="also save a picture of it, as a PNG file"
+    )
     write.add_argument("--json", action="store_true", help="print one JSON object on one line")
     for command in (prompt, write):
         _add_settings(command)
-    doctor = commands.add_parser("doctor", help="what is wrong here, and what to do")
+    doctor = commands.add_parser(
+        "doctor", help="check the installation, with advice for each fault"
+    )
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
     admin.add_commands(commands)
     return parser
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="NAME|FILE", help="default: as in config.toml")
+    parser.add_argument("--model", metavar="NAME|FILE", help="default: the one in config.toml")
     parser.add_argument("--random-seed", type=int, metavar="N", help=str(RANGES["random_seed"]))
     for setting in SAMPLING_SETTINGS:
         option = f"--{setting.name.replace('_', '-')}"
@@ -105,11 +111,15 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
             text, metavar = setting.help or str(RANGES[setting.name]), "NX"[setting.kind is float]
             parser.add_argument(option, type=setting.kind, metavar=metavar, help=text)
     parser.add_argument(
-        "--stop", action="append", default=[], metavar="TEXT", help="end before TEXT; repeatable"
+        "--stop", action="append", default=[], metavar="TEXT", help="stop before TEXT; repeatable"
     )
     parser.add_argument("--form", metavar="NAME", help=f"{', '.join(FORMS)} or {FREE}")
     parser.add_argument(
-        "--avoid", action="append", default=[], metavar="WORD", help="never WORD; repeatable"
+        "--avoid",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="keep WORD out of the poem; repeatable",
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--chars", type=int, metavar="N", help=str(RANGES["characters"]))

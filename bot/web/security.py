@@ -138,13 +138,13 @@ class ClientAddresses:
         return _counted(address)
 
     def is_local(self, request: web.Request) -> bool:
-        """Tell whether a program on this machine asks by itself; see `is_local` below.
+        """Tell whether a program on this machine asks for itself; see `is_direct_loopback`.
 
         What comes from a trusted proxy's address is its own only where it names nobody else.
         """
         address = parse_address(request.remote or "")
         is_proxied = address and self._trusts(address) and "X-Forwarded-For" in request.headers
-        return not is_proxied and is_local(request)
+        return not is_proxied and is_direct_loopback(request)
 
     def peer(self, host: str) -> str | None:
         """Return whom a connection counts for; None for a trusted proxy, which brings many."""
@@ -164,7 +164,7 @@ def _counted(address: Address | None) -> str:
 
 
 class MetricsAccess:
-    """Decides who may see the figures of /metrics: this machine alone, or everybody."""
+    """Decides who may see /metrics: only this machine, or everyone."""
 
     def __init__(self, clients: ClientAddresses, *, public: bool) -> None:
         self._clients = clients
@@ -176,12 +176,12 @@ class MetricsAccess:
             raise LocalOnly
 
 
-def is_local(request: web.Request) -> bool:
-    """Tell whether a program on this machine asks, and seems to ask for nobody else.
+def is_direct_loopback(request: web.Request) -> bool:
+    """Tell whether a program on this machine asks, and does not seem to ask for another machine.
 
-    The connection comes from loopback, and was meant for a name of loopback. A proxy that nobody
-    has named in `trusted_proxies` gives itself away by its HTTP/1.0, as nginx does, or by a header
-    that tells an address, whatever the header is called.
+    The connection comes from loopback and was meant for a name of loopback. A proxy that is not in
+    `trusted_proxies` gives itself away by its HTTP/1.0, as nginx does, or by any header that has an
+    address in it.
     """
     address = parse_address(request.remote or "")
     hosts, others = request.headers.getall(hdrs.HOST, []), request.headers.items()

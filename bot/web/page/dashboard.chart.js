@@ -3,7 +3,7 @@
 import { make, write } from "./svg.js";
 
 const HEIGHT = 150;
-const PLOT = { left: 50, right: 6, top: 10, bottom: 22 }; // what is left free around it
+const PLOT = { left: 60, right: 6, top: 10, bottom: 22 }; // what is left free around it
 const MOST_TICKS = 3; // lines across, besides the base
 const SPANS = [2, 5, 10, 20, 30]; // minutes that a chart may show
 const NICE = [1, 2, 2.5, 5, 10];

@@ -15,7 +15,7 @@ from bot.web.security import (
     HostGuard,
     _hops,
     host_name,
-    is_local,
+    is_direct_loopback,
     parse_address,
 )
 from tests.bot.web.conftest import Serve, say
@@ -333,8 +333,8 @@ def test_an_address_is_read_or_refused_whatever_it_is(text: str) -> None:
 
 @pytest.mark.parametrize("header", ["X_Forwarded_For", "Forwarded", "X_Real_IP", "Via"])
 def test_a_proxy_on_this_machine_is_not_local(header: str) -> None:
-    assert is_local(request_from("127.0.0.1"))
-    assert not is_local(request_from("127.0.0.1", **{header: "127.0.0.1"}))
+    assert is_direct_loopback(request_from("127.0.0.1"))
+    assert not is_direct_loopback(request_from("127.0.0.1", **{header: "127.0.0.1"}))
 
 
 FORWARDED = [
@@ -352,7 +352,7 @@ FORWARDED = [
 def test_a_header_that_tells_an_address_is_a_proxys_whatever_its_name(
     header: str, value: str
 ) -> None:
-    assert not is_local(request_from("127.0.0.1", **{header.replace("-", "_"): value}))
+    assert not is_direct_loopback(request_from("127.0.0.1", **{header.replace("-", "_"): value}))
 
 
 @pytest.mark.parametrize(
@@ -370,13 +370,13 @@ def test_a_header_that_tells_an_address_is_a_proxys_whatever_its_name(
     ],
 )
 def test_what_programs_on_this_machine_send_is_local(header: str, value: str) -> None:
-    assert is_local(request_from("127.0.0.1", **{header.replace("-", "_"): value}))
+    assert is_direct_loopback(request_from("127.0.0.1", **{header.replace("-", "_"): value}))
 
 
 def test_what_was_sent_to_another_name_or_with_the_old_http_comes_through_a_proxy() -> None:
-    assert not is_local(request_from("127.0.0.1", Host="poems.example.org"))
+    assert not is_direct_loopback(request_from("127.0.0.1", Host="poems.example.org"))
     old = make_mocked_request("GET", "/", version=HttpVersion10).clone(remote="127.0.0.1")
-    assert not is_local(old)  # as nginx asks, unless it is told otherwise
+    assert not is_direct_loopback(old)  # as nginx asks, unless it is told otherwise
 
 
 def test_who_asks_through_a_trusted_proxy_is_not_local_nor_is_another_machine() -> None:
@@ -397,7 +397,7 @@ def test_of_many_hops_the_nearest_are_looked_at() -> None:
 
 @given(st.text(alphabet=st.sampled_from(" ,;=0123456789abcdef:.[]")))
 def test_a_header_is_read_whatever_it_is(text: str) -> None:
-    is_local(request_from("127.0.0.1", X_Any=text))
+    is_direct_loopback(request_from("127.0.0.1", X_Any=text))
 
 
 def test_what_could_be_our_own_page_through_a_proxy_names_the_setting() -> None:

@@ -337,7 +337,7 @@ async def test_pointing_at_a_chart_reads_a_moment_in_all_of_them(dashboard: Any)
     await expect(headlines[0]).to_have_text("400 MB")
     plot = await board.panel("Memory").locator(".plot").bounding_box()
     now = plot["x"] + plot["width"] - 6
-    minute = (plot["width"] - 56) / 2
+    minute = (plot["width"] - 66) / 2
     await board.page.mouse.move(now - minute * 4 / 60, plot["y"] + 60)
     await expect(headlines[0]).to_have_text("200 MB")
     await expect(headlines[1]).to_have_text("200")
