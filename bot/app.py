@@ -79,7 +79,7 @@ def make_poem_service(
     preferences: GuildPreferences | None = None,
     permissions: Permissions | None = None,
 ) -> PoemService:
-    """Join library, poet and limits; nothing is loaded yet."""
+    """Join library, engine and limits; nothing is loaded yet."""
     writing = config.writing
     metrics = metrics or Metrics()
     limits = QueueLimits(**{each.name: getattr(writing, each.name) for each in fields(QueueLimits)})

@@ -19,9 +19,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO, cast
 
-from bot.core.names import printable
 from bot.core.redaction import Redactor
 from bot.core.request_log import request_number
+from model import printable
 
 Style = Literal["text", "json"]
 STYLES: tuple[Style, ...] = ("text", "json")

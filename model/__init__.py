@@ -24,6 +24,13 @@ from model.book import (
     read_book_files,
     read_books,
 )
+from model.characters import (
+    CONTROL_CHARACTERS,
+    printable,
+    skeleton,
+    without_decoration,
+    without_invisible,
+)
 from model.checkpoint import (
     MAX_GUILD_MODEL_BYTES,
     Card,
@@ -45,6 +52,7 @@ from model.config import (
 )
 from model.engine import MAX_FORM_POEMS, Engine, make_engine
 from model.errors import BookError, ModelError, SettingError
+from model.files import sync_folder, write_durably
 from model.naming import check_name, safe_name
 from model.requests import PoemPiece, Request
 from model.stopping import FinishReason
@@ -58,9 +66,10 @@ from model.verse import (
     make_title,
     scan_poem,
 )
-from model.vocabulary import Vocabulary, printable
+from model.vocabulary import Vocabulary
 
 __all__ = [
+    "CONTROL_CHARACTERS",
     "FORMS",
     "MAX_BOOK_BYTES",
     "MAX_FORM_POEMS",
@@ -103,5 +112,10 @@ __all__ = [
     "safe_name",
     "save_model",
     "scan_poem",
+    "skeleton",
+    "sync_folder",
+    "without_decoration",
+    "without_invisible",
     "write_atomically",
+    "write_durably",
 ]

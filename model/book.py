@@ -20,9 +20,9 @@ from pathlib import Path
 
 import charset_normalizer
 
+from model.characters import REPLACEMENT
 from model.errors import BookBinary, BookMissing, BookMonotonous, BookTooLong, BookTooShort
 from model.gutenberg import unwrap
-from model.vocabulary import REPLACEMENT
 
 MIN_BOOK_CHARACTERS = 2_000  # less than that is learnt by heart, word for word
 MAX_BOOK_BYTES = 64 * 2**20

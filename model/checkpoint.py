@@ -23,6 +23,7 @@ from pydantic import AfterValidator, FailFast, Field, ValidationError, model_val
 from safetensors import SafetensorError
 
 from model.capitals import MAX_NAME, MAX_NAMES
+from model.characters import printable
 from model.config import NetworkConfig, StrictSettings, Tensors
 from model.errors import (
     CheckpointForeign,
@@ -34,9 +35,10 @@ from model.errors import (
     CheckpointUnwritable,
     CheckpointVersion,
 )
+from model.files import write_durably
 from model.kernel.quantization import input_table_bytes
 from model.verse.lexicon import Lexicon
-from model.vocabulary import Vocabulary, printable
+from model.vocabulary import Vocabulary
 
 FORMAT_VERSION = 3  # with words and hashes of the book; 2 had none, 1 single precision
 METADATA_KEY = "sonneteer"
@@ -219,33 +221,15 @@ def read_card(path: Path) -> Card:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Put `content` at `path` so that a kill at any moment leaves the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Put `content` at `path`, and make its folder; raise CheckpointUnwritable.
+
+    A kill at any moment leaves the old file or the new one.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
+        write_durably(path, [content])
     except OSError as error:
         raise CheckpointUnwritable(path, error.strerror or str(error)) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` last through a power cut; Windows has no way and no need."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read_header(path: Path, file: BinaryIO) -> tuple[dict[str, object], bytes, int]:

@@ -20,7 +20,7 @@ from model.requests import (
     FormParts,
     FormPoem,
     FreePoem,
-    Poem,
+    PoemDraft,
     PoemPiece,
     Request,
     TokenBatch,
@@ -92,10 +92,10 @@ class Engine:
         self._forms = forms
         self._tickets = itertools.count(1)
         # The first one is reading; those in a form come back for each line.
-        self._waiting: deque[Poem] = deque()
-        self._rows: list[tuple[Poem, int]] = []  # as in the batch: whose, and its number there
+        self._waiting: deque[PoemDraft] = deque()
+        self._rows: list[tuple[PoemDraft, int]] = []  # as in the batch: whose, and its number there
         self._ended: list[PoemPiece] = []  # told by the next step
-        self._running: dict[int, Poem] = {}  # by ticket
+        self._running: dict[int, PoemDraft] = {}  # by ticket
 
     @property
     def prosody(self) -> Prosody | None:
@@ -160,7 +160,7 @@ class Engine:
         if not self._rows:
             return pieces
         written = self._batch.write(TOKENS_PER_STEP)
-        places: dict[Poem, dict[int, int]] = {}  # of its rows that go on, by number
+        places: dict[PoemDraft, dict[int, int]] = {}  # of its rows that go on, by number
         # From the last place down: the row that fills a gap has had its turn.
         for place in reversed(range(len(written))):
             poem, number = self._rows[place]
@@ -180,7 +180,7 @@ class Engine:
                 pieces.append(PoemPiece(poem.ticket, text, poem.finished))
         return pieces
 
-    def _start(self, poem: Poem) -> int:
+    def _start(self, poem: PoemDraft) -> int:
         if poem.finished is not None:
             self._ended.append(PoemPiece(poem.ticket, "", poem.finished))
         else:
@@ -188,15 +188,15 @@ class Engine:
             self._wait(poem)
         return poem.ticket
 
-    def _wait(self, poem: Poem) -> None:
+    def _wait(self, poem: PoemDraft) -> None:
         poem.read = 0
         self._waiting.append(poem)
 
     def _read_prompts(self) -> None:
         """Let those who wait read and join, as far as this step's share goes."""
         share = PROMPT_TOKENS_PER_STEP
-        held_up: list[Poem] = []  # by poems that must end first
-        reading: list[Poem] = []  # in the midst of its prompt
+        held_up: list[PoemDraft] = []  # by poems that must end first
+        reading: list[PoemDraft] = []  # in the midst of its prompt
         while self._waiting and not reading:
             poem = self._waiting.popleft()
             if not poem.read and not poem.begin():

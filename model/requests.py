@@ -1,7 +1,7 @@
 """What an engine is asked for, what it tells, and the poems under way between the two.
 
-A `Poem` is all that the engine knows: tokens to read, rows that write, text to show. Free text and
-a poem in a form each are one.
+A `PoemDraft` is all that the engine knows: tokens to read, rows that write, text to show. There is
+one for free text and one for poems in a form.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class FormBatch(TokenBatch, ParticleBatch, Protocol):
     """A batch whose rows may also be the particles of a poem in a form."""
 
 
-class Poem(Protocol):
+class PoemDraft(Protocol):
     """A request being written, by one row or many.
 
     It reads and writes in turn: `begin`, then the engine reads `unread` but for the last token,

@@ -7,11 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import regex
+from model.characters import APOSTROPHES, STRAIGHT, printable
 
-# What people type for an apostrophe: phones ’, others a quotation mark, an accent, a prime.
-APOSTROPHES = "'’‘‛′‵`´ʹʻʼʽˈꞌ＇｀"
-STRAIGHT = str.maketrans(dict.fromkeys(APOSTROPHES, "'"))
 # Punctuation that NFKC leaves alone although every reader takes it for its plain cousin.
 PLAIN_PUNCTUATION = {
     **dict.fromkeys(f"{APOSTROPHES}‚", "'"),
@@ -29,68 +26,7 @@ PLAIN_PUNCTUATION = {
 }
 
 
-# What commands a terminal or turns a line around instead of being read: control characters but line
-# breaks and tabs, embeddings, overrides and isolates of direction, halves of characters.
-COMMANDS = regex.compile(r"[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069--[\n\t]]", regex.V1)
-# https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point: nothing is seen of them.
-UNSEEN = regex.compile(r"\p{Default_Ignorable_Code_Point}")
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-# … and what else no reader sees: formats, controls but those that part words, halves of characters.
-HIDDEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}\p{Cs}--[\n\r\t]]", regex.V1)
-
-# Marks that decorate any letter they stand on: enclosing ones, those of no script of their own,
-# and those struck through, above or below, by https://www.unicode.org/reports/tr44/#CCC_Values.
-_STACKED = "".join(
-    rf"\p{{ccc={value}}}"
-    for value in (1, 200, 202, 214, 216, 218, 220, 222, 224, 226, 228, 230, 232, 233, 234, 240)
-)
-DECORATIONS = regex.compile(
-    rf"[\p{{M}}&&[\p{{Me}}\p{{Script=Common}}\p{{Script=Inherited}}{_STACKED}]]", regex.V1
-)
-# Scripts that are written without marks of another kind.
-_BARE = "".join(
-    rf"\p{{Script={script}}}"
-    for script in "Common Latin Greek Cyrillic Armenian Georgian Coptic Cherokee Gothic".split()
-    + "Glagolitic Ethiopic Han Hiragana Katakana Hangul Bopomofo Yi".split()
-)
-BEARERS = regex.compile(rf"[\p{{L}}--[{_BARE}]]", regex.V1)
-_STRAY = regex.compile(rf"(?<![[\p{{L}}--[{_BARE}]]\p{{M}}])\p{{M}}+", regex.V1)
 MAX_FOUND = 2_000  # characters whose equivalents are remembered
-
-
-def printable(text: str) -> str:
-    """Return a text from a stranger as a terminal may show it, with as many characters.
-
-    >>> printable("\\x1b[2J one\\n\\u202etwo")
-    '�[2J one\\n�two'
-    """
-    return COMMANDS.sub(REPLACEMENT, text)
-
-
-def bare(text: str) -> str:
-    """Return the letters of a text for comparing: small, decomposed, without decorating marks.
-
-    Marks that a script is written with, as the vowel signs of Devanagari, stay.
-
-    >>> bare("ﬁRe"), bare("Cafe\N{COMBINING ACUTE ACCENT}"), bare("café"), bare("की")
-    ('fire', 'cafe', 'cafe', 'की')
-    """
-    if text.isascii() and text.isprintable():
-        return text.lower()
-    for _ in range(2):  # a small letter may be decomposed further
-        text = DECORATIONS.sub("", unicodedata.normalize("NFKD", HIDDEN.sub("", text))).casefold()
-    return HIDDEN.sub("", text).translate(STRAIGHT)
-
-
-def skeleton(text: str) -> str:
-    """Return the form in which words are compared: `bare`, without marks of another script.
-
-    The bot has the same in `bot.core.names`, so that it need not load the model side.
-
-    >>> skeleton("ro\N{DEVANAGARI VOWEL SIGN U}se"), skeleton("की")
-    ('rose', 'की')
-    """
-    return _STRAY.sub("", bare(text))
 
 
 @dataclass(frozen=True, slots=True)

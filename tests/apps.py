@@ -1,4 +1,4 @@
-"""The office on a real data folder, with a trainer that only pretends."""
+"""The app on a real data folder, with a trainer that only pretends."""
 
 from __future__ import annotations
 

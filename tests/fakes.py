@@ -1,4 +1,4 @@
-"""Stand-ins for the heavy side: a poet that writes what it is told, a library of made-up models."""
+"""Fakes of the heavy side: an engine that writes what it is told, a library of made-up models."""
 
 from __future__ import annotations
 

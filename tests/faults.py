@@ -1,6 +1,6 @@
 """Everything that Discord and the network do to a bot, one trial for each.
 
-The tests play them with a poet who writes at once and a bot that waits for nothing;
+The tests play them with an engine that writes at once and a bot that waits for nothing;
 tests/rigs/faults.py plays them with a real one and takes the time.
 """
 

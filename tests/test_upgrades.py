@@ -219,7 +219,7 @@ async def test_a_folder_of_several_processes_opens_in_several_too(home: Path) ->
 @pytest.mark.parametrize("number", ["7"])
 async def test_a_half_poem_that_was_left_is_known(home: Path) -> None:
     async with opened(home) as parts:
-        assert await parts.app.poems.halves() == [HalfPoem(50, 20, 10)]
+        assert await parts.app.half_poems.halves() == [HalfPoem(50, 20, 10)]
 
 
 def test_a_database_of_every_version_is_kept() -> None:

@@ -86,4 +86,4 @@ class App:
     training_requests: TrainingRequests
     guild_models: GuildModels
     administration: Administration
-    poems: PoemStore
+    half_poems: PoemStore

@@ -30,7 +30,7 @@ ENDINGS = {
 
 
 class DraftOwner(Protocol):
-    """Where a draft was handed in; see `poet.EngineClient`."""
+    """Where a draft was handed in; see `engine_client.EngineClient`."""
 
     def place_of(self, draft: EngineDraft) -> int: ...
 

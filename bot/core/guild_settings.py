@@ -11,7 +11,6 @@ from typing import Any
 import regex
 
 from bot.core.errors import BadSetting
-from bot.core.names import without_invisible
 from bot.core.records import (
     FORMS,
     FREE,
@@ -21,6 +20,7 @@ from bot.core.records import (
     Defaults,
     Range,
 )
+from model import without_invisible
 
 COOLDOWN = Range(0, 3600)
 MAX_LISTED = 50  # channels or roles

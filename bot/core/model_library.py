@@ -19,12 +19,12 @@ from bot.core.errors import ModelUnusable, NothingThere, PathRefused, UnknownMod
 from bot.core.guild_settings import is_snowflake
 from bot.core.guilds import Guilds, utc_now
 from bot.core.jobs import Job
-from bot.core.paths import named, read_blocks, remove_file, write_durably
+from bot.core.paths import named, read_blocks, remove_file
 from bot.core.ports import ModelChoice, Models
 from bot.core.records import Asker, EpochLoss, ModelRecord
 from bot.core.store.books import AddedModel, BookStore
 from bot.core.training.queue import InstallResult
-from model import ModelError, load_model
+from model import ModelError, load_model, write_durably
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -62,41 +62,11 @@ def remove_file(folder: Path, name: str) -> None:
     _one_step(folder, name).unlink(missing_ok=True)
 
 
-def write_durably(path: Path, blocks: Iterable[bytes]) -> None:
-    """Write a file of blocks so that a kill or a power cut leaves the old file or the new one.
-
-    Raises OSError, and then leaves the old one.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.unlink(missing_ok=True)  # of somebody who was killed; a link is not followed
-    try:
-        with temporary.open("xb") as file:
-            file.writelines(blocks)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
 def read_blocks(path: Path, block_bytes: int = 2**20) -> Iterator[bytes]:
     """Yield a file's content, a block at a time."""
     with path.open("rb") as file:
         while block := file.read(block_bytes):
             yield block
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` last through a power cut; Windows has no way and no need."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _one_step(folder: Path, name: str) -> Path:

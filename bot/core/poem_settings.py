@@ -10,7 +10,6 @@ import regex
 
 from bot.core.errors import AvoidedSeed, BadSetting
 from bot.core.guild_settings import check_words, plain
-from bot.core.names import CONTROL_CHARACTERS, skeleton, without_decoration, without_invisible
 from bot.core.records import (
     FORMS,
     FREE,
@@ -21,7 +20,14 @@ from bot.core.records import (
     PoemRequest,
     PoemSettings,
 )
-from model import Sampling, SettingError
+from model import (
+    CONTROL_CHARACTERS,
+    Sampling,
+    SettingError,
+    skeleton,
+    without_decoration,
+    without_invisible,
+)
 
 _LETTERS = regex.compile(r"[\p{L}\p{M}]+")
 

@@ -26,7 +26,7 @@ class SeedLayout:
 
     shown: str  # as it was typed, with the form's line breaks
     prompt: str  # the same on the model's alphabet
-    opening: object = None  # the poet's own, which `EngineRequest` brings back; None of free text
+    opening: object = None  # the engine's own, which `EngineRequest` brings back; None of free text
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ async def add_cogs(
 
     `talk` also answers mentions and direct messages. Without an `app` there are only poems.
     """
-    store = None if app is None else app.poems
+    store = None if app is None else app.half_poems
     await bot.add_cog(
         Poems(bot, service, talk=talk, timing=timing, reply_limits=reply_limits, store=store)
     )

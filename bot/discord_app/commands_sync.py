@@ -12,8 +12,8 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.core.paths import write_durably
 from bot.discord_app.retries import FAILURES
+from model import write_durably
 
 log = logging.getLogger(__name__)
 

@@ -88,10 +88,10 @@ def hide_tokens(result: CheckResult, token: str | None) -> CheckResult:
     return replace(result, seen=hide(result.seen), advice=tuple(map(hide, result.advice)))
 
 
-def printable(text: str) -> str:
+def _visible(text: str) -> str:
     """Take out what a terminal would obey: servers are named by strangers.
 
-    >>> printable("a\\x1b[2Jb")
+    >>> _visible("a\\x1b[2Jb")
     'a?[2Jb'
     """
     return "".join(each if each.isprintable() else "?" for each in text)
@@ -122,7 +122,7 @@ def render(results: Sequence[CheckResult], *, marks: bool) -> str:
     for result in results:
         lines.append(f"{shown[result.state]} {result.name.ljust(width)}  {result.seen}")
         lines += [f"    {arrow} {advice}" for advice in result.advice]
-    return "\n".join([*map(printable, lines), "", summary(results)])
+    return "\n".join([*map(_visible, lines), "", summary(results)])
 
 
 def summary(results: Sequence[CheckResult]) -> str:

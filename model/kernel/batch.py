@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.characters import skeleton
 from model.config import SAMPLING_SETTINGS, Sampling
 from model.kernel.constraints import (
     IN_WORD,
@@ -36,7 +37,6 @@ from model.kernel.state import (
     sampling_record,
 )
 from model.kernel.tiles import InstructionSet
-from model.vocabulary import skeleton
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from model.characters import APOSTROPHES
 from model.kernel.compilation import inner
 from model.kernel.syllables import can_reach, syllables_after
-from model.vocabulary import APOSTROPHES
 
 LETTER, SPACE, NEWLINE, PAUSE, STOP, OTHER = range(6)  # kinds of characters
 IN_WORD, AFTER_WORD, AFTER_PAUSE, AFTER_STOP, DONE = range(5)  # phases of a row

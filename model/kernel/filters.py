@@ -7,7 +7,7 @@ All of it is known by hashes alone. A row carries those of what it has read and 
   row, each one further on. Where they would be with the next character, it is not allowed. What is
   shorter is counted, and weighed where lines are chosen.
 - Words to avoid. A word is a run of letters and of the marks that their script is written with,
-  in the form that `model.vocabulary.bare` gives them. Invisible characters and marks that only
+  in the form that `model.characters.bare` gives them. Invisible characters and marks that only
   decorate do not end it. The character that would end a forbidden word is not allowed, so that a
   longer word may come of it. A character may stand for several letters, as a ligature does: each
   has a code. The last bit of a hash tells whether the last letter's script has marks of its own: a
@@ -20,10 +20,10 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
+from model.characters import BEARERS, REPLACEMENT, bare, printable, skeleton
 from model.kernel.compilation import inner
 from model.kernel.constraints import NEWLINE, SPACE
 from model.kernel.state import AFTER_SPACE, COUNT, HITS, RING, BatchState, Constraints
-from model.vocabulary import BEARERS, REPLACEMENT, bare, printable, skeleton
 
 Hashes = NDArray[np.uint64]
 

@@ -12,8 +12,8 @@ from typing import NoReturn, Protocol
 
 from tqdm import tqdm
 
+from model.characters import printable
 from model.training.loop import StepEnd
-from model.vocabulary import printable
 
 PROGRESS_EVERY_SECONDS = 0.5
 

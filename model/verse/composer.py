@@ -16,6 +16,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from model.characters import APOSTROPHES
 from model.kernel.batch import LineSpec
 from model.kernel.constraints import (
     AFTER_PAUSE,
@@ -31,7 +32,6 @@ from model.verse.opening import Opening, Theme
 from model.verse.prosody import Prosody
 from model.verse.trie import TrieWord, build_trie, make_final_mask, make_inner_mask
 from model.verse.words import is_content_word, words_of
-from model.vocabulary import APOSTROPHES
 
 PARTICLES = 24
 MAX_ATTEMPTS = 12  # at one line, each with other chances and the warmer

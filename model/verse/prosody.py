@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property, lru_cache
 
+from model.characters import APOSTROPHES
 from model.kernel.constraints import Trie
 from model.verse.lexicon import MIN_RHYMES, Lexicon, LexiconEntry, Variant, variants_of
 from model.verse.pronunciation import Pronouncer, Pronunciation, look_up, look_up_cmudict
 from model.verse.spoken import SpokenWord, spoken_words
 from model.verse.trie import TrieWord, build_trie, make_final_mask, make_inner_mask
 from model.verse.words import CANNOT_END_LINE
-from model.vocabulary import APOSTROPHES
 
 VOWEL_INITIALS = "AEIOU"  # of the names of phones
 MAX_SAID = 2_000  # words beyond the lexicon that are remembered; a poem has some hundred at most

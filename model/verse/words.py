@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from model.vocabulary import STRAIGHT
+from model.characters import STRAIGHT
 
 # A word: letters, with apostrophes and hyphens inside; an apostrophe before, as in 'tis.
 WORD = re.compile(r"(?:(?<![^\W\d_])')?[^\W\d_]+(?:['-][^\W\d_]+)*")

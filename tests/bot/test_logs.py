@@ -77,10 +77,10 @@ def test_an_object_has_the_same_under_names_and_is_one_line() -> None:
 
 def test_the_stack_of_an_error_is_one_text_in_an_object() -> None:
     out = begin("json")
-    fail("the pen broke")
+    fail("the engine broke")
     error = json.loads(out.getvalue())["error"]
     assert error.startswith("Traceback")
-    assert error.endswith("RuntimeError: the pen broke")
+    assert error.endswith("RuntimeError: the engine broke")
 
 
 def test_what_strangers_type_makes_no_line_of_its_own() -> None:

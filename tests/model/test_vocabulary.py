@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from model.vocabulary import MAX_FOUND, FoldedText, Vocabulary, printable
+from model.characters import printable
+from model.vocabulary import MAX_FOUND, FoldedText, Vocabulary
 
 # Of any character that Unicode has, lone surrogates included: Discord and shells both let them by.
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=40)

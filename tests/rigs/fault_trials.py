@@ -1,4 +1,4 @@
-"""The trials of tests/faults.py, played with a real poet and Discord's real pauses."""
+"""The trials of tests/faults.py, played with a real engine and Discord's real pauses."""
 
 from __future__ import annotations
 

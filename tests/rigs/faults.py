@@ -2,11 +2,12 @@
 
     python -m tests.rigs.faults [--times 3] [--quick] [--only WORDS] [--random-seed N] [--json FILE]
 
-A real poet with the model that ships and the real discord.py, on a Discord on loopback that breaks
-(tests/faults.py has the trials); nobody has to wait for a next poem, so that no command is turned
-away. Pauses are the real ones, Discord's five seconds between two identifies among them, but for
-two: a gateway counts as dead after 4 seconds of silence instead of 60, and a handshake after 5
-instead of 60. What ends the whole bot is tried with `python -m bot` as a process of its own.
+A real engine with the model that ships and the real discord.py, on a Discord on loopback that
+breaks (tests/faults.py has the trials); nobody has to wait for a next poem, so that no command is
+turned away. Pauses are the real ones, Discord's five seconds between two identifies among them,
+but for two: a gateway counts as dead after 4 seconds of silence instead of 60, and a handshake
+after 5 instead of 60. What ends the whole bot is tried with `python -m bot` as a process of its
+own.
 
 Survived is a fault when every command got the answers that were due, one, or none where there is
 nobody to give it to; when no row is left and discord.py's client was not begun anew (but where a

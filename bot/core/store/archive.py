@@ -22,8 +22,6 @@ from bot.core.paths import (
     read_blocks,
     remove_file,
     remove_folder,
-    sync_folder,
-    write_durably,
 )
 from bot.core.store.backup_file import (
     CHUNK_BYTES,
@@ -45,6 +43,7 @@ from bot.core.store.connection import GuardedConnection, in_words, open_read_onl
 from bot.core.store.database import BUSY_SECONDS, FILE_NAME, LOCKED, is_busy
 from bot.core.store.lock import lock_folder
 from bot.core.store.rebuild import Unsound, rebuild
+from model import sync_folder, write_durably
 
 ATTEMPTS = 3  # at a file that is written to meanwhile
 STAGED = ".restoring"

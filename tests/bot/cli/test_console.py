@@ -1,4 +1,4 @@
-"""The terminal's door, on a fake poet."""
+"""The terminal's door, on a fake engine."""
 
 from __future__ import annotations
 

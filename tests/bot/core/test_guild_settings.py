@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from bot.core.errors import BadSetting
 from bot.core.guild_settings import SETTING_RULES, GuildSettings, plain, read_guild_settings
-from bot.core.names import skeleton, without_invisible
 from bot.core.poem_settings import avoided_word
 from bot.core.records import Defaults, Sampling
-from model import vocabulary
+from model import without_invisible
 
 EVERY = "".join(map(chr, range(sys.maxunicode + 1)))
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
@@ -229,12 +228,6 @@ def test_a_word_to_avoid_is_found_however_it_is_written(seed: str, word: str) ->
 )
 def test_another_vowel_sign_makes_another_word(seed: str, word: str) -> None:
     assert avoided_word(seed, (word,)) is None
-
-
-def test_the_bot_and_the_model_compare_words_alike() -> None:
-    marks = regex.findall(r"\p{M}", EVERY)
-    for text in (EVERY, *("\n".join(letter + mark for mark in marks) for letter in "aक")):
-        assert skeleton(text) == vocabulary.skeleton(text)
 
 
 def test_every_word_that_was_allowed_is_still_allowed() -> None:

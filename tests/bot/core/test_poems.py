@@ -1,4 +1,4 @@
-"""The service's use-cases, on a fake poet."""
+"""The service's use-cases, on a fake engine."""
 
 from __future__ import annotations
 

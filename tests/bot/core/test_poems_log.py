@@ -57,7 +57,7 @@ async def test_a_refusal_is_told_at_debug_alone(log_lines: LogLines) -> None:
 
 async def test_of_a_poem_that_failed_it_is_told_how_far_it_came(log_lines: LogLines) -> None:
     engine = FakeEngine()
-    engine.failure = RuntimeError("the pen broke")
+    engine.failure = RuntimeError("the engine broke")
     with pytest.raises(RuntimeError):
         await write(engine=engine)
     (line,) = [line for line in log_lines() if line["level"] == "info"]

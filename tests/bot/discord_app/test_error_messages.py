@@ -80,7 +80,7 @@ def test_a_sentence_of_ours_shows_its_commands_and_names_channels() -> None:
 
 def test_the_number_that_a_member_is_told_is_that_of_the_request() -> None:
     with request_log.request() as number:
-        assert error_message(RuntimeError("the pen broke")).endswith(f"this ID: {number}")
+        assert error_message(RuntimeError("the engine broke")).endswith(f"this ID: {number}")
 
 
 def test_without_a_request_the_line_of_the_log_has_a_number_of_its_own() -> None:
@@ -92,7 +92,7 @@ def test_without_a_request_the_line_of_the_log_has_a_number_of_its_own() -> None
 
     seen = Seen()
     logging.getLogger("bot.discord_app.error_messages").addHandler(seen)
-    told = error_message(RuntimeError("the pen broke"))
+    told = error_message(RuntimeError("the engine broke"))
     logging.getLogger("bot.discord_app.error_messages").removeHandler(seen)
     assert told.endswith(f"this ID: {numbers[0]}")
 

@@ -32,7 +32,7 @@ TEMPO = ReplyTiming(0.01, 0.01, 0.01, 0.01)
 
 
 @asynccontextmanager
-async def office_in(home: Path, *, needed: bool) -> AsyncIterator[App | None]:
+async def app_in(home: Path, *, needed: bool) -> AsyncIterator[App | None]:
     if not needed:
         yield None
         return
@@ -42,7 +42,7 @@ async def office_in(home: Path, *, needed: bool) -> AsyncIterator[App | None]:
 
 @pytest.fixture
 async def app(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[App | None]:
-    async with office_in(tmp_path, needed=request.node.callspec.params["trial"].app) as opened:
+    async with app_in(tmp_path, needed=request.node.callspec.params["trial"].app) as opened:
         yield opened
 
 

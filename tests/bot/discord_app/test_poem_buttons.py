@@ -169,7 +169,7 @@ async def test_a_button_of_a_model_that_is_gone_is_told_to_the_presser(
 
 
 class TestWhileWriting:
-    """The poem's second piece has not come yet: the poet sleeps."""
+    """The poem's second piece has not come yet: the engine waits."""
 
     @pytest.fixture
     def simcord_bot(self, service: PoemService) -> SonneteerBot:

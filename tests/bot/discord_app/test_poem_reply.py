@@ -1,4 +1,4 @@
-"""Answers in trouble: full lines, impatient members, closed channels, broken pens."""
+"""Answers in trouble: full queues, impatient members, closed channels, engines that fail."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ async def test_while_the_bot_stops_new_commands_are_turned_away(
 async def test_an_unforeseen_error_is_an_apology_with_an_id(
     simulation: Simulation, engine: FakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    engine.failure = RuntimeError("the pen broke")
+    engine.failure = RuntimeError("the engine broke")
     await simulation.ann.send(simulation.channel, "!sonnet a rose")
     (answer,) = simulation.answers
     number = answer.rstrip(".").split()[-1]
     assert answer.startswith("Something went wrong")
     assert f"error {number}" in caplog.text
-    assert "the pen broke" in caplog.text
+    assert "the engine broke" in caplog.text
 
 
 @pytest.mark.parametrize("status", [403, 404])
@@ -174,11 +174,11 @@ async def test_from_the_command_to_the_last_edit_all_lines_have_one_number(
 async def test_the_number_in_an_apology_finds_all_lines_of_the_request(
     simulation: Simulation, engine: FakeEngine, log_lines: LogLines
 ) -> None:
-    engine.failure = RuntimeError("the pen broke")
+    engine.failure = RuntimeError("the engine broke")
     await simulation.ann.send(simulation.channel, "!sonnet a rose")
     number = simulation.answers[0].rstrip(".").split()[-1]
     lines = [line for line in log_lines() if line.get("request") == number]
-    assert any("the pen broke" in line.get("error", "") for line in lines)
+    assert any("the engine broke" in line.get("error", "") for line in lines)
     assert (lines[-1]["outcome"], lines[-1]["trouble"]) == ("failed", "RuntimeError")
 
 

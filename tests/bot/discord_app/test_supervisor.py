@@ -33,7 +33,7 @@ async def discord() -> AsyncIterator[FakeDiscord]:
 
 @pytest.fixture
 def gated() -> FakeEngine:
-    """A poet that waits for the test before each piece."""
+    """An engine that waits for the test before each piece."""
     engine = FakeEngine(piece_characters=len(VERSE) // 2 + 1)
     engine.gate = asyncio.Semaphore(0)
     return engine

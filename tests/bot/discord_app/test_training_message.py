@@ -72,7 +72,7 @@ async def let_discord_py_end() -> None:
 async def begin(fake: FakeDiscord, parts: Parts) -> Job:
     """Let the member say yes to a book; return the job when it is being trained on.
 
-    The book is brought to the desk by hand: the fake Discord has no files.
+    The book is handed in without a command: the fake Discord has no files.
     """
     raw = quatrains(200).encode()
 

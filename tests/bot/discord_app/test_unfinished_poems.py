@@ -60,12 +60,12 @@ async def running(fake: FakeDiscord, parts: Parts, service: PoemService) -> Asyn
 
 async def left(parts: Parts, message: Payload, guild: int | None = GUILD) -> None:
     """Leave a message as a bot does that is killed."""
-    await parts.app.poems.keep([HalfPoem(int(message["id"]), CHANNEL, guild)], [])
+    await parts.app.half_poems.keep([HalfPoem(int(message["id"]), CHANNEL, guild)], [])
 
 
 async def nothing_left(parts: Parts) -> None:
     async with asyncio.timeout(HANG_SECONDS):
-        while await parts.app.poems.halves():
+        while await parts.app.half_poems.halves():
             await asyncio.sleep(0.001)
 
 
@@ -84,7 +84,7 @@ async def test_half_a_poem_that_discord_would_not_let_end_is_ended_by_the_next_s
         discord.fail("PATCH", "/messages/", [Fault(503)] * 10_000)
         engine.gate.release()
         async with asyncio.timeout(HANG_SECONDS):
-            while not await parts.app.poems.halves():
+            while not await parts.app.half_poems.halves():
                 await asyncio.sleep(0.001)
     [answer] = discord.answers_to(command)
     assert "writing…" in answer["content"]
@@ -173,7 +173,7 @@ async def test_of_a_poem_that_has_ended_nothing_is_kept(discord: FakeDiscord, pa
                     for one in discord.answers_to(command)  # noqa: B023
                 )
             )
-    assert await parts.app.poems.halves() == []
+    assert await parts.app.half_poems.halves() == []
 
 
 # What Discord answers makes no sense

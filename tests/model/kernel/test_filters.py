@@ -14,6 +14,7 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.characters import skeleton
 from model.checkpoint import expected_shapes
 from model.config import NetworkConfig, Sampling, Tensors
 from model.kernel import Batch, checked_instruction_set, quantize_network
@@ -29,7 +30,6 @@ from model.kernel.filters import (
     note_gram,
 )
 from model.kernel.state import AFTER_SPACE, RING
-from model.vocabulary import skeleton
 
 BOOK_ALPHABET = "\n abc"
 SPACES = np.array([character.isspace() for character in BOOK_ALPHABET])

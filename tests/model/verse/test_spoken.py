@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.characters import APOSTROPHES
 from model.verse import FORMS, Prosody, lay_out_seed, make_lexicon, scan_poem
 from model.verse.pronunciation import look_up_cmudict
 from model.verse.spoken import spoken_words
 from model.verse.words import words_of
-from model.vocabulary import APOSTROPHES, Vocabulary
+from model.vocabulary import Vocabulary
 from tests.verse_words import ALPHABET, small_lexicon
 
 VERSE = Prosody(small_lexicon(), ALPHABET.ids, 2.0)

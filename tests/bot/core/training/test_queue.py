@@ -53,7 +53,7 @@ class FlakyRows(BookStore):
 
 
 class Workshop:
-    """A foreman on a real data folder; `open` it again for a second start of the bot."""
+    """A training queue on a real data folder; `open` it again for a second start of the bot."""
 
     def __init__(self, job_folder: Path) -> None:
         self.job_folder = job_folder

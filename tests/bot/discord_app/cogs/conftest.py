@@ -1,4 +1,4 @@
-"""The office in a simulated Discord: an admin, members, and another server."""
+"""The whole app in a simulated Discord: an admin, members, and another server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.bot.discord_app.conftest import FAST, Simulation
 
 
 @pytest.fixture
-def office_bot(parts: Parts) -> SonneteerBot:
+def app_bot(parts: Parts) -> SonneteerBot:
     return SonneteerBot(parts.service, parts.app, timing=replace(FAST, notice_seconds=0.0))
 
 

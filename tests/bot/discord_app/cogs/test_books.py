@@ -45,8 +45,8 @@ pytestmark = pytest.mark.simcord(check_errors=False)
 
 
 @pytest.fixture
-def simcord_bot(office_bot: SonneteerBot) -> SonneteerBot:
-    return office_bot
+def simcord_bot(app_bot: SonneteerBot) -> SonneteerBot:
+    return app_bot
 
 
 async def add(simulation: Simulation, admin: MemberActor, name: str = "") -> None:

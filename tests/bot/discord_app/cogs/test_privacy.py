@@ -13,8 +13,8 @@ from tests.texts import quatrains
 
 
 @pytest.fixture
-def simcord_bot(office_bot: SonneteerBot) -> SonneteerBot:
-    return office_bot
+def simcord_bot(app_bot: SonneteerBot) -> SonneteerBot:
+    return app_bot
 
 
 @pytest.mark.parametrize("way", ["!privacy", "@ privacy"])

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.simcord(check_errors=False)
 
 
 @pytest.fixture
-def simcord_bot(office_bot: SonneteerBot) -> SonneteerBot:
-    return office_bot
+def simcord_bot(app_bot: SonneteerBot) -> SonneteerBot:
+    return app_bot
 
 
 async def test_what_is_settled_is_shown(simulation: Simulation, admin: MemberActor) -> None:
@@ -125,7 +125,7 @@ async def test_wrong_values_get_a_sentence(
 class BrokenHousehold(Administration):
     async def change(self, *_: object) -> GuildSettings:
         request_log.log.warning("about to fail")
-        raise RuntimeError("the desk broke")
+        raise RuntimeError("the queue broke")
 
 
 class TestWithABrokenDesk:

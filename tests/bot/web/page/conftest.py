@@ -38,7 +38,7 @@ POEM_TEXT = (
 
 @dataclass
 class Reader:
-    """A browser before the page, and the poet behind it."""
+    """A browser before the page, and the engine behind it."""
 
     page: Page
     context: BrowserContext
@@ -127,7 +127,7 @@ async def read(browser: Browser) -> AsyncIterator[Open]:
 
 
 def gated_poet(text: str = VERSE, *, released: int = 2) -> FakeEngine:
-    """Make a poet that stops after so many pieces."""
+    """Make an engine that stops after so many pieces."""
     engine = FakeEngine(text)
     engine.gate = asyncio.Semaphore(released)
     return engine
