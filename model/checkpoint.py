@@ -38,9 +38,10 @@ from model.errors import (
 from model.files import write_durably
 from model.kernel.quantization import input_table_bytes
 from model.verse.lexicon import Lexicon
-from model.vocabulary import Vocabulary
+from model.vocabulary import MAX_PIECE, Vocabulary
 
-FORMAT_VERSION = 3  # with words and hashes of the book; 2 had none, 1 single precision
+FORMAT_VERSION = 4  # with pieces of words as tokens
+CHARACTERS_VERSION = 3  # characters alone, words and hashes of the book; 2 had none, 1 float32
 METADATA_KEY = "sonneteer"
 SUFFIX = ".safetensors"
 GRAMS = "book.grams"  # the one entry that is not a weight
@@ -57,6 +58,7 @@ MAX_EPOCHS = 10_000
 # JSON is counted before it is parsed: a value of two bytes takes hundreds, and so does each
 # complaint about one. That history has some 50,000 values, and nothing has many members.
 MAX_VALUES, MAX_MEMBERS = 100_000, 100
+MAX_PIECES = 20_000
 MAX_OPENINGS, MAX_OPENING = 1_000, 500  # characters of one; a book gives 300 of 40
 BYTES = {"F16": 2, "F32": 4}  # F32 until version 1
 LARGEST = float(np.finfo(np.float16).max)
@@ -65,6 +67,7 @@ LARGEST = float(np.finfo(np.float16).max)
 Grams = NDArray[np.uint32]  # sorted
 Shown = Annotated[str, AfterValidator(printable)]  # to people, and from a stranger perhaps
 Name = Annotated[Shown, Field(min_length=1, max_length=MAX_NAME)]
+Piece = Annotated[str, Field(min_length=2, max_length=MAX_PIECE)]  # of a word
 OpeningText = Annotated[str, Field(max_length=MAX_OPENING)]  # on the alphabet
 
 
@@ -81,7 +84,7 @@ class EpochLosses(StrictSettings):
 class Card(StrictSettings):
     """What a model file says of itself."""
 
-    format_version: int = FORMAT_VERSION
+    format_version: int = CHARACTERS_VERSION  # set when it is saved
     name: Shown = Field(min_length=1, max_length=100)
     book_title: Shown = Field(max_length=500)
     book_sha256: str = Field(max_length=64)
@@ -109,6 +112,7 @@ class Contents(StrictSettings):
     """Everything in a model file that is not a tensor."""
 
     alphabet: str = Field(min_length=1, max_length=65_536)
+    pieces: Annotated[tuple[Piece, ...], FailFast()] = Field(default=(), max_length=MAX_PIECES)
     network: NetworkConfig
     card: Card
     lexicon: str = Field(default="", max_length=MAX_LEXICON)  # see model.verse.lexicon
@@ -117,7 +121,11 @@ class Contents(StrictSettings):
     def _agree(self) -> Self:
         if list(self.alphabet) != sorted(set(self.alphabet)):
             raise ValueError("the alphabet is not sorted and distinct")
-        if len(self.alphabet) != self.network.vocabulary_size:
+        if len(set(self.pieces)) < len(self.pieces):
+            raise ValueError("a piece comes twice")
+        if not set("".join(self.pieces)) <= set(self.alphabet):
+            raise ValueError("the pieces have characters that the alphabet lacks")
+        if len(self.alphabet) + len(self.pieces) != self.network.vocabulary_size:
             raise ValueError("the alphabet and the network differ in size")
         return self
 
@@ -156,15 +164,20 @@ def save_model(
     grams: Grams | None = None,
 ) -> None:
     """Write a model file in one stroke; raise CheckpointUnwritable, the earlier file intact."""
-    card = card.model_copy(update={"format_version": FORMAT_VERSION})
+    # A file without what is new in it can be read by versions that know nothing else.
+    is_new = bool(vocabulary.pieces) or network.tied
+    version = FORMAT_VERSION if is_new else CHARACTERS_VERSION
+    card = card.model_copy(update={"format_version": version})
     contents = Contents(
         alphabet=vocabulary.characters,
+        pieces=vocabulary.pieces,
         network=network,
         card=card,
         lexicon=lexicon.write() if lexicon else "",
     )
     # One entry only: safetensors writes several in no fixed order, and the file is its hash.
-    metadata = {METADATA_KEY: contents.model_dump_json()}
+    left_out: dict[str, Any] = {} if is_new else {"pieces": True, "network": {"tied"}}
+    metadata = {METADATA_KEY: contents.model_dump_json(exclude=left_out)}
     with np.errstate(over="ignore"):  # a weight beyond 65,504 becomes infinite: refused on reading
         halves: dict[str, NDArray[np.generic]] = {
             name: tensor.astype(np.float16) for name, tensor in tensors.items()
@@ -202,7 +215,7 @@ def load_model(path: Path, *, for_guild: bool = False) -> Model:
     grams = np.unique(tensors.pop(GRAMS, no_grams()))
     tensors = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
     sha256 = hashlib.sha256(raw).hexdigest()
-    vocabulary = Vocabulary(contents.alphabet)
+    vocabulary = Vocabulary(contents.alphabet, contents.pieces)
     try:
         lexicon = Lexicon.read(contents.lexicon)
     except ValueError as error:
@@ -334,7 +347,7 @@ def _check_shapes(
 def _check_table(path: Path, config: NetworkConfig) -> None:
     """Raise CheckpointTooLarge where the characters would take too much memory."""
     if (needed := input_table_bytes(config)) > MAX_GUILD_TABLE_BYTES:
-        what = f"needs {needed:,} bytes for its {config.vocabulary_size:,} characters"
+        what = f"needs {needed:,} bytes for its {config.vocabulary_size:,} tokens"
         raise CheckpointTooLarge(path, what, MAX_GUILD_TABLE_BYTES)
 
 
@@ -354,6 +367,7 @@ def expected_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
         shapes[f"lstms.{layer}.weight_ih_l0"] = (4 * hidden, hidden if layer else size)
         shapes[f"lstms.{layer}.weight_hh_l0"] = (4 * hidden, hidden)
         shapes[f"lstms.{layer}.bias_ih_l0"] = (4 * hidden,)
-    shapes["head.weight"] = (vocabulary, hidden)
+    if not config.tied:
+        shapes["head.weight"] = (vocabulary, hidden)
     shapes["head.bias"] = (vocabulary,)
     return shapes

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from annotated_types import Ge, Le
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -63,6 +63,13 @@ class NetworkConfig(StrictSettings):
     layers: int = Field(default=2, ge=1, le=8)  # L
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)  # between layers and before the head
     residual: bool = False  # add a layer's input to its output from the second layer on
+    tied: bool = False  # the embedding is the head's weights too: Press and Wolf 2017
+
+    @model_validator(mode="after")
+    def _check_tied(self) -> Self:
+        if self.tied and (self.input != "embedding" or self.embedding_size != self.hidden_size):
+            raise ValueError("a tied network has an embedding as wide as its hidden state")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

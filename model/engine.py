@@ -45,7 +45,7 @@ def make_engine(model: Model, *, max_rows: int = 64) -> Engine:
         quantize_network(model.network, model.tensors),
         max_rows + (MAX_FORM_POEMS * PARTICLES if prosody else 0),
         checked_instruction_set(),
-        characters=model.vocabulary.characters,
+        tokens=model.vocabulary.tokens,
         grams=model.grams,
         trie=prosody.trie if prosody else None,
         slots=MAX_FORM_POEMS,
@@ -247,4 +247,4 @@ def _make_prosody(model: Model) -> Prosody | None:
         return None
     card = model.card
     loss = card.loss if card.held_out_loss is None else card.held_out_loss
-    return Prosody(model.lexicon, model.vocabulary.ids, loss)
+    return Prosody(model.lexicon, model.vocabulary, loss)

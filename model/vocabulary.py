@@ -1,9 +1,15 @@
-"""Characters and their ids, and the folding of strangers' text onto a book's alphabet."""
+"""Tokens and their ids, and the folding of strangers' text onto a book's alphabet.
+
+A token is a character, or a piece of a word with the space before it. A text is cut into words
+first, and each word from its beginning into the longest pieces that there are. So the tokens of a
+word never depend on its neighbours, and a text that ends with a word can always be continued.
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,6 +33,9 @@ PLAIN_PUNCTUATION = {
 
 
 MAX_FOUND = 2_000  # characters whose equivalents are remembered
+MAX_PIECE = 15  # characters of a piece
+# What pieces are cut from: a word and the space before it. Everything else is single characters.
+WORD_WITH_SPACE = re.compile(r" ?[^\W\d_]+(?:['-][^\W\d_]+)*|[\s\S]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +48,64 @@ class FoldedText:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A sorted set of distinct characters; a character's id is its place.
+    """Sorted distinct characters, then pieces of words; a token's id is its place.
 
     >>> Vocabulary.of("hello").encode("hole")
     [1, 3, 2, 0]
+    >>> Vocabulary(" ehlo", ("he", " hell")).encode("he hello")
+    [5, 6, 4]
     """
 
     characters: str
+    pieces: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, text: str) -> Vocabulary:
-        return cls("".join(sorted(set(text))))
+    def of(cls, text: str, pieces: Iterable[str] = ()) -> Vocabulary:
+        """Return the characters of a text, and those of the pieces that are made of them."""
+        known = set(text)
+        return cls("".join(sorted(known)), tuple(each for each in pieces if known.issuperset(each)))
+
+    @cached_property
+    def tokens(self) -> tuple[str, ...]:
+        return (*self.characters, *self.pieces)
 
     @cached_property
     def ids(self) -> dict[str, int]:
-        return {character: place for place, character in enumerate(self.characters)}
+        return {token: place for place, token in enumerate(self.tokens)}
 
     def __len__(self) -> int:
-        return len(self.characters)
+        return len(self.characters) + len(self.pieces)
 
     @cached_property
-    def shown(self) -> str:
-        """The characters as they are written for people; ids are their places."""
-        return printable(self.characters)
+    def shown(self) -> tuple[str, ...]:
+        """The tokens as they are written for people; ids are their places."""
+        return tuple(printable(token) for token in self.tokens)
 
     def encode(self, text: str) -> list[int]:
-        """Map characters to ids 0…V-1; a character outside the alphabet raises KeyError."""
+        """Map a text to ids 0…V-1; a character outside the alphabet raises KeyError."""
         ids = self.ids
-        return [ids[character] for character in text]
+        if not self.pieces:
+            return [ids[character] for character in text]
+        return [id_ for word in WORD_WITH_SPACE.findall(text) for id_ in self.encode_word(word)]
+
+    def encode_word(self, word: str) -> list[int]:
+        """Map what `WORD_WITH_SPACE` finds to ids: from its beginning, the longest that there are.
+
+        Greedy search in the vocabulary does as well as the merges it was learnt by: Uzan et
+        al. 2024.
+        """
+        ids, found, begin = self.ids, [], 0
+        while begin < len(word):
+            end = min(len(word), begin + self._longest)
+            while end > begin + 1 and word[begin:end] not in ids:
+                end -= 1
+            found.append(ids[word[begin:end]])
+            begin = end
+        return found
+
+    @cached_property
+    def _longest(self) -> int:
+        return max(map(len, self.pieces), default=1)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids, as it may be shown: see `printable`."""

@@ -13,14 +13,16 @@ from model.characters import skeleton
 from model.config import SAMPLING_SETTINGS, Sampling
 from model.kernel.constraints import (
     IN_WORD,
+    LINE_START,
     MAX_TRIGRAMS,
     NO_SLOT,
     OTHER,
     FormConstraints,
     Trie,
     kind_of,
+    marks_of,
 )
-from model.kernel.filters import begin_word, hash_of, letters_of, masked_of
+from model.kernel.filters import begin_word, hash_of, letters_of, masked_of, symbols_of
 from model.kernel.forward import read, set_next, write
 from model.kernel.quantization import ACTIVATION_ZERO, Floats, QuantizedWeights
 from model.kernel.state import (
@@ -73,14 +75,14 @@ class Batch:
         max_rows: int,
         isa: InstructionSet,
         *,
-        characters: str = "",
+        tokens: Sequence[str] = (),
         grams: NDArray[np.uint32] | None = None,
         trie: Trie | None = None,
         slots: int = 1,
     ) -> None:
         """Make room for `max_rows` rows, of which up to `slots` groups may write verse.
 
-        `characters` is the alphabet; without it the batch knows no words and lines. `grams`
+        `tokens` is the vocabulary; without it the batch knows no words and lines. `grams`
         are hashes of runs that must not come, `trie` the words that guided rows may write.
         """
         self._isa = isa
@@ -88,16 +90,22 @@ class Batch:
         self._state = make_state(weights, max_rows + 1)
         self._line_state = make_line_state(max_rows + 1)
         size = weights.vocabulary_size
+        kinds = np.array([kind_of(token) for token in tokens] or [OTHER] * size, np.int64)
         self._constraints = Constraints(
             FormConstraints(
                 trie=trie or empty_trie(),
                 poem_tries=make_poem_tries(slots),
                 lines=make_line_specs(slots),
-                kinds=np.array([kind_of(c) for c in characters] or [OTHER] * size, np.int64),
+                kinds=kinds,
+                marks=marks_of(kinds),
             ),
             grams=np.empty(0, np.uint32) if grams is None else grams,
-            letters=letters_of(characters) if characters else np.zeros((size, 1), np.int64),
-            masked=masked_of(characters) if characters else np.zeros(size, np.bool_),
+            symbols=symbols_of(tokens)
+            if tokens
+            else np.arange(1, size + 1, dtype=np.int32)[:, None],
+            lengths=np.array([len(token) for token in tokens] or [1] * size, np.int64),
+            letters=letters_of(tokens) if tokens else np.zeros((size, 1), np.int64),
+            masked=masked_of(tokens) if tokens else np.zeros(size, np.bool_),
         )
         self._scratch = make_scratch(weights, max(max_rows + 1, CHUNK))
         self._reader = max_rows  # its place
@@ -179,7 +187,7 @@ class Batch:
         self._set_next(next_id)
         line_state.slot[row] = slot
         line_state.phase[row] = line.phase
-        line_state.node[row] = line_state.poem_node[row] = 0
+        line_state.node[row] = line_state.poem_node[row] = LINE_START
         line_state.reached[row] = line.initial_syllables
         line_state.may_end[row] = line.may_end
         line_state.words[row] = line.last_words

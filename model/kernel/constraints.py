@@ -1,7 +1,9 @@
 """What a row of verse may write next: real words only, whose syllables fit the line.
 
-A row walks a trie of words, and beside it a second one of its poem's own words: the reader's, and
-those that rhyme where a rhyme is owed. It carries the set of syllables that the line may have had
+A row walks a trie of words, token by token, and beside it a second one of its poem's own words: the
+reader's, and those that rhyme where a rhyme is owed. A word has two paths: as a line begins with
+it, and with the space before it. A space or a piece of a word with one ends the word before. The
+row carries the set of syllables that the line may have had
 before the word under way; what a word does to that set is its mask, see `syllables`. A node of a
 trie has the union of the masks of all words below it. So a beginning of a word is allowed if a word
 can come of it that fits, and no row walks into a dead end but by what is forbidden of whole words.
@@ -17,11 +19,12 @@ from numpy.typing import NDArray
 
 from model.characters import APOSTROPHES
 from model.kernel.compilation import inner
-from model.kernel.syllables import can_reach, syllables_after
+from model.kernel.syllables import leading_mask, syllables_after
 
-LETTER, SPACE, NEWLINE, PAUSE, STOP, OTHER = range(6)  # kinds of characters
+LETTER, SPACE, NEWLINE, PAUSE, STOP, OTHER = range(6)  # kinds of tokens; LETTER: or several
 IN_WORD, AFTER_WORD, AFTER_PAUSE, AFTER_STOP, DONE = range(5)  # phases of a row
-MAX_POEM_NODES = 4096  # nodes of a poem's own trie
+LINE_START, AFTER_SPACE = 0, 1  # roots of a trie: of words as a line begins, and after a space
+MAX_POEM_NODES = 8192  # nodes of a poem's own trie
 MAX_TRIGRAMS = 256  # of three words, that a poem has had
 NO_SLOT = -1  # the slot of rows that are in no form
 NOWHERE = -1  # the node of a row whose word under way is not in the trie
@@ -31,13 +34,14 @@ Masks = NDArray[np.int32]
 
 
 class Trie(NamedTuple):
-    """Words, letter by letter: n nodes, the children of one in a row; or S tries, (S, n).
+    """Words, token by token: n nodes, the children of one in a row; or S tries, (S, n).
 
-    The children of node i are first_child[i] … first_child[i + 1] - 1. Node 0 is the root.
+    The children of node i are first_child[i] … first_child[i + 1] - 1, in the order of their
+    tokens. Nodes LINE_START and AFTER_SPACE are the roots.
     """
 
     first_child: Masks  # (n + 1,)
-    token: Masks  # (n,), the id of the character that leads to a node
+    token: Masks  # (n,), the id of the token that leads to a node
     inner_mask: Masks  # what the word that ends at a node does within a line; 0: none ends here
     inner_mask_below: Masks  # that of all words below
     final_mask: Masks  # what it does at the end of a line
@@ -53,7 +57,7 @@ class LineSpecs(NamedTuple):
     metre: Ints
     must_rhyme: NDArray[np.bool_]  # only the poem's own words may end it
     must_close: NDArray[np.bool_]  # it ends with a stop
-    boost: NDArray[np.float64]  # by how much the poem's own words are likelier, per letter
+    boost: NDArray[np.float64]  # by how much the poem's own words are likelier, per token
     trigrams: Ints  # (S, MAX_TRIGRAMS), see `trigram_code`
     trigram_count: Ints
 
@@ -65,6 +69,7 @@ class FormConstraints(NamedTuple):
     poem_tries: Trie  # of S poems
     lines: LineSpecs
     kinds: Ints  # (V,)
+    marks: Ints  # ids of the line break, pauses and stops
 
 
 class LineState(NamedTuple):
@@ -83,21 +88,26 @@ class LineState(NamedTuple):
     copied: Ints  # characters of the longest run of the book in the line; 0 if they are few
 
 
-def kind_of(character: str) -> int:
-    """Return what a character is to a line of verse.
+def kind_of(text: str) -> int:
+    """Return what a token of this text is to a line of verse.
 
-    >>> [kind_of(character) for character in "\\n a'."]
-    [2, 1, 0, 0, 4]
+    >>> [kind_of(text) for text in ["\\n", " ", "a", "'", ".", " lo"]]
+    [2, 1, 0, 0, 4, 0]
     """
-    if character == " ":
+    if text == " ":
         return SPACE
-    if character == "\n":
+    if text == "\n":
         return NEWLINE
-    if character.isalpha() or character in APOSTROPHES or character == "-":
+    if len(text) > 1 or text.isalpha() or text in APOSTROPHES or text == "-":
         return LETTER
-    if character in ",;:":
+    if text in ",;:":
         return PAUSE
-    return STOP if character in ".!?" else OTHER
+    return STOP if text in ".!?" else OTHER
+
+
+def marks_of(kinds: Ints) -> Ints:
+    """Return the ids of the line break, pauses and stops."""
+    return np.flatnonzero(np.isin(kinds, [NEWLINE, PAUSE, STOP]))
 
 
 def trigram_code(before: int, between: int, word: int) -> int:
@@ -129,10 +139,10 @@ def find_allowed(
 ) -> None:
     """Fill `allowed` (V,) with what may come next."""
     slot, phase, reached = line_state.slot[row], line_state.phase[row], line_state.reached[row]
+    poem = _poem_trie(form, slot)
     allowed[:] = False
     after, may_end, ends_word = reached, line_state.may_end[row], phase == AFTER_WORD
     if phase == IN_WORD:
-        poem = _poem_trie(form, slot)
         node, poem_node = line_state.node[row], line_state.poem_node[row]
         _allow_children(form.trie, node, form.lines, slot, reached, False, allowed)
         _allow_children(poem, poem_node, form.lines, slot, reached, True, allowed)
@@ -141,13 +151,15 @@ def find_allowed(
             return
         ends_word = True
         after, may_end = _after(form, line_state, row)
-    goes_on = after & form.lines.continue_mask[slot] != 0
+    after &= form.lines.continue_mask[slot]
+    goes_on = after != 0
+    if goes_on:
+        _allow_children(form.trie, AFTER_SPACE, form.lines, slot, after, False, allowed)
+        _allow_children(poem, AFTER_SPACE, form.lines, slot, after, True, allowed)
     must_close = form.lines.must_close[slot]
-    for id_ in range(len(allowed)):
+    for id_ in form.marks:
         kind = form.kinds[id_]
-        if kind == SPACE:
-            allowed[id_] = goes_on
-        elif kind == NEWLINE:
+        if kind == NEWLINE:
             allowed[id_] = may_end and (not must_close or phase == AFTER_STOP)
         elif kind == PAUSE and ends_word:
             allowed[id_] = goes_on or (may_end and not must_close)
@@ -165,18 +177,19 @@ def _allow_children(
     is_poems_own: bool,
     allowed: NDArray[np.bool_],
 ) -> None:
-    """Allow the letters after `node` of which a word can come that the line goes on or ends with.
+    """Allow the tokens after `node` of which a word can come that the line goes on or ends with.
 
     Where a rhyme is owed, only the poem's own words may end the line.
     """
     if node == NOWHERE:
         return
     metre, whole = lines.metre[slot], 1 << lines.syllables[slot]
-    may_end = is_poems_own or not lines.must_rhyme[slot]
+    inner_mask = leading_mask(reached, metre, lines.continue_mask[slot])
+    final_mask = 0
+    if is_poems_own or not lines.must_rhyme[slot]:
+        final_mask = leading_mask(reached, metre, whole)
     for child in range(trie.first_child[node], trie.first_child[node + 1]):
-        if can_reach(reached, trie.inner_mask_below[child], metre, lines.continue_mask[slot]) or (
-            may_end and can_reach(reached, trie.final_mask_below[child], metre, whole)
-        ):
+        if trie.inner_mask_below[child] & inner_mask | trie.final_mask_below[child] & final_mask:
             allowed[trie.token[child]] = True
 
 
@@ -224,50 +237,83 @@ def boost_poem_words(
     form: FormConstraints, line_state: LineState, row: int, probs: NDArray[np.float64]
 ) -> None:
     """Make the poem's own words likelier, of those that may come."""
-    slot, poem_node = line_state.slot[row], line_state.poem_node[row]
-    boost = form.lines.boost[slot]
-    if line_state.phase[row] != IN_WORD or poem_node == NOWHERE or boost == 1.0:
+    slot = line_state.slot[row]
+    if form.lines.boost[slot] == 1.0:
+        return
+    if line_state.phase[row] == IN_WORD:
+        _boost_children(form, slot, line_state.poem_node[row], probs)
+    _boost_children(form, slot, AFTER_SPACE, probs)
+
+
+@inner
+def _boost_children(
+    form: FormConstraints, slot: int, node: int, probs: NDArray[np.float64]
+) -> None:
+    if node == NOWHERE:
         return
     poem = _poem_trie(form, slot)
-    for child in range(poem.first_child[poem_node], poem.first_child[poem_node + 1]):
-        if poem.inner_mask_below[child]:
-            probs[poem.token[child]] *= boost
+    for child in range(poem.first_child[node], poem.first_child[node + 1]):
+        if _is_boosted(form, poem, child):
+            probs[poem.token[child]] *= form.lines.boost[slot]
+
+
+@inner
+def _is_boosted(form: FormConstraints, poem: Trie, node: int) -> bool:
+    """Whether the token that leads to `node` is a letter or more of one of the poem's own words."""
+    return bool(poem.inner_mask_below[node] != 0 and form.kinds[poem.token[node]] == LETTER)
 
 
 @inner
 def accept(form: FormConstraints, line_state: LineState, row: int, id_: int) -> None:
     """Let the row stand after `id_`, which was allowed."""
-    slot, kind, phase = line_state.slot[row], form.kinds[id_], line_state.phase[row]
-    node, poem_node = line_state.node[row], line_state.poem_node[row]
+    slot, kind = line_state.slot[row], form.kinds[id_]
     poem = _poem_trie(form, slot)
-    if kind == LETTER:
-        line_state.node[row] = _child(form.trie, node, id_)
-        poem_node = _child(poem, poem_node, id_)
-        line_state.poem_node[row] = poem_node
-        if poem_node != NOWHERE and poem.inner_mask_below[poem_node]:
-            line_state.log_boost[row] += math.log(form.lines.boost[slot])
-        else:
-            _withdraw_boost(line_state, row)
-        return
-    if phase == IN_WORD:
-        if poem_node == NOWHERE or not poem.inner_mask[poem_node]:
-            _withdraw_boost(line_state, row)
-        line_state.log_boost[row] = 0.0
-        word = _word_of(form.trie, node, poem, poem_node)
-        after, may_end = _after(form, line_state, row)
-        line_state.words[row, 0] = line_state.words[row, 1]
-        line_state.words[row, 1] = word
-        line_state.reached[row] = after
-        line_state.may_end[row] = may_end
-    if kind == SPACE:
+    if line_state.phase[row] == IN_WORD:
+        node = find_child(form.trie, line_state.node[row], id_)
+        poem_node = find_child(poem, line_state.poem_node[row], id_)
+        if node != NOWHERE or poem_node != NOWHERE:
+            _walk_on(form, line_state, row, node, poem_node)
+            return
+        _end_word(form, line_state, row)
+    if kind in (LETTER, SPACE):
         line_state.reached[row] &= form.lines.continue_mask[slot]
         line_state.phase[row] = IN_WORD
-        line_state.node[row] = 0
-        line_state.poem_node[row] = 0
+        node = find_child(form.trie, AFTER_SPACE, id_)
+        _walk_on(form, line_state, row, node, find_child(poem, AFTER_SPACE, id_))
     elif kind == NEWLINE:
         line_state.phase[row] = DONE
     else:
         line_state.phase[row] = AFTER_STOP if kind == STOP else AFTER_PAUSE
+
+
+@inner
+def _walk_on(
+    form: FormConstraints, line_state: LineState, row: int, node: int, poem_node: int
+) -> None:
+    """Let the row stand at the nodes that a token of a word has led to."""
+    slot = line_state.slot[row]
+    poem = _poem_trie(form, slot)
+    line_state.node[row], line_state.poem_node[row] = node, poem_node
+    if poem_node == NOWHERE or not poem.inner_mask_below[poem_node]:
+        _withdraw_boost(line_state, row)
+    elif _is_boosted(form, poem, poem_node):
+        line_state.log_boost[row] += math.log(form.lines.boost[slot])
+
+
+@inner
+def _end_word(form: FormConstraints, line_state: LineState, row: int) -> None:
+    """Let the word under way end."""
+    poem = _poem_trie(form, line_state.slot[row])
+    node, poem_node = line_state.node[row], line_state.poem_node[row]
+    if poem_node == NOWHERE or not poem.inner_mask[poem_node]:
+        _withdraw_boost(line_state, row)
+    line_state.log_boost[row] = 0.0
+    word = _word_of(form.trie, node, poem, poem_node)
+    after, may_end = _after(form, line_state, row)
+    line_state.words[row, 0] = line_state.words[row, 1]
+    line_state.words[row, 1] = word
+    line_state.reached[row] = after
+    line_state.may_end[row] = may_end
 
 
 @inner
@@ -278,13 +324,19 @@ def _withdraw_boost(line_state: LineState, row: int) -> None:
 
 
 @inner
-def _child(trie: Trie, node: int, id_: int) -> int:
+def find_child(trie: Trie, node: int, id_: int) -> int:
     """Return the node that `id_` leads to from `node`, NOWHERE if it leads to none."""
-    if node != NOWHERE:
-        for child in range(trie.first_child[node], trie.first_child[node + 1]):
-            if trie.token[child] == id_:
-                return child
-    return NOWHERE
+    if node == NOWHERE:
+        return NOWHERE
+    low, high = trie.first_child[node], trie.first_child[node + 1]
+    while low < high:
+        middle = (low + high) // 2
+        if trie.token[middle] < id_:
+            low = middle + 1
+        else:
+            high = middle
+    found = low < trie.first_child[node + 1] and trie.token[low] == id_
+    return int(low) if found else NOWHERE
 
 
 @inner

@@ -16,13 +16,14 @@ All of it is known by hashes alone. A row carries those of what it has read and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import regex
 from numpy.typing import NDArray
 
 from model.characters import BEARERS, REPLACEMENT, bare, printable, skeleton
 from model.kernel.compilation import inner
-from model.kernel.constraints import NEWLINE, SPACE
 from model.kernel.state import AFTER_SPACE, COUNT, HITS, RING, BatchState, Constraints
 
 Hashes = NDArray[np.uint64]
@@ -50,11 +51,26 @@ def cannot_be_shown(state: BatchState, constraints: Constraints, row: int, id_: 
 
 @inner
 def completes_run(state: BatchState, constraints: Constraints, row: int, id_: int) -> bool:
-    """Whether `id_` would make a run of the book one character longer than MAX_RUN."""
-    ring, ring_state, is_space = state.ring[row], state.ring_state[row], is_blank(constraints, id_)
-    if ring_state[HITS] < MAX_HITS or (is_space and ring_state[AFTER_SPACE] == 1):
+    """Whether `id_` would make a run of the book longer than MAX_RUN characters."""
+    ring, ring_state = state.ring[row], state.ring_state[row]
+    hits = ring_state[HITS]
+    if hits + constraints.lengths[id_] <= MAX_HITS:
         return False
-    return bool(is_in_book(id_, is_space, ring, ring_state, constraints.grams))
+    count, after_space = ring_state[COUNT], ring_state[AFTER_SPACE]
+    for symbol in constraints.symbols[id_, : constraints.lengths[id_]]:
+        if symbol == WHITE_SPACE and after_space == 1:
+            continue
+        if is_in_book(symbol, ring, count, constraints.grams):
+            if hits >= MAX_HITS:
+                return True
+            hits += 1
+        else:
+            hits = 0
+        # Where the ring has what is old: it is written again when the token is taken on.
+        add_symbol(symbol, ring, count)
+        count += 1
+        after_space = 1 if symbol == WHITE_SPACE else 0
+    return False
 
 
 @inner
@@ -64,17 +80,12 @@ def completes_avoided_word(state: BatchState, constraints: Constraints, row: int
     return bool(is_avoided(codes, state.word_hash[row], state.avoided[row], count))
 
 
-@inner
-def is_blank(constraints: Constraints, id_: int) -> bool:
-    """Whether `id_` is white space."""
-    return bool(constraints.form.kinds[id_] == SPACE or constraints.form.kinds[id_] == NEWLINE)
-
-
 # Runs of the book
 
 GRAM = 16  # characters; the sonnets share 15.5 with one another, in the median
 MAX_RUN = 24  # … and 23 at the 95th percentile
 MAX_HITS = MAX_RUN - GRAM + 1  # grams in a row
+WHITE_SPACE = 0  # the symbol of a stretch of it
 HASH_BASE = 0x9E3779B97F4A7C15 | 1
 _FAR = pow(HASH_BASE, GRAM, 2**64)
 _MIX = 0xBF58476D1CE4E5B9
@@ -99,41 +110,49 @@ def grams_of(ids: NDArray[np.integer], spaces: NDArray[np.bool_]) -> NDArray[np.
         return np.unique(((hashes * np.uint64(_MIX)) >> np.uint64(32)).astype(np.uint32))
 
 
+def symbols_of(tokens: Sequence[str]) -> NDArray[np.int32]:
+    """Return the symbols (V, W) of each token's characters, -1 behind the last; W is the most.
+
+    A character's symbol is its own id and 1, as in `grams_of`; white space has WHITE_SPACE.
+    """
+    own = {token: id_ + 1 for id_, token in enumerate(tokens) if len(token) == 1}
+    symbols = np.full((len(tokens), max(map(len, tokens), default=1)), -1, np.int32)
+    for id_, token in enumerate(tokens):
+        symbols[id_, : len(token)] = [WHITE_SPACE if c.isspace() else own[c] for c in token]
+    return symbols
+
+
 @inner
-def note_gram(
-    id_: int,
-    is_space: bool,
-    ring: Hashes,
-    state: NDArray[np.int64],
-    known: NDArray[np.uint32],
+def note_symbol(
+    symbol: int, ring: Hashes, state: NDArray[np.int64], known: NDArray[np.uint32]
 ) -> None:
-    """Let a row take `id_` on: `ring` (RING,) of its hashes; `state` (3,) is its count of
+    """Let a row take on a character: `ring` (RING,) of its hashes; `state` (3,) is its count of
     characters, whether the last was white space, and how many of its last grams the book has.
     """
-    if is_space and state[AFTER_SPACE] == 1:
+    if symbol == WHITE_SPACE and state[AFTER_SPACE] == 1:
         return
-    state[HITS] = state[HITS] + 1 if is_in_book(id_, is_space, ring, state, known) else 0
     count = state[COUNT]
-    symbol = np.uint64(0) if is_space else np.uint64(id_ + 1)
-    ring[(count + 1) % RING] = ring[count % RING] * np.uint64(HASH_BASE) + symbol
+    state[HITS] = state[HITS] + 1 if is_in_book(symbol, ring, count, known) else 0
+    add_symbol(symbol, ring, count)
     state[COUNT] = count + 1
-    state[AFTER_SPACE] = 1 if is_space else 0
+    state[AFTER_SPACE] = 1 if symbol == WHITE_SPACE else 0
 
 
 @inner
-def is_in_book(
-    id_: int,
-    is_space: bool,
-    ring: Hashes,
-    state: NDArray[np.int64],
-    known: NDArray[np.uint32],
-) -> bool:
-    """Whether the last characters with `id_` are a gram whose hash is among `known`, sorted."""
-    count = state[COUNT]
+def add_symbol(symbol: int, ring: Hashes, count: int) -> None:
+    """Put the hash of `count` characters and one more onto the ring (RING,)."""
+    longer = ring[count % RING] * np.uint64(HASH_BASE) + np.uint64(symbol)
+    ring[(count + 1) % RING] = longer
+
+
+@inner
+def is_in_book(symbol: int, ring: Hashes, count: int, known: NDArray[np.uint32]) -> bool:
+    """Whether the last of `count` characters with one more are a gram whose hash is among `known`,
+    sorted.
+    """
     if len(known) == 0 or count + 1 < GRAM:
         return False
-    symbol = np.uint64(0) if is_space else np.uint64(id_ + 1)
-    whole = ring[count % RING] * np.uint64(HASH_BASE) + symbol
+    whole = ring[count % RING] * np.uint64(HASH_BASE) + np.uint64(symbol)
     gram = whole - ring[(count + 1 - GRAM) % RING] * np.uint64(_FAR)
     wanted = np.uint32((gram * np.uint64(_MIX)) >> np.uint64(32))
     low, high = 0, len(known)
@@ -166,19 +185,19 @@ def hash_of(word: str) -> int:
     return value
 
 
-def letters_of(characters: str) -> NDArray[np.int64]:
-    """Return the codes (V, W) of each character's letters; W is the most that one has.
+def letters_of(tokens: Sequence[str]) -> NDArray[np.int64]:
+    """Return the codes (V, W) of each token's letters; W is the most that one has.
 
     A code is _ENDS, _UNSEEN (behind the last letter, too), below that a mark's, above 0 a letter's.
     """
-    codes = [_codes_of(character) for character in characters]
+    codes = [[code for c in token for code in _codes_of(c)] for token in tokens]
     width = max([1, *map(len, codes)])
     return np.array([each + [_UNSEEN] * (width - len(each)) for each in codes], np.int64)
 
 
-def masked_of(characters: str) -> NDArray[np.bool_]:
-    """Return whether each character is shown as a sign of replacement, which is never written."""
-    return np.array([shown == REPLACEMENT for shown in printable(characters)], np.bool_)
+def masked_of(tokens: Sequence[str]) -> NDArray[np.bool_]:
+    """Return whether each token is shown as a sign of replacement, which is never written."""
+    return np.array([REPLACEMENT in printable(token) for token in tokens], np.bool_)
 
 
 def _codes_of(character: str) -> list[int]:
@@ -220,14 +239,14 @@ def _extend(word: np.uint64, code: int) -> np.uint64:
 
 @inner
 def add_letter(codes: NDArray[np.int64], word: Hashes, row: int) -> None:
-    """Let the row take on a character with `codes` (W,); `word` (N,) has the hashes."""
+    """Let the row take on a token with `codes` (W,); `word` (N,) has the hashes."""
     for code in codes:
         word[row] = _extend(word[row], code)
 
 
 @inner
 def is_avoided(codes: NDArray[np.int64], word: np.uint64, avoided: Hashes, count: int) -> bool:
-    """Whether a character with `codes` (W,) would end one of `avoided[:count]`."""
+    """Whether a token with `codes` (W,) would end one of `avoided[:count]`."""
     for code in codes:
         if code == _ENDS:
             for n in range(count):

@@ -19,7 +19,12 @@ from numpy.typing import NDArray
 
 from model.config import NetworkConfig, Tensors
 from model.kernel.compilation import inner
-from model.kernel.reference import ACTIVATION_ONE, activation_bound, input_vectors
+from model.kernel.reference import (
+    ACTIVATION_ONE,
+    activation_bound,
+    head_weights,
+    input_vectors,
+)
 from model.kernel.tiles import BLOCK, BLOCK_BYTES, GATES, LANES, QUAD, VECTOR_BYTES
 
 LARGEST_WEIGHT = 64  # two products with bytes up to 255 still fit AVX2's sums of 16 bits
@@ -150,7 +155,9 @@ def quantize_network(config: NetworkConfig, tensors: Tensors) -> QuantizedWeight
         below = columns(gates(below)) * activation_bound(config, layer - 1)
         parts.append(quantize(np.hstack([below, own]), np.zeros(len(own), np.float32)))
     head_rows = padded_to(config.vocabulary_size, BLOCK)
-    head = _padded(tensors["head.weight"], head_rows, padded) * activation_bound(config, layers - 1)
+    head = _padded(head_weights(config, tensors), head_rows, padded) * activation_bound(
+        config, layers - 1
+    )
     top = quantize(head, _padded(tensors["head.bias"][:, None], head_rows, 1)[:, 0])
     sizes = [part.blocks.size for part in parts]
     all_blocks = aligned((sum(sizes),), np.int8)

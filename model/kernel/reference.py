@@ -64,7 +64,7 @@ def reference_logits(config: NetworkConfig, tensors: Tensors, ids: Sequence[int]
             stream = hidden[layer] + (stream if config.residual else 0.0)
             bound = activation_bound(config, layer)
             below = _rounded(stream / bound) * bound
-        logits.append(tensors["head.weight"] @ below + tensors["head.bias"])  # (V, H) @ (H,)
+        logits.append(head_weights(config, tensors) @ below + tensors["head.bias"])  # (V, H) @ (H,)
     return np.array(logits).reshape(-1, config.vocabulary_size)  # (T, V), for T = 0 too
 
 
@@ -100,6 +100,11 @@ def input_vectors(config: NetworkConfig, tensors: Tensors) -> NDArray[np.float32
         return tensors["embedding.weight"]
     size = config.vocabulary_size
     return (np.arange(size, dtype=np.float32) / np.float32(size))[:, None]  # (V,) → (V, 1)
+
+
+def head_weights(config: NetworkConfig, tensors: Tensors) -> NDArray[np.float32]:
+    """Return what makes logits of the last layer's output (V, H)."""
+    return tensors["embedding.weight" if config.tied else "head.weight"]
 
 
 def _rounded(values: Float64s) -> Float64s:

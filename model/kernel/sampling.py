@@ -25,7 +25,7 @@ from model.kernel.constraints import (
     mask_probs,
     surprisal,
 )
-from model.kernel.filters import GRAM, add_letter, is_blank, is_forbidden, note_gram
+from model.kernel.filters import GRAM, add_letter, is_forbidden, note_symbol
 from model.kernel.state import GUARD_WINDOW, HITS, BatchState, Constraints, ScratchSpace
 
 Probs = NDArray[np.float64]  # (V,)
@@ -111,16 +111,12 @@ def _draw_token(
 @inner
 def remember(state: BatchState, constraints: Constraints, row: int, id_: int) -> None:
     """Let a row remember what it has read or written, as far as that is looked back on."""
+    length = constraints.lengths[id_]
     if state.sampling[row]["repetition_guard"] > 0:
-        note_repetition(state.history[row], state.runs[row], state.history_length, row, id_)
+        note_repetition(state.history[row], state.runs[row], state.history_length, row, id_, length)
     if len(constraints.grams):
-        note_gram(
-            id_,
-            is_blank(constraints, id_),
-            state.ring[row],
-            state.ring_state[row],
-            constraints.grams,
-        )
+        for symbol in constraints.symbols[id_, :length]:
+            note_symbol(symbol, state.ring[row], state.ring_state[row], constraints.grams)
     add_letter(constraints.letters[id_], state.word_hash, row)
 
 
@@ -251,17 +247,19 @@ def note_repetition(
     lengths: NDArray[np.int64],
     row: int,
     id_: int,
+    characters: int,
 ) -> None:
     """Add `id_` to the row's history (2 × GUARD_WINDOW,), of which the last half at least is kept.
 
-    runs[d] is how many of the last ids, in one piece, are those that stand d places before them.
+    runs[d] is how many `characters` the last ids have that, in one piece, are those that stand d
+    places before them.
     """
     length = lengths[row]
     if length == 2 * GUARD_WINDOW:
         history[:GUARD_WINDOW] = history[GUARD_WINDOW:]
         length = GUARD_WINDOW
     for d in range(1, min(length, GUARD_WINDOW) + 1):
-        runs[d] = runs[d] + 1 if history[length - d] == id_ else 0
+        runs[d] = runs[d] + characters if history[length - d] == id_ else 0
     history[length] = id_
     lengths[row] = length + 1
 
@@ -274,7 +272,7 @@ def guard_repetition(
     length: int,
     allowed: int,
 ) -> None:
-    """Lower the logits of ids that would go on repeating a run of `allowed` and more tokens.
+    """Lower the logits of ids that would go on repeating a run of `allowed` and more characters.
 
     The penalty grows with the run, so that no loop lasts: DRY, p-e-w 2024.
     """

@@ -73,6 +73,8 @@ class Constraints(NamedTuple):
 
     form: FormConstraints
     grams: NDArray[np.uint32]  # hashes of what must not be repeated, sorted
+    symbols: NDArray[np.int32]  # (V, W), see `filters.symbols_of`
+    lengths: NDArray[np.int64]  # (V,), characters of a token
     letters: NDArray[np.int64]  # (V, W), see `filters.letters_of`
     masked: NDArray[np.bool_]  # (V,), what must never be written
 
@@ -120,8 +122,7 @@ def make_line_state(count: int) -> LineState:
 
 
 def empty_trie() -> Trie:
-    one = np.zeros(1, np.int32)
-    return Trie(np.ones(2, np.int32), one, one, one, one, one, one)
+    return Trie(np.full(3, 2, np.int32), *(np.zeros(2, np.int32) for _ in Trie._fields[1:]))
 
 
 def make_poem_tries(slots: int) -> Trie:
@@ -129,7 +130,7 @@ def make_poem_tries(slots: int) -> Trie:
         return np.zeros((slots, size), np.int32)
 
     first = masks(MAX_POEM_NODES + 1)
-    first[:] = 1
+    first[:] = 2  # the two roots, and nothing below
     return Trie(first, *(masks(MAX_POEM_NODES) for _ in Trie._fields[1:]))
 
 

@@ -58,27 +58,46 @@ def up_to(most: int) -> int:
 @inner
 def syllables_after(reached: int, mask: int, metre: int) -> int:
     """Return the set that follows when a word of `mask` is said after any number of `reached`."""
+    anywhere, initial, weak, strong = _sets_by_group(reached, metre)
     result = 0
-    if metre == FREE:
-        for size in range(1, MAX_WORD_SYLLABLES + 1):
-            if mask >> (ANY_STRESS + size - 1) & 1:
-                result |= reached << size
-        return result
-    even, odd = reached & EVEN, reached & ~EVEN
-    weak, strong, initial = odd, even, 0
-    if metre == RISING:
-        weak, strong, initial = even & ~1, odd, reached & 1
     for size in range(1, MAX_WORD_SYLLABLES + 1):
-        if mask >> (INITIAL + size - 1) & 1:
+        ways = mask >> (size - 1)
+        if ways >> ANY_STRESS & 1:
+            result |= anywhere << size
+        if ways >> INITIAL & 1:
             result |= initial << size
-        if mask >> (WEAK + size - 1) & 1:
+        if ways >> WEAK & 1:
             result |= weak << size
-        if mask >> (STRONG + size - 1) & 1:
+        if ways >> STRONG & 1:
             result |= strong << size
     return result
 
 
 @inner
-def can_reach(reached: int, mask: int, metre: int, wanted: int) -> bool:
-    """Whether a word of `mask` leads from a number of `reached` to one of the set `wanted`."""
-    return syllables_after(reached, mask, metre) & wanted != 0
+def leading_mask(reached: int, metre: int, wanted: int) -> int:
+    """Return the bits by which a word leads from a number of `reached` to one of the set `wanted`.
+
+    A word does where its mask has one of them.
+    """
+    anywhere, initial, weak, strong = _sets_by_group(reached, metre)
+    result = 0
+    for size in range(1, MAX_WORD_SYLLABLES + 1):
+        ways = (
+            int(anywhere << size & wanted != 0) << ANY_STRESS
+            | int(initial << size & wanted != 0) << INITIAL
+            | int(weak << size & wanted != 0) << WEAK
+            | int(strong << size & wanted != 0) << STRONG
+        )
+        result |= ways << (size - 1)
+    return result
+
+
+@inner
+def _sets_by_group(reached: int, metre: int) -> tuple[int, int, int, int]:
+    """Return those of `reached` after which words of ANY_STRESS, INITIAL, WEAK and STRONG go."""
+    if metre == FREE:
+        return reached, 0, 0, 0
+    even, odd = reached & EVEN, reached & ~EVEN
+    if metre == RISING:
+        return 0, reached & 1, even & ~1, odd
+    return 0, 0, odd, even

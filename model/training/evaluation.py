@@ -9,19 +9,20 @@ from torch.nn import functional
 from model.training.batches import sliding_windows
 from model.training.network import CharLSTM
 
-RUN_UP = 256  # characters; after them the loss is that of having read everything, to 1e-3 nats
-WINDOW = 64  # characters a call; only memory depends on it: 256 took 100 MB more
+RUN_UP = 256  # tokens; after them the loss is that of having read everything, to 1e-3 nats
+WINDOW = 64  # tokens a call; only memory depends on it: 256 took 100 MB more
 ROWS = 16
 MANY_ROWS = 64  # for long stretches: a quarter of the calls, more to run up
 NOT_COUNTED = -100  # cross_entropy's own mark for a target to pass over
 
 
 @torch.inference_mode()
-def evaluate_stream(network: CharLSTM, ids: Tensor, begin: int, end: int) -> float:
+def evaluate_stream(network: CharLSTM, ids: Tensor, begin: int, end: int, lengths: Tensor) -> float:
     """Return the mean loss, nats per character, of ids[begin:end] read on with state carried.
 
-    The stretch is read in ROWS rows side by side; each first reads the RUN_UP characters before
-    its own, uncounted, so that no row starts cold. The first character of all is never a target.
+    `lengths` (V,) are the characters of each token. The stretch is read in ROWS rows side by side;
+    each first reads the RUN_UP tokens before its own, uncounted, so that no row starts cold. The
+    first token of all is never a target.
     """
     first = max(begin, 1)
     count = end - first
@@ -54,12 +55,12 @@ def evaluate_stream(network: CharLSTM, ids: Tensor, begin: int, end: int) -> flo
             logits.flatten(0, 1), y.flatten(), reduction="sum", ignore_index=NOT_COUNTED
         ).item()
     network.train(was_training)
-    return total / count
+    return total / int(lengths[ids[first:end].cpu()].sum())
 
 
 @torch.inference_mode()
 def evaluate_windows(network: CharLSTM, ids: Tensor, window: int) -> float:
-    """Return the mean loss on the character after each window of `ids`, every one read cold."""
+    """Return the mean loss on the token after each window of `ids`, every one read cold."""
     was_training = network.training
     network.eval()
     windows = sliding_windows(ids, window)

@@ -4,7 +4,8 @@
 may save the model or the position, or stop. Another Training may then `continue_from` the position
 and reach the same weights (`resume.py`).
 
-Shapes: N rows, T tokens in a window, E embedding, H hidden, L layers, V vocabulary, C characters.
+Shapes: N rows, T tokens in a window, E embedding, H hidden, L layers, V vocabulary, C tokens
+of the book. Losses are in nats per character, so that vocabularies can be compared.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from model.training.batches import (
     shuffle_passages,
     sliding_windows,
     stream_batches,
+    token_lengths,
     window_batches,
 )
 from model.training.device import Precision, choose_precision
@@ -38,7 +40,7 @@ from model.training.network import CharLSTM, LSTMState, adopt_weights
 from model.training.recipes import Recipe
 from model.vocabulary import Vocabulary
 
-MAX_MEASURED = 500_000  # characters; enough for three decimals, and some seconds of work
+MAX_MEASURED = 500_000  # tokens; enough for three decimals, and some seconds of work
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class TrainingPosition(StrictSettings):
     step: int = Field(default=0, ge=0)  # steps of it that are done
     steps_made: int = Field(default=0, ge=0)  # in all epochs
     loss_sum: float = 0.0  # nats, over the targets of the current epoch
-    loss_count: int = 0  # targets
+    loss_count: int = 0  # characters of the targets
     best: float | None = None  # of the watched loss, nats per character
     best_epoch: int = 0
     history: tuple[EpochLosses, ...] = ()
@@ -96,18 +98,24 @@ class Training:
         device: torch.device | None = None,
         seed: int = 0,
         start: Model | None = None,
+        vocabulary: Vocabulary | None = None,
         seconds_limit: float | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        """Train on `text`, cut into the tokens of `vocabulary`: by default its characters, and the
+        pieces of words that `start` knows.
+        """
         torch.manual_seed(seed)
         self.text = text
         self.recipe = recipe
         self.device = device or torch.device("cpu")
         self.seconds_limit = seconds_limit
-        self.vocabulary = Vocabulary.of(text)
+        pieces = start.vocabulary.pieces if start else ()
+        self.vocabulary = vocabulary or Vocabulary.of(text, pieces)
+        self._lengths = token_lengths(self.vocabulary)  # (V,)
         ids = encode_book(text, self.vocabulary)  # (C,)
         share = recipe.held_out if recipe.monitor == "validation" else 0.0
-        self.trained_on = len(ids) - round(len(ids) * share)  # characters; the rest is held out
+        self.trained_on = len(ids) - round(len(ids) * share)  # tokens; the rest is held out
         self.ids = ids.to(self.device)
         network = CharLSTM(recipe.network_config(len(self.vocabulary)))
         if start is not None:
@@ -133,6 +141,10 @@ class Training:
         if self.recipe.reads == "windows":
             return -(-(self.trained_on - window) // rows)
         return count_stream_batches(self.trained_on, rows, window)
+
+    def characters_of(self, ids: Tensor) -> int:
+        """Return how many characters the tokens are."""
+        return int(self._lengths[ids.cpu()].sum())
 
     @property
     def seconds(self) -> float:
@@ -187,13 +199,13 @@ class Training:
             loss = self._step(inputs, targets)
             if not math.isfinite(loss):
                 raise TrainingDiverged(self.position.epoch, rate)
-            position = self.position
+            position, characters = self.position, self.characters_of(targets)
             self.position = position.model_copy(
                 update={
                     "step": step,
                     "steps_made": position.steps_made + 1,
                     "loss_sum": position.loss_sum + loss * targets.numel(),
-                    "loss_count": position.loss_count + targets.numel(),
+                    "loss_count": position.loss_count + characters,
                     "seconds": self.seconds,
                 }
             )
@@ -203,7 +215,7 @@ class Training:
                 step=step,
                 steps=self.steps,
                 loss=self.position.loss_sum / self.position.loss_count,
-                characters=targets.numel(),
+                characters=characters,
                 learning_rate=rate,
                 seconds=self.seconds,
             )
@@ -310,10 +322,10 @@ class Training:
             best = self.position.history[self.position.best_epoch - 1]
             return best.running_loss, best.held_out_loss
         begin = max(self.trained_on - MAX_MEASURED, 0)
-        training_loss = evaluate_stream(network, self.ids, begin, self.trained_on)
+        training_loss = self._evaluate(network, begin, self.trained_on)
         if self.trained_on == len(self.ids):
             return training_loss, None
-        return training_loss, evaluate_stream(network, self.ids, self.trained_on, len(self.ids))
+        return training_loss, self._evaluate(network, self.trained_on, len(self.ids))
 
     def held_out_loss(self) -> float | None:
         """Measure the loss on the held-out tail, dropout off; None where nothing is held out."""
@@ -322,7 +334,10 @@ class Training:
         if self.recipe.reads == "windows":
             tail = self.ids[self.trained_on - self.recipe.window :]
             return evaluate_windows(self.averaged, tail, self.recipe.window)
-        return evaluate_stream(self.averaged, self.ids, self.trained_on, len(self.ids))
+        return self._evaluate(self.averaged, self.trained_on, len(self.ids))
+
+    def _evaluate(self, network: CharLSTM, begin: int, end: int) -> float:
+        return evaluate_stream(network, self.ids, begin, end, self._lengths)
 
     def _should_end(self) -> bool:
         position = self.position

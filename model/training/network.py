@@ -18,6 +18,7 @@ from model.errors import StartMismatch
 from model.training.recipes import SHAPE
 from model.vocabulary import Vocabulary
 
+EMBEDDING, HEAD = "embedding.weight", "head.weight"  # one tensor where they are tied
 FROZEN = "bias_hh_l0"  # PyTorch's second bias: always zero, so not worth a byte in a file
 # The model that knows English verse, from which a book's own model is made.
 BASE_MODEL = Path(__file__).resolve().parent.parent / "pretrained" / "base" / "verse.safetensors"
@@ -32,7 +33,7 @@ class LSTMState(NamedTuple):
 
 
 class CharLSTM(nn.Module):
-    """Character ids (N, T) and a state to logits (N, T, V) and the next state.
+    """Ids of tokens (N, T) and a state to logits (N, T, V) and the next state.
 
     PyTorch's LSTM has two bias vectors per layer where one does the same; the second is kept at
     zero and frozen, so that the parameters are those that Keras and the textbooks count.
@@ -56,12 +57,16 @@ class CharLSTM(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(config.hidden_size, config.vocabulary_size)
-        nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        if self.embedding is not None and config.tied:
+            nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
+            self.head.weight = self.embedding.weight
+        else:
+            nn.init.xavier_uniform_(self.head.weight)
 
     @property
     def parameter_count(self) -> int:
-        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)  # tied ones once
 
     def initial_state(self, rows: int) -> LSTMState:
         """Return a state of zeros for N = `rows` rows."""
@@ -119,6 +124,8 @@ def network_of(model: Model) -> CharLSTM:
     network = CharLSTM(model.network, initialise=False)
     own = {name: zeros for name, zeros in network.state_dict().items() if name.endswith(FROZEN)}
     given = {name: torch.from_numpy(values) for name, values in model.tensors.items()}
+    if model.network.tied:
+        given[HEAD] = given[EMBEDDING]
     network.load_state_dict(own | given)
     return network.eval()
 
@@ -128,7 +135,7 @@ def tensors_of(network: CharLSTM) -> Tensors:
     return {
         name: tensor.detach().to("cpu", torch.float32).contiguous().numpy()
         for name, tensor in network.state_dict().items()
-        if not name.endswith(FROZEN)
+        if not (name.endswith(FROZEN) or (network.config.tied and name == HEAD))
     }
 
 
@@ -169,16 +176,16 @@ def choose_start(
 
 @torch.no_grad()
 def adopt_weights(network: CharLSTM, vocabulary: Vocabulary, start: Model) -> None:
-    """Copy a model's weights; characters that both alphabets have keep their rows.
+    """Copy a model's weights; tokens that both vocabularies have keep their rows.
 
-    Raises StartMismatch where the networks differ in more than the alphabet and dropout.
+    Raises StartMismatch where the networks differ in more than the vocabulary and dropout.
     """
     theirs, ours = start.network, network.config
     for field in SHAPE:
         if getattr(theirs, field) != getattr(ours, field):
             raise StartMismatch(field, getattr(theirs, field), getattr(ours, field))
-    shared = [c for c in vocabulary.characters if c in start.vocabulary.ids]
-    to, of = vocabulary.encode("".join(shared)), start.vocabulary.encode("".join(shared))
+    shared = [token for token in vocabulary.tokens if token in start.vocabulary.ids]
+    to, of = ([each.ids[token] for token in shared] for each in (vocabulary, start.vocabulary))
     own, given = network.state_dict(), network_of(start).state_dict()
     for name, weight in own.items():
         if name.startswith("lstms."):

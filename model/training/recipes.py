@@ -25,6 +25,7 @@ class Recipe(StrictSettings):
     hidden_size: int = Field(default=256, ge=1, le=4096)  # H: 128 for a letter, 512 for many books
     layers: int = Field(default=2, ge=1, le=8)  # L: 2–4
     residual: bool = False  # add a layer's input to its output from the second layer on
+    tied: bool = False  # the embedding is the head's weights too; for pieces, which are many
     dropout: float = Field(default=0.4, ge=0.0, lt=1.0)  # 0.1–0.5; more for shorter books
     weight_drop: float = Field(default=0.0, ge=0.0, lt=1.0)  # of recurrent weights; 0–0.5
     # what it reads
@@ -62,6 +63,7 @@ class Recipe(StrictSettings):
             layers=self.layers,
             dropout=self.dropout,
             residual=self.residual,
+            tied=self.tied,
         )
 
 
@@ -91,7 +93,7 @@ TUTORIAL = Recipe(
 )
 
 # What two networks must have in common for one to start with the other's weights.
-SHAPE = ("input", "embedding_size", "hidden_size", "layers", "residual")
+SHAPE = ("input", "embedding_size", "hidden_size", "layers", "residual", "tied")
 
 # Longest book in characters, and the settings that suit it. A network that is too big learns a
 # short book by heart before it can spell; many epochs of a long book take hours.

@@ -38,6 +38,7 @@ class _Contents(StrictSettings):
     format_version: int = Field(default=FORMAT_VERSION, ge=1)
     book_sha256: str
     standing: TrainingPosition
+    pieces: tuple[str, ...] = ()  # of words, that are tokens beside the book's characters
     lexicon: str = ""
 
 
@@ -49,6 +50,7 @@ class Saved:
     book_sha256: str
     standing: TrainingPosition
     tensors: dict[str, Tensor]
+    pieces: tuple[str, ...]
     lexicon: Lexicon
 
 
@@ -62,6 +64,7 @@ def save_training(
     contents = _Contents(
         book_sha256=book_sha256,
         standing=training.position,
+        pieces=training.vocabulary.pieces,
         lexicon=lexicon.write() if lexicon else "",
     )
     metadata = {METADATA_KEY: contents.model_dump_json()}
@@ -88,7 +91,7 @@ def load_training(path: Path) -> Saved:
         raise CheckpointTruncated(path, str(error)) from error
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointForeign(path, "it does not say how far a training was") from error
-    return Saved(path, contents.book_sha256, contents.standing, tensors, lexicon)
+    return Saved(path, contents.book_sha256, contents.standing, tensors, contents.pieces, lexicon)
 
 
 def restore_training(training: Training, saved: Saved) -> None:

@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from model.book import Book, find_openings
 from model.capitals import find_names
@@ -21,6 +20,7 @@ from model.checkpoint import Card, Grams, Model, load_model, no_grams, save_mode
 from model.config import NetworkConfig, Tensors
 from model.errors import ResumeMismatch, SettingError
 from model.kernel.filters import grams_of
+from model.training.batches import encode_book
 from model.training.device import choose_threads
 from model.training.folder import TrainingFolder
 from model.training.loop import EpochEnd, Training
@@ -77,7 +77,7 @@ class TrainingRun:
         if device.type == "cpu":
             training.use_threads(choose_threads(training.rehearse, torch.get_num_threads()))
         extract = extract_from_book(
-            training.text, training.ids, training.vocabulary, start.lexicon if start else None
+            training.text, training.vocabulary, start.lexicon if start else None
         )
         return cls(folder, book, training, extract)
 
@@ -107,15 +107,17 @@ class TrainingRun:
         _insist_on("--seed", seed, saved.standing.seed)
         _insist_on("--monitor", overrides.monitor, began.monitor)
         adapted = adapt_recipe(began, overrides)
+        text = prepare_text(book, adapted)
         training = Training(
-            prepare_text(book, adapted),
+            text,
             adapted,
             device=device,
             seed=saved.standing.seed,
+            vocabulary=Vocabulary.of(text, saved.pieces),
             seconds_limit=None if seconds is None else saved.standing.seconds + seconds,
         )
         restore_training(training, saved)
-        extract = BookExtract(saved.lexicon, book_grams(training.ids, training.vocabulary))
+        extract = BookExtract(saved.lexicon, book_grams(training.text, training.vocabulary))
         return cls(folder, book, training, extract)
 
     def save_position(self) -> None:
@@ -202,14 +204,12 @@ def prepare_text(book: Book, recipe: Recipe) -> str:
     return book.text.lower() if recipe.lower_case else book.text
 
 
-def extract_from_book(
-    text: str, ids: Tensor, vocabulary: Vocabulary, elsewhere: Lexicon | None
-) -> BookExtract:
-    """Return what to keep of a book, `text` or its `ids` (C,), as the network reads it.
+def extract_from_book(text: str, vocabulary: Vocabulary, elsewhere: Lexicon | None) -> BookExtract:
+    """Return what to keep of a book, `text` as the network reads it.
 
     `elsewhere` has words that the book may lack: the base model's.
     """
-    grams = book_grams(ids, vocabulary)
+    grams = book_grams(text, vocabulary)
     if text != text.lower():
         return BookExtract(
             grams=grams, note="A model that keeps capitals can only write free text."
@@ -223,7 +223,8 @@ def extract_from_book(
     return BookExtract(lexicon, grams)
 
 
-def book_grams(ids: Tensor, vocabulary: Vocabulary) -> Grams:
+def book_grams(text: str, vocabulary: Vocabulary) -> Grams:
     """Return the hashes of the runs of a book; see `model.kernel.filters`."""
-    spaces = np.array([character.isspace() for character in vocabulary.characters])
-    return grams_of(ids.cpu().numpy(), spaces)
+    characters = Vocabulary(vocabulary.characters)  # runs are counted in them
+    spaces = np.array([character.isspace() for character in characters.characters])
+    return grams_of(encode_book(text, characters).numpy(), spaces)

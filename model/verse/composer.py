@@ -37,7 +37,7 @@ PARTICLES = 24
 MAX_ATTEMPTS = 12  # at one line, each with other chances and the warmer
 LAST_RHYME = 8  # attempts that keep to the rhyme
 HEAT, MAX_HEAT = 0.4, 2.0  # least temperature of the second attempt, and of the last ones
-THEME_BOOST = 8.0  # how many times likelier each letter of a word of the seed is made
+THEME_BOOST = 8.0  # how many times likelier each token of a word of the seed is made
 
 # Of LineScorer: nats per line of LINE_CHARACTERS. They were found by reading and by
 # `python -m bench.poems`, see bench/results/poems.md.
@@ -108,7 +108,7 @@ class Composer:
             must_rhyme=rhyme_masks is not None,
             must_close=number == len(self.form) - 1,
             boost=THEME_BOOST if number and self._scorer().wanted else 1.0,
-            poem_trie=build_trie(own.values(), self.prosody.ids),
+            poem_trie=build_trie(own.values(), self.prosody.encode),
             trigrams=[
                 trigram_code(*map(self._number, words[n : n + 3])) for n in range(len(words) - 2)
             ],
@@ -170,10 +170,10 @@ class Composer:
             poem_words[word] = TrieWord(
                 word, self._number(word), make_inner_mask(word, variants), last
             )
-        letters = sum(map(len, poem_words))
+        nodes = sum(map(_most_nodes, poem_words))
         for word, mask in (rhyme_masks or {}).items():
-            letters += len(word)
-            if letters >= MAX_POEM_NODES:  # a stranger's model may have thousands of rhymes
+            nodes += _most_nodes(word)
+            if nodes >= MAX_POEM_NODES:  # a stranger's model may have thousands of rhymes
                 break
             inside = poem_words[word].inner_mask if word in poem_words else 0
             poem_words[word] = TrieWord(word, self._number(word), inside, mask)
@@ -208,6 +208,11 @@ class Composer:
             return known + 1
         own = self._poem_word_numbers
         return own.setdefault(word, len(self.prosody.lexicon) + 1 + len(own))
+
+
+def _most_nodes(word: str) -> int:
+    """Return how many nodes of a trie a word may take, as a line begins and after a space."""
+    return 2 * len(word) + 3
 
 
 def _shortest(masks: Iterable[int]) -> int:

@@ -148,7 +148,7 @@ def _up_to(whole: int) -> int:
 def theme_of(seed: str, prosody: Prosody) -> Theme:
     """Return the seed's content words, the last ones if many, with other forms of them."""
     own = [word for word in dict.fromkeys(words_of(seed)) if is_content_word(word)][-6:]
-    found = dict.fromkeys(word for word in own if all(letter in prosody.ids for letter in word))
+    found = dict.fromkeys(word for word in own if prosody.can_write(word))
     for word in list(found):
         for form in _forms(word):
             if form in prosody.lexicon.numbers:

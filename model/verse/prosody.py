@@ -13,6 +13,7 @@ from model.verse.pronunciation import Pronouncer, Pronunciation, look_up, look_u
 from model.verse.spoken import SpokenWord, spoken_words
 from model.verse.trie import TrieWord, build_trie, make_final_mask, make_inner_mask
 from model.verse.words import CANNOT_END_LINE
+from model.vocabulary import Vocabulary
 
 VOWEL_INITIALS = "AEIOU"  # of the names of phones
 MAX_SAID = 2_000  # words beyond the lexicon that are remembered; a poem has some hundred at most
@@ -28,15 +29,14 @@ ALIKE = tuple(
 
 
 class Prosody:
-    """What a model needs to write verse: its lexicon on its alphabet."""
+    """What a model needs to write verse: its lexicon in its tokens."""
 
-    def __init__(self, lexicon: Lexicon, ids: Mapping[str, int], book_loss: float) -> None:
-        """`ids` is the alphabet; `book_loss` what the book costs the model, nats a letter."""
+    def __init__(self, lexicon: Lexicon, vocabulary: Vocabulary, book_loss: float) -> None:
+        """`book_loss` is what the book costs the model, nats a character."""
         self.lexicon = lexicon
-        if "'" not in ids:  # a book whose printer set other ones
-            marks = [mark for mark in APOSTROPHES if mark in ids]
-            ids = {**ids, "'": ids[marks[0]]} if marks else ids
-        self.ids = ids
+        self._vocabulary = vocabulary
+        # A book's printer may have set other apostrophes than the lexicon has.
+        self._apostrophe = next((mark for mark in f"'{APOSTROPHES}" if mark in vocabulary.ids), "'")
         self.book_loss = book_loss
         self._pronouncer = Pronouncer()
         self._said: dict[str, tuple[Variant, ...]] = {}  # words beyond the lexicon
@@ -54,10 +54,19 @@ class Prosody:
                     make_final_mask(entry.word, entry.variants) if self._can_open(entry) else 0,
                 )
                 for number, entry in enumerate(self.lexicon.entries)
-                if all(letter in self.ids for letter in entry.word)
+                if self.can_write(entry.word)
             ),
-            self.ids,
+            self.encode,
         )
+
+    def can_write(self, word: str) -> bool:
+        """Whether the model knows all characters of `word`."""
+        ids = self._vocabulary.ids
+        return all(c in ids for c in word.replace("'", self._apostrophe))
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a word that can be written, or of one after a space."""
+        return self._vocabulary.encode(text.replace("'", self._apostrophe))
 
     def pronounce(self, word: str) -> tuple[Variant, ...]:
         """Return how a word is said, whoever knows it."""
@@ -168,7 +177,7 @@ class Prosody:
     ) -> int:
         if entry.word == word or entry.word in without or entry.word in CANNOT_END_LINE:
             return 0
-        if not all(letter in self.ids for letter in entry.word):
+        if not self.can_write(entry.word):
             return 0
         onsets = {variant.onset for variant in variants}
         fresh = [s for s in entry.variants if s.rhyme == rhyme and s.onset not in onsets]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -80,25 +80,26 @@ def _turns(stresses: str) -> bool:
 class _Node:
     """A beginning of words, while a trie is made."""
 
-    children: dict[str, _Node] = field(default_factory=dict)  # by letter
+    children: dict[int, _Node] = field(default_factory=dict)  # by token
     part: TrieWord | None = None  # the word that ends here
 
 
-def build_trie(parts: Iterable[TrieWord], ids: Mapping[str, int]) -> Trie:
-    """Return the trie of `parts`, whose letters are all in `ids`."""
-    root = _Node()
+def build_trie(parts: Iterable[TrieWord], encode: Callable[[str], Sequence[int]]) -> Trie:
+    """Return the trie of `parts`; `encode` maps a word, or one after a space, to ids of tokens."""
+    line_start, after_space = _Node(), _Node()
     for part in parts:
-        node = root
-        for letter in part.word:
-            node = node.children.setdefault(letter, _Node())
-        node.part = part
+        for root, text in ((line_start, part.word), (after_space, f" {part.word}")):
+            node = root
+            for id_ in encode(text):
+                node = node.children.setdefault(id_, _Node())
+            node.part = part
     # Breadth first, so that the children of a node stand in a row.
-    nodes, first, label = [root], [], [0]
+    nodes, first, token = [line_start, after_space], [], [0, 0]
     for node in nodes:
         first.append(len(nodes))
-        for letter in sorted(node.children):
-            label.append(ids[letter])
-            nodes.append(node.children[letter])
+        for id_ in sorted(node.children):
+            token.append(id_)
+            nodes.append(node.children[id_])
     first.append(len(nodes))
     size = len(nodes)
     inner_mask, final_mask, word = (np.zeros(size, np.int32) for _ in range(3))
@@ -120,5 +121,5 @@ def build_trie(parts: Iterable[TrieWord], ids: Mapping[str, int]) -> Trie:
         return np.array(values, np.int32)
 
     return Trie(
-        whole(first), whole(label), inner_mask, inner_mask_below, final_mask, final_mask_below, word
+        whole(first), whole(token), inner_mask, inner_mask_below, final_mask, final_mask_below, word
     )

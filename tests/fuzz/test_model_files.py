@@ -185,9 +185,7 @@ def test_a_family_of_rhymes_is_counted_once() -> None:
     lexicon = Lexicon.read(
         "\n".join(f"{word} 1 1/{'BDG'[n % 3]}/AE" for n, word in enumerate(words))
     )
-    prosody = Prosody(
-        lexicon, {letter: n for n, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}, 1.0
-    )
+    prosody = Prosody(lexicon, Vocabulary(" abcdefghijklmnopqrstuvwxyz"), 1.0)
     assert len(prosody.trie.token) > 1_900
     assert prosody._onsets == {"AE": Counter(B=634, D=633, G=633)}
 

@@ -35,7 +35,7 @@ Ask = Callable[[PoemRequest], Poem | BotError]
 def paper() -> tuple[Prosody, Vocabulary]:
     """Return what a seed is laid out with: the words and the alphabet of the model that ships."""
     model = load_model(SHIPPED)
-    return Prosody(model.lexicon, model.vocabulary.ids, 1.5), model.vocabulary
+    return Prosody(model.lexicon, model.vocabulary, 1.5), model.vocabulary
 
 
 @pytest.fixture(scope="module")

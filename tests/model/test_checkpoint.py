@@ -520,7 +520,7 @@ def test_of_an_own_model_no_more_is_read_than_what_says_that_it_is_too_large(
 ) -> None:
     wide = NetworkConfig(vocabulary_size=20_000, hidden_size=256)
     path = write_header(tmp_path / "wide.safetensors", wide)
-    with pytest.raises(CheckpointTooLarge, match=r"81,920,000 bytes for its 20,000 characters"):
+    with pytest.raises(CheckpointTooLarge, match=r"81,920,000 bytes for its 20,000 tokens"):
         load_model(path, for_guild=True)
     with pytest.raises(CheckpointShape):  # where weights are missing: anybody else's may be wide
         load_model(path)

@@ -129,7 +129,7 @@ def _room() -> Path:
 @cache
 def _verse() -> tuple[Prosody, Vocabulary]:
     model = load_model(SHIPPED)
-    return Prosody(model.lexicon, model.vocabulary.ids, 1.5), model.vocabulary
+    return Prosody(model.lexicon, model.vocabulary, 1.5), model.vocabulary
 
 
 def _model_files() -> list[bytes]:

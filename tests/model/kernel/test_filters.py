@@ -21,18 +21,21 @@ from model.kernel import Batch, checked_instruction_set, quantize_network
 from model.kernel.filters import (
     GRAM,
     MAX_RUN,
+    WHITE_SPACE,
     add_letter,
     begin_word,
     grams_of,
     hash_of,
     is_in_book,
     letters_of,
-    note_gram,
+    note_symbol,
+    symbols_of,
 )
-from model.kernel.state import AFTER_SPACE, RING
+from model.kernel.state import AFTER_SPACE, COUNT, RING
 
 BOOK_ALPHABET = "\n abc"
 SPACES = np.array([character.isspace() for character in BOOK_ALPHABET])
+SYMBOLS = symbols_of(BOOK_ALPHABET)[:, 0].tolist()
 WORD_ALPHABET = "\n AaBb'"
 WORDS = re.compile(r"[^\W\d_]+")
 MARKS = regex.findall(r"\p{M}", "".join(map(chr, range(sys.maxunicode + 1))))
@@ -70,13 +73,12 @@ def test_a_row_finds_the_grams_that_the_book_has(book: str, text: str) -> None:
     ring, state = np.zeros(RING, np.uint64), np.zeros(3, np.int64)
     read = ""
     for character in book[7:] + text:
-        id_ = BOOK_ALPHABET.index(character)
-        space = bool(SPACES[id_])
-        if not (space and state[AFTER_SPACE] == 1):
+        symbol = SYMBOLS[BOOK_ALPHABET.index(character)]
+        if symbol != WHITE_SPACE or state[AFTER_SPACE] == 0:
             gram = collapse(read + character)[-GRAM:]
             expected = len(gram) == GRAM and gram in collapse(book)
-            assert is_in_book(id_, space, ring, state, known) == expected
-        note_gram(id_, space, ring, state, known)
+            assert is_in_book(symbol, ring, state[COUNT], known) == expected
+        note_symbol(symbol, ring, state, known)
         read += character
 
 
@@ -104,7 +106,7 @@ def test_no_run_of_the_book_longer_than_may_be_is_written(sampling: Sampling) ->
             network,
             1,
             checked_instruction_set(),
-            characters=BOOK_ALPHABET,
+            tokens=BOOK_ALPHABET,
             grams=grams,
         )
         batch.begin(sampling, 7)
@@ -128,9 +130,9 @@ def test_random_text_is_seldom_taken_for_the_book() -> None:
     ring, state = np.zeros(RING, np.uint64), np.zeros(3, np.int64)
     found = 0
     for _ in range(5_000):
-        id_ = chance.randrange(5)
-        found += is_in_book(id_, bool(SPACES[id_]), ring, state, known)
-        note_gram(id_, bool(SPACES[id_]), ring, state, known)
+        symbol = SYMBOLS[chance.randrange(5)]
+        found += is_in_book(symbol, ring, state[COUNT], known)
+        note_symbol(symbol, ring, state, known)
     assert found == 0
 
 
@@ -139,7 +141,7 @@ def test_random_text_is_seldom_taken_for_the_book() -> None:
 
 def write(avoided: tuple[str, ...], prompt: str = "\n", alphabet: str = WORD_ALPHABET) -> str:
     network = quantize_network(*network_of(alphabet))
-    batch = Batch(network, 1, checked_instruction_set(), characters=alphabet)
+    batch = Batch(network, 1, checked_instruction_set(), tokens=alphabet)
     batch.begin(Sampling(temperature=1.5), 7, avoided)
     ids = [alphabet.index(character) for character in prompt]
     batch.read(ids[:-1])

@@ -154,7 +154,7 @@ class Writer:
         self.lengths = np.zeros(1, np.int64)
 
     def write(self, id_: int) -> None:
-        note_repetition(self.history, self.runs, self.lengths, 0, id_)
+        note_repetition(self.history, self.runs, self.lengths, 0, id_, 1)
 
     def guarded(self, logits: NDArray[np.float32], allowed: int) -> NDArray[np.float32]:
         lowered = logits.copy()

@@ -39,7 +39,8 @@ def test_a_stream_in_rows_has_the_loss_of_one_reading(
 ) -> None:
     ids = book(length)
     expected = read_in_one_go(network, ids, begin, end)
-    assert evaluate_stream(network, ids, begin, end) == pytest.approx(expected, abs=2e-5)
+    lengths = torch.ones(network.config.vocabulary_size, dtype=torch.long)
+    assert evaluate_stream(network, ids, begin, end, lengths) == pytest.approx(expected, abs=2e-5)
 
 
 def test_windows_are_each_read_cold(network: CharLSTM) -> None:
@@ -56,7 +57,8 @@ def test_windows_are_each_read_cold(network: CharLSTM) -> None:
 
 def test_measuring_leaves_dropout_as_it_was(network: CharLSTM) -> None:
     network.train()
-    evaluate_stream(network, book(300), 0, 300)
+    lengths = torch.ones(network.config.vocabulary_size, dtype=torch.long)
+    evaluate_stream(network, book(300), 0, 300, lengths)
     assert network.training
     network.eval()
     evaluate_windows(network, book(40), 8)

@@ -15,7 +15,6 @@ from model.checkpoint import load_model, read_card
 from model.errors import CheckpointUnwritable, ResumeMismatch, ResumeOutdated, SettingError
 from model.kernel.filters import GRAM
 from model.training.base import base_lexicon
-from model.training.batches import encode_book
 from model.training.folder import TrainingFolder
 from model.training.loop import EpochEnd
 from model.training.recipes import Recipe, RecipeOverrides
@@ -177,7 +176,7 @@ PROSE = "The ferry left at noon and nobody on the quay had thought of asking whe
 
 def collect(text: str, elsewhere: Lexicon | None = None) -> BookExtract:
     vocabulary = Vocabulary.of(text)
-    return extract_from_book(text, encode_book(text, vocabulary), vocabulary, elsewhere)
+    return extract_from_book(text, vocabulary, elsewhere)
 
 
 def test_verse_gives_words_and_runs() -> None:

@@ -8,7 +8,7 @@ from model.verse import FORMS, Prosody, SeedTooLong, lay_out_seed
 from model.verse.opening import Opening
 from tests.verse_words import ALPHABET, small_lexicon
 
-VERSE = Prosody(small_lexicon(), ALPHABET.ids, 2.0)
+VERSE = Prosody(small_lexicon(), ALPHABET, 2.0)
 
 
 def fold(text: str) -> str:

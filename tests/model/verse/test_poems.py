@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from model.config import LengthConfig, Sampling
 from model.engine import Engine, make_engine
 from model.errors import SettingError
-from model.kernel.constraints import Trie
+from model.kernel.constraints import LINE_START, Trie
 from model.kernel.filters import MAX_RUN, grams_of
 from model.requests import PoemPiece, Request
 from model.stopping import FinishReason
@@ -22,7 +22,7 @@ from tests.verse_words import ALPHABET, small_lexicon, verse_model
 SONNET = FORMS["sonnet"]
 MODEL = verse_model()
 ENGINE = make_engine(MODEL, max_rows=8)
-VERSE = Prosody(small_lexicon(), ALPHABET.ids, 2.0)
+VERSE = Prosody(small_lexicon(), ALPHABET, 2.0)
 
 
 def asking(
@@ -236,8 +236,10 @@ def test_a_seed_may_repeat_itself() -> None:
 
 def last_words(own: Trie) -> set[str]:
     """Return the words of a trie that may end the line."""
-    words, found = {0: ""}, set()
+    words, found = {LINE_START: ""}, set()
     for node in range(len(own.token)):
+        if node not in words:  # after a space
+            continue
         for child in range(own.first_child[node], own.first_child[node + 1]):
             words[child] = words[node] + ALPHABET.characters[own.token[child]]
             if own.final_mask[child]:

@@ -86,7 +86,7 @@ def test_the_dictionary_has_its_first_and_last_words_and_none_beside_them() -> N
 
 
 def test_a_word_beyond_the_lexicon_is_worked_out_once_and_so_many_are_remembered() -> None:
-    prosody = Prosody(small_lexicon(), ALPHABET.ids, 1.5)
+    prosody = Prosody(small_lexicon(), ALPHABET, 1.5)
     assert prosody.pronounce("quixotically") is prosody.pronounce("quixotically")
     for number in range(MAX_SAID + 10):
         prosody.pronounce(f"q{'x' * (number % 20)}{number}")

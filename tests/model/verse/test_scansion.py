@@ -8,7 +8,7 @@ from model.verse import FORMS, Prosody, make_title, scan_poem
 from model.verse.scansion import split_syllables
 from tests.verse_words import ALPHABET, small_lexicon
 
-VERSE = Prosody(small_lexicon(), ALPHABET.ids, 2.0)
+VERSE = Prosody(small_lexicon(), ALPHABET, 2.0)
 LINES = ("The river sings to me and to the sea,", "And in my garden walks a yellow bee.")
 
 

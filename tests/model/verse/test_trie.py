@@ -5,8 +5,7 @@ import pytest
 from model.kernel.syllables import FREE, RISING, syllables_after
 from model.verse.lexicon import Variant
 from model.verse.trie import TrieWord, build_trie, make_final_mask, make_inner_mask
-
-IDS = {letter: place for place, letter in enumerate("abcdefghijklmnopqrstuvwxyz'-")}
+from model.vocabulary import Vocabulary
 
 
 def after(word: str, stresses: str, begun: int, metre: int = RISING) -> list[int]:
@@ -69,9 +68,13 @@ def test_a_rhyme_counts_only_as_the_word_is_said_so() -> None:
 
 def test_a_trie_knows_below_each_node_what_can_come_of_it() -> None:
     trie = build_trie(
-        [TrieWord("ab", 1, 0b01, 0b100), TrieWord("ac", 2, 0b10, 0), TrieWord("b", 3, 1, 0)], IDS
+        [TrieWord("ab", 1, 0b01, 0b100), TrieWord("ac", 2, 0b10, 0), TrieWord("b", 3, 1, 0)],
+        Vocabulary(" abc", ("ac", " a")).encode,
     )
-    assert trie.token.tolist() == [0, 0, 1, 1, 2]  # the root, a, b, ab, ac
-    assert trie.inner_mask_below.tolist() == [0b11, 0b11, 1, 0b01, 0b10]
-    assert trie.final_mask_below.tolist() == [0b100, 0b100, 0, 0b100, 0]
-    assert trie.inner_mask.tolist() == [0, 0, 1, 0b01, 0b10]
+    # The roots; a, b and ac of the first, the space and " a" of the second; ab; " b"; " ab", " ac".
+    assert trie.first_child.tolist() == [2, 5, 7, 8, 8, 8, 9, 11, 11, 11, 11, 11]
+    assert trie.token.tolist() == [0, 0, 1, 2, 4, 0, 5, 2, 2, 2, 3]
+    assert trie.inner_mask_below.tolist() == [3, 3, 1, 1, 2, 1, 3, 1, 1, 1, 2]
+    assert trie.final_mask_below.tolist() == [4, 4, 4, 0, 0, 0, 4, 4, 0, 4, 0]
+    assert trie.inner_mask.tolist() == [0, 0, 0, 1, 2, 0, 0, 1, 1, 1, 2]
+    assert trie.word_number.tolist() == [0, 0, 0, 3, 2, 0, 0, 1, 3, 1, 2]
