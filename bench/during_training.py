@@ -27,8 +27,9 @@ import psutil  # type: ignore[import-untyped]
 
 from bench.gauges import machine, watch_lag
 from bench.tables import number, table, write_json
-from bot.app import Parts, make_library, open_app
+from bot.app import make_library, open_app
 from bot.config import Config
+from bot.core.application import App
 from bot.core.errors import BotError
 from bot.core.jobs import TrainingStage
 from bot.core.records import Asker, PoemRequest
@@ -66,7 +67,7 @@ class Phase:
     lags: list[float] = field(default_factory=list)
 
 
-async def ask(parts: Parts, phase: Phase, number: int) -> None:
+async def ask(parts: App, phase: Phase, number: int) -> None:
     began = time.perf_counter()
     asker = Asker(f"bench:{number}", str(1000 + number % 20))
     first = None
@@ -83,7 +84,7 @@ async def ask(parts: Parts, phase: Phase, number: int) -> None:
     phase.whole_seconds.append(whole)
 
 
-async def ask_for(parts: Parts, phase: Phase, seconds: float, rate: float, seed: int) -> None:
+async def ask_for(parts: App, phase: Phase, seconds: float, rate: float, seed: int) -> None:
     """Let members come as a Poisson process for so many seconds."""
     chance = random.Random(seed)
     watching = asyncio.create_task(watch_lag(phase.lags))
@@ -96,21 +97,19 @@ async def ask_for(parts: Parts, phase: Phase, seconds: float, rate: float, seed:
     watching.cancel()
 
 
-async def begin_training(parts: Parts, asker: Asker, book: bytes) -> int:
+async def begin_training(parts: App, asker: Asker, book: bytes) -> int:
     """Attach a book and say yes, as on Discord; return the job's number."""
 
     async def read() -> bytes:
         return book
 
-    found = await parts.app.training_requests.propose(
-        asker, AttachedFile("book.txt", len(book), read)
-    )
-    await parts.app.training_requests.accept(asker, found.job.id)
+    found = await parts.training_requests.propose(asker, AttachedFile("book.txt", len(book), read))
+    await parts.training_requests.accept(asker, found.job.id)
     return found.job.id
 
 
-async def until_it_learns(parts: Parts, job_id: int) -> None:
-    async for view in parts.app.training_requests.watch(job_id):
+async def until_it_learns(parts: App, job_id: int) -> None:
+    async for view in parts.training_requests.queue.watch(job_id):
         if view.progress.stage is TrainingStage.LEARNING and view.progress.loss is not None:
             return
 
@@ -145,12 +144,12 @@ async def measure(asked: argparse.Namespace, home: Path) -> dict[str, object]:
             job_id = await begin_training(parts, ADMIN, make_book(long_kilobytes, number))
             await until_it_learns(parts, job_id)
             await ask_for(parts, during, asked.seconds, asked.rate, number)
-            await parts.app.training_requests.cancel(ADMIN, job_id)
-            async for _ in parts.app.training_requests.watch(job_id):
+            await parts.training_requests.cancel(ADMIN, job_id)
+            async for _ in parts.training_requests.queue.watch(job_id):
                 pass
         began = time.perf_counter()
         job_id = await begin_training(parts, ADMIN, make_book(asked.kilobytes, 7))
-        views = [view async for view in parts.app.training_requests.watch(job_id)]
+        views = [view async for view in parts.training_requests.queue.watch(job_id)]
         seconds = time.perf_counter() - began
         memory.cancel()
     last = views[-1]

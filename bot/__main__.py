@@ -35,7 +35,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from bot import logs
 from bot.app import (
-    Parts,
     data_folder,
     make_library,
     make_poem_service,
@@ -45,6 +44,7 @@ from bot.app import (
 )
 from bot.cli import admin, console
 from bot.config import TOKEN_VARIABLE, Config, load_config, unused_proxies
+from bot.core.application import App
 from bot.core.errors import BadConfig, BotError
 from bot.core.metrics import watch_loop_lag
 from bot.core.permissions import TERMINAL
@@ -239,10 +239,10 @@ async def serve(config: Config, shard_range: ShardRange | None = None) -> None:
     forbid_core_dumps()
     hide_memory()
     async with (
-        open_app(config, library, shard_range=shard_range) as parts,
+        open_app(config, library, shard_range=shard_range) as app,
         AsyncExitStack() as doors,
     ):
-        service = parts.service
+        service = app.service
         lag = asyncio.create_task(watch_loop_lag(service.metrics))
         doors.callback(lag.cancel)
         model = await service.warm_up()
@@ -251,7 +251,7 @@ async def serve(config: Config, shard_range: ShardRange | None = None) -> None:
         # the event loop for up to 97 ms, and then for 3.
         gc.collect()
         gc.freeze()
-        discord = _make_supervisor(config, parts, shard_range)
+        discord = _make_supervisor(config, app, shard_range)
         if config.web.enabled:
             await _open_page(config, service, doors, discord, shard_range)
         waits: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
@@ -304,7 +304,7 @@ async def _open_page(
 
 
 def _make_supervisor(
-    config: Config, parts: Parts, shard_range: ShardRange | None
+    config: Config, app: App, shard_range: ShardRange | None
 ) -> ClientSupervisor | None:
     if config.token is None:
         return None
@@ -316,12 +316,11 @@ def _make_supervisor(
 
     settings, folder = config.discord, data_folder(config)
     timing = ReplyTiming(edit_seconds=settings.edit_seconds)
-    metrics = DiscordMetrics(parts.service.metrics.registry)
+    metrics = DiscordMetrics(app.service.metrics.registry)
 
     def make_bot(message_content: bool, gateway: Gateway) -> SonneteerBot:
         return SonneteerBot(
-            parts.service,
-            parts.app,
+            app,
             prefix=settings.prefix,
             data_folder=folder,
             message_content=message_content,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
 from bot.config import Config
-from bot.core.application import VERSION, Administration, App
+from bot.core.application import VERSION, App
 from bot.core.engine_client import EngineClient
 from bot.core.errors import BadConfig
 from bot.core.fair_queue import QueueLimits
@@ -37,14 +37,6 @@ from bot.core.training_requests import BookLimits, TrainingRequests
 
 SHIPPED = ROOT / "model" / "pretrained"
 USER_AGENT = f"Sonneteer/{VERSION} (a Discord bot that writes verse)"
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the doors talk to."""
-
-    service: PoemService
-    app: App
 
 
 def data_folder(config: Config) -> Path:
@@ -107,24 +99,41 @@ async def open_app(
     trainer: Trainer | None = None,
     *,
     shard_range: ShardRange | None = None,
-) -> AsyncIterator[Parts]:
-    """Open the data folder and join everything; the trainings are taken up.
+) -> AsyncIterator[App]:
+    """Open the data folder and continue the trainings of an earlier run; raise DataFolderUnusable.
 
-    With a `share` other processes may serve theirs on the same folder.
-    Raises DataFolderUnusable. Poems that are being written at the end are cut short: whoever
-    wants them finished closes the service before.
+    With a `shard_range`, other processes may serve the rest on the same folder. Poems that are
+    being written at the end are cut short; to have them finished, close the service first.
     """
+    async with open_data(config, library, trainer, shard_range=shard_range) as app:
+        await app.training_requests.open()
+        try:
+            yield app
+        finally:
+            await app.training_requests.close()
+            await app.service.close(grace_seconds=0)
+
+
+@asynccontextmanager
+async def open_data(
+    config: Config,
+    library: ModelLibrary,
+    trainer: Trainer | None = None,
+    *,
+    shard_range: ShardRange | None = None,
+) -> AsyncIterator[App]:
+    """Open the data folder and join everything; nothing is started, which is all a shell needs."""
     folder = data_folder(config)
     database = await Database.open(folder, shard_range)
     try:
-        rows, metrics = BookStore(database, shard_range or ALL_SHARDS), Metrics()
+        books, metrics = BookStore(database, shard_range or ALL_SHARDS), Metrics()
         metrics.build.info({"version": VERSION, "shards": str(shard_range or "")})
         trainer = trainer or ProcessTrainer(threads=_training_threads(config))
         permissions = Permissions(frozenset(f"discord:{owner}" for owner in config.discord.owners))
         guilds = await Guilds.read(GuildStore(database), permissions)
-        guild_models = GuildModels(library, guilds, rows)
+        guild_models = GuildModels(library, guilds, books)
         training_queue = TrainingQueue(
-            rows,
+            books,
             ExclusiveTrainer(trainer, folder / "training") if shard_range else trainer,
             folder / "jobs",
             metrics,
@@ -137,7 +146,7 @@ async def open_app(
         training_requests = TrainingRequests(
             library,
             guilds,
-            rows,
+            books,
             training_queue,
             fetcher=fetcher,
             gutenberg=Gutenberg(fetcher, template=config.books.gutenberg, folder=folder / "books"),
@@ -149,28 +158,8 @@ async def open_app(
         service = make_poem_service(
             config, library, metrics=metrics, preferences=guilds, permissions=permissions
         )
-        await training_requests.open()
-        try:
-            poems = PoemStore(database, shard_range or ALL_SHARDS)
-            administration = Administration(guilds, rows, metrics)
-            yield Parts(service, App(training_requests, guild_models, administration, poems))
-        finally:
-            await training_requests.close()
-            await service.close(grace_seconds=0)
-    finally:
-        await database.close()
-
-
-@asynccontextmanager
-async def open_data(
-    config: Config, library: ModelLibrary
-) -> AsyncIterator[tuple[GuildModels, Administration]]:
-    """Open the data folder for an admin at the shell; nothing is trained or written."""
-    database = await Database.open(data_folder(config))
-    try:
-        rows = BookStore(database)
-        guilds = await Guilds.read(GuildStore(database))
-        yield GuildModels(library, guilds, rows), Administration(guilds, rows, Metrics())
+        half_poems = PoemStore(database, shard_range or ALL_SHARDS)
+        yield App(service, training_requests, guild_models, guilds, books, half_poems)
     finally:
         await database.close()
 

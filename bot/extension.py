@@ -21,11 +21,11 @@ async def setup(bot: AnyBot) -> None:
     config = load_config()
     library = make_library(config)
     require_default(config, library)
-    parts = await _open.enter_async_context(open_app(config, library))
-    await parts.service.warm_up()
+    app = await _open.enter_async_context(open_app(config, library))
+    await app.service.warm_up()
     timing = ReplyTiming(edit_seconds=config.discord.edit_seconds)
     prefix = config.discord.prefix
-    await add_cogs(bot, parts.service, parts.app, prefix=prefix, talk=False, timing=timing)
+    await add_cogs(bot, app, prefix=prefix, talk=False, timing=timing)
 
 
 async def teardown(bot: AnyBot) -> None:

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.app import Parts, make_library, open_app
+from bot.app import make_library, open_app
 from bot.config import BooksConfig, Config, DiscordConfig, ModelsConfig
+from bot.core.application import App
 from bot.core.jobs import JobState, Proposal
 from bot.core.records import Asker
 from bot.core.shards import ShardRange
@@ -94,7 +95,7 @@ async def trained(
 ) -> JobState:
     """Say yes to a book and wait for the end of its training."""
     await training_requests.accept(asker, proposal.job.id)
-    return [view async for view in training_requests.watch(proposal.job.id)][-1].job.state
+    return [view async for view in training_requests.queue.watch(proposal.job.id)][-1].job.state
 
 
 def epoch(number: int, epochs: int = 2) -> TrainingEvent:
@@ -131,6 +132,6 @@ def make_config(home: Path, **books: object) -> Config:
 @asynccontextmanager
 async def open_test_app(
     config: Config, trainer: FakeTrainer, shard_range: ShardRange | None = None
-) -> AsyncIterator[Parts]:
+) -> AsyncIterator[App]:
     async with open_app(config, make_library(config), trainer, shard_range=shard_range) as parts:
         yield parts

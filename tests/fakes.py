@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from bot.core.application import App
 from bot.core.errors import FormImpossible, ModelUnusable, QueueFull, UnknownModel
 from bot.core.metrics import Metrics
 from bot.core.poems import PoemService
@@ -251,3 +253,30 @@ def fake_service(
         clock=clock or Clock(),
         draw_random_seed=lambda: random_seed,
     )
+
+
+class NothingStored:
+    """What the Discord door asks at its start, where there are only poems."""
+
+    async def guilds(self) -> set[str]:
+        return set()
+
+    async def untold_jobs(self) -> list[object]:
+        return []
+
+    async def halves(self) -> list[object]:
+        return []
+
+    async def keep(self, *_: object) -> None: ...
+
+    @property
+    def queue(self) -> NothingStored:
+        return self
+
+
+def app_with(service: PoemService, app: App | None = None) -> App:
+    """Return `app` with another service; without an app, one that has no data folder."""
+    if app is not None:
+        return replace(app, service=service)
+    nothing: Any = NothingStored()
+    return App(service, nothing, nothing, nothing, nothing, nothing)

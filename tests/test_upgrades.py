@@ -15,8 +15,9 @@ import pytest
 import torch
 from discord import app_commands
 
-from bot.app import Parts, make_library, open_app
+from bot.app import make_library, open_app
 from bot.config import BooksConfig, Config, DiscordConfig
+from bot.core.application import App
 from bot.core.fetching import gutenberg
 from bot.core.jobs import Job, JobState
 from bot.core.records import FREE, Ending, PoemRequest
@@ -60,14 +61,14 @@ def config_of(home: Path) -> Config:
 
 
 @asynccontextmanager
-async def opened(home: Path, trainer: FakeTrainer | None = None) -> AsyncIterator[Parts]:
+async def opened(home: Path, trainer: FakeTrainer | None = None) -> AsyncIterator[App]:
     held = FakeTrainer(gate=asyncio.Event())  # at a training that nobody waits for
     async with open_test_app(config_of(home), trainer or held) as parts:
         yield parts
 
 
-async def ended(parts: Parts, job_id: int) -> Job:
-    return [view async for view in parts.app.training_requests.watch(job_id)][-1].job
+async def ended(parts: App, job_id: int) -> Job:
+    return [view async for view in parts.training_requests.queue.watch(job_id)][-1].job
 
 
 # Models
@@ -152,16 +153,16 @@ def test_the_loss_that_the_first_files_name_and_never_have_is_not_written_again(
 @pytest.mark.parametrize("number", WITH_BOOKS)
 async def test_what_a_server_settled_and_chose_is_there(home: Path) -> None:
     async with opened(home) as parts:
-        guild_settings = parts.app.administration.guild_settings(ADMIN)
+        guild_settings = parts.guilds.settings_for(ADMIN)
         assert (guild_settings.lines, guild_settings.form, guild_settings.avoid) == (
             8,
             "couplet",
             ("gloom", "doom"),
         )
-        shelf = await parts.app.guild_models.available(ADMIN)
+        shelf = await parts.guild_models.available(ADMIN)
         assert shelf.used is not None
         assert (shelf.used.name, shelf.used.guild, shelf.missing) == ("dunes", GUILD, ())
-        model, kept = await parts.app.guild_models.info(ADMIN, "dunes")
+        model, kept = await parts.guild_models.info(ADMIN, "dunes")
         assert model.chart == home / "data" / "guilds" / GUILD / "dunes.png"
         assert kept is not None
         assert (kept.book, kept.source, kept.added_by) == (
@@ -181,7 +182,7 @@ async def test_what_a_server_settled_and_chose_is_there(home: Path) -> None:
 async def test_the_training_that_ran_is_taken_up_and_then_the_one_that_waited(home: Path) -> None:
     trainer = FakeTrainer(gate=asyncio.Event())
     async with opened(home, trainer) as parts:
-        ran, waits = parts.app.training_requests.jobs(ADMIN)
+        ran, waits = parts.training_requests.jobs(ADMIN)
         assert (ran.job.name, ran.job.source, ran.job.message) == (
             *("harbour", "Project Gutenberg 1041", "32"),
         )
@@ -199,9 +200,9 @@ async def test_the_training_that_ran_is_taken_up_and_then_the_one_that_waited(ho
 @pytest.mark.parametrize("number", ["5"])
 async def test_a_book_of_gutenbergs_that_was_kept_is_not_fetched_again(home: Path) -> None:
     async with opened(home, FakeTrainer()) as parts:
-        proposal = await parts.app.training_requests.propose(ADMIN, "1041", name="again")
+        proposal = await parts.training_requests.propose(ADMIN, "1041", name="again")
         assert proposal.job.source == "Project Gutenberg 1041"
-        assert await trained(parts.app.training_requests, proposal) is JobState.DONE
+        assert await trained(parts.training_requests, proposal) is JobState.DONE
 
 
 @pytest.mark.parametrize("number", ["6"])
@@ -213,13 +214,13 @@ async def test_a_folder_of_several_processes_opens_in_several_too(home: Path) ->
         open_app(config, library, FakeTrainer(), shard_range=ShardRange(1, 1, 2)) as second,
     ):
         for parts in (first, second):
-            assert parts.app.administration.guild_settings(ADMIN).lines == 8
+            assert parts.guilds.settings_for(ADMIN).lines == 8
 
 
 @pytest.mark.parametrize("number", ["7"])
 async def test_a_half_poem_that_was_left_is_known(home: Path) -> None:
     async with opened(home) as parts:
-        assert await parts.app.half_poems.halves() == [HalfPoem(50, 20, 10)]
+        assert await parts.half_poems.halves() == [HalfPoem(50, 20, 10)]
 
 
 def test_a_database_of_every_version_is_kept() -> None:
@@ -255,11 +256,11 @@ async def test_a_backup_is_restored_onto_an_empty_machine(home: Path, tmp_path: 
     assert (back.guild_models, back.shared_models, back.aside) == (1, 1, None)
     config = config_of(fresh)
     async with open_app(config, make_library(config), NoBook()) as parts:
-        assert parts.app.administration.guild_settings(ADMIN).lines == 8
-        shelf = await parts.app.guild_models.available(ADMIN)
+        assert parts.guilds.settings_for(ADMIN).lines == 8
+        shelf = await parts.guild_models.available(ADMIN)
         assert shelf.used is not None
         assert (shelf.used.name, shelf.missing) == ("dunes", ())
-        jobs = [await ended(parts, job.id) for job in await parts.app.training_requests.untold()]
+        jobs = [await ended(parts, job.id) for job in await parts.books.untold_jobs()]
     assert [(job.name, job.state, job.sentence) for job in jobs] == [
         *((name, JobState.FAILED, NoBook.SENTENCE) for name in ("harbour", "orchard")),
     ]

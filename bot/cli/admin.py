@@ -14,13 +14,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from bot.core.application import Administration
+from bot.core.application import App
 from bot.core.errors import BadSetting
 from bot.core.guild_settings import is_snowflake, read_guild_settings
-from bot.core.model_library import GuildModels
 from bot.core.permissions import TERMINAL
 from bot.core.ports import Models
-from bot.core.records import Asker, ModelRecord
+from bot.core.records import ModelRecord
 from bot.core.store.archive import back_up, restore
 from bot.core.store.guilds import read_settings_beside_bot
 
@@ -28,7 +27,7 @@ COMMANDS = ("models", "settings", "forget", "backup", "restore")
 NEED_GUILD = ("use", "undo")
 CLEAR = "none"
 
-OpenData = Callable[[], AbstractAsyncContextManager[tuple[GuildModels, Administration]]]
+OpenData = Callable[[], AbstractAsyncContextManager[App]]
 
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -75,8 +74,8 @@ async def run(
         case "settings":
             await _settings(arguments, data, open_data, out)
         case "forget":
-            async with open_data() as (_, administration):
-                gone = await administration.forget(Asker(f"discord:{arguments.member}"))
+            async with open_data() as app:
+                gone = await app.books.forget(f"discord:{arguments.member}")
             print(
                 f"Removed the user ID from trainings: {gone.trainings}, models: {gone.models}, "
                 f"model choices: {gone.choices}.",
@@ -140,16 +139,16 @@ async def _models(
                 held_out = "" if losses.held_out is None else f", held-out {losses.held_out:.4f}"
                 print(f"epoch {number}: training {losses.running:.4f}{held_out}", file=out)
         case "use":
-            async with open_data() as (guild_models, _):
-                model = await guild_models.use(asker, arguments.name)
+            async with open_data() as app:
+                model = await app.guild_models.use(asker, arguments.name)
             print(f"Server {asker.guild} now uses {model.name}.", file=out)
         case "undo":
-            async with open_data() as (guild_models, _):
-                _, serves = await guild_models.undo(asker)
+            async with open_data() as app:
+                _, serves = await app.guild_models.undo(asker)
             print(f"Server {asker.guild} uses {serves.name} again.", file=out)
         case "remove":
-            async with open_data() as (guild_models, _):
-                name = await guild_models.remove(asker, arguments.name)
+            async with open_data() as app:
+                name = await app.guild_models.remove(asker, arguments.name)
             print(f"Deleted {name}.", file=out)
 
 
@@ -163,8 +162,8 @@ async def _settings(
         value = arguments.value[0] if len(arguments.value) == 1 else arguments.value
         wanted = None if value in (CLEAR, []) else value
         asker = replace(TERMINAL, guild=arguments.guild)
-        async with open_data() as (_, administration):
-            guild_settings = await administration.change(asker, arguments.name, wanted)
+        async with open_data() as app:
+            guild_settings = await app.guilds.change(asker, arguments.name, wanted)
     for name, value in asdict(guild_settings).items():
         shown = ", ".join(value) if isinstance(value, tuple) else value
         print(f"{name}: {'' if shown is None else shown}".rstrip(), file=out)

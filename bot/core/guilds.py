@@ -50,6 +50,10 @@ class Guilds:
     def guild_settings(self, guild: str) -> GuildSettings:
         return self._guild_settings.get(guild, GuildSettings())
 
+    def settings_for(self, asker: Asker) -> GuildSettings:
+        """Return the settings of the asker's guild; raise NotAllowed."""
+        return self.guild_settings(self.managed_by(asker))
+
     def choice(self, guild: str) -> ModelChoice:
         """Return the model that a guild uses, DEFAULT if it never chose."""
         chosen = self._choices.get(guild)
@@ -67,8 +71,12 @@ class Guilds:
         self.permissions.require_guild(asker)
         return asker.guild
 
-    async def change(self, guild: str, name: str, value: object) -> GuildSettings:
-        """Settle something, None for what it was at first; raise BadSetting or DataNotKept."""
+    async def change(self, asker: Asker, name: str, value: object) -> GuildSettings:
+        """Change a setting of the asker's guild, None for the default.
+
+        Raises NotAllowed, BadSetting and DataNotKept.
+        """
+        guild = self.managed_by(asker)
         async with self._changing:
             guild_settings = self.guild_settings(guild).change(name, value)
             _require_real_roles(guild, name, guild_settings)

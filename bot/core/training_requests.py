@@ -11,7 +11,7 @@ import logging
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -88,7 +88,7 @@ class TrainingRequests:
         library: Models,
         guilds: Guilds,
         store: BookStore,
-        training_queue: TrainingQueue,
+        queue: TrainingQueue,
         *,
         fetcher: Fetcher,
         gutenberg: Gutenberg,
@@ -99,7 +99,7 @@ class TrainingRequests:
         self._library = library
         self._guilds = guilds
         self._store = store
-        self._training_queue = training_queue
+        self.queue = queue
         self._fetcher = fetcher
         self._gutenberg = gutenberg
         self._incoming = incoming
@@ -107,14 +107,14 @@ class TrainingRequests:
         self._read_turns = Slots(MAX_READINGS, turn_seconds=READING_SECONDS)
         self._attempts = AttemptLimit(limits.max_tries_per_hour)
         self._fetching: set[str] = set()  # guilds and members that have a book on its way
-        self._proposals = _Proposals(store, training_queue.folder)
+        self._proposals = _Proposals(store, queue.folder)
         self._sweeping: asyncio.Task[None] | None = None
         self._closing = False
 
     async def open(self) -> None:
         """Delete what was left half fetched, and start the queue."""
         await asyncio.to_thread(remove_folder, self._incoming.parent, self._incoming.name)
-        await self._training_queue.start()
+        await self.queue.start()
         self._sweeping = asyncio.create_task(self._proposals.sweep(), name="proposals")
 
     async def close(self) -> None:
@@ -123,13 +123,9 @@ class TrainingRequests:
         if self._sweeping is not None:
             self._sweeping.cancel()
             await asyncio.wait([self._sweeping])
-        await self._training_queue.close()
+        await self.queue.close()
 
     # Books that come
-
-    def check(self, asker: Asker, *, shared: bool = False) -> None:
-        """Raise NotAllowed where the asker may not add books, before anything is shown."""
-        self._guilds.managed_by(asker, shared=shared)
 
     async def propose(
         self, asker: Asker, source: str | AttachedFile, *, name: str = "", shared: bool = False
@@ -177,16 +173,12 @@ class TrainingRequests:
             await self._require_room(job.guild)
             if job.name.casefold() in await self._taken(job.guild, besides=job.id):
                 raise BadSetting("name", job.name, TAKEN)
-            return await self._training_queue.submit(job)
+            return await self.queue.submit(job)
 
     async def decline(self, asker: Asker, job_id: int) -> None:
         """Say no to a book, which is deleted."""
         async with self._proposals.turn:
             await self._proposals.decline(await self.proposed(asker, job_id))
-
-    async def place(self, job_id: int, channel: str, message: str) -> None:
-        """Note which message shows a training, so that it is found again after a restart."""
-        await self._training_queue.place(job_id, channel, message)
 
     async def estimate_seconds(self, characters: int) -> float:
         """Guess how long a training takes, from those that this machine has done."""
@@ -199,11 +191,7 @@ class TrainingRequests:
 
     def jobs(self, asker: Asker) -> list[JobView]:
         """Return the queue; of other guilds' trainings only their places."""
-        return [self._as_seen_by(asker, view) for view in self._training_queue.views()]
-
-    def watch(self, job_id: int) -> AsyncIterator[JobView]:
-        """Yield how a training stands, now and whenever that changes, until it has ended."""
-        return self._training_queue.watch(job_id)
+        return [self._as_seen_by(asker, view) for view in self.queue.views()]
 
     def cancellable(self, asker: Asker, job_id: int | None = None) -> Job:
         """Return a training of the asker's guild, the first in the queue where none is named.
@@ -212,7 +200,7 @@ class TrainingRequests:
         """
         guild = self._guilds.managed_by(asker)
         owner = self._guilds.permissions.is_owner(asker)
-        jobs = [view.job for view in self._training_queue.views()]
+        jobs = [view.job for view in self.queue.views()]
         own = [job for job in jobs if job.guild == guild]
         others = [job for job in jobs if owner and job_id == job.id]  # an owner has to name it
         for job in (*own, *others):
@@ -223,36 +211,24 @@ class TrainingRequests:
     async def cancel(self, asker: Asker, job_id: int | None = None) -> Job:
         """End a training; raise what `cancellable` does."""
         job = self.cancellable(asker, job_id)
-        if not await self._training_queue.cancel(job.id, CANCELLED):
+        if not await self.queue.cancel(job.id, CANCELLED):
             raise NothingThere(TOO_LATE)
         return job
-
-    async def untold(self) -> list[Job]:
-        """Return the trainings whose messages must be found again after a restart."""
-        return await self._store.untold_jobs()
-
-    async def job(self, job_id: int) -> Job | None:
-        """Return a training as it is kept now; its asker may have asked to be forgotten."""
-        return await self._store.job(job_id)
-
-    async def told(self, job_id: int) -> None:
-        """Note that the end of a training has been announced."""
-        await self._store.update_job(job_id, told=1)
 
     async def leave(self, guild: str) -> None:
         """End the trainings of a guild that the bot is not on any more; forget its proposals.
 
         Safe to do again after an error; raises DataNotKept.
         """
-        for view in self._training_queue.views():
+        for view in self.queue.views():
             if view.job.guild == guild:  # noted first: what is cancelled is not found again
                 await self._store.update_job(view.job.id, told=1)
-                await self._training_queue.cancel(view.job.id, GUILD_GONE)
+                await self.queue.cancel(view.job.id, GUILD_GONE)
         await self._proposals.leave(guild)
 
     async def guilds(self) -> set[str]:
         """Return the guilds that have trainings or books here; raise DataNotKept."""
-        jobs = [view.job for view in self._training_queue.views()] + await self._proposals.all()
+        jobs = [view.job for view in self.queue.views()] + await self._proposals.all()
         return {job.guild for job in jobs if job.guild}
 
     # Within
@@ -262,7 +238,7 @@ class TrainingRequests:
         if self._closing:
             raise ShuttingDown
         limits = self.limits
-        queue = self._training_queue.views()
+        queue = self.queue.views()
         if len(queue) > limits.max_waiting:
             raise TooMuch(f"{len(queue)} trainings are already waiting. Try again later.")
         if not guild:
@@ -335,7 +311,7 @@ class TrainingRequests:
         They are gathered along a book's way, so that none on its way is missed.
         """
         jobs = await self._proposals.of(guild)
-        jobs += [view.job for view in self._training_queue.views() if view.job.guild == guild]
+        jobs += [view.job for view in self.queue.views() if view.job.guild == guild]
         names = [job.name for job in jobs if job.id != besides]
         names += [kept.name for kept in await self._store.added_models(guild)]
         names += [model.name for model in await asyncio.to_thread(self._library.models, guild)]
@@ -401,7 +377,7 @@ class _Proposals:
         """
         async with self.turn:
             await self._throw_away((await self.of(job.guild))[: 1 - MAX_OPEN])
-            await self._throw_away(_in_the_way(await self._store.jobs_in(JobState.PROPOSED)))
+            await self._throw_away(_in_the_way(await self.all()))
             job = replace(job, id=await self._store.add_job(job))
             job_folder = numbered(self._folder, job.id)
             await asyncio.to_thread(job_folder.parent.mkdir, parents=True, exist_ok=True)
@@ -423,8 +399,7 @@ class _Proposals:
             try:
                 async with self.turn:
                     oldest = (datetime.now(UTC) - MAX_AGE).isoformat(timespec="seconds")
-                    waiting = await self._store.jobs_in(JobState.PROPOSED)
-                    await self._throw_away(job for job in waiting if job.created < oldest)
+                    await self._throw_away(j for j in await self.all() if j.created < oldest)
             except BotError as error:
                 log.warning("old proposals could not be deleted: %s", error)
             await asyncio.sleep(SWEEP_SECONDS)

@@ -18,7 +18,6 @@ from discord.http import Route
 
 from bot.core.application import App
 from bot.core.errors import NothingThere
-from bot.core.poems import PoemService
 from bot.core.shards import ALL_SHARDS
 from bot.discord_app.cogs.books import Books
 from bot.discord_app.cogs.help import Help
@@ -84,8 +83,7 @@ def intents(*, message_content: bool) -> discord.Intents:
 
 async def add_cogs(
     bot: AnyBot,
-    service: PoemService,
-    app: App | None = None,
+    app: App,
     *,
     prefix: str = "!",
     talk: bool = True,
@@ -94,18 +92,14 @@ async def add_cogs(
 ) -> None:
     """Add the commands to a bot; a help command of its own stays.
 
-    `talk` also answers mentions and direct messages. Without an `app` there are only poems.
+    `talk` also answers mentions and direct messages.
     """
-    store = None if app is None else app.half_poems
-    await bot.add_cog(
-        Poems(bot, service, talk=talk, timing=timing, reply_limits=reply_limits, store=store)
-    )
-    if app is not None:
-        bot.add_dynamic_items(ConfirmButton)
-        for cog in (Books(bot, app, timing), Settings(app, service), Privacy(app)):
-            await bot.add_cog(cog)
+    bot.add_dynamic_items(ConfirmButton)
+    await bot.add_cog(Poems(bot, app, talk=talk, timing=timing, reply_limits=reply_limits))
+    for cog in (Books(bot, app, timing), Settings(app), Privacy(app)):
+        await bot.add_cog(cog)
     if bot.get_command("help") is None and bot.tree.get_command("help") is None:
-        await bot.add_cog(Help(bot, service, prefix=prefix))
+        await bot.add_cog(Help(bot, app.service, prefix=prefix))
 
 
 async def remove_cogs(bot: AnyBot) -> None:
@@ -153,8 +147,7 @@ class SonneteerBot(commands.AutoShardedBot):
 
     def __init__(
         self,
-        service: PoemService,
-        app: App | None = None,
+        app: App,
         *,
         prefix: str = "!",
         data_folder: Path | None = None,
@@ -181,14 +174,13 @@ class SonneteerBot(commands.AutoShardedBot):
             heartbeat_timeout=self.gateway.timeouts.silence_seconds,
             http_trace=self.gateway.trace(),
         )
-        self._service = service
         self._app = app
         self._prefix = prefix
         self._data_folder = data_folder
         self._api_url = api_url
         self._timing = timing
         self.reply_limits = ReplyLimits(
-            service.metrics.unanswered_commands,
+            app.service.metrics.unanswered_commands,
             self.gateway.rate_limit,
             self.gateway.metrics.repeated_events,
         )
@@ -202,7 +194,6 @@ class SonneteerBot(commands.AutoShardedBot):
             DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
         await add_cogs(
             self,
-            self._service,
             self._app,
             prefix=self._prefix,
             timing=self._timing,

@@ -9,12 +9,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import fields
 
-from bot.core.application import About, Forgotten
+from bot.core.application import About
 from bot.core.guild_settings import GuildSettings
 from bot.core.jobs import JobState, JobView, Progress, Proposal, TrainingStage
 from bot.core.model_library import AvailableModels
 from bot.core.records import Defaults, ModelRecord
-from bot.core.store.books import AddedModel
+from bot.core.store.books import AddedModel, Forgotten
 from bot.core.training_requests import BookLimits
 from bot.discord_app.poem_formatting import FOOTER_MARK, MAX_MESSAGE, escape, measure
 

@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 
 import discord
 
+from bot.core.application import App
 from bot.core.errors import BotError
 from bot.core.jobs import Job, JobState, JobView
 from bot.core.retry import growing_pause, until_kept
-from bot.core.training_requests import TrainingRequests
 from bot.discord_app.error_messages import ThrottledLog, throttled_log
 from bot.discord_app.formatting import format_job, format_job_privately, tells_end
 from bot.discord_app.interactions import NO_MENTIONS
@@ -59,12 +59,13 @@ class TrainingMessages:
     def __init__(
         self,
         bot: AnyBot,
-        training_requests: TrainingRequests,
+        app: App,
         timing: ReplyTiming,
         running_view: MakeView,
     ) -> None:
         self._bot = bot
-        self._training_requests = training_requests
+        self._queue = app.training_requests.queue
+        self._store = app.books
         self._timing = timing
         self._running_view = running_view
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -72,7 +73,7 @@ class TrainingMessages:
 
     async def resume(self) -> None:
         """Find the messages of the trainings that an earlier bot told of."""
-        for job in await self._until_kept(self._training_requests.untold):
+        for job in await self._until_kept(self._store.untold_jobs):
             if job.id in self._tasks or not job.channel.isdecimal():
                 continue
             channel = self._bot.get_partial_messageable(
@@ -104,14 +105,14 @@ class TrainingMessages:
     async def _follow(self, job: Job, notice: TrainingMessage) -> None:
         try:
             last = JobView(job)
-            async for view in self._training_requests.watch(job.id):
+            async for view in self._queue.watch(job.id):
                 last = view
                 if not view.job.state.is_final:
                     await self._show(notice, view)
                     await asyncio.sleep(self._timing.notice_seconds)
             if last.job.state.is_final:
                 await self._tell_end(notice, last)
-                await self._until_kept(lambda: self._training_requests.told(job.id))
+                await self._until_kept(lambda: self._store.update_job(job.id, told=1))
         except BotError as error:
             log.warning("job %d: its message could not be kept: %s", job.id, error)
         except Exception:
@@ -199,7 +200,7 @@ class TrainingMessages:
         self, notice: TrainingMessage, view: JobView, *, with_chart: bool
     ) -> None:
         """Tell the end to the member who asked for the training, unless they were forgotten."""
-        job = await self._until_kept(lambda: self._training_requests.job(notice.job_id))
+        job = await self._until_kept(lambda: self._store.job(notice.job_id))
         kind, _, number = job.asker.partition(":") if job is not None else ("", "", "")
         if kind != "discord" or not number.isdecimal():
             log.info("job %d: no member to notify of its end", notice.job_id)

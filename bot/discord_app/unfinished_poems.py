@@ -21,15 +21,11 @@ from bot.discord_app.retries import FAILURES, Outage, await_response, retry
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = 1.0
-
 
 class UnfinishedPoems:
-    """Keeps which messages show half a poem; without a `store` nothing outlasts the process."""
+    """Keeps which messages show half a poem, across restarts."""
 
-    def __init__(
-        self, bot: AnyBot, store: PoemStore | None, retry_seconds: float = RETRY_SECONDS
-    ) -> None:
+    def __init__(self, bot: AnyBot, store: PoemStore, retry_seconds: float) -> None:
         self._bot = bot
         self._store = store
         self._retry_seconds = retry_seconds
@@ -42,8 +38,6 @@ class UnfinishedPoems:
 
     async def open(self) -> None:
         """Read what an earlier start has left, before anything new is begun."""
-        if self._store is None:
-            return
         try:
             self._left_over = list(await self._store.halves())
         except BotError as error:
@@ -74,7 +68,7 @@ class UnfinishedPoems:
         await self._write()
 
     def _note_soon(self) -> None:
-        if self._store is not None and (self._writing is None or self._writing.done()):
+        if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_behind(), name="half poems are noted")
 
     async def _write_behind(self) -> None:
@@ -83,7 +77,7 @@ class UnfinishedPoems:
 
     async def _write(self) -> None:
         here = set(self._unfinished)
-        if self._store is None or here == self._kept:
+        if here == self._kept:
             return
         try:
             await self._store.keep(here - self._kept, self._kept - here)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import Parts
+from bot.core.application import App
 from bot.core.training_requests import TrainingRequests
 from tests.apps import FakeTrainer, make_config, open_test_app
 
@@ -18,11 +18,11 @@ def trainer() -> FakeTrainer:
 
 
 @pytest.fixture
-async def parts(tmp_path: Path, trainer: FakeTrainer) -> AsyncIterator[Parts]:
+async def parts(tmp_path: Path, trainer: FakeTrainer) -> AsyncIterator[App]:
     async with open_test_app(make_config(tmp_path), trainer) as opened:
         yield opened
 
 
 @pytest.fixture
-def training_requests(parts: Parts) -> TrainingRequests:
-    return parts.app.training_requests
+def training_requests(parts: App) -> TrainingRequests:
+    return parts.training_requests

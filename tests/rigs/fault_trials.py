@@ -21,6 +21,7 @@ from bot.discord_app.gateway import Gateway, GatewayTimeouts
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.supervisor import ClientSupervisor
 from tests.fake_discord import TOKEN, Fault
+from tests.fakes import app_with
 from tests.fault_run import FaultRun
 from tests.faults import FaultCase
 from tests.rigs.populated_discord import PopulatedDiscord
@@ -154,8 +155,7 @@ class TrialRunner:
         def make_bot(message_content: bool, gateway: Gateway) -> SonneteerBot:
             setup.bots.append(
                 SonneteerBot(
-                    self.service,
-                    app,
+                    app_with(self.service, app),
                     message_content=message_content,
                     api_url=discord.url,
                     timing=self.timing,
@@ -221,7 +221,7 @@ async def _app(*, needed: bool) -> AsyncIterator[App | None]:
     with tempfile.TemporaryDirectory() as folder:
         config = Config(home=Path(folder), books=BooksConfig(max_minutes=0.1))  # of learning
         async with open_app(config, make_library(config)) as parts:
-            yield parts.app
+            yield parts
 
 
 def fails_handshakes(*faults: int | str) -> Prepare:

@@ -67,12 +67,12 @@ async def be_the_bot(home: Path) -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     async with open_app(config, make_library(config)) as parts:
-        administration, training_requests = parts.app.administration, parts.app.training_requests
-        settled = int(administration.guild_settings(ADMIN).cooldown_seconds or 0)
+        guilds, training_requests = parts.guilds, parts.training_requests
+        settled = int(guilds.settings_for(ADMIN).cooldown_seconds or 0)
         say(started=settled)
         while not finishing.is_set() or training_requests.jobs(ADMIN):
             settled = (settled + 1) % 3600
-            await administration.change(ADMIN, "cooldown_seconds", settled)
+            await guilds.change(ADMIN, "cooldown_seconds", settled)
             say(settled=settled)
             if len(training_requests.jobs(ADMIN)) < QUEUE and not finishing.is_set():
                 book = make_book(BOOK_KILOBYTES, time.time_ns())

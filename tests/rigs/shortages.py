@@ -17,11 +17,11 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 
 from bench.during_training import begin_training, make_book
-from bot.app import Parts, make_library, open_app
+from bot.app import make_library, open_app
 from bot.config import BooksConfig, Config, DiscordConfig
+from bot.core.application import App
 from bot.core.jobs import Job, JobState
 from bot.core.records import Asker
-from bot.core.store.books import BookStore
 from bot.core.training.process import ProcessTrainer, TrainingEvent, TrainingExit, TrainingSpec
 from tests.discord_payloads import GUILD
 from tests.rigs.fault_trials import MAX_SECONDS, TrialResult, TrialRunner, TrialSetup
@@ -81,7 +81,7 @@ class StarvedTrainer(ProcessTrainer):
 
 
 @asynccontextmanager
-async def installation(trainer: ProcessTrainer | None = None) -> AsyncIterator[Parts]:
+async def installation(trainer: ProcessTrainer | None = None) -> AsyncIterator[App]:
     with TemporaryDirectory() as folder:
         config = Config(
             home=Path(folder),
@@ -127,7 +127,7 @@ async def _database(
         async with asyncio.timeout(MAX_SECONDS), installation() as parts:
             connection = _connection(parts)
             trial_runner = TrialRunner(parts.service)
-            async with trial_runner.open(app=parts.app) as setup:
+            async with trial_runner.open(app=parts) as setup:
                 await setup.stage.answered(await setup.stage.ask())
                 settled = [await _settle(setup, "apple")]
                 await breaks(connection)
@@ -148,9 +148,8 @@ async def _database(
     return result.judge(rows=rows, restarts=len(setup.bots) - 1)
 
 
-def _connection(parts: Parts) -> Any:
-    rows: BookStore = parts.app.administration._store
-    return rows._database._connection
+def _connection(parts: App) -> Any:
+    return parts.books._database._connection
 
 
 async def _settle(setup: TrialSetup, words: str) -> int:
@@ -170,7 +169,7 @@ async def no_memory(*, learning: bool) -> TrialResult:
     try:
         async with asyncio.timeout(2 * MAX_SECONDS), installation(trainer) as parts:
             trial_runner = TrialRunner(parts.service)
-            async with trial_runner.open(app=parts.app) as setup:
+            async with trial_runner.open(app=parts) as setup:
                 job = await _train(parts, setup)
                 result.seconds = await setup.stage.recover()
             rows = trial_runner.rows_left()
@@ -185,11 +184,11 @@ async def no_memory(*, learning: bool) -> TrialResult:
     return result.judge(rows=rows, restarts=len(setup.bots) - 1)
 
 
-async def _train(parts: Parts, setup: TrialSetup) -> Job:
+async def _train(parts: App, setup: TrialSetup) -> Job:
     """Train on a small book, and write a poem meanwhile, until the job has ended."""
     job_id = await begin_training(parts, ADMIN, make_book(BOOK_KILOBYTES, 1))
     await setup.stage.ask("during the training")
-    views = [view async for view in parts.app.training_requests.watch(job_id)]
+    views = [view async for view in parts.training_requests.queue.watch(job_id)]
     setup.stage.strike()
     return views[-1].job
 

@@ -23,6 +23,19 @@ class AddedModel:
     added_by: str
 
 
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many trainings, models and choices a member's number was removed from."""
+
+    trainings: int
+    models: int
+    choices: int
+
+    @property
+    def total(self) -> int:
+        return self.trainings + self.models + self.choices
+
+
 class BookStore:
     """Jobs and models; every writing method is one transaction and raises DataNotKept.
 
@@ -128,16 +141,16 @@ class BookStore:
 
     # People
 
-    async def forget(self, member: str) -> tuple[int, int, int]:
-        """Take a member's number off all jobs, models and choices; return how many of each had it.
+    async def forget(self, member: str) -> Forgotten:
+        """Remove a member's number from all jobs, models and choices, or from none.
 
-        The number is off all of them or off none.
+        Models and trainings stay: they are the server's.
         """
         async with self._database.transaction() as run:
             jobs = await run("UPDATE jobs SET asker = '' WHERE asker = ?", member)
             models = await run("UPDATE models SET added_by = '' WHERE added_by = ?", member)
             choices = await run("UPDATE choices SET chosen_by = '' WHERE chosen_by = ?", member)
-        return jobs.rowcount, models.rowcount, choices.rowcount
+        return Forgotten(jobs.rowcount, models.rowcount, choices.rowcount)
 
     def _own(self, rows: Sequence[Row]) -> list[Job]:
         return [_job(row) for row in rows if self._shard_range.owns(row["guild"])]

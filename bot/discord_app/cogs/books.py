@@ -57,7 +57,7 @@ class Books(CommandCog, name=BOOKS_COG):
         self._app = app
         timing = timing or ReplyTiming()
         self._suggest_seconds = timing.suggest_seconds
-        self._messages = TrainingMessages(bot, app.training_requests, timing, _running_view)
+        self._messages = TrainingMessages(bot, app, timing, _running_view)
         self._departures = Departures(bot, app.training_requests, timing.retry_seconds)
 
     async def cog_load(self) -> None:
@@ -103,7 +103,7 @@ class Books(CommandCog, name=BOOKS_COG):
         shared: bool = False,
     ) -> None:
         asker = asker_of_context(ctx)
-        self._app.training_requests.check(asker, shared=shared)
+        self._app.guilds.managed_by(asker, shared=shared)
         if file is not None and source and not name:
             source, name = "", source  # with the prefix the first word is the name then
         if (file is None) == (not source):
@@ -143,7 +143,7 @@ class Books(CommandCog, name=BOOKS_COG):
     )
     @app_commands.describe(name="Name of the model")
     async def use(self, ctx: Context, name: str) -> None:
-        self._app.training_requests.check(asker_of_context(ctx))
+        self._app.guilds.managed_by(asker_of_context(ctx))
         await acknowledge_command(ctx)
         model = await self._app.guild_models.use(asker_of_context(ctx), name)
         shown = discord.utils.escape_markdown(model.name)
@@ -151,7 +151,7 @@ class Books(CommandCog, name=BOOKS_COG):
 
     @book.command(name="undo", ignore_extra=False, description="Go back to the previous book")
     async def undo(self, ctx: Context) -> None:
-        self._app.training_requests.check(asker_of_context(ctx))
+        self._app.guilds.managed_by(asker_of_context(ctx))
         await acknowledge_command(ctx)
         gone, serves = await self._app.guild_models.undo(asker_of_context(ctx))
         shown = [discord.utils.escape_markdown(name) for name in (gone, serves.name)]
@@ -279,7 +279,7 @@ class Books(CommandCog, name=BOOKS_COG):
                 interaction, "The training has started. See /train status."
             )
         try:
-            await training_requests.place(job_id, str(message.channel.id), str(message.id))
+            await training_requests.queue.place(job_id, str(message.channel.id), str(message.id))
             await replace_message(interaction, format_job(view), _running_view(view.job))
         except (*FAILURES, BotError) as error:  # who follows it makes up for that
             log.warning("job %d: its message could not be changed: %r", job_id, error)

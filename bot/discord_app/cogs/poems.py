@@ -11,10 +11,9 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.core.application import App
 from bot.core.errors import NotAllowed, NothingThere
-from bot.core.poems import PoemService
 from bot.core.records import FORMS, FREE, RANGES, Poem, PoemRequest, PoemScansion
-from bot.core.store.poems import PoemStore
 from bot.discord_app.asker import Context, asker_of_interaction, guild_id_of
 from bot.discord_app.button_state import Ownership, PoemState, read_ownership, read_poem_state
 from bot.discord_app.live_message import ReplyTiming
@@ -58,26 +57,24 @@ NOT_YOURS = (
 class Poems(AnsweringCog, name=COG_NAME):
     """Write sonnets and other verse.
 
-    `talk` says whether a mention and a direct message are requests, too. `store` remembers,
-    across restarts, which poems are unfinished.
+    `talk` says whether a mention and a direct message are requests, too.
     """
 
     def __init__(
         self,
         bot: AnyBot,
-        service: PoemService,
+        app: App,
         *,
         talk: bool,
         timing: ReplyTiming | None = None,
         reply_limits: ReplyLimits | None = None,
-        store: PoemStore | None = None,
     ) -> None:
         self._bot = bot
-        self.service = service
+        self.service = service = app.service
         self._talk = talk
         self._reply_limits = reply_limits or ReplyLimits(service.metrics.unanswered_commands)
         self._timing = timing = timing or ReplyTiming()
-        self._unfinished = UnfinishedPoems(bot, store, timing.retry_seconds)
+        self._unfinished = UnfinishedPoems(bot, app.half_poems, timing.retry_seconds)
         self._replies = PoemReplies(service, self._unfinished, self._reply_limits, timing)
 
     async def cog_load(self) -> None:

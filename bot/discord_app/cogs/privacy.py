@@ -46,12 +46,11 @@ class Privacy(CommandCog, name=PRIVACY_COG):
     async def about(self, ctx: Context) -> None:
         await acknowledge_command(ctx)
         shelf = await self._app.guild_models.available(asker_of_context(ctx))
-        await answer(ctx, format_about(self._app.administration.about(), shelf.used))
+        await answer(ctx, format_about(self._app.about(), shelf.used))
 
     async def press(
         self, interaction: discord.Interaction[Any], action: ConfirmAction, subject: str
     ) -> None:
-        """Forget whoever pressed the button; see `ConfirmButton`."""
-        asker = asker_of_interaction(interaction)
-        text = format_forgotten(await self._app.administration.forget(asker))
-        await replace_message(interaction, text)
+        """Forget the member who pressed the button; see `ConfirmButton`."""
+        member = asker_of_interaction(interaction).member
+        await replace_message(interaction, format_forgotten(await self._app.books.forget(member)))

@@ -12,7 +12,6 @@ from discord.ext import commands
 from bot.core.application import App
 from bot.core.errors import NothingThere
 from bot.core.guild_settings import COOLDOWN, GuildSettings
-from bot.core.poems import PoemService
 from bot.core.records import FORMS, FREE, RANGES
 from bot.discord_app.asker import Context, asker_of_context
 from bot.discord_app.formatting import format_settings
@@ -44,9 +43,9 @@ class Change(commands.Converter[str]):
 class Settings(CommandCog, name="Settings"):
     """Where poems are written, who may ask, and what they are by default."""
 
-    def __init__(self, app: App, service: PoemService) -> None:
-        self._administration = app.administration
-        self._service = service
+    def __init__(self, app: App) -> None:
+        self._guilds = app.guilds
+        self._service = app.service
 
     @commands.hybrid_group(
         name="settings", case_insensitive=True, description="Show this server's settings"
@@ -58,7 +57,7 @@ class Settings(CommandCog, name="Settings"):
 
     @settings.command(name="show", ignore_extra=False, description="Show this server's settings")
     async def show(self, ctx: Context) -> None:
-        await self._show(ctx, self._administration.guild_settings(asker_of_context(ctx)))
+        await self._show(ctx, self._guilds.settings_for(asker_of_context(ctx)))
 
     @settings.command(
         name="channels", ignore_extra=False, description="Channels for poems. Default: all"
@@ -137,15 +136,13 @@ class Settings(CommandCog, name="Settings"):
 
     async def _set(self, ctx: Context, name: str, value: object) -> None:
         await acknowledge_command(ctx, private=True)
-        await self._show(ctx, await self._administration.change(asker_of_context(ctx), name, value))
+        await self._show(ctx, await self._guilds.change(asker_of_context(ctx), name, value))
 
     async def _list(self, ctx: Context, name: str, change: str, given: list[str]) -> None:
         """Add to a list of the settings, take from it, or empty it."""
         await acknowledge_command(ctx, private=True)
         asker = asker_of_context(ctx)
-        listed = without_deleted(
-            ctx.guild, name, getattr(self._administration.guild_settings(asker), name)
-        )
+        listed = without_deleted(ctx.guild, name, getattr(self._guilds.settings_for(asker), name))
         given = [each for each in given if each]
         if change != "clear" and not given:
             raise NothingThere(f"Name {LISTED[name]} to {change}.")
@@ -153,7 +150,7 @@ class Settings(CommandCog, name="Settings"):
             listed = tuple(dict.fromkeys((*listed, *given)))
         else:
             listed = tuple(each for each in listed if change != "clear" and each not in given)
-        await self._show(ctx, await self._administration.change(asker, name, listed))
+        await self._show(ctx, await self._guilds.change(asker, name, listed))
 
     async def _show(self, ctx: Context, guild_settings: GuildSettings) -> None:
         doubts = warnings(ctx.guild, guild_settings)

@@ -10,16 +10,15 @@ from typing import cast
 
 import pytest
 
-from bot.app import Parts, make_library
-from bot.core.application import Administration, Forgotten
+from bot.app import make_library
+from bot.core.application import App
 from bot.core.errors import DatabaseBusyError, NothingThere
 from bot.core.guilds import Guilds
 from bot.core.jobs import Job, JobState
-from bot.core.metrics import Metrics
 from bot.core.model_library import GuildModels
 from bot.core.ports import DEFAULT_CHOICE
 from bot.core.records import PoemRequest
-from bot.core.store.books import AddedModel, BookStore
+from bot.core.store.books import AddedModel, BookStore, Forgotten
 from bot.core.store.database import BUSY_SECONDS, Database, Run
 from bot.core.store.guilds import GuildStore
 from bot.core.training_requests import TrainingRequests
@@ -40,8 +39,8 @@ LONG = quatrains(200)
 
 
 @pytest.fixture
-def guild_models(parts: Parts) -> GuildModels:
-    return parts.app.guild_models
+def guild_models(parts: App) -> GuildModels:
+    return parts.guild_models
 
 
 async def train(training_requests: TrainingRequests, name: str) -> None:
@@ -50,23 +49,23 @@ async def train(training_requests: TrainingRequests, name: str) -> None:
 
 
 async def test_whoever_is_forgotten_during_a_training_stays_forgotten(
-    parts: Parts, trainer: FakeTrainer
+    parts: App, trainer: FakeTrainer
 ) -> None:
     """The model that came out had the number again."""
     trainer.gate = asyncio.Event()
-    training_requests, administration = parts.app.training_requests, parts.app.administration
+    training_requests = parts.training_requests
     found = await training_requests.propose(ADMIN, attached(LONG))
     await training_requests.accept(ADMIN, found.job.id)
     await trainer.began.wait()
-    assert (await administration.forget(ADMIN)).trainings == 1
+    assert (await parts.books.forget(ADMIN.member)).trainings == 1
     trainer.go()
-    assert [view async for view in training_requests.watch(found.job.id)][
+    assert [view async for view in training_requests.queue.watch(found.job.id)][
         -1
     ].job.state is JobState.DONE
-    _, kept = await parts.app.guild_models.info(ADMIN, "walks")
+    _, kept = await parts.guild_models.info(ADMIN, "walks")
     assert kept is not None
     assert kept.added_by == ""
-    assert await administration.forget(ADMIN) == Forgotten(0, 0, 0)
+    assert await parts.books.forget(ADMIN.member) == Forgotten(0, 0, 0)
 
 
 # Gone files
@@ -136,8 +135,7 @@ async def test_a_lock_meanwhile_leaves_nothing_half_removed_or_half_forgotten(
     await books.add_model(added, await books.add_job(job))
 
     database.left = 1
-    administration = Administration(guilds, books, Metrics())
-    assert await administration.forget(ADMIN) == Forgotten(trainings=1, models=1, choices=1)
+    assert await books.forget(ADMIN.member) == Forgotten(trainings=1, models=1, choices=1)
     with pytest.raises(DatabaseBusyError):
         await guild_models.remove(ADMIN, "dunes")
     shelf = await guild_models.available(ADMIN)
@@ -162,7 +160,7 @@ async def test_the_default_model_is_not_removed(tmp_path: Path, trainer: FakeTra
         update={"models": config.models.model_copy(update={"default": "sea"})}
     )
     async with open_test_app(config, trainer) as parts:
-        guild_models = parts.app.guild_models
+        guild_models = parts.guild_models
         for deed in (guild_models.removable, guild_models.remove):
             with pytest.raises(NothingThere, match=r"'sea' is the default .* config.toml"):
                 await deed(HOST, "sea")
@@ -182,14 +180,14 @@ async def test_a_default_model_is_removed_where_the_one_that_ships_takes_its_pla
 
 
 async def test_undo_goes_back_to_a_shared_model_that_was_trained_anew(
-    parts: Parts, tmp_path: Path
+    parts: App, tmp_path: Path
 ) -> None:
     """It was passed over, while poems would have come from it."""
     write_model(tmp_path / "models" / "sea.safetensors", seed=5)
-    await parts.app.guild_models.use(ADMIN, "sea")
-    await train(parts.app.training_requests, "walks")
+    await parts.guild_models.use(ADMIN, "sea")
+    await train(parts.training_requests, "walks")
     write_model(tmp_path / "models" / "sea.safetensors", seed=6)
-    gone, serves = await parts.app.guild_models.undo(ADMIN)
+    gone, serves = await parts.guild_models.undo(ADMIN)
     assert (gone, serves.name) == ("walks", "sea")
     async with parts.service.write(PoemRequest(ADMIN, "the rain", form="free")) as poem_stream:
         poem = await poem_stream.finish()

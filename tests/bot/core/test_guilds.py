@@ -14,8 +14,8 @@ from bot.core.errors import BadSetting, DataNotKept, NothingThere
 from bot.core.guild_settings import GuildSettings
 from bot.core.guilds import Guilds
 from bot.core.ports import DEFAULT_CHOICE, ModelChoice
-from bot.core.records import ModelRecord
-from bot.core.store.books import BookStore
+from bot.core.records import Asker, ModelRecord
+from bot.core.store.books import BookStore, Forgotten
 from bot.core.store.database import Database
 from bot.core.store.guilds import MAX_CHOICES, GuildStore
 from tests.fakes import SEA_SONGS, SONNETS
@@ -39,6 +39,10 @@ async def guilds(tmp_path: Path) -> AsyncIterator[Guilds]:
         yield found
 
 
+def admin(guild: str) -> Asker:
+    return Asker(MEMBER, guild, manages=True)
+
+
 def choice_of(model: ModelRecord) -> ModelChoice:
     return ModelChoice(model.name, model.sha256)
 
@@ -51,7 +55,7 @@ async def test_a_guild_begins_with_nothing_settled_and_the_default(guilds: Guild
 
 
 async def test_what_was_settled_holds_for_that_guild_alone(guilds: Guilds) -> None:
-    assert await guilds.change("10", "lines", 8) == GuildSettings(lines=8)
+    assert await guilds.change(admin("10"), "lines", 8) == GuildSettings(lines=8)
     assert (guilds.guild_settings("10"), guilds.guild_settings("11")) == (
         GuildSettings(lines=8),
         GuildSettings(),
@@ -60,26 +64,28 @@ async def test_what_was_settled_holds_for_that_guild_alone(guilds: Guilds) -> No
 
 async def test_settings_are_still_there_after_a_start(tmp_path: Path) -> None:
     async with opened(tmp_path) as (guilds, _):
-        await guilds.change("10", "avoid", ["Sea"])
-        await guilds.change("10", "cooldown_seconds", 0)
-        await guilds.change("11", "form", "haiku")
-        await guilds.change("11", "form", None)
+        await guilds.change(admin("10"), "avoid", ["Sea"])
+        await guilds.change(admin("10"), "cooldown_seconds", 0)
+        await guilds.change(admin("11"), "form", "haiku")
+        await guilds.change(admin("11"), "form", None)
     async with opened(tmp_path) as (guilds, _):
         assert guilds.guild_settings("10") == GuildSettings(avoid=("sea",), cooldown_seconds=0.0)
         assert guilds.guild_settings("11") == GuildSettings()
 
 
 async def test_a_setting_that_is_refused_changes_nothing(guilds: Guilds) -> None:
-    await guilds.change("10", "lines", 8)
+    await guilds.change(admin("10"), "lines", 8)
     with pytest.raises(BadSetting):
-        await guilds.change("10", "lines", 0)
+        await guilds.change(admin("10"), "lines", 0)
     assert guilds.guild_settings("10") == GuildSettings(lines=8)
 
 
 async def test_of_two_changes_at_once_both_count(tmp_path: Path) -> None:
     """Each began from what was settled before both, and the later one took the other back."""
     async with opened(tmp_path) as (guilds, _):
-        await asyncio.gather(guilds.change("10", "lines", 8), guilds.change("10", "form", "haiku"))
+        await asyncio.gather(
+            guilds.change(admin("10"), "lines", 8), guilds.change(admin("10"), "form", "haiku")
+        )
         assert guilds.guild_settings("10") == GuildSettings(lines=8, form="haiku")
     async with opened(tmp_path) as (guilds, _):
         assert guilds.guild_settings("10") == GuildSettings(lines=8, form="haiku")
@@ -178,7 +184,7 @@ async def test_a_model_that_is_gone_was_never_chosen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "act",
     [
-        lambda guilds: guilds.change("10", "lines", 9),
+        lambda guilds: guilds.change(admin("10"), "lines", 9),
         lambda guilds: guilds.choose("10", SEA_SONGS, MEMBER),
         lambda guilds: guilds.undo("10"),
         lambda guilds: guilds.drop("10", [("10", choice_of(SONNETS))]),
@@ -189,7 +195,7 @@ async def test_what_cannot_be_kept_does_not_count(
     tmp_path: Path, act: Callable[[Guilds], Awaitable[object]]
 ) -> None:
     async with opened(tmp_path) as (guilds, database):
-        await guilds.change("10", "lines", 8)
+        await guilds.change(admin("10"), "lines", 8)
         await guilds.choose("10", SONNETS, MEMBER)
         await database.execute("PRAGMA query_only = ON")
         with pytest.raises(DataNotKept):
@@ -205,7 +211,7 @@ async def test_a_choice_outlives_the_number_of_who_made_it(tmp_path: Path) -> No
     async with opened(tmp_path) as (guilds, database):
         await guilds.choose("10", SONNETS, MEMBER)
         await guilds.choose("11", SONNETS, "discord:2")
-        assert await BookStore(database).forget(MEMBER) == (0, 0, 1)
+        assert await BookStore(database).forget(MEMBER) == Forgotten(0, 0, 1)
         assert guilds.choice("10") == choice_of(SONNETS)
         rows = await database.fetch("SELECT chosen_by FROM choices ORDER BY id")
         assert [row["chosen_by"] for row in rows] == ["", "discord:2"]

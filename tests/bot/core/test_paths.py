@@ -154,7 +154,7 @@ async def test_of_all_that_a_bot_keeps_other_users_see_nothing(tmp_path: Path) -
     try:
         trainer = FakeTrainer()
         async with open_test_app(make_config(tmp_path), trainer) as parts:
-            training_requests, long = parts.app.training_requests, attached(quatrains(200))
+            training_requests, long = parts.training_requests, attached(quatrains(200))
             assert (
                 await trained(training_requests, await training_requests.propose(ADMIN, long))
                 is JobState.DONE

@@ -86,7 +86,7 @@ async def test_a_book_that_is_being_said_yes_to_is_not_thrown_away(
         training_requests.accept(ADMIN, found.job.id), training_requests._proposals.leave(GUILD)
     )
     assert accepted.job.state is not JobState.PROPOSED
-    assert [view async for view in training_requests.watch(found.job.id)][
+    assert [view async for view in training_requests.queue.watch(found.job.id)][
         -1
     ].job.state is JobState.DONE
 
@@ -95,7 +95,7 @@ async def test_a_book_that_nobody_says_yes_to_is_swept_away(tmp_path: Path) -> N
     """Without a further one, that is: the last of a server stayed for ever."""
     config = make_config(tmp_path)
     async with open_test_app(config, FakeTrainer()) as parts:
-        training_requests = parts.app.training_requests
+        training_requests = parts.training_requests
         old, young = [await training_requests.propose(ADMIN, attached(LONG)) for _ in range(2)]
         long_ago = (datetime.now(UTC) - MAX_AGE - timedelta(minutes=1)).isoformat()
         await training_requests._store.update_job(old.job.id, created=long_ago)
@@ -103,5 +103,5 @@ async def test_a_book_that_nobody_says_yes_to_is_swept_away(tmp_path: Path) -> N
         while folders(tmp_path) != named(young):
             await asyncio.sleep(0.001)
         with pytest.raises(NothingThere):
-            await parts.app.training_requests.accept(ADMIN, old.job.id)
-        await parts.app.training_requests.accept(ADMIN, young.job.id)
+            await parts.training_requests.accept(ADMIN, old.job.id)
+        await parts.training_requests.accept(ADMIN, young.job.id)

@@ -23,25 +23,23 @@ async def test_each_trains_its_own_guilds_books_and_leaves_the_others_alone(tmp_
         asyncio.timeout(HANG_SECONDS),
         open_test_app(config, mine, FIRST) as one,
     ):
-        training_requests = one.app.training_requests
+        training_requests = one.training_requests
         proposal = await training_requests.propose(HERE, attached(VERSES * 20))
         waiting = await training_requests.propose(HERE, attached(VERSES * 20, "other.txt"))
         await training_requests.accept(HERE, proposal.job.id)
         await mine.began.wait()
         async with open_test_app(config, theirs, SECOND) as other:
-            assert not other.app.training_requests.jobs(HERE)
-            book = await other.app.training_requests.propose(
-                THERE, attached(VERSES * 20, "hills.txt")
-            )
-            await other.app.training_requests.accept(THERE, book.job.id)
+            assert not other.training_requests.jobs(HERE)
+            book = await other.training_requests.propose(THERE, attached(VERSES * 20, "hills.txt"))
+            await other.training_requests.accept(THERE, book.job.id)
             assert not theirs.specs, "two trainings at once on one machine"
         gate.set()
-        ended = [view async for view in training_requests.watch(proposal.job.id)][-1]
+        ended = [view async for view in training_requests.queue.watch(proposal.job.id)][-1]
         assert ended.job.state is JobState.DONE
         assert (await training_requests.proposed(HERE, waiting.job.id)).name == "other"
     async with asyncio.timeout(HANG_SECONDS), open_test_app(config, theirs, SECOND) as other:
         await theirs.began.wait()
-        last = [view async for view in other.app.training_requests.watch(book.job.id)][-1]
+        last = [view async for view in other.training_requests.queue.watch(book.job.id)][-1]
         assert last.job.state is JobState.DONE
     assert [len(trainer.specs) for trainer in (mine, theirs)] == [1, 1]
 
@@ -52,8 +50,8 @@ async def test_what_one_settles_is_there_when_the_shards_are_dealt_anew(tmp_path
         open_test_app(config, FakeTrainer(), FIRST) as one,
         open_test_app(config, FakeTrainer(), SECOND) as other,
     ):
-        await one.app.administration.change(HERE, "lines", 9)
-        await other.app.administration.change(THERE, "lines", 7)
+        await one.guilds.change(HERE, "lines", 9)
+        await other.guilds.change(THERE, "lines", 7)
     async with open_test_app(config, FakeTrainer()) as whole:
-        assert whole.app.administration.guild_settings(HERE).lines == 9
-        assert whole.app.administration.guild_settings(THERE).lines == 7
+        assert whole.guilds.settings_for(HERE).lines == 9
+        assert whole.guilds.settings_for(THERE).lines == 7

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from bot.app import Parts
+from bot.core.application import App
 from bot.core.errors import (
     BadSetting,
     BookRefused,
@@ -63,7 +63,7 @@ async def mirror() -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def parts(tmp_path: Path, trainer: FakeTrainer, mirror: str) -> AsyncIterator[Parts]:
+async def parts(tmp_path: Path, trainer: FakeTrainer, mirror: str) -> AsyncIterator[App]:
     limits = {"max_per_day": 4, "max_models": 3, "max_waiting": 2}
     config = make_config(tmp_path, gutenberg=f"{mirror}/{{number}}.txt", **limits)
     async with open_test_app(config, trainer) as opened:
@@ -153,7 +153,7 @@ async def test_no_name_of_a_model_is_in_the_way_of_its_book(
 ) -> None:
     """train.py takes no name for which a file lies there: a book called "book" could not be."""
     found = await training_requests.propose(ADMIN, attached(LONG, "book.txt"))
-    job_folder = training_requests._training_queue.job_folder(found.job.id)
+    job_folder = training_requests.queue.job_folder(found.job.id)
     assert [path.stem for path in job_folder.iterdir()] != [found.job.name]
     with pytest.raises(BadSetting):
         await training_requests.propose(ADMIN, attached(LONG), name=BOOK_NAME.removesuffix(".txt"))
@@ -217,24 +217,24 @@ async def test_a_name_is_looked_at_again_when_somebody_says_yes(
 
 
 async def test_a_training_that_has_ended_but_for_a_last_word_cannot_be_stopped(
-    training_requests: TrainingRequests, parts: Parts
+    training_requests: TrainingRequests, parts: App
 ) -> None:
     installing, go = asyncio.Event(), asyncio.Event()
-    install = training_requests._training_queue._install
+    install = training_requests.queue._install
 
     async def slowly(job: Job, made: Path) -> InstallResult:
         installing.set()
         await go.wait()
         return await install(job, made)
 
-    training_requests._training_queue._install = slowly
+    training_requests.queue._install = slowly
     found = await training_requests.propose(ADMIN, attached(LONG))
     await training_requests.accept(ADMIN, found.job.id)
     await installing.wait()
     with pytest.raises(NothingThere, match="has just ended"):
         await training_requests.cancel(ADMIN, found.job.id)
     go.set()
-    assert [view async for view in training_requests.watch(found.job.id)][
+    assert [view async for view in training_requests.queue.watch(found.job.id)][
         -1
     ].job.state is JobState.DONE
 
@@ -276,18 +276,18 @@ async def test_a_yes_counts_once(training_requests: TrainingRequests, trainer: F
         *(training_requests.accept(ADMIN, found.job.id) for _ in range(3)), return_exceptions=True
     )
     assert sum(isinstance(answer, NothingThere) for answer in answers) == 2
-    async for _ in training_requests.watch(found.job.id):
+    async for _ in training_requests.queue.watch(found.job.id):
         pass
     assert len(trainer.specs) == 1
 
 
 async def test_a_guild_trains_so_often_a_day(
-    training_requests: TrainingRequests, parts: Parts
+    training_requests: TrainingRequests, parts: App
 ) -> None:
     for number in range(4):
         found = await training_requests.propose(ADMIN, attached(LONG), name=f"walks{number}")
         assert await trained(training_requests, found) is JobState.DONE
-        await parts.app.guild_models.remove(ADMIN, f"walks{number}")
+        await parts.guild_models.remove(ADMIN, f"walks{number}")
     with pytest.raises(TooMuch, match="4 trainings in 24 hours"):
         await training_requests.propose(ADMIN, attached(LONG))
     await training_requests.propose(STRANGER, attached(LONG))  # another guild's count is its own
@@ -371,7 +371,7 @@ async def test_a_member_has_one_book_on_its_way_whatever_the_server(
 async def test_every_attempt_counts_however_it_ends(tmp_path: Path, trainer: FakeTrainer) -> None:
     """One server made 162 proposals in five seconds."""
     async with open_test_app(make_config(tmp_path, max_tries_per_hour=5), trainer) as parts:
-        training_requests = parts.app.training_requests
+        training_requests = parts.training_requests
         for _ in range(2):
             await training_requests.propose(ADMIN, attached(LONG))
             with pytest.raises(BookRefused):
@@ -404,16 +404,16 @@ async def test_a_fetch_that_is_cancelled_leaves_nothing(
 
 
 async def test_a_guild_that_throws_the_bot_out_trains_no_more(
-    training_requests: TrainingRequests, trainer: FakeTrainer
+    training_requests: TrainingRequests, parts: App, trainer: FakeTrainer
 ) -> None:
     trainer.gate = asyncio.Event()
     found = await training_requests.propose(ADMIN, attached(LONG))
     await training_requests.accept(ADMIN, found.job.id)
     await trainer.began.wait()
     await training_requests.leave(GUILD)
-    end = [view async for view in training_requests.watch(found.job.id)][-1]
+    end = [view async for view in training_requests.queue.watch(found.job.id)][-1]
     assert end.job.state is JobState.CANCELLED
-    assert await training_requests.untold() == []
+    assert await parts.books.untold_jobs() == []
 
 
 async def test_other_guilds_trainings_are_seen_without_what_they_are(
@@ -433,10 +433,9 @@ async def test_other_guilds_trainings_are_seen_without_what_they_are(
 # Who may do what
 
 
-async def test_each_deed_is_for_those_who_may(parts: Parts, trainer: FakeTrainer) -> None:
+async def test_each_deed_is_for_those_who_may(parts: App, trainer: FakeTrainer) -> None:
     """As a member, as an admin of another server, and from a direct message."""
-    training_requests, guild_models = parts.app.training_requests, parts.app.guild_models
-    administration = parts.app.administration
+    training_requests, guild_models = parts.training_requests, parts.guild_models
     assert (
         await trained(training_requests, await training_requests.propose(ADMIN, attached(LONG)))
         is JobState.DONE
@@ -458,12 +457,12 @@ async def test_each_deed_is_for_those_who_may(parts: Parts, trainer: FakeTrainer
             guild_models.remove(asker, "walks"),
             guild_models.removable(asker, "walks"),
             guild_models.share(asker, "walks"),
-            administration.change(asker, "switch", False),
+            parts.guilds.change(asker, "switch", False),
         ):
             with pytest.raises(NotAllowed):
                 await deed
         with pytest.raises(NotAllowed):
-            administration.guild_settings(asker)
+            parts.guilds.settings_for(asker)
     for deed in (
         training_requests.accept(STRANGER, waiting.job.id),
         training_requests.cancel(STRANGER),
@@ -480,33 +479,33 @@ async def test_each_deed_is_for_those_who_may(parts: Parts, trainer: FakeTrainer
     assert {model.name for model in shelf.models} == {"sonnets", "walks"}
 
 
-async def test_a_private_model_is_not_found_by_its_hash_from_elsewhere(parts: Parts) -> None:
-    training_requests = parts.app.training_requests
+async def test_a_private_model_is_not_found_by_its_hash_from_elsewhere(parts: App) -> None:
+    training_requests = parts.training_requests
     assert (
         await trained(training_requests, await training_requests.propose(ADMIN, attached(LONG)))
         is JobState.DONE
     )
-    model, _ = await parts.app.guild_models.info(ADMIN, "walks")
+    model, _ = await parts.guild_models.info(ADMIN, "walks")
     for asker in (STRANGER, Asker("web:127.0.0.1", "web")):
         with pytest.raises(UnknownModel):
-            await parts.app.guild_models.info(asker, model.sha256)
+            await parts.guild_models.info(asker, model.sha256)
 
 
-async def test_a_role_can_be_granted_what_manage_server_may(parts: Parts) -> None:
+async def test_a_role_can_be_granted_what_manage_server_may(parts: App) -> None:
     editor = replace(MEMBER, roles=frozenset({"555"}))
     with pytest.raises(NotAllowed):
-        await parts.app.training_requests.propose(editor, attached(LONG))
-    await parts.app.administration.change(ADMIN, "managers", ["555"])
-    await parts.app.training_requests.propose(editor, attached(LONG))
+        await parts.training_requests.propose(editor, attached(LONG))
+    await parts.guilds.change(ADMIN, "managers", ["555"])
+    await parts.training_requests.propose(editor, attached(LONG))
     elsewhere = replace(editor, guild=OTHER_GUILD)
     with pytest.raises(NotAllowed):
-        await parts.app.training_requests.propose(elsewhere, attached(LONG), name="other")
+        await parts.training_requests.propose(elsewhere, attached(LONG), name="other")
 
 
 async def test_only_owners_add_and_remove_what_all_servers_share(
-    parts: Parts, tmp_path: Path
+    parts: App, tmp_path: Path
 ) -> None:
-    training_requests, guild_models = parts.app.training_requests, parts.app.guild_models
+    training_requests, guild_models = parts.training_requests, parts.guild_models
     with pytest.raises(NotAllowed, match="owners"):
         await training_requests.propose(ADMIN, attached(LONG), shared=True)
     found = await training_requests.propose(HOST, attached(LONG), shared=True)
@@ -522,11 +521,11 @@ async def test_only_owners_add_and_remove_what_all_servers_share(
     assert not (tmp_path / "models" / "walks.safetensors").exists()
 
 
-async def test_every_refusal_is_a_sentence(parts: Parts) -> None:
+async def test_every_refusal_is_a_sentence(parts: App) -> None:
     for deed in (
-        parts.app.training_requests.propose(MEMBER, attached(LONG)),
-        parts.app.guild_models.use(ADMIN, "nowhere"),
-        parts.app.administration.change(ADMIN, "colour", "red"),
+        parts.training_requests.propose(MEMBER, attached(LONG)),
+        parts.guild_models.use(ADMIN, "nowhere"),
+        parts.guilds.change(ADMIN, "colour", "red"),
     ):
         with pytest.raises(BotError) as refusal:
             await deed

@@ -16,7 +16,7 @@ from bot.core.poems import PoemService
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.live_message import ReplyTiming
 from tests.fake_discord import FakeDiscord
-from tests.fakes import FakeEngine, fake_service
+from tests.fakes import FakeEngine, app_with, fake_service
 from tests.timeouts import HANG_SECONDS
 
 FAST = ReplyTiming(edit_seconds=0.0, patience_seconds=0.0, place_seconds=0.0, retry_seconds=0.0)
@@ -49,7 +49,7 @@ def service(engine: FakeEngine) -> PoemService:
 
 @pytest.fixture
 def simcord_bot(service: PoemService) -> SonneteerBot:
-    return SonneteerBot(service, timing=FAST)
+    return SonneteerBot(app_with(service), timing=FAST)
 
 
 @pytest.fixture

@@ -17,13 +17,13 @@ from bot.discord_app.commands_sync import FILE_NAME
 from bot.discord_app.poem_formatting import read_verse
 from tests.bot.discord_app.conftest import FAST
 from tests.fake_discord import TOKEN, FakeDiscord, Fault
-from tests.fakes import VERSE
+from tests.fakes import VERSE, app_with
 from tests.timeouts import HANG_SECONDS
 
 
 async def _start(fake: FakeDiscord, service: PoemService, folder: Path, ode: str = "") -> int:
     """Start a bot once and return how often it sent its commands to Discord."""
-    bot = SonneteerBot(service, data_folder=folder, api_url=fake.url)
+    bot = SonneteerBot(app_with(service), data_folder=folder, api_url=fake.url)
 
     async def write_ode(interaction: discord.Interaction) -> None: ...
 
@@ -98,7 +98,7 @@ async def test_a_data_folder_that_cannot_be_written_is_said(
 
 
 async def test_nothing_is_sent_when_the_gateway_says_ready(service: PoemService) -> None:
-    bot = SonneteerBot(service)
+    bot = SonneteerBot(app_with(service))
     async with simcord.run(bot, settle_timeout=HANG_SECONDS) as env:
         for _ in range(2):
             bot.dispatch("ready")
@@ -156,7 +156,7 @@ def test_only_one_intent_is_privileged(message_content: bool) -> None:
 
 
 async def test_nothing_the_bot_says_can_ping_anybody(service: PoemService) -> None:
-    bot = SonneteerBot(service)
+    bot = SonneteerBot(app_with(service))
     allowed = bot.allowed_mentions
     assert allowed is not None
     assert not any((allowed.everyone, allowed.users, allowed.roles, allowed.replied_user))
@@ -171,7 +171,7 @@ class TestSomebodyElsesBot:
         host = commands.Bot("?", intents=discord.Intents.all())
 
         async def setup_hook() -> None:
-            await add_cogs(host, service, prefix="?", talk=False, timing=FAST)
+            await add_cogs(host, app_with(service), prefix="?", talk=False, timing=FAST)
             await host.tree.sync()
 
         host.setup_hook = setup_hook  # type: ignore[method-assign]

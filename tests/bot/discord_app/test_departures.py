@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import Parts
+from bot.core.application import App
 from tests.apps import FakeTrainer
 from tests.bot.discord_app.test_busy_database import locked, lose_patience
 from tests.bot.discord_app.test_training_message import begin, running
@@ -23,9 +23,9 @@ def trainer() -> FakeTrainer:
     return trainer
 
 
-async def nothing_trained(parts: Parts) -> None:
+async def nothing_trained(parts: App) -> None:
     async with asyncio.timeout(HANG_SECONDS):
-        while await parts.app.training_requests.guilds():
+        while await parts.training_requests.guilds():
             await asyncio.sleep(0.001)
 
 
@@ -42,7 +42,7 @@ async def test_a_server_that_is_left_while_the_database_is_locked_trains_no_more
                 while "could not be ended yet" not in caplog.text:
                     await asyncio.sleep(0.001)
         await nothing_trained(parts)
-        assert await parts.app.training_requests.untold() == []
+        assert await parts.books.untold_jobs() == []
     assert "Traceback" not in caplog.text
 
 
@@ -56,7 +56,7 @@ async def test_what_was_left_undone_for_a_server_is_done_by_the_next_start(
     discord.fail("GET", rf"/guilds/{GUILD}$", [gone])
     async with running(discord, tmp_path, trainer) as parts:
         await nothing_trained(parts)
-        assert await parts.app.training_requests.untold() == []
+        assert await parts.books.untold_jobs() == []
 
 
 async def test_a_server_that_discord_only_forgot_to_tell_of_trains_on(
@@ -71,4 +71,4 @@ async def test_a_server_that_discord_only_forgot_to_tell_of_trains_on(
             lambda: any(path.endswith(asked) for _, path, _ in discord.requests[since:])
         )
         await asyncio.sleep(0)
-        assert await parts.app.training_requests.guilds() == {str(GUILD)}
+        assert await parts.training_requests.guilds() == {str(GUILD)}

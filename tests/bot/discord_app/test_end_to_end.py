@@ -12,8 +12,9 @@ import pytest
 from aiohttp import web
 from simcord.actors import MemberActor
 
-from bot.app import Parts, make_library, open_app
+from bot.app import make_library, open_app
 from bot.config import BooksConfig, Config, DataConfig, DiscordConfig, WritingConfig
+from bot.core.application import App
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.poem_formatting import unescape
 from tests.bot.discord_app.conftest import FAST, Simulation
@@ -46,7 +47,7 @@ async def mirror() -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def parts(tmp_path: Path, mirror: str) -> AsyncIterator[Parts]:
+async def parts(tmp_path: Path, mirror: str) -> AsyncIterator[App]:
     config = Config(
         discord=DiscordConfig(cooldown_seconds=0.0),
         writing=WritingConfig(form="free", lines=4),
@@ -62,8 +63,8 @@ async def parts(tmp_path: Path, mirror: str) -> AsyncIterator[Parts]:
 
 
 @pytest.fixture
-def simcord_bot(parts: Parts) -> SonneteerBot:
-    return SonneteerBot(parts.service, parts.app, timing=replace(FAST, notice_seconds=0.0))
+def simcord_bot(parts: App) -> SonneteerBot:
+    return SonneteerBot(parts, timing=replace(FAST, notice_seconds=0.0))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.supervisor import ClientSupervisor
 from tests.apps import FakeTrainer, make_config, open_test_app
 from tests.fake_discord import TOKEN, FakeDiscord
-from tests.fakes import fake_service
+from tests.fakes import app_with, fake_service
 from tests.fault_run import FaultRun
 from tests.faults import TRIALS, FaultCase
 
@@ -37,7 +37,7 @@ async def app_in(home: Path, *, needed: bool) -> AsyncIterator[App | None]:
         yield None
         return
     async with open_test_app(make_config(home), FakeTrainer()) as parts:
-        yield parts.app
+        yield parts
 
 
 @pytest.fixture
@@ -55,8 +55,7 @@ async def run(app: App | None) -> AsyncIterator[FaultRun]:
     def make_bot(message_content: bool, gateway: Gateway) -> SonneteerBot:
         bots.append(
             SonneteerBot(
-                service,
-                app,
+                app_with(service, app),
                 message_content=message_content,
                 api_url=fake.url,
                 timing=TEMPO,

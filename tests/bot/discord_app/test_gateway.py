@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from bot.core.application import App
-from bot.core.poems import PoemService
 from bot.core.shards import ShardRange
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.gateway import Gateway, GatewayTimeouts
@@ -19,7 +18,7 @@ from bot.discord_app.supervisor import ClientSupervisor
 from tests.apps import FakeTrainer, make_config, open_test_app
 from tests.discord_payloads import GUILD
 from tests.fake_discord import TOKEN, FakeDiscord
-from tests.fakes import fake_service
+from tests.fakes import app_with, fake_service
 
 OTHER = GUILD + (1 << 22)  # a guild of shard 1, where there are two
 HASTE = GatewayTimeouts(pause_seconds=0.01, max_pause_seconds=0.02, identify_seconds=0.01)
@@ -36,13 +35,12 @@ async def discord() -> AsyncIterator[FakeDiscord]:
 async def _on(
     fake: FakeDiscord,
     gateway: Gateway,
-    service: PoemService | None = None,
     app: App | None = None,
 ) -> AsyncIterator[ClientSupervisor]:
-    service = service or fake_service()
+    opened = app or app_with(fake_service())
 
     def make_bot(message_content: bool, gateway: Gateway) -> SonneteerBot:
-        return SonneteerBot(service, app, api_url=fake.url, timing=TEMPO, gateway=gateway)
+        return SonneteerBot(opened, api_url=fake.url, timing=TEMPO, gateway=gateway)
 
     door = ClientSupervisor(make_bot, gateway, pause_seconds=0.01)
     running = asyncio.create_task(door.run(TOKEN))
@@ -146,7 +144,7 @@ async def test_two_processes_serve_their_guilds_over_one_database(
                 open_test_app(config, FakeTrainer(), shard_range=shard_range)
             )
             gateway = Gateway(shard_range, timeouts=HASTE, folder=tmp_path)
-            await stack.enter_async_context(_on(discord, gateway, parts.service, parts.app))
+            await stack.enter_async_context(_on(discord, gateway, parts))
         await discord.until(lambda: len(discord.gateway.identified) == 2)
         commands = [await discord.say("!sonnet", guild) for guild in (GUILD, OTHER)]
         await discord.until(lambda: all(discord.answers_to(each) for each in commands))

@@ -11,7 +11,7 @@ from bot.discord_app.client import SonneteerBot
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.poem_formatting import read_verse
 from tests.bot.discord_app.conftest import FAST, Simulation
-from tests.fakes import SEA_SONGS, SONNETS, VERSE, FakeEngine, fake_service
+from tests.fakes import SEA_SONGS, SONNETS, VERSE, FakeEngine, app_with, fake_service
 
 LONG = "\n" + "the evening lays its hand upon the quiet water\n" * 80 + "and so good night"
 
@@ -23,7 +23,7 @@ async def _last(simulation: Simulation) -> discord.Message:
 
 
 async def _restart(simulation: Simulation, service: PoemService) -> None:
-    await simulation.env.restart_bot(SonneteerBot(service, timing=FAST))
+    await simulation.env.restart_bot(SonneteerBot(app_with(service), timing=FAST))
 
 
 @pytest.mark.parametrize("way", ["prefix", "slash"])
@@ -174,7 +174,7 @@ class TestWhileWriting:
     @pytest.fixture
     def simcord_bot(self, service: PoemService) -> SonneteerBot:
         return SonneteerBot(
-            service,
+            app_with(service),
             timing=ReplyTiming(edit_seconds=3600.0, patience_seconds=0.0, retry_seconds=0.0),
         )
 

@@ -21,7 +21,7 @@ from bot.discord_app.rate_limits import (
 )
 from tests.discord_payloads import BOT, CHANNEL
 from tests.fake_discord import TOKEN, FakeDiscord
-from tests.fakes import FakeEngine, fake_service
+from tests.fakes import FakeEngine, app_with, fake_service
 from tests.timeouts import HANG_SECONDS
 
 ANN, BEN = 7, 8
@@ -105,7 +105,9 @@ def service() -> PoemService:
 async def discord(service: PoemService) -> AsyncIterator[FakeDiscord]:
     """Discord with the bot on it."""
     async with FakeDiscord().serve() as fake:
-        bot = SonneteerBot(service, api_url=fake.url, timing=ReplyTiming(0.01, 0.01, 0.01, 0.01))
+        bot = SonneteerBot(
+            app_with(service), api_url=fake.url, timing=ReplyTiming(0.01, 0.01, 0.01, 0.01)
+        )
         async with bot:
             running = asyncio.create_task(bot.start(TOKEN))
             await fake.until(lambda: fake.gateway.identified)

@@ -16,7 +16,7 @@ from bot.discord_app.poem_formatting import read_verse
 from bot.discord_app.supervisor import ClientSupervisor, DiscordRefused
 from tests.fake_discord import TOKEN, FakeDiscord, Fault, rate_limit
 from tests.fake_gateway import MESSAGE_CONTENT
-from tests.fakes import VERSE, FakeEngine, fake_service
+from tests.fakes import VERSE, FakeEngine, app_with, fake_service
 from tests.timeouts import HANG_SECONDS
 
 POEM = f"a rose{VERSE}"
@@ -44,7 +44,7 @@ def _door(
 ) -> ClientSupervisor:
     def make_bot(message_content: bool, gateway: Gateway) -> SonneteerBot:
         return SonneteerBot(
-            service,
+            app_with(service),
             message_content=message_content,
             api_url=fake.url,
             timing=TEMPO,

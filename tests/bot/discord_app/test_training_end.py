@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import Parts
-from bot.core.records import Asker
+from bot.core.application import App
 from bot.core.training.process import TrainingExit
 from tests.apps import FakeTrainer, make_config, open_test_app
 from tests.bot.discord_app.test_training_message import DONE, begin, everything_told, running
-from tests.discord_payloads import GUILD, MEMBER
+from tests.discord_payloads import MEMBER
 from tests.fake_discord import FakeDiscord, Fault
 
 CHANGES, POSTS = r"/channels/30/messages/\d+$", r"/channels/30/messages$"
@@ -139,7 +138,7 @@ async def test_whoever_asked_to_be_forgotten_is_told_nothing_in_private(
 ) -> None:
     async with running(discord, tmp_path, trainer) as parts:
         await begin(discord, parts)
-        await parts.app.administration.forget(Asker(f"discord:{MEMBER}", str(GUILD)))
+        await parts.books.forget(f"discord:{MEMBER}")
         discord.is_archived = discord.is_locked = True
         trainer.go()
         await everything_told(parts)
@@ -172,8 +171,8 @@ async def untell(home: Path, trainer: FakeTrainer, job_id: int) -> None:
         await told_again(parts, job_id)
 
 
-async def told_again(parts: Parts, job_id: int) -> None:
-    await parts.app.administration._store.update_job(job_id, told=0)
+async def told_again(parts: App, job_id: int) -> None:
+    await parts.books.update_job(job_id, told=0)
 
 
 async def test_a_lost_answer_to_the_new_message_does_not_send_it_twice(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import Parts
+from bot.core.application import App
 from bot.core.jobs import Job, JobState
 from bot.core.records import Asker
 from bot.core.training.process import TrainingExit
@@ -39,14 +39,12 @@ def trainer() -> FakeTrainer:
 
 
 @asynccontextmanager
-async def running(fake: FakeDiscord, home: Path, trainer: FakeTrainer) -> AsyncIterator[Parts]:
+async def running(fake: FakeDiscord, home: Path, trainer: FakeTrainer) -> AsyncIterator[App]:
     """A bot on Discord; leave it, and its trainings go on at the next start."""
     async with open_test_app(make_config(home), trainer) as parts:
 
         def make_bot(message_content: bool, gateway: Gateway) -> SonneteerBot:
-            return SonneteerBot(
-                parts.service, parts.app, api_url=fake.url, timing=TEMPO, gateway=gateway
-            )
+            return SonneteerBot(parts, api_url=fake.url, timing=TEMPO, gateway=gateway)
 
         door = ClientSupervisor(make_bot, Gateway(), pause_seconds=0.01)
         task = asyncio.create_task(door.run(TOKEN))
@@ -69,7 +67,7 @@ async def let_discord_py_end() -> None:
     await asyncio.sleep(0)  # for the events that it begins at its end
 
 
-async def begin(fake: FakeDiscord, parts: Parts) -> Job:
+async def begin(fake: FakeDiscord, parts: App) -> Job:
     """Let the member say yes to a book; return the job when it is being trained on.
 
     The book is handed in without a command: the fake Discord has no files.
@@ -80,9 +78,7 @@ async def begin(fake: FakeDiscord, parts: Parts) -> Job:
         return raw
 
     asker = Asker(f"discord:{MEMBER}", str(GUILD), manages=True)
-    found = await parts.app.training_requests.propose(
-        asker, AttachedFile("walks.txt", len(raw), read)
-    )
+    found = await parts.training_requests.propose(asker, AttachedFile("walks.txt", len(raw), read))
     view = confirm_view(MEMBER, str(found.job.id), ("Train", ConfirmAction.SURE))
     proposal = fake.post(format_proposal(found), view.to_components())
     await fake.press(proposal, "Train")
@@ -90,9 +86,9 @@ async def begin(fake: FakeDiscord, parts: Parts) -> Job:
     return found.job
 
 
-async def everything_told(parts: Parts) -> None:
+async def everything_told(parts: App) -> None:
     async with asyncio.timeout(HANG_SECONDS):
-        while await parts.app.training_requests.untold():
+        while await parts.books.untold_jobs():
             await asyncio.sleep(0.001)
 
 
@@ -131,7 +127,7 @@ async def test_what_ended_while_nobody_could_be_told_is_told_at_the_next_start(
         job = await begin(discord, parts)
     trainer.go()
     async with open_test_app(make_config(tmp_path), trainer) as parts:  # a bot without Discord
-        async for _ in parts.app.training_requests.watch(job.id):
+        async for _ in parts.training_requests.queue.watch(job.id):
             pass
     assert DONE not in discord.contents[-1]
     async with running(discord, tmp_path, trainer) as parts:
@@ -156,7 +152,7 @@ async def test_what_ended_well_before_a_restart_keeps_the_chart_of_its_message(
     trainer.endings = endings
     trainer.go()
     async with open_test_app(make_config(tmp_path), trainer) as parts:  # a bot without Discord
-        async for _ in parts.app.training_requests.watch(job.id):
+        async for _ in parts.training_requests.queue.watch(job.id):
             pass
     async with running(discord, tmp_path, trainer) as parts:
         await everything_told(parts)
@@ -201,7 +197,7 @@ async def test_a_deleted_channel_does_not_stop_the_training(
         discord.fail("POST", r"/messages$", [unknown] * 9)
         trainer.go()
         await everything_told(parts)
-        model, _ = await parts.app.guild_models.info(
+        model, _ = await parts.guild_models.info(
             Asker("discord:1", job.guild, manages=True), "walks"
         )
     assert model.name == "walks"
@@ -243,7 +239,7 @@ async def test_members_cannot_cancel(
         await discord.press(discord.answers[0], "Cancel")
         await discord.until(lambda: len(discord.answers) == 2)
         assert "Manage Server" in discord.contents[1]
-        assert parts.app.training_requests.jobs(Asker("discord:1", str(GUILD)))
+        assert parts.training_requests.jobs(Asker("discord:1", str(GUILD)))
         trainer.go()
         await everything_told(parts)
 
@@ -254,7 +250,7 @@ async def test_a_server_that_throws_the_bot_out_has_its_training_ended(
     async with running(discord, tmp_path, trainer) as parts:
         job = await begin(discord, parts)
         await discord.gateway.emit("GUILD_DELETE", {"id": str(GUILD)})
-        views = [view async for view in parts.app.training_requests.watch(job.id)]
+        views = [view async for view in parts.training_requests.queue.watch(job.id)]
         assert views[-1].job.state is JobState.CANCELLED
         await everything_told(parts)
     assert trainer.stopped == 1

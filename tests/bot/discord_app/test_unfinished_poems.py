@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import Parts
+from bot.core.application import App
 from bot.core.poems import PoemService
 from bot.core.store.poems import HalfPoem
 from bot.discord_app.client import SonneteerBot
@@ -22,7 +22,7 @@ from tests.apps import FakeTrainer, make_config, open_test_app
 from tests.bot.discord_app.test_training_message import let_discord_py_end
 from tests.discord_payloads import CHANNEL, GUILD, MEMBER, Payload
 from tests.fake_discord import TOKEN, FakeDiscord, Fault
-from tests.fakes import FakeEngine, fake_service
+from tests.fakes import FakeEngine, app_with, fake_service
 from tests.timeouts import HANG_SECONDS
 
 TEMPO = ReplyTiming(0.001, 0.001, 0.001, 0.001, close_seconds=0.01)
@@ -36,15 +36,17 @@ async def discord() -> AsyncIterator[FakeDiscord]:
 
 
 @pytest.fixture
-async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
+async def parts(tmp_path: Path) -> AsyncIterator[App]:
     async with open_test_app(make_config(tmp_path), FakeTrainer()) as opened:
         yield opened
 
 
 @asynccontextmanager
-async def running(fake: FakeDiscord, parts: Parts, service: PoemService) -> AsyncIterator[None]:
+async def running(fake: FakeDiscord, parts: App, service: PoemService) -> AsyncIterator[None]:
     def make_bot(message_content: bool, gateway: Gateway) -> SonneteerBot:
-        return SonneteerBot(service, parts.app, api_url=fake.url, timing=TEMPO, gateway=gateway)
+        return SonneteerBot(
+            app_with(service, parts), api_url=fake.url, timing=TEMPO, gateway=gateway
+        )
 
     door = ClientSupervisor(make_bot, Gateway(), pause_seconds=0.01)
     task = asyncio.create_task(door.run(TOKEN))
@@ -58,14 +60,14 @@ async def running(fake: FakeDiscord, parts: Parts, service: PoemService) -> Asyn
         await let_discord_py_end()
 
 
-async def left(parts: Parts, message: Payload, guild: int | None = GUILD) -> None:
+async def left(parts: App, message: Payload, guild: int | None = GUILD) -> None:
     """Leave a message as a bot does that is killed."""
-    await parts.app.half_poems.keep([HalfPoem(int(message["id"]), CHANNEL, guild)], [])
+    await parts.half_poems.keep([HalfPoem(int(message["id"]), CHANNEL, guild)], [])
 
 
-async def nothing_left(parts: Parts) -> None:
+async def nothing_left(parts: App) -> None:
     async with asyncio.timeout(HANG_SECONDS):
-        while await parts.app.half_poems.halves():
+        while await parts.half_poems.halves():
             await asyncio.sleep(0.001)
 
 
@@ -74,7 +76,7 @@ def growing(fake: FakeDiscord, content: str = HALF) -> Payload:
 
 
 async def test_half_a_poem_that_discord_would_not_let_end_is_ended_by_the_next_start(
-    discord: FakeDiscord, parts: Parts
+    discord: FakeDiscord, parts: App
 ) -> None:
     engine = FakeEngine()
     engine.gate = asyncio.Semaphore(1)
@@ -84,7 +86,7 @@ async def test_half_a_poem_that_discord_would_not_let_end_is_ended_by_the_next_s
         discord.fail("PATCH", "/messages/", [Fault(503)] * 10_000)
         engine.gate.release()
         async with asyncio.timeout(HANG_SECONDS):
-            while not await parts.app.half_poems.halves():
+            while not await parts.half_poems.halves():
                 await asyncio.sleep(0.001)
     [answer] = discord.answers_to(command)
     assert "writing…" in answer["content"]
@@ -99,7 +101,7 @@ async def test_half_a_poem_that_discord_would_not_let_end_is_ended_by_the_next_s
 
 @pytest.mark.parametrize("guild", [GUILD, None])
 async def test_half_a_poem_of_a_bot_that_was_killed_is_ended_by_the_next_start(
-    discord: FakeDiscord, parts: Parts, guild: int | None
+    discord: FakeDiscord, parts: App, guild: int | None
 ) -> None:
     message = growing(discord)
     await left(parts, message, guild)
@@ -110,7 +112,7 @@ async def test_half_a_poem_of_a_bot_that_was_killed_is_ended_by_the_next_start(
 
 
 async def test_a_poem_that_was_whole_when_the_bot_was_killed_stays(
-    discord: FakeDiscord, parts: Parts
+    discord: FakeDiscord, parts: App
 ) -> None:
     async with running(discord, parts, fake_service(FakeEngine())):
         command = await discord.say("!sonnet a rose")
@@ -127,7 +129,7 @@ async def test_a_poem_that_was_whole_when_the_bot_was_killed_stays(
 
 
 async def test_where_the_bot_may_not_read_half_a_poem_is_ended_all_the_same(
-    discord: FakeDiscord, parts: Parts
+    discord: FakeDiscord, parts: App
 ) -> None:
     message = growing(discord)
     await left(parts, message)
@@ -140,7 +142,7 @@ async def test_where_the_bot_may_not_read_half_a_poem_is_ended_all_the_same(
 
 @pytest.mark.parametrize("status", [403, 404])
 async def test_half_a_poem_that_cannot_be_reached_any_more_is_forgotten(
-    discord: FakeDiscord, parts: Parts, status: int
+    discord: FakeDiscord, parts: App, status: int
 ) -> None:
     message, other = growing(discord), growing(discord)
     await left(parts, message)
@@ -153,7 +155,7 @@ async def test_half_a_poem_that_cannot_be_reached_any_more_is_forgotten(
         await nothing_left(parts)
 
 
-async def test_a_start_insists_on_ending_half_a_poem(discord: FakeDiscord, parts: Parts) -> None:
+async def test_a_start_insists_on_ending_half_a_poem(discord: FakeDiscord, parts: App) -> None:
     message = growing(discord)
     await left(parts, message)
     discord.fail("GET", "/messages/", [Fault(503)] * 8)
@@ -163,7 +165,7 @@ async def test_a_start_insists_on_ending_half_a_poem(discord: FakeDiscord, parts
         await nothing_left(parts)
 
 
-async def test_of_a_poem_that_has_ended_nothing_is_kept(discord: FakeDiscord, parts: Parts) -> None:
+async def test_of_a_poem_that_has_ended_nothing_is_kept(discord: FakeDiscord, parts: App) -> None:
     async with running(discord, parts, fake_service(FakeEngine())):
         for seed in ("a rose", "a thorn"):
             command = await discord.say(f"!sonnet {seed}")
@@ -173,7 +175,7 @@ async def test_of_a_poem_that_has_ended_nothing_is_kept(discord: FakeDiscord, pa
                     for one in discord.answers_to(command)  # noqa: B023
                 )
             )
-    assert await parts.app.half_poems.halves() == []
+    assert await parts.half_poems.halves() == []
 
 
 # What Discord answers makes no sense
@@ -200,7 +202,7 @@ NONSENSE = {
     ],
 )
 async def test_an_answer_that_makes_no_sense_takes_no_poem_back(
-    discord: FakeDiscord, parts: Parts, name: str, method: str, path: str
+    discord: FakeDiscord, parts: App, name: str, method: str, path: str
 ) -> None:
     async with running(discord, parts, fake_service(FakeEngine())):
         discord.fail(method, path, [NONSENSE[name]] * 2)
@@ -216,7 +218,7 @@ async def test_an_answer_that_makes_no_sense_takes_no_poem_back(
 
 @pytest.mark.parametrize("name", [name for name in NONSENSE if "502" not in name])
 async def test_a_later_part_whose_answer_makes_no_sense_is_there_once(
-    discord: FakeDiscord, parts: Parts, name: str
+    discord: FakeDiscord, parts: App, name: str
 ) -> None:
     engine = FakeEngine("".join(f"{number} bottles on the wall\n" for number in range(100)))
     async with running(discord, parts, fake_service(engine)):

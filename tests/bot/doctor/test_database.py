@@ -11,6 +11,7 @@ import pytest
 
 from bot.core.guilds import Guilds
 from bot.core.ports import ModelChoice
+from bot.core.records import Asker
 from bot.core.store.database import FILE_NAME, Database
 from bot.core.store.guilds import GuildStore
 from bot.core.store.lock import is_in_use
@@ -26,7 +27,7 @@ async def fill(folder: Path) -> None:
     """Have a database of a guild that has settled and chosen something."""
     database = await Database.open(folder)
     guilds = await Guilds.read(GuildStore(database))
-    await guilds.change("10", "channels", ["30"])
+    await guilds.change(Asker("discord:1", "10", manages=True), "channels", ["30"])
     await guilds.choose("10", SEA_SONGS, "")
     await database.close()
 

@@ -8,14 +8,14 @@ import discord
 import pytest
 from simcord.actors import MemberActor
 
-from bot.app import Parts
+from bot.core.application import App
 from bot.discord_app.client import SonneteerBot
 from tests.bot.discord_app.conftest import FAST, Simulation
 
 
 @pytest.fixture
-def app_bot(parts: Parts) -> SonneteerBot:
-    return SonneteerBot(parts.service, parts.app, timing=replace(FAST, notice_seconds=0.0))
+def app_bot(parts: App) -> SonneteerBot:
+    return SonneteerBot(parts, timing=replace(FAST, notice_seconds=0.0))
 
 
 @pytest.fixture

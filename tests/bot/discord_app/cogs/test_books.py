@@ -9,7 +9,7 @@ import discord
 import pytest
 from simcord.actors import MemberActor
 
-from bot.app import Parts
+from bot.core.application import App
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.poem_formatting import unescape
 from tests.apps import FakeTrainer
@@ -192,7 +192,7 @@ async def test_use_and_undo_change_what_writes(simulation: Simulation, admin: Me
 
 
 async def test_removing_asks_first_and_can_be_declined(
-    simulation: Simulation, admin: MemberActor, parts: Parts
+    simulation: Simulation, admin: MemberActor, parts: App
 ) -> None:
     await add(simulation, admin)
     result = await admin.slash(simulation.channel, "book remove", name="WALKS")

@@ -7,6 +7,7 @@ import pytest
 from bot.core.poems import PoemService
 from bot.discord_app.client import SonneteerBot
 from tests.bot.discord_app.conftest import Simulation
+from tests.fakes import app_with
 
 
 async def test_the_prefix_command_shows_every_way_of_asking(simulation: Simulation) -> None:
@@ -29,7 +30,7 @@ class TestWithoutMessageContent:
 
     @pytest.fixture
     def simcord_bot(self, service: PoemService) -> SonneteerBot:
-        return SonneteerBot(service, message_content=False)
+        return SonneteerBot(app_with(service), message_content=False)
 
     async def test_the_prefix_is_not_promised(self, simulation: Simulation) -> None:
         result = await simulation.ann.slash(simulation.channel, "help")

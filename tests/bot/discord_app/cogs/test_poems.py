@@ -11,7 +11,7 @@ from bot.discord_app.client import SonneteerBot
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.poem_formatting import read_verse
 from tests.bot.discord_app.conftest import FAST, Simulation
-from tests.fakes import SEA_SONGS, VERSE, FakeEngine
+from tests.fakes import SEA_SONGS, VERSE, FakeEngine, app_with
 
 POEM = f"a rose{VERSE}"
 SIGNATURE = "\n-# sonnets · random seed 7"
@@ -253,7 +253,7 @@ class TestPatience:
 
     @pytest.fixture
     def simcord_bot(self, service: PoemService) -> SonneteerBot:
-        return SonneteerBot(service, timing=ReplyTiming(patience_seconds=60.0))
+        return SonneteerBot(app_with(service), timing=ReplyTiming(patience_seconds=60.0))
 
     async def test_a_poem_that_is_done_soon_takes_one_request(self, simulation: Simulation) -> None:
         await simulation.ann.send(simulation.channel, "!sonnet a rose")
@@ -289,7 +289,7 @@ class TestWithoutMessageContent:
 
     @pytest.fixture
     def simcord_bot(self, service: PoemService) -> SonneteerBot:
-        return SonneteerBot(service, message_content=False, timing=FAST)
+        return SonneteerBot(app_with(service), message_content=False, timing=FAST)
 
     @pytest.mark.simcord(approved_intents=discord.Intents.default())
     async def test_all_but_the_prefix_works(self, simulation: Simulation) -> None:
@@ -306,7 +306,7 @@ class TestWithoutMessageContent:
 
 @pytest.mark.simcord(approved_intents=discord.Intents.default())
 async def test_the_privileged_intent_is_asked_for_only_when_wanted(service: PoemService) -> None:
-    bot = SonneteerBot(service, message_content=True)
+    bot = SonneteerBot(app_with(service), message_content=True)
     with pytest.raises(discord.PrivilegedIntentsRequired):
         async with simcord.run(bot, approved_intents=discord.Intents.default()):
             pass
@@ -344,7 +344,7 @@ class TestALetteredPrefix:
 
     @pytest.fixture
     def simcord_bot(self, service: PoemService) -> SonneteerBot:
-        return SonneteerBot(service, prefix="verse ", timing=FAST)
+        return SonneteerBot(app_with(service), prefix="verse ", timing=FAST)
 
     @pytest.mark.parametrize("typed", ["verse sonnet a rose", "Verse Sonnet a rose"])
     async def test_it_is_known_in_capitals_too(self, simulation: Simulation, typed: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from simcord.actors import MemberActor
 
-from bot.app import Parts
+from bot.core.application import App
 from bot.discord_app.client import SonneteerBot
 from tests.bot.discord_app.cogs.conftest import last
 from tests.bot.discord_app.conftest import Simulation
@@ -35,7 +35,7 @@ async def test_who_has_left_no_trace_has_nothing_to_be_forgotten(simulation: Sim
 
 
 async def test_forgetting_takes_the_number_off_everything_and_keeps_the_model(
-    simulation: Simulation, admin: MemberActor, parts: Parts
+    simulation: Simulation, admin: MemberActor, parts: App
 ) -> None:
     file = [("walks.txt", quatrains(200).encode())]
     await admin.send(simulation.channel, "!book add", attachments=file)

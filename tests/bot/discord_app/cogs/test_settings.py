@@ -10,10 +10,10 @@ from simcord.actors import MemberActor
 from simcord.backend.models.channel import Overwrite
 from simcord.enums import OverwriteType
 
-from bot.app import Parts
 from bot.core import request_log
-from bot.core.application import Administration
+from bot.core.application import App
 from bot.core.guild_settings import GuildSettings
+from bot.core.guilds import Guilds
 from bot.discord_app.client import SonneteerBot
 from tests.bot.discord_app.cogs.conftest import last
 from tests.bot.discord_app.conftest import FAST, Simulation
@@ -122,19 +122,17 @@ async def test_wrong_values_get_a_sentence(
     assert sentence in last(simulation).content
 
 
-class BrokenHousehold(Administration):
+class BrokenGuilds(Guilds):
     async def change(self, *_: object) -> GuildSettings:
         request_log.log.warning("about to fail")
         raise RuntimeError("the queue broke")
 
 
-class TestWithABrokenDesk:
+class TestWithBrokenGuilds:
     @pytest.fixture
-    def simcord_bot(self, parts: Parts) -> SonneteerBot:
-        administration = BrokenHousehold.__new__(BrokenHousehold)
-        return SonneteerBot(
-            parts.service, replace(parts.app, administration=administration), timing=FAST
-        )
+    def simcord_bot(self, parts: App) -> SonneteerBot:
+        guilds = BrokenGuilds.__new__(BrokenGuilds)
+        return SonneteerBot(replace(parts, guilds=guilds), timing=FAST)
 
     async def test_a_command_has_one_number_from_the_log_to_the_apology(
         self, simulation: Simulation, admin: MemberActor, log_lines: LogLines
