@@ -18,8 +18,8 @@ from importlib import import_module
 from pathlib import Path
 
 from bot import logs
-from bot.__main__ import serve
 from bot.config import load_config
+from bot.doors import serve
 
 LOOK_SECONDS = 0.005  # between two looks
 

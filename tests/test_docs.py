@@ -22,7 +22,7 @@ from annotated_types import Ge, Le
 from discord.ext import commands
 
 import train
-from bot.__main__ import make_parser
+from bot.cli.parser import make_parser
 from bot.config import SECTIONS
 from bot.discord_app import cogs
 from bot.web.poems import PoemBody

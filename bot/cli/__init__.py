@@ -1,7 +1,6 @@
 """The command line: poems at a terminal, and what admins do at a shell.
 
-`bot.__main__` reads the arguments and calls one of the two.
-
+- `main` reads the arguments with `parser` and calls one of the following, or opens the doors.
 - `console` writes one poem to stdout, or one for each line that is typed.
 - `admin` lists and changes models and settings, forgets members, makes and restores backups.
 """

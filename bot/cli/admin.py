@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from bot.core.application import App
+from bot.app import data_folder, make_library, open_data
+from bot.config import Config
 from bot.core.errors import BadSetting
 from bot.core.guild_settings import is_snowflake, read_guild_settings
+from bot.core.model_library import ModelLibrary
 from bot.core.permissions import TERMINAL
-from bot.core.ports import Models
 from bot.core.records import ModelRecord
 from bot.core.store.archive import back_up, restore
 from bot.core.store.guilds import read_settings_beside_bot
@@ -26,8 +25,6 @@ from bot.core.store.guilds import read_settings_beside_bot
 COMMANDS = ("models", "settings", "forget", "backup", "restore")
 NEED_GUILD = ("use", "undo")
 CLEAR = "none"
-
-OpenData = Callable[[], AbstractAsyncContextManager[App]]
 
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -58,23 +55,17 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
     restoring.add_argument("file", type=Path, metavar="FILE")
 
 
-async def run(
-    arguments: argparse.Namespace,
-    *,
-    library: Models,
-    data: Path,
-    open_data: OpenData,
-    out: TextIO,
-) -> None:
+async def run(arguments: argparse.Namespace, config: Config, out: TextIO) -> None:
     """Do one of COMMANDS; raise the BotError that says why not."""
     _check_numbers(arguments)
+    library, data = make_library(config), data_folder(config)
     match arguments.command:
         case "models":
-            await _models(arguments, library, open_data, out)
+            await _models(arguments, config, library, out)
         case "settings":
-            await _settings(arguments, data, open_data, out)
+            await _settings(arguments, config, library, out)
         case "forget":
-            async with open_data() as app:
+            async with open_data(config, library) as app:
                 gone = await app.books.forget(f"discord:{arguments.member}")
             print(
                 f"Removed the user ID from trainings: {gone.trainings}, models: {gone.models}, "
@@ -124,7 +115,7 @@ def _check_numbers(arguments: argparse.Namespace) -> None:
 
 
 async def _models(
-    arguments: argparse.Namespace, library: Models, open_data: OpenData, out: TextIO
+    arguments: argparse.Namespace, config: Config, library: ModelLibrary, out: TextIO
 ) -> None:
     asker = replace(TERMINAL, guild=arguments.guild)
     match arguments.action:
@@ -139,30 +130,30 @@ async def _models(
                 held_out = "" if losses.held_out is None else f", held-out {losses.held_out:.4f}"
                 print(f"epoch {number}: training {losses.running:.4f}{held_out}", file=out)
         case "use":
-            async with open_data() as app:
+            async with open_data(config, library) as app:
                 model = await app.guild_models.use(asker, arguments.name)
             print(f"Server {asker.guild} now uses {model.name}.", file=out)
         case "undo":
-            async with open_data() as app:
+            async with open_data(config, library) as app:
                 _, serves = await app.guild_models.undo(asker)
             print(f"Server {asker.guild} uses {serves.name} again.", file=out)
         case "remove":
-            async with open_data() as app:
+            async with open_data(config, library) as app:
                 name = await app.guild_models.remove(asker, arguments.name)
             print(f"Deleted {name}.", file=out)
 
 
 async def _settings(
-    arguments: argparse.Namespace, data: Path, open_data: OpenData, out: TextIO
+    arguments: argparse.Namespace, config: Config, library: ModelLibrary, out: TextIO
 ) -> None:
     if arguments.name is None:
-        kept = await asyncio.to_thread(read_settings_beside_bot, data)
+        kept = await asyncio.to_thread(read_settings_beside_bot, data_folder(config))
         guild_settings = read_guild_settings(kept.get(arguments.guild, {}))
     else:
         value = arguments.value[0] if len(arguments.value) == 1 else arguments.value
         wanted = None if value in (CLEAR, []) else value
         asker = replace(TERMINAL, guild=arguments.guild)
-        async with open_data() as app:
+        async with open_data(config, library) as app:
             guild_settings = await app.guilds.change(asker, arguments.name, wanted)
     for name, value in asdict(guild_settings).items():
         shown = ", ".join(value) if isinstance(value, tuple) else value

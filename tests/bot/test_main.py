@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.__main__ import main
+from bot.cli.main import main
 from tests.timeouts import HANG_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.__main__ import main
 from bot.cli.admin import render_models
+from bot.cli.main import main
 from bot.core.store.database import Database
 from bot.core.store.guilds import GuildStore
 from tests.fakes import SEA_SONGS, SONNETS

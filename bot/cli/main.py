@@ -1,0 +1,112 @@
+"""Reads the arguments, sets up the streams and the log, and calls what was asked for."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stderr, suppress
+from pathlib import Path
+from typing import TextIO
+
+from bot import logs
+from bot.app import make_library, make_poem_service, require_default
+from bot.cli import admin, console
+from bot.cli.parser import WRONG_USE, make_parser
+from bot.config import TOKEN_VARIABLE, Config, load_config
+from bot.core.core_dumps import take_from_environment
+from bot.core.errors import BotError
+from bot.core.permissions import TERMINAL
+from bot.core.records import SAMPLING_SETTINGS, PoemRequest
+from bot.core.shards import ShardRange
+from bot.doors import serve
+
+INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the arguments say and return the exit status; see `bot.__main__`."""
+    console.prepare_streams()
+    environment = {**os.environ}
+    token = take_from_environment(TOKEN_VARIABLE).strip()
+    stderr = logs.guard_stderr(token)
+    out, err = logs.for_terminal(sys.stdout), logs.for_terminal(stderr)
+    with redirect_stderr(err):
+        arguments = make_parser().parse_args(argv)
+    level = logging.INFO if arguments.command is None else logging.WARNING
+    if arguments.verbose:
+        level = logging.DEBUG
+    logs.set_up(arguments.log, level, stderr, token=token)
+    try:
+        if arguments.command == "doctor":
+            from bot.doctor import checks  # settings that cannot be read are a finding, too
+
+            return checks.run(
+                arguments.config,
+                as_json=arguments.json,
+                out=out,
+                err=err,
+                environment=environment,
+            )
+        config = load_config(arguments.config, environment)
+        match arguments.command:
+            case command if command in admin.COMMANDS:
+                asyncio.run(admin.run(arguments, config, out))
+                out.flush()
+            case "write" | "console":
+                _write(config, arguments, out, err)
+            case _:
+                asyncio.run(
+                    serve(config, ShardRange.read(arguments.shards) if arguments.shards else None)
+                )
+    except BotError as error:
+        err.write(f"{error}\n")
+        return WRONG_USE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our stdout, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _write(config: Config, arguments: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    library = make_library(config)
+    model = arguments.model
+    if model is None:
+        require_default(config, library)
+    elif _is_path(model):
+        model = library.add_file(Path(model)).sha256
+    request = PoemRequest(
+        asker=TERMINAL,
+        seed=getattr(arguments, "seed", ""),
+        model=model,
+        random_seed=arguments.random_seed,
+        lines=arguments.lines,
+        characters=arguments.chars,
+        sampling={each.name: getattr(arguments, each.name) for each in SAMPLING_SETTINGS},
+        stop=tuple(arguments.stop),
+        form=arguments.form,
+        avoid=tuple(arguments.avoid),
+    )
+    service = make_poem_service(config, library)
+    runner = asyncio.Runner()
+    try:
+        if arguments.command == "write":
+            as_json, card = arguments.json, arguments.card
+            runner.run(console.write_poem(service, request, out, err, as_json=as_json, card=card))
+        else:
+            console.run_prompt(service, request, runner.run, lines=sys.stdin, out=out, err=err)
+    finally:
+        # Ctrl-C at the very end of a poem leaves the loop half stopped: asyncio then says
+        # "Event loop stopped before Future completed", and there is nothing left to wait for.
+        with suppress(RuntimeError):
+            runner.run(service.close(grace_seconds=0))
+        with suppress(RuntimeError):
+            runner.close()
+
+
+def _is_path(model: str) -> bool:
+    return model.endswith(".safetensors") or os.sep in model or Path(model).is_file()

@@ -1,0 +1,139 @@
+"""The bot as a server: opens the doors that are configured, until a signal asks to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING, Any
+
+from bot.app import data_folder, make_library, open_app, require_default
+from bot.config import TOKEN_VARIABLE, Config, unused_proxies
+from bot.core.application import App
+from bot.core.core_dumps import forbid_core_dumps, hide_memory
+from bot.core.errors import BadConfig
+from bot.core.metrics import watch_loop_lag
+from bot.core.poems import PoemService
+from bot.core.shards import ShardRange
+
+if TYPE_CHECKING:  # imported when they are opened: the command line starts sooner without
+    from bot.discord_app.supervisor import ClientSupervisor
+
+log = logging.getLogger("bot")
+
+
+async def serve(config: Config, shard_range: ShardRange | None = None) -> None:
+    """Open every door that is configured; return when a signal asks to stop.
+
+    The page's port is that of the settings plus the first shard of `shard_range`.
+    """
+    if not config.web.enabled and config.token is None:
+        raise BadConfig(
+            f"There is nothing to run: {TOKEN_VARIABLE} is not set and the web page is turned "
+            "off ([web] enabled in config.toml). Turn one of them on."
+        )
+    library = make_library(config)
+    await asyncio.to_thread(require_default, config, library)
+    if sentence := unused_proxies():
+        log.warning(sentence)
+    stop = _stop_signal()
+    forbid_core_dumps()
+    hide_memory()
+    async with (
+        open_app(config, library, shard_range=shard_range) as app,
+        AsyncExitStack() as doors,
+    ):
+        service = app.service
+        lag = asyncio.create_task(watch_loop_lag(service.metrics))
+        doors.callback(lag.cancel)
+        model = await service.warm_up()
+        log.info("the model %s (%s) is ready", model.name, model.book)
+        # What stands until the end need not be looked through again: a full collection stopped
+        # the event loop for up to 97 ms, and then for 3.
+        gc.collect()
+        gc.freeze()
+        discord = _make_supervisor(config, app, shard_range)
+        if config.web.enabled:
+            await _open_page(config, service, doors, discord, shard_range)
+        waits: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
+        if discord is not None and config.token is not None:
+            waits.append(asyncio.create_task(discord.run(config.token.get_secret_value())))
+            doors.push_async_callback(discord.close)
+        else:
+            log.info("not on Discord; to be, set %s (docs/discord.md explains how)", TOKEN_VARIABLE)
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping: poems being written are finished first")
+        await service.close(grace_seconds=config.writing.stop_seconds)
+    waits[0].cancel()
+    await asyncio.gather(*waits[1:])  # whatever ended Discord for good is told
+
+
+def _stop_signal() -> asyncio.Event:
+    """Return an event that Ctrl-C or SIGTERM sets."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows, where Ctrl-C raises KeyboardInterrupt
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _open_page(
+    config: Config,
+    service: PoemService,
+    doors: AsyncExitStack,
+    discord: ClientSupervisor | None,
+    shard_range: ShardRange | None,
+) -> None:
+    from bot.web.app import create_app
+    from bot.web.server import WebServer
+
+    web = config.web
+    app = create_app(
+        service,
+        allowed_hosts=[web.host, *web.allowed_hosts],
+        trusted_proxies=web.trusted_proxies,
+        metrics_public=web.metrics_public,
+        max_streams_per_client=web.max_streams,
+        poems_per_minute=web.poems_per_minute,
+        shards=None if discord is None else lambda: discord.health,
+    )
+    port = web.port and web.port + (shard_range.first if shard_range else 0)
+    server = await WebServer.open(app, web.host, port)
+    doors.push_async_callback(server.cleanup)
+    for host, port, *_ in server.addresses:
+        log.info("the page is at http://%s:%d", f"[{host}]" if ":" in host else host, port)
+
+
+def _make_supervisor(
+    config: Config, app: App, shard_range: ShardRange | None
+) -> ClientSupervisor | None:
+    if config.token is None:
+        return None
+    from bot.discord_app.client import SonneteerBot
+    from bot.discord_app.gateway import Gateway
+    from bot.discord_app.live_message import ReplyTiming
+    from bot.discord_app.metrics import DiscordMetrics
+    from bot.discord_app.supervisor import ClientSupervisor
+
+    settings, folder = config.discord, data_folder(config)
+    timing = ReplyTiming(edit_seconds=settings.edit_seconds)
+    metrics = DiscordMetrics(app.service.metrics.registry)
+
+    def make_bot(message_content: bool, gateway: Gateway) -> SonneteerBot:
+        return SonneteerBot(
+            app,
+            prefix=settings.prefix,
+            data_folder=folder,
+            message_content=message_content,
+            api_url=settings.api_url,
+            timing=timing,
+            gateway=gateway,
+        )
+
+    return ClientSupervisor(
+        make_bot,
+        Gateway(shard_range, metrics=metrics, folder=folder),
+        message_content=settings.message_content,
+    )
