@@ -18,6 +18,6 @@ A training: `training_requests` takes a book from a member, which `fetching` get
 reads; `training` trains one of the `jobs` at a time, and `model_library` installs what was made.
 
 The rest: `application` joins what the doors talk to. `store` keeps it on disk. `metrics` and
-`request_log` count and follow requests. `names`, `paths`, `redaction`, `retry`, `sandbox`, `shards`
-and `core_dumps` are small tools, each used by several of the above.
+`request_log` count and follow requests. `child_process`, `names`, `paths`, `redaction`, `retry`,
+`sandbox`, `shards` and `core_dumps` are small tools, each used by several of the above.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.core.guilds import Guilds
@@ -37,8 +38,9 @@ class App:
     guilds: Guilds
     books: BookStore
     half_poems: PoemStore
-    started: float = field(default_factory=time.monotonic)
+    clock: Callable[[], float] = time.monotonic
+    started: float = field(default_factory=time.monotonic)  # by the same clock
 
     def about(self) -> About:
-        uptime_seconds = time.monotonic() - self.started
+        uptime_seconds = self.clock() - self.started
         return About(VERSION, uptime_seconds, self.service.metrics.poems_written)

@@ -11,20 +11,14 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
-from bot.core.core_dumps import forbid_core_dumps
-from bot.core.paths import ROOT
+from bot.core.child_process import COMMON_VARIABLES, start_child, stop_child
 
 NICENESS = 10  # behind the bot
 OPEN_FILES = 64
 START_SECONDS = 15.0  # for starting, beside the work itself; on a busy machine
 END_SECONDS = 1.0  # for ending by itself, which takes milliseconds, before it is killed
-# What every process that the bot starts may know of its environment.
-COMMON_VARIABLES = {
-    *("PATH", "HOME", "LANG", "TZ", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV"),
-    *("NUMBA_CACHE_DIR", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"),
-}
 SANDBOX_VARIABLES = {
     *COMMON_VARIABLES,
     "PYTHONDONTWRITEBYTECODE",
@@ -52,35 +46,15 @@ async def sandboxed_process(
     module: str, instructions: bytes
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Start a module as a process, with a line to read; it has ended when the block has."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env=sandbox_environment(os.environ),
-        cwd=ROOT,
-        start_new_session=True,  # Ctrl-C at the terminal is the bot's to hear
+    process = await start_child(
+        "-m", module, environment=sandbox_environment(os.environ), stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        forbid_core_dumps(process.pid)
         assert process.stdin is not None  # noqa: S101 - it is a pipe
         process.stdin.write(instructions + b"\n")
         yield process
     finally:
-        await _end(process)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Let go of the leash and have the pipes closed; nothing that is still said is wanted."""
-    assert process.stdin is not None  # noqa: S101 - it is a pipe
-    process.stdin.close()
-    try:
-        async with asyncio.timeout(END_SECONDS):
-            await process.communicate()
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.communicate()
+        await stop_child(process, process.communicate, grace_seconds=END_SECONDS)
 
 
 def limit_this_process(*, cpu_seconds: int, memory_bytes: int) -> None:

@@ -1,8 +1,8 @@
 """The training process: train.py, started, listened to, and ended.
 
-It is kept on a leash, its stdin: when the bot ends, however it ends, the process saves and stops
-by itself. Of the bot's environment it gets what it needs by name, and so none of its secrets. On
-stdout it says an event on each line; `apply_event` folds one into how far the training has come.
+It saves and stops by itself once its stdin is closed, so also when the bot is killed. Of the bot's
+environment it gets what it needs by name, and so none of its secrets. On stdout it writes an event
+on each line; `apply_event` updates the progress of a training with one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,10 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from bot.core.core_dumps import forbid_core_dumps
+from bot.core.child_process import COMMON_VARIABLES, start_child, stop_child
 from bot.core.jobs import Progress, TrainingStage
 from bot.core.paths import ROOT
-from bot.core.sandbox import COMMON_VARIABLES
 from bot.core.store.lock import wait_for_lock
 
 STOP_SECONDS = 60.0  # for saving; a step takes one at most, on a slow disk the files a few
@@ -87,18 +85,12 @@ class ProcessTrainer:
     async def train(
         self, spec: TrainingSpec, tell: Callable[[TrainingEvent], None]
     ) -> TrainingExit:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
+        process = await start_child(
             *_command(spec),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+            environment=training_environment(os.environ, threads=self._threads),
             stderr=asyncio.subprocess.PIPE,
             limit=MAX_EVENT_BYTES,
-            env=training_environment(os.environ, threads=self._threads),
-            cwd=ROOT,
-            start_new_session=True,  # Ctrl-C at the terminal is the bot's to hear
         )
-        forbid_core_dumps(process.pid)
         listening = asyncio.gather(_listen(process, tell), _complaint(process))
         try:
             _, complaint = await asyncio.shield(listening)
@@ -170,17 +162,9 @@ async def _complaint(process: asyncio.subprocess.Process) -> str:
 
 
 async def _stop(process: asyncio.subprocess.Process, listening: asyncio.Future[Any]) -> None:
-    """Let go of the leash and wait; no effect on a process that has ended."""
-    assert process.stdin is not None  # noqa: S101 - it is a pipe
-    process.stdin.close()
-    try:
-        async with asyncio.timeout(STOP_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-    with suppress(Exception):  # told by whoever waited for it
+    """Have the training saved and ended; no effect on a process that has ended."""
+    await stop_child(process, process.wait, grace_seconds=STOP_SECONDS)
+    with suppress(Exception):  # told by `train`, which waits for it
         await listening
 
 
