@@ -1,7 +1,7 @@
-"""What keeps one member or guild from taking everything: pauses, attempts, places and turns.
+"""What keeps one member or guild from taking everything: pauses, attempts, paces and turns.
 
-`Cooldowns` and `AttemptLimit` count what somebody asked for; `Slots` and `FairThread` give turns
-at what cannot be had by all at once. The queue of poems is in `fair_queue`.
+`Cooldowns`, `AttemptLimit` and `Pace` limit how often somebody asks. `Slots` and `FairThread` give
+turns at what only a few can have at once. The queue of poems is in `fair_queue`.
 """
 
 from __future__ import annotations
@@ -90,6 +90,41 @@ class AttemptLimit:
             f"A server and a member may each add {self._most} books an hour, failed ones included, "
             f"and that limit is reached. Try again in {minutes} min."
         )
+
+
+class Pace:
+    """Spreads events evenly, after `burst` at once: generic cell rate algorithm, ITU-T I.371."""
+
+    __slots__ = ("_due", "_interval_seconds", "_slack_seconds")
+
+    def __init__(self, per_second: float, burst: float) -> None:
+        self._interval_seconds = 1.0 / per_second
+        self._slack_seconds = (burst - 1.0) * self._interval_seconds
+        self._due = -math.inf  # when the next event is due
+
+    def wait_seconds(self, now: float) -> float:
+        """Return how long the next event has to wait, 0 for not at all."""
+        return max(0.0, self._due - now)
+
+    def spend(self, now: float, latest: float = math.inf) -> None:
+        """Count an event that takes place at the earliest time allowed, at `latest` if later."""
+        due = min(max(self._due, now - self._slack_seconds), latest)
+        self._due = due + self._interval_seconds
+
+
+class Paces:
+    """A pace for each key."""
+
+    def __init__(self, per_second: float, burst: float) -> None:
+        self._settings = per_second, burst
+        self._paces: OrderedDict[str, Pace] = OrderedDict()  # the latest last
+
+    def of(self, key: str) -> Pace:
+        pace = self._paces.pop(key, None) or Pace(*self._settings)
+        self._paces[key] = pace
+        while len(self._paces) > MAX_REMEMBERED:
+            self._paces.popitem(last=False)
+        return pace
 
 
 @dataclass(eq=False)

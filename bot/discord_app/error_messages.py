@@ -14,6 +14,7 @@ from discord.ext import commands
 
 from bot.core import request_log
 from bot.core.errors import BotError, NotAllowed
+from bot.core.names import one_line
 from bot.discord_app.poem_formatting import MAX_MESSAGE, escape, measure
 from bot.discord_app.retries import UnreadableResponse, is_final
 
@@ -42,13 +43,13 @@ class GuildNotKnown(commands.CheckFailure):
     """A message came from a guild that Discord has not described since the bot connected."""
 
 
-def one_line(error: BaseException) -> str:
+def brief_error(error: BaseException) -> str:
     """Return what an error says, in one short line.
 
-    >>> one_line(ValueError("so\\n  much"))
+    >>> brief_error(ValueError("so\\n  much"))
     'ValueError: so much'
     """
-    text = " ".join(f"{type(error).__name__}: {error}".split())
+    text = one_line(f"{type(error).__name__}: {error}")
     return text if len(text) <= MAX_BRIEF else f"{text[:MAX_BRIEF]}…"
 
 
@@ -77,7 +78,7 @@ class ThrottledLog:
         if len(self._last) >= MAX_CAUSES:
             self._last.clear()
         self._last[cause] = now
-        log.warning("%s: %s (%s)", what, one_line(error), self._note)
+        log.warning("%s: %s (%s)", what, brief_error(error), self._note)
 
     def warn_channel(self, channel_id: int, error: discord.HTTPException) -> None:
         """Log that a channel takes no answer, so that one closed channel does not fill the log."""

@@ -25,7 +25,7 @@ from bot.core.retry import backoff
 from bot.core.shards import ShardRange
 from bot.core.store.lock import wait_for_lock
 from bot.discord_app.clock import ClockWatch
-from bot.discord_app.error_messages import one_line
+from bot.discord_app.error_messages import brief_error
 from bot.discord_app.metrics import DiscordMetrics
 from bot.discord_app.rate_limits import GlobalRateLimit
 from bot.discord_app.retries import retry_after_of
@@ -173,7 +173,9 @@ class Shard:
             except LOST as error:
                 was_up, asked = self.up, retry_after_of(error)
                 self._mark_disconnected(type(error).__name__)
-                log.warning("shard %d: the gateway cannot be reached: %s", self.id, one_line(error))
+                log.warning(
+                    "shard %d: the gateway cannot be reached: %s", self.id, brief_error(error)
+                )
             failures = 0 if was_up else failures + 1
             if resume and failures >= MAX_RESUMES:
                 self.ws.session_id = None

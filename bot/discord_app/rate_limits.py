@@ -29,6 +29,7 @@ from types import SimpleNamespace
 import aiohttp
 import prometheus_client
 
+from bot.core.fairness import Pace
 from bot.discord_app.retries import retry_after_in
 
 log = logging.getLogger(__name__)
@@ -44,15 +45,11 @@ MAX_REMEMBERED = 10_000  # commands
 
 
 class GlobalRateLimit:
-    """The requests of one process, by the generic cell rate algorithm (ITU-T I.371).
-
-    `share` is the process's part of the bot.
-    """
+    """The requests of one process; `share` is its part of the bot."""
 
     def __init__(self, share: float = 1.0) -> None:
         self._seconds = 1.0 / (PER_SECOND * share)  # of a request
-        self._slack = max(BURST * share, 1.0) * self._seconds
-        self._free_at = -math.inf  # until then the seconds are given away
+        self._pace = Pace(PER_SECOND * share, max(BURST * share, 1.0))
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._closed: dict[str | None, float] = {}  # hosts and until when they accept nothing
@@ -64,14 +61,13 @@ class GlobalRateLimit:
 
     async def acquire(self) -> None:
         """Wait for the turn of a request."""
+        loop = asyncio.get_running_loop()
         self._waiting += 1
         try:
             async with self._turn:
-                now = asyncio.get_running_loop().time()
-                spent = max(self._free_at, now - self._slack) + self._seconds
-                if spent > now:
-                    await asyncio.sleep(spent - now)
-                self._free_at = spent
+                if wait := self._pace.wait_seconds(loop.time()):
+                    await asyncio.sleep(wait)
+                self._pace.spend(loop.time())
         finally:
             self._waiting -= 1
 

@@ -14,7 +14,7 @@ import discord
 
 from bot.core.errors import BotError
 from bot.discord_app.client import SonneteerBot
-from bot.discord_app.error_messages import one_line
+from bot.discord_app.error_messages import brief_error
 from bot.discord_app.gateway import LOST, Gateway
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class ClientSupervisor:
                     log.warning(
                         "Discord cannot be reached; trying again in %.0f s: %s",
                         pause,
-                        one_line(error),
+                        brief_error(error),
                     )
                 else:
                     log.exception("the connection to Discord ended; trying again in %.0f s", pause)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from bot.core.guild_settings import GuildSettings, read_guild_settings
 from bot.core.ports import ModelChoice
-from bot.core.store.connection import in_words, open_read_only
+from bot.core.store.books import MODELS, AddedModel, read_models
+from bot.core.store.connection import describe_error, open_read_only
 from bot.core.store.database import BUSY_SECONDS, FILE_NAME
 from bot.core.store.guilds import CHOICES, SETTINGS, read_choices, read_settings
 from bot.core.store.lock import LOCK_NAME, is_in_use
@@ -26,21 +27,12 @@ RESTORE = (
 
 
 @dataclass(frozen=True, slots=True)
-class RegisteredModel:
-    """A guild's own model as it was when it was put on the shelf."""
-
-    guild: str
-    name: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
 class DatabaseContents:
     """As much of the database as other checks need."""
 
     guild_settings: dict[str, GuildSettings] = field(default_factory=dict)
     choices: dict[str, ModelChoice] = field(default_factory=dict)  # what each guild uses
-    kept: tuple[RegisteredModel, ...] = ()
+    kept: tuple[AddedModel, ...] = ()
 
 
 def check_database(
@@ -66,12 +58,12 @@ def check_database(
                 raise sqlite3.DatabaseError(str(answer))
             contents = _read(connection) if ours else DatabaseContents()
     except sqlite3.OperationalError as error:
-        seen = f"{file} cannot be read at the moment: {in_words(error)}"
+        seen = f"{file} cannot be read at the moment: {describe_error(error)}"
         way = "Check that the user that runs the bot can read it, and try again."
         return failed(NAME, seen, way), DatabaseContents()
     except (sqlite3.Error, ValueError, TypeError, RecursionError) as error:
         way = RESTORE.format(file=file, guilds=folder / "guilds")
-        return failed(NAME, f"{file} is damaged: {in_words(error)}", way), DatabaseContents()
+        return failed(NAME, f"{file} is damaged: {describe_error(error)}", way), DatabaseContents()
     return _judge(file, version, contents, may_write), contents
 
 
@@ -113,9 +105,8 @@ def _open(file: Path) -> sqlite3.Connection:
 def _read(connection: sqlite3.Connection) -> DatabaseContents:
     settings = read_settings(connection.execute(SETTINGS), strict=True)
     choices = {g: chosen[-1] for g, chosen in read_choices(connection.execute(CHOICES)).items()}
-    kept = connection.execute("SELECT guild, name, sha256 FROM models ORDER BY guild, name")
     return DatabaseContents(
         {guild: read_guild_settings(values) for guild, values in settings.items()},
         {guild: choice for guild, choice in choices.items() if choice.name},
-        tuple(RegisteredModel(*row) for row in kept),
+        tuple(read_models(connection.execute(f"{MODELS} ORDER BY guild, name"))),
     )

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -67,9 +68,7 @@ class DiscordApi:
         """Return what Discord answers; raise NoResponse."""
         answer = await self._try(path, query)
         if answer.status == 429:
-            asked = _retry_after_of(answer)
-            pause = MAX_PATIENCE_SECONDS if asked is None else min(asked, MAX_PATIENCE_SECONDS)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(min(answer.retry_after or math.inf, MAX_PATIENCE_SECONDS))
             answer = await self._try(path, query)
         return self._read(answer)
 
@@ -96,7 +95,7 @@ class DiscordApi:
 
     def _read(self, answer: _Reply) -> Any:
         if answer.status == 429:
-            asked = _retry_after_of(answer)
+            asked = answer.retry_after
             when = f"{math.ceil(asked):,} s" if asked else "a few minutes"
             raise NoResponse(
                 "Discord is rate limiting this bot", f"Try again in {when}.", status=429
@@ -119,21 +118,12 @@ class DiscordApi:
         return content
 
 
+@dataclass(frozen=True, slots=True)
 class _Reply:
-    def __init__(self, status: int, kind: str, body: bytes, retry_after_of: float) -> None:
-        self.status = status
-        self.retry_after_of = retry_after_of  # by Retry-After, which also who stands between sends
-        self.kind = kind
-        self.body = body
-
-
-def _retry_after_of(answer: _Reply) -> float | None:
-    """Return the seconds that an answer of 429 asks for, None where it does not say."""
-    try:
-        seconds = float(json.loads(answer.body)["retry_after"])
-    except (ValueError, TypeError, KeyError):
-        return answer.retry_after_of or None
-    return seconds if 0 <= seconds < math.inf else None
+    status: int
+    kind: str
+    body: bytes
+    retry_after: float  # seconds that it asks to wait, 0 where it does not say
 
 
 def explain_failure(error: Exception, url: URL) -> NoResponse:

@@ -12,22 +12,22 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
+from bot.core.fairness import Paces
 from bot.core.records import Asker
 from bot.web.errors import BodyTooSlow, Compressed, NotJson, TooManyAtOnce, TooManyPoems
 from bot.web.security import ClientAddresses, HostGuard
 
 MAX_BODY_BYTES = 64 * 1024  # a seed of 10,000 characters of any script, and room for the rest
 VISITORS = "web"  # all together share rows as one guild does: an address costs nothing
-MAX_REMEMBERED_CLIENTS = 10_000
 REQUESTS_PER_SECOND = 100.0  # of one client; an answer takes half a millisecond of the event loop
-BURST = 20.0  # requests that may come at once: a page is fifteen files
+BURST = 21.0  # requests that may come at once: a page is fifteen files
 MAX_BEHIND_SECONDS = 1.0  # how long a request is kept at the most
 
 
@@ -64,7 +64,7 @@ class Admission:
 
 
 class ClientLimits:
-    """Counts poems by client; a minute's allowance refills evenly (a token bucket)."""
+    """Counts poems by client; a minute's allowance refills evenly."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class ClientLimits:
         self._per_minute = per_minute
         self._clock = clock
         self._at_once: Counter[str] = Counter()
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # allowance, when
+        self._paces = Paces(per_minute / 60, per_minute) if per_minute else None
 
     @contextmanager
     def poem(self, client: str) -> Iterator[None]:
@@ -87,8 +87,11 @@ class ClientLimits:
         """
         if self._max_at_once and self._at_once[client] >= self._max_at_once:
             raise TooManyAtOnce(self._max_at_once)
-        if self._per_minute:
-            self._spend(client)
+        if self._paces is not None:
+            now, pace = self._clock(), self._paces.of(client)
+            if wait := pace.wait_seconds(now):
+                raise TooManyPoems(self._per_minute, math.ceil(wait))
+            pace.spend(now)
         self._at_once[client] += 1
         try:
             yield
@@ -97,35 +100,20 @@ class ClientLimits:
             if not self._at_once[client]:
                 del self._at_once[client]
 
-    def _spend(self, client: str) -> None:
-        now = self._clock()
-        left, when = self._left.pop(client, (float(self._per_minute), now))
-        left = min(self._per_minute, left + (now - when) * self._per_minute / 60)
-        affordable = left >= 1
-        self._left[client] = (left - 1 if affordable else left, now)
-        while len(self._left) > MAX_REMEMBERED_CLIENTS:
-            self._left.popitem(last=False)
-        if not affordable:
-            raise TooManyPoems(self._per_minute, math.ceil((1 - left) * 60 / self._per_minute))
-
 
 class RequestThrottle:
     """Spreads one client's requests out in time, so that the loop has room for those of others.
 
-    Nobody is refused: what comes too fast is answered later (GCRA, ITU-T I.371). `clock` tells
-    seconds.
+    No request is refused: what comes too fast is answered later. `clock` tells seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._due: OrderedDict[str, float] = OrderedDict()  # when the next is, the oldest first
+        self._paces = Paces(REQUESTS_PER_SECOND, BURST)
 
     def wait_seconds(self, client: str) -> float:
         """Count a request and return how long it has to wait."""
-        now = self._clock()
-        earliest = now - BURST / REQUESTS_PER_SECOND
-        due = min(max(self._due.pop(client, earliest), earliest), now + MAX_BEHIND_SECONDS)
-        self._due[client] = due + 1 / REQUESTS_PER_SECOND
-        while len(self._due) > MAX_REMEMBERED_CLIENTS:
-            self._due.popitem(last=False)
-        return max(0.0, due - now)
+        now, pace = self._clock(), self._paces.of(client)
+        wait = min(pace.wait_seconds(now), MAX_BEHIND_SECONDS)
+        pace.spend(now, latest=now + MAX_BEHIND_SECONDS)
+        return wait

@@ -39,7 +39,7 @@ from bot.core.store.backup_file import (
     write_backup,
     write_file,
 )
-from bot.core.store.connection import GuardedConnection, in_words, open_read_only
+from bot.core.store.connection import GuardedConnection, describe_error, open_read_only
 from bot.core.store.database import BUSY_SECONDS, FILE_NAME, LOCKED, is_busy
 from bot.core.store.lock import lock_folder
 from bot.core.store.rebuild import Unsound, rebuild
@@ -129,7 +129,9 @@ def _snapshot(data: Path, into: Path) -> None:
             source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
     except sqlite3.Error as error:
-        raise DataFolderUnusable(data, LOCKED if is_busy(error) else in_words(error)) from error
+        raise DataFolderUnusable(
+            data, LOCKED if is_busy(error) else describe_error(error)
+        ) from error
 
 
 def _sources(data: Path, models: Path) -> Iterator[tuple[str, Path]]:

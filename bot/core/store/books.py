@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 from bot.core.jobs import Job, JobState
 from bot.core.shards import ALL_SHARDS, ShardRange
@@ -21,6 +22,14 @@ class AddedModel:
     source: str
     added: str
     added_by: str
+
+
+MODELS = f"SELECT {', '.join(each.name for each in fields(AddedModel))} FROM models"  # noqa: S608
+
+
+def read_models(rows: Iterable[Iterable[Any]]) -> list[AddedModel]:
+    """Read the answer to MODELS."""
+    return [AddedModel(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +141,8 @@ class BookStore:
 
     async def added_models(self, guild: str) -> Sequence[AddedModel]:
         """Return the models that a guild has added, by name."""
-        rows = await self._database.fetch(
-            "SELECT * FROM models WHERE guild = ? ORDER BY name", guild
-        )
-        return [
-            AddedModel(**{each.name: row[each.name] for each in fields(AddedModel)}) for row in rows
-        ]
+        rows = await self._database.fetch(f"{MODELS} WHERE guild = ? ORDER BY name", guild)
+        return read_models(rows)
 
     # People
 

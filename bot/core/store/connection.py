@@ -93,7 +93,7 @@ def open_read_only(path: Path, seconds: float, *, alone: bool = False) -> Guarde
     return sqlite3.connect(address, uri=True, timeout=seconds, factory=GuardedConnection)
 
 
-def in_words(error: object) -> str:
+def describe_error(error: object) -> str:
     """Return what SQLite says, which may quote the file: one line, and nothing invisible."""
     return one_line(str(error))[:MAX_SHOWN]
 

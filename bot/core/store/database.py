@@ -14,7 +14,7 @@ import aiosqlite
 
 from bot.core.errors import DatabaseBusyError, DataFolderUnusable, DataNotKept
 from bot.core.shards import ShardRange
-from bot.core.store.connection import GuardedConnection, in_words
+from bot.core.store.connection import GuardedConnection, describe_error
 from bot.core.store.lock import FolderLock, lock_folder
 from bot.core.store.schema import MIGRATIONS, OBJECTS, fault_of_schema, migration_script
 
@@ -61,7 +61,7 @@ class Database:
             )
         except sqlite3.Error as error:
             lock.release()
-            raise DataFolderUnusable(folder, in_words(error)) from error
+            raise DataFolderUnusable(folder, describe_error(error)) from error
         database = cls(connection, lock)
         try:
             connection.row_factory = sqlite3.Row
@@ -71,7 +71,7 @@ class Database:
         except BaseException as error:
             await database.close()
             if isinstance(error, sqlite3.Error):
-                reason = LOCKED if is_busy(error) else in_words(error)
+                reason = LOCKED if is_busy(error) else describe_error(error)
                 raise DataFolderUnusable(folder, reason) from error
             raise
         lock.let_others_start()
@@ -132,7 +132,7 @@ class Database:
         except sqlite3.Error as error:
             if is_busy(error):
                 raise self._is_busy() from error
-            raise DataNotKept(in_words(error)) from error
+            raise DataNotKept(describe_error(error)) from error
         else:
             if self._busy:
                 self._busy = False

@@ -13,7 +13,7 @@ from typing import Any
 
 from bot.core.errors import DataFolderUnusable
 from bot.core.ports import ModelChoice
-from bot.core.store.connection import in_words, open_read_only
+from bot.core.store.connection import describe_error, open_read_only
 from bot.core.store.database import BUSY_SECONDS, FILE_NAME, Database
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def read_settings_beside_bot(folder: Path) -> dict[str, dict[str, object]]:
         with closing(open_read_only(path, BUSY_SECONDS)) as connection:
             return read_settings(connection.execute(SETTINGS))
     except sqlite3.Error as error:
-        raise DataFolderUnusable(folder, in_words(error)) from error
+        raise DataFolderUnusable(folder, describe_error(error)) from error
 
 
 def read_settings(rows: Iterable[Cells], *, strict: bool = False) -> dict[str, dict[str, object]]:

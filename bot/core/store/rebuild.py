@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 from bot.core.store.column_rules import COLUMN_RULES, MAX_ID, NUMBERED, setting
-from bot.core.store.connection import GuardedConnection, in_words, open_read_only
+from bot.core.store.connection import GuardedConnection, describe_error, open_read_only
 from bot.core.store.schema import (
     MIGRATIONS,
     NOT_OURS,
@@ -57,7 +57,7 @@ def rebuild(source: Path, into: Path) -> None:
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
             raise OSError(errno.ENOSPC, "the disk is full") from error
-        raise Unsound(f"its database is damaged: {in_words(error)}") from error
+        raise Unsound(f"its database is damaged: {describe_error(error)}") from error
 
 
 def _inspect(found: sqlite3.Connection) -> int:
@@ -74,7 +74,7 @@ def _inspect(found: sqlite3.Connection) -> int:
         raise Unsound(fault)
     [(answer,), *_] = found.execute("PRAGMA integrity_check(1)").fetchall()
     if answer != "ok":
-        raise Unsound(f"its database is damaged: {in_words(answer)}")
+        raise Unsound(f"its database is damaged: {describe_error(answer)}")
     return int(version)
 
 

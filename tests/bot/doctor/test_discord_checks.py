@@ -24,7 +24,8 @@ from tests.discord_payloads import (
     own_guild_payload,
     user_payload,
 )
-from tests.fake_discord import TOKEN, FakeDiscord, Fault, rate_limit
+from tests.fake_discord import TOKEN, FakeDiscord, Fault
+from tests.lasting_faults import json_ban
 
 Examine = Callable[..., Awaitable[dict[str, CheckResult]]]
 ALL = PERMISSIONS.value
@@ -147,9 +148,10 @@ async def test_a_discord_that_does_not_answer_well_is_told_in_a_sentence(
 async def test_a_bot_that_is_told_to_slow_down_asks_once_more(
     fake: FakeDiscord, examine: Examine
 ) -> None:
-    fake.fail("GET", "users/@me$", [rate_limit(0.0)])
+    slowly = json_ban(0.01)
+    fake.fail("GET", "users/@me$", [slowly])
     assert (await examine())["token"].state is CheckStatus.OK
-    fake.fail("GET", "users/@me$", [rate_limit(0.0), rate_limit(0.0)])
+    fake.fail("GET", "users/@me$", [slowly, slowly])
     assert "rate limiting" in (await examine())["token"].seen
 
 

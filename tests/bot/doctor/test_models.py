@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bot.core.ports import ModelChoice
-from bot.doctor.database import DatabaseContents, RegisteredModel
+from bot.core.store.books import AddedModel
+from bot.doctor.database import DatabaseContents
 from bot.doctor.models import (
     InstalledModels,
     check_chosen_models,
@@ -94,7 +95,7 @@ def test_choices_that_can_be_had_are_fine(look: Callable[[], InstalledModels]) -
     installed = look()
     mine, anew = chosen(installed, "pears"), ModelChoice("apples", "of an earlier training")
     contents = DatabaseContents(
-        choices={"10": mine, "11": anew}, kept=(RegisteredModel("10", "pears", mine.sha256),)
+        choices={"10": mine, "11": anew}, kept=(AddedModel("10", "pears", mine.sha256, *[""] * 4),)
     )
     shows(check_chosen_models(installed, contents), CheckStatus.OK, "2 servers chose one")
     shows(
@@ -108,7 +109,7 @@ def test_a_choice_that_is_gone_is_named_and_so_is_a_model_without_its_file(
     installed = look()
     others = chosen(installed, "pears")
     contents = DatabaseContents(
-        choices={"11": others}, kept=(RegisteredModel("10", "plums", "0" * 64),)
+        choices={"11": others}, kept=(AddedModel("10", "plums", "0" * 64, *[""] * 4),)
     )
     found = check_chosen_models(installed, contents)
     shows(found, CheckStatus.WARNING, "Server 11 uses pears, which is missing")

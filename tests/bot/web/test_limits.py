@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bot.core.fairness import MAX_REMEMBERED
 from bot.web.admission import (
     BURST,
     MAX_BEHIND_SECONDS,
-    MAX_REMEMBERED_CLIENTS,
     REQUESTS_PER_SECOND,
     ClientLimits,
     RequestThrottle,
@@ -69,9 +69,10 @@ def test_zero_turns_both_limits_off() -> None:
 
 def test_only_so_many_clients_are_remembered() -> None:
     limits = ClientLimits(max_at_once=1, per_minute=1, clock=Clock())
-    for number in range(MAX_REMEMBERED_CLIENTS + 10):
+    for number in range(MAX_REMEMBERED + 10):
         ask(limits, str(number))
-    assert len(limits._left) == MAX_REMEMBERED_CLIENTS
+    assert limits._paces is not None
+    assert len(limits._paces._paces) == MAX_REMEMBERED
     assert not limits._at_once
 
 
@@ -98,6 +99,6 @@ def test_nobody_waits_for_long_whatever_they_did() -> None:
 
 def test_clients_whose_pace_is_remembered_are_bounded() -> None:
     pace = RequestThrottle(Clock())
-    for number in range(MAX_REMEMBERED_CLIENTS + 10):
+    for number in range(MAX_REMEMBERED + 10):
         pace.wait_seconds(str(number))
-    assert len(pace._due) == MAX_REMEMBERED_CLIENTS
+    assert len(pace._paces._paces) == MAX_REMEMBERED
