@@ -19,5 +19,5 @@ reads; `training` trains one of the `jobs` at a time, and `model_library` instal
 
 The rest: `application` joins what the doors talk to. `store` keeps it on disk. `metrics` and
 `request_log` count and follow requests. `child_process`, `names`, `paths`, `redaction`, `retry`,
-`sandbox`, `shards` and `core_dumps` are small tools, each used by several of the above.
+`sandbox`, `shards`, `tasks` and `core_dumps` are small tools, each used by several of the above.
 """

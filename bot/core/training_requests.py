@@ -38,6 +38,7 @@ from bot.core.paths import numbered, remove_folder
 from bot.core.ports import Models
 from bot.core.records import Asker
 from bot.core.store.books import BookStore
+from bot.core.tasks import cancel_tasks
 from bot.core.training.queue import BOOK_NAME, TrainingQueue
 
 log = logging.getLogger(__name__)
@@ -121,8 +122,7 @@ class TrainingRequests:
         """Stop the training under way, with everything saved for the next start."""
         self._closing = True
         if self._sweeping is not None:
-            self._sweeping.cancel()
-            await asyncio.wait([self._sweeping])
+            await cancel_tasks([self._sweeping])
         await self.queue.close()
 
     # Books that come

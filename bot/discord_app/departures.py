@@ -9,6 +9,7 @@ from functools import partial
 import discord
 
 from bot.core.retry import growing_pause, until_kept
+from bot.core.tasks import cancel_tasks
 from bot.core.training_requests import TrainingRequests
 from bot.discord_app.responders import AnyBot
 from bot.discord_app.retries import FAILURES
@@ -43,11 +44,7 @@ class Departures:
 
     async def close(self) -> None:
         """Stop; the next start goes on."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await cancel_tasks(self._tasks.values())
 
     def _begin(self, key: str, task: asyncio.Task[None]) -> None:
         self._tasks[key] = task

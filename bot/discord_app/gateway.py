@@ -24,6 +24,7 @@ from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from bot.core.retry import backoff
 from bot.core.shards import ShardRange
 from bot.core.store.lock import wait_for_lock
+from bot.core.tasks import cancel_tasks
 from bot.discord_app.clock import ClockWatch
 from bot.discord_app.error_messages import brief_error
 from bot.discord_app.metrics import DiscordMetrics
@@ -310,6 +311,4 @@ class Gateway:
                 if not task.cancelled():
                     task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            await cancel_tasks(tasks)

@@ -20,6 +20,7 @@ from bot.core.poem_stream import PoemStream
 from bot.core.poems import AdmittedRequest, PoemService
 from bot.core.records import Poem, PoemRequest
 from bot.core.store.poems import HalfPoem
+from bot.core.tasks import cancel_tasks
 from bot.discord_app.asker import guild_id_of
 from bot.discord_app.error_messages import ThrottledLog
 from bot.discord_app.live_message import EditThrottle, LiveMessage, ReplyGone, ReplyTiming
@@ -128,10 +129,7 @@ class PoemReplies:
         if not others:
             return
         _, late = await asyncio.wait(others, timeout=seconds)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late)
+        await cancel_tasks(late)
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:

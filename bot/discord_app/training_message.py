@@ -22,6 +22,7 @@ from bot.core.application import App
 from bot.core.errors import BotError
 from bot.core.jobs import Job, JobState, JobView
 from bot.core.retry import growing_pause, until_kept
+from bot.core.tasks import cancel_tasks
 from bot.discord_app.error_messages import ThrottledLog, throttled_log
 from bot.discord_app.formatting import format_job, format_job_privately, tells_end
 from bot.discord_app.interactions import NO_MENTIONS
@@ -96,11 +97,7 @@ class TrainingMessages:
 
     async def close(self) -> None:
         """Stop telling; the next start goes on."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await cancel_tasks(self._tasks.values())
 
     async def _follow(self, job: Job, notice: TrainingMessage) -> None:
         try:

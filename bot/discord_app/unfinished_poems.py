@@ -14,6 +14,7 @@ import discord
 
 from bot.core.errors import BotError
 from bot.core.store.poems import HalfPoem, PoemStore
+from bot.core.tasks import cancel_tasks
 from bot.discord_app.interactions import NO_MENTIONS
 from bot.discord_app.poem_formatting import format_unfinished
 from bot.discord_app.responders import AnyBot
@@ -60,11 +61,7 @@ class UnfinishedPoems:
 
     async def close(self) -> None:
         """Stop; the next start goes on with what has no end yet."""
-        tasks = [task for task in (self._ending, self._writing) if task is not None]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await cancel_tasks(task for task in (self._ending, self._writing) if task is not None)
         await self._write()
 
     def _note_soon(self) -> None:

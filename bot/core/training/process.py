@@ -21,6 +21,7 @@ from bot.core.child_process import COMMON_VARIABLES, start_child, stop_child
 from bot.core.jobs import Progress, TrainingStage
 from bot.core.paths import ROOT
 from bot.core.store.lock import wait_for_lock
+from bot.core.tasks import wait_uninterrupted
 
 STOP_SECONDS = 60.0  # for saving; a step takes one at most, on a slow disk the files a few
 LOOK_SECONDS = 1.0  # between two looks whether it is our turn
@@ -115,18 +116,6 @@ class ExclusiveTrainer:
             return await self._trainer.train(spec, tell)
         finally:
             lock.release()
-
-
-async def wait_uninterrupted(task: asyncio.Task[Any]) -> None:
-    """Wait for the end of a task; whoever is cancelled meanwhile, however often, is so after it."""
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
 
 
 def _command(spec: TrainingSpec) -> list[str]:

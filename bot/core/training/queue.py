@@ -21,13 +21,13 @@ from bot.core.metrics import Metrics
 from bot.core.paths import named, numbered, remove_folder
 from bot.core.retry import until_kept
 from bot.core.store.books import BookStore
+from bot.core.tasks import wait_uninterrupted
 from bot.core.training.process import (
     Trainer,
     TrainingEvent,
     TrainingExit,
     TrainingSpec,
     apply_event,
-    wait_uninterrupted,
 )
 
 log = logging.getLogger(__name__)
