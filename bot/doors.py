@@ -97,7 +97,7 @@ async def _open_page(
         metrics_public=web.metrics_public,
         max_streams_per_client=web.max_streams,
         poems_per_minute=web.poems_per_minute,
-        shards=None if discord is None else lambda: discord.health,
+        shards=None if discord is None else lambda: discord.gateway.health,
     )
     port = web.port and web.port + (shard_range.first if shard_range else 0)
     server = await WebServer.open(app, web.host, port)

@@ -205,16 +205,12 @@ class FairQueue(Generic[Item]):
         """Return the poem that is the `nth` of those being written, by their turns, from 0."""
         return next(itertools.islice(self._running, nth, None), None)
 
-    def check(self, guild: str, member: str) -> None:
-        """Raise QueueFull or a child of it when there is no room for another poem."""
-        self._room(guild, member)
-
     def join(self, item: Item, guild: str, member: str) -> Item | None:
         """Put a poem in line; raise QueueFull or a child of it.
 
         Return the poem that had to leave the line for it, None where there was a place.
         """
-        leaving = self._room(guild, member)
+        leaving = self.check(guild, member)
         if leaving is not None:
             self.end(leaving)
         if guild not in self._guilds:
@@ -225,8 +221,11 @@ class FairQueue(Generic[Item]):
         self._waiting[item] = (guild, member)
         return leaving
 
-    def _room(self, guild: str, member: str) -> Item | None:
-        """Return the poem that has to leave for another, None where there is a place; or raise."""
+    def check(self, guild: str, member: str) -> Item | None:
+        """Return the poem that has to leave for another, None where there is a place.
+
+        Raises QueueFull or a child of it where there is no room.
+        """
         limits, account = self._limits, self._turns.accounts.get(guild)
         siblings = self._guilds[guild].members if account is not None else _Turns[str]()
         if account is not None:

@@ -178,7 +178,7 @@ class TrainingRequests:
     async def decline(self, asker: Asker, job_id: int) -> None:
         """Say no to a book, which is deleted."""
         async with self._proposals.turn:
-            await self._proposals.decline(await self.proposed(asker, job_id))
+            await self._proposals.delete([await self.proposed(asker, job_id)])
 
     async def estimate_seconds(self, characters: int) -> float:
         """Guess how long a training takes, from those that this machine has done."""
@@ -376,22 +376,18 @@ class _Proposals:
         The guild's oldest makes room for it, else the oldest of a guild that has the most.
         """
         async with self.turn:
-            await self._throw_away((await self.of(job.guild))[: 1 - MAX_OPEN])
-            await self._throw_away(_in_the_way(await self.all()))
+            await self.delete((await self.of(job.guild))[: 1 - MAX_OPEN])
+            await self.delete(_in_the_way(await self.all()))
             job = replace(job, id=await self._store.add_job(job))
             job_folder = numbered(self._folder, job.id)
             await asyncio.to_thread(job_folder.parent.mkdir, parents=True, exist_ok=True)
             await asyncio.to_thread(folder.rename, job_folder)
         return job
 
-    async def decline(self, job: Job) -> None:
-        """Delete a book; the caller holds `turn`."""
-        await self._throw_away([job])
-
     async def leave(self, guild: str) -> None:
         """Delete a guild's books."""
         async with self.turn:
-            await self._throw_away(await self.of(guild))
+            await self.delete(await self.of(guild))
 
     async def sweep(self) -> None:
         """Delete what has waited too long, now and from time to time."""
@@ -399,12 +395,13 @@ class _Proposals:
             try:
                 async with self.turn:
                     oldest = (datetime.now(UTC) - MAX_AGE).isoformat(timespec="seconds")
-                    await self._throw_away(j for j in await self.all() if j.created < oldest)
+                    await self.delete(j for j in await self.all() if j.created < oldest)
             except BotError as error:
                 log.warning("old proposals could not be deleted: %s", error)
             await asyncio.sleep(SWEEP_SECONDS)
 
-    async def _throw_away(self, jobs: Iterable[Job]) -> None:
+    async def delete(self, jobs: Iterable[Job]) -> None:
+        """Delete books; the caller holds `turn`."""
         for job in jobs:
             if await self._store.delete_proposal(job.id):
                 await asyncio.to_thread(remove_folder, self._folder, job.id)

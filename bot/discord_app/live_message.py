@@ -61,15 +61,10 @@ class EditThrottle:
         self, seconds: float, rate_limit: GlobalRateLimit | None = None, *, max_channels: int = 1000
     ) -> None:
         self._seconds = seconds
-        self._rate_limit = rate_limit or GlobalRateLimit()
+        self.rate_limit = rate_limit or GlobalRateLimit()
         self._max_channels = max_channels
         self._next: dict[int, float] = {}
         self.outage = Outage()
-
-    @property
-    def is_congested(self) -> bool:
-        """Whether a reply had better not grow."""
-        return self._rate_limit.is_congested
 
     def wait_seconds(self, channel_id: int) -> float:
         return max(0.0, self._next.get(channel_id, 0.0) - _now())
@@ -117,7 +112,7 @@ class LiveMessage:
         while not self._stopped:
             wait = self._pace.wait_seconds(self._responder.channel_id) if self.messages else 0.0
             part = draw()
-            if self._responder.is_rationed and self._pace.is_congested:
+            if self._responder.is_rationed and self._pace.rate_limit.is_congested:
                 await self._rest(max(wait, self._timing.edit_seconds))
             elif wait:
                 await self._rest(wait)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 
 import discord
@@ -55,22 +55,17 @@ class ClientSupervisor:
         pause_seconds: float = 2.0,
     ) -> None:
         self._make_bot = make_bot
-        self._gateway = gateway
+        self.gateway = gateway
         self._message_content = message_content
         self._pause_seconds = pause_seconds
         self._bot: SonneteerBot | None = None
         self._closed = asyncio.Event()
 
-    @property
-    def health(self) -> Mapping[int, bool]:
-        """Which shards of this process are up."""
-        return self._gateway.health
-
     async def run(self, token: str) -> None:
         """Be on Discord until `close`; raise DiscordRefused."""
         pause = self._pause_seconds
         while not self._closed.is_set():
-            bot = self._bot = self._make_bot(self._message_content, self._gateway)
+            bot = self._bot = self._make_bot(self._message_content, self.gateway)
             was_connected = False
             try:
                 async with bot:

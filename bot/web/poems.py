@@ -150,7 +150,7 @@ class EventStream:
 
     def __init__(self, request: web.Request) -> None:
         self._request = request
-        self._response = web.StreamResponse(
+        self.response = web.StreamResponse(
             headers={
                 "Content-Type": MEDIA_TYPE,
                 "Cache-Control": "no-store",
@@ -158,12 +158,8 @@ class EventStream:
             }
         )
 
-    @property
-    def response(self) -> web.StreamResponse:
-        return self._response
-
     async def open(self) -> None:
-        await self._response.prepare(self._request)
+        await self.response.prepare(self._request)
 
     async def send(self, event: str, payload: object) -> None:
         """Send one event; raise ConnectionError when the reader is gone."""
@@ -174,7 +170,7 @@ class EventStream:
         await self._write(": still here\n\n")
 
     async def _write(self, text: str) -> None:
-        await self._response.write(text.encode())
+        await self.response.write(text.encode())
 
 
 def _failure(error: Exception) -> dict[str, object]:

@@ -61,7 +61,7 @@ async def test_as_many_shards_are_opened_as_discord_recommends(discord: FakeDisc
         await discord.until(lambda: len(discord.gateway.identified) == 2)
         one, other = await discord.say("!sonnet a rose"), await discord.say("!sonnet", OTHER)
         await discord.until(lambda: discord.answers_to(one) and discord.answers_to(other))
-        assert door.health == {0: True, 1: True}
+        assert door.gateway.health == {0: True, 1: True}
         await discord.gateway.drop(4000, shard=1)
         await discord.until(lambda: discord.gateway.resumed == 1)
     assert sorted(_shards(discord)) == [[0, 2], [1, 2]]
@@ -76,7 +76,7 @@ async def test_one_shard_that_is_lost_is_told_and_leaves_the_other_alone(
         await discord.until(lambda: discord.answers_to(command))
         discord.gateway.handshakes = ["cut"] * 20
         await discord.gateway.drop(4000, shard=1)
-        await discord.until(lambda: door.health == {0: True, 1: False})
+        await discord.until(lambda: door.gateway.health == {0: True, 1: False})
         command = await discord.say("!sonnet a rose")
         await discord.until(lambda: discord.answers_to(command))
 

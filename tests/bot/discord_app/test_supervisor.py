@@ -76,9 +76,9 @@ async def test_a_poem_goes_the_whole_way(discord: FakeDiscord) -> None:
     async with _open(discord) as door:
         await discord.say("!sonnet a rose")
         await discord.until(lambda: _written(discord))
-        assert door.health == {0: True}
+        assert door.gateway.health == {0: True}
     assert [read_verse(content) for content in discord.contents] == [POEM]
-    assert door.health == {0: False}
+    assert door.gateway.health == {0: False}
 
 
 async def test_a_slash_command_and_a_button_go_the_whole_way(discord: FakeDiscord) -> None:
