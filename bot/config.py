@@ -1,4 +1,4 @@
-"""config.toml and the environment, read once by whoever composes the bot.
+"""config.toml and the environment, read once at the start.
 
 Strict: an unknown key, a wrong type or a value out of its range is refused in one sentence that
 names the key, the value and what is allowed.
@@ -77,7 +77,7 @@ class _PoemDefaults(Section):
         return Sampling.model_validate({name: getattr(self, name) for name in SAMPLING_FIELDS})
 
 
-# Nobody writes greedily unless asked to.
+# Greedy writing is only for requests that ask for it.
 SAMPLING_FIELDS: dict[str, Any] = {
     setting.name: (setting.kind, _within(setting.name, setting.usual))
     for setting in SAMPLING_SETTINGS
@@ -290,7 +290,7 @@ def _allowed(field: FieldInfo) -> str:
 def unused_proxies(environment: Mapping[str, str] = os.environ) -> str | None:
     """Say that no proxy is used, where the environment names one; values may have passwords.
 
-    A proxy would look names up by itself, so that nobody could check where a book comes from.
+    A proxy looks names up by itself, so the bot could not check where a book comes from.
 
     >>> unused_proxies({"https_proxy": "http://proxy:3128", "NO_PROXY": "*"})[:20]
     'https_proxy is set, '

@@ -50,7 +50,7 @@ async def serve(config: Config, shard_range: ShardRange | None = None) -> None:
         doors.callback(lag.cancel)
         model = await service.warm_up()
         log.info("the model %s (%s) is ready", model.name, model.book)
-        # What stands until the end need not be looked through again: a full collection stopped
+        # What stays until the end need not be collected again: a full collection stopped
         # the event loop for up to 97 ms, and then for 3.
         gc.collect()
         gc.freeze()
@@ -67,7 +67,7 @@ async def serve(config: Config, shard_range: ShardRange | None = None) -> None:
         log.info("stopping: poems being written are finished first")
         await service.close(grace_seconds=config.writing.stop_seconds)
     waits[0].cancel()
-    await asyncio.gather(*waits[1:])  # whatever ended Discord for good is told
+    await asyncio.gather(*waits[1:])  # raises what ended Discord, such as a refused token
 
 
 def _stop_signal() -> asyncio.Event:

@@ -1,7 +1,7 @@
 """Sonneteer inside somebody else's bot: `await bot.load_extension("bot.extension")`.
 
-Only the commands come along; mentions, direct messages, help, the sending of slash commands and
-the pace of requests to Discord stay the host's own affair.
+It adds only the commands. Mentions, direct messages, help, the sending of slash commands and the
+pace of requests to Discord are left to the host.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Every line has the number of the request that it belongs to. The last thing done to a line takes
 out secrets. `guard_stderr` does so with all else that is written there: sentences of argparse,
-warnings, stacks of errors that nobody caught.
+warnings, stacks of uncaught errors.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def set_up(
 
 
 def colours(out: TextIO, environment: Mapping[str, str]) -> bool:
-    """Whether to tell levels by colour: on a terminal, where nobody objects (no-color.org)."""
+    """Whether to show levels in colour: on a terminal, unless NO_COLOR is set (no-color.org)."""
     dumb = environment.get("TERM", "") == "dumb"
     return out.isatty() and not environment.get("NO_COLOR") and not dumb
 
@@ -103,7 +103,7 @@ class RedactingStream(io.TextIOBase):
 
 
 def guard_stderr(token: str | None) -> TextIO:
-    """Take secrets out of whatever is written to sys.stderr from now on; return the stream."""
+    """Remove secrets from all that is written to sys.stderr from now on; return the stream."""
     out = sys.stderr
     if isinstance(out, RedactingStream):
         out.redact = Redactor(token)
@@ -125,7 +125,7 @@ class Handler(logging.StreamHandler[TextIO]):
 
 
 class TextLines(logging.Formatter):
-    """Time, level, logger, [request], message, key=value; a stack stands below, set off."""
+    """Time, level, logger, [request], message, key=value; a stack comes below, indented."""
 
     def __init__(self, redact: Redactor, colourful: bool = False) -> None:
         super().__init__()
@@ -187,7 +187,7 @@ def escape_line(text: str) -> str:
 
 
 def _shown(value: str) -> str:
-    """Return an extra as it stands behind its key: quoted where it would not be one word."""
+    """Return the value of an extra: quoted where it would not be one word."""
     plain = re.fullmatch(r"[\w.:/+-]+", value, re.ASCII)
     return value if plain else json.dumps(value)
 
@@ -195,7 +195,7 @@ def _shown(value: str) -> str:
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception:  # whoever logs it made a mistake; what is left of it is worth having
+    except Exception:  # the call is wrong; what can be shown of it is worth having
         return f"{record.msg} (its arguments do not fit)"
 
 

@@ -103,7 +103,7 @@ def _count(guild_models: int, shared_models: int) -> str:
 
 
 def _check_numbers(arguments: argparse.Namespace) -> None:
-    """Raise BadSetting where a server's or member's number is none, or is missing."""
+    """Raise BadSetting where a server's or member's ID is missing or is not a number."""
     action = getattr(arguments, "action", None)
     for name in ("guild", "member"):
         given = getattr(arguments, name, None)

@@ -1,4 +1,4 @@
-"""Reads a book that somebody wants to train on, by the same code as train.py.
+"""Reads a book that a member wants to train on, with the same code as train.py.
 
 A long one is read in a process of its own. Python's work on a text of megabytes is often one step
 that lets nothing else run: a set of its characters, a pattern over all of it. In a thread, that
@@ -31,7 +31,7 @@ FOUND = TypeAdapter(FoundBook)
 
 
 def read_file(path: Path, title: str) -> FoundBook:
-    """Read a book; raise BookRefused with the sentence that says why it is none.
+    """Read a book; raise BookRefused with the sentence that says why it cannot be one.
 
     `title` holds unless the book has one of Project Gutenberg's headers.
     """

@@ -25,7 +25,7 @@ def forbid_core_dumps(process: int = 0) -> None:
 
 
 def hide_memory() -> None:
-    """Keep our memory from other processes of our user, and from whatever collects core dumps.
+    """Keep our memory from other processes of our user, and from collectors of core dumps.
 
     A collector is told of a crash in spite of the limit above. Figures of /proc can still be read.
     """
@@ -37,7 +37,7 @@ def take_from_environment(name: str) -> str:
     """Return a variable of ours and remove it, "" where it is not set.
 
     Processes that we start do not get it. On Linux /proc and `ps e` show the environment as it was
-    at the start, whatever is removed later: there the value is written over.
+    at the start, also after a removal: there the value is overwritten.
     """
     value = os.environ.get(name, "")
     if value and sys.platform == "linux":

@@ -1,6 +1,6 @@
 """The bridge to the model: who waits and who writes, which models, and an async face.
 
-It lives on the event loop and never computes there; `stepping.py` has the thread that writes.
+It lives on the event loop and never computes there; `engine_worker` has the thread that writes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class EngineClient:
     """Writes on the engines of the models in use; see `ports.PoemEngine`.
 
     `limits` say how many poems are written at once and may wait, `max_models` and
-    `max_bytes` which models stay in memory (see `shelf.py`).
+    `max_bytes` which models stay in memory (see `model_cache`).
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class EngineClient:
         held = self._held.get(model.sha256)
         return held[-1] if held else self._cache[model.sha256]
 
-    # The line
+    # The queue
 
     def check(self, asker: Asker) -> None:
         self._queue.check(_community(asker), asker.member)
@@ -195,7 +195,7 @@ class EngineClient:
         await self._cache.close()
 
     def _admit(self) -> None:
-        """Let in from the line as many as there are free rows."""
+        """Start as many waiting poems as there are free rows."""
         while (draft := self._queue.take(self._fits)) is not None:
             draft.began = self._clock()
             self._metrics.queue_time_seconds.observe(draft.began - draft.asked)
@@ -240,19 +240,19 @@ class EngineClient:
         self._poem_seconds = average + NEWEST_SHARE * (seconds - average)
 
     def _break_down(self, failure: BaseException) -> None:
-        """Fail every poem: nobody shall wait for what will not come."""
+        """Fail every poem, so that no reader waits in vain."""
         log.error("the writing thread stopped", exc_info=failure)
         for draft in self._queue.items():
             self._take_back(Delivery(draft, "", failure=RuntimeError("the writing thread stopped")))
-        self._cache.clear()  # in whatever state their engines are
+        self._cache.clear()  # their engines may be in any state
         self._count()
 
 
 def _community(asker: Asker) -> str:
-    """Return who shares rows with `asker`: their guild, or without one nobody.
+    """Return what `asker` shares rows with: their guild, or without one only themselves.
 
-    So everybody who writes to the bot alone, in a direct message say, counts as one guild: an
-    account is dear. A door whose askers cost nothing gives them a guild together.
+    A member who writes in direct messages so counts as a guild: an account costs effort. A door
+    whose askers cost nothing puts them all into one guild.
     """
     return asker.guild or asker.member
 

@@ -1,6 +1,6 @@
 """Poems being written, and the thread that owns the engines and writes them.
 
-The thread steps the engines and never waits for anybody; the event loop never computes. Between
+The thread steps the engines and never waits; the event loop never computes. Between
 them go an inbox of drafts, to begin or to cancel, and batches of text.
 """
 
@@ -18,8 +18,8 @@ from bot.core.model_cache import LoadedModel
 from bot.core.records import Ending
 from model import Engine, FinishReason, Request
 
-# How often text goes to the event loop, but for a poem's first, which goes at once: faster than an
-# eye can follow.
+# How often text goes to the event loop: faster than an eye can follow. A poem's first text goes at
+# once.
 DELIVERY_SECONDS = 0.03
 ENDINGS = {
     FinishReason.LENGTH: Ending.COMPLETE,
@@ -41,13 +41,13 @@ class DraftOwner(Protocol):
 
 @dataclass(eq=False)
 class EngineDraft:
-    """A poem in line or being written; see `ports.Draft`.
+    """A poem that waits or is being written; see `ports.Draft`.
 
-    What nobody reads stays here, at most the poem.
+    Text stays here until it is read, at most the poem.
     """
 
     owner: DraftOwner
-    loaded: LoadedModel | None  # given back when it ends, whoever still reads
+    loaded: LoadedModel | None  # given back when it ends, also while text is still read
     request: Request
     asked: float = 0.0  # when it came into line
     cancelled: bool = False  # it was asked for, which may come too late
@@ -113,7 +113,7 @@ class EngineDraft:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What the thread has to say of a draft."""
+    """What the thread reports on a draft."""
 
     draft: EngineDraft
     text: str
@@ -152,7 +152,7 @@ class EngineWorker:
         self._start()
 
     async def close(self) -> None:
-        """Let the work come to its end and give the thread back."""
+        """Wait for the end of the work and give the thread back."""
         while self._running is not None:
             await asyncio.wait([self._running])
             await asyncio.sleep(0)  # let its callback run
@@ -175,7 +175,7 @@ class EngineWorker:
     # The thread
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Step every engine until nobody has work left."""
+        """Step every engine until none has work left."""
         work: dict[Engine, DraftsByTicket] = {}
         texts: UnsentTexts = {}
         last_delivery = time.monotonic()
@@ -188,7 +188,7 @@ class EngineWorker:
                 for delivery in _step(engine, drafts, texts)
             ]
             steps += len(work)
-            # An engine that nobody writes with may be all that is left of a model.
+            # An idle engine may be all that is left of a model.
             work = {engine: drafts for engine, drafts in work.items() if drafts}
             now = time.monotonic()
             due = now - last_delivery >= DELIVERY_SECONDS
@@ -218,13 +218,13 @@ class EngineWorker:
                 try:
                     draft.ticket = loaded.engine.add(draft.request)
                     work.setdefault(loaded.engine, {})[draft.ticket] = draft
-                except Exception as failure:  # told to whoever waits for the draft
+                except Exception as failure:  # raised where the draft is read
                     deliveries.append(Delivery(draft, "", failure=failure))
         return deliveries
 
 
 def _collect(texts: UnsentTexts, *, all_drafts: bool) -> list[Delivery]:
-    """Take from `texts` what is to be delivered: everything, or what comes first of a poem."""
+    """Take from `texts` what to deliver: everything, or only the first text of each poem."""
     deliveries = []
     for draft in [draft for draft in texts if all_drafts or not draft.shown]:
         draft.shown = True
@@ -236,7 +236,7 @@ def _step(engine: Engine, drafts: DraftsByTicket, texts: UnsentTexts) -> list[De
     """Advance one engine by a step; return the ends, keep the other text in `texts`."""
     try:
         pieces = engine.step()
-    except Exception as failure:  # told to whoever waits for the drafts
+    except Exception as failure:  # raised where the drafts are read
         failed = [Delivery(draft, "", failure=failure) for draft in drafts.values()]
         for ticket, failing in drafts.items():
             engine.cancel(ticket)

@@ -1,4 +1,4 @@
-"""What the bot cannot do, each with a sentence that can be shown to whoever asked.
+"""What the bot cannot do, each with a sentence that can be shown to the asker.
 
 BotError
 ├── BadSetting        a value out of its range
@@ -66,7 +66,7 @@ class ModelUnusable(BotError):
 
 
 class FormImpossible(BotError):
-    """This model or this seed cannot have that form; told as a note, the poem is free."""
+    """This model or this seed cannot have that form; the poem is free text, with this as a note."""
 
     def __init__(self, form: str, reason: str) -> None:
         super().__init__(f"This is free text, not a {form}. {reason}")

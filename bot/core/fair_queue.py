@@ -1,4 +1,4 @@
-"""The line: who waits for a row, whose turn it is, how many are written before.
+"""The queue of poems: who waits for a row, whose turn it is, how many are written before.
 
 A pure structure: it knows names and numbers, neither text nor time nor threads. Rows are shared
 by who holds them, not by who asks: the next one goes to the guild with the fewest poems being
@@ -13,8 +13,8 @@ A row is not taken back from who has it. So a guild must leave one row free for 
 holds (the dynamic threshold of Choudhury and Hahne, 1998): a flood of long poems finds 52 of 64
 rows at most, fewer when others write too, and the next guild need not wait for one of them to end.
 
-A place in line is taken back. Where there is none left, the newest poem of the guild with the most
-in line leaves for the poem of a guild that has fewer, also afterwards; else inside the guild itself
+A place in the queue can be taken back. Where there is none left, the newest poem of the guild with
+most waiting leaves for the poem of a guild that has fewer, also afterwards; else inside the guild
 a member's for another's (McKenney's buffer stealing, Stochastic Fairness Queueing, 1990). So a
 hundred guilds that flood do not keep the next one out.
 """
@@ -30,7 +30,7 @@ from typing import Generic, TypeVar
 
 from bot.core.errors import GuildFull, MemberFull, QueueFull
 
-# Whoever comes into line counts as having had a turn no longer ago: or else others would wait for
+# A newcomer counts as having had a turn at most so long ago. Otherwise the others would wait for
 # ever while people come who never had one. Some 500 turns; odd, as turns have the even numbers.
 CREDIT = 1023
 ROWS_PER_FREE_ROW = 4  # with 7, a flood of long poems delays others 2 to 4 times as long
@@ -44,7 +44,7 @@ class QueueLimits:
     """How many poems there may be; poems that are written and that wait count together."""
 
     max_rows: int = 64  # written at once
-    max_waiting: int = 256  # in line besides
+    max_waiting: int = 256  # in addition to those being written
     max_per_guild: int = 160  # half of all
     max_per_member: int = 4
 
@@ -79,7 +79,7 @@ class _Turns(Generic[Key]):
         self._change(key, waiting=1)
 
     def next(self) -> Key | None:
-        """Return whose turn it is, None when nobody waits."""
+        """Return whose turn it is, None when no one waits."""
         if not self._groups:
             return None
         return self._keys[
@@ -87,7 +87,7 @@ class _Turns(Generic[Key]):
         ]
 
     def longest(self) -> Key | None:
-        """Return who has most in line, among equals the last to have a turn; None if nobody."""
+        """Return who has most waiting, among equals the last to have a turn; None if no one."""
         if not self._groups:
             return None
         return self._keys[
@@ -97,7 +97,7 @@ class _Turns(Generic[Key]):
         ]
 
     def giver(self, key: Key) -> Key | None:
-        """Return who has more in line than `key`, also when one of theirs has left for it."""
+        """Return who has more waiting than `key`, also when one of theirs has left for it."""
         longest = self.longest()
         if longest is None or self._waiting(longest) <= self._waiting(key) + 1:
             return None
@@ -206,9 +206,9 @@ class FairQueue(Generic[Item]):
         return next(itertools.islice(self._running, nth, None), None)
 
     def join(self, item: Item, guild: str, member: str) -> Item | None:
-        """Put a poem in line; raise QueueFull or a child of it.
+        """Put a poem into the queue; raise QueueFull or a child of it.
 
-        Return the poem that had to leave the line for it, None where there was a place.
+        Return the poem that had to leave the queue for it, None where there was a place.
         """
         leaving = self.check(guild, member)
         if leaving is not None:
@@ -246,7 +246,7 @@ class FairQueue(Generic[Item]):
         return self._newest(guild)
 
     def _newest(self, guild: str) -> Item:
-        """Return the newest poem of the member of a guild who has most in line."""
+        """Return the newest poem of the member of a guild who has most waiting."""
         guild_queue = self._guilds[guild]
         member = guild_queue.members.longest()
         assert member is not None  # noqa: S101 - a guild waits as long as its members do
@@ -293,7 +293,7 @@ class FairQueue(Generic[Item]):
             del self._guilds[guild]
 
     def place_of(self, item: Item) -> int:
-        """Return the place in line: 1 for the next, 0 for a poem that does not wait."""
+        """Return the place in the queue: 1 for the next, 0 for a poem that does not wait."""
         if item not in self._waiting:
             return 0
         guild, member = self._waiting[item]

@@ -22,7 +22,7 @@ from bot.core.guild_settings import COOLDOWN
 WINDOW_SECONDS = 3600.0
 TURN_SECONDS = 10.0  # a book of a site that is well takes one or two
 WAIT_SECONDS = 60.0
-MAX_REMEMBERED = 10_000  # keys; whoever was longest away is forgotten, and counts as new
+MAX_REMEMBERED = 10_000  # keys; those away for longest are forgotten, and count as new
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -55,7 +55,7 @@ class Cooldowns:
 class AttemptLimit:
     """Counts the attempts of each key within an hour, however they end; `clock` tells seconds.
 
-    It is kept in memory alone: a stranger cannot restart the bot, and no more is kept of members.
+    It is kept in memory only: a stranger cannot restart the bot, and less is stored of members.
     """
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -129,7 +129,7 @@ class Paces:
 
 @dataclass(eq=False)
 class _Waiting:
-    """Somebody in line; `granted` is done once they have a place."""
+    """A caller in the queue; `granted` is done once it has a place."""
 
     keys: Sequence[str]
     granted: asyncio.Future[None]
@@ -137,7 +137,7 @@ class _Waiting:
 
 @dataclass(eq=False)
 class _Holding:
-    """Somebody who has a place since `began`; `cutoff` is when they lose it."""
+    """A caller that has a place since `began`; `cutoff` is when it loses it."""
 
     cutoff: asyncio.Timeout
     began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
@@ -146,7 +146,7 @@ class _Holding:
 class Slots:
     """`count` places for slow work; times in seconds of the loop.
 
-    The next place goes to whoever had one longest ago, among equals to whoever waits longest.
+    The next place goes to the key that had one longest ago, among equals to the longest wait.
     While others wait, a turn is short: as many as wait can end the longest ones. So neither those
     who come again and again nor those whose work never ends keep the next one out.
     """
@@ -279,7 +279,7 @@ class FairThread:
             )
 
     def close(self) -> None:
-        """Give the thread back. What is left to do then is little, and nobody else waits."""
+        """Give the thread back. Little is left to do then, and no one else waits."""
         self._closed = True
         self._thread.shutdown(wait=False)
 

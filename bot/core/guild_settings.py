@@ -46,7 +46,7 @@ class GuildSettings:
     switch: bool = True  # whether a new model serves as soon as it is trained
 
     def adapt(self, defaults: Defaults) -> Defaults:
-        """Return what a poem of this guild gets where nobody asked for anything else."""
+        """Return the defaults of a poem in this guild."""
         if self.form is not None:
             defaults = replace(defaults, form=self.form)
         if self.lines is not None:
@@ -84,7 +84,7 @@ def is_snowflake(text: str) -> bool:
 
 
 def read_guild_settings(values: Mapping[str, object]) -> GuildSettings:
-    """Read what was kept; what is not known here, or not sound any more, is left out."""
+    """Read stored settings; what is unknown or no longer valid is left out."""
     guild_settings = GuildSettings()
     for name, value in values.items():
         try:

@@ -1,4 +1,4 @@
-"""What every guild has settled and chosen: in memory for reading, in the database for good.
+"""The settings and model choices of every guild: in memory for reading, stored in the database.
 
 One bot owns a data folder, so what is in memory is what is kept.
 """
@@ -60,7 +60,7 @@ class Guilds:
         return chosen[-1] if chosen else DEFAULT_CHOICE
 
     def managed_by(self, asker: Asker, *, shared: bool = False) -> str:
-        """Return the guild whose books and settings the asker may change, "" for everybody's.
+        """Return the guild whose books and settings the asker may change, "" for shared ones.
 
         Raises NotAllowed.
         """
@@ -119,6 +119,6 @@ class Guilds:
 
 
 def _require_real_roles(guild: str, name: str, guild_settings: GuildSettings) -> None:
-    """Raise BadSetting for @everyone, whose number is the guild's: it would bar nobody."""
+    """Raise BadSetting for @everyone, whose number is the guild's: it would restrict nothing."""
     if name in ("roles", "managers") and guild in getattr(guild_settings, name):
         raise BadSetting(name, "@everyone", "a role that only some members have")

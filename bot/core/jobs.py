@@ -1,4 +1,4 @@
-"""Trainings as records: what is to be trained, for whom, and how far it has come."""
+"""Trainings as records: the book, the asker, and the progress."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 class JobState(StrEnum):
-    """Where a training stands; the last three are final."""
+    """The state of a training; the last three are final."""
 
-    PROPOSED = "proposed"  # the book is here, and whoever brought it has not said yes
+    PROPOSED = "proposed"  # the book is here, and its member has not said yes
     WAITING = "waiting"
     RUNNING = "running"
     DONE = "done"
@@ -35,7 +35,7 @@ class Job:
     state: JobState
     asker: str = ""
     channel: str = ""
-    message: str = ""  # the one that tells of it
+    message: str = ""  # the one that shows it
     created: str = ""  # ISO 8601
     ended: str = ""
     seconds: float = 0.0  # of training so far
@@ -67,14 +67,14 @@ class Progress:
     seconds_left: float | None = None
     sample: str = ""  # a few lines of the best model so far
     chart: Path | None = None  # a PNG of the losses by epoch
-    drawn: int = 0  # how often the chart was drawn anew
+    drawn: int = 0  # how often the chart was drawn
     seconds: float = 0.0  # of training so far
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A training as somebody may look at it now."""
+    """A training as a reader may see it now."""
 
     job: Job
     progress: Progress = field(default_factory=Progress)
@@ -86,7 +86,7 @@ class JobView:
 
 @dataclass(frozen=True, slots=True)
 class FoundBook:
-    """What there is in a file that somebody wants to train on."""
+    """What was found in a file that a member wants to train on."""
 
     title: str
     characters: int
@@ -100,7 +100,7 @@ class FoundBook:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A book that was found, to be trained on once somebody says yes."""
+    """A book that was read and waits for a yes."""
 
     job: Job
     book: FoundBook

@@ -24,7 +24,7 @@ LAG_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
 
 
 class Metrics:
-    """Every figure the bot keeps of itself; the doors put theirs beside them."""
+    """The bot's own figures; the doors add theirs to the same registry."""
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
@@ -32,30 +32,30 @@ class Metrics:
         self.build = Info("sonneteer_build", "What is running.", registry=registry)
         self.requests = Counter(
             "sonneteer_requests",
-            "Poems asked for, by door and by what became of them: how they ended, or the refusal.",
+            "Poems asked for, by door and outcome: how they ended, or the refusal.",
             ["door", "outcome"],
             registry=registry,
         )
         self.unanswered_commands = Counter(
             "sonneteer_unanswered_commands",
-            "Commands in a flood that were left without an answer.",
+            "Commands that got no answer because there were too many.",
             registry=registry,
         )
         self.queue_time_seconds = Histogram(
             "sonneteer_request_queue_time_seconds",
-            "From the place in line to the row.",
+            "Wait in the queue before a poem is written.",
             buckets=(0.001, *SECONDS),
             registry=registry,
         )
         self.time_to_first_text_seconds = Histogram(
             "sonneteer_time_to_first_text_seconds",
-            "From the request to the first text.",
+            "Time from the request to the first text.",
             buckets=SECONDS,
             registry=registry,
         )
         self.request_latency_seconds = Histogram(
             "sonneteer_e2e_request_latency_seconds",
-            "From the request to the whole poem; those that were cancelled do not count.",
+            "Time from the request to the finished poem; cancelled poems do not count.",
             buckets=SECONDS,
             registry=registry,
         )
@@ -64,32 +64,32 @@ class Metrics:
         )
         self.steps = Counter(
             "sonneteer_engine_steps",
-            "Steps of the engines: one character more for every row.",
+            "Steps of the engines: each writes one character in every row.",
             registry=registry,
         )
         self.rows_running = Gauge(
             "sonneteer_rows_running", "Poems being written now.", registry=registry
         )
         self.rows_waiting = Gauge(
-            "sonneteer_rows_waiting", "Poems waiting in line.", registry=registry
+            "sonneteer_rows_waiting", "Poems waiting in the queue.", registry=registry
         )
         self.training_jobs = Counter(
             "sonneteer_training_jobs",
-            "Trainings that ended, by how.",
+            "Trainings that ended, by outcome.",
             ["outcome"],
             registry=registry,
         )
         self.training_jobs_running = Gauge(
-            "sonneteer_training_jobs_running", "Trainings under way: 0 or 1.", registry=registry
+            "sonneteer_training_jobs_running", "Trainings running now: 0 or 1.", registry=registry
         )
         self.training_jobs_waiting = Gauge(
             "sonneteer_training_jobs_waiting",
-            "Trainings that wait for the one under way.",
+            "Trainings waiting in the queue.",
             registry=registry,
         )
         self.loop_lag_seconds = Histogram(
             "sonneteer_event_loop_lag_seconds",
-            "How late the event loop was, looked at twice a second.",
+            "How late the event loop was, measured twice a second.",
             buckets=LAG_SECONDS,
             registry=registry,
         )
@@ -97,7 +97,7 @@ class Metrics:
 
     @property
     def poems_written(self) -> int:
-        """How many poems were written to their ends."""
+        """How many poems were finished."""
         counted = (sample for metric in self.requests.collect() for sample in metric.samples)
         return sum(
             int(sample.value)

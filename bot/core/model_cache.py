@@ -73,7 +73,7 @@ class ModelCache:
         return self._loaded[sha256]
 
     def find(self, sha256: str) -> LoadedModel | None:
-        """Return a model in memory, be it on its way out."""
+        """Return a model in memory, also one that is about to be removed."""
         retired = (loaded for loaded in self._retired if loaded.record.sha256 == sha256)
         return self._loaded.get(sha256) or next(retired, None)
 
@@ -95,7 +95,7 @@ class ModelCache:
         self._put(loaded)
 
     def acquire(self, sha256: str) -> LoadedModel:
-        """Count a poem that is to be written with a loaded model."""
+        """Count a poem that a loaded model will write."""
         return self.retain(self._loaded[sha256])
 
     def retain(self, loaded: LoadedModel) -> LoadedModel:
@@ -111,7 +111,7 @@ class ModelCache:
             self._free()
 
     def clear(self) -> None:
-        """Forget every model at once, in whatever state its engine is."""
+        """Forget every model at once, whether its engine works or not."""
         self._loaded.clear()
         self._retired.clear()
         self._free()
@@ -159,7 +159,7 @@ class ModelCache:
             self._free()
 
     def _free(self) -> None:
-        """Give memory back, once whoever called has let go of it too."""
+        """Give memory back, once the caller has released it too."""
         self._room_freed.set()
         asyncio.get_running_loop().call_soon(self._tidy)
 

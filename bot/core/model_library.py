@@ -1,7 +1,7 @@
 """Which models are installed, and which of them each guild uses.
 
 `ModelLibrary` is the files of some folders, described by their own cards. A file that cannot be
-read is left out with one warning; the others go on serving. `GuildModels` lets a guild choose one
+read is left out with one warning; the others stay in use. `GuildModels` lets a guild choose one
 of them, go back to the one before, and keeps the guild's own models.
 """
 
@@ -96,12 +96,12 @@ class ModelLibrary:
 
     @property
     def shared_folder(self) -> Path:
-        """Where everybody's models are put."""
+        """Where shared models are put."""
         return self._folders[0]
 
     def guild_folder(self, guild: str) -> Path | None:
         """Return where a guild's own models are; None for those that can have none."""
-        # Its name becomes a path: Discord's numbers only, never what somebody typed.
+        # Its name becomes a path: only Discord's numbers, never typed text.
         return self._private / guild if self._private and is_snowflake(guild) else None
 
     def hides_another(self, model: ModelRecord) -> bool:
@@ -149,7 +149,7 @@ class ModelLibrary:
             self._refused[path] = stamp
             if path not in self._records:
                 return None
-            # A good file was spoilt: what it held may be in memory, and goes on serving.
+            # A good file was damaged: its model may be in memory, and stays in use.
             self._records[path] = (stamp, self._records[path][1])
             return self._records[path][1]
         self._records[path] = (stamp, record)
@@ -158,10 +158,10 @@ class ModelLibrary:
     def _describe(self, path: Path) -> ModelRecord:
         guild = path.parent.name if path.parent.parent == self._private else ""
         try:
-            # All of it: a file with spoilt weights shall not serve.
+            # All of it: a file with damaged weights must not be used.
             model = load_model(path, for_guild=bool(guild))
         except ModelError as error:
-            # Members read this sentence: where the file lies is not their business.
+            # Members read this sentence: it must not show where the file is.
             raise ModelUnusable(path.stem, str(error).replace(str(path), path.name)) from error
         return ModelRecord(
             name=path.stem,
@@ -188,12 +188,12 @@ class AvailableModels:
     """What a guild can choose from."""
 
     models: tuple[ModelRecord, ...]  # the default first
-    used: ModelRecord | None  # None: what it chose cannot be had
+    used: ModelRecord | None  # None: its choice is unavailable
     missing: tuple[str, ...]  # names of its own models whose files are gone, or not as they were
 
 
 class GuildModels:
-    """The models of each guild, its own and everybody's."""
+    """The models of each guild, its own and the shared ones."""
 
     def __init__(self, library: Models, guilds: Guilds, store: BookStore) -> None:
         self._library = library
@@ -283,7 +283,7 @@ class GuildModels:
     async def _named(self, name: str, guild: str) -> tuple[AddedModel | None, ModelRecord | None]:
         """Return the row and the file of a model; raise UnknownModel where there is neither.
 
-        A guild's own whose file is gone is meant before everybody's of that name.
+        A guild's own model comes before a shared one of that name, also when its file is missing.
         """
         store = {kept.name.casefold(): kept for kept in await self._store.added_models(guild)}
         kept = store.get(name.casefold())
@@ -298,7 +298,7 @@ class GuildModels:
         return (None, model) if kept is None else (kept, None)
 
     def _folder_of(self, guild: str) -> Path:
-        """Return where a guild's own models lie, everybody's for ""; raise PathRefused."""
+        """Return the folder of a guild's own models, "" for the shared ones; raise PathRefused."""
         folder = self._library.guild_folder(guild) if guild else self._library.shared_folder
         if folder is None:
             raise PathRefused(self._library.shared_folder, guild)
@@ -310,12 +310,12 @@ class GuildModels:
             return self._library.find(choice.sha256 if choice.name else None, guild)
         except UnknownModel:
             newer = self._library.find(choice.name, guild)
-            if newer.guild:  # changed by somebody else; everybody's may be trained anew
+            if newer.guild:  # its file was changed; a shared model may be trained again
                 raise
             return newer
 
     async def share(self, asker: Asker, name: str) -> ModelRecord:
-        """Return the model whose file is to be handed out; raise NotAllowed or UnknownModel."""
+        """Return the model whose file will be sent; raise NotAllowed or UnknownModel."""
         guild = self._guilds.managed_by(asker)
         return await asyncio.to_thread(self._library.find, name, guild)
 
@@ -327,7 +327,7 @@ class GuildModels:
         await asyncio.to_thread(_copy_files, made, self._folder_of(job.guild), job.name)
         model = await asyncio.to_thread(self._library.find, job.name, job.guild)
         kept = await self._store.job(job.id)
-        asker = kept.asker if kept else ""  # who may have asked to be forgotten meanwhile
+        asker = kept.asker if kept else ""  # who may have asked to be forgotten since
         added_models = AddedModel(
             job.guild, model.name, model.sha256, job.title, job.source, utc_now(), asker
         )
@@ -342,7 +342,7 @@ class GuildModels:
         return InstallResult(told, model.chart)
 
     async def withdraw(self, job: Job) -> None:
-        """Take away what `install` has done for a job, be it half; raise what that does."""
+        """Undo what `install` has done for a job, complete or not; raise what that does."""
         try:
             kept, model = await self._named(job.name, job.guild)
         except UnknownModel:

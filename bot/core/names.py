@@ -9,7 +9,7 @@ MAX_TITLE = 200  # characters of a book's
 # What any Sonneteer has called a model; for new ones the model side has the rule, which is as
 # strict at least.
 NAME = re.compile(r"[^\W_][\w-]{0,63}")
-# What Windows takes for a device in every folder, whatever comes after a dot:
+# What Windows takes for a device in every folder, with or without a suffix:
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE | re.DOTALL)
 

@@ -8,7 +8,7 @@ from bot.core.errors import NotAllowed
 from bot.core.guild_settings import GuildSettings, is_snowflake
 from bot.core.records import Asker
 
-TERMINAL = Asker("terminal:")  # whoever has the shell has everything
+TERMINAL = Asker("terminal:")  # a user of the shell may do everything
 ON_SERVERS_ONLY = "Books and settings belong to a server. Ask there, not in a direct message."
 MANAGERS_ONLY = (
     "Only members who may manage this server (Discord's permission Manage Server), or who have a "
@@ -41,7 +41,7 @@ class Permissions:
     def require_guild(self, asker: Asker) -> None:
         """Raise NotAllowed where there is no server to have books and settings of its own."""
         if asker.member == TERMINAL.member and not asker.guild:
-            return  # everybody's, then
+            return  # shared models, then
         if not is_snowflake(asker.guild):
             raise NotAllowed(ON_SERVERS_ONLY)
 

@@ -90,7 +90,7 @@ def _check_avoided(request: PoemRequest) -> tuple[str, ...]:
 
 
 def avoided_word(text: str, avoid: tuple[str, ...]) -> str | None:
-    """Return a whole word of `text` that is to be avoided, None if there is none.
+    """Return the first word of `text` that is on the list, None if there is none.
 
     What no reader sees does not part a word, nor do marks; case and decoration do not count.
 
@@ -109,7 +109,7 @@ def avoided_word(text: str, avoid: tuple[str, ...]) -> str | None:
 def _form_of(request: PoemRequest, defaults: Defaults) -> str:
     """Return the form that was asked for; raise BadSetting for one that is not known.
 
-    Whoever asks for a length, a stop or the likeliest letters without a form wants free text.
+    A request for a length, a stop or the likeliest letters, without a form, means free text.
     """
     greedy = request.sampling.get("greedy")
     free = [request.lines, request.characters, greedy or None, request.stop or None]

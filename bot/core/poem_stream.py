@@ -35,17 +35,17 @@ class PoemStream:
 
     @property
     def place(self) -> int:
-        """The place in line: 0 while it is being written, 1 for the next in line."""
+        """The place in the queue: 0 while it is being written, 1 for the next."""
         return self._draft.place
 
     @property
     def queue_position(self) -> QueuePosition:
-        """The place in line and how long it is likely to take."""
+        """The place in the queue and how long the wait is likely to be."""
         return QueuePosition(self._draft.place, self._draft.expected_wait)
 
     @property
     def queue_seconds(self) -> float | None:
-        """How long it stood in line; None while it does."""
+        """How long it waited in the queue; None while it does."""
         return self._draft.queue_seconds
 
     @property

@@ -1,4 +1,4 @@
-"""The use-cases: everything that somebody can ask of Sonneteer, whoever asks and wherever."""
+"""Everything that can be asked about poems, without knowing who asks."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class EngineRequest:
 
 
 class Models(Protocol):
-    """What is installed; see `library.ModelLibrary`."""
+    """What is installed; see `model_library.ModelLibrary`."""
 
     def models(self, guild: str = "") -> tuple[ModelRecord, ...]: ...
 
@@ -53,7 +53,7 @@ class Models(Protocol):
 
     @property
     def shared_folder(self) -> Path:
-        """Where everybody's models are put."""
+        """Where shared models are put."""
 
     def guild_folder(self, guild: str) -> Path | None: ...
 
@@ -94,7 +94,7 @@ class Draft(Protocol):
 
     @property
     def place(self) -> int:
-        """The place in line: 0 when it is being written, 1 for the next in line."""
+        """The place in the queue: 0 when it is being written, 1 for the next."""
 
     @property
     def expected_wait(self) -> float | None:
@@ -102,7 +102,7 @@ class Draft(Protocol):
 
     @property
     def queue_seconds(self) -> float | None:
-        """How long it stood in line; None while it does."""
+        """How long it waited in the queue; None while it does."""
 
     @property
     def ending(self) -> Ending:
@@ -115,7 +115,7 @@ class Draft(Protocol):
 
 
 class PoemEngine(Protocol):
-    """Whoever can write: loads models, reads seeds, writes many poems at once.
+    """What can write: loads models, reads seeds, writes many poems at once.
 
     `prepare`, `lay_out`, `look_at` and `opening` take milliseconds, more where strangers want it:
     they belong on another thread than the event loop's, and a model must be held meanwhile.
@@ -149,6 +149,6 @@ class PoemEngine(Protocol):
         """Raise QueueFull, or a child of it, when there is no room for another poem."""
 
     def write(self, engine_request: EngineRequest) -> Draft:
-        """Begin a poem or put it in line; raise QueueFull, or a child of it."""
+        """Begin a poem or put it into the queue; raise QueueFull, or a child of it."""
 
     async def close(self) -> None: ...

@@ -106,7 +106,7 @@ class PoemSettings:
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a poem gets where nobody asked for anything else."""
+    """The settings of a poem where a request leaves them open."""
 
     lines: int = 14
     sampling: Sampling = USUAL_SAMPLING
@@ -129,7 +129,7 @@ class QueuePosition:
 
     @property
     def sentence(self) -> str:
-        """Say it to whoever waits; it changes no more often than a reader cares to see.
+        """Say it to the reader; it changes only as often as a reader cares to see.
 
         >>> QueuePosition(1).sentence, QueuePosition(4, 3.2).sentence
         ('In the queue: yours is next.', 'In the queue: 3 poems before yours, about 4 s.')
@@ -177,8 +177,8 @@ class ModelRecord:
     size_bytes: int
     created: str  # ISO 8601
     shipped: bool  # came with Sonneteer
-    default: bool  # serves where nobody chose
-    guild: str = ""  # whose own it is, "" for everybody's
+    default: bool  # used where no model was chosen
+    guild: str = ""  # the guild that owns it, "" for a shared one
     characters: int = 0  # of the book
     held_out_loss: float | None = None  # nats per character of text that it never saw
     losses: tuple[EpochLoss, ...] = ()  # of its training

@@ -31,7 +31,7 @@ _ASSIGNED = re.compile(
     re.IGNORECASE,
 )
 _SECRET_NAME = re.compile("token|secret|key|sig|pass|auth|credential|session", re.IGNORECASE)
-# Where a secret may stand in another notation.
+# Where a secret may be in another notation.
 _RUN = re.compile(r"[\w.~%\\+/=-]{8,}")
 _ESCAPE = re.compile(r"(?<!\\)\\++(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|[nrtbf])")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{11,}")
@@ -40,7 +40,7 @@ _TO_STANDARD = str.maketrans("-_", "+/")
 
 
 class Redactor:
-    """Writes `hidden` in the place of secrets: `token`, and whatever has a secret's form."""
+    """Writes `hidden` in the place of secrets: `token`, and all that looks like a secret."""
 
     def __init__(self, token: str | None = None, hidden: str = HIDDEN) -> None:
         self._hidden = hidden
@@ -72,7 +72,7 @@ class Redactor:
 
 
 def _readings(run: str) -> Iterator[str]:
-    r"""Return what a run of signs may stand for: escaped, in base64, in hexadecimal digits.
+    r"""Return what a run of signs may mean: escaped, in base64, in hexadecimal digits.
 
     >>> "a secret" in list(_readings(r"%61%20\u0073ecret"))
     True

@@ -1,7 +1,7 @@
 """The request that is under way: its number, and the figures that end up in its line of the log.
 
 It goes where the context goes, into every task and thread that is started for a request. A member
-may be told the number, and whoever has the log finds all of the request's lines by it.
+may be shown the number, and all of the request's lines in the log can be found by it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False, slots=True)
 class LoggedRequest:
-    """What is known of a request. Tasks share it with whoever started them."""
+    """What is known of a request. Tasks share it with the task that started them."""
 
     number: str
     began: float = field(default_factory=time.perf_counter)
@@ -68,7 +68,7 @@ def request(name: str = "") -> Iterator[str]:
 
 
 def note(**figures: object) -> None:
-    """Add to what is told of the request at its end; told it is once there is an `outcome`."""
+    """Add to the log line of the request, which is written once there is an `outcome`."""
     under_way = _under_way.get()
     if under_way is not None:
         under_way.figures.update(figures)

@@ -10,7 +10,7 @@ from typing import TypeVar
 from bot.core.errors import DataNotKept
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # of the disk, and of what its user may have of it
-MAX_PAUSE_SECONDS = 30.0  # between two attempts at what somebody is waiting for
+MAX_PAUSE_SECONDS = 30.0  # between two attempts, while a reader waits
 
 Answer = TypeVar("Answer")
 
@@ -24,7 +24,7 @@ async def until_kept(
     """Do what is safe to do again until the disk and the database have taken it.
 
     `failed` is told of each failure, then `pause` of how many there were. Raises what `call` does,
-    but for DataNotKept and an OSError that says that the disk is full.
+    except for DataNotKept and an OSError that says that the disk is full.
     """
     tried = 0
     while True:

@@ -1,7 +1,7 @@
 """Which guilds are this process's, where several serve them.
 
 Discord deals guilds out to shards by their numbers; a process takes a run of shards. Everything
-that belongs to nobody's guild (direct messages, the host's own) goes with shard 0.
+that belongs to no guild (direct messages, shared models) goes with shard 0.
 """
 
 from __future__ import annotations

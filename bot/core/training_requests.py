@@ -1,7 +1,7 @@
 """Books that members bring, until they are trained on.
 
-A book is fetched and read, then it waits for a yes as one of a few proposals. Whoever brought it
-says yes, and it goes to the training queue.
+A book is fetched and read, then it waits as one of a few proposals. Once the member who added it
+says yes, it goes to the training queue.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ STARTING_SECONDS = 15.0  # for the start, the measuring, the chart and the poem
 MAX_FETCHES = 4  # at once, of all guilds; each is a process of some 40 MB
 ATTACHED_SECONDS = 60.0  # a file of 5 MB takes one
 MAX_READINGS = 1  # at once; each may be a process of 150 MB and more
-READING_SECONDS = 30.0  # that one may take while others wait
+READING_SECONDS = 30.0  # for one while others wait
 CANCELLED = "It was cancelled, and nothing was kept."
 TOO_LATE = "That training has just ended, so it can no longer be stopped."
 TAKEN = "a name that no model here has yet"
@@ -82,7 +82,7 @@ class BookLimits:
 
 
 class TrainingRequests:
-    """Takes books from those who may manage them, and has them trained on."""
+    """Takes books from members who may manage them, and has models trained on them."""
 
     def __init__(
         self,
@@ -181,7 +181,7 @@ class TrainingRequests:
             await self._proposals.delete([await self.proposed(asker, job_id)])
 
     async def estimate_seconds(self, characters: int) -> float:
-        """Guess how long a training takes, from those that this machine has done."""
+        """Guess how long a training takes, from earlier ones on this machine."""
         done = await self._store.finished_jobs()
         speeds = [job.seconds / job.characters for job in done if job.seconds and job.characters]
         speed = median(speeds) if speeds else USUAL_SECONDS_PER_CHARACTER
@@ -216,7 +216,7 @@ class TrainingRequests:
         return job
 
     async def leave(self, guild: str) -> None:
-        """End the trainings of a guild that the bot is not on any more; forget its proposals.
+        """End the trainings of a guild that the bot has left; forget its proposals.
 
         Safe to do again after an error; raises DataNotKept.
         """
@@ -306,9 +306,9 @@ class TrainingRequests:
         return next(name for name in (base, *numbered) if name.casefold() not in taken)
 
     async def _taken(self, guild: str, *, besides: int = 0) -> set[str]:
-        """Return the names of a guild's books and models in small letters, but for that of a job.
+        """Return the names of a guild's books and models in small letters, except that of a job.
 
-        They are gathered along a book's way, so that none on its way is missed.
+        They are read in the order of a book's way, so that one that moves on is not missed.
         """
         jobs = await self._proposals.of(guild)
         jobs += [view.job for view in self.queue.views() if view.job.guild == guild]
@@ -358,7 +358,7 @@ class _Proposals:
     """Keeps books until they are answered; `folder` has a folder for each job's book."""
 
     def __init__(self, store: BookStore, folder: Path) -> None:
-        self.turn = asyncio.Lock()  # of those who answer or delete: each book goes one way
+        self.turn = asyncio.Lock()  # held while a book is answered or deleted
         self._store = store
         self._folder = folder
 

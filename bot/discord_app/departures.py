@@ -1,4 +1,4 @@
-"""Servers that the bot has left: their trainings end, whatever the database does."""
+"""Servers that the bot has left: their trainings end, also after a time of a locked database."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from bot.discord_app.retries import FAILURES
 
 log = logging.getLogger(__name__)
 
-# Discord's codes for an unknown guild and for missing access. A status alone is not enough: what
-# stands between us and Discord answers with 403, too.
+# Discord's codes for an unknown guild and for missing access. A status alone is not enough: a proxy
+# between the bot and Discord answers with 403, too.
 GONE = (10004, 50001)
 
 

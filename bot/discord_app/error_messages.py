@@ -1,4 +1,4 @@
-"""What a member is told when something went wrong."""
+"""What a member reads when something went wrong."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def error_message(error: BaseException) -> str:
         cause = cause.original
     match cause:
         case NotAllowed():
-            return _fit(str(cause))  # nobody is quoted, and channels are named as Discord does
+            return _fit(str(cause))  # it quotes no input, and names channels as Discord does
         case BotError():
             return _fit(escape(str(cause)))  # it may quote what a stranger typed
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():

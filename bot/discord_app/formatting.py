@@ -82,7 +82,7 @@ def format_short_book_question(characters: int) -> str:
 
 
 def format_job(view: JobView) -> str:
-    """Show how a training stands, in one message that is edited in place."""
+    """Show the state of a training, for one message that is edited in place."""
     what = f"**{escape(view.job.title)}** → `{_code(view.job.name)}`"
     match view.job.state:
         case JobState.WAITING:

@@ -79,7 +79,7 @@ class IdentifyLimiter:
             await self._take_turn(self._folder / f"identify-{shard % buckets}")
 
     def note(self, shard: int) -> None:
-        """Count an identify of `shard`; a handshake that never came to one is none."""
+        """Count an identify of `shard`; a handshake that fails before it does not count."""
         self._recent.setdefault(shard, deque()).append(asyncio.get_running_loop().time())
 
     async def _within_the_limit(self, client: discord.Client) -> int:
@@ -88,7 +88,7 @@ class IdentifyLimiter:
             try:
                 _, _, limit = await client.http.get_bot_gateway()
             except LOST:
-                return 1  # the gateway may work all the same, and the pauses stand
+                return 1  # the gateway may work even so, and the pauses apply
             if limit["remaining"] > min(RESERVE, limit["total"] // 2):
                 return max(limit["max_concurrency"], 1)
             seconds = limit["reset_after"] / 1000
@@ -113,7 +113,7 @@ class IdentifyLimiter:
 
 
 class Shard:
-    """One shard's connection; it stands where discord.py keeps its own."""
+    """One shard's connection, in the place of discord.py's own."""
 
     def __init__(
         self,
@@ -290,7 +290,7 @@ class Gateway:
     async def run(self, client: Any) -> None:
         """Keep a client's shards connected until it is closed.
 
-        Raises ConnectionClosed and PrivilegedIntentsRequired where Discord has said no for good.
+        Raises ConnectionClosed and PrivilegedIntentsRequired where trying again would not help.
         """
         shard_range = self.shard_range
         if shard_range is None:

@@ -20,7 +20,7 @@ ACKNOWLEDGED, THINKING = "heard", "thinking"  # in an interaction's extras: what
 async def acknowledge(interaction: discord.Interaction[Any], *, private: bool = False) -> None:
     """Let Discord, which waits for three seconds, know that an answer comes within 15 minutes.
 
-    "thinking…" stands where the answer will be, for the asker alone if that is to be private.
+    "thinking…" is shown in the place of the answer; with `private` only the asker sees both.
     """
     defer = interaction.response.defer
     await retry(lambda: await_response(defer(ephemeral=private, thinking=True)))

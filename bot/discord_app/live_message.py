@@ -35,9 +35,9 @@ class ReplyTiming:
 
     edit_seconds: float = 1.0  # between two edits in a channel
     patience_seconds: float = 0.25  # a poem that is done by then is sent in one go
-    place_seconds: float = 5.0  # between two edits that only tell a place in line
+    place_seconds: float = 5.0  # between two edits that only show a place in the queue
     retry_seconds: float = 1.0  # before the second attempt; twice as long before each further one
-    notice_seconds: float = 5.0  # between two edits of the message that tells of a training
+    notice_seconds: float = 5.0  # between two edits of a training's message
     close_seconds: float = 3.0  # for the last edits, when the bot stops
     suggest_seconds: float = 2.0  # for autocompletion; Discord waits for 3
 
@@ -101,8 +101,8 @@ class LiveMessage:
         self._failures = 0  # in a row, of what the next turn makes up for
         self._given_up = False
         self._shown = ""
-        self._place_due = 0.0  # when a new place in line may be told, by the event loop's clock
-        self._doubtful = False  # the answer to a send was lost: an earlier text may stand there
+        self._place_due = 0.0  # when a new place may be shown, by the event loop's clock
+        self._doubtful = False  # the answer to a send was lost: an earlier text may be shown
         self._stopped = False
         self._nap: asyncio.Task[None] | None = None
 
@@ -131,12 +131,12 @@ class LiveMessage:
             self._nap.cancel()
 
     def give_up(self) -> None:
-        """Try no more to show anything; `finish` raises ReplyAbandoned where it would try again."""
+        """Stop showing anything; `finish` raises ReplyAbandoned where it would try again."""
         self._given_up = True
         self.stop()
 
     async def take_back(self) -> None:
-        """Delete what was shown, however long Discord cannot be reached."""
+        """Delete what was shown; while Discord cannot be reached, keep trying."""
         for message in self.messages:
             with suppress(*FAILURES):
                 await self._insist(lambda: self._responder.delete(message), lambda _: None)  # noqa: B023

@@ -50,7 +50,7 @@ def unread_note(message: discord.Message) -> tuple[str, ...]:
 
 
 def command_prefixes(bot: AnyBot, message: discord.Message, *, prefix: str) -> list[str]:
-    """Return what stands before a command of this message: the prefix, or a mention of the bot.
+    """Return what a command of this message begins with: the prefix, or a mention of the bot.
 
     After a mention only what is a command in full counts as one; all else is a poem's seed.
     """

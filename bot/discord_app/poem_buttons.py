@@ -78,7 +78,7 @@ def growing_view(asker: int) -> discord.ui.View:
 
 
 def finished_view(poem: Poem, asker: int, earlier_parts: Sequence[int] = ()) -> discord.ui.View:
-    """Return the buttons of a whole poem, which stand on its last message."""
+    """Return the buttons of a finished poem, for its last message."""
     first = earlier_parts[0] if earlier_parts else 0
     state = pack_poem_state(poem_state_of(poem, seed_length=shown_seed_length(poem), first=first))
     buttons = [PoemButton(ButtonAction.AGAIN, state), PoemButton(ButtonAction.CONTINUE, state)]

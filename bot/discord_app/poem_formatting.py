@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bot.core.records import FORMS, FREE, RANGES, Ending, Poem, QueuePosition
 
-MAX_MESSAGE = 2000  # Discord's limit for a bot, whatever the member pays for
+MAX_MESSAGE = 2000  # Discord's limit for a bot, also for members who pay
 MAX_FOOTER = 300
 MAX_HEADING = 100
 MAX_VERSE = (
@@ -48,7 +48,7 @@ class MessagePart:
 
     content: str
     file: TextFile | None = None
-    waits: bool = False  # it only tells a place in line
+    waits: bool = False  # it only shows a place in the queue
 
 
 def escape(text: str) -> str:
@@ -120,7 +120,7 @@ def _cut(text: str, end: int, least: int) -> int:
 
 
 def format_growing(text: str, queue_position: QueuePosition) -> MessagePart:
-    """Show a poem that is not finished: its first piece and how it stands."""
+    """Show a poem that is not finished: its first piece and its state."""
     verse = text.strip()
     first = split_verse(verse[: 2 * MAX_VERSE])[0]
     if queue_position.place:
@@ -167,7 +167,7 @@ def shown_seed_length(poem: Poem) -> int:
 
 
 def _headings(poem: Poem) -> Iterator[str]:
-    """Yield what stands above each part: the title above the first."""
+    """Yield the line above each part: the title above the first."""
     title = " ".join(poem.looks.title.split())[: MAX_HEADING // 2 - len(HEADING_MARK)]
     yield f"{HEADING_MARK}{escape(title)}\n" if title else ""
     while True:

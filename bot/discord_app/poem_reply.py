@@ -1,4 +1,4 @@
-"""Answers one request with one reply, whatever happens on the way.
+"""Answers one request with one reply, also when something goes wrong on the way.
 
 A request is answered once, however often Discord delivers it; a reply or command that is deleted
 frees the poem's row; nothing that Discord does to an answer gets out of here as an exception.
@@ -80,7 +80,7 @@ class PoemReplies:
         self._tasks: set[asyncio.Task[object]] = set()
         self._reply_limits = reply_limits
         self._complaints = ThrottledLog(math.inf)
-        self._told: set[tuple[int, int]] = set()  # channels and whom they were told of
+        self._told: set[tuple[int, int]] = set()  # channels, and members told about them
 
     async def answer(self, responder: Responder, request: PoemRequest) -> None:
         """Write the poem that `request` asks for, and send it with `responder`."""
@@ -99,7 +99,7 @@ class PoemReplies:
                 await self.refuse(responder, error)
 
     async def refuse(self, responder: Responder, error: Exception) -> None:
-        """Tell the asker why there is no poem, if they can be told."""
+        """Tell the asker why there is no poem, if a message can reach them."""
         cause = error.cause if isinstance(error, ReplyGone) else error
         if isinstance(cause, discord.Forbidden | discord.NotFound):
             await self._give_up(responder, cause)
@@ -115,7 +115,7 @@ class PoemReplies:
         if place in self._told or len(self._told) >= MAX_TOLD:
             return
         self._told.add(place)
-        with suppress(*FAILURES):  # who takes no messages from strangers is not told
+        with suppress(*FAILURES):  # a member may refuse direct messages from strangers
             await responder.tell_privately(MAY_NOT_WRITE.format(channel=responder.channel_id))
 
     def forget(self, message_id: int) -> None:
@@ -180,7 +180,7 @@ class PoemReplies:
 
     @contextmanager
     def _noting(self) -> Iterator[Callable[[discord.Message], None]]:
-        """Note where half a poem stands as long as the block lasts.
+        """Remember where an unfinished poem is shown, as long as the block lasts.
 
         If it is cancelled, because the bot stops, that stays noted: the next start ends it.
         """

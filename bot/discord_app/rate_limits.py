@@ -82,7 +82,7 @@ class GlobalRateLimit:
         What bears no token is not counted: answers to interactions, files, the gateway.
         """
         loop = asyncio.get_running_loop()
-        # Not an event: others may close it for longer meanwhile.
+        # Not an event: another response may close it for longer in the meantime.
         while (left := self._closed.get(start.url.host, -math.inf) - loop.time()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(left)
         if "Authorization" in start.headers:
@@ -130,7 +130,7 @@ class ReplyLimits:
         self._seen: OrderedDict[int, None] = OrderedDict()  # commands, the latest last
         self._channels: Counter[int] = Counter()
         self._members: Counter[tuple[int, int]] = Counter()
-        self._told = -LOG_SECONDS  # when the log was last told
+        self._told = -LOG_SECONDS  # when it was last logged
 
     def is_new(self, command_id: int) -> bool:
         """Remember a message or interaction; False where Discord has sent it before."""

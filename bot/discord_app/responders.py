@@ -199,7 +199,7 @@ class InteractionResponder:
         known = interaction.extras.get(THINKING)
         self._thinking = known is not None or interaction.response.type is thinking
         self._is_private = known == "private"
-        # For sure; else nothing may stand there.
+        # Known for sure; otherwise there may be no answer to edit.
         self._is_acknowledged = is_acknowledged(interaction)
         self._tried: set[int] = set()  # numbers of the answer's messages
         self.command_id = interaction.id
@@ -239,7 +239,7 @@ class InteractionResponder:
             return await self._send_to_channel(part, options, number)
 
     async def _send_first(self, part: MessagePart, options: dict[str, Any]) -> discord.Message:
-        """Edit what stands there: a follow-up whose answer is lost would be there twice."""
+        """Edit the answer: a follow-up whose response is lost would be sent twice."""
         self._thinking = False
         try:
             return await await_response(
@@ -353,7 +353,7 @@ async def find_message(
 
 
 def message_in(channel: object, message_id: int) -> discord.PartialMessage | None:
-    """Return a handle on a message of which only the id is known, None where there are none."""
+    """Return a handle on a message by its id, None where the channel has no messages."""
     if not isinstance(channel, discord.abc.Messageable):
         return None
     return discord.PartialMessage(channel=channel, id=message_id)  # type: ignore[arg-type]

@@ -125,7 +125,7 @@ class Outage:
 
     def __init__(self) -> None:
         self._causes: set[str] = set()
-        self._told = -math.inf  # when the end of an outage was last told
+        self._told = -math.inf  # when the end of an outage was last logged
 
     def failed(self, error: Exception) -> None:
         cause = _cause(error)

@@ -40,7 +40,7 @@ REFUSED_BY_DISCORD = (
 
 
 class DiscordRefused(BotError):
-    """Discord has said no for good; trying again would not help."""
+    """Discord has refused the bot; trying again would not help."""
 
 
 class ClientSupervisor:

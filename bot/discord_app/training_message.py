@@ -1,4 +1,4 @@
-"""The messages that report on trainings: one each, edited in place until the end is told.
+"""The messages that report on trainings: one each, edited in place until the end is shown.
 
 Nothing that happens to a message stops a training. While Discord cannot be reached, the last edit
 waits; after a restart the messages are found again by their ids. Where a message can no longer be
@@ -50,12 +50,12 @@ class TrainingMessage:
     channel: discord.abc.Messageable
     shown: str = ""
     drawn: int = 0  # the chart that it shows
-    gone: bool = field(default=False)  # deleted; the end is told in a new one
+    gone: bool = field(default=False)  # deleted; a new one shows the end
     plain: bool = False  # the message takes no chart
 
 
 class TrainingMessages:
-    """Follows trainings and tells of them."""
+    """Follows trainings and reports on them."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class TrainingMessages:
         self._complaints = ThrottledLog(math.inf)
 
     async def resume(self) -> None:
-        """Find the messages of the trainings that an earlier bot told of."""
+        """Find the messages of the trainings that an earlier run reported on."""
         for job in await self._until_kept(self._store.untold_jobs):
             if job.id in self._tasks or not job.channel.isdecimal():
                 continue
@@ -89,14 +89,14 @@ class TrainingMessages:
         channel: discord.abc.Messageable,
         message: discord.PartialMessage | discord.Message | None,
     ) -> None:
-        """Keep a training's message true until it has ended and everybody knows."""
+        """Keep a training's message up to date until its end is shown."""
         notice = TrainingMessage(job.id, message, channel)
         task = asyncio.create_task(self._follow(job, notice), name=f"notice of job {job.id}")
         self._tasks[job.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
 
     async def close(self) -> None:
-        """Stop telling; the next start goes on."""
+        """Stop; the next start continues."""
         await cancel_tasks(self._tasks.values())
 
     async def _follow(self, job: Job, notice: TrainingMessage) -> None:

@@ -113,6 +113,6 @@ class UnfinishedPoems:
 
 
 def _has_ended(message: discord.Message) -> bool:
-    """Whether the buttons of a whole poem stand under it: more than Delete."""
+    """Whether it has the buttons of a finished poem: more than Delete."""
     store = (row for row in message.components if isinstance(row, discord.ActionRow))
     return any(len(row.children) > 1 for row in store)

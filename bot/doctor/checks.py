@@ -1,4 +1,4 @@
-"""The visit: everything is looked at, side by side, and told in one order."""
+"""All checks: they run at the same time and are shown in one order."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from bot.doctor.results import (
 log = logging.getLogger(__name__)
 
 EXIT_OK, EXIT_FAILED = 0, 1
-TELL_SECONDS = 3.0  # after which whoever waits hears for what
+TELL_SECONDS = 3.0  # until the reader is told what is being waited for
 
 
 def run(

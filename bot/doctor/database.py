@@ -46,7 +46,7 @@ def check_database(
         with closing(_open(file)) as connection:
             [(version,)] = connection.execute("PRAGMA user_version").fetchall()
             ours = 0 < version <= len(MIGRATIONS)
-            # First of all: to check a table is to work out whatever its schema has in it.
+            # Before the check of the tables, which evaluates expressions of their schema.
             if (
                 ours
                 and (fault := fault_of_schema(connection.execute(OBJECTS), MIGRATIONS[:version]))
@@ -95,8 +95,8 @@ def _judge(
 def _open(file: Path) -> sqlite3.Connection:
     """Open for reading.
 
-    A reader makes SQLite's side files where there are none, and leaves them. Without a log to read,
-    the file can as well be read as one that nobody changes.
+    A reader creates SQLite's side files where they are missing and leaves them. Without a log to
+    read, the file can be read as one that does not change.
     """
     log = file.with_name(f"{file.name}-wal")
     return open_read_only(file, BUSY_SECONDS, alone=not log.exists())

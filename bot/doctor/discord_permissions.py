@@ -40,7 +40,7 @@ def names_of(permissions: list[str]) -> str:
 
 
 def uses_of(permissions: list[str]) -> str:
-    """Say what fails; whoever sees no channel need not hear the rest."""
+    """Say what fails; without a visible channel the rest does not matter."""
     if "read_messages" in permissions:
         permissions = ["read_messages"]
     elif "send_messages" in permissions:  # of threads the same is true

@@ -35,7 +35,7 @@ SHAPES = {
 
 
 def token_fault(token: str) -> str | None:
-    """Return what is wrong with a token that nobody need be asked about.
+    """Return what is wrong with a token, as far as one can tell without asking Discord.
 
     >>> token_fault('"abc"'), token_fault("abc.def.ghi")
     ('has quotes around it; remove them', None)

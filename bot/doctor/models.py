@@ -1,4 +1,4 @@
-"""Model files: each is loaded as the bot would, and whoever chose one that is gone is named."""
+"""Model files: each is loaded as the bot would, and servers that chose a missing one are named."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ BASE = SHIPPED / "base"  # what a book's training begins with; it writes no poem
 
 @dataclass(frozen=True, slots=True)
 class InstalledModels:
-    """What is installed: everybody's by name, the rest by whose it is, and what cannot be used."""
+    """What is installed: shared models, servers' own models, and files that cannot be used."""
 
     shared: tuple[ModelRecord, ...]
     own: tuple[ModelRecord, ...]
     unusable: tuple[tuple[Path, str], ...]  # with the sentence that says why not
 
     def find(self, guild: str, name: str, sha256: str) -> bool:
-        """Whether a guild still has a model: that very one, or everybody's of its name."""
+        """Whether a guild still has a model: that very one, or a shared one of its name."""
         mine = (*self.shared, *(record for record in self.own if record.guild == guild))
         same_name = (record.name.casefold() for record in self.shared)
         return any(record.sha256 == sha256 for record in mine) or name.casefold() in same_name
@@ -41,7 +41,7 @@ def load_models(
     base: Path = BASE,
     told: Callable[[int, int], None] = lambda done, of: None,
 ) -> InstalledModels:
-    """Load every model file once; `told` hears how far it is."""
+    """Load every model file once; `told` is called with how many are done, and of how many."""
     library = ModelLibrary([], shipped=shipped, default="", private=guilds)
     folders = [shared, shipped, base]
     if guilds.is_dir():
@@ -63,7 +63,7 @@ def load_models(
 
 
 def check_default_model(installed: InstalledModels, default: str) -> CheckResult:
-    """Look for the model that serves where nobody chose another."""
+    """Look for the model that is used where no other was chosen."""
     found = next((record for record in installed.shared if record.name == default), None)
     if found is not None:
         origin = "bundled" if found.shipped else str(found.path)

@@ -1,4 +1,4 @@
-"""The web page: whether its address can be had, or who has it."""
+"""The web page: whether its address is free, or what uses it."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def first_of(lines: Sequence[str]) -> list[str]:
 
 
 def hide_tokens(result: CheckResult, token: str | None) -> CheckResult:
-    """Take tokens out of what is shown: one typed into config.toml, say, stands in its sentence."""
+    """Remove tokens from what is shown; an error may quote one that was typed into config.toml."""
     hide = Redactor(token, HIDDEN)
     return replace(result, seen=hide(result.seen), advice=tuple(map(hide, result.advice)))
 
@@ -98,7 +98,7 @@ def _visible(text: str) -> str:
 
 
 def can_show_marks(out: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the marks come out as they are meant; a file or pipe takes whatever it can encode."""
+    """Whether the marks are shown correctly; a file or pipe takes all that it can encode."""
     try:
         "".join([*MARKS.values(), ARROWS[True]]).encode(out.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):

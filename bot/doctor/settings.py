@@ -1,4 +1,4 @@
-"""config.toml, the environment, and the versions of what the bot stands on."""
+"""config.toml, the environment, and the versions of what the bot depends on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.doctor.results import CheckResult, failed, ok, warning
 
 REQUIREMENTS = ROOT / "requirements.txt"
 PREFIX = "SONNETEER_"
-# What other bots call it; whoever moves here may have set one of these.
+# What other bots call it; somebody who moves here may have set one of these.
 LIKE_TOKEN = ("BOT_TOKEN", "DISCORD_API_TOKEN", "DISCORD_BOT_TOKEN", "TOKEN")
 
 
@@ -35,7 +35,7 @@ def check_config(
 
 
 def check_environment(environment: Mapping[str, str]) -> CheckResult:
-    """Look for variables that somebody may have meant for us, and that are not read."""
+    """Look for variables that may be meant for the bot and that it does not read."""
     unread = sorted(name for name in environment if name.upper().startswith(PREFIX))
     if not environment.get(TOKEN_VARIABLE, "").strip():
         unread += [name for name in LIKE_TOKEN if name in environment]

@@ -111,7 +111,7 @@ def _total_of_system() -> int | None:
 
 
 def _limits(root: Path) -> Iterator[tuple[int, int]]:
-    """Yield each limit on us and what of it is used for good: version 2, then version 1."""
+    """Yield each limit on us and how much of it cannot be freed: version 2, then version 1."""
     # What was read from files may be dropped, and does not count as used.
     versions = (
         ("", "memory.max", "memory.current", "inactive_file"),

@@ -1,7 +1,7 @@
 """Who may send us a body, how much one client may ask for, and the body itself.
 
-The cheapest questions come first: whatever does not depend on the body is asked before any of it is
-read, so that a client over its limits costs no more than its headers.
+The cheapest checks come first: everything that does not depend on the body is checked before any
+of it is read, so that a client over its limits costs no more than its headers.
 
 The limits are poems at once, poems a minute, and any requests a second. A whole venue may share one
 address, so the first two are settings; 0 turns a limit off.

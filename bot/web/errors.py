@@ -212,7 +212,7 @@ class TooManyPoems(RequestRefused):
 
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn whatever a handler raises into one JSON answer."""
+    """Turn everything that a handler raises into one JSON answer."""
     with request_log.request():
         try:
             return await handler(request)
@@ -223,7 +223,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
             return web.json_response({"error": sentence}, status=error.status, headers=_kept(error))
         except Exception as error:
             if has_disconnected(request):
-                return web.Response()  # to nobody; an exception would be logged with its stack
+                return web.Response()  # not sent; an exception would be logged with its stack
             sentence, error_id = report(error)
             return web.json_response({"error": sentence, "id": error_id}, status=500)
 

@@ -62,7 +62,7 @@ class StreamTiming:
     """How often an open stream gives a sign of life, and how long it waits for one."""
 
     heartbeat_seconds: float = 15.0
-    place_seconds: float = 1.0  # how often a reader's place in line is looked at
+    place_seconds: float = 1.0  # how often a reader's place in the queue is looked at
     max_body_seconds: float = 10.0
 
 
@@ -113,7 +113,7 @@ class PoemEndpoint:
     async def _signs_of_life(
         self, stream: EventStream, poem_stream: PoemStream
     ) -> AsyncIterator[None]:
-        """Tell the place in line as it changes, and that we are still there, meanwhile."""
+        """Send the place in the queue as it changes, and heartbeats in between."""
         tasks = [
             asyncio.create_task(self._tell_place(stream, poem_stream)),
             asyncio.create_task(self._beat(stream)),
@@ -166,7 +166,7 @@ class EventStream:
         await self._write(f"event: {event}\ndata: {json.dumps(payload)}\n\n")
 
     async def beat(self) -> None:
-        """Send a comment, so that no proxy takes a long wait in line for a dead connection."""
+        """Send a comment, so that no proxy takes a long wait in the queue for a dead connection."""
         await self._write(": still here\n\n")
 
     async def _write(self, text: str) -> None:

@@ -140,7 +140,7 @@ class ClientAddresses:
     def is_local(self, request: web.Request) -> bool:
         """Tell whether a program on this machine asks for itself; see `is_direct_loopback`.
 
-        What comes from a trusted proxy's address is its own only where it names nobody else.
+        A request from a trusted proxy counts as the proxy's own only if it names no client.
         """
         address = parse_address(request.remote or "")
         is_proxied = address and self._trusts(address) and "X-Forwarded-For" in request.headers
@@ -195,7 +195,7 @@ def is_direct_loopback(request: web.Request) -> bool:
 
 
 def parse_address(text: str) -> Address | None:
-    """Read an IP address as proxies write it, with or without a port; None when it is none.
+    """Read an IP address as proxies write it, with or without a port; None when it is not one.
 
     >>> str(parse_address("10.1.2.3:4567")), str(parse_address("[::1]:80")), parse_address("me")
     ('10.1.2.3', '::1', None)

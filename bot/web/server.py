@@ -60,7 +60,7 @@ class ConnectionLimits:
     head_seconds: float = 10.0  # for a request's head; a phone on a bad line needs two or three
     idle_seconds: float = 75.0  # between two requests: more than proxies, so that they close first
     read_seconds: float = 30.0  # a reader who takes nothing for so long is given up
-    linger_seconds: float = 2.0  # for the rest of a body nobody wants, so that the answer is read
+    linger_seconds: float = 2.0  # for the rest of a refused body, so that the answer is read
     connections: int = 1000  # about 25 KB each: memory stays bounded
     per_client: int = 100  # browsers open six; a school behind one address has room
 
@@ -121,7 +121,7 @@ class WebServer:
 
     @property
     def connections(self) -> int:
-        """Tell how many there are, those that end among them."""
+        """How many there are, including those that are ending."""
         return len(self._server.connections)
 
     async def cleanup(self) -> None:
@@ -265,7 +265,7 @@ class BoundedServer(web.Server):
         idle = next((connection for connection in among if connection.awaits_client), None)
         if idle is None:
             return False
-        self.forget(idle)  # now: the loop tells of the loss a turn later
+        self.forget(idle)  # now: the loop reports the loss a turn later
         idle.drop()
         return True
 
@@ -352,7 +352,7 @@ class Connection(web.RequestHandler):
         self._reading.cancel()
 
     async def start(self) -> None:
-        """Answer requests; whatever of the answers is unread at the end has a last moment."""
+        """Answer requests; at the end, give the client a last moment to read the answers."""
         try:
             await super().start()
         finally:

@@ -29,7 +29,7 @@ PUBLIC = (
 
 
 class StatusEndpoints:
-    """Answers these addresses; a guild's own models are none of the web's business.
+    """Answers these addresses; a guild's own models are not shown.
 
     `shards` tells which of Discord's shards are up; None if the bot does not use Discord.
     """

@@ -59,7 +59,7 @@ TOO_MUCH_FRAMING = "it sends too much that is not the book"
 
 @dataclass(frozen=True)
 class FetchRules:
-    """How a book is asked for; plain values, so that another process can be told them."""
+    """How a book is asked for; plain values, which can be sent to another process."""
 
     user_agent: str
     max_bytes: int
@@ -76,7 +76,7 @@ class BookResponse:
 
 
 class BookClient(Protocol):
-    """Whoever can ask for a book."""
+    """What can ask for a book."""
 
     def get(self, url: str) -> contextlib.AbstractAsyncContextManager[BookResponse]:
         """Ask for an address; raises SourceRefused or SourceFailed, also while blocks come."""
@@ -246,7 +246,7 @@ class HttpClient:
                 raise too_long(source, self._rules.max_bytes)
             clock.reschedule(pace.due(meter.useful_bytes))
             yield chunk
-        # A body without a length ends where the connection does, however that ends.
+        # A body without a length ends with the connection, also with one that breaks.
         if meter.is_spent:
             raise SourceRefused(source, TOO_MUCH_FRAMING)
         if meter.is_broken:
@@ -258,7 +258,7 @@ def too_long(source: str, max_bytes: int) -> SourceRefused:
 
 
 class _Pace:
-    """Until when a site may take, which its bytes put off: whoever drips is soon hung up on."""
+    """When a site is cut off: bytes put that off, but only a little if they drip."""
 
     def __init__(self, rules: FetchRules) -> None:
         self._seconds = rules.timeout_seconds
@@ -276,7 +276,7 @@ class _Pace:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Connects to given addresses whatever the host is called, and looks who answered."""
+    """Connects to given addresses only, and checks which address answered."""
 
     def __init__(
         self,
@@ -301,7 +301,7 @@ class _Connector(aiohttp.TCPConnector):
         traces: list[aiohttp.tracing.Trace],
         timeout: aiohttp.ClientTimeout,
     ) -> aiohttp.connector.Connection:
-        """Connect, and hang up before a byte is sent where somebody else or we ourselves answer."""
+        """Connect; send nothing where another address, or this machine, answers."""
         connection = await super().connect(req, traces, timeout)
         if self._peers is None:
             return connection

@@ -140,7 +140,7 @@ class Gutenberg:
             url = str(record["url"])
             return FetchedBook(url, path, size_bytes, sha256, file_name(URL(url)))
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            return None  # whatever is wrong with a kept book, a new one puts it right
+            return None  # a new copy replaces one that is damaged in any way
 
     def _text_path(self, number: int) -> Path:
         return named(self._folder, f"gutenberg-{number:d}.txt")

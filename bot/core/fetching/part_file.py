@@ -1,4 +1,4 @@
-"""A file while it arrives, under a name that nobody can guess: it becomes a book or it is gone."""
+"""A file while it arrives, under a name that cannot be guessed: it becomes a book or is deleted."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class PartFile:
         await self._in_thread(self._sync)
 
     def keep(self) -> None:
-        """Take the name; a step that cannot be cancelled, so that nobody's book is left behind."""
+        """Take the name; this cannot be cancelled half-way, so that no file is left behind."""
         try:
             self._path.replace(self.into)
         except OSError as error:

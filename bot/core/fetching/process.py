@@ -37,14 +37,14 @@ MAX_FRAME_BYTES = 2**17  # a block has half of it
 
 
 class SandboxedClient:
-    """Asks in another process, started anew for each book and ended with it."""
+    """Asks in another process, a new one for each book."""
 
     def __init__(self, rules: FetchRules) -> None:
         self._rules = rules
 
     @asynccontextmanager
     async def get(self, url: str) -> AsyncIterator[BookResponse]:
-        read_url(url, self._rules.trust)  # what is refused at sight needs no process
+        read_url(url, self._rules.trust)  # a refused address needs no process
         seconds = self._rules.timeout_seconds
         instructions = write_instructions(self._rules, url)
         try:
@@ -96,7 +96,7 @@ def _failure(kind: bytes, body: bytes, url: str) -> BotError:
 
 
 def write_instructions(rules: FetchRules, url: str) -> bytes:
-    """Write what a process is to do, in a line."""
+    """Write the task of a process, on one line."""
     return json.dumps({"url": url, "rules": asdict(rules)}).encode()
 
 

@@ -45,7 +45,7 @@ from bot.core.store.lock import lock_folder
 from bot.core.store.rebuild import Unsound, rebuild
 from model import sync_folder, write_durably
 
-ATTEMPTS = 3  # at a file that is written to meanwhile
+ATTEMPTS = 3  # at a file that is being written to
 STAGED = ".restoring"
 SNAPSHOT = "snapshot"  # of a database, whose rows then go into a new one
 # What goes aside when a backup takes its place. The jobs are those of the old database: one of the
@@ -60,7 +60,7 @@ class BackupSummary:
     guild_models: int
     shared_models: int
     size_bytes: int  # of the file
-    left_out: tuple[str, ...] = ()  # links, and files that were gone or written to meanwhile
+    left_out: tuple[str, ...] = ()  # links, and files that vanished or were being written to
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class RestoreSummary:
 
     created: str  # when it was made, ISO 8601
     guild_models: int
-    shared_models: int  # put in place; those that were there already do not count
+    shared_models: int  # installed; models that were there already do not count
     aside: Path | None  # where that lies which was there before
 
 
@@ -205,7 +205,7 @@ def _check(file: Path, staged: Path) -> BackupIndex:
         index = read_index(file, archive)
         if index.size > os.fstat(archive.fileno()).st_size:
             raise BackupUnusable(file, "it is smaller than what it lists")
-        room = index.size + index.files[FILE_NAME].size  # the database is made anew beside it
+        room = index.size + index.files[FILE_NAME].size  # the database is rebuilt beside it
         if room > shutil.disk_usage(staged).free:
             raise CannotWrite(staged, f"the disk has no room for {room:,} bytes")
         unpack(file, archive, index, staged)

@@ -76,7 +76,7 @@ def write_backup(into: Path, index: BackupIndex, contents: Mapping[str, Path]) -
     """Write a new backup of the files that `contents` has for the index's names."""
     made = int(datetime.fromisoformat(index.created).timestamp())
     first = index.as_json()
-    # Nobody else's to read: members' numbers are in it.
+    # Readable by its owner only: members' numbers are in it.
     descriptor = os.open(into, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as raw:
         with tarfile.open(fileobj=raw, mode="w", format=tarfile.USTAR_FORMAT) as tar:

@@ -13,7 +13,7 @@ from bot.core.store.database import Database, Row
 
 @dataclass(frozen=True, slots=True)
 class AddedModel:
-    """A guild's own model, as it was put on the shelf."""
+    """A guild's own model, as it was installed."""
 
     guild: str
     name: str
@@ -124,7 +124,7 @@ class BookStore:
         return int(row["count"])
 
     async def delete_proposal(self, job_id: int) -> bool:
-        """Delete a job unless somebody has said yes to it; return whether it was deleted."""
+        """Delete a job that has not been accepted; return whether it was deleted."""
         query = "DELETE FROM jobs WHERE id = ? AND state = 'proposed'"
         return await self._database.execute(query, job_id) > 0
 

@@ -1,4 +1,4 @@
-"""What may stand in each column of the database; everything else has been put there by others.
+"""What each column of the database may contain; everything else has been put there by others.
 
 A rule returns what is kept of a value, and raises ValueError for what no Sonneteer ever wrote.
 """
@@ -16,7 +16,7 @@ from bot.core.jobs import JobState
 from bot.core.names import MAX_TITLE, is_name, one_line
 from bot.core.store.backup_file import STEM
 
-MAX_ID = 2**53 - 1  # of a row; whoever begins near the largest of SQLite's soon has no number left
+MAX_ID = 2**53 - 1  # of a row; near SQLite's largest number there would soon be none left
 MAX_CHARACTERS = 2**31 - 1  # of a book
 MAX_SECONDS = 3e9  # of a training: a hundred years
 MAX_LOSS = 1e6  # nats per character; a network that knows nothing has some 10
@@ -94,7 +94,7 @@ def _time(value: object) -> object:
 def setting(name: object, value: object) -> tuple[str, str]:
     """Return a setting as it is kept today; raise ValueError, or its child BadSetting's sentence.
 
-    Of settings that are not known any more nothing is kept: nobody reads them.
+    Settings that are no longer known are dropped: they are never read.
     """
     if not isinstance(name, str) or not isinstance(value, str) or len(value) > MAX_SETTING:
         raise ValueError

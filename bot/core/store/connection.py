@@ -32,7 +32,7 @@ LIMITS = {
 PRAGMAS = (
     "trusted_schema = OFF",  # no function with a side effect in a view, an index or a default
     "cell_size_check = ON",  # damaged pages are found when they are read
-    "mmap_size = 0",  # a file that shrinks meanwhile is an error, not a crash
+    "mmap_size = 0",  # a file that shrinks while it is read is an error, not a crash
     "writable_schema = OFF",
 )
 REFUSED = {
@@ -86,7 +86,7 @@ class GuardedConnection(sqlite3.Connection):
 def open_read_only(path: Path, seconds: float, *, alone: bool = False) -> GuardedConnection:
     """Open a file for reading; wait `seconds` for a writer's lock.
 
-    `alone`: nobody writes to it, so no log beside it counts, and no file is made there.
+    `alone`: no program writes to it, so no log beside it counts, and no file is made there.
     """
     mode = "mode=ro&immutable=1" if alone else "mode=ro"
     address = f"{path.resolve().as_uri()}?{mode}"

@@ -21,7 +21,7 @@ from bot.core.store.schema import MIGRATIONS, OBJECTS, fault_of_schema, migratio
 log = logging.getLogger(__name__)
 
 FILE_NAME = "sonneteer.db"
-BUSY_SECONDS = 10.0  # for a backup that reads meanwhile, or another process that writes
+BUSY_SECONDS = 10.0  # for a backup that reads, or another process that writes
 
 LOCKED = "another program has its database locked"
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -90,7 +90,7 @@ class Database:
             return list(await self._connection.execute_fetchall(sql, values))
 
     async def execute(self, sql: str, *values: object) -> int:
-        """Do one statement for good; return how many rows it changed, or raise DataNotKept."""
+        """Run and commit one statement; return how many rows it changed, or raise DataNotKept."""
         async with self.transaction() as run:
             cursor = await run(sql, *values)
         return cursor.rowcount
@@ -107,7 +107,7 @@ class Database:
 
         async with self._to_itself():
             try:
-                # Whoever is cancelled while BEGIN is under way has begun: it is taken back, too.
+                # A task that is cancelled during BEGIN has begun: it is rolled back, too.
                 await self._connection.execute("BEGIN IMMEDIATE")
                 yield run
                 await self._connection.execute("COMMIT")
@@ -141,7 +141,7 @@ class Database:
             self._turn.release()
 
     def _is_busy(self) -> DatabaseBusyError:
-        """Return the error to raise; the log has the cause once, however many are told of it."""
+        """Return the error to raise; its cause is logged once, however many callers get it."""
         error = DatabaseBusyError(BUSY_SECONDS)
         if not self._busy:
             self._busy = True

@@ -13,7 +13,7 @@ MAX_DIGITS = 20  # of a number of Discord's, which has 64 bits
 
 @dataclass(frozen=True, slots=True)
 class HalfPoem:
-    """Where half a poem stands, by Discord's numbers."""
+    """Where an unfinished poem is shown, by Discord's numbers."""
 
     message: int
     channel: int

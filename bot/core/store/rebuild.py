@@ -1,4 +1,4 @@
-"""A database of a backup, made anew: the tables are ours, and the rows are copied one by one.
+"""A database of a backup, rebuilt: the tables are ours, and the rows are copied one by one.
 
 Nothing of the other file is kept but values that pass `rules`. It may be of an earlier version: its
 rows are copied into tables of that version, and these brought to the newest.
@@ -37,7 +37,7 @@ class Unsound(Exception):
 
 
 def rebuild(source: Path, into: Path) -> None:
-    """Make a new database at `into` of the rows of another, which nobody has open.
+    """Make a new database at `into` from the rows of another, which no program has open.
 
     Raises Unsound, and OSError where the disk is full.
     """
@@ -97,7 +97,7 @@ def _copy(found: sqlite3.Connection, fresh: sqlite3.Connection) -> None:
 
 
 def _rows(found: sqlite3.Connection, table: str, columns: list[str]) -> Iterator[Values]:
-    """Yield the rows of a table as they are kept; raise Unsound at a value that is none of ours."""
+    """Yield the rows of a table as they are stored; raise Unsound at a forbidden value."""
     names = ", ".join(columns)
     left_out: list[str] = []
     for row in found.execute(f"SELECT {names} FROM {table}"):  # noqa: S608 - names of our own

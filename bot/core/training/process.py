@@ -59,7 +59,7 @@ class TrainingExit:
 
 
 class Trainer(Protocol):
-    """Whoever can train; tests put a fake in the place of a process."""
+    """What can train; tests put a fake in the place of a process."""
 
     async def train(
         self, spec: TrainingSpec, tell: Callable[[TrainingEvent], None]
@@ -101,7 +101,7 @@ class ProcessTrainer:
 
 
 class ExclusiveTrainer:
-    """Trains once no other process does; who waits longest need not be the next."""
+    """Trains once no other process does; the order of those that wait is not fixed."""
 
     def __init__(self, trainer: Trainer, file: Path, *, look_seconds: float = LOOK_SECONDS) -> None:
         self._trainer = trainer
@@ -153,12 +153,12 @@ async def _complaint(process: asyncio.subprocess.Process) -> str:
 async def _stop(process: asyncio.subprocess.Process, listening: asyncio.Future[Any]) -> None:
     """Have the training saved and ended; no effect on a process that has ended."""
     await stop_child(process, process.wait, grace_seconds=STOP_SECONDS)
-    with suppress(Exception):  # told by `train`, which waits for it
+    with suppress(Exception):  # `train` raises it
         await listening
 
 
 def read_event(line: bytes) -> TrainingEvent:
-    """Return an event, an empty one for a line that is none."""
+    """Return an event, an empty one for a line that is not an event."""
     try:
         event = json.loads(line)
     except (ValueError, RecursionError):

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 BOOK_NAME = "_book.txt"  # no model can be called that, so nothing of it takes its place
 ATTEMPTS = 3  # at a training that gets no further
-MAX_REMEMBERED = 200  # trainings that have ended, for those who still look
+MAX_REMEMBERED = 200  # trainings that have ended, for readers who still look
 RETRY_SECONDS = 30.0  # before the database is tried again; the disk may be full
 WRONG_USE = 2  # train.py's status for a sentence on stderr
 KILLED_IN_A_SHELL = 137  # the status of a wrapper whose child got SIGKILL
@@ -55,7 +55,7 @@ STOPPED = TrainingExit(0, "")  # a training that somebody cancelled
 class InstallResult:
     """A finished model in its place."""
 
-    sentence: str  # what to tell of it
+    sentence: str  # for the asker
     chart: Path | None
 
 
@@ -98,7 +98,7 @@ class TrainingQueue:
         self._changed = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
         self._training: asyncio.Task[TrainingExit] | None = None
-        self._cancelled: dict[int, str] = {}  # what is told of those that are being stopped
+        self._cancelled: dict[int, str] = {}  # the sentences of jobs that are being stopped
         self._outcome_known = False  # whether it is known how the job that runs ends
         # While a finished model waits for the disk or the database: set when it is cancelled.
         self._called_off: asyncio.Event | None = None
@@ -135,7 +135,7 @@ class TrainingQueue:
         return self.view(job.id) or self._views[job.id]
 
     async def place(self, job_id: int, channel: str, message: str) -> None:
-        """Keep which message tells of a job."""
+        """Keep which message shows a job, so that it is found again after a restart."""
         await self._store.update_job(job_id, channel=channel, message=message)
         view = self._views.get(job_id)
         if view is not None:
@@ -154,7 +154,7 @@ class TrainingQueue:
                 return self._call_off(job_id, sentence)
             self._cancelled[job_id] = sentence
             if self._training is not None:
-                self._training.cancel()  # once: it saves, and that shall not be disturbed
+                self._training.cancel()  # once: it saves, which must not be interrupted
             with suppress(DataNotKept):  # for a bot that is killed now; the worker insists later
                 state, ended = JobState.CANCELLED, self._now()
                 await self._store.update_job(job_id, state=state, sentence=sentence, ended=ended)
@@ -172,7 +172,7 @@ class TrainingQueue:
         return True
 
     def view(self, job_id: int) -> JobView | None:
-        """Return how a job stands, None for one that is not known any more."""
+        """Return the state of a job, None for one that is no longer known."""
         view = self._views.get(job_id)
         if view is None:
             return None
@@ -184,7 +184,7 @@ class TrainingQueue:
         return [view for job_id in self._queue if (view := self.view(job_id)) is not None]
 
     async def watch(self, job_id: int) -> AsyncIterator[JobView]:
-        """Yield how a job stands, now and whenever that changes, until it has ended."""
+        """Yield the state of a job, now and at each change, until it has ended."""
         seen: JobView | None = None
         while (view := self.view(job_id)) is not None:
             changed = self._changed
@@ -215,7 +215,7 @@ class TrainingQueue:
             self._wake_watchers()
 
     async def _train(self, job: Job) -> None:
-        """Run a job to its end, whatever happens to its process."""
+        """Run a job to its end, also when its process is killed."""
         self._outcome_known = False
         self._set(job.id, Progress(seconds=job.seconds), state=JobState.RUNNING)
         await self._keep(job.id, state=JobState.RUNNING)
@@ -280,7 +280,7 @@ class TrainingQueue:
         return STOPPED if job.id in self._cancelled else training.result()
 
     async def _note_seconds(self, job_id: int) -> None:
-        """Keep how long a job has learnt, after each epoch: no restart shall give it more time."""
+        """After each epoch, keep how long a job has learnt: a restart gives it no extra time."""
         kept = 0.0
         async for view in self.watch(job_id):
             if view.progress.seconds > kept:
@@ -395,7 +395,7 @@ class TrainingQueue:
             del self._views[number]
 
     def _sweep(self, live: set[int]) -> None:
-        """Delete the folders of jobs that are no more."""
+        """Delete the folders of jobs that no longer exist."""
         known = {str(job_id) for job_id in live}
         with suppress(FileNotFoundError):
             for job_folder in self.folder.iterdir():

@@ -270,7 +270,7 @@ class Books(CommandCog, name=BOOKS_COG):
                 await replace_message(interaction, "Nothing was changed.")
 
     async def _begin(self, interaction: discord.Interaction[Any], job_id: int) -> None:
-        """Put a book into the queue; its message tells of it from now on."""
+        """Put a book into the queue; its message shows the training from now on."""
         asker, training_requests = asker_of_interaction(interaction), self._app.training_requests
         view = await training_requests.accept(asker, job_id)
         message, channel = interaction.message, interaction.channel

@@ -289,7 +289,7 @@ class Poems(AnsweringCog, name=COG_NAME):
 
 
 async def _read_beginning(interaction: discord.Interaction[Any], state: PoemState) -> str | None:
-    """Return the text of the reply's first message, None when it cannot be had."""
+    """Return the text of the reply's first message, None when it cannot be read."""
     if interaction.message is None:
         return None
     if not state.first:

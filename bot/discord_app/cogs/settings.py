@@ -32,7 +32,7 @@ change_choices = app_commands.choices(
 
 
 class Change(commands.Converter[str]):
-    """What to do with a list, however it is capitalised."""
+    """What to do with a list, in small or capital letters."""
 
     async def convert(self, ctx: commands.Context[Any], argument: str) -> str:
         if argument.lower() not in CHANGES:
