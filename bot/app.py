@@ -1,4 +1,4 @@
-"""How the parts are put together from their settings; the entry points add the doors."""
+"""Builds the app from its settings; the entry points add the doors."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ async def open_data(
 
 
 def make_fetcher(config: Config) -> Fetcher:
-    """Return what fetches books from anywhere that the settings allow."""
+    """Return a fetcher of books, limited to what the settings allow."""
     books = config.books
     trust = Trust(books.gutenberg, tuple(books.allowed_hosts), tuple(books.forbidden_networks))
     rules = FetchRules(USER_AGENT, books.max_bytes, books.fetch_seconds, trust)

@@ -14,7 +14,7 @@ from bot.discord_app.client import add_cogs, remove_cogs
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.responders import AnyBot
 
-_open = AsyncExitStack()  # of the host's one bot in this process
+_open = AsyncExitStack()  # one bot in this process
 
 
 async def setup(bot: AnyBot) -> None:

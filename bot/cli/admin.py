@@ -1,7 +1,7 @@
-"""The shell's door for admins: models, settings, people, backups; what Discord's commands do, too.
+"""What admins do at a shell: models, settings, people, backups. Discord has most of it, too.
 
-What is only read works while a bot runs. What is changed needs the data folder, which one program
-has at a time: stop the bot, or ask it on Discord.
+Reading works while a bot runs. Changes need the data folder, which only one program can use at a
+time: stop the bot, or make the change on Discord.
 """
 
 from __future__ import annotations

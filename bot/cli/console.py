@@ -29,7 +29,7 @@ async def write_poem(
 ) -> None:
     """Write one poem to `out`, as it comes or as one line of JSON; notes go to `err`.
 
-    A picture of it goes to the file `card`; raise CannotWrite where that cannot be.
+    A picture of it goes to the file `card`; raise CannotWrite where that fails.
     """
     async with service.write(request) as poem_stream:
         if as_json:
@@ -75,7 +75,7 @@ def run_prompt(
     """Write a poem for each line of `lines` until it ends; `run` runs a coroutine to its end.
 
     Reading happens between the runs and not on the event loop, so that Ctrl-C at the prompt acts
-    at once. A refused seed gets its sentence and the conversation goes on.
+    at once. A refused seed gets its sentence, and the next line can be typed.
     """
     interactive = lines.isatty()
     if interactive:

@@ -1,4 +1,4 @@
-"""The bridge to the model: who waits and who writes, which models, and an async face.
+"""The bridge to the model: which poems wait, which are written, and which models are in memory.
 
 It lives on the event loop and never computes there; `engine_worker` has the thread that writes.
 """
@@ -220,7 +220,7 @@ class EngineClient:
         self._admit()
 
     def _take_back(self, delivery: Delivery) -> None:
-        """Pass on what was written; with the last of it, free what the draft held."""
+        """Deliver new text; with the last of it, free what the draft held."""
         draft, loaded = delivery.draft, delivery.draft.loaded
         self._metrics.characters.inc(len(delivery.text))
         if delivery.failure is not None:

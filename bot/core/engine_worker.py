@@ -49,8 +49,8 @@ class EngineDraft:
     owner: DraftOwner
     loaded: LoadedModel | None  # given back when it ends, also while text is still read
     request: Request
-    asked: float = 0.0  # when it came into line
-    cancelled: bool = False  # it was asked for, which may come too late
+    asked: float = 0.0  # when it joined the queue
+    cancelled: bool = False  # was asked for; it may come too late
     finished: bool = False
     failure: Exception | None = None
     began: float = 0.0  # when it got its row
@@ -129,8 +129,8 @@ class EngineWorker:
     """Runs the thread while there is work.
 
     `receive` is called on the event loop with each batch of deliveries, `broke_down` when the
-    thread has failed outside of a step: then nothing comes of the drafts that it had. `stepped`
-    is told on the thread, now and then, how many steps were made.
+    thread has failed outside of a step: its drafts are then lost. `stepped` is called on the thread
+    from time to time with the number of steps that were made.
     """
 
     def __init__(
@@ -203,12 +203,12 @@ class EngineWorker:
                 return
 
     def _take_inbox(self, work: dict[Engine, DraftsByTicket]) -> list[Delivery]:
-        """Begin or cancel what lies in the inbox; return what could not begin."""
+        """Begin or cancel the drafts of the inbox; return those that could not begin."""
         deliveries = []
         while not self._inbox.empty():
             draft = self._inbox.get()
             loaded = draft.loaded
-            if loaded is None:  # it has ended by itself meanwhile
+            if loaded is None:  # it has ended by itself
                 continue
             if draft.ticket is not None:
                 loaded.engine.cancel(draft.ticket)  # the next step tells

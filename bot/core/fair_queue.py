@@ -61,7 +61,7 @@ class _Account:
 class _Turns(Generic[Key]):
     """Whose turn it is among equals: fewest running first, then longest without a turn.
 
-    Those who wait stand in groups of the same numbers, of which there are few however many wait:
+    Those who wait are kept in groups of the same numbers. There are few groups, however many wait:
     n poems in all make some n ** (2/3) groups at the very most.
     """
 
@@ -171,7 +171,7 @@ class _GuildQueue(Generic[Item]):
 class FairQueue(Generic[Item]):
     """Poems that wait or are being written, each under a guild and a member.
 
-    Whatever is asked costs one look at each group of guilds with the same numbers, and at each
+    Each operation looks once at each group of guilds with the same numbers, and at each
     such group of members of one guild: microseconds, with hundreds waiting.
     """
 
@@ -181,7 +181,7 @@ class FairQueue(Generic[Item]):
         self._guilds: dict[str, _GuildQueue[Item]] = {}
         self._waiting: dict[Item, tuple[str, str]] = {}
         self._running: dict[Item, tuple[str, str]] = {}  # longest being written first
-        self._blocked = False  # whose turn it is does not fit, so that no free row helps anybody
+        self._blocked = False  # the poem whose turn it is does not fit, so a free row is of no use
 
     @property
     def waiting(self) -> int:
@@ -253,7 +253,7 @@ class FairQueue(Generic[Item]):
         return next(reversed(guild_queue.poems[member]))
 
     def take(self, fits: Callable[[Item], bool] = lambda _: True) -> Item | None:
-        """Give a free row to whose turn it is; None when no row is free for anybody.
+        """Give a free row to the poem whose turn it is; None when no row is free.
 
         None also where the poem whose turn it is does not fit: it keeps its turn.
         """

@@ -20,7 +20,7 @@ from bot.core.errors import TooMuch
 from bot.core.guild_settings import COOLDOWN
 
 WINDOW_SECONDS = 3600.0
-TURN_SECONDS = 10.0  # a book of a site that is well takes one or two
+TURN_SECONDS = 10.0  # a book from a healthy site takes one or two
 WAIT_SECONDS = 60.0
 MAX_REMEMBERED = 10_000  # keys; those away for longest are forgotten, and count as new
 
@@ -47,7 +47,7 @@ class Cooldowns:
             self._began.popitem(last=False)
 
     def forgive(self, member: str, began: float) -> None:
-        """Ask for no pause after all, unless another one has begun since."""
+        """Drop a pause, unless another one has begun since."""
         if self._began.get(member) == began:
             del self._began[member]
 
@@ -147,8 +147,8 @@ class Slots:
     """`count` places for slow work; times in seconds of the loop.
 
     The next place goes to the key that had one longest ago, among equals to the longest wait.
-    While others wait, a turn is short: as many as wait can end the longest ones. So neither those
-    who come again and again nor those whose work never ends keep the next one out.
+    While others wait, a turn is short: as many as wait can end the longest ones. So neither
+    callers that come again and again nor work that never ends keeps others out.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class Slots:
 
     @asynccontextmanager
     async def turn(self, *keys: str) -> AsyncIterator[None]:
-        """Have a place, under the names that are to share turns, such as a guild and a member.
+        """Hold a place, under the keys that share turns, such as a guild and a member.
 
         Raises TooMuch where there was none in time, or where others needed this one.
         """

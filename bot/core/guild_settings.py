@@ -1,4 +1,4 @@
-"""What a guild has settled for itself, and what each of these settings may be. Pure."""
+"""The settings of a guild, and the values that each may have. Pure."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class GuildSettings:
     lines: int | None = None  # of free text
     temperature: float | None = None
     avoid: tuple[str, ...] = ()  # whole words, in seeds and in poems
-    switch: bool = True  # whether a new model serves as soon as it is trained
+    switch: bool = True  # whether a new model is used as soon as it is trained
 
     def adapt(self, defaults: Defaults) -> Defaults:
         """Return the defaults of a poem in this guild."""
@@ -57,7 +57,7 @@ class GuildSettings:
         return defaults
 
     def change(self, name: str, value: object) -> GuildSettings:
-        """Return these settings with another value, None for the one it had at first.
+        """Return these settings with another value, None for the default.
 
         Raises BadSetting for a name or value that is not known.
         """
@@ -69,7 +69,7 @@ class GuildSettings:
         return replace(self, **{name: fresh})
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what differs from a guild that has settled nothing."""
+        """Return the settings that differ from the defaults."""
         fresh = asdict(GuildSettings())
         return {name: value for name, value in asdict(self).items() if value != fresh[name]}
 
@@ -120,7 +120,7 @@ def check_words(name: str, value: object) -> tuple[str, ...]:
 def plain(text: str) -> str:
     """Return the compatible form of a text, NFKC, with MAX_MARKS at most on each letter.
 
-    A stranger may have put thousands on one, and to put them in order takes time by the square.
+    A stranger may put thousands on one, and sorting them takes quadratic time.
 
     >>> plain("ﬁre\N{NARROW NO-BREAK SPACE}①"), len(plain("e" + 1000 * "\N{COMBINING TILDE}"))
     ('fire 1', 30)

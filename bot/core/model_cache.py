@@ -48,7 +48,7 @@ def trim_heap() -> None:
 
 
 class ModelCache:
-    """Loads models on a thread of its own, one at a time, and lets them go."""
+    """Loads models on a thread of its own, one at a time, and drops them."""
 
     def __init__(
         self,
@@ -133,10 +133,10 @@ class ModelCache:
     def _fetched(self, record: ModelRecord, task: asyncio.Task[LoadedModel]) -> None:
         del self._loading[record.sha256]
         if not task.cancelled():
-            task.exception()  # told to those who wait, if they still do
+            task.exception()  # raised in the tasks that still wait for it
 
     def _put(self, loaded: LoadedModel) -> None:
-        """Set a model on the shelf as the one used last, and take off what must make room."""
+        """Add a model as the one used last, and retire models that must make room."""
         self._loaded[loaded.record.sha256] = loaded
         self._loaded.move_to_end(loaded.record.sha256)
         self._retired.discard(loaded)

@@ -36,7 +36,7 @@ FILES = (SUFFIX, ".png", ".txt")  # that a training leaves
 class ModelLibrary:
     """Models by name and by hash.
 
-    Of two files of one name the one in the earlier folder serves, so that an admin's own model
+    Of two files of one name the one in the earlier folder is used, so that an admin's own model
     can take the place of the one that ships. `private` has a folder for each guild, of models that
     nobody else can find.
     """
@@ -81,7 +81,7 @@ class ModelLibrary:
             if record.default if wanted is None else record.name.casefold() == wanted.casefold():
                 return record
         if wanted is not None and HASH.fullmatch(wanted.lower()):
-            # Every file: a link to the model that ships holds when another one took its name.
+            # Every file: a link to the bundled model works also when another one took its name.
             for path in (*self._guild_paths(guild), *self._shared_paths()):
                 described = self._read(path)
                 if described is not None and described.sha256.startswith(wanted.lower()):
@@ -105,7 +105,7 @@ class ModelLibrary:
         return self._private / guild if self._private and is_snowflake(guild) else None
 
     def hides_another(self, model: ModelRecord) -> bool:
-        """Return whether everybody has another model of that name, which would take its place."""
+        """Return whether there is another shared model of that name, which would take its place."""
         others = (path for path in self._shared_paths() if path != model.path)
         return any(path.stem == model.name and self._read(path) for path in others)
 
@@ -225,9 +225,9 @@ class GuildModels:
         return model
 
     async def undo(self, asker: Asker) -> tuple[str, ModelRecord]:
-        """Go back to the model before; return the name of the one that went, and what serves now.
+        """Go back to the model before; return the name of the one that went, and the one used now.
 
-        What was used before may be gone meanwhile; then it goes back further.
+        If the model before is missing by now, it goes back further.
         """
         guild = self._guilds.managed_by(asker)
         gone, now = await self._guilds.undo(guild)

@@ -49,7 +49,7 @@ def named(folder: Path, name: str) -> Path:
 
 
 def remove_folder(folder: Path, name: int | str) -> None:
-    """Remove what lies in a folder under a name or number, with all in it, as far as can be done.
+    """Remove an entry of a folder, by its name or number, with all in it, as far as possible.
 
     No effect where there is none. Raises PathRefused, and then nothing is removed.
     """
@@ -78,7 +78,7 @@ def _one_step(folder: Path, name: str) -> Path:
 
 
 def stay_private() -> None:
-    """Let all that this process makes from now on, and what it starts makes, be its user's alone.
+    """Let only this process's user read the files that it, or a child of it, makes from now on.
 
     Windows has other ways, which a folder of the user's has already.
     """
@@ -86,9 +86,9 @@ def stay_private() -> None:
 
 
 def close_to_others(folder: Path, names: tuple[str, ...]) -> None:
-    """Take a folder, and what lies there under `names`, which may have *, from other users.
+    """Make a folder, and its entries that match `names` (which may have *), unreadable for others.
 
-    What lies there besides stays as it is: the folder may be anybody's home.
+    Other entries stay as they are: the folder may be somebody's home.
     """
     if os.name == "nt":
         return
@@ -114,7 +114,7 @@ def _ours(folder: Path, names: tuple[str, ...]) -> Iterator[Path]:
 
 
 def _close(path: Path) -> bool:
-    """Take a file or folder of ours from everybody else; return whether they had it."""
+    """Make a file or folder of ours unreadable for others; return whether they could read it."""
     status = path.lstat()
     shared = status.st_mode & stat.S_ISVTX  # such as /tmp, which is not ours to close
     theirs = status.st_uid != os.geteuid() or shared or stat.S_ISLNK(status.st_mode)

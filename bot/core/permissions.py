@@ -1,4 +1,4 @@
-"""Who may do what. Pure; the service asks here, so that no door can go round it."""
+"""Who may do what. Pure; the core checks them, so that no door can leave them out."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Permissions:
             raise NotAllowed(OWNERS_ONLY)
 
     def require_poems(self, asker: Asker, guild_settings: GuildSettings) -> None:
-        """Raise NotAllowed where the guild lets no poems be written, or not for this member."""
+        """Raise NotAllowed where the guild allows no poems, or not for this member."""
         places = {asker.channel, asker.category}
         if guild_settings.channels and places.isdisjoint(guild_settings.channels):
             named = ", ".join(f"<#{channel}>" for channel in guild_settings.channels[:5])

@@ -92,7 +92,7 @@ def _check_avoided(request: PoemRequest) -> tuple[str, ...]:
 def avoided_word(text: str, avoid: tuple[str, ...]) -> str | None:
     """Return the first word of `text` that is on the list, None if there is none.
 
-    What no reader sees does not part a word, nor do marks; case and decoration do not count.
+    Invisible characters and marks do not split a word; case and decoration do not count.
 
     >>> avoided_word("The ROSE is out", ("rose",)), avoided_word("Roses", ("rose",))
     ('rose', None)
@@ -127,9 +127,9 @@ def either(asked: Value | None, default: Value) -> Value:
 
 
 def printable_seed(typed: str) -> str:
-    """Drop what no reader sees and no file can hold: control characters and lone surrogates.
+    """Remove what is invisible or cannot be stored: control characters and lone surrogates.
 
-    What turns text around goes, too: it would reach beyond the seed.
+    Marks that change the direction of text are removed, too: they would reach beyond the seed.
     """
     text = re.sub("\r\n|[\r\u2028\u2029]", "\n", typed).replace("\t", " ")
     return CONTROL_CHARACTERS.sub("", text)

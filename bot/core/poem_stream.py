@@ -31,7 +31,7 @@ class PoemStream:
     _began_to_speak: Callable[[], None]  # called once, at the first text from the model
     _look_at: Callable[[str], Awaitable[PoemScansion]]
     _parts: list[str] = field(default_factory=list)
-    _looks: PoemScansion = field(default_factory=PoemScansion)  # of the whole poem, once it is
+    _looks: PoemScansion = field(default_factory=PoemScansion)  # of the finished poem
 
     @property
     def place(self) -> int:
@@ -60,7 +60,7 @@ class PoemStream:
 
     @property
     def poem(self) -> Poem:
-        """The poem as far as it has come; whole, with its looks, when the iteration has ended."""
+        """The poem as far as it is written; complete when the iteration has ended."""
         ending = self._draft.ending
         return Poem(
             text=self.text,

@@ -72,7 +72,7 @@ DEFAULT_CHOICE = ModelChoice("", "")
 
 
 class GuildPreferences(Protocol):
-    """What guilds have settled and chosen; see `guilds.Guilds`."""
+    """The settings and model choices of guilds; see `guilds.Guilds`."""
 
     def guild_settings(self, guild: str) -> GuildSettings: ...
 
@@ -80,7 +80,7 @@ class GuildPreferences(Protocol):
 
 
 class NoPreferences:
-    """Where no guild has settled anything: the terminal, and a bot without a data folder."""
+    """Where guilds have no settings: the terminal, and a bot without a data folder."""
 
     def guild_settings(self, guild: str) -> GuildSettings:
         return GuildSettings()
@@ -117,7 +117,7 @@ class Draft(Protocol):
 class PoemEngine(Protocol):
     """What can write: loads models, reads seeds, writes many poems at once.
 
-    `prepare`, `lay_out`, `look_at` and `opening` take milliseconds, more where strangers want it:
+    `prepare`, `lay_out`, `look_at` and `opening` take milliseconds, or longer for hostile input:
     they belong on another thread than the event loop's, and a model must be held meanwhile.
     """
 
@@ -140,7 +140,7 @@ class PoemEngine(Protocol):
         """Break a seed into the lines of `form`; raise FormImpossible where that cannot be."""
 
     def look_at(self, model: ModelRecord, text: str, form: str) -> PoemScansion:
-        """Return what there is to see of a poem; nothing of one that has no form."""
+        """Return the title and the scansion of a poem; nothing for one without a form."""
 
     def opening(self, model: ModelRecord, random_seed: int) -> str:
         """Draw an opening of a loaded model's book; "" when the model carries none."""

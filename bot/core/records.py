@@ -81,7 +81,7 @@ class PoemRequest:
     stop: tuple[str, ...] = ()  # the poem ends where one of these would come
     form: str | None = None  # of FORMS, or FREE
     avoid: tuple[str, ...] = ()  # words that the poem must not have
-    notes: tuple[str, ...] = ()  # what the door has to say under the poem
+    notes: tuple[str, ...] = ()  # the door's own notes under the poem
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ class Ending(StrEnum):
 
     COMPLETE = "complete"
     CUT_OFF = "cut_off"  # it has as many characters as a poem may have
-    CANCELLED = "cancelled"  # somebody pressed Stop, or the bot had to go
+    CANCELLED = "cancelled"  # a reader pressed Stop, or the bot stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ class LineScansion:
 
 @dataclass(frozen=True, slots=True)
 class PoemScansion:
-    """What there is to see of a poem in a form; nothing of free text."""
+    """The title and the lines of a poem in a form; empty for free text."""
 
     title: str = ""
     lines: tuple[LineScansion, ...] = ()

@@ -1,4 +1,4 @@
-"""Takes secrets out of a text before anybody reads it: tokens, passwords, headers that log in.
+"""Removes secrets from a text before it is shown: tokens, passwords, headers that log in.
 
 Every search takes time in proportion to the text: what strangers type is logged, too.
 """

@@ -36,7 +36,7 @@ def request_number() -> str:
 
 
 def begin() -> None:
-    """Number what the rest of this task does: where a command comes in that is no poem."""
+    """Give the rest of this task a number: for a command that asks for no poem."""
     if _under_way.get() is None:
         _under_way.set(LoggedRequest(_draw_number()))
 

@@ -1,4 +1,4 @@
-"""What is done again and again until it works, and how long to wait between two attempts."""
+"""Repeating what may fail until it works, and the pauses between two attempts."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ async def until_kept(
 ) -> Answer:
     """Do what is safe to do again until the disk and the database have taken it.
 
-    `failed` is told of each failure, then `pause` of how many there were. Raises what `call` does,
-    except for DataNotKept and an OSError that says that the disk is full.
+    `failed` is called with each failure, then `pause` with how many there were. Raises what `call`
+    does, except for DataNotKept and an OSError that says that the disk is full.
     """
     tried = 0
     while True:

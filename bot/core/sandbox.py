@@ -1,4 +1,4 @@
-"""Work on what strangers send, in processes of their own: none of it can hold up the bot.
+"""Work on strangers' input in processes of its own, so that it cannot hold up the bot.
 
 Such a process is started for one piece of work, told it in a line on stdin, and answers on stdout.
 Of the bot's environment it gets what it needs by name, and so none of its secrets; it can write no
@@ -58,7 +58,7 @@ async def sandboxed_process(
 
 
 def limit_this_process(*, cpu_seconds: int, memory_bytes: int) -> None:
-    """Take from this process what it has no need of; POSIX only."""
+    """Limit this process to what it needs; POSIX only."""
     if sys.platform == "win32":
         return
     import resource

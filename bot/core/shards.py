@@ -1,4 +1,4 @@
-"""Which guilds are this process's, where several serve them.
+"""Which guilds belong to this process, where several share them.
 
 Discord deals guilds out to shards by their numbers; a process takes a run of shards. Everything
 that belongs to no guild (direct messages, shared models) goes with shard 0.
@@ -50,7 +50,7 @@ class ShardRange:
         return range(self.first, self.last + 1)
 
     def owns(self, guild: str) -> bool:
-        """Whether a guild's affairs are this process's.
+        """Whether a guild belongs to this process.
 
         >>> whole, half = ShardRange(0, 0, 1), ShardRange(1, 1, 2)
         >>> whole.owns(""), half.owns(""), half.owns(str(1 << 22)), half.owns(str(2 << 22))

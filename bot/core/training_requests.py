@@ -71,7 +71,7 @@ class AttachedFile:
 
 @dataclass(frozen=True, slots=True)
 class BookLimits:
-    """How much of it all there may be."""
+    """Limits of books and trainings."""
 
     max_bytes: int = 5_000_000  # of a book
     max_minutes: float = 60.0  # of learning
@@ -113,7 +113,7 @@ class TrainingRequests:
         self._closing = False
 
     async def open(self) -> None:
-        """Delete what was left half fetched, and start the queue."""
+        """Delete half-fetched books of an earlier run, and start the queue."""
         await asyncio.to_thread(remove_folder, self._incoming.parent, self._incoming.name)
         await self.queue.start()
         self._sweeping = asyncio.create_task(self._proposals.sweep(), name="proposals")
@@ -408,7 +408,7 @@ class _Proposals:
 
 
 def _in_the_way(jobs: Sequence[Job]) -> list[Job]:
-    """Return whose place another book takes, from all that wait, the oldest first."""
+    """Return the books that make room for another one, from all that wait, the oldest first."""
     if len(jobs) < MAX_OPEN_IN_ALL:
         return []
     open_of = Counter(job.guild for job in jobs)

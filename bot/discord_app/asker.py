@@ -1,4 +1,4 @@
-"""Who asks, as the core knows people: read from a message, an interaction or a command."""
+"""The asker of a message, an interaction or a command, as the core knows people."""
 
 from __future__ import annotations
 

@@ -58,8 +58,8 @@ def use_api(url: str) -> None:
 def invite_url(application_id: int, api_url: str = OFFICIAL_API) -> str:
     """Return the link that adds the bot to a server, with the least that it needs.
 
-    The page is where the API is, without the API's path. So it is with Discord; of a compatible
-    server it is a guess, as no API tells where its pages are.
+    The page is assumed at the API's address without its path. That is true for Discord and a guess
+    for a compatible server.
 
     >>> invite_url(42, "https://chat.example/api/v9").partition("?")[0]
     'https://chat.example/oauth2/authorize'
@@ -211,14 +211,14 @@ class SonneteerBot(commands.AutoShardedBot):
         await self.gateway.run(self)
 
     async def close(self) -> None:
-        if isinstance(self.loop, asyncio.AbstractEventLoop):  # else it was never begun
+        if isinstance(self.loop, asyncio.AbstractEventLoop):  # otherwise it never started
             await super().close()
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Do not wait: the gateway's IdentifyLimiter has waited already."""
 
     async def invoke(self, ctx: commands.Context[Any], /) -> None:
-        """Do what a message asks for, once, if there is room for an answer.
+        """Run a message's command, once, if there is room for an answer.
 
         `Poems` does both itself, because poems also come from mentions and buttons.
         """

@@ -1,4 +1,4 @@
-"""Telling Discord which slash commands there are, only when it has others."""
+"""Sends the slash commands to Discord, only when it has others."""
 
 from __future__ import annotations
 

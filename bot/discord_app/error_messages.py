@@ -29,7 +29,7 @@ MAX_CAUSES = 1000
 MAX_BRIEF = 200  # characters of an error: Discord's may have a whole page in it
 NO_ANSWER = "Discord is not responding. Try again in a minute."
 FORBIDDEN = "I do not have permission to do that here. Ask a server admin to check my permissions."
-# Discord, or the way to it, is out of order; nothing of ours is.
+# The fault is Discord's or the network's, not the bot's.
 UNREACHABLE = (
     discord.RateLimited,
     discord.GatewayNotFound,
@@ -128,7 +128,7 @@ def error_message(error: BaseException) -> str:
 
 
 def _is_discords(error: BaseException) -> bool:
-    """Whether Discord is out of order; of a request that it blames the fault is ours."""
+    """Whether the fault is Discord's; if it rejects a request as wrong, the fault is ours."""
     if isinstance(error, discord.HTTPException):
         return not is_final(error)
     return isinstance(error, UNREACHABLE)

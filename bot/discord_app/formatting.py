@@ -99,14 +99,14 @@ def format_job(view: JobView) -> str:
 
 
 def format_job_privately(view: JobView) -> str:
-    """Tell the asker in private how a training ended that cannot be told where they asked."""
+    """Say how a training ended, in a direct message where the channel takes none."""
     where = f"<#{view.job.channel}>" if view.job.channel else "the channel"
     why = f"I can no longer write in {where}, so here is how your training ended."
     return _fit([why, *format_job(view).split("\n")])
 
 
 def tells_end(content: str, view: JobView) -> bool:
-    """Whether a message tells how this training ended; after a restart it would be shorter."""
+    """Whether a message says how this training ended; after a restart it would be shorter."""
     heading = format_job(view).partition("\n")[0]
     lines = content.split("\n")
     return heading in lines and any(escape(view.job.sentence) in line for line in lines)
@@ -185,7 +185,7 @@ def format_books(shown: AvailableModels) -> str:
 
 
 def format_model(model: ModelRecord, kept: AddedModel | None) -> str:
-    """Tell what is known of a model."""
+    """Show what is known of a model."""
     facts = [f"loss {model.loss:.4f} nats per character"]
     if model.held_out_loss is not None:
         facts.append(f"on held-out text {model.held_out_loss:.4f}")

@@ -37,7 +37,7 @@ INTENT_REFUSED = 4014
 FINAL_CODES = frozenset({4004, 4010, 4011, 4012, 4013, INTENT_REFUSED})
 LOST = (OSError, aiohttp.ClientError, TimeoutError, discord.HTTPException, discord.GatewayNotFound)
 MAX_RESUMES = 8  # in a row that found no gateway, some four minutes; a session is dead by then
-MAX_UNREADABLE = 10  # events in a row, after which the stream itself must be broken
+MAX_UNREADABLE = 10  # bad events in a row, after which the stream itself must be broken
 RESERVE = 20  # identifies of the day that are left for restarts by hand
 HOUR = 3600.0
 

@@ -30,7 +30,7 @@ async def acknowledge(interaction: discord.Interaction[Any], *, private: bool = 
 async def acknowledge_button(interaction: discord.Interaction[Any]) -> None:
     """Let Discord know that a button's message will change, or that a sentence comes.
 
-    What was pressed is done all the same where Discord does not take that in time.
+    The button's action is done even if Discord does not take that in time.
     """
     with suppress(*FAILURES):
         await retry(lambda: await_response(interaction.response.defer()))

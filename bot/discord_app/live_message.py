@@ -1,6 +1,6 @@
 """A reply that grows while its poem is written.
 
-Edits keep a channel's pace: what was written meanwhile is shown by the next edit, and the last
+Edits keep a channel's pace: the next edit shows what was written since, and the last
 one is never dropped.
 """
 
@@ -23,7 +23,7 @@ from bot.discord_app.retries import FAILURES, Outage, pause_after, retry
 
 log = logging.getLogger(__name__)
 
-NEW_NUMBERS = 100  # of messages that stand for others, beyond those of any reply
+NEW_NUMBERS = 100  # of messages that replace others, beyond those of any reply
 # A poem of which nothing was sent by then is dropped: an interaction lasts as long. A poem that was
 # partly sent is finished however long that takes.
 GIVE_UP_SECONDS = 900.0
@@ -98,7 +98,7 @@ class LiveMessage:
         self._timing = timing
         self._note = note
         self._sends = self._edits = 0
-        self._failures = 0  # in a row, of what the next turn makes up for
+        self._failures = 0  # in a row, each made up for by the next turn
         self._given_up = False
         self._shown = ""
         self._place_due = 0.0  # when a new place may be shown, by the event loop's clock
@@ -181,7 +181,7 @@ class LiveMessage:
             self._doubtful = False
 
     async def _replace(self, number: int, part: MessagePart, view: discord.ui.View | None) -> None:
-        """Bring a message to its last state, or say it in a new one."""
+        """Edit a message to its last state, or send that as a new one."""
         message = self.messages[number]
         try:
             await self._persist(lambda: self._edit_once(message, part, view))

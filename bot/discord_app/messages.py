@@ -52,7 +52,7 @@ def unread_note(message: discord.Message) -> tuple[str, ...]:
 def command_prefixes(bot: AnyBot, message: discord.Message, *, prefix: str) -> list[str]:
     """Return what a command of this message begins with: the prefix, or a mention of the bot.
 
-    After a mention only what is a command in full counts as one; all else is a poem's seed.
+    After a mention only a complete command counts as one; all else is a poem's seed.
     """
     mention = re.match(r"(<@[!&]?\d{1,20}>)\s*", message.content)
     if mention is None or mention[1] not in own_mentions(bot.user, message):

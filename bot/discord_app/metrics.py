@@ -43,7 +43,7 @@ class DiscordMetrics:
         )
         self.sessions_lost = Counter(
             "sonneteer_discord_sessions_lost",
-            "Sessions that could not be resumed: commands sent meanwhile were missed.",
+            "Sessions that could not be resumed: commands sent in between were missed.",
             ["shard"],
             registry=registry,
         )

@@ -1,8 +1,8 @@
 """The buttons under a poem, and who may press which.
 
 They work after a restart, because they carry what they need: discord.py calls them by their
-custom_id, without any memory of the message they stand on. Whose a poem is Discord itself tells;
-the ids in a button are believed only where Discord tells nothing else.
+custom_id, without any memory of their message. Discord itself says whose poem it is; the ids in a
+button are believed only where Discord says nothing.
 """
 
 from __future__ import annotations

@@ -170,8 +170,8 @@ class PoemReplies:
                 cause = error.cause if isinstance(error, ReplyGone) else error
                 request_log.note(trouble=type(cause).__name__)
                 if answer.withdrawn:
-                    return  # no one waits for an apology
-                answer.withdrawn = True  # half a poem must not stay beside the apology
+                    return  # no one waits for a refusal
+                answer.withdrawn = True  # half a poem must not stay beside the refusal
                 raise
             finally:
                 self._replies.discard(answer)

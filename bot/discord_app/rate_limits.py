@@ -56,7 +56,7 @@ class GlobalRateLimit:
 
     @property
     def is_congested(self) -> bool:
-        """Whether requests wait so long that those which can be spared are better not made."""
+        """Whether requests wait so long that optional ones should not be made."""
         return self._waiting * self._seconds > SHORT_SECONDS
 
     async def acquire(self) -> None:
@@ -79,7 +79,7 @@ class GlobalRateLimit:
     ) -> None:
         """Let discord.py's HTTP client wait; see `aiohttp.TraceConfig.on_request_start`.
 
-        What bears no token is not counted: answers to interactions, files, the gateway.
+        Requests without a token are not counted: answers to interactions, files, the gateway.
         """
         loop = asyncio.get_running_loop()
         # Not an event: another response may close it for longer in the meantime.
@@ -93,7 +93,7 @@ class GlobalRateLimit:
     async def after_request(
         self, _: aiohttp.ClientSession, __: SimpleNamespace, end: aiohttp.TraceRequestEndParams
     ) -> None:
-        """Heed an answer that turns all requests away; see `aiohttp.TraceConfig.on_request_end`."""
+        """Stop after an answer that refuses all; see `aiohttp.TraceConfig.on_request_end`."""
         answer = end.response
         if answer.status != TOO_MANY_REQUESTS or _is_left_to_others(answer):
             return
@@ -133,7 +133,7 @@ class ReplyLimits:
         self._told = -LOG_SECONDS  # when it was last logged
 
     def is_new(self, command_id: int) -> bool:
-        """Remember a message or interaction; False where Discord has sent it before."""
+        """Remember a message or interaction; return False if Discord has sent it before."""
         if command_id in self._seen:
             if self._repeated is not None:
                 self._repeated.inc()

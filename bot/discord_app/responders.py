@@ -59,7 +59,7 @@ class Responder(Protocol):
     ) -> None: ...
 
     async def delete(self, message: discord.Message) -> None:
-        """Take a message of the answer back."""
+        """Delete a message of the answer."""
 
     async def refuse(self, sentence: str) -> None:
         """Say why there is no poem, to the asker alone where Discord can do that.
@@ -68,7 +68,7 @@ class Responder(Protocol):
         """
 
     async def tell_privately(self, sentence: str) -> None:
-        """Tell the asker elsewhere, because the bot may not write here."""
+        """Tell the asker in a direct message, because the bot may not write here."""
 
 
 def _is_expired(error: discord.HTTPException) -> bool:
@@ -301,7 +301,7 @@ class InteractionResponder:
             respond = self._interaction.response.send_message
             await retry(lambda: await_response(respond(sentence, suppress_embeds=True, **options)))
             return
-        if self._thinking:  # which stands there for all, and where the follow-up would end up
+        if self._thinking:  # all can see it, and the follow-up would replace it
             edit = self._interaction.edit_original_response
             await retry(
                 lambda: await_response(edit(content=sentence, allowed_mentions=NO_MENTIONS))

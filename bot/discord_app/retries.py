@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 ACKNOWLEDGED = 40060  # an interaction: an earlier attempt came through, only its answer was lost
 ATTEMPTS, PAUSE_SECONDS = 4, 0.2  # at an acknowledgement, for which Discord waits three seconds
-# A ban by Cloudflare ends within the hour; who says more is not believed.
+# A ban by Cloudflare ends within the hour; a longer time is not believed.
 MAX_ASKED_SECONDS = 3600.0
 MAX_UNREADABLE = 40  # answers in a row, a quarter of an hour: the fault is more likely here
 REPEATED_4XX = (408, 425, 429)  # of the statuses that blame the request, those that pass

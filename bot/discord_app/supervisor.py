@@ -1,4 +1,4 @@
-"""The door's life: connects, comes back after what is not final, and closes.
+"""Keeps a client connected: starts it, starts another after a loss, and closes it.
 
 The service outlives every client, so that no model is loaded twice.
 """

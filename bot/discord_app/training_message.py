@@ -215,7 +215,7 @@ class TrainingMessages:
         *,
         with_chart: bool,
     ) -> None:
-        """Say the end once: an attempt whose answer was lost, or an earlier start, may have."""
+        """Say the end once: a lost attempt, or an earlier run, may have said it."""
         if await self._is_said(channel, notice, view):
             return
         chart = await self._read_chart(view) if with_chart else None
@@ -224,7 +224,7 @@ class TrainingMessages:
     async def _is_said(
         self, channel: discord.abc.Messageable, notice: TrainingMessage, view: JobView
     ) -> bool:
-        """Look for the end among what was said after the training's message, where that is let."""
+        """Look for the end among later messages, where the bot may read them."""
 
         def is_it(message: discord.Message) -> bool:
             own = self._bot.user is not None and message.author.id == self._bot.user.id
@@ -235,9 +235,9 @@ class TrainingMessages:
     async def _contents(
         self, notice: TrainingMessage, view: JobView, *, with_chart: bool
     ) -> dict[str, Any]:
-        """Return what to edit; the chart only where it is new, or the last.
+        """Return what to edit; the chart only if it is new or the last.
 
-        Of a training that went well before a restart the message shows it still.
+        The message of a training that ended well before a restart still shows it.
         """
         contents: dict[str, Any] = {
             "content": format_job(view),

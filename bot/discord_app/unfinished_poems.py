@@ -1,7 +1,7 @@
-"""Messages that show half a poem, and how those of an earlier start come to an end.
+"""Messages that show half a poem, and how those of an earlier run are ended.
 
-What is kept of them is written behind, that of many poems at once: no poem waits for the disk. A
-bot that is killed within these milliseconds leaves a message that stays as it is.
+They are stored in the background, many at once: no poem waits for the disk. A bot that is killed
+within these milliseconds leaves a message that stays as it is.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class UnfinishedPoems:
         self._retry_seconds = retry_seconds
         self._unfinished: set[HalfPoem] = set()
         self._kept: set[HalfPoem] = set()
-        self._left_over: list[HalfPoem] = []  # by an earlier start
+        self._left_over: list[HalfPoem] = []  # by an earlier run
         self._writing: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self._outage = Outage()
 
     async def open(self) -> None:
-        """Read what an earlier start has left, before anything new is begun."""
+        """Read what an earlier run has left, before anything new begins."""
         try:
             self._left_over = list(await self._store.halves())
         except BotError as error:
@@ -47,7 +47,7 @@ class UnfinishedPoems:
         self._kept.update(self._left_over)
 
     def resume(self) -> None:
-        """Bring to an end what an earlier start has left; once, when Discord is there."""
+        """End what an earlier run has left; once, when Discord is connected."""
         if self._left_over and self._ending is None:
             self._ending = asyncio.create_task(self._end_all(), name="half poems")
 
@@ -60,7 +60,7 @@ class UnfinishedPoems:
         self._note_soon()
 
     async def close(self) -> None:
-        """Stop; the next start goes on with what has no end yet."""
+        """Stop; the next start continues."""
         await cancel_tasks(task for task in (self._ending, self._writing) if task is not None)
         await self._write()
 
@@ -98,12 +98,12 @@ class UnfinishedPoems:
             self.end(half)
 
     async def _end(self, half: HalfPoem) -> None:
-        """Say under a half poem that it is one, if it still is."""
+        """Mark a half poem as unfinished, if it still is."""
         channel = self._bot.get_partial_messageable(half.channel, guild_id=half.guild)
         message = channel.get_partial_message(half.message)
         try:
             there = await await_response(message.fetch())
-        except discord.Forbidden:  # its own messages a bot may edit where it may not read
+        except discord.Forbidden:  # a bot may edit its own messages where it may not read
             content = format_unfinished("")
         else:
             if len(there.components) and _has_ended(there):

@@ -1,4 +1,4 @@
-"""Asking Discord single questions, without a client: for who wants to know why one would not run.
+"""Asking Discord single questions, without a client, to find out why a bot does not run.
 
 discord.py tries again for minutes; here every failure comes back at once, as a sentence.
 """

@@ -241,7 +241,7 @@ def report(error: Exception) -> tuple[str, str]:
 
 
 def error_response(error: BotError) -> web.Response:
-    """Return the answer that tells an error's sentence."""
+    """Return the answer with an error's sentence."""
     status = error.status if isinstance(error, RequestRefused) else STATUSES.get(type(error), 400)
     headers = {}
     if status in (429, 503):

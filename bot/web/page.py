@@ -1,6 +1,6 @@
 """The files of the page and of the dashboard, read once; a browser that has them gets a 304.
 
-Who may not read /metrics may not open the dashboard either.
+A client that may not read /metrics may not open the dashboard either.
 """
 
 from __future__ import annotations

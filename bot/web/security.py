@@ -104,7 +104,7 @@ class HostGuard:
                 self._log_once("a request from a page of another site was refused")
                 raise ForeignOrigin(origin, name if name and not _is_this_machine(name) else None)
         for site in request.headers.getall("Sec-Fetch-Site", []):
-            if site not in ("same-origin", "none"):  # told by a browser that left the origin out
+            if site not in ("same-origin", "none"):  # sent by a browser that left the origin out
                 raise ForeignOrigin(site)
 
 

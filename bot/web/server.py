@@ -47,8 +47,8 @@ log = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS = 3.0  # for answers under way; poems were ended by the service before
 BACKLOG = 1024  # waiting in the kernel; a burst of more is asked to come again by TCP itself
-AT_ONCE = 64  # let in before those who are in already have their turn
-SEND_BUFFER_BYTES = 64 * 1024  # the kernel's, which else keeps megabytes for who does not read
+AT_ONCE = 64  # accepted before the connections that are open have their turn
+SEND_BUFFER_BYTES = 64 * 1024  # the kernel's; without it, megabytes for a slow reader
 RETRY_SECONDS = 0.1  # between two tries when descriptors have run out
 TELL_SECONDS = 60.0  # between two lines in the log about that
 

@@ -1,4 +1,4 @@
-"""What is told about the bot: /healthz and /metrics, /api/models and /api/books."""
+"""The state of the bot: /healthz and /metrics, /api/models and /api/books."""
 
 from __future__ import annotations
 

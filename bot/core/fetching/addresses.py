@@ -215,10 +215,10 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 def check_address(address: str, source: str) -> None:
-    """Raise SourceRefused unless anybody on the Internet could reach that IP address.
+    """Raise SourceRefused unless the whole Internet could reach that IP address.
 
     An IPv4 address that is mapped or that stands behind NAT64 counts as itself. The other ways to
-    wrap one in IPv6 (compatible, 6to4, Teredo, ISATAP, local NAT64) are refused whatever they wrap.
+    wrap one in IPv6 (compatible, 6to4, Teredo, ISATAP, local NAT64) are always refused.
     """
     try:
         parsed = ip_address(address)

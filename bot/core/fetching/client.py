@@ -1,4 +1,4 @@
-"""Asks for a book over HTTP wherever a stranger says, and nowhere inside our own network.
+"""Asks for a book over HTTP at a stranger's address, but never inside our own network.
 
 A host is looked up once for each hop. Every address that comes back is checked, and exactly these
 are connected to, so a name that changes its answer (rebinding) changes nothing. A redirect is

@@ -113,7 +113,7 @@ class Gutenberg:
         return fetched
 
     def _make_room(self) -> None:
-        """Let go of the books that were asked for the longest ago, where all take too much."""
+        """Delete the books that were asked for longest ago, where all together are too large."""
         books: list[tuple[int, int, Path]] = []
         for path in self._folder.glob("gutenberg-*.txt"):
             with suppress(FileNotFoundError):  # another one makes room, too
@@ -136,7 +136,7 @@ class Gutenberg:
                 size_bytes = file.tell()
             if record["format"] != FORMAT or record["sha256"] != sha256:
                 return None
-            os.utime(path)  # by which it is seen how long ago it was asked for
+            os.utime(path)  # shows how long ago it was asked for
             url = str(record["url"])
             return FetchedBook(url, path, size_bytes, sha256, file_name(URL(url)))
         except (OSError, ValueError, KeyError, TypeError, RecursionError):

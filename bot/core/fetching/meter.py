@@ -1,4 +1,4 @@
-"""Counts what comes in on the wire, in how many pieces, and what of it was of use.
+"""Counts what comes in on the wire, in how many pieces, and how much of it was useful.
 
 Bytes are counted at the socket, before TLS and HTTP are read: interim answers, chunk sizes and
 their extensions, trailers and tiny TLS records cost the sender his allowance as any others.
@@ -18,7 +18,7 @@ import aiohttp
 ALLOWANCE_BYTES = 256 * 2**10
 ALLOWANCE_READS = 2000
 USEFUL_PER_READ = 32  # bytes, a short line; a packet has 500 at least where it is full
-RAW_PER_USEFUL = 2  # chunks of 16 bytes need 1.4; who sends smaller ones means no good
+RAW_PER_USEFUL = 2  # chunks of 16 bytes need 1.4; smaller ones are an attack
 WINDOW_BYTES = 128 * 2**10  # that the system takes in ahead of us; Linux doubles it
 PIECE_BYTES = 16 * 2**10  # read at a time: what is handed to the parser in one go
 

@@ -39,7 +39,7 @@ class PartFile:
         await self._in_thread(lambda: self._file.write(block))
 
     async def finish(self) -> None:
-        """Have every byte on the disk, still under the other name."""
+        """Write every byte to the disk, still under the temporary name."""
         await self._in_thread(self._sync)
 
     def keep(self) -> None:

@@ -1,4 +1,4 @@
-"""Backups: what the bot keeps, as one file; made while it runs, restored while it does not.
+"""Backups: what the bot stores, as one file; made while it runs, restored while it does not.
 
 A backup has the database, the guilds' own models and the shared ones, with their charts. Trainings
 under way are not in it.
@@ -70,7 +70,7 @@ class RestoreSummary:
     created: str  # when it was made, ISO 8601
     guild_models: int
     shared_models: int  # installed; models that were there already do not count
-    aside: Path | None  # where that lies which was there before
+    aside: Path | None  # where the previous data was moved
 
 
 def back_up(data: Path, models: Path, file: Path) -> BackupSummary:
@@ -173,7 +173,7 @@ def _copy(source: Path, into: Path) -> BackupEntry | None:
 
 
 def restore(file: Path, data: Path, models: Path) -> RestoreSummary:
-    """Put a backup in the place of what a data folder has, which goes aside, not away.
+    """Replace the data of a folder by a backup; the previous data is moved aside.
 
     All of it is checked first. A restore that is killed is completed by a second one. Raises
     BackupUnusable, DataFolderUnusable while a bot runs on the folder, and CannotWrite.
@@ -218,7 +218,7 @@ def _check(file: Path, staged: Path) -> BackupIndex:
 
 
 def _put_in_place(index: BackupIndex, staged: Path, data: Path, models: Path) -> RestoreSummary:
-    """Change places: what is there goes aside, what is staged comes in, the database at the last.
+    """Move the previous data aside and the staged data in, the database last.
 
     At each moment a second restore, which begins with the backup again, comes to the same end.
     """
@@ -233,7 +233,7 @@ def _put_in_place(index: BackupIndex, staged: Path, data: Path, models: Path) ->
             aside.mkdir(exist_ok=True)
             (data / name).rename(aside / name)
     for name in (GUILDS, FILE_NAME):
-        sync_folder(data)  # nothing old beside what is new, even after a power cut
+        sync_folder(data)  # no old file beside a new one, even after a power cut
         (staged / name).rename(data / name)
     sync_folder(data)
     kept = aside if aside.exists() else None
@@ -263,7 +263,7 @@ def _place_model(fresh: Path, target: Path, aside: Path) -> bool:
 
 
 def _checkpoint(database: Path) -> None:
-    """Have the database that goes aside in one file, where it can still be read."""
+    """Put the previous database into one file, if it can still be read."""
     if database.is_file():
         with (
             suppress(sqlite3.Error),

@@ -131,7 +131,7 @@ class BookStore:
     # Models
 
     async def add_model(self, added_models: AddedModel, job_id: int) -> None:
-        """Keep whose a model is, in the place of an earlier one of that name."""
+        """Store a guild's model, in the place of an earlier one of that name."""
         values = (getattr(added_models, each.name) for each in fields(AddedModel))
         async with self._database.transaction() as run:
             await run("INSERT OR IGNORE INTO guilds VALUES (?)", added_models.guild)

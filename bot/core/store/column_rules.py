@@ -1,4 +1,4 @@
-"""What each column of the database may contain; everything else has been put there by others.
+"""What each column of the database may contain; everything else was put there by another program.
 
 A rule returns what is kept of a value, and raises ValueError for what no Sonneteer ever wrote.
 """

@@ -86,7 +86,7 @@ class Database:
 
         It waits for the transaction under way: within one, ask with what that yields.
         """
-        async with self._to_itself():  # or it would see rows that may yet be taken back
+        async with self._to_itself():  # or it would see rows that may still be rolled back
             return list(await self._connection.execute_fetchall(sql, values))
 
     async def execute(self, sql: str, *values: object) -> int:
@@ -118,7 +118,7 @@ class Database:
 
     @asynccontextmanager
     async def _to_itself(self) -> AsyncIterator[None]:
-        """Have the connection to oneself; raise DataNotKept for an error of SQLite's.
+        """Use the connection alone; raise DataNotKept for an error of SQLite's.
 
         Waiting for it takes BUSY_SECONDS at most, and a lock of another program as long again.
         """

@@ -32,11 +32,11 @@ class GuildStore:
         self._database = database
 
     async def settings(self) -> dict[str, dict[str, object]]:
-        """Return the settings of every guild, as they were kept; what is damaged is left out."""
+        """Return the stored settings of every guild; damaged ones are left out."""
         return read_settings(await self._database.fetch(SETTINGS))
 
     async def keep_settings(self, guild: str, values: Mapping[str, object]) -> None:
-        """Put `values` in the place of all that was kept for a guild."""
+        """Replace all stored settings of a guild by `values`."""
         async with self._database.transaction() as run:
             await run("INSERT OR IGNORE INTO guilds VALUES (?)", guild)
             await run("DELETE FROM settings WHERE guild = ?", guild)

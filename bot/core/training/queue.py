@@ -1,4 +1,4 @@
-"""The queue of trainings: one at a time on this machine, the others wait where all can see them.
+"""The queue of trainings: one at a time on this machine; members can see which ones wait.
 
 What must survive is in the database and in the job's folder, before it counts: a bot that is
 killed takes up each training from its last checkpoint when it starts again.
@@ -67,7 +67,7 @@ Answer = TypeVar("Answer")
 class TrainingQueue:
     """Runs the trainings; `install(job, made)` puts a finished model in its place.
 
-    `withdraw(job)` takes away what that has done. Both are safe to do again. `folder` has a folder
+    `withdraw(job)` undoes that. Both are safe to do again. `folder` has a folder
     for each job; `max_seconds` is how long one may learn.
     """
 
@@ -104,7 +104,7 @@ class TrainingQueue:
         self._called_off: asyncio.Event | None = None
 
     async def start(self) -> None:
-        """Take up what an earlier bot left, the one that ran first; raise DataNotKept."""
+        """Continue the jobs of an earlier run, the one that ran first; raise DataNotKept."""
         left = await self._store.jobs_in(JobState.RUNNING, JobState.WAITING)
         left.sort(key=lambda job: (job.state is not JobState.RUNNING, job.id))
         for job in left:
@@ -120,7 +120,7 @@ class TrainingQueue:
             self._work.cancel()
             await wait_uninterrupted(self._work)
 
-    # What others ask
+    # For others
 
     def job_folder(self, job_id: int) -> Path:
         """Return the folder of a job's book and checkpoints; raise PathRefused for no number."""
@@ -161,7 +161,7 @@ class TrainingQueue:
         return True
 
     def _call_off(self, job_id: int, sentence: str) -> bool:
-        """Have a finished model that waits to be kept given up; return whether there was one.
+        """Give up a finished model that waits to be stored; return whether there was one.
 
         That is kept once nothing of the model is left: a bot that is killed before installs it.
         """
@@ -225,7 +225,7 @@ class TrainingQueue:
         finally:
             timekeeper.cancel()
             await wait_uninterrupted(timekeeper)
-            with suppress(DataNotKept):  # what it had no time for, where the bot stops
+            with suppress(DataNotKept):  # what was not stored yet when the bot stops
                 await self._store.update_job(job.id, seconds=self._views[job.id].progress.seconds)
         self._outcome_known = True
         if job.id in self._cancelled:
@@ -236,7 +236,7 @@ class TrainingQueue:
             await self._end(job.id, JobState.FAILED, _reason(job, ended, self.job_folder(job.id)))
 
     async def _last_attempt(self, job: Job) -> TrainingExit:
-        """Run the process until that ends well, is of no use, or has got no further for a while."""
+        """Run the process until it ends well, fails, or has made no progress for a while."""
         failures, reached = 0, (0, 0.0)
         while True:
             ended = await self._attempt(job)
@@ -298,7 +298,7 @@ class TrainingQueue:
             self._set(job_id, progress)
 
     async def _finish(self, job: Job) -> None:
-        """Put the model in its place, then say so; it is the work of hours, so that may wait."""
+        """Install the model, then say so; both are tried again, as it is the work of hours."""
         progress = self._views[job.id].progress
         self._set(job.id, replace(progress, stage=TrainingStage.FINISHING))
         installed, reason = None, ""
@@ -330,7 +330,7 @@ class TrainingQueue:
                 await self._called_off.wait()
 
     async def _take_back(self, job: Job) -> None:
-        """Take away what there is of a model whose training was cancelled at the very end."""
+        """Remove a model whose training was cancelled at the very end."""
         try:
             await self._insist(job.id, lambda: self._withdraw(job), self._wait)
         except (BotError, OSError) as error:
@@ -383,7 +383,7 @@ class TrainingQueue:
         self._wake_watchers()
 
     def _wake_watchers(self) -> None:
-        """Wake everybody who watches."""
+        """Wake all tasks that watch."""
         self._metrics.training_jobs_running.set(min(len(self._queue), 1))
         self._metrics.training_jobs_waiting.set(max(len(self._queue) - 1, 0))
         changed, self._changed = self._changed, asyncio.Event()

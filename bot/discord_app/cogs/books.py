@@ -281,7 +281,7 @@ class Books(CommandCog, name=BOOKS_COG):
         try:
             await training_requests.queue.place(job_id, str(message.channel.id), str(message.id))
             await replace_message(interaction, format_job(view), _running_view(view.job))
-        except (*FAILURES, BotError) as error:  # who follows it makes up for that
+        except (*FAILURES, BotError) as error:  # its next update makes up for that
             log.warning("job %d: its message could not be changed: %r", job_id, error)
         partial = discord.PartialMessage(channel=message.channel, id=message.id)
         self._messages.follow(view.job, message.channel, partial)

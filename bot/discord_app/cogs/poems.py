@@ -259,7 +259,7 @@ class Poems(AnsweringCog, name=COG_NAME):
         if not interaction.response.is_done():
             await retry(interaction.response.defer)
         self._replies.forget(message.id)
-        with suppress(discord.NotFound):  # taken back already
+        with suppress(discord.NotFound):  # deleted already
             await interaction.delete_original_response()
         for part in ownership.parts:
             earlier = message_in(interaction.channel, part)

@@ -1,4 +1,4 @@
-"""What members want to know of the bot, and of what it knows of them."""
+"""Facts about the bot, what it stores about members, and how they delete that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server settles for itself: /settings, the same with the prefix and with a mention."""
+"""A server's settings: /settings, the same with the prefix and with a mention."""
 
 from __future__ import annotations
 
