@@ -4,8 +4,8 @@ import { curvesOf, drawChart, figure } from "./chart.js";
 
 const UNREACHABLE = "Cannot load the books: Sonneteer is not reachable.";
 
-// Fill `shelf` with the books as they are now; `choose` takes the one that shall write. What goes
-// wrong is said in `note`.
+// Fill `shelf` with the books as they are now; `choose` is called with the one to write with. Errors
+// are shown in `note`.
 export async function showBooks(shelf, note, choose) {
   try {
     const response = await fetch("api/books");

@@ -1,4 +1,4 @@
-// The losses of a training as a small chart, and in words for whoever does not see it.
+// The losses of a training as a small chart, and in words for readers who cannot see it.
 
 import { make, write } from "./svg.js";
 

@@ -49,7 +49,7 @@ async function poll() {
   }
   for (const view of views) follow(view);
   draw();
-  board.dataset.polls = (polls += 1); // for whoever waits for one
+  board.dataset.polls = (polls += 1); // for a reader that waits for one
   setTimeout(poll, POLL_MS);
 }
 
