@@ -67,12 +67,12 @@ class Phase:
     lags: list[float] = field(default_factory=list)
 
 
-async def ask(parts: App, phase: Phase, number: int) -> None:
+async def ask(app: App, phase: Phase, number: int) -> None:
     began = time.perf_counter()
     asker = Asker(f"bench:{number}", str(1000 + number % 20))
     first = None
     try:
-        async with parts.service.write(PoemRequest(asker, "the sea")) as poem_stream:
+        async with app.service.write(PoemRequest(asker, "the sea")) as poem_stream:
             async for _ in poem_stream:
                 if first is None and poem_stream.text != poem_stream.seed:
                     first = time.perf_counter() - began
@@ -84,7 +84,7 @@ async def ask(parts: App, phase: Phase, number: int) -> None:
     phase.whole_seconds.append(whole)
 
 
-async def ask_for(parts: App, phase: Phase, seconds: float, rate: float, seed: int) -> None:
+async def ask_for(app: App, phase: Phase, seconds: float, rate: float, seed: int) -> None:
     """Let members come as a Poisson process for so many seconds."""
     chance = random.Random(seed)
     watching = asyncio.create_task(watch_lag(phase.lags))
@@ -92,24 +92,24 @@ async def ask_for(parts: App, phase: Phase, seconds: float, rate: float, seed: i
         end, number = time.perf_counter() + seconds, 0
         while time.perf_counter() < end:
             await asyncio.sleep(chance.expovariate(rate))
-            members.create_task(ask(parts, phase, number))
+            members.create_task(ask(app, phase, number))
             number += 1
     watching.cancel()
 
 
-async def begin_training(parts: App, asker: Asker, book: bytes) -> int:
+async def begin_training(app: App, asker: Asker, book: bytes) -> int:
     """Attach a book and say yes, as on Discord; return the job's number."""
 
     async def read() -> bytes:
         return book
 
-    found = await parts.training_requests.propose(asker, AttachedFile("book.txt", len(book), read))
-    await parts.training_requests.accept(asker, found.job.id)
+    found = await app.training_requests.propose(asker, AttachedFile("book.txt", len(book), read))
+    await app.training_requests.accept(asker, found.job.id)
     return found.job.id
 
 
-async def until_it_learns(parts: App, job_id: int) -> None:
-    async for view in parts.training_requests.queue.watch(job_id):
+async def until_it_learns(app: App, job_id: int) -> None:
+    async for view in app.training_requests.queue.watch(job_id):
         if view.progress.stage is TrainingStage.LEARNING and view.progress.loss is not None:
             return
 
@@ -134,22 +134,22 @@ async def measure(asked: argparse.Namespace, home: Path) -> dict[str, object]:
     phases = [Phase(training) for training in (False, True)]
     peaks: dict[str, float] = {}
     long_kilobytes = max(asked.kilobytes, 150) * 4
-    async with open_app(config, make_library(config)) as parts:
-        await parts.service.warm_up()
+    async with open_app(config, make_library(config)) as app:
+        await app.service.warm_up()
         memory = asyncio.create_task(watch_memory(peaks))
-        await ask_for(parts, Phase(False), 3.0, asked.rate, 99)  # whatever is only done once
+        await ask_for(app, Phase(False), 3.0, asked.rate, 99)  # whatever is only done once
         for number in range(asked.rounds):
             without, during = phases
-            await ask_for(parts, without, asked.seconds, asked.rate, number)
-            job_id = await begin_training(parts, ADMIN, make_book(long_kilobytes, number))
-            await until_it_learns(parts, job_id)
-            await ask_for(parts, during, asked.seconds, asked.rate, number)
-            await parts.training_requests.cancel(ADMIN, job_id)
-            async for _ in parts.training_requests.queue.watch(job_id):
+            await ask_for(app, without, asked.seconds, asked.rate, number)
+            job_id = await begin_training(app, ADMIN, make_book(long_kilobytes, number))
+            await until_it_learns(app, job_id)
+            await ask_for(app, during, asked.seconds, asked.rate, number)
+            await app.training_requests.cancel(ADMIN, job_id)
+            async for _ in app.training_requests.queue.watch(job_id):
                 pass
         began = time.perf_counter()
-        job_id = await begin_training(parts, ADMIN, make_book(asked.kilobytes, 7))
-        views = [view async for view in parts.training_requests.queue.watch(job_id)]
+        job_id = await begin_training(app, ADMIN, make_book(asked.kilobytes, 7))
+        views = [view async for view in app.training_requests.queue.watch(job_id)]
         seconds = time.perf_counter() - began
         memory.cancel()
     last = views[-1]

@@ -133,5 +133,5 @@ def make_config(home: Path, **books: object) -> Config:
 async def open_test_app(
     config: Config, trainer: FakeTrainer, shard_range: ShardRange | None = None
 ) -> AsyncIterator[App]:
-    async with open_app(config, make_library(config), trainer, shard_range=shard_range) as parts:
-        yield parts
+    async with open_app(config, make_library(config), trainer, shard_range=shard_range) as app:
+        yield app

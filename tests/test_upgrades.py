@@ -63,12 +63,12 @@ def config_of(home: Path) -> Config:
 @asynccontextmanager
 async def opened(home: Path, trainer: FakeTrainer | None = None) -> AsyncIterator[App]:
     held = FakeTrainer(gate=asyncio.Event())  # at a training that nobody waits for
-    async with open_test_app(config_of(home), trainer or held) as parts:
-        yield parts
+    async with open_test_app(config_of(home), trainer or held) as app:
+        yield app
 
 
-async def ended(parts: App, job_id: int) -> Job:
-    return [view async for view in parts.training_requests.queue.watch(job_id)][-1].job
+async def ended(app: App, job_id: int) -> Job:
+    return [view async for view in app.training_requests.queue.watch(job_id)][-1].job
 
 
 # Models
@@ -82,14 +82,14 @@ def test_a_model_of_every_format_is_kept() -> None:
 
 @pytest.mark.parametrize("number", ALL)
 async def test_a_model_of_every_version_is_listed_and_writes(home: Path) -> None:
-    async with opened(home) as parts:
-        listed = {model.name: model for model in parts.service.models()}
+    async with opened(home) as app:
+        listed = {model.name: model for model in app.service.models()}
         assert {path.stem for path in home.glob("models/*.safetensors")} <= listed.keys()
         assert listed["sonnets"].path == home / "models" / "sonnets.safetensors"
         assert (listed["sonnets"].book, len(listed["sonnets"].losses)) == ("The Sonnets", 3)
         assert listed["sonnets"].chart == home / "models" / "sonnets.png"
         request = PoemRequest(STRANGER, "The river", random_seed=1, characters=40, form=FREE)
-        async with parts.service.write(request) as poem_stream:
+        async with app.service.write(request) as poem_stream:
             poem = await poem_stream.finish()
     assert poem.ending is Ending.COMPLETE
     assert poem.text.startswith("The river")
@@ -98,9 +98,9 @@ async def test_a_model_of_every_version_is_listed_and_writes(home: Path) -> None
 
 @pytest.mark.parametrize("number", WITH_WORDS)
 async def test_a_model_that_has_words_keeps_its_form(home: Path) -> None:
-    async with opened(home) as parts:
+    async with opened(home) as app:
         request = PoemRequest(STRANGER, "The river", random_seed=1, form="couplet")
-        async with parts.service.write(request) as poem_stream:
+        async with app.service.write(request) as poem_stream:
             poem = await poem_stream.finish()
     assert (poem.settings.form, poem.notes) == ("couplet", ())
     assert [line.rhyme for line in poem.looks.lines] == ["A", "A"]
@@ -110,9 +110,9 @@ async def test_a_model_that_has_words_keeps_its_form(home: Path) -> None:
 async def test_a_model_from_before_there_were_words_says_that_it_writes_free_text(
     home: Path,
 ) -> None:
-    async with opened(home) as parts:
+    async with opened(home) as app:
         request = PoemRequest(STRANGER, "The river", random_seed=1, form="couplet")
-        async with parts.service.write(request) as poem_stream:
+        async with app.service.write(request) as poem_stream:
             poem = await poem_stream.finish()
     assert poem.settings.form == FREE
     [note] = poem.notes
@@ -152,17 +152,17 @@ def test_the_loss_that_the_first_files_name_and_never_have_is_not_written_again(
 
 @pytest.mark.parametrize("number", WITH_BOOKS)
 async def test_what_a_server_settled_and_chose_is_there(home: Path) -> None:
-    async with opened(home) as parts:
-        guild_settings = parts.guilds.settings_for(ADMIN)
+    async with opened(home) as app:
+        guild_settings = app.guilds.settings_for(ADMIN)
         assert (guild_settings.lines, guild_settings.form, guild_settings.avoid) == (
             8,
             "couplet",
             ("gloom", "doom"),
         )
-        shelf = await parts.guild_models.available(ADMIN)
+        shelf = await app.guild_models.available(ADMIN)
         assert shelf.used is not None
         assert (shelf.used.name, shelf.used.guild, shelf.missing) == ("dunes", GUILD, ())
-        model, kept = await parts.guild_models.info(ADMIN, "dunes")
+        model, kept = await app.guild_models.info(ADMIN, "dunes")
         assert model.chart == home / "data" / "guilds" / GUILD / "dunes.png"
         assert kept is not None
         assert (kept.book, kept.source, kept.added_by) == (
@@ -170,26 +170,24 @@ async def test_what_a_server_settled_and_chose_is_there(home: Path) -> None:
             "an attachment",
             "discord:1",
         )
-        async with parts.service.write(
-            PoemRequest(ADMIN, "The river", random_seed=1)
-        ) as poem_stream:
+        async with app.service.write(PoemRequest(ADMIN, "The river", random_seed=1)) as poem_stream:
             poem = await poem_stream.finish()
         assert (poem.model, poem.settings.form) == ("dunes", "couplet")
-        assert "dunes" not in {model.name for model in parts.service.models(STRANGER.guild)}
+        assert "dunes" not in {model.name for model in app.service.models(STRANGER.guild)}
 
 
 @pytest.mark.parametrize("number", ["5"])
 async def test_the_training_that_ran_is_taken_up_and_then_the_one_that_waited(home: Path) -> None:
     trainer = FakeTrainer(gate=asyncio.Event())
-    async with opened(home, trainer) as parts:
-        ran, waits = parts.training_requests.jobs(ADMIN)
+    async with opened(home, trainer) as app:
+        ran, waits = app.training_requests.jobs(ADMIN)
         assert (ran.job.name, ran.job.source, ran.job.message) == (
             *("harbour", "Project Gutenberg 1041", "32"),
         )
         assert (waits.job.name, waits.place) == ("orchard", 1)
         trainer.go()
-        jobs = [await ended(parts, view.job.id) for view in (ran, waits)]
-        names = {model.name for model in parts.service.models(GUILD)}
+        jobs = [await ended(app, view.job.id) for view in (ran, waits)]
+        names = {model.name for model in app.service.models(GUILD)}
     assert [job.state for job in jobs] == [JobState.DONE, JobState.DONE]
     assert [(spec.name, spec.resume) for spec in trainer.specs] == [
         *(("harbour", True), ("orchard", False)),
@@ -199,10 +197,10 @@ async def test_the_training_that_ran_is_taken_up_and_then_the_one_that_waited(ho
 
 @pytest.mark.parametrize("number", ["5"])
 async def test_a_book_of_gutenbergs_that_was_kept_is_not_fetched_again(home: Path) -> None:
-    async with opened(home, FakeTrainer()) as parts:
-        proposal = await parts.training_requests.propose(ADMIN, "1041", name="again")
+    async with opened(home, FakeTrainer()) as app:
+        proposal = await app.training_requests.propose(ADMIN, "1041", name="again")
         assert proposal.job.source == "Project Gutenberg 1041"
-        assert await trained(parts.training_requests, proposal) is JobState.DONE
+        assert await trained(app.training_requests, proposal) is JobState.DONE
 
 
 @pytest.mark.parametrize("number", ["6"])
@@ -213,14 +211,14 @@ async def test_a_folder_of_several_processes_opens_in_several_too(home: Path) ->
         open_app(config, library, FakeTrainer(), shard_range=ShardRange(0, 0, 2)) as first,
         open_app(config, library, FakeTrainer(), shard_range=ShardRange(1, 1, 2)) as second,
     ):
-        for parts in (first, second):
-            assert parts.guilds.settings_for(ADMIN).lines == 8
+        for app in (first, second):
+            assert app.guilds.settings_for(ADMIN).lines == 8
 
 
 @pytest.mark.parametrize("number", ["7"])
 async def test_a_half_poem_that_was_left_is_known(home: Path) -> None:
-    async with opened(home) as parts:
-        assert await parts.half_poems.halves() == [HalfPoem(50, 20, 10)]
+    async with opened(home) as app:
+        assert await app.half_poems.halves() == [HalfPoem(50, 20, 10)]
 
 
 def test_a_database_of_every_version_is_kept() -> None:
@@ -255,12 +253,12 @@ async def test_a_backup_is_restored_onto_an_empty_machine(home: Path, tmp_path: 
     back = restore(home / "backup.tar", fresh / "data", fresh / "models")
     assert (back.guild_models, back.shared_models, back.aside) == (1, 1, None)
     config = config_of(fresh)
-    async with open_app(config, make_library(config), NoBook()) as parts:
-        assert parts.guilds.settings_for(ADMIN).lines == 8
-        shelf = await parts.guild_models.available(ADMIN)
+    async with open_app(config, make_library(config), NoBook()) as app:
+        assert app.guilds.settings_for(ADMIN).lines == 8
+        shelf = await app.guild_models.available(ADMIN)
         assert shelf.used is not None
         assert (shelf.used.name, shelf.missing) == ("dunes", ())
-        jobs = [await ended(parts, job.id) for job in await parts.books.untold_jobs()]
+        jobs = [await ended(app, job.id) for job in await app.books.untold_jobs()]
     assert [(job.name, job.state, job.sentence) for job in jobs] == [
         *((name, JobState.FAILED, NoBook.SENTENCE) for name in ("harbour", "orchard")),
     ]

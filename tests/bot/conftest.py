@@ -18,11 +18,11 @@ def trainer() -> FakeTrainer:
 
 
 @pytest.fixture
-async def parts(tmp_path: Path, trainer: FakeTrainer) -> AsyncIterator[App]:
+async def app(tmp_path: Path, trainer: FakeTrainer) -> AsyncIterator[App]:
     async with open_test_app(make_config(tmp_path), trainer) as opened:
         yield opened
 
 
 @pytest.fixture
-def training_requests(parts: App) -> TrainingRequests:
-    return parts.training_requests
+def training_requests(app: App) -> TrainingRequests:
+    return app.training_requests

@@ -220,8 +220,8 @@ async def _app(*, needed: bool) -> AsyncIterator[App | None]:
         return
     with tempfile.TemporaryDirectory() as folder:
         config = Config(home=Path(folder), books=BooksConfig(max_minutes=0.1))  # of learning
-        async with open_app(config, make_library(config)) as parts:
-            yield parts
+        async with open_app(config, make_library(config)) as app:
+            yield app
 
 
 def fails_handshakes(*faults: int | str) -> Prepare:

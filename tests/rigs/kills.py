@@ -66,8 +66,8 @@ async def be_the_bot(home: Path) -> None:
         finishing.set()
 
     threading.Thread(target=listen, daemon=True).start()
-    async with open_app(config, make_library(config)) as parts:
-        guilds, training_requests = parts.guilds, parts.training_requests
+    async with open_app(config, make_library(config)) as app:
+        guilds, training_requests = app.guilds, app.training_requests
         settled = int(guilds.settings_for(ADMIN).cooldown_seconds or 0)
         say(started=settled)
         while not finishing.is_set() or training_requests.jobs(ADMIN):
@@ -76,7 +76,7 @@ async def be_the_bot(home: Path) -> None:
             say(settled=settled)
             if len(training_requests.jobs(ADMIN)) < QUEUE and not finishing.is_set():
                 book = make_book(BOOK_KILOBYTES, time.time_ns())
-                await begin_training(parts, ADMIN, book)
+                await begin_training(app, ADMIN, book)
             await asyncio.sleep(SETTLE_SECONDS)
     say(finished=True)
 

@@ -88,9 +88,9 @@ async def installation(trainer: ProcessTrainer | None = None) -> AsyncIterator[A
             discord=DiscordConfig(cooldown_seconds=0.0),
             books=BooksConfig(max_minutes=0.25),
         )
-        async with open_app(config, make_library(config), trainer) as parts:
-            await parts.service.warm_up()
-            yield parts
+        async with open_app(config, make_library(config), trainer) as app:
+            await app.service.warm_up()
+            yield app
 
 
 async def no_room() -> TrialResult:
@@ -124,10 +124,10 @@ async def _database(
     """Change a setting before, in and after a shortage; poems are written all the time."""
     result = TrialResult("machine", name)
     try:
-        async with asyncio.timeout(MAX_SECONDS), installation() as parts:
-            connection = _connection(parts)
-            trial_runner = TrialRunner(parts.service)
-            async with trial_runner.open(app=parts) as setup:
+        async with asyncio.timeout(MAX_SECONDS), installation() as app:
+            connection = _connection(app)
+            trial_runner = TrialRunner(app.service)
+            async with trial_runner.open(app=app) as setup:
                 await setup.stage.answered(await setup.stage.ask())
                 settled = [await _settle(setup, "apple")]
                 await breaks(connection)
@@ -148,8 +148,8 @@ async def _database(
     return result.judge(rows=rows, restarts=len(setup.bots) - 1)
 
 
-def _connection(parts: App) -> Any:
-    return parts.books._database._connection
+def _connection(app: App) -> Any:
+    return app.books._database._connection
 
 
 async def _settle(setup: TrialSetup, words: str) -> int:
@@ -167,10 +167,10 @@ async def no_memory(*, learning: bool) -> TrialResult:
     result = TrialResult("machine", f"memory runs out for a training {when}")
     trainer = StarvedTrainer(learning=learning)
     try:
-        async with asyncio.timeout(2 * MAX_SECONDS), installation(trainer) as parts:
-            trial_runner = TrialRunner(parts.service)
-            async with trial_runner.open(app=parts) as setup:
-                job = await _train(parts, setup)
+        async with asyncio.timeout(2 * MAX_SECONDS), installation(trainer) as app:
+            trial_runner = TrialRunner(app.service)
+            async with trial_runner.open(app=app) as setup:
+                job = await _train(app, setup)
                 result.seconds = await setup.stage.recover()
             rows = trial_runner.rows_left()
     except Exception as error:
@@ -184,11 +184,11 @@ async def no_memory(*, learning: bool) -> TrialResult:
     return result.judge(rows=rows, restarts=len(setup.bots) - 1)
 
 
-async def _train(parts: App, setup: TrialSetup) -> Job:
+async def _train(app: App, setup: TrialSetup) -> Job:
     """Train on a small book, and write a poem meanwhile, until the job has ended."""
-    job_id = await begin_training(parts, ADMIN, make_book(BOOK_KILOBYTES, 1))
+    job_id = await begin_training(app, ADMIN, make_book(BOOK_KILOBYTES, 1))
     await setup.stage.ask("during the training")
-    views = [view async for view in parts.training_requests.queue.watch(job_id)]
+    views = [view async for view in app.training_requests.queue.watch(job_id)]
     setup.stage.strike()
     return views[-1].job
 

@@ -39,8 +39,8 @@ LONG = quatrains(200)
 
 
 @pytest.fixture
-def guild_models(parts: App) -> GuildModels:
-    return parts.guild_models
+def guild_models(app: App) -> GuildModels:
+    return app.guild_models
 
 
 async def train(training_requests: TrainingRequests, name: str) -> None:
@@ -49,23 +49,23 @@ async def train(training_requests: TrainingRequests, name: str) -> None:
 
 
 async def test_whoever_is_forgotten_during_a_training_stays_forgotten(
-    parts: App, trainer: FakeTrainer
+    app: App, trainer: FakeTrainer
 ) -> None:
     """The model that came out had the number again."""
     trainer.gate = asyncio.Event()
-    training_requests = parts.training_requests
+    training_requests = app.training_requests
     found = await training_requests.propose(ADMIN, attached(LONG))
     await training_requests.accept(ADMIN, found.job.id)
     await trainer.began.wait()
-    assert (await parts.books.forget(ADMIN.member)).trainings == 1
+    assert (await app.books.forget(ADMIN.member)).trainings == 1
     trainer.go()
     assert [view async for view in training_requests.queue.watch(found.job.id)][
         -1
     ].job.state is JobState.DONE
-    _, kept = await parts.guild_models.info(ADMIN, "walks")
+    _, kept = await app.guild_models.info(ADMIN, "walks")
     assert kept is not None
     assert kept.added_by == ""
-    assert await parts.books.forget(ADMIN.member) == Forgotten(0, 0, 0)
+    assert await app.books.forget(ADMIN.member) == Forgotten(0, 0, 0)
 
 
 # Gone files
@@ -159,8 +159,8 @@ async def test_the_default_model_is_not_removed(tmp_path: Path, trainer: FakeTra
     config = config.model_copy(
         update={"models": config.models.model_copy(update={"default": "sea"})}
     )
-    async with open_test_app(config, trainer) as parts:
-        guild_models = parts.guild_models
+    async with open_test_app(config, trainer) as app:
+        guild_models = app.guild_models
         for deed in (guild_models.removable, guild_models.remove):
             with pytest.raises(NothingThere, match=r"'sea' is the default .* config.toml"):
                 await deed(HOST, "sea")
@@ -180,16 +180,16 @@ async def test_a_default_model_is_removed_where_the_one_that_ships_takes_its_pla
 
 
 async def test_undo_goes_back_to_a_shared_model_that_was_trained_anew(
-    parts: App, tmp_path: Path
+    app: App, tmp_path: Path
 ) -> None:
     """It was passed over, while poems would have come from it."""
     write_model(tmp_path / "models" / "sea.safetensors", seed=5)
-    await parts.guild_models.use(ADMIN, "sea")
-    await train(parts.training_requests, "walks")
+    await app.guild_models.use(ADMIN, "sea")
+    await train(app.training_requests, "walks")
     write_model(tmp_path / "models" / "sea.safetensors", seed=6)
-    gone, serves = await parts.guild_models.undo(ADMIN)
+    gone, serves = await app.guild_models.undo(ADMIN)
     assert (gone, serves.name) == ("walks", "sea")
-    async with parts.service.write(PoemRequest(ADMIN, "the rain", form="free")) as poem_stream:
+    async with app.service.write(PoemRequest(ADMIN, "the rain", form="free")) as poem_stream:
         poem = await poem_stream.finish()
     assert (poem.model, poem.notes) == ("sea", ())
 

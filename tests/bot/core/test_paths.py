@@ -153,8 +153,8 @@ async def test_of_all_that_a_bot_keeps_other_users_see_nothing(tmp_path: Path) -
     before = os.umask(0o022)
     try:
         trainer = FakeTrainer()
-        async with open_test_app(make_config(tmp_path), trainer) as parts:
-            training_requests, long = parts.training_requests, attached(quatrains(200))
+        async with open_test_app(make_config(tmp_path), trainer) as app:
+            training_requests, long = app.training_requests, attached(quatrains(200))
             assert (
                 await trained(training_requests, await training_requests.propose(ADMIN, long))
                 is JobState.DONE

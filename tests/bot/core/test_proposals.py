@@ -94,14 +94,14 @@ async def test_a_book_that_is_being_said_yes_to_is_not_thrown_away(
 async def test_a_book_that_nobody_says_yes_to_is_swept_away(tmp_path: Path) -> None:
     """Without a further one, that is: the last of a server stayed for ever."""
     config = make_config(tmp_path)
-    async with open_test_app(config, FakeTrainer()) as parts:
-        training_requests = parts.training_requests
+    async with open_test_app(config, FakeTrainer()) as app:
+        training_requests = app.training_requests
         old, young = [await training_requests.propose(ADMIN, attached(LONG)) for _ in range(2)]
         long_ago = (datetime.now(UTC) - MAX_AGE - timedelta(minutes=1)).isoformat()
         await training_requests._store.update_job(old.job.id, created=long_ago)
-    async with open_test_app(config, FakeTrainer()) as parts, asyncio.timeout(HANG_SECONDS):
+    async with open_test_app(config, FakeTrainer()) as app, asyncio.timeout(HANG_SECONDS):
         while folders(tmp_path) != named(young):
             await asyncio.sleep(0.001)
         with pytest.raises(NothingThere):
-            await parts.training_requests.accept(ADMIN, old.job.id)
-        await parts.training_requests.accept(ADMIN, young.job.id)
+            await app.training_requests.accept(ADMIN, old.job.id)
+        await app.training_requests.accept(ADMIN, young.job.id)

@@ -63,7 +63,7 @@ async def mirror() -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def parts(tmp_path: Path, trainer: FakeTrainer, mirror: str) -> AsyncIterator[App]:
+async def app(tmp_path: Path, trainer: FakeTrainer, mirror: str) -> AsyncIterator[App]:
     limits = {"max_per_day": 4, "max_models": 3, "max_waiting": 2}
     config = make_config(tmp_path, gutenberg=f"{mirror}/{{number}}.txt", **limits)
     async with open_test_app(config, trainer) as opened:
@@ -217,7 +217,7 @@ async def test_a_name_is_looked_at_again_when_somebody_says_yes(
 
 
 async def test_a_training_that_has_ended_but_for_a_last_word_cannot_be_stopped(
-    training_requests: TrainingRequests, parts: App
+    training_requests: TrainingRequests, app: App
 ) -> None:
     installing, go = asyncio.Event(), asyncio.Event()
     install = training_requests.queue._install
@@ -281,13 +281,11 @@ async def test_a_yes_counts_once(training_requests: TrainingRequests, trainer: F
     assert len(trainer.specs) == 1
 
 
-async def test_a_guild_trains_so_often_a_day(
-    training_requests: TrainingRequests, parts: App
-) -> None:
+async def test_a_guild_trains_so_often_a_day(training_requests: TrainingRequests, app: App) -> None:
     for number in range(4):
         found = await training_requests.propose(ADMIN, attached(LONG), name=f"walks{number}")
         assert await trained(training_requests, found) is JobState.DONE
-        await parts.guild_models.remove(ADMIN, f"walks{number}")
+        await app.guild_models.remove(ADMIN, f"walks{number}")
     with pytest.raises(TooMuch, match="4 trainings in 24 hours"):
         await training_requests.propose(ADMIN, attached(LONG))
     await training_requests.propose(STRANGER, attached(LONG))  # another guild's count is its own
@@ -370,8 +368,8 @@ async def test_a_member_has_one_book_on_its_way_whatever_the_server(
 
 async def test_every_attempt_counts_however_it_ends(tmp_path: Path, trainer: FakeTrainer) -> None:
     """One server made 162 proposals in five seconds."""
-    async with open_test_app(make_config(tmp_path, max_tries_per_hour=5), trainer) as parts:
-        training_requests = parts.training_requests
+    async with open_test_app(make_config(tmp_path, max_tries_per_hour=5), trainer) as app:
+        training_requests = app.training_requests
         for _ in range(2):
             await training_requests.propose(ADMIN, attached(LONG))
             with pytest.raises(BookRefused):
@@ -404,7 +402,7 @@ async def test_a_fetch_that_is_cancelled_leaves_nothing(
 
 
 async def test_a_guild_that_throws_the_bot_out_trains_no_more(
-    training_requests: TrainingRequests, parts: App, trainer: FakeTrainer
+    training_requests: TrainingRequests, app: App, trainer: FakeTrainer
 ) -> None:
     trainer.gate = asyncio.Event()
     found = await training_requests.propose(ADMIN, attached(LONG))
@@ -413,7 +411,7 @@ async def test_a_guild_that_throws_the_bot_out_trains_no_more(
     await training_requests.leave(GUILD)
     end = [view async for view in training_requests.queue.watch(found.job.id)][-1]
     assert end.job.state is JobState.CANCELLED
-    assert await parts.books.untold_jobs() == []
+    assert await app.books.untold_jobs() == []
 
 
 async def test_other_guilds_trainings_are_seen_without_what_they_are(
@@ -433,9 +431,9 @@ async def test_other_guilds_trainings_are_seen_without_what_they_are(
 # Who may do what
 
 
-async def test_each_deed_is_for_those_who_may(parts: App, trainer: FakeTrainer) -> None:
+async def test_each_deed_is_for_those_who_may(app: App, trainer: FakeTrainer) -> None:
     """As a member, as an admin of another server, and from a direct message."""
-    training_requests, guild_models = parts.training_requests, parts.guild_models
+    training_requests, guild_models = app.training_requests, app.guild_models
     assert (
         await trained(training_requests, await training_requests.propose(ADMIN, attached(LONG)))
         is JobState.DONE
@@ -457,12 +455,12 @@ async def test_each_deed_is_for_those_who_may(parts: App, trainer: FakeTrainer) 
             guild_models.remove(asker, "walks"),
             guild_models.removable(asker, "walks"),
             guild_models.share(asker, "walks"),
-            parts.guilds.change(asker, "switch", False),
+            app.guilds.change(asker, "switch", False),
         ):
             with pytest.raises(NotAllowed):
                 await deed
         with pytest.raises(NotAllowed):
-            parts.guilds.settings_for(asker)
+            app.guilds.settings_for(asker)
     for deed in (
         training_requests.accept(STRANGER, waiting.job.id),
         training_requests.cancel(STRANGER),
@@ -479,33 +477,31 @@ async def test_each_deed_is_for_those_who_may(parts: App, trainer: FakeTrainer) 
     assert {model.name for model in shelf.models} == {"sonnets", "walks"}
 
 
-async def test_a_private_model_is_not_found_by_its_hash_from_elsewhere(parts: App) -> None:
-    training_requests = parts.training_requests
+async def test_a_private_model_is_not_found_by_its_hash_from_elsewhere(app: App) -> None:
+    training_requests = app.training_requests
     assert (
         await trained(training_requests, await training_requests.propose(ADMIN, attached(LONG)))
         is JobState.DONE
     )
-    model, _ = await parts.guild_models.info(ADMIN, "walks")
+    model, _ = await app.guild_models.info(ADMIN, "walks")
     for asker in (STRANGER, Asker("web:127.0.0.1", "web")):
         with pytest.raises(UnknownModel):
-            await parts.guild_models.info(asker, model.sha256)
+            await app.guild_models.info(asker, model.sha256)
 
 
-async def test_a_role_can_be_granted_what_manage_server_may(parts: App) -> None:
+async def test_a_role_can_be_granted_what_manage_server_may(app: App) -> None:
     editor = replace(MEMBER, roles=frozenset({"555"}))
     with pytest.raises(NotAllowed):
-        await parts.training_requests.propose(editor, attached(LONG))
-    await parts.guilds.change(ADMIN, "managers", ["555"])
-    await parts.training_requests.propose(editor, attached(LONG))
+        await app.training_requests.propose(editor, attached(LONG))
+    await app.guilds.change(ADMIN, "managers", ["555"])
+    await app.training_requests.propose(editor, attached(LONG))
     elsewhere = replace(editor, guild=OTHER_GUILD)
     with pytest.raises(NotAllowed):
-        await parts.training_requests.propose(elsewhere, attached(LONG), name="other")
+        await app.training_requests.propose(elsewhere, attached(LONG), name="other")
 
 
-async def test_only_owners_add_and_remove_what_all_servers_share(
-    parts: App, tmp_path: Path
-) -> None:
-    training_requests, guild_models = parts.training_requests, parts.guild_models
+async def test_only_owners_add_and_remove_what_all_servers_share(app: App, tmp_path: Path) -> None:
+    training_requests, guild_models = app.training_requests, app.guild_models
     with pytest.raises(NotAllowed, match="owners"):
         await training_requests.propose(ADMIN, attached(LONG), shared=True)
     found = await training_requests.propose(HOST, attached(LONG), shared=True)
@@ -521,11 +517,11 @@ async def test_only_owners_add_and_remove_what_all_servers_share(
     assert not (tmp_path / "models" / "walks.safetensors").exists()
 
 
-async def test_every_refusal_is_a_sentence(parts: App) -> None:
+async def test_every_refusal_is_a_sentence(app: App) -> None:
     for deed in (
-        parts.training_requests.propose(MEMBER, attached(LONG)),
-        parts.guild_models.use(ADMIN, "nowhere"),
-        parts.guilds.change(ADMIN, "colour", "red"),
+        app.training_requests.propose(MEMBER, attached(LONG)),
+        app.guild_models.use(ADMIN, "nowhere"),
+        app.guilds.change(ADMIN, "colour", "red"),
     ):
         with pytest.raises(BotError) as refusal:
             await deed

@@ -26,7 +26,7 @@ BUSY = "The database is busy: another program has locked it"
 
 
 @pytest.fixture
-async def parts(discord: FakeDiscord, tmp_path: Path) -> AsyncIterator[App]:
+async def app(discord: FakeDiscord, tmp_path: Path) -> AsyncIterator[App]:
     async with running(discord, tmp_path, FakeTrainer()) as opened:
         await discord.until(lambda: discord.commands)
         yield opened
@@ -40,9 +40,9 @@ def locked(home: Path) -> Iterator[None]:
         yield
 
 
-async def lose_patience(parts: App) -> None:
+async def lose_patience(app: App) -> None:
     """Let the bot wait for a millisecond instead of ten seconds."""
-    await parts.books._database.fetch("PRAGMA busy_timeout = 1")
+    await app.books._database.fetch("PRAGMA busy_timeout = 1")
 
 
 def option(name: str, kind: int, value: Any) -> Payload:
@@ -86,7 +86,7 @@ async def occupy(fake: FakeDiscord) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 async def test_a_command_is_acknowledged_before_the_database_answers(
-    discord: FakeDiscord, parts: App, tmp_path: Path, name: str
+    discord: FakeDiscord, app: App, tmp_path: Path, name: str
 ) -> None:
     options, is_private = COMMANDS[name]
     with locked(tmp_path):
@@ -106,12 +106,12 @@ async def test_a_command_is_acknowledged_before_the_database_answers(
 @pytest.mark.parametrize("name", WRITING)
 async def test_a_command_that_takes_too_long_is_answered_with_a_sentence(
     discord: FakeDiscord,
-    parts: App,
+    app: App,
     tmp_path: Path,
     name: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    await lose_patience(parts)
+    await lose_patience(app)
     with locked(tmp_path):
         command = await discord.call(name, *COMMANDS[name][0])
         await discord.until(lambda: discord.answers_to(command))
@@ -122,9 +122,9 @@ async def test_a_command_that_takes_too_long_is_answered_with_a_sentence(
 
 
 async def test_a_book_that_is_added_meanwhile_is_acknowledged_and_refused_with_a_sentence(
-    discord: FakeDiscord, parts: App, tmp_path: Path
+    discord: FakeDiscord, app: App, tmp_path: Path
 ) -> None:
-    await lose_patience(parts)
+    await lose_patience(app)
     file = discord.attach("walks.txt", quatrains(200).encode())
     data = discord.called("book add", option("file", 11, file["id"]))
     data["resolved"] = {"attachments": {file["id"]: file}}
@@ -136,7 +136,7 @@ async def test_a_book_that_is_added_meanwhile_is_acknowledged_and_refused_with_a
 
 @pytest.mark.parametrize("matter", [one for one in ConfirmAction if one not in AT_ONCE])
 async def test_a_button_is_acknowledged_before_the_database_answers(
-    discord: FakeDiscord, parts: App, tmp_path: Path, matter: ConfirmAction
+    discord: FakeDiscord, app: App, tmp_path: Path, matter: ConfirmAction
 ) -> None:
     about = "sonnets" if matter is ConfirmAction.REMOVE else "1"
     view = confirm_view(MEMBER, about, ("Yes", matter))
@@ -151,9 +151,9 @@ async def test_a_button_is_acknowledged_before_the_database_answers(
 
 
 async def test_a_button_that_takes_too_long_tells_whoever_pressed_it(
-    discord: FakeDiscord, parts: App, tmp_path: Path
+    discord: FakeDiscord, app: App, tmp_path: Path
 ) -> None:
-    await lose_patience(parts)
+    await lose_patience(app)
     asked = discord.post(
         "Sure?", confirm_view(MEMBER, "", ("Yes", ConfirmAction.FORGET)).to_components()
     )
@@ -166,7 +166,7 @@ async def test_a_button_that_takes_too_long_tells_whoever_pressed_it(
 
 
 async def test_whoever_types_a_name_is_offered_nothing_in_time(
-    discord: FakeDiscord, parts: App, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    discord: FakeDiscord, app: App, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     typed = [{**option("name", 3, "x"), "focused": True}]
     with locked(tmp_path):
@@ -180,7 +180,7 @@ async def test_whoever_types_a_name_is_offered_nothing_in_time(
 
 
 async def test_what_needs_no_database_is_answered_while_it_is_locked(
-    discord: FakeDiscord, parts: App, tmp_path: Path
+    discord: FakeDiscord, app: App, tmp_path: Path
 ) -> None:
     with locked(tmp_path):
         await occupy(discord)
@@ -195,7 +195,7 @@ async def test_what_needs_no_database_is_answered_while_it_is_locked(
 
 @pytest.mark.parametrize("command", ["!settings cooldown 3", "!book list", "!about"])
 async def test_a_command_by_message_is_answered_when_the_database_is_free(
-    discord: FakeDiscord, parts: App, tmp_path: Path, command: str
+    discord: FakeDiscord, app: App, tmp_path: Path, command: str
 ) -> None:
     with locked(tmp_path):
         await occupy(discord)
@@ -206,7 +206,7 @@ async def test_a_command_by_message_is_answered_when_the_database_is_free(
 
 
 async def test_the_lost_word_on_an_acknowledgement_does_not_lose_the_answer(
-    discord: FakeDiscord, parts: App
+    discord: FakeDiscord, app: App
 ) -> None:
     discord.fail("POST", "/callback", [Fault(500, cut=True, after=True)])
     command = await discord.call("about")

@@ -47,7 +47,7 @@ async def mirror() -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def parts(tmp_path: Path, mirror: str) -> AsyncIterator[App]:
+async def app(tmp_path: Path, mirror: str) -> AsyncIterator[App]:
     config = Config(
         discord=DiscordConfig(cooldown_seconds=0.0),
         writing=WritingConfig(form="free", lines=4),
@@ -63,8 +63,8 @@ async def parts(tmp_path: Path, mirror: str) -> AsyncIterator[App]:
 
 
 @pytest.fixture
-def simcord_bot(parts: App) -> SonneteerBot:
-    return SonneteerBot(parts, timing=replace(FAST, notice_seconds=0.0))
+def simcord_bot(app: App) -> SonneteerBot:
+    return SonneteerBot(app, timing=replace(FAST, notice_seconds=0.0))
 
 
 @pytest.fixture

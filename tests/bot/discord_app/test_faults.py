@@ -36,8 +36,8 @@ async def app_in(home: Path, *, needed: bool) -> AsyncIterator[App | None]:
     if not needed:
         yield None
         return
-    async with open_test_app(make_config(home), FakeTrainer()) as parts:
-        yield parts
+    async with open_test_app(make_config(home), FakeTrainer()) as app:
+        yield app
 
 
 @pytest.fixture

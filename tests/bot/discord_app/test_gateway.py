@@ -140,11 +140,11 @@ async def test_two_processes_serve_their_guilds_over_one_database(
     shares = (ShardRange(0, 0, 2), ShardRange(1, 1, 2))
     async with AsyncExitStack() as stack:
         for shard_range in shares:
-            parts = await stack.enter_async_context(
+            app = await stack.enter_async_context(
                 open_test_app(config, FakeTrainer(), shard_range=shard_range)
             )
             gateway = Gateway(shard_range, timeouts=HASTE, folder=tmp_path)
-            await stack.enter_async_context(_on(discord, gateway, parts))
+            await stack.enter_async_context(_on(discord, gateway, app))
         await discord.until(lambda: len(discord.gateway.identified) == 2)
         commands = [await discord.say("!sonnet", guild) for guild in (GUILD, OTHER)]
         await discord.until(lambda: all(discord.answers_to(each) for each in commands))

@@ -41,15 +41,15 @@ def posts(fake: FakeDiscord, path: str = "/messages") -> int:
 async def test_an_archived_thread_is_opened_again_for_the_end(
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer, restarted: bool
 ) -> None:
-    async with running(discord, tmp_path, trainer) as parts:
-        await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        await begin(discord, app)
         discord.is_archived = True
         if not restarted:
             trainer.go()
-            await everything_told(parts)
+            await everything_told(app)
     trainer.go()
-    async with running(discord, tmp_path, trainer) as parts:
-        await everything_told(parts)
+    async with running(discord, tmp_path, trainer) as app:
+        await everything_told(app)
     [told] = discord.answers
     assert DONE in told["content"]
     assert told["components"] == []
@@ -59,8 +59,8 @@ async def test_an_archived_thread_is_opened_again_for_the_end(
 async def test_no_edit_on_the_way_opens_an_archived_thread(
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
 ) -> None:
-    async with running(discord, tmp_path, trainer) as parts:
-        await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        await begin(discord, app)
         discord.is_archived = True
         before = len(discord.requests)
     async with running(discord, tmp_path, trainer):  # trains on, which is shown
@@ -77,11 +77,11 @@ def edits(fake: FakeDiscord, since: int) -> list[str]:
 async def test_the_end_of_a_training_in_a_locked_thread_is_told_to_the_asker_in_private(
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
 ) -> None:
-    async with running(discord, tmp_path, trainer) as parts:
-        await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        await begin(discord, app)
         discord.is_archived = discord.is_locked = True
         trainer.go()
-        await everything_told(parts)
+        await everything_told(app)
     [told] = discord.confided
     assert told["content"].startswith(
         "I can no longer write in <#30>, so here is how your training ended."
@@ -93,11 +93,11 @@ async def test_the_end_of_a_training_in_a_locked_thread_is_told_to_the_asker_in_
 async def test_a_message_that_takes_no_edit_any_more_is_replaced_by_a_new_one(
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer, why: str
 ) -> None:
-    async with running(discord, tmp_path, trainer) as parts:
-        await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        await begin(discord, app)
         discord.fail_for(FOREVER, "PATCH", CHANGES, REFUSALS[why])
         trainer.go()
-        await everything_told(parts)
+        await everything_told(app)
     [told] = discord.answers  # the one that says 50 % is gone
     assert DONE in told["content"]
     assert discord.confided == []
@@ -109,12 +109,12 @@ async def test_where_nothing_may_be_written_any_more_the_asker_is_told_in_privat
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer, why: str, badly: bool
 ) -> None:
     trainer.endings = [TrainingExit(2, "No.")] if badly else []
-    async with running(discord, tmp_path, trainer) as parts:
-        await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        await begin(discord, app)
         for method in ("GET", "PATCH", "POST", "DELETE"):
             discord.fail_for(FOREVER, method, r"/channels/30\b", REFUSALS[why])
         trainer.go()
-        await everything_told(parts)
+        await everything_told(app)
     [told] = discord.confided
     assert ("The training failed. No." if badly else DONE) in told["content"]
 
@@ -122,13 +122,13 @@ async def test_where_nothing_may_be_written_any_more_the_asker_is_told_in_privat
 async def test_an_asker_who_takes_no_direct_messages_ends_the_attempts(
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with running(discord, tmp_path, trainer) as parts:
-        job = await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        job = await begin(discord, app)
         discord.is_archived = discord.is_locked = True
         closed = Fault(403, {"message": "Cannot send messages to this user", "code": 50007})
         discord.fail_for(FOREVER, "POST", r"/channels/1000040/messages", closed)
         trainer.go()
-        await everything_told(parts)
+        await everything_told(app)
     assert posts(discord) == 2
     assert caplog.messages[-1] == f"job {job.id}: its end could not be posted anywhere"
 
@@ -136,12 +136,12 @@ async def test_an_asker_who_takes_no_direct_messages_ends_the_attempts(
 async def test_whoever_asked_to_be_forgotten_is_told_nothing_in_private(
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
 ) -> None:
-    async with running(discord, tmp_path, trainer) as parts:
-        await begin(discord, parts)
-        await parts.books.forget(f"discord:{MEMBER}")
+    async with running(discord, tmp_path, trainer) as app:
+        await begin(discord, app)
+        await app.books.forget(f"discord:{MEMBER}")
         discord.is_archived = discord.is_locked = True
         trainer.go()
-        await everything_told(parts)
+        await everything_told(app)
     assert posts(discord, "/users/@me/channels") == 0
 
 
@@ -150,51 +150,51 @@ async def test_a_bot_that_was_killed_before_it_noted_that_the_end_is_told_tells_
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer, place: str
 ) -> None:
     """Discord knows a message by its nonce for some minutes only; here it has forgotten it."""
-    async with running(discord, tmp_path, trainer) as parts:
-        job = await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        job = await begin(discord, app)
         discord.fail_for(FOREVER, "PATCH", CHANGES, REFUSALS["a permission is gone"])
         if place == "in private":
             discord.fail_for(FOREVER, "POST", POSTS, REFUSALS["a permission is gone"])
         trainer.go()
-        await everything_told(parts)
+        await everything_told(app)
     assert sum(DONE in content for content in discord.contents) == 1
     await untell(tmp_path, trainer, job.id)
     discord.forget_nonces()
-    async with running(discord, tmp_path, trainer) as parts:
-        await everything_told(parts)
+    async with running(discord, tmp_path, trainer) as app:
+        await everything_told(app)
     assert sum(DONE in content for content in discord.contents) == 1
 
 
 async def untell(home: Path, trainer: FakeTrainer, job_id: int) -> None:
     """Put the row back to what a kill leaves."""
-    async with open_test_app(make_config(home), trainer) as parts:
-        await told_again(parts, job_id)
+    async with open_test_app(make_config(home), trainer) as app:
+        await told_again(app, job_id)
 
 
-async def told_again(parts: App, job_id: int) -> None:
-    await parts.books.update_job(job_id, told=0)
+async def told_again(app: App, job_id: int) -> None:
+    await app.books.update_job(job_id, told=0)
 
 
 async def test_a_lost_answer_to_the_new_message_does_not_send_it_twice(
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
 ) -> None:
-    async with running(discord, tmp_path, trainer) as parts:
-        await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        await begin(discord, app)
         discord.fail_for(FOREVER, "PATCH", CHANGES, REFUSALS["a permission is gone"])
         discord.fail("POST", POSTS, [Fault(500, cut=True, after=True), Fault(503)] * 3)
         trainer.go()
-        await everything_told(parts)
+        await everything_told(app)
     assert sum(DONE in content for content in discord.contents) == 1
 
 
 async def test_a_chart_that_may_not_be_attached_does_not_keep_the_end_from_being_told(
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
 ) -> None:
-    async with running(discord, tmp_path, trainer) as parts:
-        await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        await begin(discord, app)
         discord.takes_files = False
         trainer.go()
-        await everything_told(parts)
+        await everything_told(app)
     [told] = discord.answers
     assert DONE in told["content"]
     assert posts(discord) == 0

@@ -41,17 +41,17 @@ def trainer() -> FakeTrainer:
 @asynccontextmanager
 async def running(fake: FakeDiscord, home: Path, trainer: FakeTrainer) -> AsyncIterator[App]:
     """A bot on Discord; leave it, and its trainings go on at the next start."""
-    async with open_test_app(make_config(home), trainer) as parts:
+    async with open_test_app(make_config(home), trainer) as app:
 
         def make_bot(message_content: bool, gateway: Gateway) -> SonneteerBot:
-            return SonneteerBot(parts, api_url=fake.url, timing=TEMPO, gateway=gateway)
+            return SonneteerBot(app, api_url=fake.url, timing=TEMPO, gateway=gateway)
 
         door = ClientSupervisor(make_bot, Gateway(), pause_seconds=0.01)
         task = asyncio.create_task(door.run(TOKEN))
         starts = len(fake.gateway.identified)
         try:
             await fake.until(lambda: len(fake.gateway.identified) > starts)
-            yield parts
+            yield app
         finally:
             await door.close()
             await task
@@ -67,7 +67,7 @@ async def let_discord_py_end() -> None:
     await asyncio.sleep(0)  # for the events that it begins at its end
 
 
-async def begin(fake: FakeDiscord, parts: App) -> Job:
+async def begin(fake: FakeDiscord, app: App) -> Job:
     """Let the member say yes to a book; return the job when it is being trained on.
 
     The book is handed in without a command: the fake Discord has no files.
@@ -78,7 +78,7 @@ async def begin(fake: FakeDiscord, parts: App) -> Job:
         return raw
 
     asker = Asker(f"discord:{MEMBER}", str(GUILD), manages=True)
-    found = await parts.training_requests.propose(asker, AttachedFile("walks.txt", len(raw), read))
+    found = await app.training_requests.propose(asker, AttachedFile("walks.txt", len(raw), read))
     view = confirm_view(MEMBER, str(found.job.id), ("Train", ConfirmAction.SURE))
     proposal = fake.post(format_proposal(found), view.to_components())
     await fake.press(proposal, "Train")
@@ -86,23 +86,23 @@ async def begin(fake: FakeDiscord, parts: App) -> Job:
     return found.job
 
 
-async def everything_told(parts: App) -> None:
+async def everything_told(app: App) -> None:
     async with asyncio.timeout(HANG_SECONDS):
-        while await parts.books.untold_jobs():
+        while await app.books.untold_jobs():
             await asyncio.sleep(0.001)
 
 
 async def test_one_message_tells_everything(
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
 ) -> None:
-    async with running(discord, tmp_path, trainer) as parts:
-        await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        await begin(discord, app)
         assert [one["label"] for one in discord.answers[0]["components"][0]["components"]] == [
             "Cancel"
         ]
         trainer.go()
         await discord.until(lambda: DONE in discord.contents[-1])
-        await everything_told(parts)
+        await everything_told(app)
     assert len(discord.answers) == 1
     assert discord.answers[0]["components"] == []
 
@@ -110,12 +110,12 @@ async def test_one_message_tells_everything(
 async def test_a_message_is_found_again_after_a_restart(
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
 ) -> None:
-    async with running(discord, tmp_path, trainer) as parts:
-        await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        await begin(discord, app)
     trainer.go()
-    async with running(discord, tmp_path, trainer) as parts:
+    async with running(discord, tmp_path, trainer) as app:
         await discord.until(lambda: DONE in discord.contents[-1])
-        await everything_told(parts)
+        await everything_told(app)
     assert len(discord.answers) == 1
     assert [spec.resume for spec in trainer.specs] == [False, True]
 
@@ -123,15 +123,15 @@ async def test_a_message_is_found_again_after_a_restart(
 async def test_what_ended_while_nobody_could_be_told_is_told_at_the_next_start(
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
 ) -> None:
-    async with running(discord, tmp_path, trainer) as parts:
-        job = await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        job = await begin(discord, app)
     trainer.go()
-    async with open_test_app(make_config(tmp_path), trainer) as parts:  # a bot without Discord
-        async for _ in parts.training_requests.queue.watch(job.id):
+    async with open_test_app(make_config(tmp_path), trainer) as app:  # a bot without Discord
+        async for _ in app.training_requests.queue.watch(job.id):
             pass
     assert DONE not in discord.contents[-1]
-    async with running(discord, tmp_path, trainer) as parts:
-        await everything_told(parts)
+    async with running(discord, tmp_path, trainer) as app:
+        await everything_told(app)
     assert DONE in discord.contents[-1]
     assert len(discord.answers) == 1
 
@@ -147,15 +147,15 @@ async def test_what_ended_well_before_a_restart_keeps_the_chart_of_its_message(
     attachments: list[object] | None,
 ) -> None:
     """The chart is not known any more then; it was taken away with the last word."""
-    async with running(discord, tmp_path, trainer) as parts:
-        job = await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        job = await begin(discord, app)
     trainer.endings = endings
     trainer.go()
-    async with open_test_app(make_config(tmp_path), trainer) as parts:  # a bot without Discord
-        async for _ in parts.training_requests.queue.watch(job.id):
+    async with open_test_app(make_config(tmp_path), trainer) as app:  # a bot without Discord
+        async for _ in app.training_requests.queue.watch(job.id):
             pass
-    async with running(discord, tmp_path, trainer) as parts:
-        await everything_told(parts)
+    async with running(discord, tmp_path, trainer) as app:
+        await everything_told(app)
     edits = [body for method, path, body in discord.requests if method == "PATCH"]
     assert edits[-1]["content"] == discord.contents[-1]
     assert edits[-1].get("attachments") == attachments
@@ -165,25 +165,25 @@ async def test_a_training_whose_beginning_could_not_be_shown_is_told_of_all_the_
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
 ) -> None:
     """Nobody followed it: it trained, and its message still asked."""
-    async with running(discord, tmp_path, trainer) as parts:
+    async with running(discord, tmp_path, trainer) as app:
         unknown = Fault(404, {"message": "Unknown interaction", "code": 10062})
         discord.fail("POST", r"/callback$", [unknown])
-        await begin(discord, parts)
+        await begin(discord, app)
         trainer.go()
         await discord.until(lambda: DONE in discord.contents[-1])
-        await everything_told(parts)
+        await everything_told(app)
     assert len(discord.answers) == 1
 
 
 async def test_a_deleted_message_does_not_stop_the_training_and_its_end_is_told_anew(
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
 ) -> None:
-    async with running(discord, tmp_path, trainer) as parts:
-        await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        await begin(discord, app)
         await discord.delete(int(discord.answers[0]["id"]))
         trainer.go()
         await discord.until(lambda: discord.contents and DONE in discord.contents[-1])
-        await everything_told(parts)
+        await everything_told(app)
     assert len(discord.answers) == 1
 
 
@@ -191,66 +191,64 @@ async def test_a_deleted_channel_does_not_stop_the_training(
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
 ) -> None:
     unknown = Fault(404, {"message": "Unknown Channel", "code": 10003})
-    async with running(discord, tmp_path, trainer) as parts:
-        job = await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        job = await begin(discord, app)
         discord.fail("PATCH", r"/messages/", [unknown] * 9)
         discord.fail("POST", r"/messages$", [unknown] * 9)
         trainer.go()
-        await everything_told(parts)
-        model, _ = await parts.guild_models.info(
-            Asker("discord:1", job.guild, manages=True), "walks"
-        )
+        await everything_told(app)
+        model, _ = await app.guild_models.info(Asker("discord:1", job.guild, manages=True), "walks")
     assert model.name == "walks"
 
 
 async def test_the_last_word_waits_until_discord_can_be_reached_again(
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
 ) -> None:
-    async with running(discord, tmp_path, trainer) as parts:
-        await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        await begin(discord, app)
         discord.fail("PATCH", r"/messages/", [Fault(503)] * 12)
         trainer.go()
         await discord.until(lambda: DONE in discord.contents[-1])
-        await everything_told(parts)
+        await everything_told(app)
     assert len(discord.answers) == 1
 
 
 async def test_cancel_asks_the_presser_alone_and_then_stops_the_training(
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
 ) -> None:
-    async with running(discord, tmp_path, trainer) as parts:
-        await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        await begin(discord, app)
         await discord.press(discord.answers[0], "Cancel")
         await discord.until(lambda: len(discord.answers) == 2)
         assert discord.answers[1]["flags"] & EPHEMERAL
         await discord.press(discord.answers[1], "Stop it")
         await discord.until(lambda: "was stopped" in discord.contents[0])
-        await everything_told(parts)
+        await everything_told(app)
     assert trainer.stopped == 1
 
 
 async def test_members_cannot_cancel(
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
 ) -> None:
-    async with running(discord, tmp_path, trainer) as parts:
-        await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        await begin(discord, app)
         await discord.gateway.emit("GUILD_UPDATE", guild_of_another())
         discord.permissions = 1 << 5  # Manage Server, as the channel has it: that does not count
         await discord.press(discord.answers[0], "Cancel")
         await discord.until(lambda: len(discord.answers) == 2)
         assert "Manage Server" in discord.contents[1]
-        assert parts.training_requests.jobs(Asker("discord:1", str(GUILD)))
+        assert app.training_requests.jobs(Asker("discord:1", str(GUILD)))
         trainer.go()
-        await everything_told(parts)
+        await everything_told(app)
 
 
 async def test_a_server_that_throws_the_bot_out_has_its_training_ended(
     discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
 ) -> None:
-    async with running(discord, tmp_path, trainer) as parts:
-        job = await begin(discord, parts)
+    async with running(discord, tmp_path, trainer) as app:
+        job = await begin(discord, app)
         await discord.gateway.emit("GUILD_DELETE", {"id": str(GUILD)})
-        views = [view async for view in parts.training_requests.queue.watch(job.id)]
+        views = [view async for view in app.training_requests.queue.watch(job.id)]
         assert views[-1].job.state is JobState.CANCELLED
-        await everything_told(parts)
+        await everything_told(app)
     assert trainer.stopped == 1

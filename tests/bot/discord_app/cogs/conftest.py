@@ -14,8 +14,8 @@ from tests.bot.discord_app.conftest import FAST, Simulation
 
 
 @pytest.fixture
-def app_bot(parts: App) -> SonneteerBot:
-    return SonneteerBot(parts, timing=replace(FAST, notice_seconds=0.0))
+def app_bot(app: App) -> SonneteerBot:
+    return SonneteerBot(app, timing=replace(FAST, notice_seconds=0.0))
 
 
 @pytest.fixture

@@ -192,13 +192,13 @@ async def test_use_and_undo_change_what_writes(simulation: Simulation, admin: Me
 
 
 async def test_removing_asks_first_and_can_be_declined(
-    simulation: Simulation, admin: MemberActor, parts: App
+    simulation: Simulation, admin: MemberActor, app: App
 ) -> None:
     await add(simulation, admin)
     result = await admin.slash(simulation.channel, "book remove", name="WALKS")
     assert result.response is not None
     await admin.click(result.response, label="Keep it")
-    assert {model.name for model in parts.service.models(str(simulation.guild.id))} == {
+    assert {model.name for model in app.service.models(str(simulation.guild.id))} == {
         "sonnets",
         "walks",
     }

@@ -35,7 +35,7 @@ async def test_who_has_left_no_trace_has_nothing_to_be_forgotten(simulation: Sim
 
 
 async def test_forgetting_takes_the_number_off_everything_and_keeps_the_model(
-    simulation: Simulation, admin: MemberActor, parts: App
+    simulation: Simulation, admin: MemberActor, app: App
 ) -> None:
     file = [("walks.txt", quatrains(200).encode())]
     await admin.send(simulation.channel, "!book add", attachments=file)
@@ -51,7 +51,7 @@ async def test_forgetting_takes_the_number_off_everything_and_keeps_the_model(
     result = await simulation.ann.slash(simulation.channel, "book info", name="walks")
     assert result.response is not None
     assert "<@" not in result.response.content
-    assert {model.name for model in parts.service.models(str(simulation.guild.id))} >= {"walks"}
+    assert {model.name for model in app.service.models(str(simulation.guild.id))} >= {"walks"}
 
 
 async def test_about_tells_version_model_uptime_and_poems(simulation: Simulation) -> None:

@@ -130,9 +130,9 @@ class BrokenGuilds(Guilds):
 
 class TestWithBrokenGuilds:
     @pytest.fixture
-    def simcord_bot(self, parts: App) -> SonneteerBot:
+    def simcord_bot(self, app: App) -> SonneteerBot:
         guilds = BrokenGuilds.__new__(BrokenGuilds)
-        return SonneteerBot(replace(parts, guilds=guilds), timing=FAST)
+        return SonneteerBot(replace(app, guilds=guilds), timing=FAST)
 
     async def test_a_command_has_one_number_from_the_log_to_the_apology(
         self, simulation: Simulation, admin: MemberActor, log_lines: LogLines
