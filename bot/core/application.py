@@ -29,7 +29,8 @@ class About:
 class App:
     """Poems, trainings, models, settings, and what is stored of them.
 
-    Everything that takes an asker checks what they may do. The stores check nothing.
+    Everything that takes an asker checks what they may do. The stores check nothing. The web page
+    gets only `service`, as its visitors may do nothing else.
     """
 
     service: PoemService
