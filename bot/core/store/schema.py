@@ -17,8 +17,8 @@ from contextlib import closing
 
 from bot.core.store.connection import GuardedConnection
 
-# 1: books, whose they are, and what guilds have settled. Guilds and people are Discord's numbers
-# as text; "" is the host's own shelf, which no guild owns. Times are ISO 8601 in UTC.
+# 1: books, whose they are, and the settings of guilds. Guilds and people are Discord's numbers
+# as text; "" stands for shared models, which no guild owns. Times are ISO 8601 in UTC.
 BOOKS = """
 CREATE TABLE guilds (
     guild TEXT PRIMARY KEY

@@ -198,11 +198,12 @@ class Books(CommandCog, name=BOOKS_COG):
         self, interaction: discord.Interaction[Any], typed: str
     ) -> list[app_commands.Choice[str]]:
         try:
+            asker = asker_of_interaction(interaction)
             async with asyncio.timeout(self._suggest_seconds):
-                shelf = await self._app.guild_models.available(asker_of_interaction(interaction))
+                available = await self._app.guild_models.available(asker)
         except Exception as error:
             return no_choices(error)
-        return model_choices(shelf.models, typed)
+        return model_choices(available.models, typed)
 
     # Trainings
 

@@ -45,8 +45,8 @@ class Privacy(CommandCog, name=PRIVACY_COG):
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def about(self, ctx: Context) -> None:
         await acknowledge_command(ctx)
-        shelf = await self._app.guild_models.available(asker_of_context(ctx))
-        await answer(ctx, format_about(self._app.about(), shelf.used))
+        available = await self._app.guild_models.available(asker_of_context(ctx))
+        await answer(ctx, format_about(self._app.about(), available.used))
 
     async def press(
         self, interaction: discord.Interaction[Any], action: ConfirmAction, subject: str
