@@ -54,6 +54,7 @@ from model import (
     LengthConfig,
     Model,
     ModelError,
+    Opening,
     Request,
     Sampling,
     SettingError,
@@ -301,11 +302,11 @@ def write_sample(model: Model, random_seed: int, *, form: str = "sonnet") -> str
     engine = make_engine(model, max_rows=1)
     prosody = engine.prosody is not None
     openings = () if prosody else model.card.openings
-    prompt = random.Random(random_seed).choice(openings) if openings else ""
+    opening = Opening(rest=random.Random(random_seed).choice(openings) if openings else "")
     shape = FORMS[form]
     length = LengthConfig(lines=len(shape))
-    engine.add(Request(prompt, SAMPLE, random_seed, length, shape if prosody else None))
-    poem = prompt
+    engine.add(Request(opening, SAMPLE, random_seed, length, shape if prosody else None))
+    poem = opening.text
     while engine.has_work and len(poem) < MAX_SAMPLE_CHARACTERS:
         poem += "".join(piece.text for piece in engine.step())
     return poem

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model import LengthConfig, Model, Request, Sampling, make_engine
+from model import LengthConfig, Model, Opening, Request, Sampling, make_engine
 from model.kernel import (
     Batch,
     InstructionSet,
@@ -225,7 +225,7 @@ class OurEngine(Method):
 
     def write(self) -> None:
         while self._engine.running < self._rows:
-            self._engine.add(Request("", SAMPLING, self._asked, POEM))
+            self._engine.add(Request(Opening(), SAMPLING, self._asked, POEM))
             self._asked += 1
         self._engine.step()
 

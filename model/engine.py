@@ -132,9 +132,10 @@ class Engine:
             raise SettingError("random_seed", request.random_seed, f"from 0 to {MAX_RANDOM_SEED}")
         if request.form is not None:
             return self._start(self._form_poem(request, request.form))
-        ids = self._ids_of(request.prompt)
-        stopping = StoppingCriteria(request.length, request.prompt)
-        capitals = self._capitals_after(request.prompt)
+        prompt = request.opening.text
+        ids = self._ids_of(prompt)
+        stopping = StoppingCriteria(request.length, prompt)
+        capitals = self._capitals_after(prompt)
         ticket = next(self._tickets)
         return self._start(
             FreePoem(ticket, request, self._batch, self._vocabulary, ids, stopping, capitals)

@@ -7,7 +7,7 @@ one for free text and one for poems in a form.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from model.capitals import Capitals
@@ -19,17 +19,13 @@ from model.vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A poem to be written: it continues `prompt`, which is on the model's alphabet.
+    """A poem to be written: it continues `opening`, and with a form it has the form's length."""
 
-    With a form, the poem begins with `opening` instead, and has the form's length.
-    """
-
-    prompt: str
+    opening: Opening
     sampling: Sampling
     random_seed: int  # 0 … 2**63 - 1
-    length: LengthConfig  # counts the prompt too
+    length: LengthConfig  # counts the opening too
     form: Form | None = None
-    opening: Opening = field(default_factory=Opening)
     avoided: frozenset[str] = frozenset()  # lower-case words that must not come
 
 
@@ -109,7 +105,7 @@ class FreePoem:
     request: Request
     batch: TokenBatch
     vocabulary: Vocabulary
-    unread: Sequence[int]  # the prompt
+    unread: Sequence[int]  # the opening
     stopping: StoppingCriteria
     capitals: Capitals | None  # of a model that has learnt in lower case
     read: int = 0

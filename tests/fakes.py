@@ -13,7 +13,7 @@ from bot.core.application import App
 from bot.core.errors import FormImpossible, ModelUnusable, QueueFull, UnknownModel
 from bot.core.metrics import Metrics
 from bot.core.poems import PoemService
-from bot.core.ports import EngineRequest, Prompt, SeedLayout
+from bot.core.ports import EngineRequest, Opening, Prompt
 from bot.core.records import FREE, Asker, Defaults, Ending, ModelRecord, PoemScansion
 
 VERSE = (
@@ -195,10 +195,10 @@ class FakeEngine:
         left_out = dict.fromkeys(c for c in seed if c.lower() not in self.alphabet)
         return Prompt(kept, tuple(left_out))
 
-    def lay_out(self, model: ModelRecord, seed: str, form: str) -> SeedLayout:
+    def lay_out(self, model: ModelRecord, seed: str, form: str) -> Opening:
         if self.impossible:
             raise FormImpossible(form, self.impossible)
-        return SeedLayout(seed, self.prepare(model, seed).text)
+        return Opening(rest=self.prepare(model, seed).text, shown=seed)
 
     def look_at(self, model: ModelRecord, text: str, form: str) -> PoemScansion:
         return PoemScansion() if form == FREE else self.looks

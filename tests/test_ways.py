@@ -21,7 +21,7 @@ from bot.app import make_library, make_poem_service
 from bot.config import Config, ModelsConfig
 from bot.core.poems import PoemService
 from bot.core.records import Asker, PoemRequest
-from model import LengthConfig, Request, Sampling, load_model, make_engine
+from model import LengthConfig, Opening, Request, Sampling, load_model, make_engine
 from model.training import Training, recipe_for
 from model.training.loop import StepEnd
 from tests.bot.discord_app.conftest import (  # noqa: F401 - fixtures
@@ -111,7 +111,7 @@ def test_one_token_takes_the_way_of_the_guide(model_file: MakeModel) -> None:
     sampling = Sampling(repetition_guard=12, top_k=5)
     length = LengthConfig(characters=9)
     with watched() as entered:
-        engine.add(Request("rain", sampling, 1, length))
+        engine.add(Request(Opening(rest="rain"), sampling, 1, length))
         while engine.has_work:
             engine.step()
     Way("One token").check(entered)

@@ -16,7 +16,7 @@ from bot.core.errors import BadSetting, FormImpossible, ModelUnusable, QueueFull
 from bot.core.fair_queue import FairQueue, QueueLimits
 from bot.core.metrics import Metrics
 from bot.core.model_cache import LoadedModel, ModelCache
-from bot.core.ports import EngineRequest, Prompt, SeedLayout
+from bot.core.ports import EngineRequest, Opening, Prompt
 from bot.core.records import (
     FREE,
     Asker,
@@ -28,7 +28,6 @@ from bot.core.records import (
 from model import (
     FORMS,
     LengthConfig,
-    Opening,
     Request,
     SeedTooLong,
     SettingError,
@@ -108,15 +107,14 @@ class EngineClient:
         folding = self._in_memory(model).vocabulary.fold(seed)
         return Prompt(folding.text, folding.left_out)
 
-    def lay_out(self, model: ModelRecord, seed: str, form: str) -> SeedLayout:
+    def lay_out(self, model: ModelRecord, seed: str, form: str) -> Opening:
         loaded = self._in_memory(model)
         if loaded.prosody is None:
             raise FormImpossible(form, WORDLESS)
         try:
-            opening = lay_out_seed(seed, FORMS[form], loaded.prosody, loaded.fold)
+            return lay_out_seed(seed, FORMS[form], loaded.prosody, loaded.fold)
         except SeedTooLong as error:
             raise FormImpossible(form, str(error)) from error
-        return SeedLayout(opening.shown, opening.text, opening)
 
     def look_at(self, model: ModelRecord, text: str, form: str) -> PoemScansion:
         loaded = self._cache.find(model.sha256)
@@ -258,21 +256,18 @@ def _community(asker: Asker) -> str:
 
 
 def _model_request(engine_request: EngineRequest) -> Request:
+    settings = engine_request.settings
     try:
-        return Request(
-            form=FORMS.get(engine_request.settings.form),
-            opening=engine_request.opening
-            if isinstance(engine_request.opening, Opening)
-            else Opening(),
-            avoided=frozenset((*engine_request.settings.avoid, *engine_request.avoid)),
-            prompt=engine_request.prompt,
-            sampling=engine_request.settings.sampling,
-            random_seed=engine_request.random_seed,
-            length=LengthConfig.checked(
-                lines=engine_request.settings.lines,
-                characters=engine_request.settings.characters,
-                stop=engine_request.settings.stop,
-            ),
+        length = LengthConfig.checked(
+            lines=settings.lines, characters=settings.characters, stop=settings.stop
         )
     except SettingError as error:
         raise BadSetting(error.name, error.value, error.allowed) from error
+    return Request(
+        opening=engine_request.opening,
+        sampling=settings.sampling,
+        random_seed=engine_request.random_seed,
+        length=length,
+        form=FORMS.get(settings.form),
+        avoided=frozenset((*settings.avoid, *engine_request.avoid)),
+    )

@@ -22,6 +22,7 @@ from bot.core.records import (
 )
 from model import (
     CONTROL_CHARACTERS,
+    Opening,
     Sampling,
     SettingError,
     skeleton,
@@ -155,9 +156,9 @@ def last_part(text: str, most: int) -> str:
     return text[cut:]
 
 
-def allow_for_seed(seed: str, prompt: str, settings: PoemSettings) -> PoemSettings:
-    """Count in the prompt what `settings` counts in the seed as it is shown."""
+def allow_for_seed(opening: Opening, settings: PoemSettings) -> PoemSettings:
+    """Count in the seed as the network reads it what `settings` counts in it as it is shown."""
     if settings.characters is None:
         return settings
-    characters = settings.characters - len(seed) + len(prompt)
+    characters = settings.characters - len(opening.shown) + len(opening.text)
     return replace(settings, characters=min(max(characters, 1), int(RANGES["characters"].high)))

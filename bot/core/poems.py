@@ -40,8 +40,8 @@ from bot.core.ports import (
     GuildPreferences,
     Models,
     NoPreferences,
+    Opening,
     PoemEngine,
-    SeedLayout,
 )
 from bot.core.records import (
     FREE,
@@ -275,7 +275,7 @@ class PoemService:
             return self.run_in_thread(asker, self._engine.look_at, model, text, form)
 
         return PoemStream(
-            *(prepared.layout.shown, model, random_seed, prepared.settings, notes),
+            *(prepared.opening.shown, model, random_seed, prepared.settings, notes),
             *(draft, first_text, look_at),
         )
 
@@ -283,23 +283,25 @@ class PoemService:
         self, typed: str, model: ModelRecord, settings: PoemSettings, random_seed: int
     ) -> _Prepared:
         """Put what was asked for onto a model's alphabet, and lay the seed out."""
-        seed, is_known, read = self._read_seed(typed, model)
-        settings, layout, more = self._lay_out(seed, model, settings)
+        seed, folded, read = self._read_seed(typed, model)
+        settings, opening, more = self._lay_out(seed, model, settings)
         notes = (*read, *more)
-        if layout is None:
-            if seed and not is_known:
-                notes += ("Nothing of the seed is left, so the poem opens at random.",)
-            seed = seed if is_known else self._open(model, random_seed, settings.avoid)
-            layout = SeedLayout(seed, self._engine.prepare(model, seed).text)
+        if opening is None:
+            if not folded.strip():
+                if seed:
+                    notes += ("Nothing of the seed is left, so the poem opens at random.",)
+                seed = self._open(model, random_seed, settings.avoid)
+                folded = self._engine.prepare(model, seed).text
+            opening = Opening(rest=folded, shown=seed)
         return _Prepared(
-            *(settings, layout, notes),
+            *(settings, opening, notes),
             stop=self._read_stops(settings.stop, model),
             avoid=self._read_avoided(settings.avoid, model),
         )
 
     def _lay_out(
         self, seed: str, model: ModelRecord, settings: PoemSettings
-    ) -> tuple[PoemSettings, SeedLayout | None, tuple[str, ...]]:
+    ) -> tuple[PoemSettings, Opening | None, tuple[str, ...]]:
         """Lay a seed out in the form that was asked for; without one where that cannot be."""
         if settings.form == FREE:
             return settings, None, ()
@@ -422,8 +424,8 @@ class PoemService:
         usual = self._cooldown_seconds.get(asker.door, 0.0)
         return either(self._preferences.guild_settings(asker.guild).cooldown_seconds, usual)
 
-    def _read_seed(self, typed: str, model: ModelRecord) -> tuple[str, bool, tuple[str, ...]]:
-        """Return the seed, whether the model knows any of it, and what to tell the reader."""
+    def _read_seed(self, typed: str, model: ModelRecord) -> tuple[str, str, tuple[str, ...]]:
+        """Return the seed, the same on the model's alphabet, and what to tell the reader."""
         notes = []
         seed = printable_seed(typed).strip()
         if len(seed) > MAX_SEED_CHARACTERS:
@@ -435,7 +437,7 @@ class PoemService:
             notes.append(
                 f"Left out, as the model does not know them: {' '.join(prompt.left_out[:20])}."
             )
-        return seed, bool(prompt.text.strip()), tuple(notes)
+        return seed, prompt.text, tuple(notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,15 +445,14 @@ class _Prepared:
     """All that can be known of a poem before it has a place."""
 
     settings: PoemSettings  # as they are shown
-    layout: SeedLayout
+    opening: Opening
     notes: tuple[str, ...]
     stop: tuple[str, ...]  # on the model's alphabet, as `avoid`
     avoid: tuple[str, ...]
 
     def engine_request(self, asker: Asker, model: ModelRecord, random_seed: int) -> EngineRequest:
-        allowed = allow_for_seed(self.layout.shown, self.layout.prompt, self.settings)
+        allowed = allow_for_seed(self.opening, self.settings)
         allowed = replace(allowed, stop=self.stop, avoid=self.avoid)
         return EngineRequest(
-            *(asker, model, self.layout.prompt, allowed, random_seed, self.layout.opening),
-            avoid=self.settings.avoid,
+            *(asker, model, self.opening, allowed, random_seed), avoid=self.settings.avoid
         )

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from bot.core.guild_settings import GuildSettings
 from bot.core.records import Asker, Ending, ModelRecord, PoemScansion, PoemSettings
+from model import Opening as Opening  # the service knows it from here
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,24 +22,14 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class SeedLayout:
-    """A seed laid out in a form."""
-
-    shown: str  # as it was typed, with the form's line breaks
-    prompt: str  # the same on the model's alphabet
-    opening: object = None  # the engine's own, which `EngineRequest` brings back; None of free text
-
-
-@dataclass(frozen=True, slots=True)
 class EngineRequest:
     """A poem to be written, all questions answered."""
 
     asker: Asker
     model: ModelRecord
-    prompt: str  # on the model's alphabet
+    opening: Opening  # the seed, laid out once
     settings: PoemSettings
     random_seed: int
-    opening: object = None  # of `SeedLayout`, so that nothing is laid out twice
     # As they were listed: a model may lack a letter and have a ligature with it. Those of
     # `settings` are on its alphabet.
     avoid: tuple[str, ...] = ()
@@ -136,7 +127,7 @@ class PoemEngine(Protocol):
     def prepare(self, model: ModelRecord, seed: str) -> Prompt:
         """Fold a seed onto the alphabet of a loaded model."""
 
-    def lay_out(self, model: ModelRecord, seed: str, form: str) -> SeedLayout:
+    def lay_out(self, model: ModelRecord, seed: str, form: str) -> Opening:
         """Break a seed into the lines of `form`; raise FormImpossible where that cannot be."""
 
     def look_at(self, model: ModelRecord, text: str, form: str) -> PoemScansion:

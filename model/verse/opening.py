@@ -31,9 +31,12 @@ class Theme:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A seed laid out in a form: whole lines, and the beginning of the next."""
+    """A seed laid out: whole lines of a form, and the beginning of the next.
 
-    lines: tuple[str, ...] = ()  # on the model's alphabet
+    Of free text, which has no lines to lay out, all is `rest`.
+    """
+
+    lines: tuple[str, ...] = ()  # on the model's alphabet, as `rest`
     rest: str = ""
     shown: str = ""  # the same as it was typed, but for line breaks and their capitals
     theme: Theme = Theme()

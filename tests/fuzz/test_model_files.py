@@ -37,13 +37,11 @@ def write_something(model: Model) -> None:
     sampling = Sampling(min_p=0.05, repetition_guard=12)
     avoided = frozenset({"the", "rose"})
     opening = model.vocabulary.fold(model.card.openings[-1] if model.card.openings else "").text
-    engine.add(
-        Request(opening, sampling, 1, LengthConfig(characters=len(opening) + 24), avoided=avoided)
-    )
+    length = LengthConfig(characters=len(opening) + 24)
+    engine.add(Request(Opening(rest=opening), sampling, 1, length, avoided=avoided))
     if engine.prosody is not None:
-        engine.add(
-            Request("", sampling, 1, LengthConfig(), FORMS["couplet"], Opening(), avoided=avoided)
-        )
+        couplet = FORMS["couplet"]
+        engine.add(Request(Opening(), sampling, 1, LengthConfig(), couplet, avoided=avoided))
     for _ in range(MOST_STEPS):
         if not engine.has_work:
             return
@@ -114,7 +112,7 @@ def test_what_is_no_book_is_no_model_either(tmp_path: Path, name: str) -> None:
 def test_a_model_that_may_write_no_letter_writes_one_all_the_same(alphabet: str) -> None:
     """Every one of them completed a run of its book: the search for another had no end."""
     engine = make_engine(trap(Vocabulary(alphabet)), max_rows=1)
-    engine.add(Request("", Sampling(), 1, LengthConfig(characters=60)))
+    engine.add(Request(Opening(), Sampling(), 1, LengthConfig(characters=60)))
     text = ""
     while engine.has_work:
         text += "".join(piece.text for piece in engine.step())

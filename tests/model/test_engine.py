@@ -21,7 +21,7 @@ from model.errors import EngineFull, SettingError
 from model.requests import PoemPiece, Request
 from model.stopping import FinishReason
 from model.training.network import CharLSTM, tensors_of
-from model.verse import FORMS
+from model.verse import FORMS, Opening
 from model.vocabulary import Vocabulary
 
 ALPHABET = Vocabulary.of("\n abcdefghijklm")
@@ -97,7 +97,7 @@ def asking(
     random_seed: int = 0,
 ) -> Request:
     length = LengthConfig(lines=lines, characters=characters)
-    return Request(prompt, sampling, random_seed, length)
+    return Request(Opening(rest=prompt), sampling, random_seed, length)
 
 
 def written(pieces: Iterable[PoemPiece], ticket: int) -> str:

@@ -25,6 +25,7 @@ from model import (
     FORMS,
     LengthConfig,
     ModelError,
+    Opening,
     Prosody,
     Request,
     Sampling,
@@ -89,7 +90,7 @@ def load_a_model(raw: bytes) -> None:
         return
     engine = make_engine(model, max_rows=1)
     with suppress(ModelError):
-        engine.add(Request("", Sampling(), 1, LengthConfig(characters=20)))
+        engine.add(Request(Opening(), Sampling(), 1, LengthConfig(characters=20)))
     for _ in range(20):
         engine.step()
 

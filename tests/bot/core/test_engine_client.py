@@ -21,7 +21,7 @@ from bot.core.metrics import Metrics
 from bot.core.model_library import ModelLibrary
 from bot.core.ports import EngineRequest
 from bot.core.records import Asker, Ending, ModelRecord, PoemSettings, Sampling
-from model import Engine, PoemPiece
+from model import Engine, Opening, PoemPiece
 from tests.conftest import OPENINGS
 from tests.fakes import Clock
 from tests.timeouts import HANG_SECONDS
@@ -70,7 +70,7 @@ def engine_request(
     random_seed: int = 1,
     asker: Asker = Asker("test:"),  # noqa: B008 - frozen
 ) -> EngineRequest:
-    return EngineRequest(asker, model, "the sea ", settings, random_seed)
+    return EngineRequest(asker, model, Opening(rest="the sea "), settings, random_seed)
 
 
 async def read(draft: EngineDraft) -> str:
@@ -432,7 +432,7 @@ async def test_a_poem_by_lines_that_has_as_many_characters_as_may_be_is_cut_off(
         SETTINGS, sampling=Sampling(temperature=0.05, min_p=0.9), characters=None, lines=500
     )
     prompt = "a" * 9_990
-    draft = client.write(replace(engine_request(apples, lines), prompt=prompt))
+    draft = client.write(replace(engine_request(apples, lines), opening=Opening(rest=prompt)))
     assert len(await read(draft)) == 10
     assert draft.ending is Ending.CUT_OFF
 

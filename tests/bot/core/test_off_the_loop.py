@@ -11,7 +11,7 @@ import pytest
 
 from bot.core.errors import AvoidedSeed, QueueFull, ShuttingDown, TooSoon
 from bot.core.poems import MAX_DRAWINGS, PoemService
-from bot.core.ports import EngineRequest, Prompt, SeedLayout
+from bot.core.ports import EngineRequest, Opening, Prompt
 from bot.core.records import (
     Asker,
     Defaults,
@@ -45,9 +45,9 @@ class WatchedEngine(FakeEngine):
         self._note("prepare")
         return super().prepare(model, seed)
 
-    def lay_out(self, model: ModelRecord, seed: str, form: str) -> SeedLayout:
+    def lay_out(self, model: ModelRecord, seed: str, form: str) -> Opening:
         self._note("lay_out")
-        return replace(super().lay_out(model, seed, form), opening="laid out")
+        return replace(super().lay_out(model, seed, form), spoken="laid out")
 
     def look_at(self, model: ModelRecord, text: str, form: str) -> PoemScansion:
         self._note("look_at")
@@ -91,7 +91,7 @@ async def test_a_seed_is_laid_out_and_a_poem_looked_at_once() -> None:
         poem = await poem_stream.finish()
         assert poem_stream.poem == poem
     assert client.asked["lay_out", False] == client.asked["look_at", False] == 1
-    assert client.engine_requests[0].opening == "laid out"
+    assert client.engine_requests[0].opening.spoken == "laid out"
     await service.close()
 
 

@@ -151,7 +151,7 @@ async def test_a_length_in_characters_is_counted_from_the_seed_as_shown() -> Non
     engine = FakeEngine(alphabet="aes ht")
     await write(fake_service(engine), replace(REQUEST, seed="The sea 🌊🌊", characters=100))
     (engine_request,) = engine.engine_requests
-    assert engine_request.prompt == "the sea "
+    assert engine_request.opening.text == "the sea "
     assert engine_request.settings.characters == 100 - len("The sea 🌊🌊") + len("the sea ")
     assert engine_request.settings.lines is None
 
@@ -196,7 +196,7 @@ async def test_a_seed_of_which_nothing_is_left_opens_at_random_and_says_so() -> 
 async def test_of_a_long_seed_the_last_500_characters_are_used_and_that_is_said() -> None:
     engine = FakeEngine()
     poem = await write(fake_service(engine), replace(REQUEST, seed="x" * 9_500 + "y" * 500))
-    assert engine.engine_requests[0].prompt == "y" * 500
+    assert engine.engine_requests[0].opening.text == "y" * 500
     assert poem.seed == "y" * 500
     assert any("10,000 characters" in note and "500" in note for note in poem.notes)
 

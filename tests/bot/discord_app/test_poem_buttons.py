@@ -42,7 +42,7 @@ async def test_again_writes_another_poem_of_the_same_seed(
         await _restart(simulation, fake_service(engine, random_seed=8))
     result = await simulation.ben.click(await _last(simulation), label="Again")
     first, again = engine.engine_requests
-    assert again.prompt == first.prompt == seed
+    assert again.opening.text == first.opening.text == seed
     assert (again.settings, again.model) == (first.settings, SEA_SONGS)
     assert again.asker.member == f"discord:{simulation.ben.id}"
     assert again.random_seed == (8 if restarted else 7)
@@ -58,7 +58,7 @@ async def test_continue_goes_on_from_the_last_line(
     if restarted:
         await _restart(simulation, fake_service(engine))
     await simulation.ann.click(await _last(simulation), label="Continue")
-    assert engine.engine_requests[1].prompt == "along the sleeping land"
+    assert engine.engine_requests[1].opening.text == "along the sleeping land"
 
 
 @pytest.mark.parametrize("way", ["prefix", "slash"])
@@ -74,7 +74,7 @@ async def test_the_buttons_of_a_poem_in_parts_know_its_beginning_and_its_end(
     await _restart(simulation, service)
     await simulation.ann.click(last_part, label="Again")
     await simulation.ann.click(last_part, label="Continue")
-    assert [engine_request.prompt for engine_request in engine.engine_requests] == [
+    assert [engine_request.opening.text for engine_request in engine.engine_requests] == [
         "a rose",
         "a rose",
         "and so good night",
@@ -245,7 +245,7 @@ async def test_again_and_continue_keep_the_form(
     await simulation.ann.click(message, label="Again")
     await simulation.ann.click(message, label="Continue")
     assert [
-        (engine_request.settings.form, engine_request.prompt)
+        (engine_request.settings.form, engine_request.opening.text)
         for engine_request in engine.engine_requests
     ] == [
         ("haiku", "a rose"),

@@ -35,7 +35,6 @@ def asking(
 ) -> Request:
     opening = lay_out_seed(seed, form, VERSE, lambda text: ALPHABET.fold(text).text)
     return Request(
-        prompt="",
         sampling=sampling or Sampling(temperature=1.0),
         random_seed=random_seed,
         length=LengthConfig(lines=1),
@@ -128,7 +127,7 @@ def test_the_same_request_gives_the_same_poem_whatever_else_is_written() -> None
     alone = write(asking("the river", random_seed=3))
     engine = make_engine(MODEL, max_rows=8)
     tickets = [engine.add(asking("the river", random_seed=number)) for number in range(1, 7)]
-    free = Request("in the ", Sampling(), 1, LengthConfig(characters=500))
+    free = Request(Opening(rest="in the "), Sampling(), 1, LengthConfig(characters=500))
     tickets.append(engine.add(free))
     texts = dict.fromkeys(tickets, "")
     while engine.has_work:
@@ -227,7 +226,7 @@ def test_a_model_without_words_refuses_a_form() -> None:
 
 def test_characters_that_the_model_lacks_are_refused() -> None:
     with pytest.raises(SettingError, match="knows"):
-        ENGINE.add(Request("", Sampling(), 1, LengthConfig(lines=1), SONNET, Opening(rest="É")))
+        ENGINE.add(Request(Opening(rest="É"), Sampling(), 1, LengthConfig(lines=1), SONNET))
 
 
 def test_a_seed_may_repeat_itself() -> None:

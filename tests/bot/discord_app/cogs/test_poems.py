@@ -96,7 +96,7 @@ async def test_options_before_the_seed_are_taken(
     await simulation.ann.send(simulation.channel, typed)
     engine_request = engine.engine_requests[0]
     assert (engine_request.settings.lines, engine_request.settings.sampling.temperature) == (8, 0.9)
-    assert (engine_request.random_seed, engine_request.model, engine_request.prompt) == (
+    assert (engine_request.random_seed, engine_request.model, engine_request.opening.text) == (
         42,
         SEA_SONGS,
         "a rose",
@@ -110,7 +110,7 @@ async def test_a_seed_that_only_looks_like_an_option_is_a_seed(
     simulation: Simulation, engine: FakeEngine, seed: str
 ) -> None:
     await simulation.ann.send(simulation.channel, f"!sonnet {seed}")
-    assert engine.engine_requests[0].prompt == seed
+    assert engine.engine_requests[0].opening.text == seed
 
 
 async def test_slash_options_reach_the_poet(simulation: Simulation, engine: FakeEngine) -> None:
@@ -193,7 +193,7 @@ async def test_mentions_in_a_seed_are_read_as_names(
     await simulation.ann.send(
         simulation.channel, f"!sonnet for <@{simulation.ben.id}> and <:rose:12345>"
     )
-    assert engine.engine_requests[0].prompt == "for @ben and :rose:"
+    assert engine.engine_requests[0].opening.text == "for @ben and :rose:"
 
 
 async def test_bots_and_webhooks_are_not_answered(simulation: Simulation) -> None:
@@ -368,6 +368,6 @@ async def test_mentions_of_the_bot_are_taken_out_with_the_blanks_around_them(
     assert simulation.env.bot.user is not None
     await simulation.ann.send(simulation.channel, typed.format(me=simulation.env.bot.user.mention))
     assert (
-        engine.engine_requests[0].prompt == seed[-500:].strip()
-        or engine.engine_requests[0].prompt == seed
+        engine.engine_requests[0].opening.text == seed[-500:].strip()
+        or engine.engine_requests[0].opening.text == seed
     )
