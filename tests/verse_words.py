@@ -12,6 +12,8 @@ from model.verse import Lexicon, make_lexicon
 from model.vocabulary import Vocabulary
 
 ALPHABET = Vocabulary.of("\n ',-.:;?!abcdefghijklmnopqrstuvwxyz")
+# Some words whole, some in parts, some letter by letter.
+PIECES = (" the", " riv", "er", " s", " an", "ing", "in", " lant", "da", " da", " pl", "ai", " rem")
 # Families of rhyme, and words to fill lines with; enough of each for a sonnet.
 RHYMES = (
     "day way say play stay away delay today grey may",
@@ -36,9 +38,15 @@ def small_lexicon() -> Lexicon:
     return make_lexicon("\n".join(lines))
 
 
-def verse_model(book: str = "", seed: int = 5) -> Model:
+def verse_model(pieces: tuple[str, ...] = (), seed: int = 5) -> Model:
     """Return a model with random weights; `seed` chooses them."""
-    config = NetworkConfig(vocabulary_size=len(ALPHABET), embedding_size=8, hidden_size=32)
+    vocabulary = Vocabulary(ALPHABET.characters, pieces)
+    config = NetworkConfig(
+        vocabulary_size=len(vocabulary),
+        embedding_size=32 if pieces else 8,
+        hidden_size=32,
+        tied=bool(pieces),
+    )
     generator = np.random.default_rng(seed)
     tensors = {
         name: generator.normal(0, 0.3, shape).astype(np.float32)
@@ -55,4 +63,4 @@ def verse_model(book: str = "", seed: int = 5) -> Model:
         loss=2.0,
         names=("Mary",),
     )
-    return Model(config, tensors, ALPHABET, card, "", small_lexicon())
+    return Model(config, tensors, vocabulary, card, "", small_lexicon())

@@ -14,6 +14,25 @@ ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=40
 SONNETS = Vocabulary.of("\n abcdefghijklmnopqrstuvwxyz!'(),-.:;?")
 
 
+def test_words_are_cut_into_the_longest_pieces_from_their_beginning() -> None:
+    vocabulary = Vocabulary.of("a summer's day,\n", (" summ", " sum", "er's", "er", "zz"))
+    assert vocabulary.pieces == (" summ", " sum", "er's", "er")  # no z in the text
+    tokens = vocabulary.tokens
+    assert [tokens[id_] for id_ in vocabulary.encode("a summer's day,\ner")] == [
+        *("a", " summ", "er's", " ", "d", "a", "y", ",", "\n", "er")
+    ]
+    with pytest.raises(KeyError):
+        vocabulary.encode("a zebra")
+
+
+@given(st.text("\n a'-.bé", max_size=40))
+def test_pieces_lose_nothing_and_no_word_depends_on_its_neighbours(text: str) -> None:
+    vocabulary = Vocabulary("\n '-.abé", (" a", "ab", "a'b", " ab-"))
+    assert vocabulary.decode(vocabulary.encode(text)) == text
+    one = vocabulary.encode("ab-ba")
+    assert vocabulary.encode(f"ab-ba\n{text}")[: len(one)] == one
+
+
 def test_an_id_is_the_place_in_the_sorted_alphabet() -> None:
     assert Vocabulary.of("hello").characters == "ehlo"
     assert Vocabulary.of("hello").encode("hole") == [1, 3, 2, 0]
