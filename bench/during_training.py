@@ -72,7 +72,8 @@ async def ask(app: App, phase: Phase, number: int) -> None:
     asker = Asker(f"bench:{number}", str(1000 + number % 20))
     first = None
     try:
-        async with app.service.write(PoemRequest(asker, "the sea")) as poem_stream:
+        admitted = await app.service.admit(PoemRequest(asker, "the sea"))
+        async with app.service.write(admitted) as poem_stream:
             async for _ in poem_stream:
                 if first is None and poem_stream.text != poem_stream.seed:
                     first = time.perf_counter() - began

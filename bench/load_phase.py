@@ -157,7 +157,7 @@ class LoadGenerator:
             **self._phase.poem,
         )
         try:
-            async with self._service.write(request) as writing:
+            async with self._service.write(await self._service.admit(request)) as writing:
                 await read(number, writing, outcome)
         except BotError as error:
             outcome.ended, outcome.ending = self._now(), type(error).__name__

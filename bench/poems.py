@@ -66,7 +66,7 @@ class Sample:
 
 async def write(service: PoemService, request: PoemRequest) -> Sample:
     began = time.perf_counter()
-    async with service.write(request) as poem_stream:
+    async with service.write(await service.admit(request)) as poem_stream:
         poem = await poem_stream.finish()
     complete = poem.ending is Ending.COMPLETE
     return Sample(poem_stream.seed, poem.text, request.seed, time.perf_counter() - began, complete)

@@ -89,7 +89,7 @@ async def test_a_model_of_every_version_is_listed_and_writes(home: Path) -> None
         assert (listed["sonnets"].book, len(listed["sonnets"].losses)) == ("The Sonnets", 3)
         assert listed["sonnets"].chart == home / "models" / "sonnets.png"
         request = PoemRequest(STRANGER, "The river", random_seed=1, characters=40, form=FREE)
-        async with app.service.write(request) as poem_stream:
+        async with app.service.write(await app.service.admit(request)) as poem_stream:
             poem = await poem_stream.finish()
     assert poem.ending is Ending.COMPLETE
     assert poem.text.startswith("The river")
@@ -100,7 +100,7 @@ async def test_a_model_of_every_version_is_listed_and_writes(home: Path) -> None
 async def test_a_model_that_has_words_keeps_its_form(home: Path) -> None:
     async with opened(home) as app:
         request = PoemRequest(STRANGER, "The river", random_seed=1, form="couplet")
-        async with app.service.write(request) as poem_stream:
+        async with app.service.write(await app.service.admit(request)) as poem_stream:
             poem = await poem_stream.finish()
     assert (poem.settings.form, poem.notes) == ("couplet", ())
     assert [line.rhyme for line in poem.looks.lines] == ["A", "A"]
@@ -112,7 +112,7 @@ async def test_a_model_from_before_there_were_words_says_that_it_writes_free_tex
 ) -> None:
     async with opened(home) as app:
         request = PoemRequest(STRANGER, "The river", random_seed=1, form="couplet")
-        async with app.service.write(request) as poem_stream:
+        async with app.service.write(await app.service.admit(request)) as poem_stream:
             poem = await poem_stream.finish()
     assert poem.settings.form == FREE
     [note] = poem.notes
@@ -170,7 +170,8 @@ async def test_what_a_server_settled_and_chose_is_there(home: Path) -> None:
             "an attachment",
             "discord:1",
         )
-        async with app.service.write(PoemRequest(ADMIN, "The river", random_seed=1)) as poem_stream:
+        request = PoemRequest(ADMIN, "The river", random_seed=1)
+        async with app.service.write(await app.service.admit(request)) as poem_stream:
             poem = await poem_stream.finish()
         assert (poem.model, poem.settings.form) == ("dunes", "couplet")
         assert "dunes" not in {model.name for model in app.service.models(STRANGER.guild)}

@@ -123,7 +123,8 @@ async def service(model_file: MakeModel, tmp_path: Path) -> AsyncIterator[PoemSe
     model_file("harbour")
     config = Config(models=ModelsConfig(default="harbour"), home=tmp_path)
     service = make_poem_service(config, make_library(config))
-    async with service.write(PoemRequest(Asker("test:1"), "rain", characters=20)) as stream:
+    request = PoemRequest(Asker("test:1"), "rain", characters=20)
+    async with service.write(await service.admit(request)) as stream:
         await stream.finish()
     yield service
     await service.close()

@@ -31,7 +31,7 @@ async def write_poem(
 
     A picture of it goes to the file `card`; raise CannotWrite where that fails.
     """
-    async with service.write(request) as poem_stream:
+    async with service.write(await service.admit(request)) as poem_stream:
         if as_json:
             poem = await poem_stream.finish()
             if card is not None:

@@ -133,22 +133,20 @@ class PoemService:
         return await self._find_and_load(None)
 
     @asynccontextmanager
-    async def write(self, request: PoemRequest | AdmittedRequest) -> AsyncIterator[PoemStream]:
+    async def write(self, admitted: AdmittedRequest) -> AsyncIterator[PoemStream]:
         """Begin a poem, which ends at the latest with the context; raise a BotError if not.
 
-        A door that shows something before the poem begins asks `admit` first.
-
-        async with service.write(request) as writing:
+        async with service.write(await service.admit(request)) as writing:
             async for text in writing: ...
         """
         with request_log.request():
-            log.debug("a poem was asked for, door %s", request.asker.door)
-            async with self._write(request) as poem_stream:
+            log.debug("a poem was asked for, door %s", admitted.asker.door)
+            async with self._write(admitted) as poem_stream:
                 yield poem_stream
 
     @asynccontextmanager
-    async def _write(self, request: PoemRequest | AdmittedRequest) -> AsyncIterator[PoemStream]:
-        began = self._clock()
+    async def _write(self, admitted: AdmittedRequest) -> AsyncIterator[PoemStream]:
+        asker, began = admitted.asker, self._clock()
 
         def first_text() -> None:
             seconds = self._clock() - began
@@ -157,12 +155,8 @@ class PoemService:
             waited = milliseconds(poem_stream.queue_seconds)
             log.debug("a row after %s ms, the first text after %s", waited, milliseconds(seconds))
 
-        try:
-            with self._counting_refusals(request.asker):
-                poem_stream = await self._begin(request, began, first_text)
-        except asyncio.CancelledError:  # whoever asked has gone before it began
-            self._count(request.asker, Ending.CANCELLED.value)
-            raise
+        with self._counting_refusals(asker):
+            poem_stream = await self._begin(admitted, began, first_text)
         log.debug("the poem is in line, at place %d", poem_stream.place)
         self._streams.add(poem_stream)
         self._all_written.clear()
@@ -173,7 +167,7 @@ class PoemService:
             outcome = poem_stream.ending.value
         except QueueFull as error:  # it had to leave the line
             outcome = type(error).__name__
-            self._cooldowns.forgive(request.asker.member, began)
+            self._cooldowns.forgive(asker.member, began)
             raise
         except asyncio.CancelledError:  # whoever asked has gone
             outcome = Ending.CANCELLED.value
@@ -183,9 +177,9 @@ class PoemService:
             self._streams.discard(poem_stream)
             if not self._streams:
                 self._all_written.set()
-            self._count(request.asker, outcome)
+            self._count(asker, outcome)
             request_log.note(
-                door=request.asker.door,
+                door=asker.door,
                 outcome=outcome,
                 model=poem_stream.model.name,
                 characters=len(poem_stream.text),
@@ -246,17 +240,14 @@ class PoemService:
 
     async def _begin(
         self,
-        request: PoemRequest | AdmittedRequest,
+        admitted: AdmittedRequest,
         asked_at: float,
         first_text: Callable[[], None],
     ) -> PoemStream:
-        asker = request.asker
-        self._require_room(asker)
+        asker, asked, settings = admitted.asker, admitted.request, admitted.settings
+        self._require_cooldown(asker)  # another poem may have begun since this one was admitted
         self._cooldowns.begin(asker.member, asked_at)
         try:
-            if isinstance(request, PoemRequest):
-                request = await self._complete(request)
-            asked, settings = request.request, request.settings
             model, lost = await self._model_for(asked)
             random_seed = either(asked.random_seed, self._draw_random_seed())
             with self._engine.hold(model):
@@ -367,9 +358,12 @@ class PoemService:
             self._count(asker, type(error).__name__)
             log.debug("no poem: %s", type(error).__name__)
             raise
+        except asyncio.CancelledError:  # whoever asked has gone before it began
+            self._count(asker, Ending.CANCELLED.value)
+            raise
 
     def require_room(self, asker: Asker) -> None:
-        """Raise at once whatever `write` would, whatever is asked for. Takes no place.
+        """Raise at once whatever `admit` would, whatever is asked for. Takes no place.
 
         Raises ShuttingDown, NotAllowed, TooSoon, QueueFull or a child of it, and counts what it
         raises as a refusal. A door asks before it reads what somebody wants.
@@ -378,12 +372,12 @@ class PoemService:
             self._require_room(asker)
 
     async def admit(self, request: PoemRequest) -> AdmittedRequest:
-        """Complete a request for `write`, or raise what that would, but for what a model says.
+        """Check permissions and limits, and complete the settings: what `write` takes.
 
         Takes no place. Raises what `require_room` does, BadSetting or AvoidedSeed, and counts what
         it raises as a refusal.
         """
-        with self._counting_refusals(request.asker):
+        with request_log.request(), self._counting_refusals(request.asker):
             self._require_room(request.asker)
             return await self._complete(request)
 

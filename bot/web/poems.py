@@ -21,7 +21,7 @@ from pydantic_core import from_json
 
 from bot.core.errors import BotError
 from bot.core.poem_stream import PoemStream
-from bot.core.poems import PoemService
+from bot.core.poems import AdmittedRequest, PoemService
 from bot.core.records import (
     FORMS,
     FREE,
@@ -81,20 +81,20 @@ class PoemEndpoint:
             self._service.require_room(asker)
             raw = await self._admission.read(request)
             body = await self._service.run_in_thread(asker, PoemBody.parse, raw)
-            asked = body.request(asker)
+            admitted = await self._service.admit(body.request(asker))
             if MEDIA_TYPE in request.headers.get(hdrs.ACCEPT, ""):
-                return await self._stream(request, body, asked)
-            async with self._service.write(asked) as poem_stream:
+                return await self._stream(request, body, admitted)
+            async with self._service.write(admitted) as poem_stream:
                 poem = await poem_stream.finish()
             return web.json_response(poem.as_dict(), headers=NO_STORE)
 
     async def _stream(
-        self, request: web.Request, body: PoemBody, asked: PoemRequest
+        self, request: web.Request, body: PoemBody, admitted: AdmittedRequest
     ) -> web.StreamResponse:
         """Send a poem as it comes; what goes wrong after the first event becomes the last one."""
         stream = EventStream(request)
         try:
-            async with self._service.write(asked) as poem_stream:
+            async with self._service.write(admitted) as poem_stream:
                 await stream.open()
                 await stream.send("start", _start(body, poem_stream))
                 async with self._signs_of_life(stream, poem_stream):

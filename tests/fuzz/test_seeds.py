@@ -56,7 +56,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
 
         async def write(request: PoemRequest) -> Poem | BotError:
             try:
-                async with service.write(request) as poem_stream:
+                async with service.write(await service.admit(request)) as poem_stream:
                     return await poem_stream.finish()
             except BotError as error:
                 return error

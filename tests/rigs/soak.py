@@ -200,7 +200,7 @@ class SoakRun:
 
     async def _ask(self, number: int, request: PoemRequest, behaviour: Behaviour) -> None:
         try:
-            async with self._service.write(request) as poem_stream:
+            async with self._service.write(await self._service.admit(request)) as poem_stream:
                 await _read(poem_stream, behaviour)
         except BotError as error:
             self.record.end(number, type(error).__name__)
@@ -282,7 +282,7 @@ async def write_again(service: PoemService, samples: list[Sample]) -> list[str]:
     """Write each sample a second time; return a sentence for each that came out otherwise."""
     wrong = []
     for sample in samples:
-        async with service.write(sample.request) as poem_stream:
+        async with service.write(await service.admit(sample.request)) as poem_stream:
             text = (await poem_stream.finish()).text
         same = text == sample.text if sample.complete else text.startswith(sample.text)
         if not same:

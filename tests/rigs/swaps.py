@@ -94,7 +94,7 @@ async def read_on(service: PoemService, number: int) -> None:
     while True:
         length = random.randint(100, 500)
         request = PoemRequest(Asker(f"bench:{number}"), "the sea", characters=length)
-        async with service.write(request) as poem_stream:
+        async with service.write(await service.admit(request)) as poem_stream:
             await poem_stream.finish()
 
 

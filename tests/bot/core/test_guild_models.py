@@ -189,7 +189,8 @@ async def test_undo_goes_back_to_a_shared_model_that_was_trained_anew(
     write_model(tmp_path / "models" / "sea.safetensors", seed=6)
     gone, serves = await app.guild_models.undo(ADMIN)
     assert (gone, serves.name) == ("walks", "sea")
-    async with app.service.write(PoemRequest(ADMIN, "the rain", form="free")) as poem_stream:
+    request = PoemRequest(ADMIN, "the rain", form="free")
+    async with app.service.write(await app.service.admit(request)) as poem_stream:
         poem = await poem_stream.finish()
     assert (poem.model, poem.notes) == ("sea", ())
 

@@ -59,7 +59,7 @@ class WatchedEngine(FakeEngine):
 
 
 async def write(service: PoemService, request: PoemRequest) -> Poem:
-    async with service.write(request) as poem_stream:
+    async with service.write(await service.admit(request)) as poem_stream:
         return await poem_stream.finish()
 
 

@@ -44,7 +44,7 @@ REQUEST = PoemRequest(asker=ANNA, seed="The sea")
 
 
 async def write(service: PoemService, request: PoemRequest = REQUEST) -> Poem:
-    async with service.write(request) as poem_stream:
+    async with service.write(await service.admit(request)) as poem_stream:
         return await poem_stream.finish()
 
 
@@ -56,7 +56,8 @@ async def test_a_poem_begins_with_the_seed_as_it_was_typed() -> None:
 
 
 async def test_text_comes_in_pieces_the_seed_first() -> None:
-    async with fake_service().write(REQUEST) as poem_stream:
+    service = fake_service()
+    async with service.write(await service.admit(REQUEST)) as poem_stream:
         pieces = [piece async for piece in poem_stream]
     assert pieces[0] == "The sea"
     assert len(pieces) > 3
@@ -279,7 +280,8 @@ def _counted(service: PoemService, outcome: str) -> float | None:
 async def test_cancelling_ends_the_iteration_with_what_there_is() -> None:
     engine = FakeEngine()
     engine.gate = asyncio.Semaphore(1)
-    async with fake_service(engine).write(REQUEST) as poem_stream:
+    service = fake_service(engine)
+    async with service.write(await service.admit(REQUEST)) as poem_stream:
         pieces = []
         async for piece in poem_stream:
             pieces.append(piece)
@@ -304,7 +306,7 @@ async def test_poems_that_were_cancelled_are_not_timed() -> None:
     engine = FakeEngine()
     engine.gate = asyncio.Semaphore(0)
     service = fake_service(engine)
-    async with service.write(REQUEST) as poem_stream:
+    async with service.write(await service.admit(REQUEST)) as poem_stream:
         poem_stream.cancel()
     assert "sonneteer_e2e_request_latency_seconds_count 0.0" in service.metrics.render().decode()
 
@@ -332,10 +334,21 @@ async def test_a_model_whose_file_was_replaced_before_it_was_loaded_is_looked_fo
     assert (await write(service)).model_sha256 == newer.sha256
 
 
+async def test_who_goes_while_a_request_is_admitted_is_counted_as_cancelled() -> None:
+    service = fake_service()
+    admitting = asyncio.create_task(service.admit(REQUEST))
+    await asyncio.sleep(0)
+    admitting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await admitting
+    assert _counted(service, "cancelled") == 1.0
+
+
 async def test_leaving_the_context_early_frees_the_row() -> None:
     engine = FakeEngine()
     engine.gate = asyncio.Semaphore(0)
-    async with fake_service(engine).write(REQUEST):
+    service = fake_service(engine)
+    async with service.write(await service.admit(REQUEST)):
         assert engine.running == 1
     assert engine.running == 0
 

@@ -16,7 +16,8 @@ REQUEST = PoemRequest(asker=Asker("discord:1", "10"), seed="The sea")
 
 
 async def write(request: PoemRequest = REQUEST, engine: FakeEngine | None = None) -> None:
-    async with fake_service(engine).write(request) as poem_stream:
+    service = fake_service(engine)
+    async with service.write(await service.admit(request)) as poem_stream:
         await poem_stream.finish()
 
 

@@ -60,7 +60,7 @@ def service_of(
 
 
 async def write(service: PoemService, request: PoemRequest = REQUEST) -> Poem:
-    async with service.write(request) as poem_stream:
+    async with service.write(await service.admit(request)) as poem_stream:
         return await poem_stream.finish()
 
 

@@ -38,7 +38,7 @@ async def service(tmp_path: Path, model_file: Callable[..., Path]) -> AsyncItera
 async def test_a_sonnet_begins_with_the_seed_and_has_a_title_and_looks(
     service: PoemService,
 ) -> None:
-    async with service.write(REQUEST) as poem_stream:
+    async with service.write(await service.admit(REQUEST)) as poem_stream:
         pieces = [piece async for piece in poem_stream]
         poem = await poem_stream.finish()
     assert pieces[0] == "My garden"
@@ -55,7 +55,7 @@ async def test_a_sonnet_begins_with_the_seed_and_has_a_title_and_looks(
 
 async def test_the_same_request_gives_the_same_poem_beside_others(service: PoemService) -> None:
     async def text(request: PoemRequest) -> str:
-        async with service.write(request) as poem_stream:
+        async with service.write(await service.admit(request)) as poem_stream:
             return (await poem_stream.finish()).text
 
     alone = await text(REQUEST)
@@ -68,16 +68,17 @@ async def test_poems_in_a_form_wait_in_line_while_free_ones_are_written(
 ) -> None:
     asked = [replace(REQUEST, asker=Asker(f"test:{n}")) for n in range(MAX_FORM_POEMS + 1)]
     async with (
-        service.write(asked[0]) as first,
-        service.write(asked[1]) as second,
-        service.write(asked[2]) as third,
+        service.write(await service.admit(asked[0])) as first,
+        service.write(await service.admit(asked[1])) as second,
+        service.write(await service.admit(asked[2])) as third,
     ):
         assert [first.place, second.place, third.place] == [0, 0, 1]
         assert len((await third.finish()).lines) == 14
 
 
 async def test_a_model_without_verse_writes_free_text_and_says_so(service: PoemService) -> None:
-    async with service.write(replace(REQUEST, seed="", model="bare")) as poem_stream:
+    bare = replace(REQUEST, seed="", model="bare")
+    async with service.write(await service.admit(bare)) as poem_stream:
         poem = await poem_stream.finish()
     assert poem.settings.form == "free"
     assert poem.notes == (
@@ -89,27 +90,28 @@ async def test_a_model_without_verse_writes_free_text_and_says_so(service: PoemS
 async def test_a_seed_that_fills_the_form_gets_free_text(service: PoemService) -> None:
     seed = "the river sings to me and to the sea\nand runs away to me and to the day"
     request = replace(REQUEST, seed=seed, form="couplet")
-    async with service.write(request) as poem_stream:
+    async with service.write(await service.admit(request)) as poem_stream:
         poem = await poem_stream.finish()
     assert poem.text.startswith(seed)
     assert "The seed fills 2 lines, and a couplet has 2." in poem.notes[0]
 
 
 async def test_a_poem_in_a_form_can_be_stopped(service: PoemService) -> None:
-    async with service.write(REQUEST) as poem_stream:
+    async with service.write(await service.admit(REQUEST)) as poem_stream:
         async for piece in poem_stream:
             if "\n" in piece:
                 poem_stream.cancel()
         assert poem_stream.poem.ending is Ending.CANCELLED
         assert len(poem_stream.poem.lines) < 14
-    async with service.write(REQUEST) as poem_stream:
+    async with service.write(await service.admit(REQUEST)) as poem_stream:
         assert len((await poem_stream.finish()).lines) == 14
 
 
 async def test_a_seed_that_the_model_knows_nothing_of_stands_before_the_first_line(
     service: PoemService,
 ) -> None:
-    async with service.write(replace(REQUEST, seed="🙂 любовь")) as poem_stream:
+    request = replace(REQUEST, seed="🙂 любовь")
+    async with service.write(await service.admit(request)) as poem_stream:
         poem = await poem_stream.finish()
     assert poem.text.startswith("🙂 любовь ")
     assert len(poem.lines) == 14

@@ -36,10 +36,10 @@ def test_a_body_is_read_or_refused_whatever_it_is(body: bytes) -> None:
 async def test_a_permanent_link_asks_for_the_same_poem(seed: str) -> None:
     service = fake_service()
     body = PoemBody(seed=seed, temperature=0.7, top_k=3, greedy=True)
-    async with service.write(body.request(ASKER)) as poem_stream:
+    async with service.write(await service.admit(body.request(ASKER))) as poem_stream:
         query = parse_qs(permanent_query(body, poem_stream)[1:], keep_blank_values=True)
         again = PoemBody(seed=query["seed"][0], random_seed=int(query["random_seed"][0]))
-        async with service.write(again.request(ASKER)) as second:
+        async with service.write(await service.admit(again.request(ASKER))) as second:
             assert second.seed == poem_stream.seed
     assert query["temperature"] == ["0.7"]
     assert query["top_k"] == ["3"]
