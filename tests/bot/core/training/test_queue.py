@@ -3,138 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bot.core.errors import BotError, DatabaseBusyError, DataNotKept, NothingThere, UnknownModel
-from bot.core.guilds import Guilds
-from bot.core.jobs import Job, JobState, JobView
-from bot.core.metrics import Metrics
-from bot.core.model_library import GuildModels, ModelLibrary
-from bot.core.store.books import AddedModel, BookStore
-from bot.core.store.database import FILE_NAME, Database
-from bot.core.store.guilds import GuildStore
+from bot.core.jobs import JobState
 from bot.core.training.process import TrainingEvent, TrainingExit, TrainingSpec
-from bot.core.training.queue import ATTEMPTS, BOOK_NAME, InstallResult, TrainingQueue
+from bot.core.training.queue import ATTEMPTS, BOOK_NAME
 from tests.apps import GUILD, FakeTrainer, epoch
+from tests.bot.core.training.workshop import Workshop
 from tests.conftest import LogLines
 from tests.timeouts import HANG_SECONDS
 
 KILLED = TrainingExit(-9, "")
-JOB = Job(0, GUILD, "walks", "Walks", "an attachment", 5_000, JobState.PROPOSED, "discord:1")
-
-
-class FlakyRows(BookStore):
-    """Rows whose disk is full for the next `failures` changes of a job."""
-
-    failures = 0
-    shelve_failures = 0  # for the next models that are put on the shelf
-
-    async def update_job(self, job_id: int, **changes: object) -> None:
-        if self.failures:
-            self.failures -= 1
-            raise DataNotKept("database or disk is full")
-        await super().update_job(job_id, **changes)
-
-    async def add_model(self, added_models: AddedModel, job_id: int) -> None:
-        if self.shelve_failures:
-            self.shelve_failures -= 1
-            raise DatabaseBusyError(10.0)
-        await super().add_model(added_models, job_id)
-
-
-class Workshop:
-    """A training queue on a real data folder; `open` it again for a second start of the bot."""
-
-    def __init__(self, job_folder: Path) -> None:
-        self.job_folder = job_folder
-        self.trainer = FakeTrainer()
-
-    async def open(self) -> None:
-        self.database = await Database.open(self.job_folder / "data")
-        self.rows = FlakyRows(self.database)
-        self.library = ModelLibrary(
-            [self.job_folder / "models"],
-            shipped=self.job_folder / "shipped",
-            default="",
-            private=self.job_folder / "data" / "guilds",
-        )
-        self.guilds = await Guilds.read(GuildStore(self.database))
-        guild_models = GuildModels(self.library, self.guilds, self.rows)
-        self.training_queue = TrainingQueue(
-            self.rows,
-            self.trainer,
-            self.job_folder / "data" / "jobs",
-            Metrics(),
-            install=guild_models.install,
-            withdraw=guild_models.withdraw,
-            now=lambda: "2026-11-26T12:00:00+00:00",
-            max_seconds=600.0,
-            retry_seconds=0.0,
-        )
-        await self.training_queue.start()
-
-    async def close(self) -> None:
-        await self.training_queue.close()
-        await self.database.close()
-
-    async def propose(self, **changes: str) -> Job:
-        job = replace(JOB, **changes)  # type: ignore[arg-type]
-        job = replace(job, id=await self.rows.add_job(job))
-        job_folder = self.training_queue.job_folder(job.id)
-        job_folder.mkdir(parents=True)
-        (job_folder / BOOK_NAME).write_text("a book")
-        return job
-
-    async def submit(self, **changes: str) -> Job:
-        return (await self.training_queue.submit(await self.propose(**changes))).job
-
-    async def end_of(self, job: Job) -> JobView:
-        async with asyncio.timeout(HANG_SECONDS):
-            views = [view async for view in self.training_queue.watch(job.id)]
-        return views[-1]
-
-    async def kept(self, job: Job) -> Job:
-        kept = await self.rows.job(job.id)
-        assert kept is not None
-        return kept
-
-    def fail_to_install(self, *errors: BotError | OSError) -> list[BotError | OSError]:
-        """Let the next tries fail with `errors`; return those that are still to come."""
-        install, left = self.training_queue._install, list(errors)
-
-        async def failing(job: Job, made: Path) -> InstallResult:
-            if left:
-                raise left.pop(0)
-            return await install(job, made)
-
-        self.training_queue._install = failing
-        return left
-
-    async def until_kept(self, job: Job, **values: Any) -> None:
-        async with asyncio.timeout(HANG_SECONDS):
-            while (kept := await self.kept(job)) != replace(kept, **values):
-                await asyncio.sleep(0.001)
-
-
 PATHS = ["../../precious", "/etc", "..", "", "a/b", "con"]
-
-
-@pytest.fixture
-async def workshop(tmp_path: Path) -> AsyncIterator[Workshop]:
-    workshop = Workshop(tmp_path)
-    await workshop.open()
-    yield workshop
-    await workshop.close()
 
 
 async def test_a_training_ends_with_its_model_in_the_guilds_folder_and_in_use(
@@ -353,26 +237,6 @@ async def test_a_training_is_cancelled_just_before_its_process_begins(
     assert workshop.trainer.specs == []
 
 
-async def test_a_training_whose_model_is_being_put_in_its_place_is_not_cancelled(
-    workshop: Workshop,
-) -> None:
-    """Whoever cancelled it then was told that it stops, and it was done."""
-    installing, go = asyncio.Event(), asyncio.Event()
-    install = workshop.training_queue._install
-
-    async def slowly(job: Job, made: Path) -> InstallResult:
-        installing.set()
-        await go.wait()
-        return await install(job, made)
-
-    workshop.training_queue._install = slowly
-    job = await workshop.submit()
-    await installing.wait()
-    assert not await workshop.training_queue.cancel(job.id, "It was cancelled.")
-    go.set()
-    assert (await workshop.end_of(job)).job.state is JobState.DONE
-
-
 async def test_how_long_a_training_has_learnt_is_kept_after_each_epoch(
     workshop: Workshop,
 ) -> None:
@@ -434,147 +298,6 @@ async def test_folders_that_belong_to_no_training_are_swept_at_the_start(
     await workshop.open()
     assert not stray.exists()
     assert workshop.training_queue.job_folder(proposed.id).exists()
-
-
-async def test_while_the_disk_is_full_the_end_of_a_training_waits(workshop: Workshop) -> None:
-    workshop.trainer.gate = asyncio.Event()
-    job = await workshop.submit()
-    await workshop.trainer.began.wait()
-    workshop.rows.failures = 5
-    workshop.trainer.gate.set()
-    assert (await workshop.end_of(job)).job.state is JobState.DONE
-    assert (await workshop.kept(job)).state is JobState.DONE
-
-
-FULL = OSError(errno.ENOSPC, "No space left on device")
-
-
-@pytest.mark.parametrize(
-    "error",
-    [DataNotKept("database or disk is full"), DatabaseBusyError(10.0), FULL],
-    ids=["not kept", "busy", "no space left"],
-)
-async def test_a_finished_model_is_put_in_its_place_again_and_again_until_it_is_kept(
-    workshop: Workshop, error: BotError | OSError, log_lines: LogLines
-) -> None:
-    """The training failed, and the result of hours was lost."""
-    workshop.fail_to_install(error, error, error)
-    job = await workshop.submit()
-    assert (await workshop.end_of(job)).job.state is JobState.DONE
-    model = workshop.library.find("walks", GUILD)
-    assert workshop.guilds.choice(GUILD).sha256 == model.sha256
-    assert (await workshop.kept(job)).state is JobState.DONE
-    lines = [line["message"] for line in log_lines() if str(error) in line["message"]]
-    assert len(lines) == 3
-    assert len(workshop.trainer.specs) == 1
-
-
-async def test_a_model_whose_files_lie_there_already_is_put_on_the_shelf_once_that_can_be_kept(
-    workshop: Workshop,
-) -> None:
-    workshop.rows.shelve_failures = 3
-    view = await workshop.end_of(await workshop.submit())
-    assert view.job.state is JobState.DONE
-    assert [kept.name for kept in await workshop.rows.added_models(GUILD)] == ["walks"]
-
-
-@pytest.mark.parametrize(
-    "error",
-    [NothingThere("It is gone."), PermissionError(errno.EACCES, "Permission denied")],
-    ids=["a sentence", "no permission"],
-)
-async def test_what_does_not_pass_by_itself_fails_the_training_at_once(
-    workshop: Workshop, error: BotError | OSError
-) -> None:
-    left = workshop.fail_to_install(error, error)
-    view = await workshop.end_of(await workshop.submit())
-    assert view.job.state is JobState.FAILED
-    assert view.job.sentence == f"The model could not be installed: {error}"
-    assert len(left) == 1
-
-
-async def until_failed(left: list[BotError | OSError]) -> None:
-    async with asyncio.timeout(HANG_SECONDS):
-        while left:
-            await asyncio.sleep(0.001)
-
-
-async def test_a_bot_stops_while_a_finished_model_waits_and_the_next_start_installs_it(
-    workshop: Workshop,
-) -> None:
-    workshop.training_queue._retry_seconds = 600.0
-    left = workshop.fail_to_install(DatabaseBusyError(10.0))
-    job = await workshop.submit()
-    await until_failed(left)
-    async with asyncio.timeout(HANG_SECONDS):
-        await workshop.close()
-    await workshop.open()
-    assert (await workshop.end_of(job)).job.state is JobState.DONE
-    assert [spec.resume for spec in workshop.trainer.specs] == [False, True]
-
-
-async def test_a_training_whose_finished_model_waits_can_be_cancelled_and_leaves_nothing(
-    workshop: Workshop,
-) -> None:
-    """Whoever cancelled it was told that it had just ended, for as long as the disk was full."""
-    workshop.training_queue._retry_seconds = 600.0
-    workshop.rows.shelve_failures = 1
-    job = await workshop.submit()
-    async with asyncio.timeout(HANG_SECONDS):
-        while workshop.training_queue._called_off is None:
-            await asyncio.sleep(0.001)
-    assert workshop.library.find("walks", GUILD).guild == GUILD  # half of it is done
-    assert await workshop.training_queue.cancel(job.id, "It was cancelled.")
-    view = await workshop.end_of(job)
-    assert (view.job.state, view.job.sentence) == (JobState.CANCELLED, "It was cancelled.")
-    with pytest.raises(UnknownModel):
-        workshop.library.find("walks", GUILD)
-    assert list((workshop.job_folder / "data" / "guilds" / GUILD).iterdir()) == []
-    assert not workshop.training_queue.job_folder(job.id).exists()
-    assert (await workshop.end_of(await workshop.submit())).job.state is JobState.DONE
-
-
-async def test_what_is_cancelled_during_the_try_that_works_is_taken_away_again(
-    workshop: Workshop,
-) -> None:
-    installing, go = asyncio.Event(), asyncio.Event()
-    install = workshop.training_queue._install
-
-    async def slowly(job: Job, made: Path) -> InstallResult:
-        installing.set()
-        await go.wait()
-        return await install(job, made)
-
-    workshop.training_queue._install = slowly
-    workshop.fail_to_install(DatabaseBusyError(10.0))
-    job = await workshop.submit()
-    await installing.wait()
-    assert await workshop.training_queue.cancel(job.id, "It was cancelled.")
-    go.set()
-    assert (await workshop.end_of(job)).job.state is JobState.CANCELLED
-    assert await workshop.rows.added_models(GUILD) == []
-    assert workshop.guilds.choice(GUILD).name == ""
-    with pytest.raises(UnknownModel):
-        workshop.library.find("walks", GUILD)
-
-
-async def test_while_another_program_locks_the_database_a_finished_model_waits(
-    workshop: Workshop,
-) -> None:
-    """With SQLite's own lock, and not a fake's error."""
-    workshop.trainer.gate = asyncio.Event()
-    job = await workshop.submit()
-    await workshop.until_kept(job, seconds=10.0)
-    await workshop.database.fetch("PRAGMA busy_timeout = 1")
-    path = workshop.job_folder / "data" / FILE_NAME
-    with closing(sqlite3.connect(path, isolation_level=None)) as another:
-        another.execute("BEGIN EXCLUSIVE")
-        workshop.trainer.go()
-        async with asyncio.timeout(HANG_SECONDS):
-            while workshop.training_queue._called_off is None:
-                await asyncio.sleep(0.001)
-    assert (await workshop.end_of(job)).job.state is JobState.DONE
-    assert [kept.name for kept in await workshop.rows.added_models(GUILD)] == ["walks"]
 
 
 async def test_a_trainer_that_breaks_does_not_stop_the_queue(workshop: Workshop) -> None:

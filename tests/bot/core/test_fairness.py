@@ -1,14 +1,19 @@
-"""Places that everybody shares: whose turn it is, for how long, and how long somebody waits."""
+"""What everybody shares: places and turns, attempts within an hour, a thread off the event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import AsyncIterator
 
 import pytest
 
 from bot.core.errors import TooMuch
-from bot.core.fairness import Slots
+from bot.core.fairness import MAX_REMEMBERED, WINDOW_SECONDS, AttemptLimit, FairThread, Slots
+from tests.fakes import Clock
 from tests.simulated_time import simulated
+
+# Places and turns
 
 
 class Guild:
@@ -164,3 +169,128 @@ async def test_an_error_within_frees_the_place_and_comes_through() -> None:
                 raise error
     async with slots.turn("b"):
         pass
+
+
+# How often within an hour
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(0.0)
+
+
+def test_a_budget_is_used_up_and_comes_back(clock: Clock) -> None:
+    attempts = AttemptLimit(3, clock)
+    for clock.now in (0.0, 600.0, 1200.0):
+        attempts.spend("guild", "member")
+    with pytest.raises(TooMuch, match=r"add 3 books an hour.*Try again in 40 min"):
+        attempts.spend("guild", "member")
+    clock.now = WINDOW_SECONDS
+    attempts.spend("guild", "member")
+    with pytest.raises(TooMuch, match="in 10 min"):
+        attempts.spend("guild", "member")
+
+
+def test_a_member_has_one_budget_for_all_guilds(clock: Clock) -> None:
+    attempts = AttemptLimit(3, clock)
+    for guild in ("a", "b", "c"):
+        attempts.spend(guild, "eve")
+    with pytest.raises(TooMuch):
+        attempts.spend("d", "eve")
+    attempts.spend("d", "adam")
+
+
+def test_a_guild_has_one_budget_for_all_members(clock: Clock) -> None:
+    attempts = AttemptLimit(3, clock)
+    for member in ("a", "b", "c"):
+        attempts.spend("guild", member)
+    with pytest.raises(TooMuch):
+        attempts.spend("guild", "d")
+
+
+def test_an_attempt_that_is_refused_costs_nothing(clock: Clock) -> None:
+    attempts = AttemptLimit(1, clock)
+    attempts.spend("a", "eve")
+    for _ in range(5):
+        with pytest.raises(TooMuch):
+            attempts.spend("b", "eve")
+    attempts.spend("b", "adam")
+
+
+def test_no_budget_is_no_attempt(clock: Clock) -> None:
+    with pytest.raises(TooMuch, match="add 0 books"):
+        AttemptLimit(0, clock).spend("a")
+
+
+def test_it_remembers_so_many_at_most(clock: Clock) -> None:
+    attempts = AttemptLimit(1, clock)
+    for number in range(MAX_REMEMBERED + 10):
+        attempts.spend(str(number))
+    assert len(attempts._attempts) == MAX_REMEMBERED
+
+
+# Work off the event loop: one thing at a time, in turns
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[FairThread]:
+    worker = FairThread("test")
+    yield worker
+    worker.close()
+
+
+async def test_work_is_done_on_one_other_thread(worker: FairThread) -> None:
+    idents = await asyncio.gather(*(worker.run(str(n), threading.get_ident) for n in range(5)))
+    assert len(set(idents)) == 1
+    assert threading.get_ident() not in idents
+
+
+async def test_who_has_much_to_do_does_not_keep_out_who_has_little(worker: FairThread) -> None:
+    done: list[str] = []
+    begin = threading.Event()
+    first = asyncio.create_task(worker.run("a", begin.wait))
+    await asyncio.sleep(0)
+    much = [asyncio.create_task(worker.run("a", done.append, f"a{n}")) for n in range(3)]
+    await asyncio.sleep(0)
+    little = asyncio.create_task(worker.run("b", done.append, "b"))
+    await asyncio.sleep(0)
+    assert worker.waiting == 4
+    begin.set()
+    await asyncio.gather(first, *much, little)
+    assert done == ["a0", "b", "a1", "a2"]
+
+
+async def test_who_goes_while_waiting_is_passed_over(worker: FairThread) -> None:
+    begin = threading.Event()
+    first = asyncio.create_task(worker.run("a", begin.wait))
+    await asyncio.sleep(0)
+    waiting = [asyncio.create_task(worker.run("a", int)) for _ in range(2)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    begin.set()
+    assert await waiting[1] == 0
+    assert await first
+    assert waiting[0].cancelled()
+
+
+async def test_who_goes_as_the_turn_comes_passes_it_on(worker: FairThread) -> None:
+    begin = threading.Event()
+    first = asyncio.create_task(worker.run("a", begin.wait))
+    await asyncio.sleep(0)
+    second, third = (asyncio.create_task(worker.run("a", int)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.add_done_callback(lambda _: second.cancel())  # has its turn by then
+    begin.set()
+    assert await third == 0
+    assert second.cancelled()
+
+
+async def test_what_fails_is_told_and_the_next_has_its_turn(worker: FairThread) -> None:
+    with pytest.raises(ValueError, match="rubbish"):
+        await worker.run("a", int, "rubbish")
+    assert await worker.run("a", int, "7") == 7
+
+
+async def test_what_comes_after_the_end_is_done_at_once(worker: FairThread) -> None:
+    worker.close()
+    assert await worker.run("a", threading.get_ident) == threading.get_ident()
