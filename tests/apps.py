@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from aiohttp import web
 
 from bot.app import make_library, open_app
 from bot.config import BooksConfig, Config, DiscordConfig, ModelsConfig
@@ -135,3 +137,16 @@ async def open_test_app(
 ) -> AsyncIterator[App]:
     async with open_app(config, make_library(config), trainer, shard_range=shard_range) as app:
         yield app
+
+
+@asynccontextmanager
+async def serve(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    """Answer every GET on loopback with `answer`; the context has the site's address."""
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    yield f"http://{host}:{port}"
+    await runner.cleanup()

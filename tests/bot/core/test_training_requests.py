@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from bot.core.errors import (
     TooMuch,
     UnknownModel,
 )
-from bot.core.jobs import Job, JobState
+from bot.core.jobs import Job, JobState, Proposal
 from bot.core.records import Asker
 from bot.core.training.queue import BOOK_NAME, InstallResult
 from bot.core.training_requests import AttachedFile, TrainingRequests
@@ -37,6 +38,7 @@ from tests.apps import (
     attached,
     make_config,
     open_test_app,
+    serve,
     trained,
 )
 from tests.bot.core.hostile_files import HOSTILE, NAMES
@@ -52,14 +54,8 @@ async def mirror() -> AsyncIterator[str]:
             raise web.HTTPNotFound
         return web.Response(text=LONG)
 
-    app = web.Application()
-    app.router.add_get("/{path:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    yield f"http://{host}:{port}"
-    await runner.cleanup()
+    async with serve(answer) as address:
+        yield address
 
 
 @pytest.fixture
@@ -329,9 +325,11 @@ async def test_the_limits_are_looked_at_again_when_somebody_says_yes(
         await training_requests.accept(ADMIN, found[2].job.id)
 
 
-async def test_one_book_of_a_guild_is_fetched_at_a_time(
+@asynccontextmanager
+async def book_on_its_way(
     training_requests: TrainingRequests,
-) -> None:
+) -> AsyncIterator[asyncio.Task[Proposal]]:
+    """Let a book of ADMIN's be read for as long as the context lasts."""
     arrived, go = asyncio.Event(), asyncio.Event()
 
     async def read() -> bytes:
@@ -341,28 +339,28 @@ async def test_one_book_of_a_guild_is_fetched_at_a_time(
 
     first = asyncio.create_task(training_requests.propose(ADMIN, AttachedFile("a.txt", 10, read)))
     await arrived.wait()
-    with pytest.raises(TooMuch, match="being fetched"):
-        await training_requests.propose(ADMIN, attached(LONG))
-    go.set()
+    try:
+        yield first
+    finally:
+        go.set()
+
+
+async def test_one_book_of_a_guild_is_fetched_at_a_time(
+    training_requests: TrainingRequests,
+) -> None:
+    async with book_on_its_way(training_requests) as first:
+        with pytest.raises(TooMuch, match="being fetched"):
+            await training_requests.propose(ADMIN, attached(LONG))
     assert (await first).job.name == "a"
 
 
 async def test_a_member_has_one_book_on_its_way_whatever_the_server(
     training_requests: TrainingRequests,
 ) -> None:
-    arrived, go = asyncio.Event(), asyncio.Event()
-
-    async def read() -> bytes:
-        arrived.set()
-        await go.wait()
-        return LONG.encode()
-
-    first = asyncio.create_task(training_requests.propose(ADMIN, AttachedFile("a.txt", 10, read)))
-    await arrived.wait()
-    with pytest.raises(TooMuch, match="from you"):
-        await training_requests.propose(replace(ADMIN, guild=OTHER_GUILD), attached(LONG))
-    assert (await training_requests.propose(STRANGER, attached(LONG))).job.guild == OTHER_GUILD
-    go.set()
+    async with book_on_its_way(training_requests) as first:
+        with pytest.raises(TooMuch, match="from you"):
+            await training_requests.propose(replace(ADMIN, guild=OTHER_GUILD), attached(LONG))
+        assert (await training_requests.propose(STRANGER, attached(LONG))).job.guild == OTHER_GUILD
     await first
 
 

@@ -17,6 +17,7 @@ from bot.config import BooksConfig, Config, DataConfig, DiscordConfig, WritingCo
 from bot.core.application import App
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.poem_formatting import unescape
+from tests.apps import serve
 from tests.bot.discord_app.conftest import FAST, Simulation
 from tests.texts import quatrains
 
@@ -36,14 +37,8 @@ async def mirror() -> AsyncIterator[str]:
         text = header + BOOK if "1041" in request.path else BOOK.replace("miller", "sailor")
         return web.Response(text=text)
 
-    app = web.Application()
-    app.router.add_get("/{path:.*}", book)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    yield f"http://{host}:{port}"
-    await runner.cleanup()
+    async with serve(book) as address:
+        yield address
 
 
 @pytest.fixture
