@@ -14,7 +14,16 @@ from bot.core.errors import FormImpossible, ModelUnusable, QueueFull, UnknownMod
 from bot.core.metrics import Metrics
 from bot.core.poems import PoemService
 from bot.core.ports import EngineRequest, Opening, Prompt
-from bot.core.records import FREE, Asker, Defaults, Ending, ModelRecord, PoemScansion
+from bot.core.records import (
+    FREE,
+    Asker,
+    Defaults,
+    Ending,
+    ModelRecord,
+    Poem,
+    PoemRequest,
+    PoemScansion,
+)
 
 VERSE = (
     " upon the quiet water\nthe evening lays its hand\n"
@@ -280,3 +289,9 @@ def app_with(service: PoemService, app: App | None = None) -> App:
         return replace(app, service=service)
     nothing: Any = NothingStored()
     return App(service, nothing, nothing, nothing, nothing, nothing)
+
+
+async def write_poem(service: PoemService, request: PoemRequest) -> Poem:
+    """Let a request be admitted and its poem be written to the end."""
+    async with service.write(await service.admit(request)) as poem_stream:
+        return await poem_stream.finish()

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from bot.core.errors import AvoidedSeed, QueueFull, ShuttingDown, TooSoon
-from bot.core.poems import MAX_DRAWINGS, PoemService
+from bot.core.poems import MAX_DRAWINGS
 from bot.core.ports import EngineRequest, Opening, Prompt
 from bot.core.records import (
     Asker,
@@ -22,7 +22,7 @@ from bot.core.records import (
     PoemSettings,
     Sampling,
 )
-from tests.fakes import Clock, FakeDraft, FakeEngine, fake_service
+from tests.fakes import Clock, FakeDraft, FakeEngine, fake_service, write_poem
 
 REQUEST = PoemRequest(Asker("test:1", "10"), "The sea", random_seed=1)
 POEM = Poem(
@@ -58,11 +58,6 @@ class WatchedEngine(FakeEngine):
         return super().opening(model, random_seed)
 
 
-async def write(service: PoemService, request: PoemRequest) -> Poem:
-    async with service.write(await service.admit(request)) as poem_stream:
-        return await poem_stream.finish()
-
-
 @pytest.mark.parametrize(
     "changes",
     [
@@ -77,7 +72,7 @@ async def write(service: PoemService, request: PoemRequest) -> Poem:
 async def test_the_event_loop_does_none_of_a_strangers_work(changes: dict[str, object]) -> None:
     client = WatchedEngine()
     service = fake_service(client, defaults=Defaults())
-    await write(service, replace(REQUEST, **changes))  # type: ignore[arg-type]
+    await write_poem(service, replace(REQUEST, **changes))  # type: ignore[arg-type]
     assert client.asked
     assert not [name for name, on_loop in client.asked if on_loop]
     await service.close()
@@ -114,20 +109,20 @@ async def test_the_settings_are_checked_off_the_loop_too() -> None:
 async def test_what_does_not_hang_on_words_is_asked_before_they_are_looked_at() -> None:
     client, clock = WatchedEngine(), Clock()
     service = fake_service(client, cooldown_seconds={"test": 5.0}, clock=clock)
-    await write(service, REQUEST)
+    await write_poem(service, REQUEST)
     client.asked.clear()
     bad = replace(REQUEST, sampling={"temperature": 99.0})
     with pytest.raises(TooSoon):
-        await write(service, bad)
+        await write_poem(service, bad)
     with pytest.raises(TooSoon):
         service.require_room(REQUEST.asker)
     clock.now += 5.0
     client.full = True
     with pytest.raises(QueueFull):
-        await write(service, bad)
+        await write_poem(service, bad)
     await service.close()
     with pytest.raises(ShuttingDown):
-        await write(service, bad)
+        await write_poem(service, bad)
     assert not client.asked
 
 
@@ -145,7 +140,7 @@ async def test_a_model_is_held_until_the_poem_has_its_place() -> None:
 
     client = HeldEngine()
     service = fake_service(client)
-    await write(service, REQUEST)
+    await write_poem(service, REQUEST)
     assert len(held) >= 2
     assert {model.name for model in held} == {"sonnets"}
     assert not client.held

@@ -15,7 +15,7 @@ from bot.core.permissions import TERMINAL, Permissions
 from bot.core.poems import PoemService
 from bot.core.ports import DEFAULT_CHOICE, ModelChoice
 from bot.core.records import FREE, Asker, Defaults, ModelRecord, Poem, PoemRequest
-from tests.fakes import SEA_SONGS, SONNETS, Clock, FakeEngine, FakeLibrary
+from tests.fakes import SEA_SONGS, SONNETS, Clock, FakeEngine, FakeLibrary, write_poem
 
 ANNA = Asker("discord:1", "10", "5")
 REQUEST = PoemRequest(asker=ANNA, seed="The evening")
@@ -60,8 +60,7 @@ def service_of(
 
 
 async def write(service: PoemService, request: PoemRequest = REQUEST) -> Poem:
-    async with service.write(await service.admit(request)) as poem_stream:
-        return await poem_stream.finish()
+    return await write_poem(service, request)
 
 
 def chosen(model: ModelRecord) -> FakeWays:
