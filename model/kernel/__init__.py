@@ -9,7 +9,8 @@ In the order in which data passes:
 - `batch`: Python's side: rows begin, read a prompt, write, leave.
 - `forward`: rows through the layers; `tiles` has the two innermost loops, in LLVM's language.
 - `sampling`: from logits to the next token of a row.
-- `constraints`: what a line in a form allows. `filters`: what must not come out.
+- `constraints`: what a line in a form allows. `filters`: what must not come out. `vectors`: sums
+  and exponentials over a vocabulary.
 - `compilation`: how numba compiles all this, and where it keeps the result.
 """
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from model.characters import APOSTROPHES
 from model.kernel.compilation import inner
 from model.kernel.syllables import leading_mask, syllables_after
+from model.kernel.vectors import exponential, largest_of, sum_of
 
 LETTER, SPACE, NEWLINE, PAUSE, STOP, OTHER = range(6)  # kinds of tokens; LETTER: or several
 IN_WORD, AFTER_WORD, AFTER_PAUSE, AFTER_STOP, DONE = range(5)  # phases of a row
@@ -347,13 +348,10 @@ def mask_probs(
 
     False when nothing is left.
     """
-    kept, total = 0.0, 0.0
+    total = sum_of(probs)
     for id_ in range(len(probs)):
-        total += probs[id_]
-        if allowed[id_]:
-            kept += probs[id_]
-        else:
-            probs[id_] = 0.0
+        probs[id_] = probs[id_] if allowed[id_] else 0.0
+    kept = sum_of(probs)
     if kept <= 0.0:
         line_state.log_weight[row] = -np.inf
         line_state.phase[row] = DONE
@@ -363,12 +361,9 @@ def mask_probs(
 
 
 @inner
-def surprisal(logits: NDArray[np.float32], id_: int) -> float:
-    """Return the nats of `id_`: how little the network expected it."""
-    largest = logits[0]
-    for n in range(1, len(logits)):
-        largest = max(largest, logits[n])
-    total = 0.0
+def surprisal(logits: NDArray[np.float32], id_: int, probs: NDArray[np.float64]) -> float:
+    """Return the nats of `id_`: how little the network expected it. Overwrites `probs` (V,)."""
+    largest = largest_of(logits)
     for n in range(len(logits)):
-        total += math.exp(np.float64(logits[n] - largest))
-    return math.log(total) - np.float64(logits[id_] - largest)
+        probs[n] = exponential(np.float64(logits[n]) - largest)
+    return math.log(sum_of(probs)) - (np.float64(logits[id_]) - largest)

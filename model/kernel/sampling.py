@@ -8,7 +8,6 @@ has probability 0, and the others stay as they are.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from model.kernel.constraints import (
 )
 from model.kernel.filters import GRAM, add_letter, is_forbidden, note_symbol
 from model.kernel.state import GUARD_WINDOW, HITS, BatchState, Constraints, ScratchSpace
+from model.kernel.vectors import exponential, largest_of, sum_of
 
 Probs = NDArray[np.float64]  # (V,)
 Ids = NDArray[np.int64]
@@ -65,7 +65,7 @@ def sample_token(
         logits[chosen] = -np.inf
         line_state.log_weight[row] = log_weight_before
     if in_form:
-        line_state.nats[row] += surprisal(logits, chosen)
+        line_state.nats[row] += surprisal(logits, chosen, scratch.probs)
         accept(form, line_state, row, chosen)
     remember(state, constraints, row, chosen)
     hits = state.ring_state[row, HITS]
@@ -102,7 +102,7 @@ def _draw_token(
         if sampling["top_p"] < 1.0:
             apply_top_p(probs, scratch.order, sampling["top_p"])
     if sampling["min_p"] > 0.0:
-        apply_min_p(probs, sampling["min_p"] * probs[argmax(probs)])
+        apply_min_p(probs, sampling["min_p"] * largest_of(probs))
     if in_form:
         boost_poem_words(form, line_state, row, probs)
     return draw(probs, chance)
@@ -150,9 +150,9 @@ def apply_temperature(logits: NDArray[np.float32], value: float, probs: Probs) -
 
     Ackley, Hinton and Sejnowski 1985.
     """
-    largest = logits[argmax(logits)]
+    largest, inverse = largest_of(logits), 1.0 / value
     for i in range(len(logits)):
-        probs[i] = math.exp((logits[i] - largest) / value)
+        probs[i] = exponential((np.float64(logits[i]) - largest) * inverse)
 
 
 @inner
@@ -225,10 +225,7 @@ def apply_min_p(probs: Probs, p: float) -> None:
 @inner
 def draw(probs: Probs, chance: float) -> int:
     """Return an id by inversion of the cumulative distribution; never one without weight."""
-    total = 0.0
-    for i in range(len(probs)):
-        total += probs[i]
-    target = chance * total
+    target = chance * sum_of(probs)
     passed = 0.0
     last = 0
     for i in range(len(probs)):
