@@ -1,76 +1,255 @@
-"""Train the base model, which train.py starts with; it takes two or three hours on two cores.
+"""Train the base model, which train.py starts with; it takes hours or days on two cores.
 
-    python train_base.py TEXT [TEXT …] --unseen BOOK [BOOK …] --out FILE [--seed N]
+    python train_base.py TEXT [TEXT …] --unseen BOOK [BOOK …] --out FILE [--hours H]
 
-Passages of the texts that share a line with a book after --unseen are left out, so that a model of
-that book can be measured on the part that is held out. Blank lines separate passages. After Ctrl-C
-FILE is as it was after the last epoch.
+TEXT is a UTF-8 file of verse, or a folder of them: a line a line, a blank line between stanzas, two
+between poems. Stanzas that share a line with a book after --unseen are left out, so that a model of
+that book can be measured on the part that is held out.
+
+    --unseen BOOK …     what must not be read; the curve has the loss on the last tenth of each
+    --valid FILE …      other authors held out; the curve has the loss on the first 50,000
+                        characters of each
+    --hours H           for all stages together; without it each text is read once
+    --tokens pieces     pieces of words, learnt from the texts; or "characters"
+    --device auto|cpu|cuda
+    --threads N         of the processor (default: all)
+    --seed N            random seed, 0 … 2**63 - 1 (default 0)
+
+After Ctrl-C, SIGTERM or a power cut the same command goes on, at most ten minutes back, from what
+it keeps in the folder beside FILE that ends in .training. There curve.tsv has the losses as they
+fall, in nats per character. FILE is the network as it was when the last line was written.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
-from model import Card, Lexicon, Model, ModelError, printable, read_book_files, save_model
-from model.training import EpochEnd, Training, choose_device, tensors_of
-from model.training.base import STAGES, base_lexicon, base_text
+from model import (
+    Card,
+    Lexicon,
+    Model,
+    ModelError,
+    Vocabulary,
+    load_model,
+    printable,
+    read_book_files,
+    save_model,
+)
+from model.training import EpochEnd, Interruption, Training, choose_device, tensors_of
+from model.training.base import PIECES, STAGES, Poem, PoemReader, Stage, base_lexicon, stage_text
+from model.training.batches import encode_book, token_lengths
+from model.training.evaluation import evaluate_stream
+from model.training.pieces import learn_pieces
+from model.training.resume import load_training, restore_training, save_training
+
+SAVE_EVERY_SECONDS = 600.0
+MEASURED = 50_000  # characters of each author held out
+TEXTS = "base"  # what a training of the base calls its book
 
 
-def save(path: Path, training: Training, card: Card, lexicon: Lexicon) -> None:
-    network = training.averaged
-    loss = training.position.history[-1].running_loss
-    card = card.model_copy(update={"loss": loss, "history": training.position.history})
-    save_model(
-        path, network.config, tensors_of(network), training.vocabulary, card, lexicon=lexicon
+@dataclass
+class BaseTraining:
+    """The stages of one base model, and the folder that they go on from."""
+
+    out: Path
+    poems: list[Poem]
+    held_out: dict[str, str]  # what is measured, by its name in the curve
+    device: torch.device
+    interruption: Interruption
+    stages: Sequence[Stage] = STAGES
+    pieces: bool = True
+    hours: float | None = None
+    seed: int = 0
+    vocabulary: Vocabulary = field(init=False)
+    lexicon: Lexicon = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.folder = self.out.with_suffix(".training")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = stage_text(self.stages[0], self.poems, self.seed)
+        self.vocabulary = self._learn_vocabulary(text)
+        self.lexicon = base_lexicon(text, [poem.text for poem in self.poems])
+        self._measured = {
+            name: encode_book(self.vocabulary.fold(text.lower()).text, self.vocabulary)
+            for name, text in self.held_out.items()
+        }
+
+    def run(self) -> bool:
+        """Train all stages from where they stand; False where a signal came first."""
+        start: Model | None = None
+        for number, stage in enumerate(self.stages, 1):
+            ended = self.folder / f"stage-{number}.safetensors"
+            if not ended.exists():
+                # Poems are in another order in each stage.
+                text = stage_text(stage, self.poems, self.seed + number - 1)
+                training = Training(
+                    self._known(text),
+                    stage.recipe,
+                    device=self.device,
+                    seed=self.seed + number,
+                    start=start,
+                    vocabulary=self.vocabulary,
+                    seconds_limit=self.hours and self.hours * 3600 * stage.share,
+                )
+                if not self._run_stage(number, training):
+                    return False
+                self._save_model(ended, training)
+            start = load_model(ended)
+        return True
+
+    def _run_stage(self, number: int, training: Training) -> bool:
+        resume = self.folder / f"stage-{number}.resume"
+        if resume.exists():
+            threads = torch.get_num_threads()
+            restore_training(training, load_training(resume))
+            training.use_threads(threads)
+        saved = time.monotonic()
+        total = len(training.text)
+        already = training.position.loss_count
+        title = f"stage {number} of {len(self.stages)}"
+        with tqdm(total=total, initial=already, desc=title, unit=" c", unit_scale=True) as bar:
+            for event in training.run():
+                if isinstance(event, EpochEnd):
+                    break
+                bar.update(event.characters)
+                bar.set_postfix_str(f"loss {event.loss:.4f}", refresh=False)
+                if self.interruption.signal or time.monotonic() - saved > SAVE_EVERY_SECONDS:
+                    self._note(number, training, resume)
+                    saved = time.monotonic()
+                if self.interruption.signal:
+                    return False
+        self._note(number, training, resume)
+        return True
+
+    def _note(self, number: int, training: Training, resume: Path) -> None:
+        """Save the position and the model, and add a line to the curve."""
+        save_training(resume, training, TEXTS)
+        self._save_model(self.out, training)
+        lengths = token_lengths(self.vocabulary)
+        losses = {
+            name: evaluate_stream(training.averaged, ids.to(self.device), 0, len(ids), lengths)
+            for name, ids in self._measured.items()
+        }
+        curve = self.folder / "curve.tsv"
+        head = ["stage", "step", "seconds", "characters", "training", *losses]
+        position = training.position
+        read = position.loss_count or len(training.text)
+        facts = [number, position.steps_made, round(training.seconds), read]
+        row = [*facts, *(f"{loss:.4f}" for loss in (_loss(training), *losses.values()))]
+        is_new = not curve.exists()
+        with curve.open("a", encoding="utf-8") as file:
+            if is_new:
+                file.write("\t".join(head) + "\n")
+            file.write("\t".join(map(str, row)) + "\n")
+
+    def _save_model(self, path: Path, training: Training) -> None:
+        network = training.averaged
+        card = Card(
+            name="verse",
+            book_title="English verse",
+            book_sha256="",
+            book_characters=len(training.text),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            recipe="base",
+            lower_case=True,
+            loss=_loss(training),
+            history=training.position.history,
+        )
+        tensors = tensors_of(network)
+        save_model(path, network.config, tensors, self.vocabulary, card, lexicon=self.lexicon)
+
+    def _learn_vocabulary(self, text: str) -> Vocabulary:
+        """Return ASCII and the pieces of the first stage's text, which are kept for all stages."""
+        alphabet = Vocabulary.of("".join(filter(str.isascii, set(text))))
+        if not self.pieces:
+            return alphabet
+        kept = self.folder / "pieces.txt"
+        if not kept.exists():
+            known = text.translate({ord(c): None for c in set(text) - set(alphabet.characters)})
+            pieces = learn_pieces(known, PIECES - len(alphabet))
+            kept.write_text("\n".join(pieces), encoding="utf-8")
+        return Vocabulary(alphabet.characters, tuple(kept.read_text(encoding="utf-8").split("\n")))
+
+    def _known(self, text: str) -> str:
+        """Return `text` on the alphabet."""
+        known = set(self.vocabulary.characters)
+        fold = self.vocabulary.fold
+        lines = text.split("\n")
+        return "\n".join(x if known.issuperset(x) else fold(x).text for x in lines)
+
+
+def _loss(training: Training) -> float:
+    """Return the loss of the epoch so far, or of the last one, in nats per character."""
+    position = training.position
+    if position.loss_count:
+        return position.loss_sum / position.loss_count
+    return position.history[-1].running_loss
+
+
+def read_texts(paths: list[Path]) -> Iterator[str]:
+    """Yield the texts of files, and of those that end in .txt in folders."""
+    files = [
+        file
+        for path in paths
+        for file in (sorted(path.rglob("*.txt")) if path.is_dir() else [path])
+    ]
+    for file in tqdm(files, desc="reading", unit=" files"):
+        yield file.read_text(encoding="utf-8")
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("texts", nargs="+", type=Path, metavar="TEXT")
+    parser.add_argument("--unseen", nargs="+", type=Path, required=True, metavar="BOOK")
+    parser.add_argument("--valid", nargs="+", type=Path, default=[], metavar="FILE")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--hours", type=float, metavar="H")
+    parser.add_argument("--tokens", choices=["pieces", "characters"], default="pieces")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--threads", type=int, metavar="N")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    return parser.parse_args()
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("texts", nargs="+", type=Path, metavar="TEXT")
-    parser.add_argument("--unseen", nargs="+", type=Path, required=True, metavar="BOOK")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
+    arguments = parse_arguments()
+    interruption = Interruption()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     try:
-        texts = [read_book_files([path]).text for path in arguments.texts]
-        text = base_text(texts, [read_book_files([path]).text for path in arguments.unseen])
-    except ModelError as error:
+        unseen = {path.stem: read_book_files([path]).text for path in arguments.unseen}
+        held_out = {
+            path.stem: text[-len(text) // 10 :]
+            for path, text in zip(arguments.unseen, unseen.values(), strict=True)
+        }
+        for path in arguments.valid:
+            held_out[path.stem] = read_book_files([path]).text[:MEASURED]
+        reader = PoemReader(unseen.values())
+        training = BaseTraining(
+            arguments.out,
+            [poem for text in read_texts(arguments.texts) for poem in reader.read(text)],
+            held_out,
+            choose_device(arguments.device),
+            interruption,
+            pieces=arguments.tokens == "pieces",
+            hours=arguments.hours,
+            seed=arguments.seed,
+        )
+        return 0 if training.run() else interruption.exit_status
+    except (ModelError, OSError, UnicodeDecodeError) as error:
         sys.stderr.write(printable(f"train_base.py: {error}\n"))
         return 2
-    card = Card(
-        name="verse",
-        book_title="English verse",
-        book_sha256="",
-        book_characters=len(text),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        recipe="base",
-        lower_case=True,
-        loss=0.0,
-    )
-    lexicon = base_lexicon(text, texts)
-    start: Model | None = None
-    for number, recipe in enumerate(STAGES, 1):
-        device = choose_device("auto")
-        # Another order of the passages in each stage.
-        seed = arguments.seed + number
-        training = Training(text, recipe, device=device, seed=seed, start=start)
-        total = training.steps * recipe.epochs
-        with tqdm(total=total, desc=f"stage {number} of {len(STAGES)}", unit=" steps") as bar:
-            for event in training.run():
-                if isinstance(event, EpochEnd):
-                    save(arguments.out, training, card, lexicon)
-                else:
-                    bar.update()
-                    bar.set_postfix_str(f"loss {event.loss:.4f}", refresh=False)
-        network = training.averaged
-        start = Model(network.config, tensors_of(network), training.vocabulary, card, "")
-    return 0
 
 
 if __name__ == "__main__":

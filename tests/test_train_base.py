@@ -1,0 +1,73 @@
+"""train_base.py, with a network that is small enough for a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from model.checkpoint import Model, load_model
+from model.training.base import STAGES, PoemReader, Stage
+from tests.model.training.test_base import OTHERS
+from train_base import BaseTraining
+
+SMALL = {"embedding_size": 8, "hidden_size": 8, "rows": 2, "window": 16}
+SMALL_STAGES = [
+    replace(stage, copies=lambda poem: 30, recipe=stage.recipe.model_copy(update=SMALL))
+    for stage in STAGES
+]
+
+
+@dataclass
+class FakeInterruption:
+    """A signal after so many questions."""
+
+    left: int
+
+    @property
+    def signal(self) -> int:
+        self.left -= 1
+        return 15 if self.left < 0 else 0
+
+
+def train(folder: Path, questions: int, stages: list[Stage] = SMALL_STAGES) -> bool:
+    training = BaseTraining(
+        folder / "verse.safetensors",
+        list(PoemReader([]).read(OTHERS)),
+        {"goats": OTHERS},
+        torch.device("cpu"),
+        FakeInterruption(questions),  # type: ignore[arg-type]
+        stages=stages,
+    )
+    return training.run()
+
+
+def same(one: Model, other: Model) -> bool:
+    return all(np.array_equal(one.tensors[name], other.tensors[name]) for name in one.tensors)
+
+
+def test_the_base_is_trained_stage_by_stage_with_a_curve(tmp_path: Path) -> None:
+    assert train(tmp_path, 10_000)
+    model = load_model(tmp_path / "verse.safetensors")
+    assert model.network.tied
+    assert " goat" in model.vocabulary.pieces
+    assert "goat" in model.lexicon.numbers
+    head, *rows = (tmp_path / "verse.training" / "curve.tsv").read_text().splitlines()
+    assert head.split("\t") == ["stage", "step", "seconds", "characters", "training", "goats"]
+    losses = [float(row.split("\t")[-1]) for row in rows]
+    assert [row[0] for row in rows] == ["1", "2"]
+    assert losses[1] < losses[0] < 3.0
+
+
+def test_a_training_of_the_base_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    assert train(tmp_path / "whole", 10_000)
+    assert not train(tmp_path / "parts", 5)
+    while not train(tmp_path / "parts", 100):
+        pass
+    whole, parts = (
+        load_model(tmp_path / name / "verse.safetensors") for name in ("whole", "parts")
+    )
+    assert same(whole, parts)
+    assert whole.vocabulary == parts.vocabulary
