@@ -20,7 +20,7 @@ from model.checkpoint import METADATA_KEY, Card, Contents, save_model
 from model.config import NetworkConfig
 from model.training.network import CharLSTM, tensors_of
 from model.vocabulary import Vocabulary
-from tests import leaks, memory_disk
+from tests import leaks, memory_disk, warm_kernel
 
 ALPHABET = "\n !',.abcdefghijklmnopqrstuvwxyz"
 # The same examples in each run, and no stopwatch on a machine that has other work. Fixtures that
@@ -41,6 +41,7 @@ OPENINGS = ("the morning opens", "a quiet harbour", "when lamps are lit")
 def pytest_configure(config: pytest.Config) -> None:
     leaks.pytest_configure(config)
     memory_disk.pytest_configure(config)
+    warm_kernel.pytest_configure(config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,8 +49,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONG)
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Keep what was imported out of the garbage collector's rounds: it lives to the end."""
+    warm_kernel.pytest_collection_finish(session)
     gc.collect()
     gc.freeze()
 

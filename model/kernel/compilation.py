@@ -11,12 +11,13 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from filelock import FileLock, Timeout
 from numba import extending
 from numba.core import config
 
@@ -25,6 +26,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 HERE = Path(__file__).resolve().parent
 PLACES = (HERE / "__pycache__", Path("~/.cache/sonneteer").expanduser())
 PREFIX = "compiled-"
+OTHERS_SECONDS = 300.0  # that another process may take to compile before this one does it, too
 
 
 def cache_folder(sources: Path, places: Sequence[Path]) -> Path | None:
@@ -91,6 +93,23 @@ if CACHE is not None:
 def is_compiled() -> bool:
     """Whether the cache has something, so that compiling will take no time to speak of."""
     return CACHE is not None and any(CACHE.rglob("*.nbi"))
+
+
+@contextmanager
+def one_at_a_time(folder: Path | None, seconds: float = OTHERS_SECONDS) -> Iterator[None]:
+    """Wait while another process compiles, and then find in the cache what it compiled.
+
+    Without a cache, or where the lock cannot be had in `seconds`, each compiles for itself.
+    """
+    lock = None if folder is None else FileLock(folder / "lock", timeout=seconds)
+    try:
+        if lock is not None:
+            with suppress(OSError, Timeout, NotImplementedError):
+                lock.acquire()
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
 
 
 def announcement(folder: Path | None, places: Sequence[Path]) -> str:

@@ -32,8 +32,9 @@ def checked_instruction_set() -> InstructionSet:
     if not compilation.is_compiled():
         log.warning(compilation.announcement(compilation.CACHE, compilation.PLACES))
     best = best_instruction_set()
-    if agrees_with_reference(best):
-        return best
+    with compilation.one_at_a_time(compilation.CACHE):
+        if agrees_with_reference(best):
+            return best
     log.warning("%s does not compute rightly here; a slower way is taken", type(best).__name__)
     return Plain()
 

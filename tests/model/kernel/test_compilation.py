@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-from model.kernel.compilation import announcement, cache_folder, is_ours_alone
+from model.kernel.compilation import announcement, cache_folder, is_ours_alone, one_at_a_time
 
 needs_modes = pytest.mark.skipif(os.name == "nt", reason="Windows has no modes of files")
 
@@ -43,6 +44,28 @@ def test_where_one_place_cannot_be_written_the_next_is_taken(sources: Path, tmp_
 def test_where_nothing_can_be_written_there_is_no_cache(sources: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     assert cache_folder(sources, [tmp_path / "file" / "cache"]) is None
+
+
+def test_one_process_compiles_at_a_time(tmp_path: Path) -> None:
+    other = FileLock(tmp_path / "lock", is_singleton=False)
+    with one_at_a_time(tmp_path), pytest.raises(TimeoutError):
+        other.acquire(timeout=0)
+    other.acquire(timeout=0)
+    other.release()
+
+
+def test_who_waits_too_long_for_another_compiles_as_well(tmp_path: Path) -> None:
+    done = False
+    with FileLock(tmp_path / "lock"), one_at_a_time(tmp_path, seconds=0):
+        done = True
+    assert done
+
+
+def test_without_a_cache_nobody_waits(tmp_path: Path) -> None:
+    done = False
+    with one_at_a_time(None), one_at_a_time(tmp_path / "missing" / "folder"):
+        done = True
+    assert done
 
 
 def test_compiling_is_said_to_be_once_only_where_it_is(tmp_path: Path) -> None:
