@@ -10,7 +10,8 @@ BIN := .venv/bin
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 # Every core takes its share in order, so that what a file's tests share is mostly made once. One
 # that is done takes over from the end of another's: nobody waits for a file that takes long.
-TESTS := $(BIN)/python -m pytest -m "not slow" -n logical --dist worksteal
+# Python keeps what it compiled, whatever the environment says: tests start the bot many times.
+TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not slow" -n logical --dist worksteal
 # Nothing but wheels, each with a hash that a lock names. Nothing of a package runs in the set-up.
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
