@@ -24,6 +24,8 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -55,7 +57,7 @@ from bot.config import load_config
 from bot.core.records import Asker, PoemRequest
 from model.checkpoint import load_model
 
-CHOICE = "next line chosen"
+CHOICE, LIKENESS = "next line chosen", "likeness rank"
 ENOUGH = 5.0  # standard errors by which people must be above mixed lines
 FEWEST = 100  # poems of a system
 
@@ -63,28 +65,24 @@ Systems = dict[str, list[Poem]]
 Judge = Callable[[Sequence[Poem]], Mapping[str, Figure]]
 
 
-def gather(arguments: argparse.Namespace) -> tuple[Systems, list[str], list[str]]:
-    """Return all poems by system, and which systems are people and which are controls."""
+def gather(arguments: argparse.Namespace) -> tuple[Systems, list[str]]:
+    """Return the poems of people, controls and systems by name, and the names of the people."""
     people: Systems = {}
     for path in arguments.people:
         random = Random(f"{arguments.seed} sample")
         people[path.stem] = sample(read_people(path), arguments.count, random)
-    systems = dict(people)
-    for path in [*arguments.poems, *([arguments.write] if arguments.write else [])]:
-        systems[path.stem] = poems = read_poems(path)
-        if any(poem.own for poem in poems):
-            systems[f"{path.stem}, own lines"] = without_seed(poems)
-    random = Random(f"{arguments.seed} controls")
     pool = [poem for poems in people.values() for poem in poems]
+    random = Random(f"{arguments.seed} controls")
     controls: Systems = {
         name: sample(make(pool, random), arguments.count, random)
         for name, make in (("mixed", mixed), ("shuffled", shuffled), ("salad", salad))
     }
-    return {**systems, **controls}, list(people), list(controls)
+    written = [*arguments.poems, *([arguments.write] if arguments.write else [])]
+    return {**people, **{path.stem: read_poems(path) for path in written}, **controls}, list(people)
 
 
-async def write_poems(path: Path, model: str | None) -> None:
-    """Write a sonnet for each seed with the bot's own service, one JSON object a line."""
+async def write_poems(model: str | None) -> str:
+    """Return a sonnet for each seed, by the bot's own service, one JSON object a line."""
     config = load_config(None)
     service = make_poem_service(config, make_library(config))
     await service.warm_up()
@@ -95,7 +93,7 @@ async def write_poems(path: Path, model: str | None) -> None:
     await service.close()
     entries = [{"seed": sample.seed, "text": sample.text} for sample in samples]
     lines = [json.dumps(entry, ensure_ascii=False) for entry in entries]
-    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return "\n".join(lines) + "\n"
 
 
 def strangers(seed: int) -> Judge:
@@ -106,7 +104,10 @@ def strangers(seed: int) -> Judge:
         plain = [words_only(poem) for poem in poems]
         return {
             **next_line(plain, language_model, Random(f"{seed} lines")),
-            "likeness rank": likeness_rank(plain, likeness, Random(f"{seed} likeness")),
+            LIKENESS: likeness_rank(plain, likeness, Random(f"{seed} likeness")),
+            f"{LIKENESS}, no seed": likeness_rank(
+                without_seed(plain), likeness, Random(f"{seed} likeness")
+            ),
             **grammar(plain, parse_lines),
             "cost, nats/char": cost(plain, language_model),
         }
@@ -148,7 +149,7 @@ def verdict(found: Mapping[str, Mapping[str, Figure]], people: Sequence[str]) ->
     """Say of each set of people whether the judge tells it from mixed lines."""
     sentences = []
     for name in people:
-        for figure in (CHOICE, "likeness rank"):
+        for figure in (CHOICE, LIKENESS):
             if figure not in found[name]:
                 continue
             above = found[name][figure].above(found["mixed"][figure])
@@ -161,45 +162,41 @@ def verdict(found: Mapping[str, Mapping[str, Figure]], people: Sequence[str]) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    path = {"type": Path, "metavar": "FILE"}
+    option = partial(parser.add_argument, type=Path, metavar="FILE")
     parser.add_argument("--people", type=Path, metavar="PATH", action="append", required=True)
-    parser.add_argument("--poems", nargs="+", default=[], help="of other systems", **path)
-    parser.add_argument("--write", help="write ours, and keep them there", **path)
+    option("--poems", nargs="+", default=[], help="of other systems")
+    option("--write", help="write ours, and keep them there")
     parser.add_argument("--model", metavar="NAME", help="which model writes")
-    parser.add_argument("--checkpoint", help="judge by this network of ours", **path)
+    option("--checkpoint", help="judge by this network of ours")
     parser.add_argument("--count", type=int, default=150, metavar="N", help="poems of a set")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is random")
-    parser.add_argument("--json", **path)
+    option("--json")
     arguments = parser.parse_args()
     if not arguments.checkpoint and (sentence := missing()):
         sys.exit(sentence)
     if arguments.write:
-        asyncio.run(write_poems(arguments.write, arguments.model))
-    systems, people, _ = gather(arguments)
+        arguments.write.write_text(asyncio.run(write_poems(arguments.model)), "utf-8")
+    systems, people = gather(arguments)
     judge = (
         own_network(arguments.checkpoint, arguments.seed)
         if arguments.checkpoint
         else strangers(arguments.seed)
     )
-    found, sizes = {}, {name: len(poems) for name, poems in systems.items()}
+    found: dict[str, Mapping[str, Figure]] = {}
     for name, poems in systems.items():
         began = time.perf_counter()
         found[name] = judge(poems)
         print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
-    print(report(found, sizes))
-    print("\n".join(verdict(found, people)))
-    for name, size in sizes.items():
-        if size < FEWEST:
-            print(f"{name}: only {size} poems, too few to compare")
-    if arguments.json:
-        figures = {
-            name: {
-                figure: {"mean": each.mean, "error": each.error, "poems": each.poems}
-                for figure, each in figures.items()
+        if arguments.json:  # a judgement takes minutes: what is known so far is kept
+            figures = {
+                name: {f: asdict(each) for f, each in of.items()} for name, of in found.items()
             }
-            for name, figures in found.items()
-        }
-        write_json(arguments.json, figures)
+            write_json(arguments.json, figures)
+    print(report(found, {name: len(poems) for name, poems in systems.items()}))
+    print("\n".join(verdict(found, people)))
+    for name, poems in systems.items():
+        if len(poems) < FEWEST:
+            print(f"{name}: only {len(poems)} poems, too few to compare")
 
 
 if __name__ == "__main__":

@@ -115,7 +115,8 @@ def written_poem(text: str, seed: str, source: str) -> Poem | None:
     Its own lines begin after the last one with a word of the seed's.
     """
     left = len(words_of(seed))
-    lines, own = [], 0
+    lines: list[str] = []
+    own = 0
     for line in text.split("\n"):
         if not plain(line):
             continue
@@ -292,9 +293,9 @@ def next_line(poems: Sequence[Poem], scorer: Scorer, random: Random) -> dict[str
 
 
 def cost(poems: Sequence[Poem], scorer: Scorer) -> Figure:
-    """Return what a whole poem costs from nothing, nats per character."""
-    texts = ["\n".join(poem.lines[poem.start :]) for poem in poems]
-    return Figure.of(scorer((), [text])[0] / -len(text) for text in texts)
+    """Return what a poem's own lines cost after those of the seed, nats per character."""
+    texts = [(poem.lines[: poem.own], "\n".join(poem.lines[poem.own :])) for poem in poems]
+    return Figure.of(scorer(seed, [text])[0] / -len(text) for seed, text in texts)
 
 
 def context_gain(poems: Sequence[Poem], scorer: Scorer, random: Random) -> dict[str, Figure]:
@@ -324,7 +325,9 @@ def context_gain(poems: Sequence[Poem], scorer: Scorer, random: Random) -> dict[
 def likeness_rank(poems: Sequence[Poem], embed: Embed, random: Random) -> Figure:
     """Return the rank of the next line's likeness to the lines so far, 0.5 by chance."""
     asked = list(questions(poems, range(1, LINES), random))
-    texts = list(dict.fromkeys(text for q in asked for text in (" ".join(q.context), *q.candidates)))
+    texts = list(
+        dict.fromkeys(text for q in asked for text in (" ".join(q.context), *q.candidates))
+    )
     place = {text: number for number, text in enumerate(texts)}
     vectors = embed(texts)  # (N, D)
     ranks = []
@@ -336,12 +339,12 @@ def likeness_rank(poems: Sequence[Poem], embed: Embed, random: Random) -> Figure
 
 
 def grammar(poems: Sequence[Poem], parse: Parse) -> dict[str, Figure]:
-    """Return what a parser leaves over of each line, and what the rest costs it."""
-    lines = [line for poem in poems for line in poem.lines[poem.start :]]
+    """Return what a parser leaves over of poems' own lines, and what the rest costs it."""
+    lines = [line for poem in poems for line in poem.lines[poem.own :]]
     parsed = iter(parse(lines))
     nulls, costs = [], []
     for poem in poems:
-        own = poem.lines[poem.start :]
+        own = poem.lines[poem.own :]
         results = [next(parsed) for _ in own]
         words = sum(len(line.split()) for line in own)
         nulls.append(sum(null for null, _ in results) / words)

@@ -79,7 +79,7 @@ class LanguageModel:
     @torch.inference_mode()
     def __call__(self, context: Sequence[str], texts: Sequence[str]) -> list[float]:
         ids = self._begin + [i for line in context for i in self._encode(line + "\n")]
-        kept = len(os.path.commonprefix([ids[:-1], self._read]))
+        kept = _shared(ids[:-1], self._read)
         self._cache.crop(kept)
         fresh, branches = ids[kept:], [self._encode(text) for text in texts]
         sees, places = _branched(len(fresh), [len(branch) for branch in branches])
@@ -94,7 +94,9 @@ class LanguageModel:
         self._read = ids
         scores, at = [], len(fresh)
         for branch in branches:
-            before = torch.cat([features[len(fresh) - 1 : len(fresh)], features[at:][: len(branch)]])
+            before = torch.cat(
+                [features[len(fresh) - 1 : len(fresh)], features[at:][: len(branch)]]
+            )
             logits = self._model.lm_head(before[:-1])  # (T, V)
             wanted = torch.tensor(branch)
             scores.append(-functional.cross_entropy(logits, wanted, reduction="sum").item())
@@ -104,6 +106,12 @@ class LanguageModel:
     def _encode(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer(text, add_special_tokens=False).input_ids
         return ids
+
+
+def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+    """Return how many first tokens two rows share."""
+    pairs = zip(one, other, strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def _branched(trunk: int, branches: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -205,8 +213,9 @@ class OwnNetwork:
         first, state = self._network(before)  # (1, T, V)
         rows = pad_sequence(wanted, batch_first=True)  # (N, T)
         state = LSTMState(*(part.repeat(1, len(wanted), 1) for part in state))  # (L, N, H)
-        later, _ = self._network(rows[:, :-1], state)  # (N, T - 1, V)
-        logits = torch.cat([first[:, -1:].expand(len(wanted), -1, -1), later], dim=1)  # (N, T, V)
+        later, _ = self._network(rows, state)  # (N, T, V); what follows a text's end is not asked
+        begun = first[:, -1:].expand(len(wanted), -1, -1)  # (N, 1, V)
+        logits = torch.cat([begun, later[:, :-1]], dim=1)  # (N, T, V)
         return [
             -functional.cross_entropy(row[: len(ids)], ids, reduction="sum").item()
             for row, ids in zip(logits, wanted, strict=True)
