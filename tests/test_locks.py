@@ -17,12 +17,17 @@ LOCKS = {
     "requirements-cuda.lock": "requirements.txt",
     "requirements-dev.lock": "requirements-dev.txt",
     "requirements-fuzz.lock": "requirements-fuzz.txt",
+    "requirements-judge.lock": "requirements-judge.txt",
 }
 ENTRY = re.compile(
     r"([a-z0-9-]+)==([^\s;]+)(?: ; ([^\\\n]+))?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)"
 )
 TRAINING = {"torch", "tqdm", "matplotlib"}  # without them poems are written as ever
-IN_ANOTHER_LOCK = {"requirements.lock": {"torch"}, "requirements-dev.lock": {"torch"}}
+IN_ANOTHER_LOCK = {
+    "requirements.lock": {"torch"},
+    "requirements-dev.lock": {"torch"},
+    "requirements-judge.lock": {"torch"},
+}
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,9 @@ def test_every_pin_is_in_its_lock() -> None:
     assert set(pins_of("requirements-fuzz.txt")) - set(dev) == set(
         read_lock("requirements-fuzz.lock")
     )
+    assert set(pins_of("requirements-judge.txt")) - set(read_lock("requirements-judge.lock")) == {
+        "torch"
+    }
     assert set(read_lock("requirements-cpu.lock")) == {"torch"}
     assert "torch" in read_lock("requirements-cuda.lock")
 
