@@ -5,6 +5,7 @@
     loop_lag          how late the event loop is while the page is attacked, by watched_bot
     during_training   poems, and memory, while a training runs
     poems             how good poems are; judges says so, of poem_seeds
+    sense             whether they have a thread, by strangers: sense_models; sense_measures counts
     tinyshakespeare   the loss of a training, to compare with others
 
 What they share: stats and tables for figures, gauges for the process and the machine, networks to

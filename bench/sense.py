@@ -102,12 +102,14 @@ def strangers(seed: int) -> Judge:
 
     def judge(poems: Sequence[Poem]) -> Mapping[str, Figure]:
         plain = [words_only(poem) for poem in poems]
+        random = f"{seed} likeness"
+        rank = bare = likeness_rank(plain, likeness, Random(random))
+        if any(poem.own for poem in plain):
+            bare = likeness_rank(without_seed(plain), likeness, Random(random))
         return {
             **next_line(plain, language_model, Random(f"{seed} lines")),
-            LIKENESS: likeness_rank(plain, likeness, Random(f"{seed} likeness")),
-            f"{LIKENESS}, no seed": likeness_rank(
-                without_seed(plain), likeness, Random(f"{seed} likeness")
-            ),
+            LIKENESS: rank,
+            f"{LIKENESS}, no seed": bare,
             **grammar(plain, parse_lines),
             "cost, nats/char": cost(plain, language_model),
         }
@@ -168,7 +170,7 @@ def main() -> None:
     option("--write", help="write ours, and keep them there")
     parser.add_argument("--model", metavar="NAME", help="which model writes")
     option("--checkpoint", help="judge by this network of ours")
-    parser.add_argument("--count", type=int, default=150, metavar="N", help="poems of a set")
+    parser.add_argument("--count", type=int, default=100, metavar="N", help="poems of a set")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is random")
     option("--json")
     arguments = parser.parse_args()

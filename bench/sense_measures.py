@@ -25,10 +25,11 @@ LINES = 14
 LENGTHS = range(25, 66)  # characters of a line of five feet, with room
 OTHERS = 7  # candidates beside the true line: chance is 12.5 %
 PLACES = (3, 6, 9, 12)  # lines read before a choice
+LIKENESS_PLACES = range(2, LINES, 2)  # and before a ranking
 
 Scorer = Callable[[Sequence[str], Sequence[str]], list[float]]
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]  # texts to unit vectors (N, D)
-Parse = Callable[[Sequence[str]], "list[tuple[int, float]]"]  # lines to null words and costs
+Parse = Callable[[Sequence[str]], list[tuple[int, float]]]  # lines to null words and costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,10 @@ class Poem:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Which line comes next? `places` of `poem` are the lines so far."""
+    """Which line comes next?"""
 
     poem: int  # its number
-    place: int
+    place: int  # of the line that is asked for
     context: tuple[str, ...]
     candidates: tuple[str, ...]  # the true one first
 
@@ -112,18 +113,21 @@ def sonnets_of(text: str, source: str) -> list[Poem]:
 def written_poem(text: str, seed: str, source: str) -> Poem | None:
     """Return a poem that a program wrote, None where it has not fourteen lines.
 
-    Its own lines begin after the last one with a word of the seed's.
+    Its own lines begin after the last one with a word of the seed's. A seed that a model cannot
+    read stands before the fourteen; it is left out.
     """
     left = len(words_of(seed))
     lines: list[str] = []
     own = 0
     for line in text.split("\n"):
-        if not plain(line):
+        if not any(map(str.isalnum, line)):
             continue
-        if left > 0:
+        if left > 0 or not plain(line):  # digits are nobody's words but the reader's
             own = len(lines) + 1
             left -= len(words_of(line))
         lines.append(line.strip())
+    before = min(max(len(lines) - LINES, 0), own)
+    lines, own = lines[before:], own - before
     return Poem(tuple(lines), source, own) if len(lines) == LINES else None
 
 
@@ -324,7 +328,7 @@ def context_gain(poems: Sequence[Poem], scorer: Scorer, random: Random) -> dict[
 
 def likeness_rank(poems: Sequence[Poem], embed: Embed, random: Random) -> Figure:
     """Return the rank of the next line's likeness to the lines so far, 0.5 by chance."""
-    asked = list(questions(poems, range(1, LINES), random))
+    asked = list(questions(poems, LIKENESS_PLACES, random))
     texts = list(
         dict.fromkeys(text for q in asked for text in (" ".join(q.context), *q.candidates))
     )

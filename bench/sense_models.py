@@ -92,16 +92,17 @@ class LanguageModel:
         ).last_hidden_state[0]  # (Q, D)
         self._cache.crop(len(ids))
         self._read = ids
-        scores, at = [], len(fresh)
-        for branch in branches:
-            before = torch.cat(
-                [features[len(fresh) - 1 : len(fresh)], features[at:][: len(branch)]]
-            )
-            logits = self._model.lm_head(before[:-1])  # (T, V)
-            wanted = torch.tensor(branch)
-            scores.append(-functional.cross_entropy(logits, wanted, reduction="sum").item())
-            at += len(branch)
-        return scores
+        # A branch's first token is foreseen by the trunk's last, each other by the one before.
+        last, after = len(fresh) - 1, torch.tensor([i for branch in branches for i in branch])
+        starts = np.cumsum([len(fresh), *map(len, branches)]).tolist()
+        before = [
+            place
+            for start, branch in zip(starts, branches, strict=False)
+            for place in (last, *range(start, start + len(branch) - 1))
+        ]
+        logits = self._model.lm_head(features[before])  # (T, V)
+        costs = functional.cross_entropy(logits, after, reduction="none")  # (T,)
+        return [-part.sum().item() for part in costs.split([len(branch) for branch in branches])]
 
     def _encode(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer(text, add_special_tokens=False).input_ids

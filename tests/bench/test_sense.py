@@ -121,6 +121,11 @@ def test_own_lines_begin_after_the_last_with_a_word_of_the_seed() -> None:
         if (found := written_poem(text, seed, "ours"))
     ] == [0, 1, 2]
     assert written_poem("too\nshort", "", "ours") is None
+    number = written_poem("\n".join(["1234", *text.split("\n")[1:]]), "1234", "ours")
+    assert number is not None
+    assert number.own == 1
+    assert written_poem(f"unread\n{text}", "", "ours") is None
+    assert written_poem(f"unread\n{text}", "unread", "ours") == written_poem(text, "", "ours")
 
 
 def test_poems_are_read_from_json_lines_and_from_text(tmp_path: Path) -> None:
