@@ -170,7 +170,7 @@ def main() -> None:
     option("--write", help="write ours, and keep them there")
     parser.add_argument("--model", metavar="NAME", help="which model writes")
     option("--checkpoint", help="judge by this network of ours")
-    parser.add_argument("--count", type=int, default=100, metavar="N", help="poems of a set")
+    parser.add_argument("--count", type=int, default=120, metavar="N", help="poems of a set")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is random")
     option("--json")
     arguments = parser.parse_args()

@@ -25,7 +25,6 @@ LINES = 14
 LENGTHS = range(25, 66)  # characters of a line of five feet, with room
 OTHERS = 7  # candidates beside the true line: chance is 12.5 %
 PLACES = (3, 6, 9, 12)  # lines read before a choice
-LIKENESS_PLACES = range(2, LINES, 2)  # and before a ranking
 
 Scorer = Callable[[Sequence[str], Sequence[str]], list[float]]
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]  # texts to unit vectors (N, D)
@@ -327,18 +326,16 @@ def context_gain(poems: Sequence[Poem], scorer: Scorer, random: Random) -> dict[
 
 
 def likeness_rank(poems: Sequence[Poem], embed: Embed, random: Random) -> Figure:
-    """Return the rank of the next line's likeness to the lines so far, 0.5 by chance."""
-    asked = list(questions(poems, LIKENESS_PLACES, random))
-    texts = list(
-        dict.fromkeys(text for q in asked for text in (" ".join(q.context), *q.candidates))
-    )
-    place = {text: number for number, text in enumerate(texts)}
-    vectors = embed(texts)  # (N, D)
+    """Return the rank of the next line's mean likeness to each line so far, 0.5 by chance."""
+    asked = list(questions(poems, range(1, LINES), random))
+    lines = list(dict.fromkeys(line for q in asked for line in (*q.context, *q.candidates)))
+    place = {line: number for number, line in enumerate(lines)}
+    vectors = embed(lines)  # (N, D)
     ranks = []
     for question in asked:
-        context = vectors[place[" ".join(question.context)]]  # (D,)
-        lines = vectors[[place[line] for line in question.candidates]]  # (8, D)
-        ranks.append((question.poem, rank((lines @ context).tolist())))
+        before = vectors[[place[line] for line in question.context]]  # (n, D)
+        candidates = vectors[[place[line] for line in question.candidates]]  # (8, D)
+        ranks.append((question.poem, rank((candidates @ before.mean(0)).tolist())))
     return Figure.of(by_poem(ranks))
 
 
