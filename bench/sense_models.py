@@ -102,7 +102,8 @@ class LanguageModel:
         ]
         logits = self._model.lm_head(features[before])  # (T, V)
         costs = functional.cross_entropy(logits, after, reduction="none")  # (T,)
-        return [-part.sum().item() for part in costs.split([len(branch) for branch in branches])]
+        parts = torch.split(costs, [len(branch) for branch in branches])
+        return [-part.sum().item() for part in parts]
 
     def _encode(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer(text, add_special_tokens=False).input_ids
