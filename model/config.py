@@ -92,7 +92,7 @@ class Sampling(StrictSettings):
     """
 
     temperature: Annotated[float, Setting(0.5, "")] = Field(default=1.0, ge=0.05, le=2.0)
-    top_k: Annotated[int, Setting(0, "the N likeliest characters; 0: off", narrows=True)] = Field(
+    top_k: Annotated[int, Setting(0, "the N likeliest tokens; 0: off", narrows=True)] = Field(
         default=0, ge=0, le=1000
     )
     top_p: Annotated[float, Setting(1.0, "the likeliest X of 1; 1: off", narrows=True)] = Field(
@@ -106,7 +106,7 @@ class Sampling(StrictSettings):
     repetition_guard: Annotated[int, Setting(12, "repeated characters allowed; 0: any")] = Field(
         default=0, ge=0, le=200
     )
-    greedy: Annotated[bool, Setting(False, "always the likeliest character", narrows=True)] = False
+    greedy: Annotated[bool, Setting(False, "always the likeliest token", narrows=True)] = False
 
 
 @dataclass(frozen=True, slots=True)

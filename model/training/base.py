@@ -24,7 +24,7 @@ MIN_LINES = 4  # of a poem
 # Characters that a book of English may have although the base's text does not.
 WIDE = "0123456789!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 PIECES = 4_096  # tokens in all, see bench/results/base-model.md
-SELDOM = 1_000_000  # characters; a word that comes less often may be a slip of the pen
+SELDOM = 400_000  # characters; a word that comes less often may be a slip of the pen
 BETWEEN_POEMS = "\n\n\n"
 _BLANK_LINES = re.compile(r"\n[^\S\n]*\n[^\S\n]*\n\s*")
 _NUMBER = re.compile(r"[\W\dIVXLC]+")  # over a poem or stanza
@@ -145,7 +145,8 @@ def base_lexicon(text: str, sources: Iterable[str]) -> Lexicon:
     that stand alone.
     """
     least = max(MIN_COUNT, len(text) // SELDOM)
-    people = {name.lower() for source in sources for name in find_names(source)}
+    # Over all of them: there are printers who set every noun with a capital.
+    people = {name.lower() for name in find_names("\n".join(sources))}
     return Lexicon(
         tuple(
             entry
