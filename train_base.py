@@ -6,7 +6,8 @@ TEXT is a UTF-8 file of verse, or a folder of them: a line a line, a blank line 
 between poems. Stanzas that share a line with a book after --unseen are left out, so that a model of
 that book can be measured on the part that is held out.
 
-    --unseen BOOK …     what must not be read; the curve has the loss on the last tenth of each
+    --unseen BOOK …     what must not be read; the curve has the loss on the last tenth of each, and
+                        how often the network picks the true next line of their sonnets among eight
     --valid FILE …      other authors held out; the curve has the loss on the first 50,000
                         characters of each
     --hours H           for all stages together; without it each text is read once
@@ -29,10 +30,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 
 import torch
 from tqdm import tqdm
 
+from bench.sense_measures import Poem as Sonnet
+from bench.sense_measures import next_line, sample, sonnets_of
+from bench.sense_models import OwnNetwork
 from model import (
     Card,
     Lexicon,
@@ -53,6 +58,7 @@ from model.training.resume import load_training, restore_training, save_training
 
 SAVE_EVERY_SECONDS = 600.0
 MEASURED = 50_000  # characters of each author held out
+SONNETS = 40  # whose next lines are asked for; half a minute
 TEXTS = "base"  # what a training of the base calls its book
 
 
@@ -63,6 +69,7 @@ class BaseTraining:
     out: Path
     poems: list[Poem]
     held_out: dict[str, str]  # what is measured, by its name in the curve
+    sonnets: list[Sonnet]  # the same, for next lines
     device: torch.device
     interruption: Interruption
     stages: Sequence[Stage] = STAGES
@@ -140,11 +147,13 @@ class BaseTraining:
             for name, ids in self._measured.items()
         }
         curve = self.folder / "curve.tsv"
-        head = ["stage", "step", "seconds", "characters", "training", *losses]
+        head = ["stage", "step", "seconds", "characters", "training", *losses, "next line"]
         position = training.position
         read = position.loss_count or len(training.text)
         facts = [number, position.steps_made, round(training.seconds), read]
-        row = [*facts, *(f"{loss:.4f}" for loss in (_loss(training), *losses.values()))]
+        chosen = next_line(self.sonnets, OwnNetwork(load_model(self.out)), Random(0))
+        figures = [_loss(training), *losses.values(), chosen["next line chosen"].mean]
+        row = [*facts, *(f"{figure:.4f}" for figure in figures)]
         is_new = not curve.exists()
         with curve.open("a", encoding="utf-8") as file:
             if is_new:
@@ -240,6 +249,9 @@ def main() -> int:
             arguments.out,
             [poem for text in read_texts(arguments.texts) for poem in reader.read(text)],
             held_out,
+            sample(
+                [x for name in unseen for x in sonnets_of(unseen[name], name)], SONNETS, Random(0)
+            ),
             choose_device(arguments.device),
             interruption,
             pieces=arguments.tokens == "pieces",

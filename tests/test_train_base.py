@@ -8,12 +8,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from bench.sense_measures import sonnets_of
 from model.checkpoint import Model, load_model
 from model.training.base import STAGES, PoemReader, Stage
 from tests.model.training.test_base import OTHERS
 from train_base import BaseTraining
 
 SMALL = {"embedding_size": 8, "hidden_size": 8, "rows": 2, "window": 16}
+# Nine of fourteen lines, no two alike.
+SONNETS = "\n\n\n".join(
+    "\n".join(
+        f"the goat came {'down up by past over along near'.split()[n % 7]} the {thing} to me again"
+        for n in range(14)
+    )
+    for thing in "hill river house garden window water table road mill".split()
+)
 SMALL_STAGES = [
     replace(stage, copies=lambda poem: 30, recipe=stage.recipe.model_copy(update=SMALL))
     for stage in STAGES
@@ -37,6 +46,7 @@ def train(folder: Path, questions: int, stages: list[Stage] = SMALL_STAGES) -> b
         folder / "verse.safetensors",
         list(PoemReader([]).read(OTHERS)),
         {"goats": OTHERS},
+        sonnets_of(SONNETS, "goats"),
         torch.device("cpu"),
         FakeInterruption(questions),  # type: ignore[arg-type]
         stages=stages,
@@ -55,8 +65,10 @@ def test_the_base_is_trained_stage_by_stage_with_a_curve(tmp_path: Path) -> None
     assert " goat" in model.vocabulary.pieces
     assert "goat" in model.lexicon.numbers
     head, *rows = (tmp_path / "verse.training" / "curve.tsv").read_text().splitlines()
-    assert head.split("\t") == ["stage", "step", "seconds", "characters", "training", "goats"]
-    losses = [float(row.split("\t")[-1]) for row in rows]
+    facts = ["stage", "step", "seconds", "characters"]
+    assert head.split("\t") == [*facts, "training", "goats", "next line"]
+    losses = [float(row.split("\t")[-2]) for row in rows]
+    assert all(0 <= float(row.split("\t")[-1]) <= 1 for row in rows)
     assert [row[0] for row in rows] == ["1", "2"]
     assert losses[1] < losses[0] < 3.0
 
