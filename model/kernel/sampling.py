@@ -1,7 +1,7 @@
 """The choice of a row's next token; compiled, and small enough to be read as formulas.
 
-`sample_token` is the whole chain, in this order: repetition guard, temperature, form, top-k,
-top-p, min-p, the boost of a poem's own words, the draw, filters. Each formula below it is pure but
+`sample_token` is the whole chain, in this order: repetition guard, temperature, form, the boost of
+a poem's own words, top-k, top-p, min-p, the draw, filters. Each formula below it is pure but
 for the array it says it fills. Probs are probabilities up to a common factor; what is taken away
 has probability 0, and the others stay as they are.
 """
@@ -94,6 +94,9 @@ def _draw_token(
         return NO_TOKEN
     if in_form and sampling["greedy"]:
         return argmax(probs)
+    least = sampling["min_p"] * largest_of(probs)
+    if in_form:
+        boost_poem_words(form, line_state, row, probs)
     k, size = sampling["top_k"], len(logits)
     if 0 < k < size or sampling["top_p"] < 1.0:
         sort_by_prob(probs, scratch.order)
@@ -102,9 +105,7 @@ def _draw_token(
         if sampling["top_p"] < 1.0:
             apply_top_p(probs, scratch.order, sampling["top_p"])
     if sampling["min_p"] > 0.0:
-        apply_min_p(probs, sampling["min_p"] * largest_of(probs))
-    if in_form:
-        boost_poem_words(form, line_state, row, probs)
+        apply_min_p(probs, least)
     return draw(probs, chance)
 
 

@@ -178,17 +178,21 @@ def choose_start(
 def adopt_weights(network: CharLSTM, vocabulary: Vocabulary, start: Model) -> None:
     """Copy a model's weights; tokens that both vocabularies have keep their rows.
 
+    A character that the other one lacks begins as what it is folded to, é as e, if that is one.
+
     Raises StartMismatch where the networks differ in more than the vocabulary and dropout.
     """
     theirs, ours = start.network, network.config
     for field in SHAPE:
         if getattr(theirs, field) != getattr(ours, field):
             raise StartMismatch(field, getattr(theirs, field), getattr(ours, field))
-    shared = [token for token in vocabulary.tokens if token in start.vocabulary.ids]
-    to, of = ([each.ids[token] for token in shared] for each in (vocabulary, start.vocabulary))
+    known = start.vocabulary.ids
+    nearest = {x: x if x in known else start.vocabulary.fold(x).text for x in vocabulary.tokens}
+    rows = [(vocabulary.ids[x], known[near]) for x, near in nearest.items() if near in known]
+    to, of = zip(*rows, strict=True) if rows else ((), ())
     own, given = network.state_dict(), network_of(start).state_dict()
     for name, weight in own.items():
         if name.startswith("lstms."):
             weight.copy_(given[name])
         else:  # embedding.weight (V, E), head.weight (V, H), head.bias (V,)
-            weight[to] = given[name][of]
+            weight[list(to)] = given[name][list(of)]

@@ -37,17 +37,17 @@ PARTICLES = 24
 MAX_ATTEMPTS = 12  # at one line, each with other chances and the warmer
 LAST_RHYME = 8  # attempts that keep to the rhyme
 HEAT, MAX_HEAT = 0.4, 2.0  # least temperature of the second attempt, and of the last ones
-THEME_BOOST = 8.0  # how many times likelier each token of a word of the seed is made
+THEME_BOOST = 30.0  # how many times likelier each token of a word of the seed is made
 
 # Of LineScorer: nats per line of LINE_CHARACTERS. They were found by reading and by
 # `python -m bench.poems`, see bench/results/poems.md.
 LINE_CHARACTERS = 40
 BOOK_LOSS_SHARE = 0.65  # of the book's own loss; a line likelier than that is no better for it
-REPEATED, SMALL_REPEATED = 3.0, 1.0  # a word that the poem has had, by whether it says something
+REPEATED, SMALL_REPEATED = 4.0, 1.2  # a word that the poem has had, by whether it says something
 SAME_BEGINNING = 1.5  # as an earlier line
 TWICE = 8.0  # a word twice in a row, or two words twice in a line
 SAME_RHYME = 30.0  # where the form wants another
-WORDS_PER_LINE, EACH_WORD_OFF = 7.9, 3.0
+WORDS_PER_LINE, EACH_WORD_OFF = 7.9, 4.5
 FAIR_COPY, COPIED = 14, 2.5  # characters of the book in a row, and what each one more costs
 ANSWER = 8.0  # an answer to the seed, as long as it has not had
 ANSWERS_WANTED = 2

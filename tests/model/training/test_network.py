@@ -235,6 +235,15 @@ def test_weights_of_another_model_are_taken_over_by_character() -> None:
     )
 
 
+def test_a_character_that_the_start_lacks_begins_as_the_nearest_one() -> None:
+    config = NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4)
+    theirs, ours = CharLSTM(config), CharLSTM(config)
+    adopt_weights(ours, Vocabulary("aeé"), model_of(theirs, "abe"))
+    assert torch.equal(ours.head.weight[2], theirs.head.weight[2])
+    assert torch.equal(ours.head.weight[1], theirs.head.weight[2])
+    assert torch.equal(ours.head.bias[0], theirs.head.bias[0])
+
+
 def test_weights_of_another_size_are_refused() -> None:
     theirs = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=8))
     ours = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4))
