@@ -1,4 +1,4 @@
-"""CharLSTM: a stacked character-level LSTM whose state is a value, handed in and handed back.
+"""CharLSTM: a stacked LSTM over tokens whose state is a value, handed in and handed back.
 
 Also its way from and to a model file, and how it starts with another model's weights.
 """
