@@ -134,6 +134,7 @@ class ModelCache:
         del self._loading[record.sha256]
         if not task.cancelled():
             task.exception()  # raised in the tasks that still wait for it
+        self._tidy()  # to load takes more memory than the model needs
 
     def _put(self, loaded: LoadedModel) -> None:
         """Add a model as the one used last, and retire models that must make room."""
