@@ -9,10 +9,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 # PyTorch's own index has builds for the processor alone; the default one on Linux brings CUDA along.
 CPU_INDEX := https://download.pytorch.org/whl/cpu
-# Every core takes its share in order, so that what a file's tests share is mostly made once. One
+# One worker more than there are cores: many tests wait for a process or a browser.
+WORKERS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+# Every worker takes its share in order, so that what a file's tests share is mostly made once. One
 # that is done takes over from the end of another's: nobody waits for a file that takes long.
 # Python keeps what it compiled, whatever the environment says: tests start the bot many times.
-TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not slow" -n logical --dist worksteal
+TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist worksteal
 # Nothing but wheels, each with a hash that a lock names. Nothing of a package runs in the set-up.
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
