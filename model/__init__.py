@@ -58,8 +58,10 @@ from model.requests import PoemPiece, Request
 from model.stopping import FinishReason
 from model.verse import (
     FORMS,
+    NO_PLAN,
     Lexicon,
     Opening,
+    Plan,
     Prosody,
     SeedTooLong,
     lay_out_seed,
@@ -74,6 +76,7 @@ __all__ = [
     "MAX_BOOK_BYTES",
     "MAX_FORM_POEMS",
     "MAX_GUILD_MODEL_BYTES",
+    "NO_PLAN",
     "SAMPLING_SETTINGS",
     "USUAL_SAMPLING",
     "Book",
@@ -88,6 +91,7 @@ __all__ = [
     "ModelError",
     "NetworkConfig",
     "Opening",
+    "Plan",
     "PoemPiece",
     "Prosody",
     "Request",

@@ -370,4 +370,7 @@ def expected_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
     if not config.tied:
         shapes["head.weight"] = (vocabulary, hidden)
     shapes["head.bias"] = (vocabulary,)
+    if config.topic_size:
+        shapes["topics.vectors"] = (vocabulary, config.topic_size)
+        shapes["topics.weight"] = (hidden, 3 * config.topic_size)
     return shapes

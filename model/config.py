@@ -64,11 +64,14 @@ class NetworkConfig(StrictSettings):
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)  # between layers and before the head
     residual: bool = False  # add a layer's input to its output from the second layer on
     tied: bool = False  # the embedding is the head's weights too: Press and Wolf 2017
+    topic_size: int = Field(default=0, ge=0, le=512)  # K; 0: it is not told what a text is about
 
     @model_validator(mode="after")
-    def _check_tied(self) -> Self:
+    def _check(self) -> Self:
         if self.tied and (self.input != "embedding" or self.embedding_size != self.hidden_size):
             raise ValueError("a tied network has an embedding as wide as its hidden state")
+        if self.topic_size and not self.residual:
+            raise ValueError("topics are added to the outputs of a residual network")
         return self
 
 

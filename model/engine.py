@@ -26,7 +26,7 @@ from model.requests import (
     TokenBatch,
 )
 from model.stopping import FinishReason, StoppingCriteria
-from model.verse import PARTICLES, Composer, Form, Prosody
+from model.verse import PARTICLES, Composer, Form, Planner, Prosody
 from model.vocabulary import Vocabulary
 
 MAX_RANDOM_SEED = 2**63 - 1  # fits SQLite's and JSON readers' signed 64 bits
@@ -55,7 +55,9 @@ def make_engine(model: Model, *, max_rows: int = 64) -> Engine:
         model.vocabulary,
         max_rows=max_rows,
         names=model.card.names if model.card.lower_case else None,
-        forms=FormParts(batch, prosody, list(range(MAX_FORM_POEMS))) if prosody else None,
+        forms=FormParts(batch, prosody, list(range(MAX_FORM_POEMS)), _make_planner(model, prosody))
+        if prosody
+        else None,
     )
 
 
@@ -101,6 +103,11 @@ class Engine:
     def prosody(self) -> Prosody | None:
         """How the model's words are said and rhyme; None where it writes free text alone."""
         return None if self._forms is None else self._forms.prosody
+
+    @property
+    def planner(self) -> Planner | None:
+        """Who plans poems in a form; None for a model that cannot be told what they are about."""
+        return None if self._forms is None else self._forms.planner
 
     @property
     def running(self) -> int:
@@ -220,7 +227,10 @@ class Engine:
         opening = request.opening
         self._ids_of(opening.text)
         ticket, prosody = next(self._tickets), self._forms.prosody
-        composer = Composer(prosody, form, opening, request.random_seed, request.avoided)
+        composer = Composer(
+            *(prosody, form, opening, request.random_seed, request.avoided),
+            *(request.plan, self._forms.planner),
+        )
         capitals = self._capitals_after(opening.text)
         return FormPoem(ticket, request, self._forms, self._vocabulary, composer, capitals)
 
@@ -240,6 +250,13 @@ class Engine:
         if unknown:
             raise SettingError("prompt", unknown, "made of characters that the model knows")
         return self._vocabulary.encode(prompt) or [known.get("\n", 0)]
+
+
+def _make_planner(model: Model, prosody: Prosody) -> Planner | None:
+    if not model.network.topic_size:
+        return None
+    vectors, weight = model.tensors["topics.vectors"], model.tensors["topics.weight"]
+    return Planner(vectors, weight, model.vocabulary, prosody)
 
 
 def _make_prosody(model: Model) -> Prosody | None:

@@ -13,7 +13,18 @@ from typing import Protocol
 from model.capitals import Capitals
 from model.config import LengthConfig, Sampling
 from model.stopping import FinishReason, StoppingCriteria
-from model.verse import Composer, Form, Opening, Particle, ParticleBatch, ParticleFilter, Prosody
+from model.verse import (
+    NO_PLAN,
+    Composer,
+    Form,
+    Opening,
+    Particle,
+    ParticleBatch,
+    ParticleFilter,
+    Plan,
+    Planner,
+    Prosody,
+)
 from model.vocabulary import Vocabulary
 
 
@@ -27,6 +38,7 @@ class Request:
     length: LengthConfig  # counts the opening too
     form: Form | None = None
     avoided: frozenset[str] = frozenset()  # lower-case words that must not come
+    plan: Plan = NO_PLAN  # what a poem in a form is to be about; empty: the network is not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +155,7 @@ class FormParts:
     batch: FormBatch
     prosody: Prosody
     free_slots: list[int]  # of the batch; a poem has one while it is written
+    planner: Planner | None = None  # of a model that can be told what a poem is about
 
 
 @dataclass(slots=True, eq=False)
@@ -177,6 +190,7 @@ class FormPoem:
         else:
             request = self.request
             self.parts.batch.begin(request.sampling, request.random_seed, request.avoided)
+            self._filter.tell_topic(self.parts.batch)
         return True
 
     def join(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,10 +16,12 @@ from bot.core.poems import PoemService
 from bot.core.ports import EngineRequest, Opening, Prompt
 from bot.core.records import (
     FREE,
+    NO_PLAN,
     Asker,
     Defaults,
     Ending,
     ModelRecord,
+    Plan,
     Poem,
     PoemRequest,
     PoemScansion,
@@ -208,6 +210,16 @@ class FakeEngine:
         if self.impossible:
             raise FormImpossible(form, self.impossible)
         return Opening(rest=self.prepare(model, seed).text, shown=seed)
+
+    def plan(
+        self,
+        model: ModelRecord,
+        opening: Opening,
+        form: str,
+        random_seed: int,
+        avoid: Collection[str],
+    ) -> Plan:
+        return NO_PLAN if form == FREE else Plan(("sea",), ("boat",), ("shore",))
 
     def look_at(self, model: ModelRecord, text: str, form: str) -> PoemScansion:
         return PoemScansion() if form == FREE else self.looks

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from bot.core.engine_worker import Delivery, EngineDraft, EngineWorker
@@ -19,10 +19,12 @@ from bot.core.model_cache import LoadedModel, ModelCache
 from bot.core.ports import EngineRequest, Opening, Prompt
 from bot.core.records import (
     FREE,
+    NO_PLAN,
     Asker,
     Ending,
     LineScansion,
     ModelRecord,
+    Plan,
     PoemScansion,
 )
 from model import (
@@ -115,6 +117,19 @@ class EngineClient:
             return lay_out_seed(seed, FORMS[form], loaded.prosody, loaded.fold)
         except SeedTooLong as error:
             raise FormImpossible(form, str(error)) from error
+
+    def plan(
+        self,
+        model: ModelRecord,
+        opening: Opening,
+        form: str,
+        random_seed: int,
+        avoid: Collection[str],
+    ) -> Plan:
+        planner = self._in_memory(model).engine.planner
+        if planner is None or form not in FORMS:
+            return NO_PLAN
+        return planner.plan(opening.theme.words, FORMS[form], avoid, random_seed)
 
     def look_at(self, model: ModelRecord, text: str, form: str) -> PoemScansion:
         loaded = self._cache.find(model.sha256)
@@ -270,4 +285,5 @@ def _model_request(engine_request: EngineRequest) -> Request:
         length=length,
         form=FORMS.get(settings.form),
         avoided=frozenset((*settings.avoid, *engine_request.avoid)),
+        plan=engine_request.plan,
     )

@@ -11,6 +11,7 @@ from bot.core.records import (
     RANGES,
     Ending,
     ModelRecord,
+    Plan,
     Poem,
     PoemScansion,
     PoemSettings,
@@ -26,6 +27,7 @@ class PoemStream:
     model: ModelRecord
     random_seed: int
     settings: PoemSettings
+    plan: Plan
     notes: tuple[str, ...]
     _draft: Draft
     _began_to_speak: Callable[[], None]  # called once, at the first text from the model
@@ -74,6 +76,7 @@ class PoemStream:
             else self.notes,
             ending=ending,
             looks=self._looks,
+            plan=self.plan,
         )
 
     async def __aiter__(self) -> AsyncIterator[str]:

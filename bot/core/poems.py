@@ -50,6 +50,7 @@ from bot.core.records import (
     Defaults,
     Ending,
     ModelRecord,
+    Plan,
     Poem,
     PoemRequest,
     PoemScansion,
@@ -266,7 +267,7 @@ class PoemService:
             return self.run_in_thread(asker, self._engine.look_at, model, text, form)
 
         return PoemStream(
-            *(prepared.opening.shown, model, random_seed, prepared.settings, notes),
+            *(prepared.opening.shown, model, random_seed, prepared.settings, prepared.plan, notes),
             *(draft, first_text, look_at),
         )
 
@@ -284,10 +285,13 @@ class PoemService:
                 seed = self._open(model, random_seed, settings.avoid)
                 folded = self._engine.prepare(model, seed).text
             opening = Opening(rest=folded, shown=seed)
+        avoid = self._read_avoided(settings.avoid, model)
+        every = (*settings.avoid, *avoid)
+        plan = self._engine.plan(model, opening, settings.form, random_seed, every)
         return _Prepared(
-            *(settings, opening, notes),
+            *(settings, opening, plan, notes),
             stop=self._read_stops(settings.stop, model),
-            avoid=self._read_avoided(settings.avoid, model),
+            avoid=avoid,
         )
 
     def _lay_out(
@@ -440,6 +444,7 @@ class _Prepared:
 
     settings: PoemSettings  # as they are shown
     opening: Opening
+    plan: Plan
     notes: tuple[str, ...]
     stop: tuple[str, ...]  # on the model's alphabet, as `avoid`
     avoid: tuple[str, ...]
@@ -448,5 +453,6 @@ class _Prepared:
         allowed = allow_for_seed(self.opening, self.settings)
         allowed = replace(allowed, stop=self.stop, avoid=self.avoid)
         return EngineRequest(
-            *(asker, model, self.opening, allowed, random_seed), avoid=self.settings.avoid
+            *(asker, model, self.opening, allowed, random_seed, self.plan),
+            avoid=self.settings.avoid,
         )

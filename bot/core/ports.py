@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from bot.core.guild_settings import GuildSettings
-from bot.core.records import Asker, Ending, ModelRecord, PoemScansion, PoemSettings
+from bot.core.records import NO_PLAN, Asker, Ending, ModelRecord, Plan, PoemScansion, PoemSettings
 from model import Opening as Opening  # the service knows it from here
 
 
@@ -30,6 +30,7 @@ class EngineRequest:
     opening: Opening  # the seed, laid out once
     settings: PoemSettings
     random_seed: int
+    plan: Plan = NO_PLAN  # what it is to be about; empty for free text
     # As they were listed: a model may lack a letter and have a ligature with it. Those of
     # `settings` are on its alphabet.
     avoid: tuple[str, ...] = ()
@@ -129,6 +130,16 @@ class PoemEngine(Protocol):
 
     def lay_out(self, model: ModelRecord, seed: str, form: str) -> Opening:
         """Break a seed into the lines of `form`; raise FormImpossible where that cannot be."""
+
+    def plan(
+        self,
+        model: ModelRecord,
+        opening: Opening,
+        form: str,
+        random_seed: int,
+        avoid: Collection[str],
+    ) -> Plan:
+        """Choose what a poem is to be about; an empty plan where nobody can be told."""
 
     def look_at(self, model: ModelRecord, text: str, form: str) -> PoemScansion:
         """Return the title and the scansion of a poem; nothing for one without a form."""

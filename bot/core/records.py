@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from model import NO_PLAN as NO_PLAN
+
 # The doors know the sampling settings from here.
 from model import SAMPLING_SETTINGS as SAMPLING_SETTINGS
 from model import USUAL_SAMPLING
+from model import Plan as Plan
 from model import Sampling as Sampling
 from model import SamplingSetting as SamplingSetting
 
@@ -222,6 +225,7 @@ class Poem:
     notes: tuple[str, ...]  # sentences for the reader: what was folded, cut or drawn
     ending: Ending = Ending.COMPLETE
     looks: PoemScansion = PoemScansion()
+    plan: Plan = NO_PLAN  # what it is about; empty where nobody was told
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -239,6 +243,7 @@ class Poem:
             "model_sha256": self.model_sha256,
             "random_seed": self.random_seed,
             "settings": self.settings.as_dict(),
+            "plan": {name: list(words) for name, words in asdict(self.plan).items()},
             "looks": [asdict(line) for line in self.looks.lines],
             "notes": list(self.notes),
             "ending": self.ending.value,

@@ -123,6 +123,7 @@ class Batch:
         state, row = self._state, self._reader
         state.layer_bytes[:, row] = ACTIVATION_ZERO
         state.cell[:, row] = 0.0
+        state.topic[row] = 0.0
         state.random_state[row] = random_seed
         state.sampling[row] = sampling_record(sampling)
         state.history_length[row] = 0
@@ -133,6 +134,12 @@ class Batch:
         state.avoided_count[row] = len(hashes)
         state.avoided[row, : len(hashes)] = hashes
         self._line_state.slot[row] = NO_SLOT
+
+    def set_topic(self, topic: Floats) -> None:
+        """Tell the row that reads, and those that it forks, what the text is about: a vector (H,)
+        within 1 that is added to the first layer's output.
+        """
+        self._state.topic[self._reader, : len(topic)] = topic
 
     def read(self, ids: Sequence[int]) -> None:
         """Let the row that reads read `ids`, of any number."""

@@ -16,6 +16,7 @@ from model.kernel.compilation import entry, inner
 from model.kernel.constraints import DONE, NO_SLOT, LineState
 from model.kernel.quantization import (
     ACTIVATION_ZERO,
+    Floats,
     QuantizedWeights,
     bias_row,
     block_vector,
@@ -23,7 +24,6 @@ from model.kernel.quantization import (
     recurrent_part,
     weight_block,
 )
-from model.kernel.reference import ACTIVATION_ONE
 from model.kernel.sampling import NO_TOKEN, remember, sample_token
 from model.kernel.state import (
     BatchState,
@@ -118,7 +118,7 @@ def read(
                     hidden,
                 )
             state.layer_bytes[layer, row, 1] = scratch.hidden_bytes[t]
-            _quantize_output(weights, scratch, layer, t, scratch.layer_inputs[t])
+            _quantize_output(weights, state.topic[row], scratch, layer, t, scratch.layer_inputs[t])
     if predict:
         _compute_logits(isa, weights, scratch.layer_inputs, scratch, len(ids))
     for id_ in ids:
@@ -180,23 +180,27 @@ def _step(
         for row in range(count):
             state.layer_bytes[layer, row, 1] = scratch.hidden_bytes[row]
             above = state.top[row] if layer + 1 == layers else state.layer_bytes[layer + 1, row, 0]
-            _quantize_output(weights, scratch, layer, row, above)
+            _quantize_output(weights, state.topic[row], scratch, layer, row, above)
     _compute_logits(isa, weights, state.top, scratch, count)
 
 
 @inner
 def _quantize_output(
-    weights: QuantizedWeights, scratch: ScratchSpace, layer: int, row: int, above: NDArray[np.uint8]
+    weights: QuantizedWeights,
+    topic: Floats,
+    scratch: ScratchSpace,
+    layer: int,
+    row: int,
+    above: NDArray[np.uint8],
 ) -> None:
     """Fill `above` with the bytes of the layer's output for `row`."""
     if not weights.residual:
         above[:] = scratch.hidden_bytes[row]
         return
-    scale = np.float32(ACTIVATION_ONE / (layer + 1))
+    scale = weights.output_scale[layer]
     for unit in range(len(above)):
         value = scratch.hidden[row, unit]
-        if layer:
-            value += scratch.residual_stream[row, unit]
+        value += scratch.residual_stream[row, unit] if layer else topic[unit]
         scratch.residual_stream[row, unit] = value
         above[unit] = np.uint8(np.int32(value * scale + np.float32(ACTIVATION_ZERO + 0.5)))
 

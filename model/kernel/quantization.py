@@ -104,6 +104,7 @@ class QuantizedWeights(NamedTuple):
     head_initial_sums: NDArray[np.int32]  # (V / 64, 64)
     head_scale: Floats  # (V,)
     head_bias: Floats  # (V,)
+    output_scale: Floats  # (L,), steps of a byte in an output of 1
     vocabulary_size: int
     residual: bool
 
@@ -172,6 +173,10 @@ def quantize_network(config: NetworkConfig, tensors: Tensors) -> QuantizedWeight
         head_initial_sums=top.initial_sums,
         head_scale=top.scale.ravel()[: config.vocabulary_size].copy(),
         head_bias=top.bias.ravel()[: config.vocabulary_size].copy(),
+        output_scale=np.array(
+            [ACTIVATION_ONE / activation_bound(config, layer) for layer in range(layers)],
+            np.float32,
+        ),
         vocabulary_size=config.vocabulary_size,
         residual=config.residual,
     )

@@ -19,10 +19,18 @@ from model.config import NetworkConfig, Sampling, Tensors
 
 Float64s = NDArray[np.float64]
 ACTIVATION_ONE = 127  # steps of a byte that stand for an activation of 1
+TOPIC_STEPS = 1024  # in what a topic adds
 
 
-def reference_logits(config: NetworkConfig, tensors: Tensors, ids: Sequence[int]) -> Float64s:
+def reference_logits(
+    config: NetworkConfig,
+    tensors: Tensors,
+    ids: Sequence[int],
+    topic: NDArray[np.floating] | None = None,
+) -> Float64s:
     """Return the logits (T, V) of what follows each of `ids` (T,), read from the beginning.
+
+    `topic` (H,) is what they are about, see `topic_vector`.
 
     With all weights 0 the network says what its head's bias says, whatever it reads:
 
@@ -51,7 +59,8 @@ def reference_logits(config: NetworkConfig, tensors: Tensors, ids: Sequence[int]
     logits = []
     for id_ in ids:
         below = vectors[id_]  # (E,); (H,) from the second layer on
-        stream = np.zeros(config.hidden_size)  # (H,), the sum of outputs of a residual network
+        # (H,), the sum of outputs of a residual network
+        stream = np.zeros(config.hidden_size) if topic is None else topic
         for layer in range(config.layers):
             gates = (
                 tensors[f"lstms.{layer}.weight_ih_l0"] @ below  # (4H, E or H) @ (E or H,)
@@ -90,8 +99,21 @@ def reference_probs(logits: Float64s, sampling: Sampling) -> Float64s:
 
 
 def activation_bound(config: NetworkConfig, layer: int) -> float:
-    """Return what a layer's output stays within: hidden values do within 1, and residuals add."""
-    return float(layer + 1) if config.residual else 1.0
+    """Return what a layer's output stays within: hidden values do within 1, as does a topic, and
+    residuals add.
+    """
+    return float(layer + 1 + (config.topic_size > 0)) if config.residual else 1.0
+
+
+def topic_vector(weight: NDArray[np.float32], topic: Float64s) -> NDArray[np.float32]:
+    """Return what is added to the first layer's output (H,), within 1, for `topic` (3K,): the
+    poem's topic, the line's keyword and its last word.
+
+    `weight` (H, 3K) is the tensor "topics.weight". Rounded, so that all processors agree.
+    """
+    values: Float64s = np.tanh(weight.astype(np.float64) @ topic)  # (H, 3K) @ (3K,)
+    rounded: Float64s = np.rint(values * TOPIC_STEPS) / TOPIC_STEPS
+    return rounded.astype(np.float32)
 
 
 def input_vectors(config: NetworkConfig, tensors: Tensors) -> NDArray[np.float32]:

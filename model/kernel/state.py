@@ -39,6 +39,7 @@ class BatchState(NamedTuple):
     layer_bytes: NDArray[np.uint8]  # (L, N, 2, H): a layer's input and hidden state
     cell: Floats  # (L, N, H)
     top: NDArray[np.uint8]  # (N, H), the last layer's output
+    topic: Floats  # (N, H), what its line is about, added to the first layer's output
     next_id: NDArray[np.int64]  # (N,), which the next step reads
     random_state: NDArray[np.uint64]  # (N,)
     sampling: NDArray[np.void]  # (N,) records, whose fields are those of model.config.Sampling
@@ -91,6 +92,7 @@ def make_state(weights: QuantizedWeights, count: int) -> BatchState:
         layer_bytes=aligned((layers, count, 2, hidden), np.uint8),
         cell=aligned((layers, count, hidden), np.float32),
         top=aligned((count, hidden), np.uint8),
+        topic=aligned((count, hidden), np.float32),
         next_id=np.zeros(count, np.int64),
         random_state=np.zeros(count, np.uint64),
         sampling=np.array([sampling_record(Sampling())] * count, SAMPLING),

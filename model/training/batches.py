@@ -61,12 +61,17 @@ def stream_batches(ids: Tensor, rows: int, window: int) -> Iterator[tuple[Tensor
     >>> [(x.tolist(), y.tolist()) for x, y in stream_batches(torch.arange(7), 2, 2)]
     [([[0, 1], [3, 4]], [[1, 2], [4, 5]]), ([[2], [5]], [[3], [6]])]
     """
-    length = (len(ids) - 1) // rows
-    inputs = ids[: rows * length].view(rows, length)  # (C,) to (N, C // N)
-    targets = ids[1 : rows * length + 1].view(rows, length)  # the same, one token later
+    inputs = stream_windows(ids[:-1], rows, window)
+    targets = stream_windows(ids[1:], rows, window)  # the same, one token later
+    yield from zip(inputs, targets, strict=True)
+
+
+def stream_windows(values: Tensor, rows: int, window: int) -> Iterator[Tensor]:
+    """Yield windows (N, T) of N equal stretches of what a book's tokens have each (C,)."""
+    length = len(values) // rows
+    stretches = values[: rows * length].view(rows, length)  # (C,) to (N, C // N)
     for start in range(0, length, window):
-        stretch = slice(start, min(start + window, length))
-        yield inputs[:, stretch].long(), targets[:, stretch].long()
+        yield stretches[:, start : start + window].long()
 
 
 def count_stream_batches(tokens: int, rows: int, window: int) -> int:

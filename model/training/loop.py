@@ -31,6 +31,7 @@ from model.training.batches import (
     shuffle_passages,
     sliding_windows,
     stream_batches,
+    stream_windows,
     token_lengths,
     window_batches,
 )
@@ -38,6 +39,7 @@ from model.training.device import Precision, choose_precision
 from model.training.evaluation import evaluate_stream, evaluate_windows
 from model.training.network import CharLSTM, LSTMState, adopt_weights
 from model.training.recipes import Recipe
+from model.training.topics import read_topics
 from model.vocabulary import Vocabulary
 
 MAX_MEASURED = 500_000  # tokens; enough for three decimals, and some seconds of work
@@ -168,9 +170,9 @@ class Training:
     def rehearse(self) -> None:
         """Do the work of one step without any effect, so that it can be timed."""
         position, state = self.position, self.state
-        inputs, targets = next(self._batches(position.epoch))
+        inputs, targets, topics = next(self._batches(position.epoch))
         with torch.random.fork_rng(devices=[]):
-            self._loss(inputs, targets).backward()  # type: ignore[no-untyped-call]
+            self._loss(inputs, targets, topics).backward()  # type: ignore[no-untyped-call]
         self.optimizer.zero_grad()
         self.position, self.state = position, state
 
@@ -192,11 +194,12 @@ class Training:
     def _run_epoch(self) -> Iterator[StepEnd]:
         self.network.train()
         already = self.position.step
-        for step, (inputs, targets) in enumerate(self._batches(self.position.epoch), start=1):
+        batches = self._batches(self.position.epoch)
+        for step, (inputs, targets, topics) in enumerate(batches, start=1):
             if step <= already:
                 continue
             rate = self._set_learning_rate()
-            loss = self._step(inputs, targets)
+            loss = self._step(inputs, targets, topics)
             if not math.isfinite(loss):
                 raise TrainingDiverged(self.position.epoch, rate)
             position, characters = self.position, self.characters_of(targets)
@@ -222,27 +225,40 @@ class Training:
             if self._out_of_time():
                 return
 
-    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield an epoch's batches (N, T); the same ones each time this epoch is started."""
+    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+        """Yield an epoch's batches (N, T), with what their targets are about (N, T, 3K), if that is
+        told; the same ones each time this epoch is started.
+        """
         order = torch.Generator().manual_seed((self.position.seed * 10_007 + epoch) % 2**63)
         ids = self.ids[: self.trained_on]
         if self.recipe.reads == "windows":
             windows = sliding_windows(ids, self.recipe.window)
-            return window_batches(windows, self.recipe.rows, order)
+            for inputs, targets in window_batches(windows, self.recipe.rows, order):
+                yield inputs, targets, None
+            return
         if self.recipe.shuffle:
             newline = self.vocabulary.ids.get("\n")
             if newline is not None:
                 ids = shuffle_passages(ids, torch.full((2,), newline), order)
             # The seams between windows fall elsewhere each time.
             ids = ids.roll(int(torch.randint(len(ids), (), generator=order)))
-        return stream_batches(ids, self.recipe.rows, self.recipe.window)
+        rows, window = self.recipe.rows, self.recipe.window
+        batches = stream_batches(ids, rows, window)
+        if self.network.topics is None:
+            for inputs, targets in batches:
+                yield inputs, targets, None
+            return
+        table = read_topics(ids, self.vocabulary, self.network.topics.vectors, order)
+        lines = stream_windows(table.line_of[1:], rows, window)  # of the targets
+        for (inputs, targets), numbers in zip(batches, lines, strict=True):
+            yield inputs, targets, table.of_lines(numbers)
 
-    def _step(self, inputs: Tensor, targets: Tensor) -> float:
+    def _step(self, inputs: Tensor, targets: Tensor, topics: Tensor | None) -> float:
         """Learn from one batch; return its loss, the mean over its targets."""
         if self.recipe.reads == "windows" or self.position.step == 0:
             self.state = None
         with dropped_recurrence(self.network, self.recipe.weight_drop):
-            loss = self._loss(inputs, targets)
+            loss = self._loss(inputs, targets, topics)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
         if self.recipe.clip:
@@ -251,10 +267,10 @@ class Training:
         self._average_weights()
         return loss.item()
 
-    def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+    def _loss(self, inputs: Tensor, targets: Tensor, topics: Tensor | None) -> Tensor:
         """Read a batch from the carried state, which moves on; return its mean loss."""
         with self._autocast():
-            outputs, state = self.network.features(inputs, self._state_for(len(inputs)))
+            outputs, state = self.network.features(inputs, self._state_for(len(inputs)), topics)
             if self.recipe.reads == "windows":
                 outputs = outputs[:, -1]  # (N, T, H) to (N, H): only the last step has a target
             logits = self.network.head(outputs)  # (N, T, V), or (N, V) of windows

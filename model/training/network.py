@@ -19,6 +19,7 @@ from model.training.recipes import SHAPE
 from model.vocabulary import Vocabulary
 
 EMBEDDING, HEAD = "embedding.weight", "head.weight"  # one tensor where they are tied
+TOPIC_WEIGHT = "topics.weight"
 FROZEN = "bias_hh_l0"  # PyTorch's second bias: always zero, so not worth a byte in a file
 # The model that knows English verse, from which a book's own model is made.
 BASE_MODEL = Path(__file__).resolve().parent.parent / "pretrained" / "base" / "verse.safetensors"
@@ -55,6 +56,7 @@ class CharLSTM(nn.Module):
         self.lstms = nn.ModuleList(
             _lstm_layer(size, config.hidden_size, initialise) for size in sizes
         )
+        self.topics = Topics(config) if config.topic_size else None
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(config.hidden_size, config.vocabulary_size)
         nn.init.zeros_(self.head.bias)
@@ -82,8 +84,13 @@ class CharLSTM(nn.Module):
         embedded: Tensor = self.embedding(ids)
         return embedded
 
-    def features(self, ids: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
-        """Return the last layer's outputs (N, T, H), dropout applied, and the next state."""
+    def features(
+        self, ids: Tensor, state: LSTMState, topics: Tensor | None = None
+    ) -> tuple[Tensor, LSTMState]:
+        """Return the last layer's outputs (N, T, H), dropout applied, and the next state.
+
+        `topics` (N, T, 3K) are what each next token is about; None: nobody says.
+        """
         outputs = self.inputs(ids)
         hidden, cell = [], []
         for index, layer in enumerate(self.lstms):
@@ -93,6 +100,8 @@ class CharLSTM(nn.Module):
             )
             if self.config.residual and index > 0:
                 outputs = outputs + before
+            if self.topics is not None and topics is not None and index == 0:
+                outputs = outputs + self.topics(topics)
             outputs = self.dropout(outputs)
             hidden.append(h)
             cell.append(c)
@@ -102,6 +111,26 @@ class CharLSTM(nn.Module):
         """Read `ids` (N, T) from `state` (zeros if None); return logits (N, T, V) and the state."""
         outputs, state = self.features(ids, state or self.initial_state(ids.shape[0]))
         return self.head(outputs), state
+
+
+class Topics(nn.Module):
+    """What a line is about, as a vector that is added to the first layer's outputs.
+
+    It is added for every token, so that it cannot be forgotten, and computed once a line.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        size = config.topic_size
+        self.vectors: Tensor
+        self.register_buffer("vectors", torch.zeros(config.vocabulary_size, size))
+        self.weight = nn.Parameter(torch.zeros(config.hidden_size, 3 * size))
+
+    def forward(self, topics: Tensor) -> Tensor:
+        """Return vectors (N, T, H) within 1, for what lines are about (N, T, 3K): the poem's topic,
+        the line's keyword and its last word.
+        """
+        return torch.tanh(nn.functional.linear(topics, self.weight))
 
 
 def _lstm_layer(inputs: int, hidden: int, initialise: bool) -> nn.LSTM:
@@ -192,7 +221,7 @@ def adopt_weights(network: CharLSTM, vocabulary: Vocabulary, start: Model) -> No
     to, of = zip(*rows, strict=True) if rows else ((), ())
     own, given = network.state_dict(), network_of(start).state_dict()
     for name, weight in own.items():
-        if name.startswith("lstms."):
+        if name.startswith("lstms.") or name == TOPIC_WEIGHT:
             weight.copy_(given[name])
-        else:  # embedding.weight (V, E), head.weight (V, H), head.bias (V,)
+        else:  # embedding.weight (V, E), head.weight (V, H), head.bias (V,), topics.vectors (V, K)
             weight[list(to)] = given[name][list(of)]

@@ -26,6 +26,7 @@ class Recipe(StrictSettings):
     layers: int = Field(default=2, ge=1, le=8)  # L: 2–4
     residual: bool = False  # add a layer's input to its output from the second layer on
     tied: bool = False  # the embedding is the head's weights too; for pieces, which are many
+    topic_size: int = Field(default=0, ge=0, le=512)  # K: 64–128 for verse; 0: without topics
     dropout: float = Field(default=0.4, ge=0.0, lt=1.0)  # 0.1–0.5; more for shorter books
     weight_drop: float = Field(default=0.0, ge=0.0, lt=1.0)  # of recurrent weights; 0–0.5
     # what it reads
@@ -64,6 +65,7 @@ class Recipe(StrictSettings):
             dropout=self.dropout,
             residual=self.residual,
             tied=self.tied,
+            topic_size=self.topic_size,
         )
 
 
@@ -93,7 +95,7 @@ TUTORIAL = Recipe(
 )
 
 # What two networks must have in common for one to start with the other's weights.
-SHAPE = ("input", "embedding_size", "hidden_size", "layers", "residual", "tied")
+SHAPE = ("input", "embedding_size", "hidden_size", "layers", "residual", "tied", "topic_size")
 
 # Longest book in characters, and the settings that suit it. A network that is too big learns a
 # short book by heart before it can spell; many epochs of a long book take hours.

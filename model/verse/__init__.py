@@ -17,11 +17,13 @@ from model.verse.forms import FORMS, Form
 from model.verse.lexicon import Lexicon, NoVerse, make_lexicon
 from model.verse.opening import Opening, SeedTooLong, lay_out_seed
 from model.verse.particle_filter import Particle, ParticleBatch, ParticleFilter
+from model.verse.plan import NO_PLAN, Plan, Planner
 from model.verse.prosody import Prosody
 from model.verse.scansion import ScannedLine, make_title, scan_poem
 
 __all__ = [
     "FORMS",
+    "NO_PLAN",
     "PARTICLES",
     "Composer",
     "Form",
@@ -31,6 +33,8 @@ __all__ = [
     "Particle",
     "ParticleBatch",
     "ParticleFilter",
+    "Plan",
+    "Planner",
     "Prosody",
     "ScannedLine",
     "SeedTooLong",

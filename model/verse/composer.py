@@ -29,12 +29,14 @@ from model.kernel.constraints import (
 from model.kernel.syllables import FALLING, FREE, RISING, fewest_syllables, up_to
 from model.verse.forms import Form
 from model.verse.opening import Opening, Theme
+from model.verse.plan import NO_PLAN, Plan, Planner
 from model.verse.prosody import Prosody
 from model.verse.trie import TrieWord, build_trie, make_final_mask, make_inner_mask
 from model.verse.words import is_content_word, words_of
 
 PARTICLES = 24
 MAX_ATTEMPTS = 12  # at one line, each with other chances and the warmer
+PLANNED = 2  # attempts that keep to the planned last word of a line that opens a rhyme
 LAST_RHYME = 8  # attempts that keep to the rhyme
 HEAT, MAX_HEAT = 0.4, 2.0  # least temperature of the second attempt, and of the last ones
 THEME_BOOST = 30.0  # how many times likelier each token of a word of the seed is made
@@ -62,6 +64,8 @@ class Composer:
     opening: Opening  # the seed, laid out
     random_seed: int
     avoided: frozenset[str]
+    plan: Plan = NO_PLAN
+    planner: Planner | None = None  # for a plan that is not empty
     lines: list[str] = field(default_factory=list)  # as far as they are decided
     attempt: int = 0  # at the next line: how often every particle has come to nothing
     _draws: int = 0
@@ -69,6 +73,26 @@ class Composer:
 
     def __post_init__(self) -> None:
         self.lines = list(self.opening.lines)
+
+    def told(self) -> NDArray[np.float32] | None:
+        """Return what the network is told of the next line (H,); None: nothing."""
+        if self.planner is None or not self.plan.topic:
+            return None
+        return self.planner.told(self.plan, len(self.lines), self._planned_end())
+
+    def _planned_end(self) -> str:
+        """Return the last word that the next line is to have, "" for any."""
+        number = len(self.lines)
+        if self.planner is None or number >= len(self.plan.ends):
+            return ""
+        partner = self.form.partner(number)
+        if partner is None:
+            return self.plan.ends[number]
+        [last] = words_of(self.lines[partner])[-1:] or [""]
+        if last == self.plan.ends[partner]:
+            return self.plan.ends[number]
+        without = {words_of(line)[-1] for line in self.lines if words_of(line)} | self.avoided
+        return self.planner.nearest_rhyme(self.plan, last, without)
 
     @property
     def beginning(self) -> str:
@@ -147,7 +171,8 @@ class Composer:
         """Return the words that may rhyme with the line's partner, with their masks."""
         partner = self.form.partner(number)
         if partner is None:
-            return None
+            end = self._planned_end() if self.attempt < PLANNED else ""
+            return {end: make_final_mask(end, self.prosody.pronounce(end))} if end else None
         [word] = words_of(self.lines[partner])[-1:] or [""]
         without = {words_of(line)[-1] for line in self.lines if words_of(line)} | self.avoided
         rhyme_masks = self.prosody.rhymes_with(word, without)

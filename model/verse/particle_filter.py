@@ -24,6 +24,8 @@ class ParticleBatch(Protocol):
 
     def load(self, snapshot: RowSnapshot) -> None: ...
 
+    def set_topic(self, topic: NDArray[np.float32]) -> None: ...
+
     def set_line(self, slot: int, line: LineSpec) -> None: ...
 
     def fork(
@@ -66,6 +68,7 @@ class ParticleFilter:
 
     def start_line(self, batch: ParticleBatch) -> list[Particle]:
         """Let the particles begin a line; the row that reads has read all but the last id."""
+        self.tell_topic(batch)
         self.snapshot = batch.save()
         line_spec = self.composer.line_spec()
         batch.set_line(self.slot, line_spec)
@@ -73,6 +76,12 @@ class ParticleFilter:
         self.writing, self.done = PARTICLES, []
         self.unread = self.unread[-1:]
         return [Particle(self, number) for number in range(PARTICLES)]
+
+    def tell_topic(self, batch: ParticleBatch) -> None:
+        """Tell the row that reads what the next line is to be about."""
+        topic = self.composer.told()
+        if topic is not None:
+            batch.set_topic(topic)
 
     def receive(
         self, particle: Particle, ids: Sequence[int], place: int, batch: ParticleBatch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from bot.core.records import (
     Asker,
     Defaults,
     ModelRecord,
+    Plan,
     Poem,
     PoemRequest,
     PoemScansion,
@@ -48,6 +50,17 @@ class WatchedEngine(FakeEngine):
     def lay_out(self, model: ModelRecord, seed: str, form: str) -> Opening:
         self._note("lay_out")
         return replace(super().lay_out(model, seed, form), spoken="laid out")
+
+    def plan(
+        self,
+        model: ModelRecord,
+        opening: Opening,
+        form: str,
+        random_seed: int,
+        avoid: Collection[str],
+    ) -> Plan:
+        self._note("plan")
+        return super().plan(model, opening, form, random_seed, avoid)
 
     def look_at(self, model: ModelRecord, text: str, form: str) -> PoemScansion:
         self._note("look_at")
@@ -86,6 +99,7 @@ async def test_a_seed_is_laid_out_and_a_poem_looked_at_once() -> None:
         poem = await poem_stream.finish()
         assert poem_stream.poem == poem
     assert client.asked["lay_out", False] == client.asked["look_at", False] == 1
+    assert client.asked["plan", False] == 1
     assert client.engine_requests[0].opening.spoken == "laid out"
     await service.close()
 

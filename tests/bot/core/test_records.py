@@ -60,6 +60,7 @@ def test_a_poems_lines_leave_out_blank_ones() -> None:
 def test_a_poem_as_dict_has_what_a_reader_needs_to_write_it_again() -> None:
     assert poem("one\ntwo").as_dict() == {
         "title": "",
+        "plan": {"topic": [], "keywords": [], "ends": []},
         "looks": [],
         "text": "one\ntwo",
         "lines": ["one", "two"],

@@ -87,7 +87,7 @@ def test_the_loss_falls_and_the_held_out_tail_is_measured() -> None:
 def test_the_last_tenth_is_held_out_and_nothing_of_it_is_trained_on() -> None:
     training = Training(VERSES, TINY.model_copy(update={"shuffle": False}))
     assert training.trained_on == len(VERSES) - round(len(VERSES) / 10)
-    seen = sum(targets.numel() for _, targets in training._batches(1))
+    seen = sum(targets.numel() for _, targets, _ in training._batches(1))
     assert training.trained_on - TINY.rows <= seen < training.trained_on
 
 
@@ -177,7 +177,9 @@ def test_a_share_of_the_rows_begins_each_window_cold(
     cells = []
     features = training.network.features
 
-    def watched(ids: torch.Tensor, state: LSTMState) -> tuple[torch.Tensor, LSTMState]:
+    def watched(
+        ids: torch.Tensor, state: LSTMState, topics: None
+    ) -> tuple[torch.Tensor, LSTMState]:
         cells.append(state.cell.clone())
         return features(ids, state)
 

@@ -1,0 +1,198 @@
+"""What a poem is to be about: a topic, and for each line a keyword and its last word.
+
+Words stand near each other that come together in what the base model read. The topic is where the
+words of the seed stand. Pairs of rhymes are chosen near it, then a keyword for each line, near the
+topic, the line's last word and the keyword before. Plans for small networks: Wang et al. 2016,
+Ghazvininejad et al. 2016, Yao et al. 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.kernel.reference import topic_vector
+from model.verse.forms import Form
+from model.verse.prosody import Prosody
+from model.vocabulary import Vocabulary
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Draw = Callable[[], float]  # the next random number, 0 … 1
+
+# What a likeness of 1 is worth, nats: to the topic, the word before, and the line's last word.
+NEAR_TOPIC, NEAR_BEFORE, NEAR_END = 4.0, 3.0, 3.0
+SELDOM = 0.5  # what it costs a word to be seldom, of the log of how seldom
+PAIRS = 8  # of rhymes, of which the nearest to the topic is taken
+ROUND = 6  # digits of a likeness: all processors choose the same
+SAME_STEM = 4  # letters that two words may not both begin with
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The words that a poem hangs on."""
+
+    topic: tuple[str, ...] = ()  # words of the seed; one by chance where it has none that is known
+    keywords: tuple[str, ...] = ()  # one for each line of the form, "" for none
+    ends: tuple[str, ...] = ()  # the last word of each line, "" for none
+
+
+NO_PLAN = Plan()
+
+
+class Planner:
+    """Knows which words go together, and how the network is told.
+
+    Shapes: V tokens, W words that have a place, K numbers of a place, H hidden units.
+    """
+
+    def __init__(
+        self,
+        vectors: NDArray[np.float32],
+        weight: NDArray[np.float32],
+        vocabulary: Vocabulary,
+        prosody: Prosody,
+    ) -> None:
+        """`vectors` (V, K) and `weight` (H, 3K) are tensors of a model file."""
+        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)  # (V,)
+        known = prosody.lexicon.numbers
+        words = {
+            id_: word
+            for id_ in np.flatnonzero(lengths).tolist()
+            if (word := vocabulary.tokens[id_].strip()) in known
+        }
+        ids = list(words)
+        self._words = list(words.values())
+        self._numbers = {word: number for number, word in enumerate(self._words)}
+        self._vectors = vectors[ids].astype(np.float64)  # (W, K)
+        self._lengths = np.round(lengths[ids], ROUND)
+        self._directions = self._vectors / lengths[ids, None]
+        self._weight = weight
+        self._prosody = prosody
+        self._rhymes: dict[str, list[int]] = {}
+
+    def knows(self, word: str) -> bool:
+        """Whether a word has a place."""
+        return word in self._numbers
+
+    def plan(
+        self, seed: Sequence[str], form: Form, avoided: Collection[str], random_seed: int
+    ) -> Plan:
+        """Choose what a poem is to be about; the same for the same random seed.
+
+        `seed` are words to be near to, the most important first; those `avoided` are not chosen.
+        """
+        raw = np.random.PCG64([random_seed, 0])  # which no version of numpy may change
+
+        def draw() -> float:
+            return float(raw.random_raw() >> 11) * 2.0**-53
+
+        free = np.array([word not in avoided for word in self._words], np.bool_)  # (W,)
+        if not free.any():
+            return NO_PLAN
+        # Of other forms of a word one is enough.
+        topic = tuple({w[:SAME_STEM]: w for w in reversed(seed) if self.knows(w)}.values())
+        if not topic:
+            topic = (self._words[_choose(np.where(free, 0.0, -np.inf), draw)],)
+        score = NEAR_TOPIC * self._likeness(self._sum(topic)) - SELDOM * self._lengths  # (W,)
+        score[~free] = -np.inf
+        ends = self._choose_ends(form, score.copy(), draw)
+        for word in filter(None, ends):
+            score[self._same_stem(word)] = -np.inf
+        keywords: list[str] = []
+        before = self._sum(topic)
+        for end in ends:
+            near = score + NEAR_BEFORE * self._likeness(before)
+            if end:
+                near += NEAR_END * self._likeness(self._sum([end]))
+            if not np.isfinite(near).any():
+                keywords.append("")
+                continue
+            chosen = _choose(near, draw)
+            keywords.append(self._words[chosen])
+            score[self._same_stem(self._words[chosen])] = -np.inf
+            before = self._vectors[chosen]
+        return Plan(topic, tuple(keywords), ends)
+
+    def _choose_ends(self, form: Form, score: Floats, draw: Draw) -> tuple[str, ...]:
+        ends = [""] * len(form)
+        for line in range(len(form)):
+            partner = form.partner(line)
+            if partner is None and form.opens_rhyme(line):
+                found: list[tuple[float, int, int]] = []
+                for _ in range(PAIRS):
+                    if not np.isfinite(score).any():
+                        break
+                    opener = _choose(score, draw)
+                    rhymes = self.rhymes_of(self._words[opener])
+                    if rhymes:
+                        best = max(rhymes, key=lambda n: (score[n], -n))
+                        found.append((float(score[best]), opener, best))
+                found = [each for each in found if each[0] > -np.inf]
+                if not found:
+                    continue
+                _, *pair = max(found)
+                ends[line] = self._words[pair[0]]
+                for line_after in range(line + 1, len(form)):
+                    if form.partner(line_after) == line:
+                        ends[line_after] = self._words[pair[1]]
+                for number in pair:
+                    score[self._same_stem(self._words[number])] = -np.inf
+        return tuple(ends)
+
+    def rhymes_of(self, word: str) -> list[int]:
+        """Return the known words that rhyme with `word` and may end a line after it."""
+        found = self._rhymes.get(word)
+        if found is None:
+            found = []
+            if self._prosody.has_rhymes(word):
+                rhymes = self._prosody.rhymes_with(word, ())
+                found = [self._numbers[other] for other in rhymes if other in self._numbers]
+            self._rhymes[word] = found
+        return found
+
+    def nearest_rhyme(self, plan: Plan, word: str, without: Collection[str]) -> str:
+        """Return the word nearest to a plan's topic that rhymes with `word`, "" if none does."""
+        rhymes = [n for n in self.rhymes_of(word) if self._words[n] not in without]
+        if not rhymes:
+            return ""
+        likeness = self._likeness(self._sum([*plan.topic, *plan.keywords]))
+        return self._words[max(rhymes, key=lambda n: (likeness[n], -n))]
+
+    def told(self, plan: Plan, line: int, end: str) -> NDArray[np.float32]:
+        """Return what is added to the network's first outputs (H,) while it writes a line."""
+        words = [plan.topic, plan.keywords, plan.ends]
+        topic = self._sum(word for part in words for word in part)
+        parts = (topic, self._sum(plan.keywords[line : line + 1]), self._sum([end]))
+        return topic_vector(self._weight, np.concatenate([_scaled(part) for part in parts]))
+
+    def _sum(self, words: Iterable[str]) -> Floats:
+        numbers = [self._numbers[word] for word in words if word]
+        total: Floats = self._vectors[numbers].sum(axis=0)  # (n, K) to (K,); zeros of none
+        return total
+
+    def _likeness(self, vector: Floats) -> Floats:
+        """Return the cosines of all words (W,) with a vector (K,)."""
+        length = float(np.linalg.norm(vector)) or 1.0
+        cosines: Floats = self._directions @ (vector / length)  # (W, K) @ (K,)
+        return cosines.round(ROUND)
+
+    def _same_stem(self, word: str) -> list[int]:
+        begin = word[:SAME_STEM]
+        return [number for number, other in enumerate(self._words) if other.startswith(begin)]
+
+
+def _choose(score: Floats, draw: Draw) -> int:
+    """Return the place of one of the scores (n,), in nats, of which one at least is finite."""
+    shares = np.exp(score - score.max())
+    marks = np.cumsum(shares)
+    return min(int(np.searchsorted(marks, draw() * marks[-1], side="right")), len(score) - 1)
+
+
+def _scaled(vector: Floats) -> Floats:
+    """Return a vector (K,) at the length that training gave it, √K; zeros stay."""
+    length = float(np.linalg.norm(vector))
+    return vector * (len(vector) ** 0.5 / length) if length else vector
