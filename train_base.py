@@ -32,6 +32,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
+import safetensors.torch
 import torch
 from tqdm import tqdm
 
@@ -54,7 +55,9 @@ from model.training.base import PIECES, STAGES, Poem, PoemReader, Stage, base_le
 from model.training.batches import encode_book, token_lengths
 from model.training.evaluation import evaluate_stream
 from model.training.pieces import learn_pieces
+from model.training.recipes import Recipe
 from model.training.resume import load_training, restore_training, save_training
+from model.training.topics import learn_topic_vectors
 
 SAVE_EVERY_SECONDS = 600.0
 MEASURED = 50_000  # characters of each author held out
@@ -100,18 +103,36 @@ class BaseTraining:
                 text = stage_text(stage, self.poems, self.seed + number - 1)
                 training = Training(
                     self._known(text),
-                    stage.recipe,
+                    self._recipe(stage),
                     device=self.device,
                     seed=self.seed + number,
                     start=start,
                     vocabulary=self.vocabulary,
                     seconds_limit=self.hours and self.hours * 3600 * stage.share,
                 )
+                if start is None and training.network.topics is not None:
+                    self._teach_topics(training)
                 if not self._run_stage(number, training):
                     return False
                 self._save_model(ended, training)
             start = load_model(ended)
         return True
+
+    def _recipe(self, stage: Stage) -> Recipe:
+        # Characters are no words: nothing can be said of what a line is about.
+        return stage.recipe if self.pieces else stage.recipe.model_copy(update={"topic_size": 0})
+
+    def _teach_topics(self, training: Training) -> None:
+        """Give the network the vectors of words, learnt once and kept for all stages."""
+        kept = self.folder / "topics.safetensors"
+        if not kept.exists():
+            size = training.recipe.topic_size
+            vectors = learn_topic_vectors(training.ids.cpu(), self.vocabulary, size)
+            safetensors.torch.save_file({"vectors": vectors}, kept)
+        vectors = safetensors.torch.load_file(kept)["vectors"]
+        for network in (training.network, training.averaged):
+            if network.topics is not None:
+                network.topics.vectors.copy_(vectors)
 
     def _run_stage(self, number: int, training: Training) -> bool:
         resume = self.folder / f"stage-{number}.resume"

@@ -40,7 +40,8 @@ from model.kernel.quantization import input_table_bytes
 from model.verse.lexicon import Lexicon
 from model.vocabulary import MAX_PIECE, Vocabulary
 
-FORMAT_VERSION = 4  # with pieces of words as tokens
+FORMAT_VERSION = 5  # with topics
+PIECES_VERSION = 4  # with pieces of words as tokens
 CHARACTERS_VERSION = 3  # characters alone, words and hashes of the book; 2 had none, 1 float32
 METADATA_KEY = "sonneteer"
 SUFFIX = ".safetensors"
@@ -165,8 +166,15 @@ def save_model(
 ) -> None:
     """Write a model file in one stroke; raise CheckpointUnwritable, the earlier file intact."""
     # A file without what is new in it can be read by versions that know nothing else.
-    is_new = bool(vocabulary.pieces) or network.tied
-    version = FORMAT_VERSION if is_new else CHARACTERS_VERSION
+    left_out: dict[str, Any] = {}
+    version = FORMAT_VERSION
+    if not network.topic_size:
+        version, left_out = PIECES_VERSION, {"network": {"topic_size"}}
+        if not vocabulary.pieces and not network.tied:
+            version, left_out = (
+                CHARACTERS_VERSION,
+                {"pieces": True, "network": {"topic_size", "tied"}},
+            )
     card = card.model_copy(update={"format_version": version})
     contents = Contents(
         alphabet=vocabulary.characters,
@@ -176,7 +184,6 @@ def save_model(
         lexicon=lexicon.write() if lexicon else "",
     )
     # One entry only: safetensors writes several in no fixed order, and the file is its hash.
-    left_out: dict[str, Any] = {} if is_new else {"pieces": True, "network": {"tied"}}
     metadata = {METADATA_KEY: contents.model_dump_json(exclude=left_out)}
     with np.errstate(over="ignore"):  # a weight beyond 65,504 becomes infinite: refused on reading
         halves: dict[str, NDArray[np.generic]] = {

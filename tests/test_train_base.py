@@ -64,6 +64,8 @@ def test_the_base_is_trained_stage_by_stage_with_a_curve(tmp_path: Path) -> None
     assert model.network.tied
     assert " goat" in model.vocabulary.pieces
     assert "goat" in model.lexicon.numbers
+    assert model.tensors["topics.vectors"][model.vocabulary.ids[" goat"]].any()
+    assert model.tensors["topics.weight"].any()
     head, *rows = (tmp_path / "verse.training" / "curve.tsv").read_text().splitlines()
     facts = ["stage", "step", "seconds", "characters"]
     assert head.split("\t") == [*facts, "training", "goats", "next line"]

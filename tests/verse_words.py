@@ -38,14 +38,16 @@ def small_lexicon() -> Lexicon:
     return make_lexicon("\n".join(lines))
 
 
-def verse_model(pieces: tuple[str, ...] = (), seed: int = 5) -> Model:
+def verse_model(pieces: tuple[str, ...] = (), seed: int = 5, topic_size: int = 0) -> Model:
     """Return a model with random weights; `seed` chooses them."""
     vocabulary = Vocabulary(ALPHABET.characters, pieces)
     config = NetworkConfig(
         vocabulary_size=len(vocabulary),
         embedding_size=32 if pieces else 8,
         hidden_size=32,
+        residual=topic_size > 0,
         tied=bool(pieces),
+        topic_size=topic_size,
     )
     generator = np.random.default_rng(seed)
     tensors = {

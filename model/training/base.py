@@ -69,6 +69,7 @@ _READING = Recipe(  # what all stages have in common
     hidden_size=512,
     residual=True,
     tied=True,
+    topic_size=128,
     dropout=0.0,  # it reads nothing often enough to learn it by heart
     rows=32,
     window=96,

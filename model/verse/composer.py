@@ -32,11 +32,10 @@ from model.verse.opening import Opening, Theme
 from model.verse.plan import NO_PLAN, Plan, Planner
 from model.verse.prosody import Prosody
 from model.verse.trie import TrieWord, build_trie, make_final_mask, make_inner_mask
-from model.verse.words import is_content_word, words_of
+from model.verse.words import is_content_word, stem_of, words_of
 
 PARTICLES = 24
 MAX_ATTEMPTS = 12  # at one line, each with other chances and the warmer
-PLANNED = 2  # attempts that keep to the planned last word of a line that opens a rhyme
 LAST_RHYME = 8  # attempts that keep to the rhyme
 HEAT, MAX_HEAT = 0.4, 2.0  # least temperature of the second attempt, and of the last ones
 THEME_BOOST = 30.0  # how many times likelier each token of a word of the seed is made
@@ -46,6 +45,7 @@ THEME_BOOST = 30.0  # how many times likelier each token of a word of the seed i
 LINE_CHARACTERS = 40
 BOOK_LOSS_SHARE = 0.65  # of the book's own loss; a line likelier than that is no better for it
 REPEATED, SMALL_REPEATED = 4.0, 1.2  # a word that the poem has had, by whether it says something
+FAMILY = 3.0  # a word of a family that the poem has had: love, lovely
 SAME_BEGINNING = 1.5  # as an earlier line
 TWICE = 8.0  # a word twice in a row, or two words twice in a line
 SAME_RHYME = 30.0  # where the form wants another
@@ -130,7 +130,7 @@ class Composer:
             continue_mask=up_to(whole - shortest),
             metre=metre,
             must_rhyme=rhyme_masks is not None,
-            must_close=number == len(self.form) - 1,
+            must_close=self.form.closes_stanza(number),
             boost=THEME_BOOST if number and self._scorer().wanted else 1.0,
             poem_trie=build_trie(own.values(), self.prosody.encode),
             trigrams=[
@@ -171,8 +171,7 @@ class Composer:
         """Return the words that may rhyme with the line's partner, with their masks."""
         partner = self.form.partner(number)
         if partner is None:
-            end = self._planned_end() if self.attempt < PLANNED else ""
-            return {end: make_final_mask(end, self.prosody.pronounce(end))} if end else None
+            return None
         [word] = words_of(self.lines[partner])[-1:] or [""]
         without = {words_of(line)[-1] for line in self.lines if words_of(line)} | self.avoided
         rhyme_masks = self.prosody.rhymes_with(word, without)
@@ -272,6 +271,7 @@ class LineScorer:
         self._theme = theme
         said = [words for line in lines if (words := words_of(line))]
         self._before = {word for words in said for word in words}
+        self._stems = {stem_of(word) for word in self._before if is_content_word(word)}
         self._firsts = [words[0] for words in said]
         self._ends = [words[-1] for words in said]
         self._is_later = bool(lines)
@@ -306,11 +306,18 @@ class LineScorer:
         return (
             REPEATED * sum(word in self._before for word in contents)
             + REPEATED * (len(contents) - len(set(contents)))
+            + FAMILY * self._of_a_family(contents)
             + SMALL_REPEATED * sum(w in self._before for w in words if not is_content_word(w))
             + TWICE * sum(a == b for a, b in pairs)
             + TWICE * (len(pairs) - len(set(pairs)))
             + SAME_BEGINNING * self._firsts.count(words[0])
         )
+
+    def _of_a_family(self, contents: Sequence[str]) -> int:
+        """Return how many words are no repetitions, but of a family with others."""
+        fresh = set(contents) - self._before
+        stems = [stem_of(word) for word in fresh]
+        return sum(stem in self._stems for stem in stems) + len(stems) - len(set(stems))
 
 
 def _repeats(words: Sequence[str], given: int) -> bool:

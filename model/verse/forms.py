@@ -50,8 +50,11 @@ class Form:
         >>> [FORMS["quatrain"].break_after(0), FORMS["sonnet"].break_after(3)]
         ['\\n', '\\n\\n']
         """
-        ends = itertools.accumulate(self.stanzas)
-        return "\n\n" if line + 1 in ends else "\n"
+        return "\n\n" if self.closes_stanza(line) else "\n"
+
+    def closes_stanza(self, line: int) -> bool:
+        """Whether a stanza ends with `line`, and a sentence too."""
+        return line + 1 in itertools.accumulate(self.stanzas)
 
 
 def _iambic(name: str, rhymes: str, stanzas: tuple[int, ...]) -> Form:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from model.kernel.reference import topic_vector
 from model.verse.forms import Form
 from model.verse.prosody import Prosody
+from model.verse.words import stem_of
 from model.vocabulary import Vocabulary
 
 Floats = NDArray[np.float64]
@@ -28,7 +29,6 @@ NEAR_TOPIC, NEAR_BEFORE, NEAR_END = 4.0, 3.0, 3.0
 SELDOM = 0.5  # what it costs a word to be seldom, of the log of how seldom
 PAIRS = 8  # of rhymes, of which the nearest to the topic is taken
 ROUND = 6  # digits of a likeness: all processors choose the same
-SAME_STEM = 4  # letters that two words may not both begin with
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Planner:
         if not free.any():
             return NO_PLAN
         # Of other forms of a word one is enough.
-        topic = tuple({w[:SAME_STEM]: w for w in reversed(seed) if self.knows(w)}.values())
+        topic = tuple({stem_of(w): w for w in reversed(seed) if self.knows(w)}.values())
         if not topic:
             topic = (self._words[_choose(np.where(free, 0.0, -np.inf), draw)],)
         score = NEAR_TOPIC * self._likeness(self._sum(topic)) - SELDOM * self._lengths  # (W,)
@@ -181,8 +181,8 @@ class Planner:
         return cosines.round(ROUND)
 
     def _same_stem(self, word: str) -> list[int]:
-        begin = word[:SAME_STEM]
-        return [number for number, other in enumerate(self._words) if other.startswith(begin)]
+        stem = stem_of(word)
+        return [number for number, other in enumerate(self._words) if stem_of(other) == stem]
 
 
 def _choose(score: Floats, draw: Draw) -> int:

@@ -58,6 +58,11 @@ APOSTROPHIZED = frozenset(
 )
 
 
+def stem_of(word: str) -> str:
+    """Return what a word begins with: words with the same beginning are mostly of one family."""
+    return word[:4]
+
+
 def is_content_word(word: str) -> bool:
     """Whether `word` says something by itself."""
     return word not in FUNCTION_WORDS and sum(map(str.isalpha, word)) > 2

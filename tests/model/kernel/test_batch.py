@@ -12,7 +12,7 @@ from model.checkpoint import expected_shapes
 from model.config import NetworkConfig, Sampling, Tensors
 from model.kernel import Batch, checked_instruction_set, quantize_network
 from model.kernel.quantization import TABLE_CHUNK, quantize
-from model.kernel.reference import ACTIVATION_ONE, reference_logits
+from model.kernel.reference import ACTIVATION_ONE, reference_logits, topic_vector
 
 GREEDY = Sampling(greedy=True)
 SHAPES = [
@@ -53,6 +53,27 @@ def test_the_logits_are_those_of_plain_sums(config: NetworkConfig) -> None:
     exact = reference_logits(config, some_tensors(config), ids)
     assert logits.shape == exact.shape == (100, config.vocabulary_size)
     assert np.abs(logits - exact).mean() < 0.05 * exact.std()  # weights are rounded, too
+
+
+def test_a_topic_is_added_to_the_first_layers_output_and_is_forgotten_at_a_new_beginning() -> None:
+    config = SHAPES[1].model_copy(update={"topic_size": 4})
+    tensors, ids = some_tensors(config), some_ids(config, 50)
+    topic = topic_vector(tensors["topics.weight"], np.linspace(-3, 3, 12))
+    batch = Batch(quantize_network(config, tensors), 2, checked_instruction_set())
+    batch.begin(GREEDY, 0)
+    untold = batch.predict(ids)
+    batch.begin(GREEDY, 0)
+    batch.set_topic(topic)
+    told = batch.predict(ids)
+    exact = reference_logits(config, tensors, ids, topic)
+    assert np.abs(told - exact).mean() < 0.05 * exact.std()
+    assert np.abs(told - untold).mean() > 0.2 * exact.std()
+    batch.begin(GREEDY, 0)
+    assert (batch.predict(ids) == untold).all()
+    batch.begin(GREEDY, 0)
+    batch.set_topic(topic)
+    batch.join(ids[0])  # whoever writes is told what the one that read was
+    assert batch.write(1)[0][0] == told[0].argmax()
 
 
 @every_shape

@@ -6,7 +6,7 @@ import torch
 
 from model.config import NetworkConfig, Sampling
 from model.kernel import Batch, checked_instruction_set, quantize_network
-from model.kernel.reference import reference_logits, reference_probs
+from model.kernel.reference import reference_logits, reference_probs, topic_vector
 from model.kernel.sampling import draw_uniform
 from model.kernel.selfcheck import trial_tensors
 from model.training.network import CharLSTM, tensors_of
@@ -30,6 +30,25 @@ def test_the_plain_network_is_torchs_but_for_the_rounding_of_activations(
     ours = reference_logits(config, tensors_of(network), ids)
     assert ours.shape == theirs.shape == (50, V)
     assert np.abs(ours - theirs).max() < 0.02
+
+
+def test_a_topic_is_what_torch_makes_of_it() -> None:
+    config = NetworkConfig(
+        vocabulary_size=V, embedding_size=5, hidden_size=24, residual=True, topic_size=3
+    )
+    torch.manual_seed(5)
+    network = CharLSTM(config).eval()
+    assert network.topics is not None
+    torch.nn.init.normal_(network.topics.weight)
+    ids, told = [n * n % V for n in range(50)], torch.randn(1, 1, 9)
+    with torch.inference_mode():
+        features, _ = network.features(
+            torch.tensor([ids]), network.initial_state(1), told.expand(1, 50, 9)
+        )
+        theirs = network.head(features)[0].numpy()  # (1, T, V) → (T, V)
+    tensors = tensors_of(network)
+    topic = topic_vector(tensors["topics.weight"], told.numpy().ravel().astype(np.float64))
+    assert np.abs(reference_logits(config, tensors, ids, topic) - theirs).max() < 0.03
 
 
 def test_nothing_read_is_nothing_expected() -> None:

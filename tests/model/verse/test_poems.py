@@ -1,6 +1,7 @@
 """Poems in form, whatever the network: here one that knows nothing."""
 
 import re
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -15,14 +16,15 @@ from model.kernel.constraints import LINE_START, Trie
 from model.kernel.filters import MAX_RUN, grams_of
 from model.requests import PoemPiece, Request
 from model.stopping import FinishReason
-from model.verse import FORMS, Composer, Form, Opening, lay_out_seed
+from model.verse import FORMS, NO_PLAN, Composer, Form, Opening, lay_out_seed
 from model.verse.prosody import Prosody
 from model.verse.words import words_of
-from tests.verse_words import ALPHABET, PIECES, small_lexicon, verse_model
+from tests.verse_words import ALPHABET, PIECES, RHYMES, small_lexicon, verse_model
 
 SONNET = FORMS["sonnet"]
 MODEL = verse_model()
 VERSE = Prosody(small_lexicon(), ALPHABET, 2.0)
+TOPIC_WORDS = tuple(f" {word}" for word in RHYMES[1].split() + RHYMES[2].split())
 by_tokens = pytest.mark.parametrize("pieces", [(), PIECES], ids=["characters", "pieces"])
 
 
@@ -230,6 +232,17 @@ def test_what_was_typed_to_the_end_of_a_line_is_rhymed_with() -> None:
 def test_a_last_word_without_rhyme_gets_the_nearest() -> None:
     lines = lines_of(write(asking("the river sings to me and to my miracle")))
     assert len(lines) == 14
+
+
+def test_a_poem_follows_its_plan_and_without_one_says_nothing_to_the_network() -> None:
+    engine = make_engine(verse_model(TOPIC_WORDS, topic_size=3), max_rows=1)
+    assert engine.planner is not None
+    assert shared_engine().planner is None
+    asked = asking("my garden")
+    plans = [engine.planner.plan([word], SONNET, (), 1) for word in ("rain", "night")]
+    poems = [write(replace(asked, plan=plan), engine) for plan in (NO_PLAN, *plans)]
+    assert len(set(poems)) == 3
+    assert poems[1] == write(replace(asked, plan=plans[0]), engine)
 
 
 def test_a_model_without_words_refuses_a_form() -> None:
