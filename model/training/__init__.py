@@ -7,12 +7,14 @@ The parts, in the order in which data passes them:
     folder                 where a training keeps its files
     run                    a training with its folder: begin, resume, save, finish
     batches                a text as ids, and ids as batches
+    topics                 what the lines of a text are about
     network                the LSTM in PyTorch, and starting with another model's weights
     loop                   batch, loss, step, learning rate; yields what happens
     evaluation             the loss of a text, without dropout
     resume                 a training on disk between two steps
     reporting, chart       what a person or a program is told; the picture of the losses
     tutorial               what only the classic tutorial's program does
+    pieces                 what tokens a base model has, for train_base.py
     base                   the text and the stages of the base model, for train_base.py
 
 `chart` is not imported here: it loads matplotlib, which only the end of a training needs.

@@ -7,6 +7,7 @@ trie                 words with their metre, as the kernel reads them
 prosody              a model's lexicon on its alphabet: stresses, syllables, rhymes
 forms                sonnet, quatrain, couplet, haiku
 opening              the seed laid out as lines, and its theme
+plan                 what the poem is to be about: a topic, keywords, last words of lines
 composer             what each line must be, and which of many to keep
 particle_filter      the particles that write a line
 scansion             a finished poem as a reader sees it: title, rhyme letters, beats
