@@ -187,10 +187,11 @@ class FormPoem:
             self._filter = ParticleFilter(self.composer, slot, unread, newline)
         if self._filter.snapshot is not None:
             self.parts.batch.load(self._filter.snapshot)
+            self._filter.tell_what_was_written(self.parts.batch)
         else:
             request = self.request
             self.parts.batch.begin(request.sampling, request.random_seed, request.avoided)
-            self._filter.tell_topic(self.parts.batch)
+            self._filter.tell_what_was_written(self.parts.batch)
         return True
 
     def join(self) -> int:

@@ -136,8 +136,8 @@ class Batch:
         self._line_state.slot[row] = NO_SLOT
 
     def set_topic(self, topic: Floats) -> None:
-        """Tell the row that reads, and those that it forks, what the text is about: a vector (H,)
-        within 1 that is added to the first layer's output.
+        """Tell the row that reads what the text is about: a vector (H,) within 1 that is added to
+        the first layer's output.
         """
         self._state.topic[self._reader, : len(topic)] = topic
 
@@ -185,10 +185,15 @@ class Batch:
             room[slot, : len(part)] = part  # (n,) of (S, MAX_POEM_NODES)
 
     def fork(
-        self, slot: int, line: LineSpec, next_id: int, random_states: NDArray[np.uint64]
+        self,
+        slot: int,
+        line: LineSpec,
+        next_id: int,
+        random_states: NDArray[np.uint64],
+        topics: Floats | None = None,
     ) -> None:
         """Let copies of the row that reads write the line of `slot` from place n on, a row for
-        each of `randoms`; they read `next_id` first.
+        each of the R `random_states`; they read `next_id` first. `topics` (R, H) are told to them.
         """
         line_state, row = self._line_state, self._reader
         self._set_next(next_id)
@@ -204,6 +209,8 @@ class Batch:
         places = np.arange(self._size, self._size + len(random_states))
         self._copy(np.full(len(places), row), places)
         self._state.random_state[places] = random_states
+        if topics is not None:
+            self._state.topic[places, : topics.shape[1]] = topics
         if line.min_temperature:
             sampling = self._state.sampling
             warmth = np.maximum(sampling["temperature"][places], line.min_temperature)

@@ -38,6 +38,7 @@ PARTICLES = 24
 MAX_ATTEMPTS = 12  # at one line, each with other chances and the warmer
 LAST_RHYME = 8  # attempts that keep to the rhyme
 HEAT, MAX_HEAT = 0.4, 2.0  # least temperature of the second attempt, and of the last ones
+WISHED = 6  # last words that the particles of a line are told by turns
 THEME_BOOST = 30.0  # how many times likelier each token of a word of the seed is made
 
 # Of LineScorer: nats per line of LINE_CHARACTERS. They were found by reading and by
@@ -74,25 +75,40 @@ class Composer:
     def __post_init__(self) -> None:
         self.lines = list(self.opening.lines)
 
-    def told(self) -> NDArray[np.float32] | None:
-        """Return what the network is told of the next line (H,); None: nothing."""
+    def topics(self, count: int) -> NDArray[np.float32] | None:
+        """Return what each of `count` particles of the next line is told (R, H); None: nothing.
+
+        They are told several last words by turns, so that their lines are not too much alike.
+        """
         if self.planner is None or not self.plan.topic:
             return None
-        return self.planner.told(self.plan, len(self.lines), self._planned_end())
-
-    def _planned_end(self) -> str:
-        """Return the last word that the next line is to have, "" for any."""
         number = len(self.lines)
-        if self.planner is None or number >= len(self.plan.ends):
-            return ""
+        told = [self.planner.told(self.plan, number, end) for end in self._wished_ends(number)]
+        return np.stack([told[particle % len(told)] for particle in range(count)])
+
+    def topic_before(self) -> NDArray[np.float32] | None:
+        """Return what the last line was about (H,), with the last word that it has."""
+        if self.planner is None or not self.plan.topic:
+            return None
+        number = len(self.lines) - 1
+        end = self._last_word(number) if number >= 0 else ""
+        return self.planner.told(self.plan, max(number, 0), end)
+
+    def _wished_ends(self, number: int) -> list[str]:
+        """Return last words that the next line may well have, [""] for any."""
+        planned = self.plan.ends[number]
         partner = self.form.partner(number)
         if partner is None:
-            return self.plan.ends[number]
-        [last] = words_of(self.lines[partner])[-1:] or [""]
-        if last == self.plan.ends[partner]:
-            return self.plan.ends[number]
-        without = {words_of(line)[-1] for line in self.lines if words_of(line)} | self.avoided
-        return self.planner.nearest_rhyme(self.plan, last, without)
+            return [planned]
+        last = self._last_word(partner)
+        without = {self._last_word(line) for line in range(number)} | self.avoided
+        nearest = self.planner.nearest_rhymes(self.plan, last, without) if self.planner else []
+        wished = [planned] * (last == self.plan.ends[partner]) + nearest
+        return list(dict.fromkeys(wished))[:WISHED] or [""]
+
+    def _last_word(self, number: int) -> str:
+        [word] = words_of(self.lines[number])[-1:] or [""]
+        return word
 
     @property
     def beginning(self) -> str:
@@ -172,8 +188,8 @@ class Composer:
         partner = self.form.partner(number)
         if partner is None:
             return None
-        [word] = words_of(self.lines[partner])[-1:] or [""]
-        without = {words_of(line)[-1] for line in self.lines if words_of(line)} | self.avoided
+        word = self._last_word(partner)
+        without = {self._last_word(line) for line in range(number)} | self.avoided
         rhyme_masks = self.prosody.rhymes_with(word, without)
         for own in self.opening.theme.words:  # the reader's words may be in no book
             if own not in without and self.prosody.rhymes(own, word):

@@ -29,7 +29,12 @@ class ParticleBatch(Protocol):
     def set_line(self, slot: int, line: LineSpec) -> None: ...
 
     def fork(
-        self, slot: int, line: LineSpec, next_id: int, random_states: NDArray[np.uint64]
+        self,
+        slot: int,
+        line: LineSpec,
+        next_id: int,
+        random_states: NDArray[np.uint64],
+        topics: NDArray[np.float32] | None,
     ) -> None: ...
 
     def log_weights(self, places: Sequence[int]) -> NDArray[np.float64]: ...
@@ -68,18 +73,19 @@ class ParticleFilter:
 
     def start_line(self, batch: ParticleBatch) -> list[Particle]:
         """Let the particles begin a line; the row that reads has read all but the last id."""
-        self.tell_topic(batch)
         self.snapshot = batch.save()
         line_spec = self.composer.line_spec()
         batch.set_line(self.slot, line_spec)
-        batch.fork(self.slot, line_spec, self.unread[-1], self.composer.random_states(PARTICLES))
+        random_states = self.composer.random_states(PARTICLES)
+        topics = self.composer.topics(PARTICLES)
+        batch.fork(self.slot, line_spec, self.unread[-1], random_states, topics)
         self.writing, self.done = PARTICLES, []
         self.unread = self.unread[-1:]
         return [Particle(self, number) for number in range(PARTICLES)]
 
-    def tell_topic(self, batch: ParticleBatch) -> None:
-        """Tell the row that reads what the next line is to be about."""
-        topic = self.composer.told()
+    def tell_what_was_written(self, batch: ParticleBatch) -> None:
+        """Tell the row that reads what the line before was about."""
+        topic = self.composer.topic_before()
         if topic is not None:
             batch.set_topic(topic)
 

@@ -154,13 +154,11 @@ class Planner:
             self._rhymes[word] = found
         return found
 
-    def nearest_rhyme(self, plan: Plan, word: str, without: Collection[str]) -> str:
-        """Return the word nearest to a plan's topic that rhymes with `word`, "" if none does."""
+    def nearest_rhymes(self, plan: Plan, word: str, without: Collection[str]) -> list[str]:
+        """Return the words that rhyme with `word`, those nearest to a plan's topic first."""
         rhymes = [n for n in self.rhymes_of(word) if self._words[n] not in without]
-        if not rhymes:
-            return ""
         likeness = self._likeness(self._sum([*plan.topic, *plan.keywords]))
-        return self._words[max(rhymes, key=lambda n: (likeness[n], -n))]
+        return [self._words[n] for n in sorted(rhymes, key=lambda n: (-likeness[n], n))]
 
     def told(self, plan: Plan, line: int, end: str) -> NDArray[np.float32]:
         """Return what is added to the network's first outputs (H,) while it writes a line."""
@@ -170,7 +168,7 @@ class Planner:
         return topic_vector(self._weight, np.concatenate([_scaled(part) for part in parts]))
 
     def _sum(self, words: Iterable[str]) -> Floats:
-        numbers = [self._numbers[word] for word in words if word]
+        numbers = [self._numbers[word] for word in words if word in self._numbers]
         total: Floats = self._vectors[numbers].sum(axis=0)  # (n, K) to (K,); zeros of none
         return total
 
