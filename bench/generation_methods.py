@@ -30,7 +30,7 @@ from model.kernel.compilation import inner
 from model.kernel.forward import multiply
 from model.kernel.quantization import aligned, block_vector, padded_to, weight_block
 from model.kernel.tiles import BLOCK, LANES, address
-from model.training import CharLSTM, network_of
+from model.training import StackedLSTM, network_of
 
 WINDOW = 100  # the tutorial's
 BURST = 8
@@ -119,7 +119,7 @@ class Fused(Method):
         result: Floats = found.numpy()
         return result
 
-    def _prepared(self, network: CharLSTM) -> tuple[Tensor, list[Product]]:
+    def _prepared(self, network: StackedLSTM) -> tuple[Tensor, list[Product]]:
         """Return what the first layer's gates get from each character (V, 4H), and the products."""
         every = torch.arange(network.config.vocabulary_size).unsqueeze(0)
         table = torch.empty(0)

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from bench.tables import number, table, write_json
 from model import read_book_files
 from model.training import EpochEnd, Training
-from model.training.network import CharLSTM
+from model.training.network import StackedLSTM
 from model.training.recipes import Recipe
 
 COLD_WINDOW = 256
@@ -44,7 +44,7 @@ RECIPE = Recipe(
 
 
 @torch.inference_mode()
-def cold_loss(network: CharLSTM, ids: Tensor, begin: int) -> float:
+def cold_loss(network: StackedLSTM, ids: Tensor, begin: int) -> float:
     """Return the mean loss of ids[begin:], cut into windows that are each read from nothing."""
     network.eval()
     count = (len(ids) - begin - 1) // COLD_WINDOW * COLD_WINDOW

@@ -51,7 +51,7 @@ def _allowed(error: ErrorDetails) -> str:
 
 
 class NetworkConfig(StrictSettings):
-    """Shape of a CharLSTM, whose tokens may also be pieces of words.
+    """Shape of a StackedLSTM.
 
     `scalar` input is the tutorial's: the character's id divided by V, one number per step.
     """

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from bot.logs import Handler, set_up
 from model.checkpoint import METADATA_KEY, Card, Contents, save_model
 from model.config import NetworkConfig
-from model.training.network import CharLSTM, tensors_of
+from model.training.network import StackedLSTM, tensors_of
 from model.vocabulary import Vocabulary
 from tests import leaks, memory_disk, warm_kernel
 
@@ -87,7 +87,7 @@ def write_model(path: Path, *, seed: int = 1, alphabet: str = ALPHABET) -> Path:
     """Save an untrained network of a few thousand weights as a model file."""
     torch.manual_seed(seed)
     vocabulary = Vocabulary.of(alphabet)
-    network = CharLSTM(
+    network = StackedLSTM(
         NetworkConfig(vocabulary_size=len(vocabulary), embedding_size=5, hidden_size=12, layers=2)
     )
     card = Card(

@@ -24,19 +24,19 @@ from model.training.device import choose_device, give_way
 from model.training.folder import TrainingFolder, new_folder
 from model.training.interruption import Interruption, drop_unread
 from model.training.loop import EpochEnd, Training
-from model.training.network import CharLSTM, choose_start, network_of, tensors_of
+from model.training.network import StackedLSTM, choose_start, network_of, tensors_of
 from model.training.recipes import RecipeOverrides, adapt_recipe, recipe_for
 from model.training.reporting import JsonReporter, Reporter, TerminalReporter
 from model.training.run import TrainingRun
 from model.training.tutorial import summarise_network, write_by_window
 
 __all__ = [
-    "CharLSTM",
     "EpochEnd",
     "Interruption",
     "JsonReporter",
     "RecipeOverrides",
     "Reporter",
+    "StackedLSTM",
     "TerminalReporter",
     "Training",
     "TrainingFolder",

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.training.batches import sliding_windows
-from model.training.network import CharLSTM
+from model.training.network import StackedLSTM
 
 RUN_UP = 256  # tokens; after them the loss is that of having read everything, to 1e-3 nats
 WINDOW = 64  # tokens a call; only memory depends on it: 256 took 100 MB more
@@ -17,7 +17,9 @@ NOT_COUNTED = -100  # cross_entropy's own mark for a target to pass over
 
 
 @torch.inference_mode()
-def evaluate_stream(network: CharLSTM, ids: Tensor, begin: int, end: int, lengths: Tensor) -> float:
+def evaluate_stream(
+    network: StackedLSTM, ids: Tensor, begin: int, end: int, lengths: Tensor
+) -> float:
     """Return the mean loss, nats per character, of ids[begin:end] read on with state carried.
 
     `lengths` (V,) are the characters of each token. The stretch is read in ROWS rows side by side;
@@ -59,7 +61,7 @@ def evaluate_stream(network: CharLSTM, ids: Tensor, begin: int, end: int, length
 
 
 @torch.inference_mode()
-def evaluate_windows(network: CharLSTM, ids: Tensor, window: int) -> float:
+def evaluate_windows(network: StackedLSTM, ids: Tensor, window: int) -> float:
     """Return the mean loss on the token after each window of `ids`, every one read cold."""
     was_training = network.training
     network.eval()

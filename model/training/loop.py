@@ -37,7 +37,7 @@ from model.training.batches import (
 )
 from model.training.device import Precision, choose_precision
 from model.training.evaluation import evaluate_stream, evaluate_windows
-from model.training.network import CharLSTM, LSTMState, adopt_weights
+from model.training.network import LSTMState, StackedLSTM, adopt_weights
 from model.training.recipes import Recipe
 from model.training.topics import read_topics
 from model.vocabulary import Vocabulary
@@ -119,7 +119,7 @@ class Training:
         share = recipe.held_out if recipe.monitor == "validation" else 0.0
         self.trained_on = len(ids) - round(len(ids) * share)  # tokens; the rest is held out
         self.ids = ids.to(self.device)
-        network = CharLSTM(recipe.network_config(len(self.vocabulary)))
+        network = StackedLSTM(recipe.network_config(len(self.vocabulary)))
         if start is not None:
             adopt_weights(network, self.vocabulary, start)
         self.network = network.to(self.device)
@@ -328,7 +328,7 @@ class Training:
         )
         return EpochEnd(position.epoch, self.recipe.epochs, losses, watched, before, improved)
 
-    def measure(self, network: CharLSTM) -> tuple[float, float | None]:
+    def measure(self, network: StackedLSTM) -> tuple[float, float | None]:
         """Return the losses of `network` on the text trained on and on the held-out tail.
 
         Dropout off, float32, state carried; of a long book only the last MAX_MEASURED characters
@@ -352,7 +352,7 @@ class Training:
             return evaluate_windows(self.averaged, tail, self.recipe.window)
         return self._evaluate(self.averaged, self.trained_on, len(self.ids))
 
-    def _evaluate(self, network: CharLSTM, begin: int, end: int) -> float:
+    def _evaluate(self, network: StackedLSTM, begin: int, end: int) -> float:
         return evaluate_stream(network, self.ids, begin, end, self._lengths)
 
     def _should_end(self) -> bool:
@@ -379,7 +379,7 @@ class Training:
 # How the weights are moved
 
 
-def make_optimizer(network: CharLSTM, recipe: Recipe) -> torch.optim.Optimizer:
+def make_optimizer(network: StackedLSTM, recipe: Recipe) -> torch.optim.Optimizer:
     """Return the recipe's optimizer over the weights that are trained."""
     trained = [p for p in network.parameters() if p.requires_grad]
     matrices = [p for p in trained if p.dim() > 1]
@@ -410,7 +410,7 @@ def learning_rate(recipe: Recipe, share: float) -> float:
 
 
 @contextmanager
-def dropped_recurrence(network: CharLSTM, share: float) -> Iterator[None]:
+def dropped_recurrence(network: StackedLSTM, share: float) -> Iterator[None]:
     """Switch off a share of the recurrent weights for one step (Merity et al. 2017).
 
     `backward` belongs inside: the gradient must meet the weights that made the loss.

@@ -1,4 +1,4 @@
-"""CharLSTM: a stacked LSTM over tokens whose state is a value, handed in and handed back.
+"""StackedLSTM: a stacked LSTM over tokens whose state is a value, handed in and handed back.
 
 Also its way from and to a model file, and how it starts with another model's weights.
 """
@@ -33,7 +33,7 @@ class LSTMState(NamedTuple):
     cell: Tensor
 
 
-class CharLSTM(nn.Module):
+class StackedLSTM(nn.Module):
     """Ids of tokens (N, T) and a state to logits (N, T, V) and the next state.
 
     PyTorch's LSTM has two bias vectors per layer where one does the same; the second is kept at
@@ -148,9 +148,9 @@ def _lstm_layer(inputs: int, hidden: int, initialise: bool) -> nn.LSTM:
     return layer
 
 
-def network_of(model: Model) -> CharLSTM:
+def network_of(model: Model) -> StackedLSTM:
     """Make a model's network, in eval mode."""
-    network = CharLSTM(model.network, initialise=False)
+    network = StackedLSTM(model.network, initialise=False)
     own = {name: zeros for name, zeros in network.state_dict().items() if name.endswith(FROZEN)}
     given = {name: torch.from_numpy(values) for name, values in model.tensors.items()}
     if model.network.tied:
@@ -159,7 +159,7 @@ def network_of(model: Model) -> CharLSTM:
     return network.eval()
 
 
-def tensors_of(network: CharLSTM) -> Tensors:
+def tensors_of(network: StackedLSTM) -> Tensors:
     """Return a network's weights as a model file holds them."""
     return {
         name: tensor.detach().to("cpu", torch.float32).contiguous().numpy()
@@ -204,7 +204,7 @@ def choose_start(
 
 
 @torch.no_grad()
-def adopt_weights(network: CharLSTM, vocabulary: Vocabulary, start: Model) -> None:
+def adopt_weights(network: StackedLSTM, vocabulary: Vocabulary, start: Model) -> None:
     """Copy a model's weights; tokens that both vocabularies have keep their rows.
 
     A character that the other one lacks begins as what it is folded to, é as e, if that is one.

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from model.training.network import CharLSTM
+from model.training.network import StackedLSTM
 from model.vocabulary import Vocabulary
 
 COLUMNS = "{:<16}{:<18}{:>12}"
 
 
-def summarise_network(network: CharLSTM, window: int) -> str:
+def summarise_network(network: StackedLSTM, window: int) -> str:
     """Return a table of layers, shapes (samples, time steps, features) and trained parameters."""
     config = network.config
     lines = [COLUMNS.format("Layer", "Output shape", "Parameters")]
@@ -34,7 +34,7 @@ def summarise_network(network: CharLSTM, window: int) -> str:
 
 @torch.inference_mode()
 def write_by_window(
-    network: CharLSTM, vocabulary: Vocabulary, window: Tensor, characters: int
+    network: StackedLSTM, vocabulary: Vocabulary, window: Tensor, characters: int
 ) -> Iterator[str]:
     """Yield the likeliest next characters, each judged from the last T; `window` is (T,) ids."""
     network.eval()

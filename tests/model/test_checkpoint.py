@@ -53,7 +53,7 @@ from model.errors import (
     CheckpointVersion,
 )
 from model.kernel.quantization import input_table_bytes
-from model.training.network import BASE_MODEL, CharLSTM, network_of, tensors_of
+from model.training.network import BASE_MODEL, StackedLSTM, network_of, tensors_of
 from model.verse import Lexicon, make_lexicon
 from model.vocabulary import Vocabulary
 from tests.conftest import write_header
@@ -80,12 +80,12 @@ CARD = Card(
 )
 
 
-def make_network(config: NetworkConfig = SMALL) -> CharLSTM:
+def make_network(config: NetworkConfig = SMALL) -> StackedLSTM:
     torch.manual_seed(0)
-    return CharLSTM(config).eval()
+    return StackedLSTM(config).eval()
 
 
-def save(path: Path, network: CharLSTM, card: Card = CARD) -> None:
+def save(path: Path, network: StackedLSTM, card: Card = CARD) -> None:
     save_model(path, network.config, tensors_of(network), VOCABULARY, card)
 
 
@@ -510,7 +510,7 @@ def test_a_card_commands_no_terminal(tmp_path: Path) -> None:
     title = "\x1b]0;mine\x07 \u202eA Walk"
     path = tmp_path / "walks.safetensors"
     card = CARD.model_copy(update={"book_title": title, "recipe": "\x9b2J"})
-    save_model(path, SMALL, tensors_of(CharLSTM(SMALL)), VOCABULARY, card)
+    save_model(path, SMALL, tensors_of(StackedLSTM(SMALL)), VOCABULARY, card)
     read = read_card(path)
     assert (read.book_title, read.recipe) == ("�]0;mine� �A Walk", "�2J")
 

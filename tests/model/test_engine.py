@@ -20,7 +20,7 @@ from model.engine import (
 from model.errors import EngineFull, SettingError
 from model.requests import PoemPiece, Request
 from model.stopping import FinishReason
-from model.training.network import CharLSTM, tensors_of
+from model.training.network import StackedLSTM, tensors_of
 from model.verse import FORMS, Opening
 from model.vocabulary import Vocabulary
 
@@ -66,7 +66,7 @@ class Reciter:
 
 def model_of(config: NetworkConfig, seed: int = 5) -> Model:
     torch.manual_seed(seed)
-    network = CharLSTM(config).eval()
+    network = StackedLSTM(config).eval()
     torch.nn.init.normal_(network.head.weight, std=1.5 / config.hidden_size**0.5)
     card = Card(
         name="small",

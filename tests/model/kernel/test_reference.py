@@ -9,7 +9,7 @@ from model.kernel import Batch, checked_instruction_set, quantize_network
 from model.kernel.reference import reference_logits, reference_probs, topic_vector
 from model.kernel.sampling import draw_uniform
 from model.kernel.selfcheck import trial_tensors
-from model.training.network import CharLSTM, tensors_of
+from model.training.network import StackedLSTM, tensors_of
 
 V = 40
 SHAPES = [
@@ -23,7 +23,7 @@ def test_the_plain_network_is_torchs_but_for_the_rounding_of_activations(
     config: NetworkConfig,
 ) -> None:
     torch.manual_seed(5)
-    network = CharLSTM(config).eval()
+    network = StackedLSTM(config).eval()
     ids = [n * n % V for n in range(50)]
     with torch.inference_mode():
         theirs = network(torch.tensor([ids]))[0][0].numpy()  # (1, T, V) → (T, V)
@@ -37,7 +37,7 @@ def test_a_topic_is_what_torch_makes_of_it() -> None:
         vocabulary_size=V, embedding_size=5, hidden_size=24, residual=True, topic_size=3
     )
     torch.manual_seed(5)
-    network = CharLSTM(config).eval()
+    network = StackedLSTM(config).eval()
     assert network.topics is not None
     torch.nn.init.normal_(network.topics.weight)
     ids, told = [n * n % V for n in range(50)], torch.randn(1, 1, 9)

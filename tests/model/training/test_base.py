@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from model.training.base import STAGES, WIDE, PoemReader, base_lexicon, stage_text
-from model.training.network import CharLSTM
+from model.training.network import StackedLSTM
 from model.verse.lexicon import MIN_COUNT
 
 BOOK = "Along the quay the lanterns had gone out,\nand no one sang.\n"
@@ -69,7 +69,7 @@ def test_words_that_others_may_borrow_are_common_and_no_names() -> None:
 
 
 def test_the_stages_train_one_network_that_is_small_enough_to_ship() -> None:
-    networks = {CharLSTM(stage.recipe.network_config(4096)).parameter_count for stage in STAGES}
+    networks = {StackedLSTM(stage.recipe.network_config(4096)).parameter_count for stage in STAGES}
     assert len(networks) == 1
     assert networks.pop() * 2 < 13_000_000  # bytes, in half precision
     assert sum(stage.share for stage in STAGES) == 1.0

@@ -8,20 +8,22 @@ from torch.nn import functional
 
 from model.config import NetworkConfig
 from model.training.evaluation import evaluate_stream, evaluate_windows
-from model.training.network import CharLSTM
+from model.training.network import StackedLSTM
 
 
 @pytest.fixture
-def network() -> CharLSTM:
+def network() -> StackedLSTM:
     torch.manual_seed(0)
-    return CharLSTM(NetworkConfig(vocabulary_size=7, embedding_size=5, hidden_size=6, dropout=0.5))
+    return StackedLSTM(
+        NetworkConfig(vocabulary_size=7, embedding_size=5, hidden_size=6, dropout=0.5)
+    )
 
 
 def book(length: int) -> torch.Tensor:
     return torch.randint(0, 7, (length,), generator=torch.Generator().manual_seed(1))
 
 
-def read_in_one_go(network: CharLSTM, ids: torch.Tensor, begin: int, end: int) -> float:
+def read_in_one_go(network: StackedLSTM, ids: torch.Tensor, begin: int, end: int) -> float:
     """The definition: every character judged from all that stand before it."""
     network.eval()
     with torch.no_grad():
@@ -35,7 +37,7 @@ def read_in_one_go(network: CharLSTM, ids: torch.Tensor, begin: int, end: int) -
     [(9_000, 0, 8_100), (9_000, 8_100, 9_000), (300, 0, 300), (300, 270, 300), (600, 100, 600)],
 )
 def test_a_stream_in_rows_has_the_loss_of_one_reading(
-    network: CharLSTM, length: int, begin: int, end: int
+    network: StackedLSTM, length: int, begin: int, end: int
 ) -> None:
     ids = book(length)
     expected = read_in_one_go(network, ids, begin, end)
@@ -43,7 +45,7 @@ def test_a_stream_in_rows_has_the_loss_of_one_reading(
     assert evaluate_stream(network, ids, begin, end, lengths) == pytest.approx(expected, abs=2e-5)
 
 
-def test_windows_are_each_read_cold(network: CharLSTM) -> None:
+def test_windows_are_each_read_cold(network: StackedLSTM) -> None:
     ids = book(40)
     network.eval()
     with torch.no_grad():
@@ -55,7 +57,7 @@ def test_windows_are_each_read_cold(network: CharLSTM) -> None:
     assert evaluate_windows(network, ids, 8) == pytest.approx(expected, abs=1e-6)
 
 
-def test_measuring_leaves_dropout_as_it_was(network: CharLSTM) -> None:
+def test_measuring_leaves_dropout_as_it_was(network: StackedLSTM) -> None:
     network.train()
     lengths = torch.ones(network.config.vocabulary_size, dtype=torch.long)
     evaluate_stream(network, book(300), 0, 300, lengths)

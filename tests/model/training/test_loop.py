@@ -18,7 +18,7 @@ from model.training.loop import (
     learning_rate,
     make_optimizer,
 )
-from model.training.network import CharLSTM, LSTMState
+from model.training.network import LSTMState, StackedLSTM
 from model.training.recipes import TUTORIAL, Recipe
 from tests.texts import RHYME, VERSES
 
@@ -210,7 +210,7 @@ def test_the_tutorials_learning_rate_is_constant() -> None:
 
 def test_dropped_recurrent_weights_come_back_and_have_no_gradient() -> None:
     torch.manual_seed(0)
-    network = CharLSTM(NetworkConfig(vocabulary_size=5, embedding_size=3, hidden_size=6))
+    network = StackedLSTM(NetworkConfig(vocabulary_size=5, embedding_size=3, hidden_size=6))
     weight = network.lstms[0].get_parameter("weight_hh_l0")
     before = weight.detach().clone()
     with dropped_recurrence(network, 0.5):
@@ -223,7 +223,7 @@ def test_dropped_recurrent_weights_come_back_and_have_no_gradient() -> None:
 
 
 def test_biases_are_not_decayed_and_the_frozen_ones_are_not_moved() -> None:
-    network = CharLSTM(NetworkConfig(vocabulary_size=5, embedding_size=3, hidden_size=6))
+    network = StackedLSTM(NetworkConfig(vocabulary_size=5, embedding_size=3, hidden_size=6))
     optimizer = make_optimizer(network, Recipe(name="default", weight_decay=0.5))
     moved = [(p, group) for group in optimizer.param_groups for p in group["params"]]
     assert sum(p.numel() for p, _ in moved) == network.parameter_count

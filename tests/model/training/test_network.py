@@ -13,8 +13,8 @@ from model.checkpoint import Card, Model, save_model
 from model.config import NetworkConfig
 from model.errors import CheckpointMissing, StartMismatch
 from model.training.network import (
-    CharLSTM,
     LSTMState,
+    StackedLSTM,
     adopt_weights,
     choose_start,
     known_share,
@@ -34,9 +34,9 @@ SHAPES = [
 every_shape = pytest.mark.parametrize("config", SHAPES, ids=lambda c: f"{c.input}{c.layers}")
 
 
-def network_of(config: NetworkConfig) -> CharLSTM:
+def network_of(config: NetworkConfig) -> StackedLSTM:
     torch.manual_seed(1)
-    network = CharLSTM(config).double().eval()
+    network = StackedLSTM(config).double().eval()
     for parameter in network.parameters():  # the biases too, which begin as zeros and ones
         if parameter.requires_grad:
             torch.nn.init.normal_(parameter, std=0.5)
@@ -47,7 +47,7 @@ def some_ids() -> Tensor:
     return torch.randint(0, V, (N, T), generator=torch.Generator().manual_seed(2))
 
 
-def forward_gate_by_gate(network: CharLSTM, ids: list[int]) -> list[list[float]]:
+def forward_gate_by_gate(network: StackedLSTM, ids: list[int]) -> list[list[float]]:
     """The textbook's equations, one number at a time; logits (T, V) of one row."""
     config = network.config
     weights = {name: tensor.tolist() for name, tensor in network.state_dict().items()}
@@ -154,7 +154,7 @@ def test_gradients_equal_finite_differences(config: NetworkConfig) -> None:
 
 def test_the_tutorials_network_has_the_tutorials_parameter_counts() -> None:
     config = NetworkConfig(vocabulary_size=48, input="scalar", hidden_size=256, layers=4)
-    network = CharLSTM(config, initialise=False)
+    network = StackedLSTM(config, initialise=False)
     layers = [
         sum(p.numel() for p in layer.parameters() if p.requires_grad)
         for layer in network.lstms.children()
@@ -165,7 +165,7 @@ def test_the_tutorials_network_has_the_tutorials_parameter_counts() -> None:
 
 
 def test_the_second_bias_is_zero_and_never_trained() -> None:
-    network = CharLSTM(SHAPES[0])
+    network = StackedLSTM(SHAPES[0])
     optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
     network(some_ids())[0].sum().backward()
     optimizer.step()
@@ -174,26 +174,26 @@ def test_the_second_bias_is_zero_and_never_trained() -> None:
 
 
 def test_a_fresh_network_remembers_by_default() -> None:
-    layer = next(iter(CharLSTM(SHAPES[0]).lstms.children()))
+    layer = next(iter(StackedLSTM(SHAPES[0]).lstms.children()))
     enter, forget, new, leave = layer.get_parameter("bias_ih_l0").chunk(4)
     assert forget.eq(1).all()
     assert not torch.cat([enter, new, leave]).any()
 
 
 def test_fresh_recurrent_weights_are_orthogonal_gate_by_gate() -> None:
-    layer = next(iter(CharLSTM(SHAPES[0]).lstms.children()))
+    layer = next(iter(StackedLSTM(SHAPES[0]).lstms.children()))
     for gate in layer.get_parameter("weight_hh_l0").chunk(4):
         torch.testing.assert_close(gate @ gate.t(), torch.eye(H), rtol=0, atol=1e-5)
 
 
 def test_scalar_input_is_the_id_divided_by_the_alphabets_size() -> None:
-    inputs = CharLSTM(SHAPES[2]).inputs(torch.tensor([[0, 3, 5]]))
+    inputs = StackedLSTM(SHAPES[2]).inputs(torch.tensor([[0, 3, 5]]))
     torch.testing.assert_close(inputs, torch.tensor([[[0.0], [3 / V], [5 / V]]]))
 
 
 def test_dropout_acts_in_training_only() -> None:
     config = NetworkConfig(vocabulary_size=V, hidden_size=H, layers=2, dropout=0.5)
-    network, ids = CharLSTM(config), some_ids()
+    network, ids = StackedLSTM(config), some_ids()
     assert not torch.equal(network(ids)[0], network(ids)[0])
     network.eval()
     assert torch.equal(network(ids)[0], network(ids)[0])
@@ -215,14 +215,14 @@ def make_card() -> Card:
     )
 
 
-def model_of(network: CharLSTM, alphabet: str) -> Model:
+def model_of(network: StackedLSTM, alphabet: str) -> Model:
     return Model(network.config, tensors_of(network), Vocabulary(alphabet), make_card(), "00")
 
 
 def test_weights_of_another_model_are_taken_over_by_character() -> None:
     new = Vocabulary("bcd")
-    theirs = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4))
-    ours = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4))
+    theirs = StackedLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4))
+    ours = StackedLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4))
     fresh = ours.head.weight[2].clone()
     adopt_weights(ours, new, model_of(theirs, "abc"))
     assert ours.embedding is not None
@@ -237,7 +237,7 @@ def test_weights_of_another_model_are_taken_over_by_character() -> None:
 
 def test_a_character_that_the_start_lacks_begins_as_the_nearest_one() -> None:
     config = NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4)
-    theirs, ours = CharLSTM(config), CharLSTM(config)
+    theirs, ours = StackedLSTM(config), StackedLSTM(config)
     adopt_weights(ours, Vocabulary("aeé"), model_of(theirs, "abe"))
     assert torch.equal(ours.head.weight[2], theirs.head.weight[2])
     assert torch.equal(ours.head.weight[1], theirs.head.weight[2])
@@ -245,15 +245,15 @@ def test_a_character_that_the_start_lacks_begins_as_the_nearest_one() -> None:
 
 
 def test_weights_of_another_size_are_refused() -> None:
-    theirs = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=8))
-    ours = CharLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4))
+    theirs = StackedLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=8))
+    ours = StackedLSTM(NetworkConfig(vocabulary_size=3, embedding_size=2, hidden_size=4))
     with pytest.raises(StartMismatch, match="hidden_size 8, this training has 4"):
         adopt_weights(ours, Vocabulary("abc"), model_of(theirs, "abc"))
 
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    network = CharLSTM(NetworkConfig(vocabulary_size=6, embedding_size=2, hidden_size=4))
+    network = StackedLSTM(NetworkConfig(vocabulary_size=6, embedding_size=2, hidden_size=4))
     path = tmp_path / "base.safetensors"
     save_model(path, network.config, tensors_of(network), Vocabulary("\n abcd"), make_card())
     return path

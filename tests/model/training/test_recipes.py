@@ -6,7 +6,7 @@ import pytest
 
 from model.config import NetworkConfig
 from model.errors import SettingError
-from model.training.network import CharLSTM
+from model.training.network import StackedLSTM
 from model.training.recipes import TUTORIAL, Recipe, RecipeOverrides, adapt_recipe, recipe_for
 
 
@@ -16,7 +16,7 @@ def test_the_tutorials_recipe_is_the_tutorials() -> None:
     assert (recipe.rows, recipe.window, recipe.epochs) == (64, 100, 30)
     assert (recipe.optimizer, recipe.learning_rate, recipe.dropout) == ("adam", 1e-3, 0.2)
     assert (recipe.monitor, recipe.held_out, recipe.keep) == ("training", 0.0, 0)
-    assert CharLSTM(recipe.network_config(48)).parameter_count == 1_852_464
+    assert StackedLSTM(recipe.network_config(48)).parameter_count == 1_852_464
 
 
 @pytest.mark.parametrize("characters", [2_000, 94_372, 1_115_394, 10_000_000, 60_000_000])
@@ -28,7 +28,7 @@ def test_a_longer_book_gets_a_network_no_smaller_and_no_more_epochs(characters: 
 
 
 def test_the_network_for_a_book_of_sonnets_is_small_enough_to_ship() -> None:
-    network = CharLSTM(recipe_for("default", 94_372).network_config(48))
+    network = StackedLSTM(recipe_for("default", 94_372).network_config(48))
     assert network.parameter_count * 4 < 8_000_000
 
 
