@@ -62,7 +62,8 @@ class Planner:
         words = {
             id_: word
             for id_ in np.flatnonzero(lengths).tolist()
-            if (word := vocabulary.tokens[id_].strip()) in known
+            if (word := vocabulary.tokens[id_].removeprefix(" ")) in known
+            and word != vocabulary.tokens[id_]
         }
         ids = list(words)
         self._words = list(words.values())

@@ -13,7 +13,7 @@ from bot.core.engine_client import EngineClient
 from bot.core.metrics import Metrics
 from bot.core.model_library import ModelLibrary
 from bot.core.poems import PoemService
-from bot.core.records import Asker, Ending, PoemRequest
+from bot.core.records import FREE, NO_PLAN, Asker, Ending, Plan, PoemRequest
 from model import MAX_FORM_POEMS, save_model
 from tests.verse_words import verse_model
 
@@ -22,12 +22,14 @@ REQUEST = PoemRequest(Asker("test:1"), "My garden", random_seed=3)
 
 @pytest.fixture
 async def service(tmp_path: Path, model_file: Callable[..., Path]) -> AsyncIterator[PoemService]:
-    small = verse_model()
-    path = tmp_path / "models" / "small.safetensors"
     model_file("bare")
-    save_model(
-        path, small.network, small.tensors, small.vocabulary, small.card, lexicon=small.lexicon
-    )
+    topical = verse_model((" rain", " night", " light", " tree"), topic_size=2)
+    for name, model in {"small": verse_model(), "topical": topical}.items():
+        save_model(
+            tmp_path / "models" / f"{name}.safetensors",
+            *(model.network, model.tensors, model.vocabulary, model.card),
+            lexicon=model.lexicon,
+        )
     library = ModelLibrary([tmp_path / "models"], shipped=tmp_path / "shipped", default="small")
     metrics = Metrics()
     service = PoemService(library, EngineClient(metrics), metrics)
@@ -51,6 +53,21 @@ async def test_a_sonnet_begins_with_the_seed_and_has_a_title_and_looks(
         poem.lines
     )
     assert (poem.settings.form, poem.settings.lines, poem.notes) == ("sonnet", 14, ())
+
+
+async def test_a_poem_has_a_plan_where_its_network_can_be_told(service: PoemService) -> None:
+    async def planned(request: PoemRequest) -> Plan:
+        async with service.write(await service.admit(request)) as poem_stream:
+            return (await poem_stream.finish()).plan
+
+    asked = replace(REQUEST, seed="The rain", model="topical")
+    plan = await planned(asked)
+    assert plan.topic == ("rain",)
+    assert set(plan.keywords) <= {"rain", "night", "light", "tree", ""} != set(plan.keywords)
+    assert plan == await planned(asked)
+    assert "tree" not in (await planned(replace(asked, avoid=("tree",)))).keywords
+    assert await planned(replace(asked, form=FREE, characters=40)) == NO_PLAN
+    assert await planned(REQUEST) == NO_PLAN
 
 
 async def test_the_same_request_gives_the_same_poem_beside_others(service: PoemService) -> None:
