@@ -81,14 +81,19 @@ def gather(arguments: argparse.Namespace) -> tuple[Systems, list[str]]:
     return {**people, **{path.stem: read_poems(path) for path in written}, **controls}, list(people)
 
 
-async def write_poems(model: str | None) -> str:
-    """Return a sonnet for each seed, by the bot's own service, one JSON object a line."""
+async def write_poems(model: str | None, first: int = 0) -> str:
+    """Return a sonnet for each seed, by the bot's own service, one JSON object a line.
+
+    `first` is the first one's random seed.
+    """
     config = load_config(None)
     service = make_poem_service(config, make_library(config))
     await service.warm_up()
     asker, samples = Asker("bench:"), list[Sample]()
     for nth, seed in enumerate(tqdm(SEEDS, desc="writing", unit=" poems")):
-        request = PoemRequest(asker, seed, model=model, random_seed=1000 * nth, form="sonnet")
+        request = PoemRequest(
+            asker, seed, model=model, random_seed=first + 1000 * nth, form="sonnet"
+        )
         samples.append(await write(service, request))
     await service.close()
     entries = [{"seed": sample.seed, "text": sample.text} for sample in samples]
@@ -169,6 +174,9 @@ def main() -> None:
     option("--poems", nargs="+", default=[], help="of other systems")
     option("--write", help="write ours, and keep them there")
     parser.add_argument("--model", metavar="NAME", help="which model writes")
+    parser.add_argument(
+        "--random-seed", type=int, default=0, metavar="N", help="of the first poem that is written"
+    )
     option("--checkpoint", help="judge by this network of ours")
     parser.add_argument("--count", type=int, default=120, metavar="N", help="poems of a set")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is random")
@@ -177,7 +185,9 @@ def main() -> None:
     if not arguments.checkpoint and (sentence := missing()):
         sys.exit(sentence)
     if arguments.write:
-        arguments.write.write_text(asyncio.run(write_poems(arguments.model)), "utf-8")
+        arguments.write.write_text(
+            asyncio.run(write_poems(arguments.model, arguments.random_seed)), "utf-8"
+        )
     systems, people = gather(arguments)
     judge = (
         own_network(arguments.checkpoint, arguments.seed)
