@@ -69,8 +69,7 @@ class Planner:
         self._words = list(words.values())
         self._numbers = {word: number for number, word in enumerate(self._words)}
         self._vectors = vectors[ids].astype(np.float64)  # (W, K)
-        self._lengths = np.round(lengths[ids], ROUND)
-        self._directions = self._vectors / lengths[ids, None]
+        self._lengths = np.round(lengths[ids], ROUND)  # (W,)
         self._weight = weight
         self._prosody = prosody
         self._rhymes: dict[str, list[int]] = {}
@@ -176,7 +175,7 @@ class Planner:
     def _likeness(self, vector: Floats) -> Floats:
         """Return the cosines of all words (W,) with a vector (K,)."""
         length = float(np.linalg.norm(vector)) or 1.0
-        cosines: Floats = self._directions @ (vector / length)  # (W, K) @ (K,)
+        cosines: Floats = self._vectors @ (vector / length) / self._lengths  # (W, K) @ (K,)
         return cosines.round(ROUND)
 
     def _same_stem(self, word: str) -> list[int]:
