@@ -180,7 +180,9 @@ def _allow_children(
 ) -> None:
     """Allow the tokens after `node` of which a word can come that the line goes on or ends with.
 
-    Where a rhyme is owed, only the poem's own words may end the line.
+    Where a rhyme is owed, only the poem's own words may end the line. A token that is a word by
+    itself, and may not be one here, is left out: the network expects the word, and the longer
+    words that begin with it are not what comes. So "the" under the beat does not become "theft".
     """
     if node == NOWHERE:
         return
@@ -190,6 +192,10 @@ def _allow_children(
     if is_poems_own or not lines.must_rhyme[slot]:
         final_mask = leading_mask(reached, metre, whole)
     for child in range(trie.first_child[node], trie.first_child[node + 1]):
+        fits = trie.inner_mask[child] & inner_mask | trie.final_mask[child] & final_mask
+        is_word = trie.inner_mask[child] | trie.final_mask[child]
+        if node == AFTER_SPACE and is_word and not fits and not is_poems_own:
+            continue
         if trie.inner_mask_below[child] & inner_mask | trie.final_mask_below[child] & final_mask:
             allowed[trie.token[child]] = True
 

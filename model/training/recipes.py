@@ -108,7 +108,7 @@ SETTINGS_BY_LENGTH: tuple[tuple[int, dict[str, object]], ...] = (
 LONGEST: dict[str, object] = {"hidden_size": 512, "dropout": 0.0, "epochs": 1, "rows": 64}
 
 # Fine-tuning: the network is the other model's, and it can spell already. Lengths as above.
-FINE_TUNING_EPOCHS: tuple[tuple[int, int], ...] = ((20_000, 12), (400_000, 3), (3_000_000, 2))
+FINE_TUNING_EPOCHS: tuple[tuple[int, int], ...] = ((20_000, 12), (400_000, 4), (3_000_000, 2))
 FINE_TUNING: dict[str, object] = {
     "rows": 16,
     "learning_rate": 1e-3,

@@ -28,7 +28,8 @@ SHORTEST, LONGEST = 14, 20  # lines of a passage: from the first to the last tha
 MIN_PASSAGES = 20  # that a word must be in to have a vector
 SMOOTHING = 0.75  # of how frequent the other words are: Levy et al.'s
 CHUNK = 2_000  # passages counted at once
-NO_TOPIC, NO_KEYWORDS, NO_ENDS = 0.2, 0.3, 0.3  # shares of the passages read without
+NOTHING = 0.3  # share of the passages of which nothing is said
+NO_TOPIC, NO_KEYWORDS, NO_ENDS = 0.1, 0.2, 0.2  # shares of the others that are read without
 NO_WORD = 0.1  # share of the lines read without their keyword, or last word
 
 Ids = NDArray[Any]  # (C,), of whatever integers
@@ -175,10 +176,12 @@ def read_topics(
     def dropped(share: float, count: int) -> Tensor:
         return torch.rand(count, generator=random) < share
 
-    topics[dropped(NO_TOPIC, len(topics))] = 0
+    nothing = dropped(NOTHING, len(topics))  # (P,)
+    topics[nothing | dropped(NO_TOPIC, len(topics))] = 0
     said = {"keywords": torch.from_numpy(keywords), "ends": ends}
     for kind, share in zip(said.values(), (NO_KEYWORDS, NO_ENDS), strict=True):
-        kind[dropped(share, len(topics))[passages] | dropped(NO_WORD, len(passages))] = 0
+        silent = nothing | dropped(share, len(topics))  # (P,)
+        kind[silent[passages] | dropped(NO_WORD, len(passages))] = 0
     device = vectors.device
     return TopicTable(
         line_of=torch.from_numpy(line_of).to(device),
