@@ -125,6 +125,7 @@ class Training:
         self.network = network.to(self.device)
         # What is measured and saved: a running average of the weights where the recipe has one.
         self.averaged = deepcopy(self.network) if recipe.average else self.network
+        self.first = deepcopy(self.network) if recipe.average and recipe.first_weights else None
         self.optimizer = make_optimizer(self.network, recipe)
         self.state: LSTMState | None = None
         self.position = TrainingPosition(
@@ -299,8 +300,10 @@ class Training:
             return
         made = self.position.steps_made
         decay = min(self.recipe.average, (1 + made) / (10 + made))  # shorter at the beginning
-        for mean, now in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
-            mean.lerp_(now, 1 - decay)
+        first = self.first or self.network
+        parameters = (network.parameters() for network in (self.averaged, self.network, first))
+        for mean, now, before in zip(*parameters, strict=True):
+            mean.lerp_(now.lerp(before, self.recipe.first_weights), 1 - decay)
 
     def _end_epoch(self) -> EpochEnd:
         """Measure the losses, note them, and move on to the next epoch."""

@@ -49,6 +49,9 @@ class Recipe(StrictSettings):
     weight_decay: float = Field(default=0.1, ge=0.0, le=1.0)  # 0.03–0.1; of matrices, not of biases
     clip: float = Field(default=1.0, ge=0.0)  # 0.5–5; of the gradient's norm; 0: off
     average: float = Field(default=0.99, ge=0.0, lt=1.0)  # 0.99–0.999 a step; of weights; 0: off
+    # Share of the first weights in that average: 0.3–0.6 for fine-tuning, so that the model still
+    # knows what the other one knew. Wortsman et al. 2022.
+    first_weights: float = Field(default=0.0, ge=0.0, lt=1.0)
     # what is kept
     monitor: Literal["validation", "training"] = "validation"  # the loss that picks the best epoch
     patience: int = Field(default=5, ge=0)  # 3–10 epochs without improvement; 0: never stop early
@@ -115,6 +118,7 @@ FINE_TUNING: dict[str, object] = {
     "dropout": 0.3,
     "weight_drop": 0.2,
     "cold_starts": 0.05,
+    "first_weights": 0.4,
 }
 
 

@@ -107,6 +107,8 @@ def restore_training(training: Training, saved: Saved) -> None:
     try:
         training.network.load_state_dict(_under(tensors, "network."))
         training.averaged.load_state_dict(_under(tensors, "averaged."))
+        if training.first is not None:
+            training.first.load_state_dict(_under(tensors, "first."))
         optimizer = training.optimizer.state_dict()
         optimizer["state"] = {}
         for name, tensor in _under(tensors, "optimizer.").items():
@@ -126,6 +128,8 @@ def restore_training(training: Training, saved: Saved) -> None:
 def _tensors(training: Training) -> dict[str, Tensor]:
     tensors = {f"network.{name}": t for name, t in training.network.state_dict().items()}
     tensors |= {f"averaged.{name}": t for name, t in training.averaged.state_dict().items()}
+    if training.first is not None:
+        tensors |= {f"first.{name}": t for name, t in training.first.state_dict().items()}
     for place, moments in training.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{place}.{key}": tensor for key, tensor in moments.items()}
     if training.state is not None:

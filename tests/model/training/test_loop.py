@@ -208,6 +208,15 @@ def test_the_tutorials_learning_rate_is_constant() -> None:
     assert {learning_rate(TUTORIAL, share) for share in (0.0, 0.5, 1.0)} == {1e-3}
 
 
+def test_a_share_of_the_first_weights_stays_in_what_is_kept() -> None:
+    first = weights(Training(VERSES, TINY))
+    plain = Training(VERSES, TINY)
+    finish(plain)
+    sharing = Training(VERSES, TINY.model_copy(update={"first_weights": 0.25}))
+    finish(sharing)
+    assert torch.allclose(weights(sharing), first.lerp(weights(plain), 0.75), atol=1e-6)
+
+
 def test_dropped_recurrent_weights_come_back_and_have_no_gradient() -> None:
     torch.manual_seed(0)
     network = StackedLSTM(NetworkConfig(vocabulary_size=5, embedding_size=3, hidden_size=6))

@@ -48,7 +48,12 @@ def everything(training: Training) -> dict[str, torch.Tensor]:
     }
 
 
-@pytest.mark.parametrize("recipe", [STREAMS, WINDOWS], ids=["streams", "windows"])
+KEEPING = STREAMS.model_copy(update={"first_weights": 0.4})
+
+
+@pytest.mark.parametrize(
+    "recipe", [STREAMS, WINDOWS, KEEPING], ids=["streams", "windows", "keeping"]
+)
 @pytest.mark.parametrize("stop", [0, 1, 17, 41, 42, 43, 60])
 def test_resumed_equals_uninterrupted_to_the_last_bit(
     recipe: Recipe, stop: int, tmp_path: Path

@@ -60,7 +60,7 @@ def read(vectors: Tensor, seed: int = 0) -> TopicTable:
 
 @pytest.fixture
 def all_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    for share in ("NO_TOPIC", "NO_KEYWORDS", "NO_ENDS", "NO_WORD"):
+    for share in ("NOTHING", "NO_TOPIC", "NO_KEYWORDS", "NO_ENDS", "NO_WORD"):
         monkeypatch.setattr(topics, share, 0.0)
 
 
@@ -125,7 +125,7 @@ def test_the_same_random_state_finds_the_same_and_some_say_nothing(vectors: Tens
     assert (one.topics == same.topics).all()
     assert not (one.keywords == other.keywords).all()
     silent = (one.topics == 0).all(dim=1).float().mean()
-    assert 0.05 < silent < 0.4
+    assert 0.1 < silent < 0.6
 
 
 def test_a_network_that_is_told_heeds_what_it_is_told(vectors: Tensor) -> None:
