@@ -118,7 +118,7 @@ FINE_TUNING: dict[str, object] = {
     "dropout": 0.3,
     "weight_drop": 0.2,
     "cold_starts": 0.05,
-    "first_weights": 0.4,
+    "first_weights": 0.6,
 }
 
 
