@@ -48,7 +48,7 @@ SUFFIX = ".safetensors"
 GRAMS = "book.grams"  # the one entry that is not a weight
 MAX_GRAMS = 64 * 2**20  # as many as the longest book has characters
 MAX_LEXICON = 6 * 2**20
-# Of a server's own model, which may come from a backup: train.py's have 7 MB, and 16 with the
+# Of a server's own model, which may come from a backup: train.py's have 15 MB, and 24 with the
 # largest alphabet that it learns. The table grows with characters × hidden units, up to eight times
 # as fast as the file; 8,000 characters and 512 units, the most that a book can have, make 65 MB.
 MAX_GUILD_MODEL_BYTES = 2**25
