@@ -186,14 +186,13 @@ class Program:
             say("total_patterns", f"Total Patterns: {patterns}", count=patterns)
             table = summarise_network(training.network, self.recipe.window)
             say("summary", table, table=table)
-        held_out = characters - training.trained_on
         device, precision = training.device.type, training.position.precision
         threads = training.position.threads
         say(
             "training",
             f"Training {training.network.parameter_count:,} weights with the {self.recipe.name} "
             f"recipe on {device} in {precision}, threads: {threads}. "
-            f"{held_out:,} characters are held out.",
+            f"{training.held_out_characters:,} characters are held out.",
             name=name,
             title=self.book.title,
             encoding=self.book.encoding,
@@ -202,7 +201,7 @@ class Program:
             device=device,
             precision=precision,
             threads=threads,
-            held_out_characters=held_out,
+            held_out_characters=training.held_out_characters,
             epoch=training.position.epoch,
         )
 

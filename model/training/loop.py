@@ -147,7 +147,12 @@ class Training:
 
     def characters_of(self, ids: Tensor) -> int:
         """Return how many characters the tokens are."""
-        return int(self._lengths[ids.cpu()].sum())
+        return int(self._lengths[ids.cpu().long()].sum())
+
+    @property
+    def held_out_characters(self) -> int:
+        """How many characters are not trained on, only measured."""
+        return self.characters_of(self.ids[self.trained_on :])
 
     @property
     def seconds(self) -> float:

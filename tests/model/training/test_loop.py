@@ -20,6 +20,7 @@ from model.training.loop import (
 )
 from model.training.network import LSTMState, StackedLSTM
 from model.training.recipes import TUTORIAL, Recipe
+from model.vocabulary import Vocabulary
 from tests.texts import RHYME, VERSES
 
 TINY = Recipe(
@@ -89,6 +90,13 @@ def test_the_last_tenth_is_held_out_and_nothing_of_it_is_trained_on() -> None:
     assert training.trained_on == len(VERSES) - round(len(VERSES) / 10)
     seen = sum(targets.numel() for _, targets, _ in training._batches(1))
     assert training.trained_on - TINY.rows <= seen < training.trained_on
+
+
+def test_what_is_held_out_is_counted_in_characters_whatever_the_tokens() -> None:
+    plain = Training(VERSES, TINY)
+    assert plain.held_out_characters == round(len(VERSES) / 10)
+    pieces = Training(VERSES, TINY, vocabulary=Vocabulary.of(VERSES, (" the", "ing", " of")))
+    assert pieces.held_out_characters == pytest.approx(len(VERSES) / 10, rel=0.1)
 
 
 def test_watching_the_training_holds_nothing_out() -> None:
