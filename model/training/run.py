@@ -70,6 +70,7 @@ class TrainingRun:
             start=start,
             seconds_limit=seconds,
         )
+        training.forget_unfamiliar()
         try:
             training.rehearse()
         except RuntimeError:  # what a processor promises, its library may lack

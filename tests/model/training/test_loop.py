@@ -10,6 +10,7 @@ import torch
 
 from model.config import NetworkConfig
 from model.errors import TrainingDiverged
+from model.training import loop
 from model.training.loop import (
     EpochEnd,
     StepEnd,
@@ -223,6 +224,21 @@ def test_a_share_of_the_first_weights_stays_in_what_is_kept() -> None:
     sharing = Training(VERSES, TINY.model_copy(update={"first_weights": 0.25}))
     finish(sharing)
     assert torch.allclose(weights(sharing), first.lerp(weights(plain), 0.75), atol=1e-6)
+
+
+def test_first_weights_that_are_far_from_the_book_are_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = TINY.model_copy(update={"first_weights": 0.25})
+    strange = Training(VERSES, recipe)
+    strange.forget_unfamiliar()  # they know nothing yet
+    assert strange.first is None
+    assert strange.recipe.first_weights == strange.position.recipe.first_weights == 0.0
+    monkeypatch.setattr(loop, "FAMILIAR", 10.0)
+    known = Training(VERSES, recipe)
+    known.forget_unfamiliar()
+    assert known.first is not None
+    assert known.recipe == recipe
 
 
 def test_dropped_recurrent_weights_come_back_and_have_no_gradient() -> None:
