@@ -151,7 +151,8 @@ class Model:
     @property
     def memory_bytes(self) -> int:
         """About what an engine of it takes: with a wide alphabet far more than its file."""
-        return self.size_bytes + input_table_bytes(self.network)
+        places = 8 * self.network.vocabulary_size * self.network.topic_size  # the planner's
+        return self.size_bytes + input_table_bytes(self.network) + places
 
 
 def save_model(
