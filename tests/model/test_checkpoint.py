@@ -1,20 +1,13 @@
-"""Model files: what is saved comes back, what is not ours is refused, and kills do no harm."""
+"""Model files: what is saved comes back and what is not ours is refused."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import pickle
-import random
-import signal
 import struct
-import time
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
-from itertools import count
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -32,13 +25,10 @@ from model.checkpoint import (
     MAX_GUILD_MODEL_BYTES,
     MAX_GUILD_TABLE_BYTES,
     METADATA_KEY,
-    Card,
-    EpochLosses,
     expected_shapes,
     load_model,
     read_card,
     save_model,
-    write_atomically,
 )
 from model.config import NetworkConfig
 from model.errors import (
@@ -49,51 +39,13 @@ from model.errors import (
     CheckpointShape,
     CheckpointTooLarge,
     CheckpointTruncated,
-    CheckpointUnwritable,
     CheckpointVersion,
 )
 from model.kernel.quantization import input_table_bytes
 from model.training.network import BASE_MODEL, StackedLSTM, network_of, tensors_of
 from model.verse import Lexicon, make_lexicon
-from model.vocabulary import Vocabulary
 from tests.conftest import write_header
-
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-
-VOCABULARY = Vocabulary("\n abé")
-SMALL = NetworkConfig(vocabulary_size=5, embedding_size=3, hidden_size=4, layers=2)
-CARD = Card(
-    name="walks",
-    book_title="A Walk",
-    book_sha256="ab" * 32,
-    book_characters=3_000,
-    created="2026-01-02T03:04:05+00:00",
-    recipe="default",
-    lower_case=True,
-    loss=1.25,
-    openings=("a bé", "b"),
-    training_loss=1.0,
-    held_out_loss=1.25,
-    epoch=2,
-    training={"epochs": 2, "learning_rate": 0.004, "shuffle": True, "start": None},
-    history=(EpochLosses(epoch=1, running_loss=2.0, held_out_loss=1.5, seconds=3.5),),
-)
-
-
-def make_network(config: NetworkConfig = SMALL) -> StackedLSTM:
-    torch.manual_seed(0)
-    return StackedLSTM(config).eval()
-
-
-def save(path: Path, network: StackedLSTM, card: Card = CARD) -> None:
-    save_model(path, network.config, tensors_of(network), VOCABULARY, card)
-
-
-@pytest.fixture
-def good(tmp_path: Path) -> Path:
-    path = tmp_path / "walks.safetensors"
-    save(path, make_network())
-    return path
+from tests.model.small_model import CARD, SMALL, VOCABULARY, make_network, save
 
 
 def rewrite(
@@ -332,79 +284,6 @@ def test_a_mutated_file_loads_or_is_refused(
     path.write_bytes(raw[:at] if cut else raw)
     with suppress(CheckpointError):  # anything else fails
         load_model(path)
-
-
-@needs_fork
-def test_a_write_that_fails_leaves_the_earlier_file_and_nothing_else(good: Path) -> None:
-    """A full disk ends a write in the middle; a limit on file size does the same."""
-    before = good.read_bytes()
-    network = make_network()  # torch's threads do not live on in a copy of the process
-
-    def child() -> int:
-        import resource
-
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
-        try:
-            save(good, network)
-        except CheckpointUnwritable as error:
-            return 0 if "File too large" in str(error) else 1
-        return 2
-
-    assert os.waitstatus_to_exitcode(os.waitpid(fork(child), 0)[1]) == 0
-    assert good.read_bytes() == before
-    assert list(good.parent.iterdir()) == [good]
-
-
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(CheckpointUnwritable, match="--out"):
-        write_atomically(tmp_path / "file" / "m.safetensors", b"x")
-
-
-def fork(child: Callable[[], int]) -> int:
-    """Run `child` in a copy of this process and return its id; nothing is imported again."""
-    with warnings.catch_warnings():
-        # Python 3.12 warns of forking beside torch's threads; this child never needs them.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        process = os.fork()
-    if process == 0:
-        status = 99
-        try:
-            status = child()
-        finally:
-            os._exit(status)
-    return process
-
-
-@needs_fork
-def test_fifty_kills_while_saving_never_leave_a_broken_file(good: Path) -> None:
-    """Each killed writer may leave the old model or the new one, and a file to sweep away.
-
-    It is killed some moments after it has told of its first save, however long that took.
-    """
-    network = make_network(NetworkConfig(vocabulary_size=5, embedding_size=3, hidden_size=64))
-    other = network_of(load_model(good))
-    random_moment = random.Random(0)
-
-    def child(begin: int, tell: int) -> int:
-        for number in count(begin):
-            card = CARD.model_copy(update={"epoch": number})
-            save(good, network if number % 2 else other, card)
-            if number == begin:
-                os.write(tell, b"!")
-        return 0
-
-    for begin in range(0, 50_000_000, 1_000_000):
-        told, tell = os.pipe()
-        process = fork(partial(child, begin, tell))
-        os.close(tell)
-        assert os.read(told, 1) == b"!"
-        os.close(told)
-        time.sleep(random_moment.uniform(0.0, 0.02))  # the moment is the point: nothing to wait on
-        os.kill(process, signal.SIGKILL)
-        assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
-        assert begin <= load_model(good).card.epoch < begin + 1_000_000
 
 
 # Words and runs of the book
