@@ -21,7 +21,15 @@ from pathlib import Path
 import charset_normalizer
 
 from model.characters import REPLACEMENT
-from model.errors import BookBinary, BookMissing, BookMonotonous, BookTooLong, BookTooShort
+from model.chat_logs import is_chat_log
+from model.errors import (
+    BookBinary,
+    BookIsChat,
+    BookMissing,
+    BookMonotonous,
+    BookTooLong,
+    BookTooShort,
+)
 from model.gutenberg import unwrap
 
 MIN_BOOK_CHARACTERS = 2_000  # less than that is learnt by heart, word for word
@@ -211,6 +219,8 @@ def _read_part(raw: bytes, title: str) -> Book:
         )
     text = unicodedata.normalize("NFC", thinned)
     text = "\n".join(line.rstrip(" \t\xa0") for line in text.split("\n"))
+    if is_chat_log(text):
+        raise BookIsChat(title)
     stripped = unwrap(text)
     return Book(stripped.text, stripped.title or title, encoding, (*stripped.notes, *notes), "")
 

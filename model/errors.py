@@ -111,6 +111,15 @@ class BookMonotonous(BookError):
         self.reason = reason
 
 
+class BookIsChat(BookError):
+    def __init__(self, title: str) -> None:
+        super().__init__(
+            f"The book {title!r} looks like a chat log, and messages are never trained on: their "
+            "authors did not agree to it. Give a text that was published."
+        )
+        self.title = title
+
+
 class BookTooLong(BookError):
     def __init__(self, title: str, size_bytes: int, maximum_bytes: int) -> None:
         super().__init__(
