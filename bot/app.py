@@ -24,6 +24,7 @@ from bot.core.model_library import GuildModels, ModelLibrary
 from bot.core.paths import ROOT
 from bot.core.permissions import Permissions
 from bot.core.poems import PoemService
+from bot.core.policies import Operator
 from bot.core.ports import GuildPreferences
 from bot.core.records import Defaults
 from bot.core.shards import ALL_SHARDS, ShardRange
@@ -41,6 +42,10 @@ USER_AGENT = f"Sonneteer/{VERSION} (a Discord bot that writes verse)"
 
 def data_folder(config: Config) -> Path:
     return config.home / config.data.folder
+
+
+def operator_of(config: Config) -> Operator:
+    return Operator(**config.operator.model_dump())
 
 
 def make_library(config: Config) -> ModelLibrary:
@@ -159,7 +164,15 @@ async def open_data(
             config, library, metrics=metrics, preferences=guilds, permissions=permissions
         )
         half_poems = PoemStore(database, shard_range or ALL_SHARDS)
-        yield App(service, training_requests, guild_models, guilds, books, half_poems)
+        yield App(
+            service,
+            training_requests,
+            guild_models,
+            guilds,
+            books,
+            half_poems,
+            operator_of(config),
+        )
     finally:
         await database.close()
 

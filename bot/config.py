@@ -141,7 +141,7 @@ class DiscordConfig(Section):
     prefix: str = Field(
         default="!", pattern=r"^\S{1,10}$", description="1 to 10 characters without a space"
     )
-    message_content: bool = True
+    message_content: bool = False
     cooldown_seconds: float = Field(default=5.0, ge=0.0, le=3600.0)
     edit_seconds: float = Field(default=1.0, ge=0.2, le=60.0)
     owners: list[Annotated[str, AfterValidator(_member)]] = Field(
@@ -152,6 +152,17 @@ class DiscordConfig(Section):
         default="https://discord.com/api/v10",
         pattern=r"^https?://[^\s/@?#\\]+(/[^\s@?#]*)?$",
         description="an address that begins with http:// or https://, without a name or password",
+    )
+
+
+class OperatorConfig(Section):
+    name: str = Field(default="", max_length=100, description="a text of at most 100 characters")
+    contact: str = Field(default="", max_length=200, description="a text of at most 200 characters")
+    page_url: str = Field(
+        default="",
+        max_length=200,
+        pattern=r"^(https?://[^\s/@?#\\<>]+(/[^\s@?#<>]*)?)?$",
+        description="an address that begins with https:// or http://, without a name or password",
     )
 
 
@@ -177,6 +188,7 @@ class Config(Section):
     data: DataConfig = DataConfig()
     discord: DiscordConfig = DiscordConfig()
     web: WebConfig = WebConfig()
+    operator: OperatorConfig = OperatorConfig()
     token: SecretStr | None = None  # from the environment alone
     home: Path = DEFAULT_PATH.parent  # what the folders are relative to
 
@@ -188,6 +200,7 @@ SECTIONS: dict[str, type[Section]] = {
     "data": DataConfig,
     "discord": DiscordConfig,
     "web": WebConfig,
+    "operator": OperatorConfig,
 }
 MOVED = {"discord.data_folder": "folder under [data]"}  # key of an earlier version → today's
 
@@ -239,7 +252,7 @@ def _sentence(error: ErrorDetails) -> str:
     """Say what is wrong with a setting.
 
     >>> _sentence({"type": "extra_forbidden", "loc": ("wob",), "msg": "", "input": 1})
-    'unknown key wob; the file knows models, writing, books, data, discord, web.'
+    'unknown key wob; the file knows models, writing, books, data, discord, web, operator.'
     """
     parts = [str(part) for part in error["loc"] if not isinstance(part, int)]
     key = ".".join(part if NAME.fullmatch(part) else "…" for part in parts)

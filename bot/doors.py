@@ -9,7 +9,7 @@ import signal
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
-from bot.app import data_folder, make_library, open_app, require_default
+from bot.app import data_folder, make_library, open_app, operator_of, require_default
 from bot.config import TOKEN_VARIABLE, Config, unused_proxies
 from bot.core.application import App
 from bot.core.core_dumps import forbid_core_dumps, hide_memory
@@ -95,6 +95,7 @@ async def _open_page(
         allowed_hosts=[web.host, *web.allowed_hosts],
         trusted_proxies=web.trusted_proxies,
         metrics_public=web.metrics_public,
+        operator=operator_of(config),
         max_streams_per_client=web.max_streams,
         poems_per_minute=web.poems_per_minute,
         shards=None if discord is None else lambda: discord.gateway.health,

@@ -23,6 +23,7 @@ class Session:
     """What a shard has: its events so far, and the socket on which the next go out."""
 
     total: int
+    hears_content: bool = True  # whether the bot asked for the message-content intent
     events: list[Payload] = field(default_factory=list)
     socket: web.WebSocketResponse | None = None
     transport: asyncio.Transport | None = None
@@ -58,8 +59,9 @@ class FakeGateway:
     async def emit(self, event: str, payload: Payload) -> None:
         """Send an event to whose guild it is, now or when that shard resumes."""
         for session in self._sessions_of(payload):
+            shown = payload if session.hears_content else _without_content(payload)
             session.events.append(
-                payload_ := {"t": event, "s": len(session.events) + 1, "d": payload}
+                payload_ := {"t": event, "s": len(session.events) + 1, "d": shown}
             )
             await self._send(session, {"op": DISPATCH, **payload_})
         await self._changed()
@@ -141,7 +143,9 @@ class FakeGateway:
         earlier = self._sessions.get(shard)
         if earlier is not None:
             self.lost_events += earlier.events[earlier.heard :]
-        session = Session(total, socket=socket, number=earlier.number + 1 if earlier else 0)
+        session = Session(
+            total, wants_content, socket=socket, number=earlier.number + 1 if earlier else 0
+        )
         self._sessions[shard] = session
         guilds = [guild for guild in self.guilds if (guild >> 22) % total == shard]
         ready = {
@@ -195,3 +199,15 @@ class FakeGateway:
             for shard, session in self._sessions.items()
             if (number >> 22) % session.total == shard
         ]
+
+
+def _without_content(payload: Payload) -> Payload:
+    """Return a message as Discord shows it to a bot without the intent; other events as they are.
+
+    A bot hears messages that mention it, its own, and direct ones.
+    """
+    mentions = {each["id"] for each in payload.get("mentions", [])}
+    is_own = payload.get("author", {}).get("id") == str(BOT)
+    if "content" not in payload or str(BOT) in mentions or is_own or not payload.get("guild_id"):
+        return payload
+    return {**payload, "content": "", "attachments": [], "embeds": [], "components": []}

@@ -43,6 +43,7 @@ TABLES = {
     "books": "training.md",
     "discord": "discord.md",
     "web": "api.md",
+    "operator": "api.md",
 }
 OTHERS_MODULES = {"venv", "pytest"}
 OTHERS_OPTIONS = {"--build-arg"}  # of docker
@@ -288,7 +289,8 @@ def test_every_discord_command_exists(page: Path) -> None:
 
 def test_every_discord_command_is_documented() -> None:
     typed, slash = discord_commands()
-    shown = [span for span in spans(ROOT / "docs" / "discord.md") if span[0] in "/!"]
+    pages = [ROOT / "docs" / name for name in ("discord.md", "admins.md")]
+    shown = [span for page in pages for span in spans(page) if span[0] in "/!"]
     groups = {name.split()[0] for name in slash if " " in name}
     assert typed
     for name in (typed | slash) - groups:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from bot.core.guilds import Guilds
 from bot.core.model_library import GuildModels
 from bot.core.poems import PoemService
+from bot.core.policies import NOBODY_NAMED, Operator
 from bot.core.store.books import BookStore
 from bot.core.store.poems import PoemStore
 from bot.core.training_requests import TrainingRequests
@@ -23,6 +24,7 @@ class About:
     version: str
     uptime_seconds: float
     poems: int  # written since the start
+    operator: Operator = NOBODY_NAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,10 @@ class App:
     guilds: Guilds
     books: BookStore
     half_poems: PoemStore
+    operator: Operator = NOBODY_NAMED
     clock: Callable[[], float] = time.monotonic
     started: float = field(default_factory=time.monotonic)  # by the same clock
 
     def about(self) -> About:
         uptime_seconds = self.clock() - self.started
-        return About(VERSION, uptime_seconds, self.service.metrics.poems_written)
+        return About(VERSION, uptime_seconds, self.service.metrics.poems_written, self.operator)

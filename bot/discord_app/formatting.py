@@ -13,6 +13,7 @@ from bot.core.application import About
 from bot.core.guild_settings import GuildSettings
 from bot.core.jobs import JobState, JobView, Progress, Proposal, TrainingStage
 from bot.core.model_library import AvailableModels
+from bot.core.policies import FORGETTING, PRIVACY, Operator
 from bot.core.records import Defaults, ModelRecord
 from bot.core.store.books import AddedModel, Forgotten
 from bot.core.training_requests import BookLimits
@@ -22,21 +23,8 @@ BAR = 20
 MAX_SAMPLE = 800  # a sonnet has some 620 characters
 MAX_LISTED = 25
 
-PRIVACY = "\n".join(
-    (
-        "**What I store and what I do not**",
-        "- About you: your Discord user ID with the books you added, the models you chose and the "
-        "trainings you started. Seeds and poems are never stored or logged. I send you a direct "
-        "message only if a training of yours ends and I cannot post in its channel.",
-        "- About servers: settings, the models trained here and a list of trainings. The text of a "
-        "book is deleted when its training ends. The model keeps some openings, a word list and "
-        "hashes, and its poems may resemble the book.",
-        "- While a poem is being written: the IDs of its message, channel and server, so that I "
-        "can clean up after a restart. They are deleted when the poem is done.",
-        "- Books from Project Gutenberg are cached. Nothing is sent to third parties.",
-        "`/forgetme` removes your user ID from all of it. Models stay, because they belong to the "
-        "server; `/book remove` deletes them.",
-    )
+PRIVACY_TEXT = "\n".join(
+    ("**What I store and what I do not**", *(f"- {each}" for each in PRIVACY), FORGETTING)
 )
 
 
@@ -268,16 +256,35 @@ def format_forgotten(what: Forgotten) -> str:
     )
 
 
+def format_privacy(operator: Operator) -> str:
+    """Say what is stored, and by whom where the host says so."""
+    return _fit([PRIVACY_TEXT, *_runs(operator)])
+
+
 def format_about(me: About, model: ModelRecord | None) -> str:
     """Say who answers here."""
     writes = f"{escape(model.book)} (`{_code(model.name)}`)" if model else "the default"
     hours, minutes = divmod(int(me.uptime_seconds) // 60, 60)
-    return (
-        f"**Sonneteer {me.version}** · model here: {writes}\n"
-        f"up for {hours} h {minutes} min · {me.poems:,} poems written since the start\n"
+    lines = [
+        f"**Sonneteer {me.version}** · model here: {writes}",
+        f"up for {hours} h {minutes} min · {me.poems:,} poems written since the start",
         f"{FOOTER_MARK}a self-hosted bot that writes verse, character by character, with an LSTM "
-        "trained on one book · free software, MIT licence · /help, /privacy"
-    )
+        "trained on one book · free software, MIT licence · /help, /privacy",
+    ]
+    return _fit([*lines, *_runs(me.operator)])
+
+
+def _runs(operator: Operator) -> list[str]:
+    """Name the operator and the pages with the rules, as far as they are known."""
+    links = [
+        f"[{title}](<{link}>)"
+        for title, page in (("Privacy", "privacy"), ("Terms of use", "terms"))
+        if (link := operator.link(page))
+    ]
+    who = [f"run by {escape(operator.name)}"] if operator.name else []
+    contact = [f"contact: {escape(operator.contact)}"] if operator.contact else []
+    told = [*who, *contact, *links]
+    return [f"{FOOTER_MARK}{' · '.join(told)}"] if told else []
 
 
 def _code(name: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from bot.app import data_folder
+from bot.app import data_folder, operator_of
 from bot.config import TOKEN_VARIABLE, Config
 from bot.core.guild_settings import is_snowflake
 from bot.core.store.lock import is_in_use
@@ -118,6 +118,7 @@ class CheckRun:
             token=config.token.get_secret_value() if config.token else None,
             api_url=config.discord.api_url,
             message_content=config.discord.message_content,
+            operator=operator_of(config),
             needed=not config.web.enabled,
             commands_sent=(self._data / FILE_NAME).exists(),
             channels={

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.core.policies import NOBODY_NAMED, Operator
 from bot.discord_app.client import invite_url
 from bot.doctor.discord_api import TIMEOUT_SECONDS, DiscordApi, NoResponse
 from bot.doctor.discord_permissions import THREADS, missing_in, names_of, uses_of
@@ -18,6 +19,7 @@ from bot.doctor.discord_results import (
     check_commands,
     check_intents,
     check_permissions,
+    check_policies,
     check_starts,
     explain_refusal,
     token_fault,
@@ -25,7 +27,7 @@ from bot.doctor.discord_results import (
 from bot.doctor.results import CheckResult, failed, first_of, ok, skipped, warning
 
 TOKEN = "token"  # noqa: S105 - what is looked at
-LATER = ("application", "starts", "intents", "permissions", "commands", "clock")
+LATER = ("application", "policies", "starts", "intents", "permissions", "commands", "clock")
 MAX_LOOKED = 20  # guilds whose channels are looked at
 MAX_CHANNELS = 10  # of one guild
 PAGE = 200  # guilds that Discord tells at once
@@ -44,7 +46,8 @@ class DiscordFacts:
 
     token: str | None
     api_url: str
-    message_content: bool = True
+    message_content: bool = False
+    operator: Operator = NOBODY_NAMED
     needed: bool = False  # whether there is nothing to run without Discord
     commands_sent: bool = False  # as far as the data folder remembers
     channels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # for poems, by guild
@@ -85,7 +88,7 @@ async def _ask_on(api: DiscordApi, facts: DiscordFacts, me: dict[str, Any]) -> l
     told = asyncio.ensure_future(api.get("oauth2/applications/@me"))  # three ask for it
 
     async def application() -> list[CheckResult]:
-        return [check_application(await told)]
+        return [check_application(await told), check_policies(await told, facts.operator)]
 
     async def starts() -> list[CheckResult]:
         return [check_starts(await api.get("gateway/bot"))]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import discord
 
+from bot.core.policies import Operator
 from bot.discord_app.clock import WRONG_SECONDS
 from bot.discord_app.commands_sync import FILE_NAME
 from bot.discord_app.gateway import RESERVE
@@ -77,6 +78,26 @@ def check_application(told: Payload) -> CheckResult:
             f"The invite link does not work. {portal} Bot: turn off Requires OAuth2 Code Grant."
         )
     return failed("application", seen, *ways) if ways else ok("application", seen)
+
+
+def check_policies(told: Payload, operator: Operator) -> CheckResult:
+    """See whether members find the privacy policy and the terms in the bot's profile."""
+    pages = {
+        "privacy_policy_url": ("privacy policy", "privacy"),
+        "terms_of_service_url": ("terms of service", "terms"),
+    }
+    absent = [names for field, names in pages.items() if not told.get(field)]
+    if not absent:
+        return ok("policies", "the bot's profile links to its privacy policy and its terms")
+    seen = f"the bot's profile has no link to its {' and '.join(title for title, _ in absent)}"
+    if not operator.page_url:
+        return ok("policies", f"{seen}; Discord asks for both when a bot is in many servers")
+    links = " and ".join(operator.link(page) for _, page in absent)
+    return warning(
+        "policies",
+        seen,
+        f"Discord Developer Portal, your application, General Information: enter {links}.",
+    )
 
 
 def check_starts(told: Payload) -> CheckResult:

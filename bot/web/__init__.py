@@ -9,5 +9,6 @@ What lives here, in the order in which a request passes.
 - `poems` answers with a poem, or with a picture of one, from `PoemService`.
 - `status` has /healthz, /metrics, the models and the books; `page` has the files of the page and of
   the dashboard, which lie in the folder `page/`.
+- `policies` has the pages on privacy and the terms of use.
 - `errors` has what is refused, and makes every error an answer.
 """

@@ -13,10 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from aiohttp import web
 
 from bot.core.poems import PoemService
+from bot.core.policies import NOBODY_NAMED, Operator
 from bot.web.admission import MAX_BODY_BYTES, Admission, ClientLimits, RequestThrottle
 from bot.web.errors import Handler, answer_errors
 from bot.web.page import DashboardEndpoint, page_routes
 from bot.web.poems import CardEndpoint, PoemEndpoint, StreamTiming
+from bot.web.policies import PolicyPages
 from bot.web.security import ClientAddresses, HostGuard, MetricsAccess, add_headers
 from bot.web.server import CLIENTS, CONNECTION_LIMITS, ConnectionLimits
 from bot.web.status import StatusEndpoints
@@ -30,6 +32,7 @@ def create_app(
     metrics_public: bool = False,
     max_streams_per_client: int = 4,
     poems_per_minute: int = 60,
+    operator: Operator = NOBODY_NAMED,
     shards: Callable[[], Mapping[int, bool]] | None = None,
     stream_timing: StreamTiming | None = None,
     connection_limits: ConnectionLimits | None = None,
@@ -49,6 +52,7 @@ def create_app(
         max_at_once=max_streams_per_client, per_minute=poems_per_minute, clock=clock
     )
     throttle = RequestThrottle()
+    policies = PolicyPages(operator)
     admission = Admission(hosts, clients, limits, stream_timing.max_body_seconds)
 
     @web.middleware
@@ -64,6 +68,8 @@ def create_app(
     app.add_routes(
         [
             *page_routes(),
+            web.get("/privacy", policies.privacy),
+            web.get("/terms", policies.terms),
             web.get("/healthz", status.healthz),
             web.get("/metrics", status.metrics),
             web.get("/dashboard", DashboardEndpoint(metrics_access).get),

@@ -28,6 +28,7 @@ STOP_SECONDS = 40.0  # poems are finished first, for ten of them
 CONFIG = """\
 [discord]
 api_url = "{api_url}"
+message_content = true
 {discord}
 [web]
 port = 0

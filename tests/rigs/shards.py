@@ -109,7 +109,11 @@ async def running(
         for shards in plan:
             first = int(re.split("[-/]", shards)[0]) if shards else 0
             config = home / f"config-{first}.toml"
-            config.write_text(f'[discord]\napi_url = "{fake.url}"\n[web]\nport = {port}\n', "utf-8")
+            config.write_text(
+                f'[discord]\napi_url = "{fake.url}"\nmessage_content = true\n'
+                f"[web]\nport = {port}\n",
+                "utf-8",
+            )
             bot = BotProcess(config, TOKEN, *(["--shards", shards] if shards else []))
             await stack.enter_async_context(bot)
             processes.append(Shards(bot, f"http://127.0.0.1:{port + first}/healthz"))

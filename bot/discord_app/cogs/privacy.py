@@ -11,7 +11,7 @@ from discord.ext import commands
 from bot.core.application import App
 from bot.discord_app.asker import Context, asker_of_context, asker_of_interaction
 from bot.discord_app.confirm_buttons import PRIVACY_COG, ConfirmAction, confirm_view
-from bot.discord_app.formatting import PRIVACY, format_about, format_forgotten
+from bot.discord_app.formatting import format_about, format_forgotten, format_privacy
 from bot.discord_app.interactions import replace_message
 from bot.discord_app.responses import CommandCog, acknowledge_command, answer
 
@@ -26,7 +26,7 @@ class Privacy(CommandCog, name=PRIVACY_COG):
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def privacy(self, ctx: Context) -> None:
-        await answer(ctx, PRIVACY, private=True)
+        await answer(ctx, format_privacy(self._app.operator), private=True)
 
     @commands.hybrid_command(name="forgetme", description="Delete what I store about you")
     @app_commands.allowed_installs(guilds=True, users=False)

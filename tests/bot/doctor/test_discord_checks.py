@@ -9,6 +9,7 @@ from typing import Any
 import discord
 import pytest
 
+from bot.core.policies import Operator
 from bot.discord_app.client import PERMISSIONS
 from bot.doctor.discord_checks import DiscordFacts, check_discord
 from bot.doctor.results import CheckResult, CheckStatus
@@ -66,7 +67,8 @@ async def test_a_sound_bot_is_found_sound(fake: FakeDiscord, examine: Examine) -
     fake.commands = [COMMAND]
     found = await examine()
     assert list(found) == [
-        *("token", "application", "starts", "intents", "permissions", "commands", "clock")
+        *("token", "application", "policies", "starts"),
+        *("intents", "permissions", "commands", "clock"),
     ]
     assert {result.state for result in found.values()} == {CheckStatus.OK}
     assert found["token"].seen == f"valid, for Sonneteer (user {BOT})"
@@ -238,6 +240,45 @@ async def test_settings_of_the_portal_that_cut_the_bot_off_are_wrong(
     told = application_payload() | settings
     fake.fail("GET", "oauth2/applications/@me", [Fault(200, told)])
     shows((await examine())["application"], CheckStatus.WRONG, words)
+
+
+@pytest.mark.parametrize(
+    ("told", "operator", "state", "words"),
+    [
+        ({}, Operator(), CheckStatus.OK, "no link to its privacy policy and terms of service;"),
+        (
+            {},
+            Operator(page_url="https://verse.example/"),
+            CheckStatus.WARNING,
+            "enter https://verse.example/privacy and https://verse.example/terms.",
+        ),
+        (
+            {"privacy_policy_url": "https://verse.example/privacy"},
+            Operator(page_url="https://verse.example"),
+            CheckStatus.WARNING,
+            "no link to its terms of service",
+        ),
+        (
+            {
+                "privacy_policy_url": "https://a.example",
+                "terms_of_service_url": "https://b.example",
+            },
+            Operator(),
+            CheckStatus.OK,
+            "links to its privacy policy and its terms",
+        ),
+    ],
+)
+async def test_the_pages_with_the_rules_are_looked_for_in_the_profile(
+    fake: FakeDiscord,
+    examine: Examine,
+    told: Payload,
+    operator: Operator,
+    state: CheckStatus,
+    words: str,
+) -> None:
+    fake.fail("GET", "oauth2/applications/@me", [Fault(200, application_payload() | told)])
+    shows((await examine(operator=operator))["policies"], state, words)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from simcord.actors import MemberActor
 
-from bot.core.application import App
+from bot.core.application import About, App
+from bot.core.policies import Operator
 from bot.discord_app.client import SonneteerBot
+from bot.discord_app.formatting import format_about, format_privacy
 from tests.bot.discord_app.cogs.conftest import last
 from tests.bot.discord_app.conftest import Simulation
 from tests.texts import quatrains
@@ -24,6 +26,16 @@ async def test_what_is_kept_is_told(simulation: Simulation, way: str) -> None:
     await simulation.ann.send(simulation.channel, way.replace("@", me.mention))
     assert "Seeds and poems are never stored" in last(simulation).content
     assert len(last(simulation).content) <= 2000
+
+
+def test_about_and_privacy_name_the_operator_and_link_to_the_pages() -> None:
+    operator = Operator("Verse [& Co]", "ann@verse.example", "https://verse.example/bot/")
+    for told in (format_privacy(operator), format_about(About("1", 0.0, 0, operator), None)):
+        assert "run by Verse \\[& Co]" in told
+        assert "contact: ann\\@verse.example" in told
+        assert "[Privacy](<https://verse.example/bot/privacy>)" in told
+        assert "[Terms of use](<https://verse.example/bot/terms>)" in told
+    assert "run by" not in format_privacy(Operator())
 
 
 async def test_who_has_left_no_trace_has_nothing_to_be_forgotten(simulation: Simulation) -> None:
