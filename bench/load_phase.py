@@ -61,7 +61,7 @@ def loosened(config: Config) -> Config:
 class CountingScreen:
     """Counts what Discord would be asked for; see `bot.discord_app.responders.Responder`."""
 
-    is_rationed = True
+    is_rationed, is_external = True, False
 
     def __init__(self, number: int, outcome: Outcome) -> None:
         self.command_id = self.channel_id = self.asker_id = number

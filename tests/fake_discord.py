@@ -106,9 +106,10 @@ class FakeDiscord:
         """Whether no request has come yet that is to be held until then."""
         return any(event is released for *_, event in self._held)
 
-    async def say(self, content: str, guild: int = GUILD) -> int:
-        """Let the member write a message."""
+    async def say(self, content: str, guild: int = GUILD, **changes: Any) -> int:
+        """Let the member write a message, or with `changes` somebody else."""
         message = self._message(MEMBER, {"content": content}, guild)
+        message.update(changes)
         me = user_payload(BOT, "Sonneteer", bot=True)
         message["mentions"] = [me] if f"<@{BOT}>" in content else []
         await self.gateway.emit("MESSAGE_CREATE", message)
@@ -161,6 +162,11 @@ class FakeDiscord:
     def post(self, content: str, components: list[Payload]) -> Payload:
         """Let the bot have said something."""
         return self._message(BOT, {"content": content, "components": components})
+
+    async def edit(self, message_id: int, content: str, at: str) -> None:
+        """Let the member change a message; `at` is the time that Discord tells."""
+        self.messages[message_id].update(content=content, edited_timestamp=at)
+        await self.gateway.emit("MESSAGE_UPDATE", self.messages[message_id])
 
     async def delete(self, message_id: int) -> None:
         self.messages.pop(message_id, None)
@@ -434,7 +440,13 @@ class FakeDiscord:
 
     def _command(self, command: Payload) -> Payload:
         identity = {"id": str(self._next_id()), "application_id": str(APPLICATION)}
-        return {**command, **identity, "version": "1", "default_member_permissions": None}
+        return {
+            "description": "",
+            **command,
+            **identity,
+            "version": "1",
+            "default_member_permissions": None,
+        }
 
     def _gateway_info(self) -> Payload:
         left = self.identifies_left

@@ -22,7 +22,11 @@ def make_asker(
     """
     place = channel.parent_id if isinstance(channel, discord.Thread) else getattr(channel, "id", "")
     above = channel.parent if isinstance(channel, discord.Thread) else channel
-    known = isinstance(user, discord.Member) and getattr(user, "guild", None) is not None
+    known = (
+        guild_id is not None
+        and isinstance(user, discord.Member)
+        and getattr(user, "guild", None) is not None
+    )
     roles = getattr(user, "roles", []) if known else []
     return Asker(
         member=f"discord:{user.id}",
@@ -44,12 +48,23 @@ def guild_id_of(message: discord.Message) -> int | None:
     return getattr(message.channel, "guild_id", None)
 
 
+def is_external(interaction: discord.Interaction[Any]) -> bool:
+    """Whether a command came from a server that the bot is not in: only its user installed it."""
+    guild_id = interaction.guild_id
+    if guild_id is None or interaction.is_guild_integration():
+        return False
+    return interaction.client.get_guild(guild_id) is None
+
+
 def asker_of_message(message: discord.Message) -> Asker:
     manages = message.guild is not None and _manages(message.author)
     return make_asker(message.author, guild_id_of(message), message.channel, manages=manages)
 
 
 def asker_of_interaction(interaction: discord.Interaction[Any]) -> Asker:
+    """Return who asks. Of a server that the bot is not in, nothing is told."""
+    if is_external(interaction):
+        return make_asker(interaction.user, None, None, manages=False)
     manages = interaction.guild is not None and _manages(interaction.user)
     guild_id, channel = interaction.guild_id, interaction.channel
     return make_asker(interaction.user, guild_id, channel, manages=manages)

@@ -55,18 +55,22 @@ def use_api(url: str) -> None:
     Route.BASE = url.rstrip("/")
 
 
-def invite_url(application_id: int, api_url: str = OFFICIAL_API) -> str:
+def invite_url(application_id: int, api_url: str = OFFICIAL_API, *, user: bool = False) -> str:
     """Return the link that adds the bot to a server, with the least that it needs.
 
-    The page is assumed at the API's address without its path. That is true for Discord and a guess
+    With `user` it adds the commands to a member's own apps. The page is assumed at the API's address without its path. That is true for Discord and a guess
     for a compatible server.
 
     >>> invite_url(42, "https://chat.example/api/v9").partition("?")[0]
     'https://chat.example/oauth2/authorize'
     """
-    link = discord.utils.oauth_url(
-        application_id, permissions=PERMISSIONS, scopes=("bot", "applications.commands")
-    )
+    if user:
+        link = discord.utils.oauth_url(application_id, scopes=("applications.commands",))
+        link += "&integration_type=1"
+    else:
+        link = discord.utils.oauth_url(
+            application_id, permissions=PERMISSIONS, scopes=("bot", "applications.commands")
+        )
     page = re.sub(r"(/api)?(/v\d+)?$", "", api_url.rstrip("/"))
     return page + link.removeprefix("https://discord.com")
 
@@ -115,14 +119,16 @@ class CommandTree(app_commands.CommandTree["SonneteerBot"]):
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         autocomplete = interaction.type is discord.InteractionType.autocomplete
-        is_poem = isinstance(getattr(interaction.command, "binding", None), Poems)
+        is_poem = isinstance(_cog_of(interaction), Poems)
         return autocomplete or is_poem or self.client.reply_limits.is_new(interaction.id)
 
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
     ) -> None:
-        command = interaction.command
-        if not isinstance(getattr(command, "binding", None), AnsweringCog):
+        cog = _cog_of(interaction)
+        if isinstance(interaction.command, app_commands.ContextMenu) and isinstance(cog, Poems):
+            await cog.refuse(interaction, error)
+        elif not isinstance(cog, AnsweringCog):
             await refuse(interaction, error)
 
     async def _call(self, interaction: discord.Interaction[SonneteerBot]) -> None:
@@ -203,8 +209,10 @@ class SonneteerBot(commands.AutoShardedBot):
             await sync_commands(self.tree, self._data_folder)
         if self.application_id is not None:
             log.info("invite the bot with %s", invite_url(self.application_id, self._api_url))
+            own = invite_url(self.application_id, self._api_url, user=True)
+            log.info("members can install it for themselves with %s", own)
             if self._api_url != OFFICIAL_API:
-                log.info("this link is derived from api_url; the page may be on another host")
+                log.info("these links are derived from api_url; the page may be on another host")
 
     async def connect(self, *, reconnect: bool = True) -> None:
         """Be on the gateway until `close`; what `Gateway.run` raises is final."""
@@ -255,6 +263,14 @@ class SonneteerBot(commands.AutoShardedBot):
             interaction.type is discord.InteractionType.component and not _is_ours(interaction)
         ):
             await refuse(interaction, NothingThere(EXPIRED))
+
+
+def _cog_of(interaction: discord.Interaction[Any]) -> object:
+    """Return the cog that a command belongs to; a context menu knows only its callback."""
+    command = interaction.command
+    if isinstance(command, app_commands.ContextMenu):
+        return getattr(command.callback, "__self__", None)
+    return getattr(command, "binding", None)
 
 
 def _is_ours(interaction: discord.Interaction[Any]) -> bool:

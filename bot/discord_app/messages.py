@@ -1,22 +1,29 @@
 """What a member's message asks for: whether it is meant for the bot, its seed, its options.
 
-Pure: all is read from the message and from what discord.py knows of it.
+All is read from the message and from what discord.py knows of it; only a text file is fetched.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import discord
 from discord.ext import commands
 
 from bot.core.records import PoemRequest
+from bot.discord_app.poem_formatting import plain_words
 from bot.discord_app.responders import AnyBot
+from bot.discord_app.retries import FAILURES
 
 UNREAD = "I only read the text of your message, not {what}. Paste the text instead."
+MAX_TEXT_FILE = 64 * 2**10  # bytes; of a longer file no seed is taken
+FILE_SECONDS = 10.0  # for fetching one
+MENDED = timedelta(minutes=1)  # in which an edited message is read again
 TALK = (discord.MessageType.default, discord.MessageType.reply)
 # Phones begin with a capital.
 _FLAG = re.compile(
@@ -47,6 +54,44 @@ def unread_note(message: discord.Message) -> tuple[str, ...]:
     }
     found = [kind for kind, parts in kinds.items() if parts]
     return (UNREAD.format(what=" or ".join(found)),) if found else ()
+
+
+async def read_words(message: discord.Message, typed: str) -> tuple[str, tuple[str, ...]]:
+    """Return a message's words, and notes on what else it has and was not read.
+
+    `typed` is what is left of its text without mentions and the command. Where that is empty, the
+    words are those of a forwarded message, or of a text file: Discord makes a long paste into one.
+    """
+    if words := plain_words(typed, names_in(message)).strip():
+        return words, unread_note(message)
+    for snapshot in message.message_snapshots:
+        if words := plain_words(snapshot.content, {}).strip():
+            return words, ()
+    snapshot_files = [file for each in message.message_snapshots for file in each.attachments]
+    for file in (*message.attachments, *snapshot_files):
+        if words := await _read_text_file(file):
+            return words, ()
+    return "", unread_note(message)
+
+
+async def _read_text_file(file: discord.Attachment) -> str:
+    """Return the text of a short text file; "" for any other, and where it cannot be fetched."""
+    kind = (file.content_type or "").partition("/")[0]
+    is_text = kind == "text" or file.filename.lower().endswith((".txt", ".md"))
+    if not is_text or file.size > MAX_TEXT_FILE:
+        return ""
+    try:
+        async with asyncio.timeout(FILE_SECONDS):
+            content = await file.read()
+    except (*FAILURES, TimeoutError):
+        return ""
+    return content[:MAX_TEXT_FILE].decode("utf-8-sig", "replace").strip()
+
+
+def is_mended(message: discord.Message) -> bool:
+    """Whether a message was edited soon after it was sent; both times are Discord's."""
+    edited = message.edited_at
+    return edited is not None and edited - message.created_at <= MENDED
 
 
 def command_prefixes(bot: AnyBot, message: discord.Message, *, prefix: str) -> list[str]:

@@ -18,9 +18,11 @@ from bot.core.records import FREE, Poem
 from bot.discord_app.button_state import (
     PREFIX,
     Ownership,
+    PoemState,
     pack_ownership,
     pack_poem_state,
     poem_state_of,
+    read_poem_state,
 )
 from bot.discord_app.poem_formatting import shown_seed_length
 from bot.discord_app.responders import message_in
@@ -28,6 +30,7 @@ from bot.discord_app.responses import press
 from bot.discord_app.retries import retry
 
 COG_NAME = "Poems"
+_STATE = re.compile(rf"{PREFIX}:continue:(?P<packed>.*)")
 
 
 class ButtonAction(StrEnum):
@@ -121,6 +124,24 @@ async def is_part_of_poem(
     except discord.Forbidden:
         return not interaction.app_permissions.manage_messages
     return message is not None and _shown_asker_id(message) in (None, asker)
+
+
+def poem_state_in(message: discord.Message, me: discord.abc.User | None) -> PoemState | None:
+    """Return how the poem was made that a message of the bot ends, None for any other message."""
+    if me is None or message.author.id != me.id:
+        return None
+    rows = (row for row in message.components if isinstance(row, discord.ActionRow))
+    for button in (each for row in rows for each in row.children):
+        match = _STATE.fullmatch(getattr(button, "custom_id", None) or "")
+        if match is not None:
+            return read_poem_state(match["packed"])
+    return None
+
+
+def replied_poem(message: discord.Message, me: discord.abc.User | None) -> PoemState | None:
+    """Return how the poem was made that a message replies to, None where it replies to none."""
+    answered = message.reference.resolved if message.reference else None
+    return poem_state_in(answered, me) if isinstance(answered, discord.Message) else None
 
 
 async def read_own_message(

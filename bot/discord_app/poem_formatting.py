@@ -221,7 +221,8 @@ def help_text(name: str, prefix: str | None, models: Sequence[str]) -> str:
     ways = [
         "`/sonnet` with your opening words, a form, a model, a temperature, a random seed",
         f"`@{name} your opening words`",
-        "your opening words in a direct message",
+        "your opening words in a direct message, or in a reply to a poem",
+        "a message's menu: Apps, Sonnet from this",
     ]
     if prefix is not None:
         ways.insert(1, f"`{prefix}sonnet your opening words`")

@@ -46,7 +46,7 @@ MAY_NOT_WRITE = (
 class PoemReply:
     """An answer on its way."""
 
-    command_id: int
+    responder: Responder
     reply: LiveMessage
     poem_stream: PoemStream | None = None
     withdrawn: bool = field(default=False)  # the command or the reply was deleted
@@ -59,7 +59,7 @@ class PoemReply:
 
     def owns(self, message_id: int) -> bool:
         sent = (message.id for message in self.reply.messages)
-        return message_id == self.command_id or message_id in sent
+        return message_id == self.responder.command_id or message_id in sent
 
 
 class PoemReplies:
@@ -118,6 +118,11 @@ class PoemReplies:
         with suppress(*FAILURES):  # a member may refuse direct messages from strangers
             await responder.tell_privately(MAY_NOT_WRITE.format(channel=responder.channel_id))
 
+    def answering(self, command_id: int) -> Responder | None:
+        """Return the responder of a command whose poem is being written."""
+        responders = (answer.responder for answer in self._replies)
+        return next((each for each in responders if each.command_id == command_id), None)
+
     def forget(self, message_id: int) -> None:
         """Stop what is being written for a message that was deleted, or into it."""
         for answer in [answer for answer in self._replies if answer.owns(message_id)]:
@@ -156,9 +161,9 @@ class PoemReplies:
         admitted: AdmittedRequest,
         beginning: asyncio.Future[None],
     ) -> None:
-        with self._noting() as note:
+        with self._noting(responder) as note:
             reply = LiveMessage(responder, self._pace, self._timing, note)
-            answer = PoemReply(responder.command_id, reply)
+            answer = PoemReply(responder, reply)
             self._replies.add(answer)
             try:
                 async with self._service.write(admitted) as poem_stream:
@@ -179,14 +184,17 @@ class PoemReplies:
                     await reply.take_back()
 
     @contextmanager
-    def _noting(self) -> Iterator[Callable[[discord.Message], None]]:
+    def _noting(self, responder: Responder) -> Iterator[Callable[[discord.Message], None]]:
         """Remember where an unfinished poem is shown, as long as the block lasts.
 
-        If it is cancelled, because the bot stops, that stays noted: the next start ends it.
+        If it is cancelled, because the bot stops, that stays noted: the next start ends it. On a
+        server that the bot is not in, it could not do that, and nothing is noted.
         """
         unfinished: list[HalfPoem] = []
 
         def note(message: discord.Message) -> None:
+            if responder.is_external:
+                return
             unfinished.append(HalfPoem(message.id, message.channel.id, guild_id_of(message)))
             self._unfinished.begin(unfinished[-1])
 

@@ -18,7 +18,12 @@ import discord
 from discord.ext import commands
 
 from bot.core.records import Asker
-from bot.discord_app.asker import asker_of_interaction, asker_of_message, guild_id_of
+from bot.discord_app.asker import (
+    asker_of_interaction,
+    asker_of_message,
+    guild_id_of,
+    is_external,
+)
 from bot.discord_app.interactions import NO_MENTIONS, THINKING, acknowledge, is_acknowledged
 from bot.discord_app.poem_formatting import MessagePart
 from bot.discord_app.rate_limits import ReplyLimits
@@ -41,6 +46,7 @@ class Responder(Protocol):
     """A place for one answer, which may take several messages."""
 
     is_rationed: bool  # whether Discord counts what is said here among the bot's requests
+    is_external: bool  # whether it is on a server that the bot is not in
     command_id: int  # of the message or interaction that is answered
     channel_id: int
     asker_id: int
@@ -105,10 +111,16 @@ async def send_once(
 class MessageResponder:
     """Answers a message in its channel."""
 
-    is_rationed = True
+    is_rationed, is_external = True, False
 
-    def __init__(self, message: discord.Message, reply_limits: ReplyLimits) -> None:
-        self._message = message
+    def __init__(
+        self,
+        message: discord.Message,
+        reply_limits: ReplyLimits,
+        asker: Asker | None = None,
+    ) -> None:
+        """`asker` is who asked, where that is not the message's author."""
+        self.message = message
         self._reply_limits = reply_limits
         self._has_spoken = False
         self._typing: asyncio.Task[None] | None = None
@@ -119,7 +131,7 @@ class MessageResponder:
         self.command_id = message.id
         self.channel_id = message.channel.id
         self.asker_id = message.author.id
-        self.asker = asker_of_message(message)
+        self.asker = asker or asker_of_message(message)
 
     async def begin(self) -> None:
         # Not waited for: where many ask at once, Discord makes typing wait for its turn.
@@ -128,7 +140,7 @@ class MessageResponder:
 
     async def _type(self) -> None:
         with suppress(*FAILURES):
-            await self._message.channel.typing()
+            await self.message.channel.typing()
 
     async def send(
         self, part: MessagePart, view: discord.ui.View | None, number: int
@@ -144,7 +156,7 @@ class MessageResponder:
         try:
             nonce = f"{self.command_id}-{number}"
             return await send_once(
-                self._message.channel, part.content, nonce, _files(part), **options
+                self.message.channel, part.content, nonce, _files(part), **options
             )
         except discord.HTTPException as error:
             if error.code != NO_HISTORY or self._reference is None:
@@ -157,7 +169,7 @@ class MessageResponder:
         now = asyncio.get_running_loop().time()
         if now - self._first_tries.setdefault(number, now) < NONCE_SECONDS:
             return None
-        return await find_sent(self._message.channel, self._message, part)
+        return await find_sent(self.message.channel, self.message, part)
 
     async def edit(
         self, message: discord.Message, part: MessagePart, view: discord.ui.View | None
@@ -182,8 +194,8 @@ class MessageResponder:
             await retry(lambda: self.send(MessagePart(sentence), None, REFUSAL))
 
     async def tell_privately(self, sentence: str) -> None:
-        if guild_id_of(self._message) is not None:
-            await self._message.author.send(
+        if guild_id_of(self.message) is not None:
+            await self.message.author.send(
                 sentence, allowed_mentions=NO_MENTIONS, suppress_embeds=True
             )
 
@@ -204,6 +216,7 @@ class InteractionResponder:
         self._tried: set[int] = set()  # numbers of the answer's messages
         self.command_id = interaction.id
         self.channel_id = interaction.channel_id or 0
+        self.is_external = is_external(interaction)
         self.asker_id = interaction.user.id
         self.asker = asker_of_interaction(interaction)
 
@@ -261,7 +274,7 @@ class InteractionResponder:
     ) -> discord.Message:
         """Say it in the channel, where the bot may; the interaction is over."""
         channel = self._interaction.channel
-        if not isinstance(channel, discord.abc.Messageable):
+        if self.is_external or not isinstance(channel, discord.abc.Messageable):
             raise CannotRespond
         nonce = f"{self.command_id}-{number}"
         return await send_once(channel, part.content, nonce, _files(part), **options)

@@ -66,6 +66,8 @@ def explain_refusal(error: NoResponse, token: str) -> CheckResult:
 def check_application(told: Payload) -> CheckResult:
     """Look for settings in the portal that keep the bot from its commands or its servers."""
     seen = f"{told.get('name')}, application {told['id']}"
+    if "1" not in (told.get("integration_types_config") or {"1": {}}):
+        seen += "; members cannot install it for themselves (Installation: User Install is off)"
     portal = "Discord Developer Portal, your application,"
     ways = []
     if told.get("interactions_endpoint_url"):

@@ -31,8 +31,8 @@ class Help(AnsweringCog, name="Help"):
             await answer(ctx, await self._text())
 
     @app_commands.command(name="help", description="How to use this bot")
-    @app_commands.allowed_installs(guilds=True, users=False)
-    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+    @app_commands.allowed_installs(guilds=True, users=True)
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     async def slash_help(self, interaction: discord.Interaction[Any]) -> None:
         await respond_privately(interaction, await self._text())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -13,16 +14,16 @@ from discord.ext import commands
 
 from bot.core.application import App
 from bot.core.errors import NotAllowed, NothingThere
-from bot.core.records import FORMS, FREE, RANGES, Poem, PoemRequest, PoemScansion
+from bot.core.records import FORMS, FREE, RANGES, Asker, Poem, PoemRequest, PoemScansion
 from bot.discord_app.asker import Context, asker_of_interaction, guild_id_of
 from bot.discord_app.button_state import Ownership, PoemState, read_ownership, read_poem_state
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.messages import (
     is_from_person,
-    names_in,
+    is_mended,
     own_mentions,
     read_flags,
-    unread_note,
+    read_words,
     without_mentions,
 )
 from bot.discord_app.poem_buttons import (
@@ -31,7 +32,9 @@ from bot.discord_app.poem_buttons import (
     PoemButton,
     find_asker_id,
     is_part_of_poem,
+    poem_state_in,
     read_own_message,
+    replied_poem,
 )
 from bot.discord_app.poem_formatting import (
     plain_words,
@@ -42,6 +45,7 @@ from bot.discord_app.poem_formatting import (
 )
 from bot.discord_app.poem_reply import PoemReplies
 from bot.discord_app.rate_limits import ReplyLimits
+from bot.discord_app.reposts import Reposts
 from bot.discord_app.responders import AnyBot, InteractionResponder, MessageResponder, message_in
 from bot.discord_app.responses import AnsweringCog, model_choices, no_choices
 from bot.discord_app.retries import retry
@@ -49,6 +53,10 @@ from bot.discord_app.unfinished_poems import UnfinishedPoems
 
 BUTTON_EXPIRED = "This button has expired. Run /sonnet again."
 LOST_BEGINNING = "I can no longer read the start of this poem. Run /sonnet again."
+MENU_NAME = "Sonnet from this"
+NO_WORDS = "This message has no words that I can read. Choose a message with text."
+EVERYWHERE = app_commands.AppInstallationType(guild=True, user=True)
+ANY_CHANNEL = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
 NOT_YOURS = (
     "Only the person who asked for this poem, or a member with Manage Messages, can delete it."
 )
@@ -75,10 +83,19 @@ class Poems(AnsweringCog, name=COG_NAME):
         self._reply_limits = reply_limits or ReplyLimits(service.metrics.unanswered_commands)
         self._timing = timing = timing or ReplyTiming()
         self._unfinished = UnfinishedPoems(bot, app.half_poems, timing.retry_seconds)
+        self._reposts = Reposts()
         self._replies = PoemReplies(service, self._unfinished, self._reply_limits, timing)
+
+        self._menu = app_commands.ContextMenu(
+            name=MENU_NAME,
+            callback=self.write_from_message,
+            allowed_installs=EVERYWHERE,
+            allowed_contexts=ANY_CHANNEL,
+        )
 
     async def cog_load(self) -> None:
         self._bot.add_dynamic_items(PoemButton)
+        self._bot.tree.add_command(self._menu)
         await self._unfinished.open()
         if self._bot.is_ready():  # loaded into a bot that runs already
             self._unfinished.resume()
@@ -95,6 +112,7 @@ class Poems(AnsweringCog, name=COG_NAME):
         await self._replies.close(self._timing.close_seconds)
         await self._unfinished.close()
         self._bot.remove_dynamic_items(PoemButton)
+        self._bot.tree.remove_command(MENU_NAME, type=self._menu.type)
 
     # Asking with words
 
@@ -105,33 +123,89 @@ class Poems(AnsweringCog, name=COG_NAME):
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
-        if not self._talk or not is_from_person(message):
+        if message.webhook_id is not None:
+            await self._hear_webhook(message)
+        elif self._talk and is_from_person(message) and not await self._is_command(message):
+            await self._hear(message)
+
+    @commands.Cog.listener()
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        """Read a message again that was mended; one that has an answer gets no other."""
+        message = payload.message
+        if not is_from_person(message) or not is_mended(message):
             return
-        mentioned = self._is_mentioned(message)
+        context = await self._bot.get_context(message)
+        if not context.valid:
+            if self._talk:
+                await self._hear(message)
+        elif isinstance(context.cog, AnsweringCog):
+            await self._bot.invoke(context)
+
+    async def _hear(self, message: discord.Message) -> None:
+        """Answer a mention, a direct message or a reply to a poem, and nothing else."""
+        state = replied_poem(message, self._bot.user)
         is_direct = guild_id_of(message) is None
-        if (mentioned or is_direct) and not await self._is_command(message):
-            try:
-                await self._answer_message(message, message.content)
-            except Exception as error:  # discord.py reports only errors of commands
-                await self._replies.refuse(MessageResponder(message, self._reply_limits), error)
+        if state is not None or is_direct or self._is_mentioned(message):
+            await self._answer_words(message, state=state)
+
+    async def _hear_webhook(self, message: discord.Message) -> None:
+        """Answer a command that was deleted, which a proxy bot repeats for its author."""
+        asker = self._reposts.original_asker(message)
+        if asker is None:
+            return
+        context = await self._bot.get_context(message)
+        if context.command is None:
+            await self._answer_words(message, asker=asker)
+        elif isinstance(context.cog, Poems) and context.prefix is not None:
+            typed = message.content.partition(context.invoked_with or "")[2]
+            await self._answer_words(message, typed.strip(), asker=asker)
+
+    async def _answer_words(
+        self,
+        message: discord.Message,
+        typed: str | None = None,
+        *,
+        state: PoemState | None = None,
+        asker: Asker | None = None,
+    ) -> None:
+        """Answer what is no command; discord.py reports only errors of commands."""
+        words = message.content if typed is None else typed
+        try:
+            await self._answer_message(message, words, state=state, asker=asker)
+        except Exception as error:
+            responder = MessageResponder(message, self._reply_limits, asker)
+            await self._replies.refuse(responder, error)
 
     def _is_mentioned(self, message: discord.Message) -> bool:
-        """Whether the bot is named in the text; a reply to the bot alone is no request."""
+        """Whether the bot is named in the text; a reply alone is heard only under a poem."""
         return any(name in message.content for name in own_mentions(self._bot.user, message))
 
     async def _is_command(self, message: discord.Message) -> bool:
         context = await self._bot.get_context(message)
         return context.valid
 
-    async def _answer_message(self, message: discord.Message, typed: str) -> None:
-        if not is_from_person(message):
+    async def _answer_message(
+        self,
+        message: discord.Message,
+        typed: str,
+        *,
+        state: PoemState | None = None,
+        asker: Asker | None = None,
+    ) -> None:
+        """Write what a message asks for: of its own, or the next poem after `state`.
+
+        `asker` is who asks in a message that a proxy bot has posted.
+        """
+        if asker is None and not is_from_person(message):
             return
-        responder = MessageResponder(message, self._reply_limits)
+        responder = MessageResponder(message, self._reply_limits, asker)
         with self._reply_limits.enter(responder.channel_id, responder.asker_id) as has_room:
             if has_room:
                 own = own_mentions(self._bot.user, message)
-                words = plain_words(without_mentions(own, typed), names_in(message))
-                request = PoemRequest(responder.asker, notes=unread_note(message))
+                words, notes = await read_words(message, without_mentions(own, typed))
+                if state is not None and not words:
+                    return  # a picture or a sticker under a poem asks for nothing
+                request = replace(_next_poem(responder.asker, state), notes=notes)
                 await self._replies.answer(responder, read_flags(words, request))
 
     # Asking with a form
@@ -148,8 +222,8 @@ class Poems(AnsweringCog, name=COG_NAME):
     @app_commands.choices(
         form=[app_commands.Choice(name=form, value=form) for form in (*FORMS, FREE)]
     )
-    @app_commands.allowed_installs(guilds=True, users=False)
-    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+    @app_commands.allowed_installs(guilds=True, users=True)
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     async def slash_sonnet(
         self,
         interaction: discord.Interaction[Any],
@@ -176,13 +250,28 @@ class Poems(AnsweringCog, name=COG_NAME):
     async def suggest_models(
         self, interaction: discord.Interaction[Any], typed: str
     ) -> list[app_commands.Choice[str]]:
-        guild = str(interaction.guild_id or "")
+        guild = asker_of_interaction(interaction).guild
         try:
             async with asyncio.timeout(self._timing.suggest_seconds):
                 models = await asyncio.to_thread(self.service.models, guild)
         except Exception as error:
             return no_choices(error)
         return model_choices(models, typed)
+
+    async def write_from_message(
+        self, interaction: discord.Interaction[Any], message: discord.Message
+    ) -> None:
+        """Write a poem that begins with a message's words; after a poem, the next of its crown."""
+        responder = InteractionResponder(interaction)
+        state = poem_state_in(message, self._bot.user)
+        words, notes = await read_words(message, message.content)
+        if state is not None:
+            words = read_last_line(message.content)
+        if not words:
+            await self._replies.refuse(responder, NothingThere(NO_WORDS))
+            return
+        request = replace(_next_poem(responder.asker, state), seed=words, notes=notes)
+        await self._replies.answer(responder, request)
 
     # Buttons
 
@@ -209,16 +298,7 @@ class Poems(AnsweringCog, name=COG_NAME):
             if beginning is None:
                 raise NothingThere(LOST_BEGINNING)
             seed = read_seed(beginning, state.seed_length)
-        settings = state.settings
-        request = PoemRequest(
-            asker_of_interaction(interaction),
-            seed=seed,
-            model=state.model,
-            form=settings.form,
-            lines=settings.lines if settings.form == FREE else None,
-            characters=settings.characters,
-            sampling=settings.sampling.model_dump(),
-        )
+        request = replace(_next_poem(asker_of_interaction(interaction), state), seed=seed)
         await self._replies.answer(InteractionResponder(interaction), request)
 
     async def _draw(self, interaction: discord.Interaction[Any], state: PoemState | None) -> None:
@@ -229,8 +309,7 @@ class Poems(AnsweringCog, name=COG_NAME):
         self.service.check_drawing(asker)  # before anything is shown to all
         await retry(lambda: interaction.response.defer(thinking=True))
         content = interaction.message.content
-        guild = str(interaction.guild_id or "")
-        models = await asyncio.to_thread(self.service.models, guild)
+        models = await asyncio.to_thread(self.service.models, asker.guild)
         poem = Poem(
             text=read_verse(content),
             seed="",
@@ -272,6 +351,11 @@ class Poems(AnsweringCog, name=COG_NAME):
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        responder = self._replies.answering(payload.message_id)
+        if isinstance(responder, MessageResponder) and self._reposts.is_reposted(
+            responder.message, responder.asker
+        ):
+            return
         self._replies.forget(payload.message_id)
 
     @commands.Cog.listener()
@@ -286,6 +370,21 @@ class Poems(AnsweringCog, name=COG_NAME):
             await self._replies.refuse(InteractionResponder(asked), error)
         else:
             await self._replies.refuse(MessageResponder(asked.message, self._reply_limits), error)
+
+
+def _next_poem(asker: Asker, state: PoemState | None) -> PoemRequest:
+    """Return a request for a poem, made as the one before it was where there is one."""
+    if state is None:
+        return PoemRequest(asker)
+    settings = state.settings
+    return PoemRequest(
+        asker,
+        model=state.model,
+        form=settings.form,
+        lines=settings.lines if settings.form == FREE else None,
+        characters=settings.characters,
+        sampling=settings.sampling.model_dump(),
+    )
 
 
 async def _read_beginning(interaction: discord.Interaction[Any], state: PoemState) -> str | None:

@@ -23,14 +23,14 @@ class Privacy(CommandCog, name=PRIVACY_COG):
         self._app = app
 
     @commands.hybrid_command(name="privacy", description="What I store about you")
-    @app_commands.allowed_installs(guilds=True, users=False)
-    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+    @app_commands.allowed_installs(guilds=True, users=True)
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     async def privacy(self, ctx: Context) -> None:
         await answer(ctx, format_privacy(self._app.operator), private=True)
 
     @commands.hybrid_command(name="forgetme", description="Delete what I store about you")
-    @app_commands.allowed_installs(guilds=True, users=False)
-    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+    @app_commands.allowed_installs(guilds=True, users=True)
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     async def forgetme(self, ctx: Context) -> None:
         view = confirm_view(
             ctx.author.id, "", ("Forget me", ConfirmAction.FORGET), ("No", ConfirmAction.KEEP)
@@ -41,8 +41,8 @@ class Privacy(CommandCog, name=PRIVACY_COG):
         await answer(ctx, text, private=True, view=view)
 
     @commands.hybrid_command(name="about", description="About this bot")
-    @app_commands.allowed_installs(guilds=True, users=False)
-    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+    @app_commands.allowed_installs(guilds=True, users=True)
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     async def about(self, ctx: Context) -> None:
         await acknowledge_command(ctx)
         available = await self._app.guild_models.available(asker_of_context(ctx))

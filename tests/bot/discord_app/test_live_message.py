@@ -35,6 +35,7 @@ class RememberingScreen:
     """Keeps what is shown, and when."""
 
     is_rationed: bool = True
+    is_external: bool = False
     command_id: int = 1
     channel_id: int = 2
     asker_id: int = 3

@@ -55,10 +55,10 @@ async def test_a_mention_alone_opens_at_random(simulation: Simulation) -> None:
     assert read_verse(simulation.answers[0]).startswith("an opening, number 7 upon")
 
 
-async def test_a_reply_to_the_bot_is_a_request_only_if_it_names_the_bot(
+async def test_a_reply_to_what_is_no_poem_is_a_request_only_if_it_names_the_bot(
     simulation: Simulation,
 ) -> None:
-    await simulation.ann.send(simulation.channel, "!sonnet a rose")
+    await simulation.ann.send(simulation.channel, "!help")
     answer = simulation.channel.last_message
     assert answer is not None
     await simulation.ann.send(simulation.channel, "lovely!", reply_to=answer)
