@@ -58,8 +58,8 @@ def use_api(url: str) -> None:
 def invite_url(application_id: int, api_url: str = OFFICIAL_API, *, user: bool = False) -> str:
     """Return the link that adds the bot to a server, with the least that it needs.
 
-    With `user` it adds the commands to a member's own apps. The page is assumed at the API's address without its path. That is true for Discord and a guess
-    for a compatible server.
+    With `user` it adds the commands to a member's own apps. The page is assumed at the API's
+    address without its path. That is true for Discord and a guess for a compatible server.
 
     >>> invite_url(42, "https://chat.example/api/v9").partition("?")[0]
     'https://chat.example/oauth2/authorize'

@@ -61,7 +61,7 @@ class PopulatedDiscord(FakeDiscord):
     _looked_through = 0
     _lost: frozenset[int] = frozenset()
 
-    async def say(self, content: str, guild: int = GUILD) -> int:
+    async def say(self, content: str, guild: int = GUILD, **_: Any) -> int:
         return await self.write(content, FIRST_MEMBER, guild)
 
     async def write(self, content: str, member: int, guild: int | None) -> int:
