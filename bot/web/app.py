@@ -19,6 +19,7 @@ from bot.web.errors import Handler, answer_errors
 from bot.web.page import DashboardEndpoint, page_routes
 from bot.web.poems import CardEndpoint, PoemEndpoint, StreamTiming
 from bot.web.policies import PolicyPages
+from bot.web.qr_code import QrCodeEndpoint
 from bot.web.security import ClientAddresses, HostGuard, MetricsAccess, add_headers
 from bot.web.server import CLIENTS, CONNECTION_LIMITS, ConnectionLimits
 from bot.web.status import StatusEndpoints
@@ -75,6 +76,7 @@ def create_app(
             web.get("/dashboard", DashboardEndpoint(metrics_access).get),
             web.get("/api/models", status.models),
             web.get("/api/books", status.books),
+            web.get("/api/qr", QrCodeEndpoint(service, hosts, clients).get),
             web.post("/api/poems", PoemEndpoint(service, admission, stream_timing).post),
             web.post("/api/cards", CardEndpoint(service, admission).post),
         ]

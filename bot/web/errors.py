@@ -7,6 +7,7 @@ BotError
 └── RequestRefused          an answer with an HTTP status of its own
     ├── UnknownHost         a Host header that is not ours
     ├── ForeignOrigin       a request from another site's page
+    ├── NotOurAddress       a QR code of an address that is not this site's
     ├── LocalOnly           metrics that only this machine may see
     ├── NotJson             a body of another media type
     ├── Compressed          a body that would have to be unpacked first
@@ -108,6 +109,15 @@ class ForeignOrigin(RequestRefused):
             + (remedy if name is not None else "")
         )
         self.origin = origin
+
+
+class NotOurAddress(RequestRefused):
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"The page is {_shown(address)}; it must be the address of this site's page, such as "
+            "'http://127.0.0.1:8080/'."
+        )
+        self.address = address
 
 
 class LocalOnly(RequestRefused):

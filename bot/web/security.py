@@ -41,6 +41,8 @@ POLICY = "; ".join(
         "style-src 'self'",
         "connect-src 'self'",
         "img-src 'self' data:",
+        "manifest-src 'self'",
+        "worker-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
@@ -84,10 +86,14 @@ class HostGuard:
         """Raise UnknownHost unless the request was sent to a name of ours, and to no other."""
         hosts = request.headers.getall(hdrs.HOST, [])
         named = [*hosts, *_target_authority(request.raw_path)]
-        known = {*LOOPBACK_NAMES, *self._allowed, _bound_address(request)} - {None}
-        if len(hosts) != 1 or not all(host_name(name) in known for name in named):
+        if len(hosts) != 1 or not all(self.is_ours(name, request) for name in named):
             self._log_once("a request for an unknown host name was refused")
             raise UnknownHost(", ".join(named))
+
+    def is_ours(self, authority: str, request: web.Request) -> bool:
+        """Tell whether a name, with or without a port, is one that this site goes by."""
+        known = {*LOOPBACK_NAMES, *self._allowed, _bound_address(request)} - {None}
+        return host_name(authority) in known
 
     def check_origin(self, request: web.Request) -> None:
         """Raise ForeignOrigin when a page that is not ours sent the request.
