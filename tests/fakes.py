@@ -127,9 +127,11 @@ class FakeDraft:
             asyncio.ensure_future(self.engine.gate.acquire()),
             asyncio.ensure_future(self._stop.wait()),
         }
-        _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waits:
+                task.cancel()
 
     def cancel(self) -> None:
         if not self.finished:

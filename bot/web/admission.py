@@ -27,7 +27,7 @@ from bot.web.security import ClientAddresses, HostGuard
 MAX_BODY_BYTES = 64 * 1024  # a seed of 10,000 characters of any script, and room for the rest
 VISITORS = "web"  # all together share rows as one guild does: an address costs nothing
 REQUESTS_PER_SECOND = 100.0  # of one client; an answer takes half a millisecond of the event loop
-BURST = 21.0  # requests that may come at once: a page is fifteen files
+BURST = 30.0  # requests that may come at once: a page is twenty files
 MAX_BEHIND_SECONDS = 1.0  # how long a request is kept at the most
 
 

@@ -1,4 +1,4 @@
-"""The files of the page and of the dashboard, read once; a browser that has them gets a 304.
+"""The files of the page, the kiosk and the dashboard, read once; who has them gets a 304.
 
 A client that may not read /metrics may not open the dashboard either.
 """
@@ -13,12 +13,15 @@ from aiohttp import hdrs, web
 from bot.web.security import MetricsAccess
 
 FOLDER = Path(__file__).parent / "page"
+INDEX, KIOSK = "index.html", "kiosk.html"  # / and /?kiosk
 DASHBOARD = "dashboard.html"  # not for everyone: see DashboardEndpoint
 MEDIA_TYPES = {
     ".html": "text/html",
     ".css": "text/css",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webmanifest": "application/manifest+json",
 }
 
 
@@ -28,6 +31,7 @@ class PageFile:
     def __init__(self, path: Path) -> None:
         self._body = path.read_bytes()
         self._media_type = MEDIA_TYPES[path.suffix]
+        self._charset = None if path.suffix == ".png" else "utf-8"
         self._etag = hashlib.sha256(self._body).hexdigest()[:32]
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -36,19 +40,29 @@ class PageFile:
         if is_known:
             response = web.Response(status=304)
         else:
-            response = web.Response(body=self._body, content_type=self._media_type, charset="utf-8")
+            response = web.Response(
+                body=self._body, content_type=self._media_type, charset=self._charset
+            )
         response.etag = self._etag
         response.headers[hdrs.CACHE_CONTROL] = "no-cache"  # keep it, ask whether it is current
         return response
 
 
 def page_routes() -> list[web.RouteDef]:
-    """Return a route for every file of the page but the dashboard; index.html is /."""
+    """Return a route for every file of the page but the dashboard, and / for page and kiosk."""
     paths = sorted(path for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES)
-    paths.remove(FOLDER / DASHBOARD)
+    index, kiosk = PageFile(FOLDER / INDEX), PageFile(FOLDER / KIOSK)
+
+    async def front(request: web.Request) -> web.Response:
+        return await (kiosk if "kiosk" in request.query else index).answer(request)
+
     return [
-        web.get("/" if path.name == "index.html" else f"/{path.name}", PageFile(path).answer)
-        for path in paths
+        web.get("/", front),
+        *(
+            web.get(f"/{path.name}", PageFile(path).answer)
+            for path in paths
+            if path.name not in (INDEX, KIOSK, DASHBOARD)
+        ),
     ]
 
 

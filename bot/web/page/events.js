@@ -1,13 +1,15 @@
 // Server-sent events over fetch: EventSource can only GET, and a poem is asked for by POST.
 
-// Yield { event, data } for each event of a response's body, data parsed from JSON.
-export async function* readEvents(body) {
+// Yield { event, data } for each event of a response's body, data parsed from JSON. `hear` is called
+// for all that comes, also for what only keeps the connection open.
+export async function* readEvents(body, hear = () => {}) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let waiting = "";
   try {
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return;
+      hear();
       const blocks = (waiting + value).split("\n\n");
       waiting = blocks.pop();
       for (const block of blocks) {

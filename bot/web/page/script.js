@@ -1,20 +1,24 @@
 // The page: reads the form, asks for a poem, shows it while it is written.
 
+import { Reading, watchVoices } from "./aloud.js";
 import { showBooks } from "./books.js";
-import { readEvents } from "./events.js";
+import { Gallery, keepPoem } from "./gallery.js";
 import { Pen } from "./pen.js";
+import { Refusal, checked, requestCard, requestPoem } from "./requests.js";
 import { scan } from "./scansion.js";
+import { SENTENCES } from "./sentences.js";
 
 const $ = (id) => document.getElementById(id);
 const NUMBERS = ["temperature", "random_seed", "top_k", "top_p", "min_p", "repetition_guard"];
-const UNREACHABLE = "Sonneteer is not reachable. Is it still running?";
+const RETRY_MS = 10_000; // between two tries to reach a server that is gone
+const MODELS_MS = 10_000; // for a server that does not answer
 
-let writing = null; // { abort, poem, told }: the poem on its way, or the last one
+let writing = null; // { abort, told }: the request on its way, or the last one
 let pen = null; // of the poem on the page
+let shown = null; // { start, poem, picture } of that poem; `poem` and its card come later
+let reading = null; // the voice, while it reads
 let models = [];
 let defaults = null;
-
-class Refusal extends Error {}
 
 // ---- The form ----
 
@@ -35,7 +39,7 @@ function readNumber(input) {
   if (input.validity.badInput) {
     for (const fold of [$("settings"), $("more")]) fold.open ||= fold.contains(input);
     input.focus();
-    throw new Refusal(`${input.labels[0].textContent} must be a number.`);
+    throw new Refusal(SENTENCES.noNumber(input.labels[0].textContent));
   }
   return input.value === "" ? null : Number(input.value);
 }
@@ -65,14 +69,14 @@ function isUnusual(name) {
 function chooseModel(wanted) {
   if (!wanted) return;
   const found = models.find((model) => model.name === wanted || model.sha256.startsWith(wanted));
-  if (!found) $("model").append(new Option(`${wanted} (not installed)`, wanted));
+  if (!found) $("model").append(new Option(SENTENCES.missingModel(wanted), wanted));
   $("model").value = found ? found.name : wanted;
 }
 
 // Select a form, and show the settings that it has.
 function chooseForm(wanted) {
   if (wanted && ![...$("shape").options].some((option) => option.value === wanted)) {
-    $("shape").append(new Option(`${wanted} (unknown)`, wanted));
+    $("shape").append(new Option(SENTENCES.unknownForm(wanted), wanted));
   }
   $("shape").value = wanted ?? defaults?.form ?? "free";
   fitForm();
@@ -87,9 +91,8 @@ function fitForm() {
 }
 
 async function loadModels() {
-  const response = await fetch("api/models");
-  const answer = await response.json();
-  if (!response.ok) throw new Refusal(answer.error);
+  const asked = fetch("api/models", { signal: AbortSignal.timeout(MODELS_MS) });
+  const answer = await (await checked(await asked)).json();
   ({ models, defaults } = answer);
   $("model").replaceChildren(
     ...models.map((model) => new Option(titled(model), model.name)),
@@ -119,7 +122,7 @@ function writeWith(book) {
   const stands = [...$("model").options].some((option) => option.value === book.name);
   if (!stands) $("model").append(new Option(titled(book), book.name));
   $("model").value = book.name;
-  if (!isWriting()) say(`The next poem will use ${book.name}.`);
+  if (!isWriting()) say(SENTENCES.nextModel(book.name));
   $("seed").focus();
 }
 
@@ -135,38 +138,36 @@ async function write(body) {
   const mine = begin();
   const { signal } = mine.abort;
   try {
-    const response = await fetch("api/poems", {
-      method: "POST",
-      headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
-      body: JSON.stringify(body),
-      signal,
-    });
-    if (!response.ok) throw new Refusal((await response.json()).error);
-    for await (const { event, data } of readEvents(response.body)) receive(mine, event, data);
-    if (!mine.poem) throw new Refusal("The connection was lost before the poem was finished.");
+    for await (const { event, data } of requestPoem(body, signal)) receive(mine, event, data);
     await pen.done();
-    if (!signal.aborted) end(mine.poem);
+    if (!signal.aborted) end(shown.poem);
   } catch (error) {
     if (signal.aborted) return;
     pen?.lift();
     settle("");
-    showError(error instanceof Refusal ? error.message : UNREACHABLE);
+    showError(sentenceOf(error));
   }
+}
+
+function sentenceOf(error) {
+  return error instanceof Refusal ? error.message : SENTENCES.unreachable;
 }
 
 // Make ready for a poem; the last one stands until the new one really comes.
 function begin() {
+  fallSilent();
   showError("");
   $("leaf").dataset.state = "writing";
   $("stop").setAttribute("aria-disabled", "false");
-  say("Writing…");
-  writing = { abort: new AbortController(), poem: null, told: 0 };
+  say(SENTENCES.writing);
+  writing = { abort: new AbortController(), told: 0 };
   return writing;
 }
 
 function openLeaf(start) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   pen = new Pen($("poem"), calm);
+  shown = { start, poem: null, picture: null };
   $("poem").setAttribute("aria-busy", "true");
   $("invitation").hidden = true;
   $("colophon").hidden = true;
@@ -185,26 +186,24 @@ function receive(mine, event, data) {
       openLeaf(data);
       break;
     case "place":
-      say(data.sentence || "Writing…");
+      say(data.sentence || SENTENCES.writing);
       break;
     case "text":
       pen.add(data, mine.told ? "ink" : "seed");
       mine.told += data.length;
       break;
     case "end":
-      mine.poem = data;
+      shown.poem = data;
       break;
-    case "error":
-      throw new Refusal(data.error);
   }
 }
 
 function end(poem) {
   const count = poem.lines.length;
-  const lines = count === 1 ? "1 line" : `${count} lines`;
   showNotes(poem.notes);
   showLooks(poem);
-  settle(poem.ending === "cancelled" ? `Stopped after ${lines}.` : `Finished: ${lines}.`);
+  const stopped = poem.ending === "cancelled";
+  settle(stopped ? SENTENCES.stoppedAfter(count) : SENTENCES.finished(count));
 }
 
 // Stop writing, by the reader's wish; what has been written stays.
@@ -212,7 +211,7 @@ function stop() {
   if (!isWriting()) return false;
   writing.abort.abort();
   pen?.lift();
-  settle("Stopped.");
+  settle(SENTENCES.stopped);
   return true;
 }
 
@@ -232,8 +231,8 @@ function settle(sentence) {
 
 function showProvenance(start) {
   const { temperature, greedy } = start.settings;
-  const manner = greedy ? "greedy" : `temperature ${temperature}`;
-  $("provenance").textContent = `${start.model} · ${manner} · random seed ${start.random_seed}`;
+  const manner = greedy ? SENTENCES.greedy : SENTENCES.temperature(temperature);
+  $("provenance").textContent = SENTENCES.provenance(start.model, manner, start.random_seed);
   $("link").href = start.link;
 }
 
@@ -259,53 +258,130 @@ function toggleScansion(on) {
   $("poem").hidden = on;
 }
 
-async function saveCard(poem) {
-  const { title, text, model, random_seed } = poem;
-  try {
-    const response = await fetch("api/cards", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ title, text, model, random_seed }),
-    });
-    if (!response.ok) throw new Refusal((await response.json()).error);
-    const address = URL.createObjectURL(await response.blob());
-    const link = Object.assign(document.createElement("a"), { href: address });
-    link.download = `${title.toLowerCase().replace(/[^a-z0-9]+/g, "-")}.png`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(address), 60_000);
-    say("The card was saved to your downloads.");
-  } catch (error) {
-    showError(error instanceof Refusal ? error.message : UNREACHABLE);
-  }
-}
-
 function say(sentence) {
   $("status").textContent = sentence;
+  $("told").textContent = "";
+}
+
+// Say what came of a button below the poem, for the eye there as well.
+function tell(sentence) {
+  say(sentence);
+  $("told").textContent = sentence;
+}
+
+function complain(sentence) {
+  showError(sentence);
+  $("told").textContent = sentence;
 }
 
 function showError(sentence) {
   $("error").hidden = !sentence;
-  $("error").textContent = sentence;
+  if ($("error").textContent !== sentence) $("error").textContent = sentence; // told once
+}
+
+// ---- Reading aloud ----
+
+function readAloud() {
+  if (fallSilent()) return;
+  $("aloud").textContent = SENTENCES.stopReading;
+  const lines = pen.shown.split("\n").filter((line) => line.trim());
+  reading = new Reading(lines, light, (whole) => {
+    fallSilent();
+    if (!whole) complain(SENTENCES.readingFailed);
+  });
+}
+
+// Stop reading; tell whether there was anything to stop.
+function fallSilent() {
+  if (!reading) return false;
+  reading.stop();
+  reading = null;
+  $("aloud").textContent = SENTENCES.readAloud;
+  light(-1);
+  return true;
+}
+
+// Light a line, counted without the blank ones, in both of the poem's shapes.
+function light(index) {
+  for (const name of ["poem", "scansion"]) {
+    const lines = [...$(name).children].filter((line) => line.textContent.trim());
+    lines.forEach((line, place) => line.classList.toggle("spoken", place === index));
+    if (!$(name).hidden) lines[index]?.scrollIntoView({ behavior: "instant", block: "nearest" });
+  }
 }
 
 // ---- Taking a poem along ----
 
+// Return what is told of the poem on the page; one that was stopped has no title.
+function current() {
+  const { model, random_seed, link } = shown.start;
+  return { title: shown.poem?.title ?? "", text: pen.shown, model, random_seed, link };
+}
+
+// Return the card of the poem on the page, a file; it is drawn once.
+async function drawCard() {
+  const { poem, picture } = shown;
+  const name = `${poem.title.toLowerCase().replace(/[^a-z0-9]+/g, "-")}.png`;
+  const file = picture ?? new File([await requestCard(poem)], name, { type: "image/png" });
+  if (shown.poem === poem) shown.picture = file;
+  return file;
+}
+
+async function saveCard() {
+  try {
+    const file = await drawCard();
+    const address = URL.createObjectURL(file);
+    Object.assign(document.createElement("a"), { href: address, download: file.name }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 60_000);
+    tell(SENTENCES.cardSaved);
+  } catch (error) {
+    complain(sentenceOf(error));
+  }
+}
+
+// Share the poem with its card, or without where there is none.
+async function share() {
+  const { title, text, link } = current();
+  const told = { title, text, url: new URL(link, location.href).href };
+  const ready = shown.picture !== null;
+  const files = shown.poem?.title && takesFiles() ? await drawCard().then((f) => [f], () => []) : [];
+  try {
+    await navigator.share(files.length ? { ...told, files } : told);
+    tell(SENTENCES.shared);
+  } catch (error) {
+    if (error.name === "AbortError") return; // the reader thought better of it
+    // A browser shares only just after a press, and the card may have taken longer.
+    if (error.name === "NotAllowedError" && files.length && !ready) tell(SENTENCES.shareAgain);
+    else complain(SENTENCES.shareFailed);
+  }
+}
+
+function takesFiles() {
+  const sample = new File([new Uint8Array(1)], "card.png", { type: "image/png" });
+  return navigator.canShare?.({ files: [sample] }) ?? false;
+}
+
+function keep() {
+  tell(keepPoem(current()));
+  gallery.show();
+}
+
 // Put text on the clipboard; plain HTTP on a name other than localhost has only the old way.
-async function toClipboard(text, done) {
+async function toClipboard(text, done, report = tell) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
     const before = document.activeElement;
     const box = Object.assign(document.createElement("textarea"), { value: text });
-    box.setAttribute("aria-label", "Text to copy");
+    box.setAttribute("aria-label", SENTENCES.textToCopy);
     document.body.append(box);
     box.select();
     const copied = document.execCommand("copy");
     box.remove();
     before?.focus();
-    if (!copied) return showError("Your browser blocks copying. Select the text and copy it.");
+    if (!copied) return complain(SENTENCES.copyBlocked);
   }
-  return say(done);
+  return report(done);
 }
 
 // ---- What the reader does ----
@@ -328,7 +404,7 @@ $("seed").addEventListener("keydown", (event) => {
   submit();
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && stop()) event.preventDefault();
+  if (event.key === "Escape" && (stop() || fallSilent())) event.preventDefault();
 });
 $("stop").addEventListener("click", stop);
 $("again").addEventListener("click", () => {
@@ -358,27 +434,46 @@ $("scan").addEventListener("click", () => {
   $("scan").setAttribute("aria-pressed", String(on));
   toggleScansion(on);
 });
-$("card").addEventListener("click", () => writing?.poem && saveCard(writing.poem));
-$("copy").addEventListener("click", () => toClipboard(pen.shown, "Copied."));
+$("card").addEventListener("click", saveCard);
+$("share").addEventListener("click", share);
+$("share").hidden = !navigator.share;
+$("keep").addEventListener("click", keep);
+$("aloud").addEventListener("click", readAloud);
+watchVoices((any) => ($("aloud").hidden = !any));
+addEventListener("pagehide", fallSilent);
+$("copy").addEventListener("click", () => toClipboard(pen.shown, SENTENCES.copied));
+const gallery = new Gallery($("gallery"), (text, tell) => {
+  toClipboard(text, SENTENCES.copied, tell);
+});
 $("link").addEventListener("click", (event) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   event.preventDefault();
   history.replaceState(null, "", $("link").href);
-  toClipboard($("link").href, "Link copied. It is also in the address bar.");
+  toClipboard($("link").href, SENTENCES.linkCopied);
 });
 
 async function open() {
   if (matchMedia("(max-width: 52rem)").matches) $("settings").open = false; // the poem comes first
-  try {
-    await loadModels();
-  } catch (error) {
-    showError(error instanceof Refusal ? error.message : UNREACHABLE);
-    return;
-  }
+  await reach();
   const query = new URLSearchParams(location.search);
   if (query.has("random_seed") || query.has("seed")) {
     fillForm(query);
     submit();
+  }
+}
+
+// Load the models, as soon as the server can be reached.
+async function reach() {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await loadModels();
+      if (tries === 1) return;
+      showError("");
+      return say(SENTENCES.back);
+    } catch (error) {
+      showError(error instanceof Refusal ? error.message : SENTENCES.offline);
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
   }
 }
 

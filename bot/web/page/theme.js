@@ -32,6 +32,7 @@
 
   addEventListener("DOMContentLoaded", () => {
     const button = document.getElementById("look");
+    if (!button) return; // the kiosk has no settings
     const show = () => button.setAttribute("aria-pressed", String(look() === "dark"));
     button.addEventListener("click", () => {
       root.dataset.look = look() === "dark" ? "light" : "dark";

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 
 import pytest
 
 from bot.web.app import create_app
 from bot.web.errors import CannotListen
+from bot.web.page import FOLDER
 from bot.web.server import WebServer
 from tests.bot.web.conftest import Serve, events_of, serving
 from tests.fakes import FakeEngine, fake_service
@@ -15,6 +18,7 @@ from tests.fakes import FakeEngine, fake_service
 STREAM = {"Accept": "text/event-stream"}
 FILES = [
     "/",
+    "/?kiosk",
     "/style.css",
     "/books.css",
     "/script.js",
@@ -25,6 +29,15 @@ FILES = [
     "/events.js",
     "/theme.js",
     "/favicon.svg",
+    "/aloud.js",
+    "/gallery.js",
+    "/kiosk.css",
+    "/kiosk.js",
+    "/manifest.webmanifest",
+    "/offline.js",
+    "/requests.js",
+    "/sentences.js",
+    "/service-worker.js",
 ]
 
 
@@ -41,14 +54,43 @@ async def test_a_file_of_the_page_is_sent_once_and_then_known(serve: Serve, path
         assert response.status == 200
 
 
-async def test_the_page_holds_no_inline_script_or_style(serve: Serve) -> None:
+@pytest.mark.parametrize("path", ["/", "/?kiosk"])
+async def test_the_page_holds_no_inline_script_or_style(serve: Serve, path: str) -> None:
     client = await serve()
-    async with client.get("/") as response:
+    async with client.get(path) as response:
         text = await response.text()
     assert "<style" not in text
     assert " style=" not in text
     assert " onclick" not in text
-    assert text.count("<script") == text.count("<script src=") == 2
+    assert text.count("<script") == text.count("<script src=") == 3
+
+
+async def test_the_icons_of_the_manifest_are_there_and_small(serve: Serve) -> None:
+    client = await serve()
+    async with client.get("/manifest.webmanifest") as response:
+        assert response.content_type == "application/manifest+json"
+        icons = json.loads(await response.text())["icons"]
+    for icon in icons:
+        async with client.get("/" + icon["src"]) as response:
+            assert response.content_type == icon["type"]
+            picture = await response.read()
+        assert len(picture) < 10_000
+        if icon["type"] == "image/png":
+            width, height = (int.from_bytes(picture[at : at + 4]) for at in (16, 20))
+            assert icon["sizes"] == f"{width}x{height}"
+
+
+def test_the_offline_shell_has_every_file_that_page_and_kiosk_load() -> None:
+    waiting, loaded = ["index.html", "kiosk.html"], set[str]()
+    while waiting:
+        text = (FOLDER / waiting.pop()).read_text("utf-8")
+        named = set(re.findall(r'(?:src=|href=|from )"(?:\./)?([\w.-]+\.\w+)"', text))
+        new = {name for name in named if not name.endswith(".png")} - loaded
+        loaded |= new
+        waiting += [name for name in new if name.endswith(".js")]
+    shell = (FOLDER / "service-worker.js").read_text("utf-8").partition("FILES = [")[2]
+    kept = set(re.findall(r'"([\w.-]+)"', shell.partition("]")[0]))
+    assert kept - {"icon-192.png"} == loaded
 
 
 async def test_the_page_names_no_other_host(serve: Serve) -> None:

@@ -1,0 +1,65 @@
+// Asking the server: a poem as it is written, and a card.
+
+import { readEvents } from "./events.js";
+import { SENTENCES } from "./sentences.js";
+
+const QUIET_MS = 40_000; // after which a server is gone: it gives a sign of life every 15 s
+
+// What the server refused, in its sentence. `status` is 0 for a connection that was lost;
+// `retrySeconds` is how long the server asks to wait, null if it does not say.
+export class Refusal extends Error {
+  constructor(sentence, status, retrySeconds = null) {
+    super(sentence);
+    this.status = status;
+    this.retrySeconds = retrySeconds;
+  }
+}
+
+// Yield { event, data } of a poem, "end" the last; throw Refusal, or another error where nobody
+// answers.
+export async function* requestPoem(body, signal) {
+  const quiet = new AbortController();
+  const abort = () => quiet.abort();
+  let timer = setTimeout(abort, QUIET_MS);
+  const hear = () => {
+    clearTimeout(timer);
+    timer = setTimeout(abort, QUIET_MS);
+  };
+  signal.addEventListener("abort", abort);
+  let ended = false;
+  try {
+    const response = await post("api/poems", body, { Accept: "text/event-stream" }, quiet.signal);
+    for await (const { event, data } of readEvents(response.body, hear)) {
+      if (event === "error") throw new Refusal(data.error, 500);
+      ended ||= event === "end";
+      yield { event, data };
+    }
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", abort);
+  }
+  if (!ended) throw new Refusal(SENTENCES.lost, 0);
+}
+
+// Return the picture of a poem, a PNG; throw as above.
+export async function requestCard({ title, text, model, random_seed }) {
+  return (await post("api/cards", { title, text, model, random_seed })).blob();
+}
+
+async function post(address, body, headers = {}, signal = undefined) {
+  const response = await fetch(address, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", ...headers },
+    body: JSON.stringify(body),
+    signal,
+  });
+  return checked(response);
+}
+
+// Return an answer that is none of the server's refusals; a proxy's page in its place is one.
+export async function checked(response) {
+  if (response.ok) return response;
+  const retry = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
+  const answer = await response.json().catch(() => ({ error: SENTENCES.unreachable }));
+  throw new Refusal(answer.error, response.status, Number.isNaN(retry) ? null : retry);
+}

@@ -1,0 +1,65 @@
+// What the page and the kiosk say, in one place.
+
+const lines = (count) => (count === 1 ? "1 line" : `${count} lines`);
+const poems = (count) => (count === 1 ? "1 poem" : `${count} poems`);
+
+export const SENTENCES = {
+  writing: "Writing…",
+  finished: (count) => `Finished: ${lines(count)}.`,
+  stoppedAfter: (count) => `Stopped after ${lines(count)}.`,
+  stopped: "Stopped.",
+  nextModel: (name) => `The next poem will use ${name}.`,
+  noNumber: (label) => `${label} must be a number.`,
+  unknownForm: (name) => `${name} (unknown)`,
+  missingModel: (name) => `${name} (not installed)`,
+  provenance: (model, manner, seed) => `${model} · ${manner} · random seed ${seed}`,
+  greedy: "greedy",
+  temperature: (value) => `temperature ${value}`,
+
+  unreachable: "Sonneteer is not reachable. Is it still running?",
+  offline:
+    "Sonneteer is not reachable. The page tries again by itself. " +
+    "The poems in your gallery can be read meanwhile.",
+  back: "Sonneteer is reachable again.",
+  lost: "The connection was lost before the poem was finished.",
+
+  copied: "Copied.",
+  linkCopied: "Link copied. It is also in the address bar.",
+  textToCopy: "Text to copy",
+  copyBlocked: "Your browser blocks copying. Select the text and copy it.",
+  cardSaved: "The card was saved to your downloads.",
+
+  readAloud: "Read aloud",
+  stopReading: "Stop reading",
+  readingFailed: "Your browser could not read the poem aloud.",
+
+  shared: "Shared.",
+  shareAgain: "The card is ready. Press Share once more.",
+  shareFailed: "Your browser could not share the poem.",
+
+  kept: "Kept in your gallery.",
+  keptBefore: "This poem is in your gallery already.",
+  tooLongToKeep: (limit) => `A poem in the gallery has at most ${limit} characters.`,
+  galleryFull: (limit) => `Your gallery is full: ${poems(limit)}. Delete one to keep another.`,
+  galleryOff: "This browser lets the page store nothing, so no poem can be kept.",
+  galleryNoRoom: "This browser has no more room for the gallery. Delete some poems.",
+  galleryUnreadable:
+    "The gallery in this browser is damaged and cannot be read. " +
+    "The next poem that you keep begins it anew.",
+  galleryDamaged: (count) =>
+    `A part of the gallery in this browser is damaged; ${poems(count)} could be read.`,
+  galleryTitle: (count) => (count ? `Your gallery (${count})` : "Your gallery"),
+  galleryEmpty: "No poem is kept yet. The button Keep is below each poem.",
+  keptOn: (model, date) => `${model} · kept on ${date}`,
+  writeAgain: "Write again",
+  copy: "Copy",
+  remove: "Delete",
+  removed: "Deleted.",
+  clear: (count) => (count === 1 ? "Delete the poem?" : `Delete all ${count} poems?`),
+  cleared: "The gallery is empty.",
+
+  kioskBusy: "Sonneteer is busy. It goes on by itself as soon as there is room.",
+  kioskGone: "Sonneteer is not reachable. It goes on by itself when it is back.",
+  kioskLocal:
+    "Open the kiosk by this machine's name or network address, and a QR code appears here.",
+};
