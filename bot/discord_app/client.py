@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import discord
@@ -117,6 +119,8 @@ async def remove_cogs(bot: AnyBot) -> None:
 class CommandTree(app_commands.CommandTree["SonneteerBot"]):
     """Answers each command once, and commands that no longer exist with a sentence."""
 
+    ids: Mapping[str, int] = MappingProxyType({})  # of the commands that Discord knows, by name
+
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         autocomplete = interaction.type is discord.InteractionType.autocomplete
         is_poem = isinstance(_cog_of(interaction), Poems)
@@ -206,7 +210,9 @@ class SonneteerBot(commands.AutoShardedBot):
             reply_limits=self.reply_limits,
         )
         if self.gateway.shard_range is None or self.gateway.shard_range.first == 0:
-            await sync_commands(self.tree, self._data_folder)
+            ids = await sync_commands(self.tree, self._data_folder)
+            if isinstance(self.tree, CommandTree):  # another bot may have its own
+                self.tree.ids = ids
         if self.application_id is not None:
             log.info("invite the bot with %s", invite_url(self.application_id, self._api_url))
             own = invite_url(self.application_id, self._api_url, user=True)

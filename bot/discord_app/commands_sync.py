@@ -19,10 +19,11 @@ log = logging.getLogger(__name__)
 
 FILE_NAME = "discord-commands.json"
 FORMAT_VERSION = 1
+SLASH = 1  # the type of a command that is typed
 
 
-async def sync_commands(tree: app_commands.CommandTree[Any], folder: Path | None) -> bool:
-    """Send the commands unless Discord has them; return whether they were sent.
+async def sync_commands(tree: app_commands.CommandTree[Any], folder: Path | None) -> dict[str, int]:
+    """Send the commands unless Discord has them; return the ids of those that it has, by name.
 
     `folder` remembers what was sent, and which versions Discord made of it: another program with
     the same token may have put its own in their place. A failure is logged and tried again at the
@@ -32,41 +33,50 @@ async def sync_commands(tree: app_commands.CommandTree[Any], folder: Path | None
     path = folder / FILE_NAME if folder is not None else None
     sent, had = await asyncio.to_thread(_read, path) if path is not None else (None, None)
     if sent == digest:
-        has = await _ask(tree)
-        if has in (had, None):
-            return False
+        known = await _ask(tree)
+        if known is None or _versions(known) == had:
+            return _ids(known)
         if had is not None:
             log.warning("Discord has other slash commands than this bot sent")
     try:
         await tree.sync()
     except FAILURES as error:
         log.warning("the slash commands could not be sent to Discord: %s", error)
-        return False
+        return {}
     log.info("the slash commands were sent to Discord")
+    known = await _ask(tree)
     if path is not None:
         try:
-            await asyncio.to_thread(_write, path, digest, await _ask(tree))
+            await asyncio.to_thread(_write, path, digest, _versions(known))
         except OSError as error:
             log.warning(
                 "%s cannot be written, so the commands are sent at each start: %s", path, error
             )
-    return True
+    return _ids(known)
 
 
-async def _ask(tree: app_commands.CommandTree[Any]) -> str | None:
-    """Return a hash of the commands that Discord has, None where it does not say.
-
-    A command has an id, and a version that changes with it.
-    """
+async def _ask(tree: app_commands.CommandTree[Any]) -> list[Any] | None:
+    """Return the commands that Discord has, None where it does not say."""
     client = tree.client
     if client.application_id is None:
         return None
     try:
-        known = await client.http.get_global_commands(client.application_id)
+        return list(await client.http.get_global_commands(client.application_id))
     except FAILURES as error:
         log.debug("Discord does not say which slash commands it has: %r", error)
         return None
+
+
+def _versions(known: list[Any] | None) -> str | None:
+    """Return a hash of commands: each has an id, and a version that changes with it."""
+    if known is None:
+        return None
     return _hash(sorted([str(each["id"]), str(each.get("version"))] for each in known))
+
+
+def _ids(known: list[Any] | None) -> dict[str, int]:
+    slash = (each for each in known or () if each.get("type", 1) == SLASH)
+    return {str(each["name"]): int(each["id"]) for each in slash}
 
 
 def _digest(tree: app_commands.CommandTree[Any]) -> str:

@@ -42,9 +42,12 @@ def is_acknowledged(interaction: discord.Interaction[Any]) -> bool:
     return interaction.response.is_done() or ACKNOWLEDGED in interaction.extras
 
 
-async def respond_privately(interaction: discord.Interaction[Any], sentence: str) -> None:
+async def respond_privately(
+    interaction: discord.Interaction[Any], sentence: str, view: discord.ui.View | None = None
+) -> None:
     """Tell something only to the member who pressed a button or sent a command."""
     options: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
+    options.update({} if view is None else {"view": view})
     if is_acknowledged(interaction):
         await await_response(interaction.followup.send(sentence, suppress_embeds=True, **options))
         return

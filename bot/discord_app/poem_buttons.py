@@ -40,18 +40,27 @@ class ButtonAction(StrEnum):
     CONTINUE = "continue"
     CARD = "card"
     DELETE = "delete"
+    TRY = "try"
+
+
+# What the buttons below the help ask for: a form and the first words.
+EXAMPLES = {
+    "0": ("sonnet", "When winter nights are long"),
+    "1": ("haiku", "The old pond"),
+    "2": ("quatrain", "My love is like"),
+}
 
 
 class PoemButton(
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
-    template=rf"{PREFIX}:(?P<deed>again|continue|card|delete):(?P<packed>.*)",
+    template=rf"{PREFIX}:(?P<deed>again|continue|card|delete|try):(?P<packed>.*)",
 ):
-    """Again, Continue, Card or Delete."""
+    """Again, Continue, Card or Delete, or an example of the help."""
 
     def __init__(self, action: ButtonAction, packed: str) -> None:
         style = discord.ButtonStyle.secondary
         button: discord.ui.Button[discord.ui.View] = discord.ui.Button(
-            label=action.value.title(), style=style, custom_id=f"{PREFIX}:{action}:{packed}"
+            label=_label(action, packed), style=style, custom_id=f"{PREFIX}:{action}:{packed}"
         )
         super().__init__(button)
         self.action = action
@@ -65,6 +74,18 @@ class PoemButton(
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         await press(interaction, COG_NAME, self.action, self.packed)
+
+
+def _label(action: ButtonAction, packed: str) -> str:
+    if action is not ButtonAction.TRY or packed not in EXAMPLES:
+        return action.value.title()
+    form, seed = EXAMPLES[packed]
+    return f"{form.title()}: {seed}…"
+
+
+def examples_view() -> discord.ui.View:
+    """Return buttons that write an example at one press."""
+    return _view(*(PoemButton(ButtonAction.TRY, number) for number in EXAMPLES))
 
 
 def _view(*buttons: PoemButton) -> discord.ui.View:

@@ -215,11 +215,19 @@ def read_last_line(content: str) -> str:
     return lines[-1].strip() if lines else ""
 
 
-def help_text(name: str, prefix: str | None, models: Sequence[str]) -> str:
-    """Return how to ask; `prefix` is None where the bot cannot read plain messages."""
+def help_text(name: str, prefix: str | None, models: Sequence[str], ids: Mapping[str, int]) -> str:
+    """Return how to ask; `prefix` is None where the bot cannot read plain messages.
+
+    A command whose id is known is shown as a link that fills in the command.
+    """
+
+    def slash(command: str) -> str:
+        number = ids.get(command.split()[0])
+        return f"`/{command}`" if number is None else f"</{command}:{number}>"
+
     name = escape(name)
     ways = [
-        "`/sonnet` with your opening words, a form, a model, a temperature, a random seed",
+        f"{slash('sonnet')} with your opening words, a form, a model and more",
         f"`@{name} your opening words`",
         "your opening words in a direct message, or in a reply to a poem",
         "a message's menu: Apps, Sonnet from this",
@@ -235,10 +243,12 @@ def help_text(name: str, prefix: str | None, models: Sequence[str]) -> str:
         *(f"- {way}" for way in ways),
         "Buttons under a poem: **Again** writes another with the same opening, **Continue** "
         "carries on from its last line, **Card** makes an image, **Delete** removes it.",
-        f"Books: see `/book list`. Admins add books with `/book add`{by_message} and change "
-        "settings with `/settings`. What I store about you: `/privacy`.",
+        f"Books: see {slash('book list')}. Admins add books with {slash('book add')}{by_message} "
+        f"and change settings with {slash('settings show')}. What I store about you: "
+        f"{slash('privacy')}.",
         f"-# forms: {', '.join(FORMS)}, {FREE} · lines of free text {RANGES['lines']}"
         f" · temperature {RANGES['temperature']} · models: "
         + escape(", ".join(models)[:400] or "none"),
+        "Try one:",
     ]
     return "\n".join(lines)

@@ -119,7 +119,7 @@ def test_any_poem_can_be_shown(text: str, notes: list[str], random_seed: int) ->
     poem = Poem(text, text[:7], "sonnets", "a1" * 32, random_seed, SETTINGS, tuple(notes))
     format_finished(poem)
     format_growing(text, QueuePosition(0))
-    help_text(text, "!", notes)
+    help_text(text, "!", notes, {text: 1})
 
 
 events = st.dictionaries(

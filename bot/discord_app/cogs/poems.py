@@ -28,6 +28,7 @@ from bot.discord_app.messages import (
 )
 from bot.discord_app.poem_buttons import (
     COG_NAME,
+    EXAMPLES,
     ButtonAction,
     PoemButton,
     find_asker_id,
@@ -283,6 +284,8 @@ class Poems(AnsweringCog, name=COG_NAME):
             await self._draw(interaction, read_poem_state(packed))
         elif action is ButtonAction.DELETE:
             await self._delete(interaction, read_ownership(packed))
+        elif action is ButtonAction.TRY:
+            await self._try(interaction, packed)
         else:
             await self._write_on(interaction, action, read_poem_state(packed))
 
@@ -299,6 +302,14 @@ class Poems(AnsweringCog, name=COG_NAME):
                 raise NothingThere(LOST_BEGINNING)
             seed = read_seed(beginning, state.seed_length)
         request = replace(_next_poem(asker_of_interaction(interaction), state), seed=seed)
+        await self._replies.answer(InteractionResponder(interaction), request)
+
+    async def _try(self, interaction: discord.Interaction[Any], number: str) -> None:
+        """Write an example of the help."""
+        if number not in EXAMPLES:
+            raise NothingThere(BUTTON_EXPIRED)
+        form, seed = EXAMPLES[number]
+        request = PoemRequest(asker_of_interaction(interaction), seed=seed, form=form)
         await self._replies.answer(InteractionResponder(interaction), request)
 
     async def _draw(self, interaction: discord.Interaction[Any], state: PoemState | None) -> None:
