@@ -28,6 +28,7 @@ WORD = regex.compile(r"\p{M}*\p{L}[\p{L}\p{M}]*")
 # Apostrophes that Unicode takes for letters; they part words as the others do.
 LETTERLIKE = dict.fromkeys(map(ord, "ʹʻʼʽˈꞌ"), "'")
 MAX_MARKS = 30  # https://www.unicode.org/reports/tr15/#Stream_Safe_Text_Format
+CHANNEL_MODEL = re.compile(r"[0-9]{1,20} \S{1,100} [0-9a-f]{64}")
 SNOWFLAKE = re.compile(r"[1-9][0-9]{0,19}")  # Discord's numbers, without the bound below
 
 
@@ -44,6 +45,20 @@ class GuildSettings:
     temperature: float | None = None
     avoid: tuple[str, ...] = ()  # whole words, in seeds and in poems
     switch: bool = True  # whether a new model is used as soon as it is trained
+    channel_models: tuple[str, ...] = ()  # each a channel's number, a model's name and its hash
+
+    def model_in(self, *places: str) -> tuple[str, str] | None:
+        """Return the name and hash of the model that the first of these channels has, if any."""
+        chosen = {
+            channel: (name, sha256)
+            for channel, name, sha256 in (each.split() for each in self.channel_models)
+        }
+        return next((chosen[place] for place in places if place in chosen), None)
+
+    def with_model_in(self, channel: str, model: tuple[str, str] | None) -> tuple[str, ...]:
+        """Return `channel_models` with another model for a channel, or with none."""
+        others = [each for each in self.channel_models if each.split()[0] != channel]
+        return tuple(others) if model is None else (*others, " ".join((channel, *model)))
 
     def adapt(self, defaults: Defaults) -> Defaults:
         """Return the defaults of a poem in this guild."""
@@ -102,6 +117,17 @@ def _numbers(name: str, value: object) -> tuple[str, ...]:
         if not is_snowflake(number):
             raise BadSetting(name, number, "a channel or role of this server")
     return numbers
+
+
+def _channel_models(name: str, value: object) -> tuple[str, ...]:
+    listed = _listed(value)
+    if len(listed) > MAX_LISTED:
+        raise BadSetting("channel models", f"{len(listed)} of them", f"at most {MAX_LISTED}")
+    for each in listed:
+        if CHANNEL_MODEL.fullmatch(each) is None or not is_snowflake(each.split()[0]):
+            allowed = "a channel's number, a model's name and its hash"
+            raise BadSetting("channel models", each, allowed)
+    return listed
 
 
 def check_words(name: str, value: object) -> tuple[str, ...]:
@@ -179,5 +205,6 @@ SETTING_RULES: dict[str, Callable[[str, object], object]] = {
     "temperature": _number(RANGES["temperature"], float),
     "avoid": check_words,
     "switch": _yes_or_no,
+    "channel_models": _channel_models,
 }
 assert list(SETTING_RULES) == [each.name for each in fields(GuildSettings)]  # noqa: S101 - one rule for each

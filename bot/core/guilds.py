@@ -54,8 +54,13 @@ class Guilds:
         """Return the settings of the asker's guild; raise NotAllowed."""
         return self.guild_settings(self.managed_by(asker))
 
-    def choice(self, guild: str) -> ModelChoice:
-        """Return the model that a guild uses, DEFAULT if it never chose."""
+    def choice(self, guild: str, *places: str) -> ModelChoice:
+        """Return the model that a guild uses, DEFAULT if it never chose.
+
+        In the first of `places`, a channel or a category, that has a model of its own, it is that.
+        """
+        if (own := self.guild_settings(guild).model_in(*places)) is not None:
+            return ModelChoice(*own)
         chosen = self._choices.get(guild)
         return chosen[-1] if chosen else DEFAULT_CHOICE
 
@@ -80,8 +85,7 @@ class Guilds:
         async with self._changing:
             guild_settings = self.guild_settings(guild).change(name, value)
             _require_real_roles(guild, name, guild_settings)
-            await self._store.keep_settings(guild, guild_settings.as_dict())
-            self._guild_settings[guild] = guild_settings
+            await self._keep(guild, guild_settings)
         return guild_settings
 
     async def choose(self, guild: str, model: ModelRecord | None, by: str) -> None:
@@ -94,6 +98,22 @@ class Guilds:
             chosen = self._choices.setdefault(guild, [])
             chosen.append(choice)
             del chosen[:-MAX_CHOICES]
+
+    async def choose_in(self, guild: str, channel: str, model: ModelRecord | None) -> None:
+        """Let a channel of a guild use a model of its own, None for the guild's.
+
+        Raises BadSetting for too many, and DataNotKept.
+        """
+        async with self._changing:
+            settings = self.guild_settings(guild)
+            own = None if model is None else (model.name, model.sha256)
+            await self._keep(
+                guild, settings.change("channel_models", settings.with_model_in(channel, own))
+            )
+
+    async def _keep(self, guild: str, guild_settings: GuildSettings) -> None:
+        await self._store.keep_settings(guild, guild_settings.as_dict())
+        self._guild_settings[guild] = guild_settings
 
     async def undo(self, guild: str) -> tuple[ModelChoice, ModelChoice]:
         """Go back to what a guild used before; return the choice that went and the one that counts.
@@ -113,6 +133,10 @@ class Guilds:
         """
         hashes = {model.sha256 for _, model in gone}
         async with self._changing:
+            settings = self.guild_settings(guild)
+            left = tuple(each for each in settings.channel_models if each.split()[2] not in hashes)
+            if left != settings.channel_models:
+                await self._keep(guild, settings.change("channel_models", left))
             await self._store.remove_models(guild, gone)
             chosen = self._choices.get(guild, [])
             self._choices[guild] = [choice for choice in chosen if choice.sha256 not in hashes]

@@ -204,7 +204,7 @@ class GuildModels:
         """Return what the asker's guild can choose from."""
         guild = asker.guild
         models = await asyncio.to_thread(self._library.models, guild)
-        choice = self._guilds.choice(guild)
+        choice = self._guilds.choice(guild, asker.channel, asker.category)
         used = next((model for model in models if _is_meant(model, choice)), None)
         present = {(model.name.casefold(), model.sha256) for model in models}
         kept = await self._store.added_models(guild) if guild else []
@@ -217,10 +217,16 @@ class GuildModels:
         kept = await self._store.added_models(model.guild) if model.guild else []
         return model, next((k for k in kept if k.name.casefold() == model.name.casefold()), None)
 
-    async def use(self, asker: Asker, name: str) -> ModelRecord:
-        """Let the asker's guild use a model; raise NotAllowed, UnknownModel or DataNotKept."""
+    async def use(self, asker: Asker, name: str, channel: str = "") -> ModelRecord:
+        """Let the asker's guild use a model, or one channel or category of it.
+
+        Raises NotAllowed, UnknownModel, BadSetting or DataNotKept.
+        """
         guild = self._guilds.managed_by(asker)
         model = await asyncio.to_thread(self._library.find, name, guild)
+        if channel:
+            await self._guilds.choose_in(guild, channel, model)
+            return model
         await self._guilds.choose(guild, None if model.default else model, asker.member)
         return model
 

@@ -320,7 +320,7 @@ class PoemService:
     async def _model_for(self, request: PoemRequest) -> tuple[ModelRecord, tuple[str, ...]]:
         """Load what was asked for, or what the guild uses; say if that cannot be had any more."""
         guild = request.asker.guild
-        choice = self._preferences.choice(guild)
+        choice = self._preferences.choice(guild, request.asker.channel, request.asker.category)
         if request.model is not None or not choice.name:
             return await self._find_and_load(request.model, guild), ()
         try:

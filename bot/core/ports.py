@@ -68,7 +68,7 @@ class GuildPreferences(Protocol):
 
     def guild_settings(self, guild: str) -> GuildSettings: ...
 
-    def choice(self, guild: str) -> ModelChoice: ...
+    def choice(self, guild: str, *places: str) -> ModelChoice: ...
 
 
 class NoPreferences:
@@ -77,7 +77,7 @@ class NoPreferences:
     def guild_settings(self, guild: str) -> GuildSettings:
         return GuildSettings()
 
-    def choice(self, guild: str) -> ModelChoice:
+    def choice(self, guild: str, *places: str) -> ModelChoice:
         return DEFAULT_CHOICE
 
 

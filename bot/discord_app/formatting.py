@@ -234,9 +234,15 @@ def format_settings(
         f"{_or(guild_settings.temperature, warmth)}",
         f"- words to avoid: {escape(', '.join(guild_settings.avoid)) or 'none'}",
         f"- use a new model as soon as it is trained: {'yes' if guild_settings.switch else 'no'}",
+        f"- models of single channels: {_channel_models(guild_settings)}",
     ]
-    assert len(fields(guild_settings)) == 9  # noqa: S101 - all of them are shown
+    assert len(fields(guild_settings)) == 10  # noqa: S101 - all of them are shown
     return _fit(lines)
+
+
+def _channel_models(guild_settings: GuildSettings) -> str:
+    chosen = [each.split()[:2] for each in guild_settings.channel_models]
+    return ", ".join(f"<#{channel}> `{_code(name)}`" for channel, name in chosen) or "none"
 
 
 def _or(value: object, default: object, unit: str = "") -> str:

@@ -141,18 +141,32 @@ class Books(CommandCog, name=BOOKS_COG):
     @book.command(
         name="use", ignore_extra=False, description="Use this book for poems in this server"
     )
-    @app_commands.describe(name="Name of the model")
-    async def use(self, ctx: Context, name: str) -> None:
+    @app_commands.describe(
+        name="Name of the model", channel="A channel or category. Default: the whole server"
+    )
+    async def use(
+        self, ctx: Context, name: str, channel: discord.abc.GuildChannel | None = None
+    ) -> None:
         self._app.guilds.managed_by(asker_of_context(ctx))
         await acknowledge_command(ctx)
-        model = await self._app.guild_models.use(asker_of_context(ctx), name)
+        place = str(channel.id) if channel else ""
+        model = await self._app.guild_models.use(asker_of_context(ctx), name, place)
         shown = discord.utils.escape_markdown(model.name)
+        if channel:
+            text = f"Poems in {channel.mention} now come from {shown}. Use /book undo to go back."
+            await answer(ctx, text)
+            return
         await answer(ctx, f"Poems in this server now come from {shown}. Use /book undo to go back.")
 
     @book.command(name="undo", ignore_extra=False, description="Go back to the previous book")
-    async def undo(self, ctx: Context) -> None:
-        self._app.guilds.managed_by(asker_of_context(ctx))
+    @app_commands.describe(channel="A channel or category with a model of its own")
+    async def undo(self, ctx: Context, channel: discord.abc.GuildChannel | None = None) -> None:
+        guild = self._app.guilds.managed_by(asker_of_context(ctx))
         await acknowledge_command(ctx)
+        if channel:
+            await self._app.guilds.choose_in(guild, str(channel.id), None)
+            await answer(ctx, f"{channel.mention} uses the server's model again.")
+            return
         gone, serves = await self._app.guild_models.undo(asker_of_context(ctx))
         shown = [discord.utils.escape_markdown(name) for name in (gone, serves.name)]
         await answer(ctx, f"Poems come from {shown[1]} again instead of {shown[0]}.")

@@ -105,7 +105,9 @@ def test_what_a_setting_may_not_be_is_refused(name: str, value: object, sentence
 
 @pytest.mark.parametrize("name", ["colour", "adapt", "__class__", ""])
 def test_a_setting_that_there_is_not_is_refused_with_those_there_are(name: str) -> None:
-    with pytest.raises(BadSetting, match=r"it must be one of channels, roles, .*, switch"):
+    with pytest.raises(
+        BadSetting, match=r"it must be one of channels, roles, .*, switch, channel_models"
+    ):
         GuildSettings().change(name, "x")
 
 
@@ -121,6 +123,24 @@ def test_words_to_avoid_are_kept_as_seeds_are_compared() -> None:
 # Changes
 
 
+OWN = f"12 walks {'a1' * 32}"
+
+
+def test_a_channel_has_its_own_model_before_its_category() -> None:
+    settings = GuildSettings(channel_models=(OWN,))
+    settings = settings.change("channel_models", settings.with_model_in("7", ("sea", "b2" * 32)))
+    assert settings.model_in("12", "7") == ("walks", "a1" * 32)
+    assert settings.model_in("9", "7") == ("sea", "b2" * 32)
+    assert settings.model_in("9", "") is None
+    assert settings.with_model_in("12", None) == (f"7 sea {'b2' * 32}",)
+
+
+@pytest.mark.parametrize("value", ["12", "x walks a1", f"0 walks {'a1' * 32}", [OWN] * 51])
+def test_what_names_no_channel_and_model_is_refused(value: object) -> None:
+    with pytest.raises(BadSetting, match="channel models"):
+        GuildSettings().change("channel_models", value)
+
+
 @pytest.mark.parametrize("name", SETTING_RULES)
 def test_none_puts_a_setting_back(name: str) -> None:
     settled = GuildSettings(
@@ -133,6 +153,7 @@ def test_none_puts_a_setting_back(name: str) -> None:
         temperature=1.0,
         avoid=("sea",),
         switch=False,
+        channel_models=(OWN,),
     )
     back = settled.change(name, None)
     assert getattr(back, name) == getattr(GuildSettings(), name)

@@ -36,7 +36,7 @@ class FakeWays:
     def guild_settings(self, guild: str) -> GuildSettings:
         return self.settled if guild == "10" else GuildSettings()
 
-    def choice(self, guild: str) -> ModelChoice:
+    def choice(self, guild: str, *places: str) -> ModelChoice:
         return self.chosen if guild == "10" else DEFAULT_CHOICE
 
 

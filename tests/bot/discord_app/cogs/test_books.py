@@ -257,3 +257,38 @@ async def test_in_a_direct_message_books_are_refused(simulation: Simulation) -> 
     message = simulation.ann.user.dm_channel.last_message
     assert message is not None
     assert message.content == "This command works only in a server."
+
+
+async def test_a_channel_and_a_category_may_have_a_model_of_their_own(
+    simulation: Simulation, admin: MemberActor, app: App
+) -> None:
+    await add(simulation, admin, "walks")
+    shelf = simulation.guild.create_category("shelf")
+    other = simulation.guild.create_text_channel("other", category=shelf)
+    place = simulation.channel
+    await admin.slash(place, "book use", name="walks", channel=place)
+    assert "come from walks" in last(simulation).content
+    await admin.slash(place, "book use", name="sonnets", channel=shelf)
+    settings = app.guilds.guild_settings(str(simulation.guild.id))
+    assert settings.model_in(str(place.id)) != settings.model_in(str(shelf.id))
+    assert settings.model_in("1") is None
+    for where, model in ((place, "walks"), (other, "sonnets")):
+        result = await admin.slash(where, "about")
+        assert result.response is not None
+        assert f"(`{model}`)" in result.response.content
+    await admin.slash(place, "book undo", channel=place)
+    assert "uses the server's model again" in last(simulation).content
+    settings = app.guilds.guild_settings(str(simulation.guild.id))
+    assert settings.model_in(str(place.id)) is None
+
+
+async def test_a_model_that_is_removed_is_no_channels_model_any_more(
+    simulation: Simulation, admin: MemberActor, app: App
+) -> None:
+    await add(simulation, admin, "walks")
+    place = simulation.channel
+    await admin.slash(place, "book use", name="walks", channel=place)
+    result = await admin.slash(place, "book remove", name="walks")
+    assert result.response is not None
+    await admin.click(result.response, label="Delete it")
+    assert app.guilds.guild_settings(str(simulation.guild.id)).channel_models == ()
