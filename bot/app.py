@@ -30,7 +30,9 @@ from bot.core.records import Defaults
 from bot.core.shards import ALL_SHARDS, ShardRange
 from bot.core.store.books import BookStore
 from bot.core.store.database import Database
+from bot.core.store.days import DayStore
 from bot.core.store.guilds import GuildStore
+from bot.core.store.kept import KeptStore
 from bot.core.store.poems import PoemStore
 from bot.core.training.process import ExclusiveTrainer, ProcessTrainer, Trainer
 from bot.core.training.queue import TrainingQueue
@@ -171,6 +173,8 @@ async def open_data(
             guilds,
             books,
             half_poems,
+            DayStore(database),
+            KeptStore(database),
             operator_of(config),
         )
     finally:

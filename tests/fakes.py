@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.core.application import App
+from bot.core.daily import DailyPoem
 from bot.core.errors import FormImpossible, ModelUnusable, QueueFull, UnknownModel
+from bot.core.guild_settings import GuildSettings
 from bot.core.metrics import Metrics
 from bot.core.poems import PoemService
 from bot.core.ports import EngineRequest, Opening, Prompt
@@ -26,6 +28,7 @@ from bot.core.records import (
     PoemRequest,
     PoemScansion,
 )
+from bot.core.store.days import SentDay
 
 VERSE = (
     " upon the quiet water\nthe evening lays its hand\n"
@@ -292,6 +295,15 @@ class NothingStored:
 
     async def keep(self, *_: object) -> None: ...
 
+    async def sent(self) -> dict[str, SentDay]:
+        return {}
+
+    def with_daily(self) -> dict[str, DailyPoem]:
+        return {}
+
+    def guild_settings(self, _: str) -> GuildSettings:
+        return GuildSettings()
+
     @property
     def queue(self) -> NothingStored:
         return self
@@ -302,7 +314,7 @@ def app_with(service: PoemService, app: App | None = None) -> App:
     if app is not None:
         return replace(app, service=service)
     nothing: Any = NothingStored()
-    return App(service, nothing, nothing, nothing, nothing, nothing)
+    return App(service, nothing, nothing, nothing, nothing, nothing, nothing, nothing)
 
 
 async def write_poem(service: PoemService, request: PoemRequest) -> Poem:

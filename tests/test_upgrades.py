@@ -18,6 +18,7 @@ from discord import app_commands
 from bot.app import make_library, open_app
 from bot.config import BooksConfig, Config, DiscordConfig
 from bot.core.application import App
+from bot.core.daily import DailyPoem
 from bot.core.fetching import gutenberg
 from bot.core.jobs import Job, JobState
 from bot.core.records import FREE, Ending, PoemRequest
@@ -25,6 +26,8 @@ from bot.core.shards import ShardRange
 from bot.core.store import backup_file
 from bot.core.store.archive import restore
 from bot.core.store.database import FILE_NAME
+from bot.core.store.days import SentDay
+from bot.core.store.kept import KeptPoem
 from bot.core.store.poems import HalfPoem
 from bot.core.store.schema import MIGRATIONS
 from bot.core.training.process import TrainingEvent, TrainingExit, TrainingSpec
@@ -39,7 +42,7 @@ from tests.apps import ADMIN, GUILD, STRANGER, FakeTrainer, open_test_app, train
 
 UPGRADES = Path(__file__).parent / "data" / "upgrades"
 ALL = sorted(path.name for path in UPGRADES.iterdir() if path.is_dir())
-WITH_WORDS = ["4", "5", "6", "7", "8", "9"]
+WITH_WORDS = ["4", "5", "6", "7", "8", "9", "10"]
 WITH_BOOKS = ["5", "6", "7"]  # and a database
 STOPPED = {  # book and folder of trainings that were stopped half way
     "1": ("dunes.txt", "models", "dunes"),
@@ -224,6 +227,17 @@ async def test_a_folder_of_several_processes_opens_in_several_too(home: Path) ->
 async def test_a_half_poem_that_was_left_is_known(home: Path) -> None:
     async with opened(home) as app:
         assert await app.half_poems.halves() == [HalfPoem(50, 20, 10)]
+
+
+@pytest.mark.parametrize("number", ["10"])
+async def test_poems_of_the_day_and_kept_poems_are_known(home: Path) -> None:
+    async with opened(home) as app:
+        settings = app.guilds.settings_for(ADMIN)
+        assert settings.daily == DailyPoem("20")
+        assert settings.keep == "21"
+        assert settings.model_in("20") == ("dunes", "a1" * 32)
+        assert await app.days.sent() == {"10": SentDay("2026-11-28", "50")}
+        assert await app.kept.find("51") == KeptPoem("21", "60", 1)
 
 
 def test_a_database_of_every_version_is_kept() -> None:

@@ -11,6 +11,8 @@ from bot.core.model_library import GuildModels
 from bot.core.poems import PoemService
 from bot.core.policies import NOBODY_NAMED, Operator
 from bot.core.store.books import BookStore
+from bot.core.store.days import DayStore
+from bot.core.store.kept import KeptStore
 from bot.core.store.poems import PoemStore
 from bot.core.training_requests import TrainingRequests
 
@@ -41,6 +43,8 @@ class App:
     guilds: Guilds
     books: BookStore
     half_poems: PoemStore
+    days: DayStore
+    kept: KeptStore
     operator: Operator = NOBODY_NAMED
     clock: Callable[[], float] = time.monotonic
     started: float = field(default_factory=time.monotonic)  # by the same clock

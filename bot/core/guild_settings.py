@@ -10,6 +10,7 @@ from typing import Any
 
 import regex
 
+from bot.core.daily import DailyPoem, read_daily
 from bot.core.errors import BadSetting
 from bot.core.records import (
     FORMS,
@@ -46,6 +47,8 @@ class GuildSettings:
     avoid: tuple[str, ...] = ()  # whole words, in seeds and in poems
     switch: bool = True  # whether a new model is used as soon as it is trained
     channel_models: tuple[str, ...] = ()  # each a channel's number, a model's name and its hash
+    daily: DailyPoem | None = None  # the poem of the day
+    keep: str | None = None  # the channel that kept poems are copied to
 
     def model_in(self, *places: str) -> tuple[str, str] | None:
         """Return the name and hash of the model that the first of these channels has, if any."""
@@ -117,6 +120,11 @@ def _numbers(name: str, value: object) -> tuple[str, ...]:
         if not is_snowflake(number):
             raise BadSetting(name, number, "a channel or role of this server")
     return numbers
+
+
+def _channel(name: str, value: object) -> str:
+    (number,) = _numbers(name, [value])
+    return number
 
 
 def _channel_models(name: str, value: object) -> tuple[str, ...]:
@@ -206,5 +214,7 @@ SETTING_RULES: dict[str, Callable[[str, object], object]] = {
     "avoid": check_words,
     "switch": _yes_or_no,
     "channel_models": _channel_models,
+    "daily": read_daily,
+    "keep": _channel,
 }
 assert list(SETTING_RULES) == [each.name for each in fields(GuildSettings)]  # noqa: S101 - one rule for each

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
+from bot.core.daily import DailyPoem
 from bot.core.errors import BadSetting, NothingThere
 from bot.core.guild_settings import GuildSettings, read_guild_settings
 from bot.core.permissions import Permissions
@@ -49,6 +50,11 @@ class Guilds:
 
     def guild_settings(self, guild: str) -> GuildSettings:
         return self._guild_settings.get(guild, GuildSettings())
+
+    def with_daily(self) -> dict[str, DailyPoem]:
+        """Return the poem of the day of each guild that has one."""
+        settings = self._guild_settings.items()
+        return {guild: each.daily for guild, each in settings if each.daily is not None}
 
     def settings_for(self, asker: Asker) -> GuildSettings:
         """Return the settings of the asker's guild; raise NotAllowed."""

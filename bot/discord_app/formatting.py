@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from bot.core.application import About
+from bot.core.daily import DailyPoem
 from bot.core.guild_settings import GuildSettings
 from bot.core.jobs import JobState, JobView, Progress, Proposal, TrainingStage
 from bot.core.model_library import AvailableModels
@@ -235,14 +236,27 @@ def format_settings(
         f"- words to avoid: {escape(', '.join(guild_settings.avoid)) or 'none'}",
         f"- use a new model as soon as it is trained: {'yes' if guild_settings.switch else 'no'}",
         f"- models of single channels: {_channel_models(guild_settings)}",
+        f"- poem of the day: {_daily(guild_settings.daily)}",
+        f"- channel for kept poems: {f'<#{keep}>' if (keep := guild_settings.keep) else 'none'}",
     ]
-    assert len(fields(guild_settings)) == 10  # noqa: S101 - all of them are shown
+    assert len(fields(guild_settings)) == 12  # noqa: S101 - all of them are shown
     return _fit(lines)
 
 
 def _channel_models(guild_settings: GuildSettings) -> str:
     chosen = [each.split()[:2] for each in guild_settings.channel_models]
     return ", ".join(f"<#{channel}> `{_code(name)}`" for channel, name in chosen) or "none"
+
+
+def _daily(daily: DailyPoem | None) -> str:
+    if daily is None:
+        return "none"
+    seeds = f"{len(daily.seeds)} openings in turn" if daily.seeds else "a word from the date"
+    model = [f"`{_code(daily.model)}`"] if daily.model else []
+    how = [*model, *([daily.form] if daily.form else []), seeds]
+    paused = ", paused" if daily.paused else ""
+    when = f"{daily.time} {escape(daily.timezone)}"
+    return f"<#{daily.channel}> at {when} ({', '.join(how)}){paused}"
 
 
 def _or(value: object, default: object, unit: str = "") -> str:
@@ -257,8 +271,9 @@ def format_forgotten(what: Forgotten) -> str:
     if not what.total:
         return "I stored nothing about you."
     return (
-        f"I removed your user ID from {what.trainings} trainings, {what.models} models and "
-        f"{what.choices} model choices. I no longer store anything about you."
+        f"I removed your user ID from {what.trainings} trainings, {what.models} models, "
+        f"{what.choices} model choices, and {what.kept} poems that you kept. "
+        "I no longer store anything about you."
     )
 
 

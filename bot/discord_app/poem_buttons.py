@@ -41,6 +41,7 @@ class ButtonAction(StrEnum):
     CARD = "card"
     DELETE = "delete"
     TRY = "try"
+    KEEP = "keep"
 
 
 # What the buttons below the help ask for: a form and the first words.
@@ -53,9 +54,9 @@ EXAMPLES = {
 
 class PoemButton(
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
-    template=rf"{PREFIX}:(?P<deed>again|continue|card|delete|try):(?P<packed>.*)",
+    template=rf"{PREFIX}:(?P<deed>again|continue|card|delete|try|keep):(?P<packed>.*)",
 ):
-    """Again, Continue, Card or Delete, or an example of the help."""
+    """Again, Continue, Card or Delete, Keep, or an example of the help."""
 
     def __init__(self, action: ButtonAction, packed: str) -> None:
         style = discord.ButtonStyle.secondary
@@ -101,13 +102,20 @@ def growing_view(asker: int) -> discord.ui.View:
     return _view(PoemButton(ButtonAction.DELETE, pack_ownership(asker)))
 
 
-def finished_view(poem: Poem, asker: int, earlier_parts: Sequence[int] = ()) -> discord.ui.View:
-    """Return the buttons of a finished poem, for its last message."""
+def finished_view(
+    poem: Poem, asker: int, earlier_parts: Sequence[int] = (), *, can_keep: bool = False
+) -> discord.ui.View:
+    """Return the buttons of a finished poem, for its last message.
+
+    `can_keep` says that the server has a channel for kept poems.
+    """
     first = earlier_parts[0] if earlier_parts else 0
     state = pack_poem_state(poem_state_of(poem, seed_length=shown_seed_length(poem), first=first))
     buttons = [PoemButton(ButtonAction.AGAIN, state), PoemButton(ButtonAction.CONTINUE, state)]
     if poem.settings.form != FREE and not earlier_parts:
         buttons.append(PoemButton(ButtonAction.CARD, state))
+    if can_keep and not earlier_parts:
+        buttons.append(PoemButton(ButtonAction.KEEP, ""))
     return _view(*buttons, PoemButton(ButtonAction.DELETE, pack_ownership(asker, earlier_parts)))
 
 

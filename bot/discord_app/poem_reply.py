@@ -71,8 +71,11 @@ class PoemReplies:
         unfinished: UnfinishedPoems,
         reply_limits: ReplyLimits,
         timing: ReplyTiming | None = None,
+        can_keep: Callable[[str], bool] = lambda _: False,
     ) -> None:
+        """`can_keep` says whether a guild has a channel for kept poems."""
         self._service = service
+        self._can_keep = can_keep
         self._unfinished = unfinished
         self._timing = timing or ReplyTiming()
         self._pace = EditThrottle(self._timing.edit_seconds, reply_limits.rate_limit)
@@ -241,7 +244,8 @@ class PoemReplies:
 
     async def _finish(self, responder: Responder, reply: LiveMessage, poem: Poem) -> None:
         def view_after(earlier: list[int]) -> discord.ui.View:
-            return finished_view(poem, responder.asker_id, earlier)
+            can_keep = self._can_keep(responder.asker.guild)
+            return finished_view(poem, responder.asker_id, earlier, can_keep=can_keep)
 
         try:
             await reply.finish(format_finished(poem), view_after)

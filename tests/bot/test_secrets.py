@@ -18,6 +18,7 @@ import pytest
 
 from bot.config import TOKEN_VARIABLE
 from bot.discord_app.poem_formatting import read_verse
+from tests.discord_payloads import BOT
 from tests.fake_discord import TOKEN, FakeDiscord
 from tests.timeouts import HANG_SECONDS
 
@@ -83,7 +84,7 @@ async def test_a_bot_with_a_token_writes_it_nowhere(tmp_path: Path, model_file: 
     async with FakeDiscord().serve() as fake:
         (tmp_path / "config.toml").write_text(CONFIG.format(url=fake.url))
         async with running(tmp_path / "config.toml") as bot:
-            await fake.say("!sonnet --form free a rose")
+            await fake.say(f"<@{BOT}> --form free a rose")
             await bot.until("a poem")
             await fake.slash("about", {})
             await fake.until(lambda: len(fake.answers) == 2)

@@ -34,15 +34,16 @@ def read_models(rows: Iterable[Iterable[Any]]) -> list[AddedModel]:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How many trainings, models and choices a member's number was removed from."""
+    """How many trainings, models, choices and kept poems a member's number was removed from."""
 
     trainings: int
     models: int
     choices: int
+    kept: int
 
     @property
     def total(self) -> int:
-        return self.trainings + self.models + self.choices
+        return self.trainings + self.models + self.choices + self.kept
 
 
 class BookStore:
@@ -147,7 +148,7 @@ class BookStore:
     # People
 
     async def forget(self, member: str) -> Forgotten:
-        """Remove a member's number from all jobs, models and choices, or from none.
+        """Remove a member's number from all jobs, models, choices and kept poems, or from none.
 
         Models and trainings stay: they are the server's.
         """
@@ -155,7 +156,8 @@ class BookStore:
             jobs = await run("UPDATE jobs SET asker = '' WHERE asker = ?", member)
             models = await run("UPDATE models SET added_by = '' WHERE added_by = ?", member)
             choices = await run("UPDATE choices SET chosen_by = '' WHERE chosen_by = ?", member)
-        return Forgotten(jobs.rowcount, models.rowcount, choices.rowcount)
+            kept = await run("DELETE FROM keepers WHERE member = ?", member)
+        return Forgotten(jobs.rowcount, models.rowcount, choices.rowcount, kept.rowcount)
 
     def _own(self, rows: Sequence[Row]) -> list[Job]:
         return [_job(row) for row in rows if self._shard_range.owns(row["guild"])]

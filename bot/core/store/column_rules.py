@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from bot.core.errors import BadSetting
@@ -102,7 +103,7 @@ def setting(name: object, value: object) -> tuple[str, str]:
         guild_settings = GuildSettings().change(name, json.loads(value))
     except (BadSetting, RecursionError, TypeError) as error:
         raise ValueError from error
-    return name, json.dumps(getattr(guild_settings, name))
+    return name, json.dumps(asdict(guild_settings)[name])
 
 
 guild = _optional(_number, "")
@@ -151,6 +152,13 @@ COLUMN_RULES: Mapping[
         "chosen": _time,
         "chosen_by": member,
     },
+    "days": {
+        "guild": guild,
+        "day": _text(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+        "message": _optional(_text(r"[0-9]{1,20}|lost"), ""),
+    },
+    "kept": {"message": _number, "guild": guild, "channel": guild, "copy": guild},
+    "keepers": {"message": _number, "member": member},
 }
 # What is true of the moment of the backup alone: a poem that was half written then has ended since,
 # and a bot that took it for one left behind would take a whole poem back.

@@ -87,6 +87,8 @@ def _copy(found: sqlite3.Connection, fresh: sqlite3.Connection) -> None:
     left = MAX_ROWS
     for table in COLUMN_RULES:
         columns = [name for _, name, *_ in fresh.execute(f"PRAGMA table_info({table})")]
+        if not columns:
+            continue  # an earlier version has no such table
         marks = ", ".join("?" * len(columns))
         for values in _rows(found, table, columns):
             if (left := left - 1) < 0:

@@ -87,7 +87,33 @@ CREATE TABLE unfinished (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS = (BOOKS, UNFINISHED)
+# 3: poems of the day, and poems that members kept. Numbers and counts alone: no text of a poem.
+DAYS_AND_KEPT = """
+CREATE TABLE days (  -- the latest poem of the day of each guild
+    guild TEXT PRIMARY KEY REFERENCES guilds ON DELETE CASCADE,
+    day TEXT NOT NULL,
+    message TEXT NOT NULL DEFAULT ''  -- '' while it is being sent
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE kept (
+    message TEXT PRIMARY KEY,
+    guild TEXT NOT NULL REFERENCES guilds ON DELETE CASCADE,
+    channel TEXT NOT NULL DEFAULT '',  -- of the copy
+    copy TEXT NOT NULL DEFAULT ''  -- '' until it is sent
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX kept_by_guild ON kept (guild);
+
+CREATE TABLE keepers (
+    message TEXT NOT NULL REFERENCES kept ON DELETE CASCADE,
+    member TEXT NOT NULL,
+    PRIMARY KEY (message, member)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX keepers_by_member ON keepers (member);
+"""
+
+MIGRATIONS = (BOOKS, UNFINISHED, DAYS_AND_KEPT)
 
 MAX_OBJECTS = 1_000  # looked at; ours has some ten
 MAX_SHOWN = 60  # characters of a name that is a stranger's

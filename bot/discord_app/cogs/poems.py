@@ -17,6 +17,8 @@ from bot.core.errors import NotAllowed, NothingThere
 from bot.core.records import FORMS, FREE, RANGES, Asker, Poem, PoemRequest, PoemScansion
 from bot.discord_app.asker import Context, asker_of_interaction, guild_id_of
 from bot.discord_app.button_state import Ownership, PoemState, read_ownership, read_poem_state
+from bot.discord_app.daily_poems import DailyPoems
+from bot.discord_app.kept_poems import KeptPoems
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.messages import (
     is_from_person,
@@ -85,7 +87,10 @@ class Poems(AnsweringCog, name=COG_NAME):
         self._timing = timing = timing or ReplyTiming()
         self._unfinished = UnfinishedPoems(bot, app.half_poems, timing.retry_seconds)
         self._reposts = Reposts()
-        self._replies = PoemReplies(service, self._unfinished, self._reply_limits, timing)
+        self._kept, self.daily = KeptPoems(bot, app), DailyPoems(bot, app)
+        self._replies = PoemReplies(
+            service, self._unfinished, self._reply_limits, timing, self._kept.has_channel
+        )
 
         self._menu = app_commands.ContextMenu(
             name=MENU_NAME,
@@ -99,17 +104,22 @@ class Poems(AnsweringCog, name=COG_NAME):
         self._bot.tree.add_command(self._menu)
         await self._unfinished.open()
         if self._bot.is_ready():  # loaded into a bot that runs already
-            self._unfinished.resume()
+            self._begin()
 
     @commands.Cog.listener()
     async def on_connect(self) -> None:
         self._unfinished.resume()
 
+    def _begin(self) -> None:
+        self._unfinished.resume()
+        self.daily.start()
+
     @commands.Cog.listener()
     async def on_ready(self) -> None:
-        self._unfinished.resume()  # where this was loaded between the two
+        self._begin()
 
     async def cog_unload(self) -> None:
+        await self.daily.close()
         await self._replies.close(self._timing.close_seconds)
         await self._unfinished.close()
         self._bot.remove_dynamic_items(PoemButton)
@@ -284,6 +294,8 @@ class Poems(AnsweringCog, name=COG_NAME):
             await self._draw(interaction, read_poem_state(packed))
         elif action is ButtonAction.DELETE:
             await self._delete(interaction, read_ownership(packed))
+        elif action is ButtonAction.KEEP:
+            await self._kept.keep(interaction)
         elif action is ButtonAction.TRY:
             await self._try(interaction, packed)
         else:

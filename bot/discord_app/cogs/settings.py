@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import discord
@@ -10,21 +11,30 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.application import App
-from bot.core.errors import NothingThere
+from bot.core.daily import ALLOWED_TIME, ALLOWED_ZONE, timezones
+from bot.core.errors import BadSetting, NothingThere
 from bot.core.guild_settings import COOLDOWN, GuildSettings
 from bot.core.records import FORMS, FREE, RANGES
 from bot.discord_app.asker import Context, asker_of_context
 from bot.discord_app.formatting import format_settings
-from bot.discord_app.responses import CommandCog, acknowledge_command, answer, check_in_server
+from bot.discord_app.responses import (
+    MAX_CHOICES,
+    CommandCog,
+    acknowledge_command,
+    answer,
+    check_in_server,
+)
 from bot.discord_app.setting_checks import check_role, warnings, without_deleted
 
 USAGE = (
     "`{p}settings show` · `{p}settings channels add|remove|clear #channel` · `{p}settings roles "
     "add|remove|clear @role` · `{p}settings managers add|remove|clear @role` · `{p}settings "
     "cooldown SECONDS` · `{p}settings form NAME` · `{p}settings length LINES` · `{p}settings "
-    "temperature X` · `{p}settings avoid add|remove|clear WORDS` · `{p}settings switch on|off`"
+    "temperature X` · `{p}settings avoid add|remove|clear WORDS` · `{p}settings switch on|off` · "
+    "`{p}settings keep #channel` · `{p}settings daily #channel TIME TIMEZONE on|paused|off`"
 )
 CHANGES = ("add", "remove", "clear")
+STATES = ("on", "paused", "off")
 LISTED = {"channels": "the channel", "roles": "the role", "managers": "the role", "avoid": "words"}
 change_choices = app_commands.choices(
     change=[app_commands.Choice(name=change, value=change) for change in CHANGES]
@@ -127,6 +137,68 @@ class Settings(CommandCog, name="Settings"):
     @app_commands.describe(temperature=f"{RANGES['temperature']}. Leave empty for the default")
     async def temperature(self, ctx: Context, temperature: float | None = None) -> None:
         await self._set(ctx, "temperature", temperature)
+
+    @settings.command(
+        name="keep", ignore_extra=False, description="Channel for kept poems. Default: none"
+    )
+    @app_commands.describe(channel="Leave empty to turn the button Keep off")
+    async def keep(self, ctx: Context, channel: discord.abc.GuildChannel | None = None) -> None:
+        await self._set(ctx, "keep", str(channel.id) if channel else None)
+
+    @settings.command(name="daily", ignore_extra=False, description="A poem a day. Default: none")
+    @app_commands.describe(
+        channel="Where it is sent",
+        time=f"When: {ALLOWED_TIME}",
+        timezone=f"{ALLOWED_ZONE}",
+        state="Turn it on, pause it or turn it off",
+        book="Which model writes it. Default: the one in use there",
+        form="Form of the poem. Default: this server's form",
+        seeds="First words, separated by semicolons, one a day. Default: a word from the date",
+    )
+    @app_commands.choices(
+        form=[app_commands.Choice(name=form, value=form) for form in (*FORMS, FREE)],
+        state=[app_commands.Choice(name=state, value=state) for state in STATES],
+    )
+    async def daily(
+        self,
+        ctx: Context,
+        channel: discord.abc.GuildChannel | None = None,
+        time: str | None = None,
+        timezone: str | None = None,
+        state: str | None = None,
+        book: str | None = None,
+        form: str | None = None,
+        *,
+        seeds: str | None = None,
+    ) -> None:
+        """Change what is given of the poem of the day; the rest stays."""
+        if state is not None and state.lower() not in STATES:
+            raise BadSetting("state", state, f"one of {', '.join(STATES)}")
+        if state is not None and state.lower() == "off":
+            await self._set(ctx, "daily", None)
+            return
+        before = self._guilds.settings_for(asker_of_context(ctx)).daily
+        if channel is None and before is None:
+            raise NothingThere("Name the channel for the poem of the day.")
+        given = {
+            "channel": str(channel.id) if channel else None,
+            "time": time,
+            "timezone": timezone,
+            "model": book,
+            "form": form.lower() if form else None,
+            "seeds": [each for each in seeds.split(";") if each.strip()] if seeds else None,
+            "paused": None if state is None else state.lower() == "paused",
+        }
+        changes = {name: value for name, value in given.items() if value is not None}
+        await self._set(ctx, "daily", {**(asdict(before) if before else {}), **changes})
+
+    @daily.autocomplete("timezone")
+    async def suggest_timezones(
+        self, _: discord.Interaction[Any], typed: str
+    ) -> list[app_commands.Choice[str]]:
+        wanted = typed.strip().casefold().replace(" ", "_")
+        found = [zone for folded, zone in timezones().items() if wanted in folded]
+        return [app_commands.Choice(name=zone, value=zone) for zone in found[:MAX_CHOICES]]
 
     @settings.command(
         name="switch", ignore_extra=False, description="Use a new model as soon as it is trained"

@@ -65,7 +65,7 @@ async def test_whoever_is_forgotten_during_a_training_stays_forgotten(
     _, kept = await app.guild_models.info(ADMIN, "walks")
     assert kept is not None
     assert kept.added_by == ""
-    assert await app.books.forget(ADMIN.member) == Forgotten(0, 0, 0)
+    assert await app.books.forget(ADMIN.member) == Forgotten(0, 0, 0, 0)
 
 
 # Gone files
@@ -135,7 +135,7 @@ async def test_a_lock_meanwhile_leaves_nothing_half_removed_or_half_forgotten(
     await books.add_model(added, await books.add_job(job))
 
     database.left = 1
-    assert await books.forget(ADMIN.member) == Forgotten(trainings=1, models=1, choices=1)
+    assert await books.forget(ADMIN.member) == Forgotten(trainings=1, models=1, choices=1, kept=0)
     with pytest.raises(DatabaseBusyError):
         await guild_models.remove(ADMIN, "dunes")
     shelf = await guild_models.available(ADMIN)

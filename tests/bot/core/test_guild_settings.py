@@ -12,6 +12,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.core.daily import DailyPoem
 from bot.core.errors import BadSetting
 from bot.core.guild_settings import SETTING_RULES, GuildSettings, plain, read_guild_settings
 from bot.core.poem_settings import avoided_word
@@ -106,7 +107,7 @@ def test_what_a_setting_may_not_be_is_refused(name: str, value: object, sentence
 @pytest.mark.parametrize("name", ["colour", "adapt", "__class__", ""])
 def test_a_setting_that_there_is_not_is_refused_with_those_there_are(name: str) -> None:
     with pytest.raises(
-        BadSetting, match=r"it must be one of channels, roles, .*, switch, channel_models"
+        BadSetting, match=r"it must be one of channels, roles, .*, channel_models, daily, keep"
     ):
         GuildSettings().change(name, "x")
 
@@ -154,6 +155,8 @@ def test_none_puts_a_setting_back(name: str) -> None:
         avoid=("sea",),
         switch=False,
         channel_models=(OWN,),
+        daily=DailyPoem("7"),
+        keep="8",
     )
     back = settled.change(name, None)
     assert getattr(back, name) == getattr(GuildSettings(), name)

@@ -211,7 +211,7 @@ async def test_a_choice_outlives_the_number_of_who_made_it(tmp_path: Path) -> No
     async with opened(tmp_path) as (guilds, database):
         await guilds.choose("10", SONNETS, MEMBER)
         await guilds.choose("11", SONNETS, "discord:2")
-        assert await BookStore(database).forget(MEMBER) == Forgotten(0, 0, 1)
+        assert await BookStore(database).forget(MEMBER) == Forgotten(0, 0, 1, 0)
         assert guilds.choice("10") == choice_of(SONNETS)
         rows = await database.fetch("SELECT chosen_by FROM choices ORDER BY id")
         assert [row["chosen_by"] for row in rows] == ["", "discord:2"]

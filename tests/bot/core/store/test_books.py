@@ -203,7 +203,7 @@ async def test_a_model_that_cannot_be_removed_is_still_chosen(
 async def test_a_forgotten_members_number_is_off_all_jobs_and_models(rows: BookStore) -> None:
     mine, other = await rows.add_job(JOB), await rows.add_job(replace(JOB, asker="discord:2"))
     await rows.add_model(DUNES, mine)
-    assert await rows.forget("discord:1") == Forgotten(1, 1, 0)
+    assert await rows.forget("discord:1") == Forgotten(1, 1, 0, 0)
     assert await rows.job(mine) == replace(JOB, id=mine, asker="")
     assert await rows.job(other) == replace(JOB, id=other, asker="discord:2")
     assert await rows.added_models("10") == [replace(DUNES, added_by="")]
@@ -214,7 +214,7 @@ async def test_a_forgotten_members_number_is_off_all_choices(
 ) -> None:
     for by in ("discord:1", "discord:1", "discord:2"):
         await guilds.choose("10", CHOICE, by, DUNES.added)
-    assert await rows.forget("discord:1") == Forgotten(0, 0, 2)
+    assert await rows.forget("discord:1") == Forgotten(0, 0, 2, 0)
     found = await database.fetch("SELECT chosen_by FROM choices ORDER BY id")
     assert [row["chosen_by"] for row in found] == ["", "", "discord:2"]
 
@@ -224,7 +224,7 @@ async def test_who_was_never_there_is_forgotten_no_times(
 ) -> None:
     await rows.add_model(DUNES, await rows.add_job(JOB))
     await guilds.choose("10", CHOICE, "discord:1", DUNES.added)
-    assert await rows.forget("discord:2") == Forgotten(0, 0, 0)
+    assert await rows.forget("discord:2") == Forgotten(0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("table", ["models (guild, added_by)", "choices (guild, chosen_by)"])

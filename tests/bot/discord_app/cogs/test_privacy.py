@@ -59,7 +59,7 @@ async def test_forgetting_takes_the_number_off_everything_and_keeps_the_model(
     assert result.response is not None
     await admin.click(result.response, label="Forget me")
     told = result.response.content
-    assert "1 trainings, 1 models and 1 model choices" in told
+    assert "1 trainings, 1 models, 1 model choices" in told
     result = await simulation.ann.slash(simulation.channel, "book info", name="walks")
     assert result.response is not None
     assert "<@" not in result.response.content

@@ -1,0 +1,84 @@
+"""Poems that members keep: copies in a channel of the server's choice, with how many kept them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+
+from bot.core.application import App
+from bot.core.errors import NothingThere
+from bot.discord_app.asker import asker_of_interaction
+from bot.discord_app.interactions import NO_MENTIONS, acknowledge, respond_privately
+from bot.discord_app.poem_formatting import FOOTER_MARK
+from bot.discord_app.responders import AnyBot, send_once
+from bot.discord_app.retries import await_response, retry
+
+NO_CHANNEL = "This server has no channel for kept poems. An admin can choose one: /settings keep."
+MAY_NOT_POST = "I cannot write in <#{channel}>. Ask a server admin to let me, or to choose another."
+TAKEN_AWAY = "This poem was removed from <#{channel}>, so it is not kept again."
+KEPT = "Kept in <#{channel}>, by {members}."
+KEPT_BEFORE = "You have kept this poem already. It is in <#{channel}>."
+
+
+class KeptPoems:
+    """Copies poems, and counts who kept them."""
+
+    def __init__(self, bot: AnyBot, app: App) -> None:
+        self._bot = bot
+        self._app = app
+
+    def channel(self, guild: str) -> str | None:
+        """Return the channel for kept poems of a server, None where it has none."""
+        return self._app.guilds.guild_settings(guild).keep if guild else None
+
+    def has_channel(self, guild: str) -> bool:
+        return self.channel(guild) is not None
+
+    async def keep(self, interaction: discord.Interaction[Any]) -> None:
+        """Keep the poem whose button was pressed, for the member who pressed it.
+
+        Raises NothingThere with what is in the way, DataNotKept, and what Discord refuses.
+        """
+        asker, message = asker_of_interaction(interaction), interaction.message
+        channel = self.channel(asker.guild)
+        if channel is None or message is None:
+            raise NothingThere(NO_CHANNEL)
+        await acknowledge(interaction, private=True)
+        number = str(message.id)
+        is_new = await self._app.kept.keep(asker.guild, number, asker.member)
+        kept = await self._app.kept.find(number)
+        members = f"{kept.members} member{'' if kept.members == 1 else 's'}"
+        where = kept.channel or channel
+        content = _copy_of(message, members)
+        if kept.copy and is_new:
+            await self._edit(where, kept.copy, content, number, asker.guild)
+        elif not kept.copy:
+            await self._post(where, content, number, asker.guild)
+        sentence = (KEPT if is_new else KEPT_BEFORE).format(channel=where, members=members)
+        await respond_privately(interaction, sentence)
+
+    async def _post(self, channel: str, content: str, number: str, guild: str) -> None:
+        place = self._bot.get_partial_messageable(int(channel), guild_id=int(guild))
+        try:
+            sent = await retry(lambda: send_once(place, content, f"{number}-keep"))
+        except (discord.Forbidden, discord.NotFound) as error:
+            await self._app.kept.drop(number)
+            raise NothingThere(MAY_NOT_POST.format(channel=channel)) from error
+        if sent is not None:
+            await self._app.kept.set_copy(number, channel, str(sent.id))
+
+    async def _edit(self, channel: str, copy: str, content: str, number: str, guild: str) -> None:
+        place = self._bot.get_partial_messageable(int(channel), guild_id=int(guild))
+        message = place.get_partial_message(int(copy))
+        edit = message.edit
+        try:
+            await retry(lambda: await_response(edit(content=content, allowed_mentions=NO_MENTIONS)))
+        except discord.NotFound as error:
+            raise NothingThere(TAKEN_AWAY.format(channel=channel)) from error
+
+
+def _copy_of(message: discord.Message, members: str) -> str:
+    """Return what the copy of a poem's message says: the poem, and where it comes from."""
+    verse = message.content.rpartition(f"\n{FOOTER_MARK}")[0]
+    return f"{verse}\n{FOOTER_MARK}kept by {members} · [the poem](<{message.jump_url}>)"
