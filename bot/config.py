@@ -41,6 +41,9 @@ from model import MAX_BOOK_BYTES
 DEFAULT_PATH = ROOT / "config.toml"
 MAX_SHOWN = 200  # characters of a value that is refused
 TOKEN_VARIABLE = "DISCORD_TOKEN"  # noqa: S105 - the variable's name
+KEY_VARIABLE = "SONNETEER_API_KEY"
+SECRET_VARIABLES = (TOKEN_VARIABLE, KEY_VARIABLE)
+API_KEY = re.compile(r"[!-~]{16,200}")  # what a header can hold, and nobody guesses
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")  # in small letters or capitals
 NAME = re.compile("[A-Za-z_]{1,30}")  # of a setting; what is spelled otherwise may be a secret
 SECRET = re.compile(r"[\w+=-]{20,}")  # a text that may be one, if it has letters and digits
@@ -189,7 +192,8 @@ class Config(Section):
     discord: DiscordConfig = DiscordConfig()
     web: WebConfig = WebConfig()
     operator: OperatorConfig = OperatorConfig()
-    token: SecretStr | None = None  # from the environment alone
+    token: SecretStr | None = None  # from the environment alone, as the next
+    api_key: SecretStr | None = None  # what programs send to /v1; None: it is open
     home: Path = DEFAULT_PATH.parent  # what the folders are relative to
 
 
@@ -223,14 +227,21 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] = os.en
         raise BadConfig(f"The config file {file} cannot be read: {error.strerror}.") from None
     except ValueError as error:  # no UTF-8, no TOML, or a number of 5,000 digits
         raise BadConfig(f"The config file {file} cannot be read: {_reason(error)}.") from None
-    for key in ("token", "home"):
+    for key in ("token", "api_key", "home"):
         if key in content:
             raise BadConfig(f"{file.name} has a key {key!r}, which does not belong there.")
-    token = environment.get(TOKEN_VARIABLE, "").strip()
-    redact = Redactor(token)
+    secrets = [environment.get(name, "").strip() for name in SECRET_VARIABLES]
+    redact = Redactor(*secrets)
+    token, api_key = (SecretStr(secret) if secret else None for secret in secrets)
+    if api_key is not None and not API_KEY.fullmatch(api_key.get_secret_value()):
+        raise BadConfig(
+            f"{KEY_VARIABLE} has {len(api_key):,} characters, or unusual ones; it must be 16 to "
+            "200 letters, digits and signs of ASCII, without a space. This makes one: "
+            "python -c 'import secrets; print(secrets.token_urlsafe())'"
+        )
     try:
         return Config.model_validate(
-            {**content, "token": SecretStr(token) if token else None, "home": file.resolve().parent}
+            {**content, "token": token, "api_key": api_key, "home": file.resolve().parent}
         )
     except ValidationError as error:
         raise BadConfig(redact(f"{file.name}: {_sentence(error.errors()[0])}")) from None

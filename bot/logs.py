@@ -15,7 +15,7 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO, cast
 
@@ -37,14 +37,14 @@ def set_up(
     level: int,
     out: TextIO,
     *,
-    token: str | None = None,
+    secrets: Collection[str] = (),
     environment: Mapping[str, str] = os.environ,
 ) -> None:
     """Log to `out` from now on: our own lines from `level`, of everybody else's the warnings.
 
     discord.py tells the keys of its sessions at INFO, and at DEBUG all that members write.
     """
-    redact = Redactor(token)
+    redact = Redactor(*secrets)
     form = JsonLines(redact) if style == "json" else TextLines(redact, colours(out, environment))
     handler = Handler(out)
     handler.setFormatter(form)
@@ -102,13 +102,13 @@ class RedactingStream(io.TextIOBase):
             self._out.flush()
 
 
-def guard_stderr(token: str | None) -> TextIO:
+def guard_stderr(*secrets: str) -> TextIO:
     """Remove secrets from all that is written to sys.stderr from now on; return the stream."""
     out = sys.stderr
     if isinstance(out, RedactingStream):
-        out.redact = Redactor(token)
+        out.redact = Redactor(*secrets)
         return cast(TextIO, out)
-    sys.stderr = guarded = cast(TextIO, RedactingStream(out, Redactor(token)))
+    sys.stderr = guarded = cast(TextIO, RedactingStream(out, Redactor(*secrets)))
     return guarded
 
 

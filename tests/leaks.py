@@ -23,6 +23,7 @@ TOKENS = (
     "simcord.fake.token",
     "some.secret.token",
     "a-wrong-token",
+    "key-of-programs-0123456789",  # of the tests of /v1
     "se.cr.et",
     "MTA1MjM0NTY3ODkwMTIzNDU2.GhIjKl.0123456789abcdefghijklmnopqrstuv",
 )

@@ -16,7 +16,7 @@ from bot import logs
 from bot.app import make_library, make_poem_service, require_default
 from bot.cli import admin, console
 from bot.cli.parser import WRONG_USE, make_parser
-from bot.config import TOKEN_VARIABLE, Config, load_config
+from bot.config import SECRET_VARIABLES, Config, load_config
 from bot.core.core_dumps import take_from_environment
 from bot.core.errors import BotError
 from bot.core.permissions import TERMINAL
@@ -31,15 +31,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say and return the exit status; see `bot.__main__`."""
     console.prepare_streams()
     environment = {**os.environ}
-    token = take_from_environment(TOKEN_VARIABLE).strip()
-    stderr = logs.guard_stderr(token)
+    secrets = [take_from_environment(name).strip() for name in SECRET_VARIABLES]
+    stderr = logs.guard_stderr(*secrets)
     out, err = logs.for_terminal(sys.stdout), logs.for_terminal(stderr)
     with redirect_stderr(err):
         arguments = make_parser().parse_args(argv)
     level = logging.INFO if arguments.command is None else logging.WARNING
     if arguments.verbose:
         level = logging.DEBUG
-    logs.set_up(arguments.log, level, stderr, token=token)
+    logs.set_up(arguments.log, level, stderr, secrets=secrets)
     try:
         if arguments.command == "doctor":
             from bot.doctor import checks  # settings that cannot be read are a finding, too

@@ -40,12 +40,13 @@ _TO_STANDARD = str.maketrans("-_", "+/")
 
 
 class Redactor:
-    """Writes `hidden` in the place of secrets: `token`, and all that looks like a secret."""
+    """Writes `hidden` in the place of `secrets`, and of all that looks like a secret."""
 
-    def __init__(self, token: str | None = None, hidden: str = HIDDEN) -> None:
+    def __init__(self, *secrets: str | None, hidden: str = HIDDEN) -> None:
         self._hidden = hidden
-        parts = [part for part in (token or "").split(".") if len(part) >= MIN_PART]
-        known = [token, *parts] if token else []
+        whole = [secret for secret in secrets if secret]
+        parts = [part for each in whole for part in each.split(".") if len(part) >= MIN_PART]
+        known = [*whole, *parts]
         self._known = re.compile("|".join(map(re.escape, known)), re.IGNORECASE) if known else None
         self._veiled = tuple(each.lower() for each in known if len(each) >= MIN_SECRET)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bot.app import data_folder, operator_of
-from bot.config import TOKEN_VARIABLE, Config
+from bot.config import SECRET_VARIABLES, Config
 from bot.core.guild_settings import is_snowflake
 from bot.core.store.lock import is_in_use
 from bot.doctor import database, models, page, results, settings, system
@@ -20,7 +20,7 @@ from bot.doctor.results import (
     can_show_marks,
     failed,
     has_no_failure,
-    hide_tokens,
+    hide_secrets,
     render,
     skipped,
 )
@@ -52,7 +52,7 @@ def run(
 async def check_all(
     path: Path | None, err: TextIO, environment: Mapping[str, str] = os.environ
 ) -> list[CheckResult]:
-    """Return what was found, tokens taken out."""
+    """Return what was found, secrets taken out."""
     config, result = settings.check_config(path, environment)
     found = [result, settings.check_versions(), settings.check_environment(environment)]
     if config is None:
@@ -60,11 +60,10 @@ async def check_all(
         others = ("web page", "token", "data folder", "database", "model files")
         found += [skipped(name, why) for name in others]
         found.append(system.check_memory(system.read_memory(), bot_runs=False))
-        token = environment.get(TOKEN_VARIABLE, "").strip()
     else:
         found += await CheckRun(config, err).check_all()
-        token = config.token.get_secret_value() if config.token else ""
-    return [hide_tokens(each, token) for each in found]
+    secrets = [environment.get(name, "").strip() for name in SECRET_VARIABLES]
+    return [hide_secrets(each, *secrets) for each in found]
 
 
 class CheckRun:

@@ -82,9 +82,9 @@ def first_of(lines: Sequence[str]) -> list[str]:
     return [*lines[:MAX_NAMED], *([f"and {more:,} more"] if more > 0 else [])]
 
 
-def hide_tokens(result: CheckResult, token: str | None) -> CheckResult:
-    """Remove tokens from what is shown; an error may quote one that was typed into config.toml."""
-    hide = Redactor(token, HIDDEN)
+def hide_secrets(result: CheckResult, *secrets: str | None) -> CheckResult:
+    """Remove secrets from what is shown; an error may quote one that was typed into config.toml."""
+    hide = Redactor(*secrets, hidden=HIDDEN)
     return replace(result, seen=hide(result.seen), advice=tuple(map(hide, result.advice)))
 
 

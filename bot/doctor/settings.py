@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bot.config import DEFAULT_PATH, TOKEN_VARIABLE, Config, load_config
+from bot.config import DEFAULT_PATH, KEY_VARIABLE, TOKEN_VARIABLE, Config, load_config
 from bot.core.errors import BadConfig
 from bot.core.paths import ROOT
 from bot.doctor.results import CheckResult, failed, ok, warning
@@ -36,12 +36,17 @@ def check_config(
 
 def check_environment(environment: Mapping[str, str]) -> CheckResult:
     """Look for variables that may be meant for the bot and that it does not read."""
-    unread = sorted(name for name in environment if name.upper().startswith(PREFIX))
+    unread = sorted(
+        name for name in environment if name.upper().startswith(PREFIX) and name != KEY_VARIABLE
+    )
     if not environment.get(TOKEN_VARIABLE, "").strip():
         unread += [name for name in LIKE_TOKEN if name in environment]
     if unread:
         seen = f"{', '.join(unread)} {'is' if len(unread) == 1 else 'are'} set but ignored"
-        way = f"The token is read from {TOKEN_VARIABLE}; all other settings are in config.toml."
+        way = (
+            f"The token is read from {TOKEN_VARIABLE}, the key of the API from {KEY_VARIABLE}; all "
+            "other settings are in config.toml."
+        )
         return warning("environment", seen, way)
     return ok("environment", "no ignored variables")
 

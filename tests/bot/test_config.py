@@ -47,6 +47,26 @@ def test_an_empty_token_is_no_token(tmp_path: Path) -> None:
     assert load_config(config_file(tmp_path, ""), {"DISCORD_TOKEN": " "}).token is None
 
 
+def test_the_key_of_the_api_comes_from_the_environment_and_is_never_shown(tmp_path: Path) -> None:
+    key = "key-of-a-file-9876543210"
+    config = load_config(config_file(tmp_path, ""), {"SONNETEER_API_KEY": f" {key}\n"})
+    assert config.api_key is not None
+    assert config.api_key.get_secret_value() == key
+    assert key not in repr(config)
+    with pytest.raises(BadConfig) as refused:
+        load_config(config_file(tmp_path, f"web.host = 7\nweb.port = '{key}'"), {})
+    assert key not in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["short", "sixteen letters and spaces", "ключ-для-программ-123"])
+def test_a_key_that_is_easily_guessed_or_cannot_be_sent_is_refused(
+    tmp_path: Path, key: str
+) -> None:
+    with pytest.raises(BadConfig, match="SONNETEER_API_KEY has") as refused:
+        load_config(config_file(tmp_path, ""), {"SONNETEER_API_KEY": key})
+    assert key not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -29,7 +29,7 @@ def begin(
     style: logs.Style = "text", level: int = logging.INFO, out: io.StringIO | None = None
 ) -> io.StringIO:
     out = out or io.StringIO()
-    logs.set_up(style, level, out, token=TOKEN, environment={})
+    logs.set_up(style, level, out, secrets=[TOKEN], environment={})
     return out
 
 

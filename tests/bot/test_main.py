@@ -36,6 +36,7 @@ def config(tmp_path: Path, model_file: MakeModel) -> Path:
 @pytest.fixture(autouse=True)
 def _no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISCORD_TOKEN", raising=False)
+    monkeypatch.delenv("SONNETEER_API_KEY", raising=False)
 
 
 def run(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from bot.doctor.results import (
     can_show_marks,
     failed,
     has_no_failure,
-    hide_tokens,
+    hide_secrets,
     ok,
     render,
     skipped,
@@ -83,7 +83,7 @@ def test_what_strangers_name_their_servers_is_not_obeyed_by_a_terminal() -> None
 
 def test_a_token_is_shown_nowhere() -> None:
     like = "MTA1MjM0NTY3ODkwMTIzNDU2.GhIjKl.0123456789abcdefghijklmnopqrstuv"
-    found = hide_tokens(
+    found = hide_secrets(
         CheckResult("config", failed("", "").state, f"x = {like!r}", ("is s3cret",)), "s3cret"
     )
     assert like not in str(found)
