@@ -68,7 +68,7 @@ from model.verse import (
     make_title,
     scan_poem,
 )
-from model.vocabulary import Vocabulary
+from model.vocabulary import TokenSplitter, Vocabulary
 
 __all__ = [
     "CONTROL_CHARACTERS",
@@ -100,6 +100,7 @@ __all__ = [
     "SeedTooLong",
     "SettingError",
     "Tensors",
+    "TokenSplitter",
     "Vocabulary",
     "check_beginning",
     "check_name",

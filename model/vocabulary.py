@@ -36,6 +36,7 @@ MAX_FOUND = 2_000  # characters whose equivalents are remembered
 MAX_PIECE = 15  # characters of a piece
 # What pieces are cut from: a word and the space before it. Everything else is single characters.
 WORD_WITH_SPACE = re.compile(r" ?[^\W\d_]+(?:['-][^\W\d_]+)*|[\s\S]")
+SPACE = re.compile(r"\s")  # none is in a word, but for one before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,52 @@ class Vocabulary:
             if candidate and all(part in ids for part in candidate):
                 return candidate
         return None
+
+
+class TokenSplitter:
+    """Cuts a text that comes in parts into what its tokens are made of, as it is shown.
+
+    Joined they are the text again. A character that the vocabulary lacks counts as a token. A word
+    is cut once it is whole, since its end decides its tokens.
+
+    >>> splitter = TokenSplitter(Vocabulary(" ehlo", ("he", " hell")))
+    >>> splitter.write("he Hel"), splitter.write("lo"), splitter.rest()
+    (['he'], [], [' Hell', 'o'])
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._held = ""  # the beginning of a word
+
+    def write(self, text: str) -> list[str]:
+        """Return the tokens of what is whole now."""
+        if not self._vocabulary.pieces:
+            return list(text)
+        text, place = self._held + text, 0
+        for space in SPACE.finditer(text):
+            place = space.start() if space[0] == " " else space.end()
+        self._held = text[place:]
+        return self._split(text[:place])
+
+    def rest(self) -> list[str]:
+        """Return the tokens of what was held back: no more text comes."""
+        held, self._held = self._held, ""
+        return self._split(held)
+
+    def _split(self, text: str) -> list[str]:
+        return [part for word in WORD_WITH_SPACE.findall(text) for part in self._parts_of(word)]
+
+    def _parts_of(self, word: str) -> Iterator[str]:
+        """Yield the parts of a word; one that changes its length on the alphabet is characters."""
+        folded = self._vocabulary.fold(word).text
+        if len(folded) != len(word):
+            yield from word
+            return
+        start = 0
+        for id_ in self._vocabulary.encode_word(folded):
+            end = start + len(self._vocabulary.tokens[id_])
+            yield word[start:end]
+            start = end
 
 
 def _clusters(text: str) -> Iterator[str]:

@@ -29,6 +29,7 @@ from bot.core.records import (
     PoemScansion,
 )
 from bot.core.store.days import SentDay
+from model import TokenSplitter, Vocabulary
 
 VERSE = (
     " upon the quiet water\nthe evening lays its hand\n"
@@ -166,6 +167,7 @@ class FakeEngine:
         self.loading: asyncio.Event | None = None  # until it is set, models are being loaded
         self.full = False
         self.impossible = ""  # why no form can be had
+        self.seed_break = ""  # after a seed that fills its line
         self.looks = PoemScansion("A Title")  # of poems in a form
         self.refusal: QueueFull | None = None  # instead of that of a full line
         self.place = 0
@@ -214,7 +216,7 @@ class FakeEngine:
     def lay_out(self, model: ModelRecord, seed: str, form: str) -> Opening:
         if self.impossible:
             raise FormImpossible(form, self.impossible)
-        return Opening(rest=self.prepare(model, seed).text, shown=seed)
+        return Opening(rest=self.prepare(model, seed).text, shown=seed + self.seed_break)
 
     def plan(
         self,
@@ -228,6 +230,9 @@ class FakeEngine:
 
     def look_at(self, model: ModelRecord, text: str, form: str) -> PoemScansion:
         return PoemScansion() if form == FREE else self.looks
+
+    def token_splitter(self, model: ModelRecord) -> TokenSplitter:
+        return TokenSplitter(Vocabulary.of(self.text + "\n "))  # each character is a token
 
     def opening(self, model: ModelRecord, random_seed: int) -> str:
         return f"an opening, number {random_seed}"

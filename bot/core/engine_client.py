@@ -33,6 +33,7 @@ from model import (
     Request,
     SeedTooLong,
     SettingError,
+    TokenSplitter,
     lay_out_seed,
     make_title,
     scan_poem,
@@ -144,6 +145,9 @@ class EngineClient:
                 for line in shown
             ),
         )
+
+    def token_splitter(self, model: ModelRecord) -> TokenSplitter:
+        return TokenSplitter(self._in_memory(model).vocabulary)
 
     def opening(self, model: ModelRecord, random_seed: int) -> str:
         openings = self._in_memory(model).openings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
-from bot.core.ports import Draft
+from bot.core.ports import Draft, TokenSplitter
 from bot.core.records import (
     FREE,
     RANGES,
@@ -29,6 +29,8 @@ class PoemStream:
     settings: PoemSettings
     plan: Plan
     notes: tuple[str, ...]
+    is_drawn: bool  # whether the seed is an opening of the book
+    token_splitter: TokenSplitter  # for whoever counts the poem's tokens
     _draft: Draft
     _began_to_speak: Callable[[], None]  # called once, at the first text from the model
     _look_at: Callable[[str], Awaitable[PoemScansion]]

@@ -129,6 +129,10 @@ class PoemService:
         """Return what a guild may use, the default first."""
         return self._library.models(guild)
 
+    def find_model(self, name: str) -> ModelRecord:
+        """Return a shared model by its name or hash; raise UnknownModel."""
+        return self._library.find(name)
+
     async def warm_up(self) -> ModelRecord:
         """Load the default model, so that the first poem need not wait for it."""
         return await self._find_and_load(None)
@@ -258,6 +262,7 @@ class PoemService:
                 if self._closing:  # meanwhile
                     raise ShuttingDown
                 draft = self._engine.write(prepared.engine_request(asker, model, random_seed))
+                token_splitter = self._engine.token_splitter(model)
         except BotError:
             self._cooldowns.forgive(asker.member, asked_at)  # nothing was had
             raise
@@ -268,7 +273,7 @@ class PoemService:
 
         return PoemStream(
             *(prepared.opening.shown, model, random_seed, prepared.settings, prepared.plan, notes),
-            *(draft, first_text, look_at),
+            *(prepared.is_drawn, token_splitter, draft, first_text, look_at),
         )
 
     def _prepare(
@@ -277,9 +282,9 @@ class PoemService:
         """Put what was asked for onto a model's alphabet, and lay the seed out."""
         seed, folded, read = self._read_seed(typed, model)
         settings, opening, more = self._lay_out(seed, model, settings)
-        notes = (*read, *more)
+        notes, is_drawn = (*read, *more), False
         if opening is None:
-            if not folded.strip():
+            if is_drawn := not folded.strip():
                 if seed:
                     notes += ("Nothing of the seed is left, so the poem opens at random.",)
                 seed = self._open(model, random_seed, settings.avoid)
@@ -289,7 +294,7 @@ class PoemService:
         every = (*settings.avoid, *avoid)
         plan = self._engine.plan(model, opening, settings.form, random_seed, every)
         return _Prepared(
-            *(settings, opening, plan, notes),
+            *(settings, opening, plan, notes, is_drawn),
             stop=self._read_stops(settings.stop, model),
             avoid=avoid,
         )
@@ -446,6 +451,7 @@ class _Prepared:
     opening: Opening
     plan: Plan
     notes: tuple[str, ...]
+    is_drawn: bool  # whether the opening is the book's
     stop: tuple[str, ...]  # on the model's alphabet, as `avoid`
     avoid: tuple[str, ...]
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from bot.core.guild_settings import GuildSettings
 from bot.core.records import NO_PLAN, Asker, Ending, ModelRecord, Plan, PoemScansion, PoemSettings
 from model import Opening as Opening  # the service knows it from here
+from model import TokenSplitter as TokenSplitter
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,9 @@ class PoemEngine(Protocol):
 
     def look_at(self, model: ModelRecord, text: str, form: str) -> PoemScansion:
         """Return the title and the scansion of a poem; nothing for one without a form."""
+
+    def token_splitter(self, model: ModelRecord) -> TokenSplitter:
+        """Return what cuts the text of a loaded model into its tokens."""
 
     def opening(self, model: ModelRecord, random_seed: int) -> str:
         """Draw an opening of a loaded model's book; "" when the model carries none."""

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from model.characters import printable
-from model.vocabulary import MAX_FOUND, FoldedText, Vocabulary
+from model.vocabulary import MAX_FOUND, FoldedText, TokenSplitter, Vocabulary
 
 # Of any character that Unicode has, lone surrogates included: Discord and shells both let them by.
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=40)
@@ -31,6 +31,22 @@ def test_pieces_lose_nothing_and_no_word_depends_on_its_neighbours(text: str) ->
     assert vocabulary.decode(vocabulary.encode(text)) == text
     one = vocabulary.encode("ab-ba")
     assert vocabulary.encode(f"ab-ba\n{text}")[: len(one)] == one
+
+
+@given(st.lists(st.text("\n a'-.bé", max_size=9), max_size=9), st.booleans())
+def test_a_text_in_parts_has_the_tokens_of_the_whole(parts: list[str], has_pieces: bool) -> None:
+    vocabulary = Vocabulary("\n '-.abé", (" a", "ab", "a'b", " ab-") if has_pieces else ())
+    splitter, text = TokenSplitter(vocabulary), "".join(parts)
+    found = [token for part in parts for token in splitter.write(part)] + splitter.rest()
+    assert found == [vocabulary.tokens[id_] for id_ in vocabulary.encode(text)]
+
+
+@given(ANY_TEXT, ANY_TEXT)
+def test_the_tokens_of_any_text_are_the_text_again(one: str, other: str) -> None:
+    splitter = TokenSplitter(Vocabulary(" abe", (" ab", "ab")))
+    found = splitter.write(one) + splitter.write(other) + splitter.rest()
+    assert "".join(found) == one + other
+    assert all(found)
 
 
 def test_an_id_is_the_place_in_the_sorted_alphabet() -> None:
