@@ -96,6 +96,7 @@ async def _open_page(
         trusted_proxies=web.trusted_proxies,
         metrics_public=web.metrics_public,
         operator=operator_of(config),
+        api_key=config.api_key.get_secret_value() if config.api_key else None,
         max_streams_per_client=web.max_streams,
         poems_per_minute=web.poems_per_minute,
         shards=None if discord is None else lambda: discord.gateway.health,

@@ -25,6 +25,7 @@ import train
 from bot.cli.parser import make_parser
 from bot.config import SECTIONS
 from bot.discord_app import cogs
+from bot.web.openai import ChatBody, CompletionBody
 from bot.web.poems import PoemBody
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -347,6 +348,13 @@ def test_the_api_is_documented_key_by_key() -> None:
     text = read(ROOT / "docs" / "api.md").partition("## Write a poem")[2].partition("###")[0]
     keys = {key for row in ROW.findall(text) for key in INLINE.findall(row.split("|")[0])}
     assert keys == set(PoemBody.model_fields)
+
+
+def test_the_api_for_openais_clients_is_documented_key_by_key() -> None:
+    found = rows(ROOT / "docs" / "openai.md")
+    keys = {key for row in found for key in INLINE.findall(row[0]) if " " not in key}
+    known = {*ChatBody.model_fields, *CompletionBody.model_fields}
+    assert keys == known - {"user", "safety_identifier", "prompt_cache_key"}  # not looked at
 
 
 def test_every_address_of_the_web_page_exists_and_is_documented() -> None:

@@ -16,11 +16,15 @@ from bot.core.poems import PoemService
 from bot.core.policies import NOBODY_NAMED, Operator
 from bot.web.admission import MAX_BODY_BYTES, Admission, ClientLimits, RequestThrottle
 from bot.web.errors import Handler, answer_errors
+from bot.web.events import StreamTiming
+from bot.web.openai import OpenAIEndpoints
 from bot.web.page import DashboardEndpoint, page_routes
 from bot.web.poems import CardEndpoint, PoemEndpoint, StreamTiming
 from bot.web.policies import PolicyPages
 from bot.web.qr_code import QrCodeEndpoint
 from bot.web.security import ClientAddresses, HostGuard, MetricsAccess, add_headers
+from bot.web.poems import CardEndpoint, PoemEndpoint
+from bot.web.security import ApiKey, ClientAddresses, HostGuard, MetricsAccess, add_headers
 from bot.web.server import CLIENTS, CONNECTION_LIMITS, ConnectionLimits
 from bot.web.status import StatusEndpoints
 
@@ -31,6 +35,7 @@ def create_app(
     allowed_hosts: Sequence[str] = (),
     trusted_proxies: Sequence[str] = (),
     metrics_public: bool = False,
+    api_key: str | None = None,
     max_streams_per_client: int = 4,
     poems_per_minute: int = 60,
     operator: Operator = NOBODY_NAMED,
@@ -42,7 +47,8 @@ def create_app(
     """Make the application.
 
     `allowed_hosts` are names beside loopback's and the bound address; `trusted_proxies` are
-    addresses or networks whose X-Forwarded-For counts. `max_streams_per_client` is how many poems
+    addresses or networks whose X-Forwarded-For counts; `api_key` is what /v1 asks for, None if
+    nothing. `max_streams_per_client` is how many poems
     one client may have written at once; it and `poems_per_minute` are off at 0.
     """
     hosts = HostGuard(allowed_hosts)
@@ -55,6 +61,7 @@ def create_app(
     throttle = RequestThrottle()
     policies = PolicyPages(operator)
     admission = Admission(hosts, clients, limits, stream_timing.max_body_seconds)
+    openai = OpenAIEndpoints(service, admission, stream_timing, ApiKey(api_key))
 
     @web.middleware
     async def receive(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -79,6 +86,10 @@ def create_app(
             web.get("/api/qr", QrCodeEndpoint(service, hosts, clients).get),
             web.post("/api/poems", PoemEndpoint(service, admission, stream_timing).post),
             web.post("/api/cards", CardEndpoint(service, admission).post),
+            web.get("/v1/models", openai.models),
+            web.get("/v1/models/{name}", openai.model),
+            web.post("/v1/completions", openai.complete),
+            web.post("/v1/chat/completions", openai.chat),
         ]
     )
     return app

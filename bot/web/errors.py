@@ -1,6 +1,7 @@
 """What the web door refuses by itself, and how every error becomes an answer in JSON.
 
 A BotError is answered with its sentence and a status; anything else with an ID that is in the log.
+Under /v1 the answer has the shape that OpenAI's clients read.
 
 BotError
 ├── CannotListen            no socket at the configured address
@@ -9,6 +10,7 @@ BotError
     ├── ForeignOrigin       a request from another site's page
     ├── NotOurAddress       a QR code of an address that is not this site's
     ├── LocalOnly           metrics that only this machine may see
+    ├── WrongKey            a request to /v1 without the key that it needs
     ├── NotJson             a body of another media type
     ├── Compressed          a body that would have to be unpacked first
     ├── BodyTooSlow         a body that does not arrive
@@ -26,6 +28,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from reprlib import Repr
+from typing import Self
 
 from aiohttp import hdrs, web
 
@@ -61,6 +64,8 @@ STATUSES: dict[type[BotError], int] = {
     MemberFull: 429,
     ShuttingDown: 503,
 }
+OPENAI_PREFIX = "/v1/"
+OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 SENTENCES = {
     404: "There is nothing at this address.",
     405: "This address does not support that method.",
@@ -82,6 +87,8 @@ class CannotListen(BotError):
 class RequestRefused(BotError):
     status = 400
     retry_seconds: float | None = None
+    param: str | None = None  # the key of the body that is wrong
+    code: str | None = None  # what OpenAI's clients know it by
 
 
 class UnknownHost(RequestRefused):
@@ -127,6 +134,17 @@ class LocalOnly(RequestRefused):
         super().__init__(
             "Metrics are available only on this machine. "
             "To change that, set metrics_public in config.toml, section [web]."
+        )
+
+
+class WrongKey(RequestRefused):
+    status = 401
+    code = "invalid_api_key"
+
+    def __init__(self, *, given: bool) -> None:
+        super().__init__(
+            f"The API key is {'wrong' if given else 'missing'}. Send the header "
+            "Authorization: Bearer KEY with the key that the site's admin has set."
         )
 
 
@@ -189,11 +207,24 @@ class BadBody(RequestRefused):
 
     @classmethod
     def unknown_key(cls, key: str, known: Sequence[str]) -> BadBody:
-        return cls(f"Unknown setting {_shown(key)}. Known settings: {', '.join(known)}.")
+        return cls(f"Unknown setting {_shown(key)}. Known settings: {', '.join(known)}.")._about(
+            key
+        )
 
     @classmethod
     def wrong_value(cls, key: str, value: object, allowed: str) -> BadBody:
-        return cls(f"{key} is {_shown(value)}; it must be {allowed}.")
+        return cls(f"{key} is {_shown(value)}; it must be {allowed}.")._about(key)
+
+    @classmethod
+    def unsupported(cls, key: str, value: object, allowed: str) -> BadBody:
+        sentence = f"{key} is {_shown(value)}, which does not apply to poems; leave it out"
+        error = cls(f"{sentence} or send {allowed}." if allowed else f"{sentence}.")._about(key)
+        error.code = "unsupported_parameter"
+        return error
+
+    def _about(self, key: str) -> Self:
+        self.param = key[:MAX_SHOWN_CHARACTERS]
+        return self
 
 
 class TooManyAtOnce(RequestRefused):
@@ -227,15 +258,21 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         try:
             return await handler(request)
         except BotError as error:
-            return error_response(error)
+            return error_response(error, openai=speaks_openai(request))
         except web.HTTPException as error:
             sentence = SENTENCES.get(error.status, f"{error.reason}.")
-            return web.json_response({"error": sentence}, status=error.status, headers=_kept(error))
+            body = openai_error(error) if speaks_openai(request) else {"error": sentence}
+            return web.json_response(body, status=error.status, headers=_kept(error))
         except Exception as error:
             if has_disconnected(request):
                 return web.Response()  # not sent; an exception would be logged with its stack
-            sentence, error_id = report(error)
-            return web.json_response({"error": sentence, "id": error_id}, status=500)
+            body = openai_error(error) if speaks_openai(request) else plain_error(error)
+            return web.json_response(body, status=500)
+
+
+def speaks_openai(request: web.Request) -> bool:
+    """Tell whether the answer goes to a client of OpenAI's API."""
+    return request.path.startswith(OPENAI_PREFIX)
 
 
 def has_disconnected(request: web.Request) -> bool:
@@ -250,13 +287,47 @@ def report(error: Exception) -> tuple[str, str]:
     return f"Something went wrong. Give the site's admin this ID: {error_id}", error_id
 
 
-def error_response(error: BotError) -> web.Response:
+def plain_error(error: Exception) -> dict[str, object]:
+    """Return an error as our own API tells it; one that is not expected is logged."""
+    if isinstance(error, BotError):
+        return {"error": str(error)}
+    sentence, error_id = report(error)
+    return {"error": sentence, "id": error_id}
+
+
+def openai_error(error: Exception) -> dict[str, object]:
+    """Return an error as OpenAI's clients read it; one that is not expected is logged."""
+    param, code, status = None, None, 500
+    if isinstance(error, BotError):
+        status, sentence = status_of(error), str(error)
+        code = "rate_limit_exceeded" if status == 429 else None
+        if isinstance(error, RequestRefused):
+            param, code = error.param, error.code or code
+        elif isinstance(error, BadSetting):
+            param = error.name.replace(" ", "_")
+        elif isinstance(error, UnknownModel):
+            param, code = "model", "model_not_found"
+    elif isinstance(error, web.HTTPException):
+        status, sentence = error.status, SENTENCES.get(error.status, f"{error.reason}.")
+    else:
+        sentence, _ = report(error)
+    kind = OPENAI_TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    return {"error": {"message": sentence, "type": kind, "param": param, "code": code}}
+
+
+def status_of(error: BotError) -> int:
+    return error.status if isinstance(error, RequestRefused) else STATUSES.get(type(error), 400)
+
+
+def error_response(error: BotError, *, openai: bool = False) -> web.Response:
     """Return the answer with an error's sentence."""
-    status = error.status if isinstance(error, RequestRefused) else STATUSES.get(type(error), 400)
-    headers = {}
+    status, headers = status_of(error), {}
     if status in (429, 503):
         headers[hdrs.RETRY_AFTER] = str(math.ceil(_retry_seconds(error)))
-    return web.json_response({"error": str(error)}, status=status, headers=headers)
+    if status == 401:
+        headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
+    body = openai_error(error) if openai else plain_error(error)
+    return web.json_response(body, status=status, headers=headers)
 
 
 def _retry_seconds(error: BotError) -> float:

@@ -8,10 +8,8 @@ keys are counted before anything is checked, and a list is given up at its first
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -19,7 +17,6 @@ from aiohttp import hdrs, web
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, create_model
 from pydantic_core import from_json
 
-from bot.core.errors import BotError
 from bot.core.poem_stream import PoemStream
 from bot.core.poems import AdmittedRequest, PoemService
 from bot.core.records import (
@@ -39,11 +36,11 @@ from bot.core.records import (
     Sampling,
 )
 from bot.web.admission import Admission
-from bot.web.errors import BadBody, has_disconnected, report
+from bot.web.errors import BadBody, has_disconnected, plain_error
+from bot.web.events import MEDIA_TYPE, EventStream, StreamTiming
 
 MODEL_DIGITS = 12  # of a model's hash in a permanent link: no two models of a library share them
 MAX_TEXT, MAX_LINE = 4_000, 200  # characters; a picture of more would be no card
-MEDIA_TYPE = "text/event-stream"
 NO_STORE = {hdrs.CACHE_CONTROL: "no-store"}
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -55,15 +52,6 @@ ALLOWED_ON_CARDS = {
     "model": f"a text of at most {MAX_LINE} characters",
     "random_seed": f"a whole number {RANGES['random_seed']}",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class StreamTiming:
-    """How often an open stream gives a sign of life, and how long it waits for one."""
-
-    heartbeat_seconds: float = 15.0
-    place_seconds: float = 1.0  # how often a reader's place in the queue is looked at
-    max_body_seconds: float = 10.0
 
 
 class PoemEndpoint:
@@ -92,12 +80,12 @@ class PoemEndpoint:
         self, request: web.Request, body: PoemBody, admitted: AdmittedRequest
     ) -> web.StreamResponse:
         """Send a poem as it comes; what goes wrong after the first event becomes the last one."""
-        stream = EventStream(request)
+        stream = EventStream(request, self._stream_timing)
         try:
             async with self._service.write(admitted) as poem_stream:
                 await stream.open()
                 await stream.send("start", _start(body, poem_stream))
-                async with self._signs_of_life(stream, poem_stream):
+                async with stream.signs_of_life(self._tell_place(stream, poem_stream)):
                     async for text in poem_stream:
                         if text:
                             await stream.send("text", text)
@@ -106,26 +94,8 @@ class PoemEndpoint:
             if not stream.response.prepared:
                 raise
             if not has_disconnected(request):
-                await stream.send("error", _failure(error))
+                await stream.send("error", plain_error(error))
         return stream.response
-
-    @asynccontextmanager
-    async def _signs_of_life(
-        self, stream: EventStream, poem_stream: PoemStream
-    ) -> AsyncIterator[None]:
-        """Send the place in the queue as it changes, and heartbeats in between."""
-        tasks = [
-            asyncio.create_task(self._tell_place(stream, poem_stream)),
-            asyncio.create_task(self._beat(stream)),
-        ]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            for ending in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(ending, Exception) and not isinstance(ending, ConnectionError):
-                    raise ending
 
     async def _tell_place(self, stream: EventStream, poem_stream: PoemStream) -> None:
         told = ""
@@ -138,46 +108,6 @@ class PoemEndpoint:
             if not queue_position.place:
                 return
             await asyncio.sleep(self._stream_timing.place_seconds)
-
-    async def _beat(self, stream: EventStream) -> None:
-        while True:
-            await asyncio.sleep(self._stream_timing.heartbeat_seconds)
-            await stream.beat()
-
-
-class EventStream:
-    """Writes events to one reader; its connection gives up one who does not read."""
-
-    def __init__(self, request: web.Request) -> None:
-        self._request = request
-        self.response = web.StreamResponse(
-            headers={
-                "Content-Type": MEDIA_TYPE,
-                "Cache-Control": "no-store",
-                "X-Accel-Buffering": "no",  # nginx would hold the letters back
-            }
-        )
-
-    async def open(self) -> None:
-        await self.response.prepare(self._request)
-
-    async def send(self, event: str, payload: object) -> None:
-        """Send one event; raise ConnectionError when the reader is gone."""
-        await self._write(f"event: {event}\ndata: {json.dumps(payload)}\n\n")
-
-    async def beat(self) -> None:
-        """Send a comment, so that no proxy takes a long wait in the queue for a dead connection."""
-        await self._write(": still here\n\n")
-
-    async def _write(self, text: str) -> None:
-        await self.response.write(text.encode())
-
-
-def _failure(error: Exception) -> dict[str, object]:
-    if isinstance(error, BotError):
-        return {"error": str(error)}
-    sentence, error_id = report(error)
-    return {"error": sentence, "id": error_id}
 
 
 def _start(body: PoemBody, poem_stream: PoemStream) -> dict[str, object]:
@@ -225,11 +155,11 @@ class _PoemWords(BaseModel):
     characters: int | None = None
 
 
-_SAMPLING_FIELDS: dict[str, Any] = {
+SAMPLING_FIELDS: dict[str, Any] = {
     each.name: (bool, False) if each.kind is bool else (each.kind | None, None)
     for each in SAMPLING_SETTINGS
 }
-_WithSampling: Any = create_model("_WithSampling", __base__=_PoemWords, **_SAMPLING_FIELDS)
+_WithSampling: Any = create_model("_WithSampling", __base__=_PoemWords, **SAMPLING_FIELDS)
 
 
 class PoemBody(_WithSampling):
@@ -243,7 +173,7 @@ class PoemBody(_WithSampling):
     @classmethod
     def parse(cls, body: bytes) -> PoemBody:
         """Read a body, or raise BadBody with what is wrong first."""
-        return read_body(cls, body, _allowed)
+        return read_body(cls, body, allowed_values)
 
     def request(self, asker: Asker) -> PoemRequest:
         values = self.model_dump()
@@ -285,6 +215,11 @@ class CardBody(BaseModel):
 
 def read_body(kind: type[Body], raw: bytes, allowed: Callable[[str], str]) -> Body:
     """Read a body, or raise BadBody with what is wrong first; `allowed` says what a key may be."""
+    return validate(kind, read_object(raw, list(kind.model_fields)), allowed)
+
+
+def read_object(raw: bytes, known: Sequence[str]) -> dict[str, Any]:
+    """Read a JSON object whose keys are known; raise BadBody."""
     try:
         values = from_json(raw, allow_inf_nan=False)
     except ValueError as error:
@@ -292,8 +227,13 @@ def read_body(kind: type[Body], raw: bytes, allowed: Callable[[str], str]) -> Bo
     if not isinstance(values, dict):
         raise BadBody.not_an_object(f"This is {_json_name(values)}")
     for key in values:
-        if key not in kind.model_fields:
-            raise BadBody.unknown_key(key, list(kind.model_fields))
+        if key not in known:
+            raise BadBody.unknown_key(key, known)
+    return values
+
+
+def validate(kind: type[Body], values: dict[str, Any], allowed: Callable[[str], str]) -> Body:
+    """Make a body of its values, or raise BadBody with what is wrong first."""
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -340,10 +280,10 @@ def _in_query(value: float) -> float | str | None:
     return value if not isinstance(value, bool) else "true" if value else None
 
 
-def _allowed(key: str) -> str:
+def allowed_values(key: str) -> str:
     """Say what a setting may be.
 
-    >>> _allowed("lines"), _allowed("greedy")
+    >>> allowed_values("lines"), allowed_values("greedy")
     ('a whole number between 1 and 500', 'true or false')
     """
     match key:

@@ -7,14 +7,16 @@ name that an attacker points at this machine (its Host is not ours), and text th
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from collections.abc import Iterator, Sequence
+from hmac import compare_digest
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from aiohttp import HttpVersion11, hdrs, web
 
-from bot.web.errors import ForeignOrigin, LocalOnly, UnknownHost
+from bot.web.errors import ForeignOrigin, LocalOnly, UnknownHost, WrongKey
 
 log = logging.getLogger(__name__)
 
@@ -167,6 +169,26 @@ def _counted(address: Address | None) -> str:
     if address.version == 6:
         return str(ip_network((address, 64), strict=False))
     return str(address)
+
+
+class ApiKey:
+    """The key that programs send to /v1; without one they need none."""
+
+    def __init__(self, key: str | None) -> None:
+        self._digest = None if key is None else _digest(key)
+
+    def check(self, request: web.Request) -> None:
+        """Raise WrongKey. Digests of one length are compared, in a time that tells nothing."""
+        if self._digest is None:
+            return
+        scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+        is_bearer = scheme.lower() == "bearer"
+        if not compare_digest(self._digest, _digest(given.strip())) or not is_bearer:
+            raise WrongKey(given=bool(given))
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
 class MetricsAccess:

@@ -16,14 +16,16 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.config import TOKEN_VARIABLE
+from bot.config import KEY_VARIABLE, TOKEN_VARIABLE
 from bot.discord_app.poem_formatting import read_verse
 from tests.discord_payloads import BOT
 from tests.fake_discord import TOKEN, FakeDiscord
 from tests.timeouts import HANG_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("/", "/metrics", "/healthz", "/dashboard", "/api/models", "/nothing")
+PAGES = ("/", "/metrics", "/healthz", "/dashboard", "/api/models", "/v1/models", "/nothing")
+KEY = "key-of-programs-0123456789"
+KEYS = {KEY: 200, KEY[:-1]: 401}  # and what they get
 CONFIG = """
 models.default = "harbour"
 web.port = 0
@@ -64,7 +66,7 @@ async def running(config: Path) -> AsyncIterator[Running]:
         *(sys.executable, "-m", "bot", "--config", str(config), "--log", "json"),
         cwd=ROOT,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, TOKEN_VARIABLE: TOKEN},
+        env={**os.environ, TOKEN_VARIABLE: TOKEN, KEY_VARIABLE: KEY},
     )
     bot = Running(process)
     try:
@@ -91,7 +93,12 @@ async def test_a_bot_with_a_token_writes_it_nowhere(tmp_path: Path, model_file: 
             async with aiohttp.ClientSession(bot.page) as client:
                 for page in PAGES:
                     async with client.get(page) as response:
-                        assert TOKEN not in await response.text() + str(response.headers)
+                        shown = await response.text() + str(response.headers)
+                        assert not any(secret in shown for secret in (TOKEN, KEY))
+                for key, status in KEYS.items():
+                    headers = {"Authorization": f"Bearer {key}"}
+                    async with client.get("/v1/models", headers=headers) as response:
+                        assert response.status == status
             if sys.platform == "linux":
                 limits = Path(f"/proc/{bot.process.pid}/limits").read_text()
                 assert re.search("^Max core file size +0 ", limits, re.MULTILINE)
@@ -101,6 +108,6 @@ async def test_a_bot_with_a_token_writes_it_nowhere(tmp_path: Path, model_file: 
     assert (poem["door"], poem["outcome"], poem["model"]) == ("discord", "complete", "harbour")
     assert poem["messages"] == 1
     assert "Session" not in "".join(bot.log)  # the key of one is nearly as good as the token
-    assert not any(secret in "".join(bot.log) for secret in (TOKEN, "interaction-", "a rose"))
+    assert not any(secret in "".join(bot.log) for secret in (TOKEN, KEY, "interaction-", "a rose"))
     assert any(read_verse(content).startswith("a rose") for content in fake.contents)
     # What it sent to Discord, and the files it left, are looked at by tests.leaks.

@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from bot.web.poems import StreamTiming
+from bot.web.events import StreamTiming
 from bot.web.server import ConnectionLimits
 from tests.bot.web.conftest import Connect, Serve, opening, say, until, whole
 from tests.fakes import FakeEngine, fake_service

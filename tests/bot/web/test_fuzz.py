@@ -9,7 +9,7 @@ from aiohttp import ClientSession
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.web.poems import StreamTiming
+from bot.web.events import StreamTiming
 from bot.web.server import ConnectionLimits
 from tests.bot.web.conftest import Connect, Serve, say, whole
 

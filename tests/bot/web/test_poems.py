@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 
 from bot.core.errors import MemberFull
 from bot.web.admission import MAX_BODY_BYTES
-from bot.web.poems import StreamTiming
+from bot.web.events import StreamTiming
 from bot.web.server import ConnectionLimits
 from tests.bot.web.conftest import Serve, events_of, until
 from tests.conftest import LogLines

@@ -14,7 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from bot.core.records import ModelRecord
-from bot.web.poems import StreamTiming
+from bot.web.events import StreamTiming
 from tests.bot.web.conftest import serving
 from tests.fakes import SEA_SONGS, SONNETS, VERSE, FakeEngine, fake_service
 from tests.timeouts import HANG_SECONDS
