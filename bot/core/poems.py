@@ -14,7 +14,6 @@ from typing import ParamSpec, TypeVar
 from bot.core import request_log
 from bot.core.card import draw_card
 from bot.core.errors import (
-    BadSetting,
     BotError,
     FormImpossible,
     ModelUnusable,
@@ -293,10 +292,9 @@ class PoemService:
         avoid = self._read_avoided(settings.avoid, model)
         every = (*settings.avoid, *avoid)
         plan = self._engine.plan(model, opening, settings.form, random_seed, every)
+        stop, passed_over = self._read_stops(settings.stop, model)
         return _Prepared(
-            *(settings, opening, plan, notes, is_drawn),
-            stop=self._read_stops(settings.stop, model),
-            avoid=avoid,
+            *(settings, opening, plan, (*notes, *passed_over), is_drawn), stop=stop, avoid=avoid
         )
 
     def _lay_out(
@@ -406,13 +404,20 @@ class PoemService:
         )
         return AdmittedRequest(request, settings)
 
-    def _read_stops(self, stops: tuple[str, ...], model: ModelRecord) -> tuple[str, ...]:
-        """Put stop strings onto the model's alphabet, as a seed is; raise BadSetting."""
-        folded = tuple(self._engine.prepare(model, stop).text for stop in stops)
-        for stop, text in zip(stops, folded, strict=True):
-            if not text:
-                raise BadSetting("stop", stop, "made of characters that the model knows")
-        return folded
+    def _read_stops(
+        self, stops: tuple[str, ...], model: ModelRecord
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Put stop strings onto the model's alphabet, as a seed is; say which never come.
+
+        What is left of "###\\n" without the signs that a model lacks would end the first line.
+        """
+        prompts = [self._engine.prepare(model, stop) for stop in stops]
+        known = tuple(prompt.text for prompt in prompts if prompt.text and not prompt.left_out)
+        lacking = dict.fromkeys(sign for prompt in prompts for sign in prompt.left_out)
+        if len(known) == len(stops):
+            return known, ()
+        signs = f"; it does not know {' '.join([*lacking][:20])}" if lacking else ""
+        return known, (f"Stop texts that the model cannot write are left out{signs}.",)
 
     def _read_avoided(self, words: tuple[str, ...], model: ModelRecord) -> tuple[str, ...]:
         """Put words onto the model's alphabet; what it cannot write need not be avoided."""

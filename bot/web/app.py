@@ -18,6 +18,7 @@ from bot.web.admission import MAX_BODY_BYTES, Admission, ClientLimits, RequestTh
 from bot.web.errors import Handler, answer_errors
 from bot.web.events import StreamTiming
 from bot.web.openai import OpenAIEndpoints
+from bot.web.openapi import describe_api
 from bot.web.page import DashboardEndpoint, page_routes
 from bot.web.poems import CardEndpoint, PoemEndpoint, StreamTiming
 from bot.web.policies import PolicyPages
@@ -61,7 +62,11 @@ def create_app(
     throttle = RequestThrottle()
     policies = PolicyPages(operator)
     admission = Admission(hosts, clients, limits, stream_timing.max_body_seconds)
+    description = describe_api(needs_key=api_key is not None)
     openai = OpenAIEndpoints(service, admission, stream_timing, ApiKey(api_key))
+
+    async def openapi(_request: web.Request) -> web.Response:
+        return web.json_response(description)
 
     @web.middleware
     async def receive(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -86,6 +91,7 @@ def create_app(
             web.get("/api/qr", QrCodeEndpoint(service, hosts, clients).get),
             web.post("/api/poems", PoemEndpoint(service, admission, stream_timing).post),
             web.post("/api/cards", CardEndpoint(service, admission).post),
+            web.get("/api/openapi.json", openapi),
             web.get("/v1/models", openai.models),
             web.get("/v1/models/{name}", openai.model),
             web.post("/v1/completions", openai.complete),

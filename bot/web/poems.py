@@ -40,6 +40,7 @@ from bot.web.errors import BadBody, has_disconnected, plain_error
 from bot.web.events import MEDIA_TYPE, EventStream, StreamTiming
 
 MODEL_DIGITS = 12  # of a model's hash in a permanent link: no two models of a library share them
+MAX_EXACT = 2**53  # every whole number below is a float
 MAX_TEXT, MAX_LINE = 4_000, 200  # characters; a picture of more would be no card
 NO_STORE = {hdrs.CACHE_CONTROL: "no-store"}
 
@@ -229,7 +230,13 @@ def read_object(raw: bytes, known: Sequence[str]) -> dict[str, Any]:
     for key in values:
         if key not in known:
             raise BadBody.unknown_key(key, known)
-    return values
+    return {key: _without_zeros(value) for key, value in values.items()}
+
+
+def _without_zeros(value: object) -> object:
+    """Return 7 for 7.0: JSON does not tell them apart, and some languages write the latter."""
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < MAX_EXACT
+    return int(value) if is_whole and isinstance(value, float) else value
 
 
 def validate(kind: type[Body], values: dict[str, Any], allowed: Callable[[str], str]) -> Body:

@@ -83,7 +83,6 @@ async def test_stop_strings_are_put_on_the_models_alphabet() -> None:
         (("",), "text of 1 to 100 characters"),
         (("x" * 101,), "text of 1 to 100 characters"),
         (("a",) * 9, "stop is '9 strings'; it must be at most 8 strings"),
-        (("☃",), "stop is '☃'"),
     ],
 )
 async def test_stop_strings_that_cannot_be_are_refused(
@@ -93,6 +92,15 @@ async def test_stop_strings_that_cannot_be_are_refused(
     engine.alphabet = "abc"
     with pytest.raises(BadSetting, match=sentence):
         await write(fake_service(engine), replace(REQUEST, stop=stop))
+
+
+async def test_a_stop_string_that_the_model_cannot_write_is_left_out_whole() -> None:
+    """Chat programs send such as "###\\n"; what was left of it ended the first line."""
+    engine = FakeEngine(alphabet="abc \n")
+    poem = await write(fake_service(engine), replace(REQUEST, stop=("###\n", "abba", "☃")))
+    assert engine.engine_requests[0].settings.stop == ("abba",)
+    told = "Stop texts that the model cannot write are left out; it does not know # ☃."
+    assert told in poem.notes
 
 
 async def test_who_goes_before_the_poem_has_begun_is_counted(
