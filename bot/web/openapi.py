@@ -235,7 +235,12 @@ def _settings(properties: Schema, *, required: Sequence[str] = ()) -> Schema:
     """Return a body's schema: a length is one of two, and a form has its own."""
     number, any_stop = {"type": "number"}, {"anyOf": [_stop(), _list(_stop(), minItems=1)]}
     form: Schema = {"enum": list(FORMS)}
-    free: Schema = {"lines": number, "characters": number, "greedy": {"const": True}, "stop": any_stop}
+    free: Schema = {
+        "lines": number,
+        "characters": number,
+        "greedy": {"const": True},
+        "stop": any_stop,
+    }
     together: list[tuple[str, Schema, str, Schema]] = [("lines", number, "characters", number)]
     together += [("form", form, name, schema) for name, schema in free.items()]
     never = [

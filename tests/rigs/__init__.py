@@ -6,6 +6,7 @@ if a promise was broken; `runner.py` has what they share. The tests here are abo
     faults, shortages    every fault of Discord, the network and the machine, one at a time
     stress               half an hour of mixed load while faults are drawn at random
     floods               too many commands, by one member or by many servers
+    api                  the HTTP API asked for all that its description allows and forbids
     connections          ten thousand connections to the web page
     hostile_books        sites that answer the fetching of a book with harm
     fuzz                 bytes without sense for the parsers

@@ -49,14 +49,21 @@ def write_config(
 class BotProcess:
     """A bot that is ended, by its own number, when the block ends, however that does."""
 
-    def __init__(self, config: Path, token: str | None = None, *arguments: str) -> None:
+    def __init__(
+        self,
+        config: Path,
+        token: str | None = None,
+        *arguments: str,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self._arguments = ("-m", "bot", "--config", str(config), *arguments)
         self._token = token
+        self._variables = dict(variables or {})  # of its environment, besides ours
         self.log_path = config.with_suffix(".log")
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> BotProcess:
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **self._variables}
         if self._token is not None:
             environment["DISCORD_TOKEN"] = self._token
         with self.log_path.open("wb") as log:
