@@ -36,8 +36,7 @@ import safetensors.torch
 import torch
 from tqdm import tqdm
 
-from bench.sense_measures import Poem as Sonnet
-from bench.sense_measures import next_line, sample, sonnets_of
+from bench.sense_measures import next_line
 from bench.sense_models import OwnNetwork
 from model import (
     Card,
@@ -50,6 +49,8 @@ from model import (
     read_book_files,
     save_model,
 )
+from model.next_line import Poem as Sonnet
+from model.next_line import sample, sonnets_of
 from model.training import EpochEnd, Interruption, Training, choose_device, tensors_of
 from model.training.base import PIECES, STAGES, Poem, PoemReader, Stage, base_lexicon, stage_text
 from model.training.batches import encode_book, token_lengths

@@ -34,8 +34,6 @@ from tqdm import tqdm
 from bench.poem_seeds import SEEDS
 from bench.poems import Sample, write
 from bench.sense_measures import (
-    Figure,
-    Poem,
     context_gain,
     cost,
     grammar,
@@ -45,7 +43,6 @@ from bench.sense_measures import (
     read_people,
     read_poems,
     salad,
-    sample,
     shuffled,
     without_seed,
     words_only,
@@ -56,6 +53,11 @@ from bot.app import make_library, make_poem_service
 from bot.config import load_config
 from bot.core.records import Asker, PoemRequest
 from model.checkpoint import load_model
+from model.next_line import (
+    Figure,
+    Poem,
+    sample,
+)
 
 CHOICE, LIKENESS = "next line chosen", "likeness rank"
 ENOUGH = 5.0  # standard errors by which people must be above mixed lines

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -20,62 +20,22 @@ from numpy.typing import NDArray
 
 from bench.judges import words_of
 from bench.stats import mean
-
-LINES = 14
-LENGTHS = range(25, 66)  # characters of a line of five feet, with room
-OTHERS = 7  # candidates beside the true line: chance is 12.5 %
-PLACES = (3, 6, 9, 12)  # lines read before a choice
+from model.next_line import (
+    LINES,
+    PLACES,
+    Figure,
+    Poem,
+    Question,
+    by_poem,
+    by_source,
+    chosen,
+    questions,
+    sonnets_of,
+)
 
 Scorer = Callable[[Sequence[str], Sequence[str]], list[float]]
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]  # texts to unit vectors (N, D)
 Parse = Callable[[Sequence[str]], list[tuple[int, float]]]  # lines to null words and costs
-
-
-@dataclass(frozen=True, slots=True)
-class Poem:
-    """Fourteen lines, and where they come from."""
-
-    lines: tuple[str, ...]
-    source: str = ""  # candidates come from poems of the same
-    own: int = 0  # the first line that has nothing of the seed
-    start: int = 0  # the first line that counts as context
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Which line comes next?"""
-
-    poem: int  # its number
-    place: int  # of the line that is asked for
-    context: tuple[str, ...]
-    candidates: tuple[str, ...]  # the true one first
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A mean over poems and its standard error."""
-
-    mean: float
-    error: float
-    poems: int
-
-    @classmethod
-    def of(cls, values: Iterable[float]) -> Figure:
-        """Count each poem's value once; nan, for a poem that was not measured, is left out.
-
-        >>> Figure.of([1.0, 3.0, math.nan])
-        Figure(mean=2.0, error=1.0, poems=2)
-        """
-        kept = [value for value in values if not math.isnan(value)]
-        if len(kept) < 2:
-            return cls(mean(kept), math.nan, len(kept))
-        middle = mean(kept)
-        variance = math.fsum((value - middle) ** 2 for value in kept) / (len(kept) - 1)
-        return cls(middle, math.sqrt(variance / len(kept)), len(kept))
-
-    def above(self, other: Figure) -> float:
-        """Return by how many standard errors of the difference this is above `other`."""
-        return (self.mean - other.mean) / math.hypot(self.error, other.error)
 
 
 # Poems
@@ -92,21 +52,6 @@ def plain(line: str) -> str:
 
 def words_only(poem: Poem) -> Poem:
     return replace(poem, lines=tuple(map(plain, poem.lines)))
-
-
-def sonnets_of(text: str, source: str) -> list[Poem]:
-    """Return the poems of fourteen lines of about five feet.
-
-    Poems stand between two blank lines, where a book has such, or else between single ones.
-    """
-    wide = re.search(r"\n\s*\n\s*\n", text)
-    parts = re.split(r"\n[ \t]*\n[ \t]*\n\s*" if wide else r"\n\s*\n", text)
-    poems = []
-    for part in parts:
-        lines = tuple(line.strip() for line in part.split("\n") if plain(line))
-        if len(lines) == LINES and all(len(line) in LENGTHS for line in lines):
-            poems.append(Poem(lines, source))
-    return poems
 
 
 def written_poem(text: str, seed: str, source: str) -> Poem | None:
@@ -150,12 +95,6 @@ def read_poems(path: Path) -> list[Poem]:
     return [poem for poem in found if poem is not None]
 
 
-def sample(poems: Sequence[Poem], count: int, random: Random) -> list[Poem]:
-    """Return `count` of the poems, or all, in the order of the book."""
-    chosen = sorted(random.sample(range(len(poems)), min(count, len(poems))))
-    return [poems[number] for number in chosen]
-
-
 def without_seed(poems: Iterable[Poem]) -> list[Poem]:
     """Return the poems as if their own lines were all there is of them."""
     return [replace(poem, start=poem.own) for poem in poems]
@@ -167,7 +106,7 @@ def without_seed(poems: Iterable[Poem]) -> list[Poem]:
 def mixed(poems: Sequence[Poem], random: Random) -> list[Poem]:
     """Return as many poems, each line of another poem of the same source, at its own place."""
     found = []
-    for source, group in _by_source(poems).items():
+    for source, group in by_source(poems).items():
         if len(group) < LINES:
             continue
         for _ in group:
@@ -193,39 +132,6 @@ def salad(poems: Sequence[Poem], random: Random) -> list[Poem]:
 
 
 # Questions
-
-
-def questions(poems: Sequence[Poem], places: Sequence[int], random: Random) -> Iterator[Question]:
-    """Yield, for each poem and place, the true line and seven at that place of other poems.
-
-    Lines with words of a seed are never asked for, nor offered. Places without a line before, and
-    sources with too few other poems, are passed over.
-    """
-    groups = _by_source(poems)
-    for number, poem in enumerate(poems):
-        for place in places:
-            if place < poem.own or place <= poem.start:
-                continue
-            others = [
-                other.lines[place]
-                for other in groups[poem.source]
-                if other is not poem and other.own <= place
-            ]
-            others = [line for line in dict.fromkeys(others) if line != poem.lines[place]]
-            if len(others) < OTHERS:
-                continue
-            candidates = (poem.lines[place], *random.sample(others, OTHERS))
-            yield Question(number, place, poem.lines[poem.start : place], candidates)
-
-
-def chosen(scores: Sequence[float]) -> float:
-    """Return 1 where the first score is the highest, a share where it ties, else 0.
-
-    >>> chosen([3.0, 1.0, 2.0]), chosen([2.0, 2.0, 1.0]), chosen([1.0, 2.0])
-    (1.0, 0.5, 0.0)
-    """
-    best = max(scores)
-    return 1.0 / sum(score == best for score in scores) if scores[0] == best else 0.0
 
 
 def margin(scores: Sequence[float]) -> float:
@@ -272,18 +178,6 @@ def cold_scores(asked: Iterable[Question], scorer: Scorer, chunk: int = 16) -> d
     return found
 
 
-def by_poem(values: Iterable[tuple[int, float]]) -> list[float]:
-    """Return the mean for each poem.
-
-    >>> by_poem([(0, 1.0), (0, 0.0), (2, 1.0)])
-    [0.5, 1.0]
-    """
-    groups: dict[int, list[float]] = {}
-    for number, value in values:
-        groups.setdefault(number, []).append(value)
-    return [mean(group) for group in groups.values()]
-
-
 def next_line(poems: Sequence[Poem], scorer: Scorer, random: Random) -> dict[str, Figure]:
     """Return how often the true next line adds up best with the poem, and by how much."""
     asked = list(questions(poems, PLACES, random))
@@ -307,7 +201,7 @@ def context_gain(poems: Sequence[Poem], scorer: Scorer, random: Random) -> dict[
     The others' are as many first lines of another poem of the same source.
     """
     asked = list(questions(poems, PLACES, random))
-    groups = _by_source(poems)
+    groups = by_source(poems)
     over_nothing, over_others, lost = [], [], []
     for question in asked:
         poem = poems[question.poem]
@@ -351,10 +245,3 @@ def grammar(poems: Sequence[Poem], parse: Parse) -> dict[str, Figure]:
         nulls.append(sum(null for null, _ in results) / words)
         costs.append(mean([c for _, c in results if not math.isnan(c)]))
     return {"null words": Figure.of(nulls), "disjunct cost of a line": Figure.of(costs)}
-
-
-def _by_source(poems: Iterable[Poem]) -> dict[str, list[Poem]]:
-    groups: dict[str, list[Poem]] = {}
-    for poem in poems:
-        groups.setdefault(poem.source, []).append(poem)
-    return groups

@@ -3,7 +3,7 @@
 python -m bot                 run everything that is configured, until Ctrl-C
 python -m bot console         write poems at a prompt: each line is an opening
 python -m bot write SEED      write one poem to stdout
-python -m bot models          list models; --help shows how to use and remove them
+python -m bot models          list models; --help shows how to use, measure and export them
 python -m bot settings GUILD  show or change a server's settings
 python -m bot forget MEMBER   delete what is stored about a member
 python -m bot doctor          check the installation, with advice for each fault

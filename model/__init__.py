@@ -9,6 +9,7 @@ only. The parts, in the order in which data passes them:
     naming, checkpoint   a model and its card as one file
     requests             what is asked for: seed, sampling, length, form
     verse/               a poem in a form: how words are said, what each line must be
+    evaluation           what a model makes of a text; next_line asks which line comes next
     engine               many poems at once, some tokens at each step
     kernel/              one token of every row: LSTM, constraints, sampling, compiled
     stopping, capitals   where a poem ends; capital letters put back into it
@@ -52,6 +53,7 @@ from model.config import (
 )
 from model.engine import MAX_FORM_POEMS, Engine, make_engine
 from model.errors import BookError, ModelError, SettingError
+from model.evaluation import Evaluation, evaluate, fold_text
 from model.files import sync_folder, write_durably
 from model.naming import check_name, safe_name
 from model.requests import PoemPiece, Request
@@ -84,6 +86,7 @@ __all__ = [
     "Card",
     "Engine",
     "EpochLosses",
+    "Evaluation",
     "FinishReason",
     "LengthConfig",
     "Lexicon",
@@ -104,7 +107,9 @@ __all__ = [
     "Vocabulary",
     "check_beginning",
     "check_name",
+    "evaluate",
     "find_openings",
+    "fold_text",
     "lay_out_seed",
     "load_model",
     "make_engine",

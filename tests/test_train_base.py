@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench.sense_measures import sonnets_of
 from model.checkpoint import Model, load_model
+from model.next_line import sonnets_of
 from model.training.base import STAGES, PoemReader, Stage
 from tests.model.training.test_base import OTHERS
 from train_base import BaseTraining

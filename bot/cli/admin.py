@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bot.app import data_folder, make_library, open_data
+from bot.cli import model_files
 from bot.config import Config
 from bot.core.errors import BadSetting
 from bot.core.guild_settings import is_snowflake, read_guild_settings
@@ -29,7 +30,7 @@ CLEAR = "none"
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
     """Add what an admin can do at a shell."""
-    models = commands.add_parser("models", help="list models; use, undo or remove one")
+    models = commands.add_parser("models", help="list models; use, remove, measure or export one")
     models.add_argument(
         "--guild", metavar="ID", default="", help="include this server's own models"
     )
@@ -40,6 +41,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         ("remove", "delete a model"),
     ):
         actions.add_parser(action, help=what).add_argument("name", metavar="NAME")
+    model_files.add_actions(actions)
     actions.add_parser("undo", help="switch a server back to its previous model")
     settings = commands.add_parser("settings", help="show or change a server's settings")
     settings.add_argument("guild", metavar="GUILD", help="the server's ID")

@@ -14,7 +14,7 @@ from typing import TextIO
 
 from bot import logs
 from bot.app import make_library, make_poem_service, require_default
-from bot.cli import admin, console
+from bot.cli import admin, console, model_files
 from bot.cli.parser import WRONG_USE, make_parser
 from bot.config import SECRET_VARIABLES, Config, load_config
 from bot.core.core_dumps import take_from_environment
@@ -53,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         config = load_config(arguments.config, environment)
         match arguments.command:
+            case "models" if arguments.action in model_files.ACTIONS:
+                model_files.run(arguments, config, out, err)
             case command if command in admin.COMMANDS:
                 asyncio.run(admin.run(arguments, config, out))
                 out.flush()

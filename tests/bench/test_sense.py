@@ -16,13 +16,6 @@ from numpy.typing import NDArray
 from bench.networks import tutorial_model
 from bench.sense import report, verdict
 from bench.sense_measures import (
-    LINES,
-    OTHERS,
-    PLACES,
-    Figure,
-    Poem,
-    by_poem,
-    chosen,
     context_gain,
     cost,
     grammar,
@@ -31,19 +24,28 @@ from bench.sense_measures import (
     mixed,
     next_line,
     plain,
-    questions,
     rank,
     read_people,
     read_poems,
     salad,
-    sample,
     shuffled,
-    sonnets_of,
     without_seed,
     words_only,
     written_poem,
 )
 from bench.sense_models import OwnNetwork, _branched, _shared, read_linkages
+from model.next_line import (
+    LINES,
+    OTHERS,
+    PLACES,
+    Figure,
+    Poem,
+    by_poem,
+    chosen,
+    questions,
+    sample,
+    sonnets_of,
+)
 
 POEMS = 12
 THEMES = (

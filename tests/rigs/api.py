@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import re
 import sys
 from pathlib import Path
 
+from bench.gauges import ROOT
 from bot.config import KEY_VARIABLE
 from tests.conftest import write_model
 from tests.rigs import runner
@@ -23,7 +25,7 @@ from tests.rigs.bot_process import BotProcess, write_config
 KEY = "key-of-programs-0123456789"
 NO_LIMITS = "max_streams = 0\npoems_per_minute = 0"
 NO_DISCORD = "http://127.0.0.1:9"  # without a token nothing is asked there
-QUICK = {"seconds": 15, "examples": 10}
+QUICK = {"seconds": 20, "examples": 10}
 FOUND = re.compile(r"^ +([\d,]+) generated.*$", re.MULTILINE)
 
 
@@ -37,6 +39,7 @@ async def ask_all(
         *("--max-examples", str(asked.examples), "--max-time", str(asked.seconds)),
         *("--seed", str(asked.seed), "--report-dir", str(home / "report"), *options),
         cwd=home,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.rigs.api_hooks", "PYTHONPATH": str(ROOT)},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
+from bot.core.errors import DataFolderUnusable
 from bot.core.jobs import Job, JobState
 from bot.core.shards import ALL_SHARDS, ShardRange
-from bot.core.store.database import Database, Row
+from bot.core.store.connection import describe_error, open_read_only
+from bot.core.store.database import BUSY_SECONDS, FILE_NAME, Database, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,22 @@ class AddedModel:
 
 
 MODELS = f"SELECT {', '.join(each.name for each in fields(AddedModel))} FROM models"  # noqa: S608
+
+
+def read_source_beside_bot(folder: Path, guild: str, sha256: str) -> str:
+    """Return where the book of a model came from, "" if unknown; a bot may be running.
+
+    Raises DataFolderUnusable.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return ""
+    try:
+        with closing(open_read_only(path, BUSY_SECONDS)) as connection:
+            rows = connection.execute(f"{MODELS} WHERE guild = ? AND sha256 = ?", (guild, sha256))
+            return next((model.source for model in read_models(rows)), "")
+    except sqlite3.Error as error:
+        raise DataFolderUnusable(folder, describe_error(error)) from error
 
 
 def read_models(rows: Iterable[Iterable[Any]]) -> list[AddedModel]:
