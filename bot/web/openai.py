@@ -70,6 +70,7 @@ NEUTRAL_COMPLETION: dict[str, tuple[Any, ...]] = {
     "echo": (False,),
     "suffix": ("",),
 }
+HIGHEST = {"temperature": 2, "top_p": 1}  # OpenAI's ranges, which begin at 0
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 ALLOWED = {
     "messages": "a list of messages, each an object with a role and a content",
@@ -78,8 +79,7 @@ ALLOWED = {
     "stream_options": 'an object such as {"include_usage": true}',
     "max_tokens": "a whole number of at least 1",
     "max_completion_tokens": "a whole number of at least 1",
-    "temperature": "a number between 0 and 2",
-    "top_p": "a number between 0 and 1",
+    **{name: f"a number between 0 and {high}" for name, high in HIGHEST.items()},
     "seed": f"a whole number {RANGES['random_seed']}",
     "stop": f"a text or a list of at most {MAX_STOPS} texts",
     **dict.fromkeys(("user", "safety_identifier", "prompt_cache_key"), "text"),
@@ -104,7 +104,12 @@ class _Strict(BaseModel):
     model_config = STRICT
 
 
-_WithSampling: Any = create_model("_WithSampling", __base__=_Strict, **SAMPLING_FIELDS)
+_OPENAI_RANGES = {
+    name: (Annotated[float, Field(ge=0, le=high)] | None, None) for name, high in HIGHEST.items()
+}
+_WithSampling: Any = create_model(
+    "_WithSampling", __base__=_Strict, **{**SAMPLING_FIELDS, **_OPENAI_RANGES}
+)
 
 
 class OpenAIBody(_WithSampling):
@@ -120,8 +125,6 @@ class OpenAIBody(_WithSampling):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     stop: Texts = Field(default=[], max_length=MAX_STOPS)
     seed: Annotated[int, Field(ge=0, le=int(RANGES["random_seed"].high))] | None = None
     # Whoever asks may say who it is for: nothing of these is looked at.
@@ -159,7 +162,7 @@ class OpenAIBody(_WithSampling):
 
     def request(self, asker: Asker) -> PoemRequest:
         sampling = {each.name: getattr(self, each.name) for each in SAMPLING_SETTINGS}
-        for name in ("temperature", "top_p"):  # 0 is allowed there: the lowest that we have
+        for name in HIGHEST:  # what is below our lowest counts as that
             if sampling[name] is not None:
                 sampling[name] = max(sampling[name], RANGES[name].low)
         return PoemRequest(
@@ -253,8 +256,8 @@ class CompletionBody(OpenAIBody):
 def allowed_here(key: str) -> str:
     """Say what a key may be.
 
-    >>> allowed_here("seed"), allowed_here("top_k")
-    ('a whole number between 0 and 9,007,199,254,740,991', 'a whole number between 0 and 1,000')
+    >>> allowed_here("temperature"), allowed_here("lines")
+    ('a number between 0 and 2', 'a whole number between 1 and 500')
     """
     return ALLOWED.get(key) or allowed_values(key)
 

@@ -22,7 +22,7 @@ from bot.core.records import (
     SAMPLING_SETTINGS,
     Ending,
 )
-from bot.web.openai import NEUTRAL_CHAT, NEUTRAL_COMPLETION, ROLES
+from bot.web.openai import HIGHEST, NEUTRAL_CHAT, NEUTRAL_COMPLETION, ROLES
 from bot.web.poems import MAX_LINE, MAX_TEXT
 
 Schema = dict[str, Any]
@@ -308,8 +308,7 @@ def _openai_settings() -> Schema:
         "stream": _or_null(BOOL),
         "stream_options": _or_null(_object(options, optional=list(options), closed=True)),
         "max_tokens": length,
-        "temperature": {**number, "maximum": 2},
-        "top_p": {**number, "maximum": 1},
+        **{name: {**number, "maximum": high} for name, high in HIGHEST.items()},
         "seed": _range("random_seed"),
         "stop": {"anyOf": [_stop(), _list(_stop(), maxItems=MAX_STOPS), {"type": "null"}]},
         "user": ignored,
