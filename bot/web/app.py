@@ -20,11 +20,9 @@ from bot.web.events import StreamTiming
 from bot.web.openai import OpenAIEndpoints
 from bot.web.openapi import describe_api
 from bot.web.page import DashboardEndpoint, page_routes
-from bot.web.poems import CardEndpoint, PoemEndpoint, StreamTiming
+from bot.web.poems import CardEndpoint, PoemEndpoint
 from bot.web.policies import PolicyPages
 from bot.web.qr_code import QrCodeEndpoint
-from bot.web.security import ClientAddresses, HostGuard, MetricsAccess, add_headers
-from bot.web.poems import CardEndpoint, PoemEndpoint
 from bot.web.security import ApiKey, ClientAddresses, HostGuard, MetricsAccess, add_headers
 from bot.web.server import CLIENTS, CONNECTION_LIMITS, ConnectionLimits
 from bot.web.status import StatusEndpoints

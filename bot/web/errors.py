@@ -119,6 +119,8 @@ class ForeignOrigin(RequestRefused):
 
 
 class NotOurAddress(RequestRefused):
+    status = 403
+
     def __init__(self, address: str) -> None:
         super().__init__(
             f"The page is {_shown(address)}; it must be the address of this site's page, such as "

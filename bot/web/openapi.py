@@ -90,6 +90,21 @@ def describe_api(*, needs_key: bool) -> dict[str, Any]:
             },
             "/api/models": {"get": _get("listModels", "List the models.", "Models")},
             "/api/books": {"get": _get("listBooks", "List the books with losses.", "Books")},
+            "/api/qr": {
+                "get": {
+                    "operationId": "drawCode",
+                    "summary": "Draw the page's address as a QR code, an SVG.",
+                    "parameters": [
+                        {
+                            "name": "page",
+                            "in": "query",
+                            "description": "The address by which the visitor came.",
+                            "schema": {"type": "string"},
+                        }
+                    ],
+                    "responses": _answers({"image/svg+xml": TEXT}, ("403", *READ), "Error"),
+                }
+            },
             "/api/openapi.json": {"get": _get("describe", "Return this description.", "Anything")},
             "/healthz": {
                 "get": {

@@ -122,7 +122,7 @@ function isGone(error) {
 
 // Whether to ask again for the same is of no use: the words themselves were refused.
 function isLasting(error) {
-  return error instanceof Refusal && [400, 404, 413].includes(error.status);
+  return error instanceof Refusal && [400, 403, 404, 413].includes(error.status);
 }
 
 function pauseOf(error) {

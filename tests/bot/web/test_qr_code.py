@@ -53,7 +53,7 @@ async def test_without_an_address_the_host_that_was_asked_is_drawn(serve: Serve)
 async def test_no_other_address_is_drawn(serve: Serve, address: str) -> None:
     client = await serve(allowed_hosts=[HOST])
     async with client.get(f"/api/qr?page={quote(address, safe='')}") as response:
-        assert response.status == 400
+        assert response.status == 403
         assert "address of this site's page" in (await response.json())["error"]
 
 
