@@ -29,7 +29,7 @@ from bot.web.openai import ChatBody, CompletionBody
 from bot.web.poems import PoemBody
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("docs", "bench", "tests", "bot", "model", "deploy")
+FOLDERS = ("docs", "bench", "tests", "bot", "model", "deploy", "integrations")
 PAGES = sorted([*ROOT.glob("*.md"), *(p for f in FOLDERS for p in (ROOT / f).rglob("*.md"))])
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
 # What a user follows word by word; CHANGELOG.md and bench/results/ also tell what was.
@@ -137,7 +137,7 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
 
 
 def test_the_pages_link_to_all_of_each_other() -> None:
-    """No page of docs/, docs/decisions/ or bench/results/ is out of reach of README.md."""
+    """No page of docs/, bench/results/ or integrations/ is out of reach of README.md."""
     reached, waiting = set(), [ROOT / "README.md"]
     while waiting:
         page = waiting.pop()
@@ -146,7 +146,8 @@ def test_the_pages_link_to_all_of_each_other() -> None:
             (page.parent / link.partition("#")[0]).resolve() for link in LINK.findall(prose(page))
         }
         waiting += [link for link in links - reached if link.suffix == ".md"]
-    wanted = {p for p in PAGES if p.is_relative_to(ROOT / "docs")}
+    folders = (ROOT / "docs", ROOT / "integrations")
+    wanted = {page for page in PAGES if any(map(page.is_relative_to, folders))}
     assert wanted | set((ROOT / "bench" / "results").glob("*.md")) <= reached
 
 
