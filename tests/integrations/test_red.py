@@ -246,10 +246,13 @@ async def test_refusals_are_told_in_a_sentence(red: Red) -> None:
         engine.full = True
         assert "queue is full" in await red.ask("!sonnet", author=SECOND)
         engine.full = False
-        assert "A" not in await red.ask("!sonnet --model [x](y) b", author=THIRD)
+        unknown = await red.ask("!sonnet --model [x](y) b", author=THIRD)
+        assert unknown.startswith("There is no model called '\\[x](y)'.")
         assert "from this bot. Try again in" in await red.ask("!sonnet", author=FOURTH)
     assert "does not answer" in await red.ask("!sonnet the sea", author=FIFTH)
     assert "does not answer" in await red.ask("!sonnetset show")
+    elsewhere = await red.ask(f"!sonnetset url {red.discord.url}")
+    assert "not Sonneteer (status 401)" in elsewhere
 
 
 async def test_the_owner_sets_the_address_and_admins_the_form(red: Red) -> None:

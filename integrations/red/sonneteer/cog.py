@@ -93,7 +93,7 @@ class Sonneteer(commands.Cog):
         - `[p]sonnet Shall I compare thee`
         - `[p]sonnet --form haiku the old pond`
         """
-        # With the prefix everything that was typed is the seed: discord.py ends at the first `*`.
+        # With the prefix, all that was typed is in `seed`: discord.py fills one such parameter.
         request = read_request(seed) if ctx.interaction is None else PoemRequest(seed, form, model)
         if request.form is None and ctx.guild is not None:
             own = await self._config.guild(ctx.guild).form()
@@ -102,8 +102,7 @@ class Sonneteer(commands.Cog):
             async with ctx.typing():
                 poem = await self._client.write(await self._config.address(), request)
         except SonneteerError as error:
-            log.warning("no poem: %s %s", type(error).__name__, error.reason)
-            await _say(ctx, _sentence(error))
+            await _say(ctx, _tell(error))
             return
         await self._show(ctx, poem)
 
@@ -168,7 +167,7 @@ class Sonneteer(commands.Cog):
             f"Sonneteer's address is {inline(address)} now.",
             f"Note: what members type after {inline(f'{ctx.clean_prefix}sonnet')} is sent there.",
         ]
-        if address.startswith("http:") and not is_on_this_machine(address):
+        if not address.lower().startswith("https:") and not is_on_this_machine(address):
             lines.append("It is not encrypted on the way; an address with https:// would be.")
         await _say(ctx, "\n".join([*lines, await self._state(ctx, address)]))
 
@@ -203,8 +202,7 @@ class Sonneteer(commands.Cog):
             async with ctx.typing():
                 names = await self._client.models(address)
         except SonneteerError as error:
-            log.warning("no answer from Sonneteer: %s %s", type(error).__name__, error.reason)
-            return _sentence(error)
+            return _tell(error)
         more = [f"{len(names) - MAX_MODELS} more"] if len(names) > MAX_MODELS else []
         shown = [escape(name[:MAX_SHOWN]) for name in names[:MAX_MODELS]]
         return f"Sonneteer answers. Models: {humanize_list([*shown, *more]) or 'none'}."
@@ -217,9 +215,13 @@ async def _say(ctx: commands.Context, *contents: str, file: discord.File | None 
         await ctx.send(content, file=attached, allowed_mentions=NOBODY, suppress_embeds=True)
 
 
-def _sentence(error: SonneteerError) -> str:
-    """Return what a member is told; only a refusal has words that are not ours."""
-    return escape(str(error)) if isinstance(error, Refused) else str(error)
+def _tell(error: SonneteerError) -> str:
+    """Log an error for the owner, without any seed; return the sentence for the member."""
+    if isinstance(error, Refused):
+        log.info("Sonneteer refused a poem: %s", error.reason)
+        return escape(str(error))  # these words are not ours
+    log.warning("no poem from Sonneteer: %s: %s", type(error).__name__, error.reason)
+    return str(error)
 
 
 def _form_line(form: str | None) -> str:
