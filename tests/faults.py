@@ -17,6 +17,14 @@ from unittest.mock import patch
 
 import aiohttp
 
+from tests.community_faults import (
+    daily_in_outage,
+    keep_in_outage,
+    mend_twice,
+    menu,
+    reply_in_outage,
+    repost,
+)
 from tests.discord_payloads import (
     GUILD,
     MEMBER,
@@ -379,6 +387,13 @@ def _trials() -> Iterator[FaultCase]:
         play = clock_is_wrong(60.0 * minutes)
         yield FaultCase("machine", f"the clock is 20 minutes {side}", play, app=True)
     yield FaultCase("commands", "of an older version", call_stale, app=True)
+    yield FaultCase("events", "an edit that mends a command, twice", mend_twice)
+    yield FaultCase("vanishing", "the command, which a proxy bot posts again", repost)
+    yield FaultCase("a reply to a poem", "503, 500, 503", reply_in_outage, slow=True)
+    yield FaultCase("a menu", "the callback fails with 500", menu(Fault(500)), slow=True)
+    yield FaultCase("a menu", "the callback fails with 404", menu(Fault(404)))
+    yield FaultCase("a poem of the day", "503, 500, 503", daily_in_outage, slow=True, app=True)
+    yield FaultCase("a kept poem", "503, 500, 503", keep_in_outage, slow=True, app=True)
     for locked in (False, True):
         name = f"a thread archived in mid-training{', locked' if locked else ''}"
         yield FaultCase("vanishing", name, archive_thread(locked=locked), app=True)

@@ -61,10 +61,10 @@ class PopulatedDiscord(FakeDiscord):
     _looked_through = 0
     _lost: frozenset[int] = frozenset()
 
-    async def say(self, content: str, guild: int = GUILD, **_: Any) -> int:
-        return await self.write(content, FIRST_MEMBER, guild)
+    async def say(self, content: str, guild: int = GUILD, **changes: Any) -> int:
+        return await self.write(content, FIRST_MEMBER, guild, **changes)
 
-    async def write(self, content: str, member: int, guild: int | None) -> int:
+    async def write(self, content: str, member: int, guild: int | None, **changes: Any) -> int:
         """Let a member write a message, a direct one where there is no `guild`."""
         message = message_payload(number := self._next_id(), member, {"content": content})
         if guild is None:
@@ -74,6 +74,7 @@ class PopulatedDiscord(FakeDiscord):
             message |= {"guild_id": str(guild), "channel_id": str(channel_of(guild))}
         if f"<@{BOT}>" in content:
             message["mentions"] = [user_payload(BOT, "Sonneteer", bot=True)]
+        message.update(changes)
         self.messages[number] = message
         await self.gateway.emit("MESSAGE_CREATE", message)
         return number
