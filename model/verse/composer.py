@@ -9,6 +9,7 @@ best: likely up to the loss of the book itself, little repetition, close to the 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -39,14 +40,17 @@ MAX_ATTEMPTS = 12  # at one line, each with other chances and the warmer
 LAST_RHYME = 8  # attempts that keep to the rhyme
 HEAT, MAX_HEAT = 0.4, 2.0  # least temperature of the second attempt, and of the last ones
 WISHED = 6  # last words that the particles of a line are told by turns
-THEME_BOOST = 30.0  # how many times likelier each token of a word of the seed is made
+THEME_BOOST = 4.0  # how many times likelier each token of a word of the seed is made
 
 # Of LineScorer: nats per line of LINE_CHARACTERS. They were found by reading and by
 # `python -m bench.poems`, see bench/results/poems.md.
 LINE_CHARACTERS = 40
 BOOK_LOSS_SHARE = 0.65  # of the book's own loss; a line likelier than that is no better for it
-REPEATED, SMALL_REPEATED = 4.0, 1.2  # a word that the poem has had, by whether it says something
-FAMILY = 3.0  # a word of a family that the poem has had: love, lovely
+REPEATED, SMALL_REPEATED = (
+    4.0,
+    1.2,
+)  # for each time that the poem has had a word; small ones: at all
+FAMILY = 3.0  # for each time that it has had another word of the family: love, lovely
 SAME_BEGINNING = 1.5  # as an earlier line
 TWICE = 8.0  # a word twice in a row, or two words twice in a line
 SAME_RHYME = 30.0  # where the form wants another
@@ -286,8 +290,9 @@ class LineScorer:
         self._form = form
         self._theme = theme
         said = [words for line in lines if (words := words_of(line))]
-        self._before = {word for words in said for word in words}
-        self._stems = {stem_of(word) for word in self._before if is_content_word(word)}
+        self._before = Counter(word for words in said for word in words)
+        contents = (word for word in self._before.elements() if is_content_word(word))
+        self._stems = Counter(map(stem_of, contents))
         self._firsts = [words[0] for words in said]
         self._ends = [words[-1] for words in said]
         self._is_later = bool(lines)
@@ -320,7 +325,7 @@ class LineScorer:
         contents = [word for word in words if is_content_word(word)]
         pairs = list(pairwise(words))
         return (
-            REPEATED * sum(word in self._before for word in contents)
+            REPEATED * sum(self._before[word] for word in contents)
             + REPEATED * (len(contents) - len(set(contents)))
             + FAMILY * self._of_a_family(contents)
             + SMALL_REPEATED * sum(w in self._before for w in words if not is_content_word(w))
@@ -330,10 +335,10 @@ class LineScorer:
         )
 
     def _of_a_family(self, contents: Sequence[str]) -> int:
-        """Return how many words are no repetitions, but of a family with others."""
-        fresh = set(contents) - self._before
+        """Return how often other words of the families of these were said, repetitions aside."""
+        fresh = set(contents) - self._before.keys()
         stems = [stem_of(word) for word in fresh]
-        return sum(stem in self._stems for stem in stems) + len(stems) - len(set(stems))
+        return sum(self._stems[stem] for stem in stems) + len(stems) - len(set(stems))
 
 
 def _repeats(words: Sequence[str], given: int) -> bool:
