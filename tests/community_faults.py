@@ -1,4 +1,4 @@
-"""Faults around replies, menus, mended commands, proxy bots, poems of the day and kept poems."""
+"""Faults around replies, menus, corrected commands, proxy bots, poems of the day and kept poems."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ MANAGE_SERVER = 1 << 5  # a permission
 OUTAGE = [Fault(503), Fault(500), Fault(503)]
 
 
-async def mend_twice(run: FaultRun) -> None:
-    """A command is mended, and Discord tells of the edit twice."""
+async def correct_twice(run: FaultRun) -> None:
+    """A command is corrected, and Discord tells of the edit twice."""
     run.strike()
     command = await run.fake.say("!sonet a rose", run.guild)
     run.expected[command] = 1

@@ -18,9 +18,9 @@ from unittest.mock import patch
 import aiohttp
 
 from tests.community_faults import (
+    correct_twice,
     daily_in_outage,
     keep_in_outage,
-    mend_twice,
     menu,
     reply_in_outage,
     repost,
@@ -387,7 +387,7 @@ def _trials() -> Iterator[FaultCase]:
         play = clock_is_wrong(60.0 * minutes)
         yield FaultCase("machine", f"the clock is 20 minutes {side}", play, app=True)
     yield FaultCase("commands", "of an older version", call_stale, app=True)
-    yield FaultCase("events", "an edit that mends a command, twice", mend_twice)
+    yield FaultCase("events", "an edit that corrects a command, twice", correct_twice)
     yield FaultCase("vanishing", "the command, which a proxy bot posts again", repost)
     yield FaultCase("a reply to a poem", "503, 500, 503", reply_in_outage, slow=True)
     yield FaultCase("a menu", "the callback fails with 500", menu(Fault(500)), slow=True)

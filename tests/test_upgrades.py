@@ -234,7 +234,7 @@ async def test_poems_of_the_day_and_kept_poems_are_known(home: Path) -> None:
     async with opened(home) as app:
         settings = app.guilds.settings_for(ADMIN)
         assert settings.daily == DailyPoem("20")
-        assert settings.keep == "21"
+        assert settings.keep_channel == "21"
         assert settings.model_in("20") == ("dunes", "a1" * 32)
         assert await app.days.sent() == {"10": SentDay("2026-11-28", "50")}
         assert await app.kept.find("51") == KeptPoem("21", "60", 1)

@@ -48,7 +48,7 @@ class GuildSettings:
     switch: bool = True  # whether a new model is used as soon as it is trained
     channel_models: tuple[str, ...] = ()  # each a channel's number, a model's name and its hash
     daily: DailyPoem | None = None  # the poem of the day
-    keep: str | None = None  # the channel that kept poems are copied to
+    keep_channel: str | None = None  # the channel that kept poems are copied to
 
     def model_in(self, *places: str) -> tuple[str, str] | None:
         """Return the name and hash of the model that the first of these channels has, if any."""
@@ -215,6 +215,6 @@ SETTING_RULES: dict[str, Callable[[str, object], object]] = {
     "switch": _yes_or_no,
     "channel_models": _channel_models,
     "daily": read_daily,
-    "keep": _channel,
+    "keep_channel": _channel,
 }
 assert list(SETTING_RULES) == [each.name for each in fields(GuildSettings)]  # noqa: S101 - one rule for each

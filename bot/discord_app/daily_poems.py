@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 import discord
@@ -24,12 +25,11 @@ from bot.core.tasks import cancel_tasks
 from bot.discord_app.error_messages import throttled_log
 from bot.discord_app.poem_buttons import finished_view
 from bot.discord_app.poem_formatting import format_finished
-from bot.discord_app.responders import AnyBot, send_once
-from bot.discord_app.retries import FAILURES, await_response, is_final, retry
+from bot.discord_app.responders import LOOKED_THROUGH, AnyBot, send_once
+from bot.discord_app.retries import FAILURES, is_final, retry
 
 log = logging.getLogger(__name__)
 
-LOOKED_THROUGH = 50  # messages of a channel
 NOBODY = 0  # asked for it: only moderators may delete it
 
 
@@ -144,20 +144,14 @@ class DailyPoems:
         """Send a poem, in as many messages as it takes; return the first one's number."""
         sent: list[int] = []
         parts = format_finished(poem, may_attach=False)
-        can_keep = self._app.guilds.guild_settings(guild).keep is not None
+        can_keep = self._app.guilds.guild_settings(guild).keep_channel is not None
         for number, part in enumerate(parts):
-            view = (
-                finished_view(poem, NOBODY, sent, can_keep=can_keep)
-                if number == len(parts) - 1
-                else None
+            options: dict[str, Any] = {}
+            if part is parts[-1]:
+                options["view"] = finished_view(poem, NOBODY, sent, can_keep=can_keep)
+            message = await retry(
+                partial(send_once, channel, part.content, f"{nonce}{number}", **options)
             )
-            options: dict[str, Any] = {} if view is None else {"view": view}
-
-            async def send() -> discord.Message:
-                text, name = part.content, f"{nonce}{number}"  # noqa: B023
-                return await await_response(send_once(channel, text, name, **options))  # noqa: B023
-
-            message = await retry(send)
             assert message is not None  # noqa: S101 - only interactions are acknowledged
             sent.append(message.id)
         return str(sent[0])

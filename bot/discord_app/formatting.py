@@ -223,6 +223,7 @@ def format_settings(
     warmth = f"{defaults.verse_temperature:g}, free {defaults.sampling.temperature:g}"
     seconds = guild_settings.cooldown_seconds
     cooldown = "the bot's default" if seconds is None else f"{seconds:g} s"
+    keep = guild_settings.keep_channel
     lines = [
         "**Settings of this server**",
         *doubts,
@@ -237,7 +238,7 @@ def format_settings(
         f"- use a new model as soon as it is trained: {'yes' if guild_settings.switch else 'no'}",
         f"- models of single channels: {_channel_models(guild_settings)}",
         f"- poem of the day: {_daily(guild_settings.daily)}",
-        f"- channel for kept poems: {f'<#{keep}>' if (keep := guild_settings.keep) else 'none'}",
+        f"- channel for kept poems: {f'<#{keep}>' if keep else 'none'}",
     ]
     assert len(fields(guild_settings)) == 12  # noqa: S101 - all of them are shown
     return _fit(lines)

@@ -30,7 +30,7 @@ class KeptPoems:
 
     def channel(self, guild: str) -> str | None:
         """Return the channel for kept poems of a server, None where it has none."""
-        return self._app.guilds.guild_settings(guild).keep if guild else None
+        return self._app.guilds.guild_settings(guild).keep_channel if guild else None
 
     def has_channel(self, guild: str) -> bool:
         return self.channel(guild) is not None

@@ -23,7 +23,7 @@ from bot.discord_app.retries import FAILURES
 UNREAD = "I only read the text of your message, not {what}. Paste the text instead."
 MAX_TEXT_FILE = 64 * 2**10  # bytes; of a longer file no seed is taken
 FILE_SECONDS = 10.0  # for fetching one
-MENDED = timedelta(minutes=1)  # in which an edited message is read again
+CORRECTED_WITHIN = timedelta(minutes=1)  # in which an edited message is read again
 TALK = (discord.MessageType.default, discord.MessageType.reply)
 # Phones begin with a capital.
 _FLAG = re.compile(
@@ -88,10 +88,10 @@ async def _read_text_file(file: discord.Attachment) -> str:
     return content[:MAX_TEXT_FILE].decode("utf-8-sig", "replace").strip()
 
 
-def is_mended(message: discord.Message) -> bool:
+def is_corrected(message: discord.Message) -> bool:
     """Whether a message was edited soon after it was sent; both times are Discord's."""
     edited = message.edited_at
-    return edited is not None and edited - message.created_at <= MENDED
+    return edited is not None and edited - message.created_at <= CORRECTED_WITHIN
 
 
 def command_prefixes(bot: AnyBot, message: discord.Message, *, prefix: str) -> list[str]:

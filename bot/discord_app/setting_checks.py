@@ -18,6 +18,7 @@ DELETED = (
     "list changes; `/settings {name} clear` empties it."
 )
 SLASH_ONLY = "⚠ I cannot read or send messages in {places}, so only slash commands work there."
+NO_PLACE = "⚠ I cannot write in <#{channel}>, the channel for {use}."
 MAX_NAMED = 5
 LISTS = {"channels": "channels", "roles": "roles", "managers": "roles"}  # setting → what it lists
 
@@ -47,6 +48,14 @@ def warnings(guild: discord.Guild | None, guild_settings: GuildSettings) -> list
             found.append(DELETED.format(count=count, what=what, exist=exist, name=name))
     if closed := [f"<#{each}>" for each in guild_settings.channels if _is_closed(guild, each)]:
         found.append(SLASH_ONLY.format(places=", ".join(closed[:MAX_NAMED])))
+    daily = guild_settings.daily
+    uses = {
+        "the poem of the day": daily and daily.channel,
+        "kept poems": guild_settings.keep_channel,
+    }
+    for use, number in uses.items():
+        if number and (_is_deleted(guild, "channels", number) or _is_closed(guild, number)):
+            found.append(NO_PLACE.format(channel=number, use=use))
     return found
 
 

@@ -21,8 +21,8 @@ from bot.discord_app.daily_poems import DailyPoems
 from bot.discord_app.kept_poems import KeptPoems
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.messages import (
+    is_corrected,
     is_from_person,
-    is_mended,
     own_mentions,
     read_flags,
     read_words,
@@ -141,9 +141,9 @@ class Poems(AnsweringCog, name=COG_NAME):
 
     @commands.Cog.listener()
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
-        """Read a message again that was mended; one that has an answer gets no other."""
+        """Read a message again that was corrected; one that has an answer gets no other."""
         message = payload.message
-        if not is_from_person(message) or not is_mended(message):
+        if not is_from_person(message) or not is_corrected(message):
             return
         context = await self._bot.get_context(message)
         if not context.valid:

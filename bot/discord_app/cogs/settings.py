@@ -56,6 +56,7 @@ class Settings(CommandCog, name="Settings"):
     def __init__(self, app: App) -> None:
         self._guilds = app.guilds
         self._service = app.service
+        self._guild_models = app.guild_models
 
     @commands.hybrid_group(
         name="settings", case_insensitive=True, description="Show this server's settings"
@@ -143,7 +144,7 @@ class Settings(CommandCog, name="Settings"):
     )
     @app_commands.describe(channel="Leave empty to turn the button Keep off")
     async def keep(self, ctx: Context, channel: discord.abc.GuildChannel | None = None) -> None:
-        await self._set(ctx, "keep", str(channel.id) if channel else None)
+        await self._set(ctx, "keep_channel", _writable(channel))
 
     @settings.command(name="daily", ignore_extra=False, description="A poem a day. Default: none")
     @app_commands.describe(
@@ -177,11 +178,15 @@ class Settings(CommandCog, name="Settings"):
         if state is not None and state.lower() == "off":
             await self._set(ctx, "daily", None)
             return
-        before = self._guilds.settings_for(asker_of_context(ctx)).daily
+        asker = asker_of_context(ctx)
+        before = self._guilds.settings_for(asker).daily
         if channel is None and before is None:
             raise NothingThere("Name the channel for the poem of the day.")
+        await acknowledge_command(ctx, private=True)
+        if book is not None:
+            await self._guild_models.info(asker, book)  # refuses one that there is not
         given = {
-            "channel": str(channel.id) if channel else None,
+            "channel": _writable(channel),
             "time": time,
             "timezone": timezone,
             "model": book,
@@ -190,7 +195,8 @@ class Settings(CommandCog, name="Settings"):
             "paused": None if state is None else state.lower() == "paused",
         }
         changes = {name: value for name, value in given.items() if value is not None}
-        await self._set(ctx, "daily", {**(asdict(before) if before else {}), **changes})
+        daily = {**(asdict(before) if before else {}), **changes}
+        await self._show(ctx, await self._guilds.change(asker, "daily", daily))
 
     @daily.autocomplete("timezone")
     async def suggest_timezones(
@@ -231,3 +237,10 @@ class Settings(CommandCog, name="Settings"):
 
     def cog_check(self, ctx: Context) -> bool:
         return check_in_server(ctx)
+
+
+def _writable(channel: discord.abc.GuildChannel | None) -> str | None:
+    """Return a channel's number; raise BadSetting for a category or a forum, say."""
+    if channel is not None and not isinstance(channel, discord.abc.Messageable):
+        raise BadSetting("channel", channel.name, "a channel that takes messages")
+    return None if channel is None else str(channel.id)

@@ -107,7 +107,8 @@ def test_what_a_setting_may_not_be_is_refused(name: str, value: object, sentence
 @pytest.mark.parametrize("name", ["colour", "adapt", "__class__", ""])
 def test_a_setting_that_there_is_not_is_refused_with_those_there_are(name: str) -> None:
     with pytest.raises(
-        BadSetting, match=r"it must be one of channels, roles, .*, channel_models, daily, keep"
+        BadSetting,
+        match=r"it must be one of channels, roles, .*, channel_models, daily, keep_channel",
     ):
         GuildSettings().change(name, "x")
 
@@ -156,7 +157,7 @@ def test_none_puts_a_setting_back(name: str) -> None:
         switch=False,
         channel_models=(OWN,),
         daily=DailyPoem("7"),
-        keep="8",
+        keep_channel="8",
     )
     back = settled.change(name, None)
     assert getattr(back, name) == getattr(GuildSettings(), name)

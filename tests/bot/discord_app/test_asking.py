@@ -163,7 +163,7 @@ def _sent(fake: FakeDiscord, message: int, seconds: float) -> str:
 
 
 @pytest.mark.parametrize("words", ["!sonnet a lily", "!about"])
-async def test_a_command_that_is_mended_within_a_minute_is_answered_once(
+async def test_a_command_that_is_corrected_within_a_minute_is_answered_once(
     discord: FakeDiscord, words: str
 ) -> None:
     async with _running(discord, FakeEngine()):

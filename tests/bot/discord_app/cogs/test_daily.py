@@ -12,6 +12,7 @@ from simcord.builders import ChannelHandle
 from simcord.enums import OverwriteType
 
 from bot.core.application import App
+from bot.core.guild_settings import GuildSettings
 from bot.core.store.days import LOST, SentDay
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.cogs.poems import Poems
@@ -158,6 +159,30 @@ async def test_without_a_channel_it_cannot_begin(
     result = await admin.slash(simulation.channel, "settings daily", time="9:00")
     assert result.response is not None
     assert result.response.content == "Name the channel for the poem of the day."
+
+
+async def test_a_book_that_there_is_not_and_a_category_are_refused_at_once(
+    simulation: Simulation, admin: MemberActor, app: App
+) -> None:
+    place, shelf = simulation.channel, simulation.guild.create_category("shelf")
+    result = await admin.slash(place, "settings daily", channel=place, book="nosuch")
+    assert result.response is not None
+    assert "no model called 'nosuch'" in result.response.content
+    for command in ("daily", "keep"):
+        result = await admin.slash(place, f"settings {command}", channel=shelf)
+        assert result.response is not None
+        assert "it must be a channel that takes messages" in result.response.content
+    assert app.guilds.guild_settings(str(simulation.guild.id)) == GuildSettings()
+
+
+async def test_a_channel_in_which_the_bot_may_not_write_is_told(
+    simulation: Simulation, admin: MemberActor, hall: ChannelHandle
+) -> None:
+    _mute(simulation, hall)
+    await simulation.env.settle()
+    result = await admin.slash(simulation.channel, "settings show")
+    assert result.response is not None
+    assert f"cannot write in <#{hall.id}>, the channel for kept poems" in result.response.content
 
 
 async def test_time_zones_are_suggested(simulation: Simulation, admin: MemberActor) -> None:
