@@ -47,8 +47,8 @@ class ButtonAction(StrEnum):
 # What the buttons below the help ask for: a form and the first words.
 EXAMPLES = {
     "0": ("sonnet", "When winter nights are long"),
-    "1": ("haiku", "The old pond"),
-    "2": ("quatrain", "My love is like"),
+    "1": ("haiku", "An old silent pond"),
+    "2": ("quatrain", "Nobody told me"),
 }
 
 

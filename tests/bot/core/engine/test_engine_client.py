@@ -5,80 +5,28 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-import time
 import weakref
-from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from bot.core.engine_client import EngineClient
-from bot.core.engine_worker import EngineDraft
-from bot.core.errors import BadSetting, MemberFull, ModelUnusable, QueueFull
-from bot.core.fair_queue import QueueLimits
+from bot.core.errors import BadSetting, ModelUnusable, QueueFull
 from bot.core.metrics import Metrics
 from bot.core.model_library import ModelLibrary
-from bot.core.ports import EngineRequest
-from bot.core.records import Asker, Ending, ModelRecord, PoemSettings, Sampling
+from bot.core.records import Ending, ModelRecord, Sampling
 from model import Engine, Opening, PoemPiece
+from tests.bot.core.engine.requests import (
+    ENDLESS,
+    LIMITS,
+    SETTINGS,
+    MakeModel,
+    engine_request,
+    first_piece,
+    read,
+)
 from tests.conftest import OPENINGS
-from tests.fakes import Clock
 from tests.timeouts import HANG_SECONDS
-
-SETTINGS = PoemSettings(Sampling(), lines=None, characters=60)
-LIMITS = QueueLimits(max_rows=2, max_waiting=2, max_per_guild=10, max_per_member=10)
-ENDLESS = replace(SETTINGS, characters=10_000)
-
-MakeModel = Callable[..., Path]
-
-
-@pytest.fixture(autouse=True)
-def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a step take a while: a network this small writes an ENDLESS poem in an instant."""
-    step = Engine.step
-
-    def unhurried(engine: Engine) -> list[PoemPiece]:
-        time.sleep(0.002)
-        return step(engine)
-
-    monkeypatch.setattr(Engine, "step", unhurried)
-
-
-@pytest.fixture
-def shelf(tmp_path: Path, model_file: MakeModel) -> ModelLibrary:
-    model_file("apples", seed=1)
-    model_file("pears", seed=2)
-    return ModelLibrary([tmp_path / "models"], shipped=tmp_path / "shipped", default="apples")
-
-
-@pytest.fixture
-def apples(shelf: ModelLibrary) -> ModelRecord:
-    return shelf.find("apples")
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[EngineClient]:
-    client = EngineClient(Metrics(), limits=LIMITS, max_models=2)
-    yield client
-    await client.close()
-
-
-def engine_request(
-    model: ModelRecord,
-    settings: PoemSettings = SETTINGS,
-    random_seed: int = 1,
-    asker: Asker = Asker("test:"),  # noqa: B008 - frozen
-) -> EngineRequest:
-    return EngineRequest(asker, model, Opening(rest="the sea "), settings, random_seed)
-
-
-async def read(draft: EngineDraft) -> str:
-    return "".join([piece async for piece in draft])
-
-
-async def first_piece(draft: EngineDraft) -> str:
-    return await anext(aiter(draft))
 
 
 async def test_a_poem_has_the_characters_that_were_ordered(
@@ -331,94 +279,6 @@ async def test_closing_cancels_what_is_left(apples: ModelRecord) -> None:
     await client.close()
     await asyncio.gather(*map(read, drafts))
     assert all(draft.cancelled for draft in drafts)
-
-
-# ---- The line ----
-
-
-async def test_guilds_take_turns_and_members_of_one_wait_for_one_another(
-    client: EngineClient, apples: ModelRecord
-) -> None:
-    await client.load(apples)
-    flood = [
-        client.write(engine_request(apples, ENDLESS, asker=Asker("d:1", "10"))) for _ in range(3)
-    ]
-    other = client.write(engine_request(apples, asker=Asker("d:2", "20")))
-    assert [draft.place for draft in [*flood, other]] == [0, 0, 2, 1]
-
-
-async def test_who_writes_to_the_bot_alone_counts_as_a_guild(
-    client: EngineClient, apples: ModelRecord
-) -> None:
-    await client.load(apples)
-    first = [client.write(engine_request(apples, ENDLESS, asker=Asker("d:1"))) for _ in range(3)]
-    other = client.write(engine_request(apples, asker=Asker("d:2")))
-    assert (first[2].place, other.place) == (2, 1)
-
-
-async def test_a_poem_that_has_to_leave_the_line_tells_its_reader_why(
-    apples: ModelRecord,
-) -> None:
-    client = EngineClient(Metrics(), limits=replace(LIMITS, max_rows=1, max_waiting=2))
-    await client.load(apples)
-    flood = [
-        client.write(engine_request(apples, ENDLESS, asker=Asker("d:1", "10"))) for _ in range(3)
-    ]
-    other = client.write(engine_request(apples, asker=Asker("d:2", "20")))
-    with pytest.raises(QueueFull, match="2 poems waiting"):
-        await read(flood[2])
-    flood[0].cancel()
-    await read(other)
-    flood[1].cancel()
-    await asyncio.gather(*map(read, flood[:2]))
-    assert (client.running, client.waiting) == (0, 0)
-    await client.close()
-
-
-async def test_a_member_with_too_many_poems_is_refused_and_others_are_not(
-    apples: ModelRecord,
-) -> None:
-    client = EngineClient(Metrics(), limits=replace(LIMITS, max_per_member=1))
-    await client.load(apples)
-    draft = client.write(engine_request(apples))
-    with pytest.raises(MemberFull):
-        client.check(Asker("test:"))
-    with pytest.raises(MemberFull):
-        client.write(engine_request(apples))
-    client.check(Asker("test:2"))
-    await read(draft)
-    await read(client.write(engine_request(apples)))
-    await client.close()
-
-
-async def test_the_wait_is_not_known_until_a_poem_has_been_finished(apples: ModelRecord) -> None:
-    clock = Clock(0.0)
-    client = EngineClient(Metrics(), limits=LIMITS, clock=clock)
-    await client.load(apples)
-    drafts = [client.write(engine_request(apples, ENDLESS)) for _ in range(3)]
-    assert [draft.expected_wait for draft in drafts] == [0.0, 0.0, None]
-    for draft in drafts:
-        draft.cancel()
-    await client.close()
-
-
-async def test_the_wait_is_what_poems_took_less_what_the_oldest_has_had(
-    apples: ModelRecord,
-) -> None:
-    clock = Clock(0.0)
-    client = EngineClient(Metrics(), limits=replace(LIMITS, max_waiting=8), clock=clock)
-    await client.load(apples)
-    first = client.write(engine_request(apples))
-    clock.now = 10.0
-    await read(first)
-    drafts = [client.write(engine_request(apples, ENDLESS))]
-    clock.now = 13.0
-    drafts += [client.write(engine_request(apples, ENDLESS)) for _ in range(4)]
-    clock.now = 14.0
-    assert [draft.expected_wait for draft in drafts] == [0.0, 0.0, 6.0, 9.0, 16.0]
-    clock.now = 50.0
-    assert [draft.expected_wait for draft in drafts[2:]] == [0.0, 0.0, 10.0]
-    await client.close()
 
 
 # ---- Endings ----
