@@ -232,7 +232,11 @@ class Engine:
             *(request.plan, self._forms.planner),
         )
         capitals = self._capitals_after(opening.text)
-        return FormPoem(ticket, request, self._forms, self._vocabulary, composer, capitals)
+        finished = FinishReason.LENGTH if composer.is_complete else None
+        return FormPoem(
+            *(ticket, request, self._forms, self._vocabulary, composer, capitals),
+            finished=finished,
+        )
 
     def _leave(self, place: int) -> None:
         self._batch.leave(place)

@@ -7,6 +7,7 @@ one for free text and one for poems in a form.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,6 +40,7 @@ class Request:
     form: Form | None = None
     avoided: frozenset[str] = frozenset()  # lower-case words that must not come
     plan: Plan = NO_PLAN  # what a poem in a form is to be about; empty: the network is not told
+    candidates: int = 0  # for the next line, one a line of the text, in place of the whole poem
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,8 @@ class FormPoem:
             found = [(self._particles[number], place) for number, place in places.items()]
             particle_filter.resample(self.parts.batch, found)
             return ""
+        if self.request.candidates:
+            return self._offer()
         line = particle_filter.choose_line(self.vocabulary.shown)
         if line is None:
             self.finished = FinishReason.CUT_OFF if self.composer.is_stuck else None
@@ -227,6 +231,19 @@ class FormPoem:
     def _particle_filter(self) -> ParticleFilter:
         assert self._filter is not None  # noqa: S101 - who reads or writes has begun
         return self._filter
+
+    def _offer(self) -> str:
+        lines = self._particle_filter.offer_lines(self.vocabulary.shown, self.request.candidates)
+        if lines is None:
+            self.finished = FinishReason.CUT_OFF if self.composer.is_stuck else None
+            return ""
+        self.finished = FinishReason.LENGTH
+        if self.capitals is None:
+            return "\n".join(lines)
+        ways = [copy(self.capitals) for _ in lines]
+        return "\n".join(
+            way.write(line) + way.rest() for way, line in zip(ways, lines, strict=True)
+        )
 
     def _shown(self, line: str) -> str:
         """Return a line as it is shown, with the break after it."""

@@ -11,22 +11,31 @@ from typing import Any
 
 from bot.core.application import App
 from bot.core.daily import DailyPoem
-from bot.core.errors import FormImpossible, ModelUnusable, QueueFull, UnknownModel
+from bot.core.errors import (
+    FormImpossible,
+    LinesImpossible,
+    ModelUnusable,
+    QueueFull,
+    UnknownModel,
+)
 from bot.core.guild_settings import GuildSettings
 from bot.core.metrics import Metrics
 from bot.core.poems import PoemService
 from bot.core.ports import EngineRequest, Opening, Prompt
 from bot.core.records import (
+    FORMS,
     FREE,
     NO_PLAN,
     Asker,
     Defaults,
     Ending,
+    LineScansion,
     ModelRecord,
     Plan,
     Poem,
     PoemRequest,
     PoemScansion,
+    VerseLine,
 )
 from bot.core.store.days import SentDay
 from model import TokenSplitter, Vocabulary
@@ -169,6 +178,8 @@ class FakeEngine:
         self.impossible = ""  # why no form can be had
         self.seed_break = ""  # after a seed that fills its line
         self.looks = PoemScansion("A Title")  # of poems in a form
+        self.candidates = ("the first line", "another one", "and a third")
+        self.line_notes: tuple[str, ...] = ()  # of every line that is looked at
         self.refusal: QueueFull | None = None  # instead of that of a full line
         self.place = 0
         self.expected_wait: float | None = None
@@ -218,6 +229,18 @@ class FakeEngine:
             raise FormImpossible(form, self.impossible)
         return Opening(rest=self.prepare(model, seed).text, shown=seed + self.seed_break)
 
+    def take_lines(self, model: ModelRecord, lines: Sequence[str], seed: str, form: str) -> Opening:
+        if self.impossible:
+            raise LinesImpossible(form, self.impossible)
+        shown = "\n".join(lines) + "\n" * (len(lines) < FORMS[form])
+        return Opening(tuple(lines), shown=shown, line_by_line=True)
+
+    def scan_lines(
+        self, model: ModelRecord, lines: Sequence[str], form: str, first: int = 0
+    ) -> tuple[VerseLine, ...]:
+        looks = [LineScansion("A", ((line, True),)) for line in lines[first:]]
+        return tuple(VerseLine(look, self.line_notes) for look in looks)
+
     def plan(
         self,
         model: ModelRecord,
@@ -245,8 +268,12 @@ class FakeEngine:
 
     def write(self, engine_request: EngineRequest) -> FakeDraft:
         self.check(engine_request.asker)
-        size = self.piece_characters
-        pieces = [self.text[start : start + size] for start in range(0, len(self.text), size)]
+        size, text = self.piece_characters, self.text
+        if engine_request.candidates:
+            text = "\n".join(self.candidates)
+        if len(engine_request.opening.lines) == FORMS.get(engine_request.settings.form):
+            text = ""  # nothing is left to write
+        pieces = [text[start : start + size] for start in range(0, len(text), size)]
         draft = FakeDraft(self, engine_request, pieces)
         self.drafts.append(draft)
         return draft

@@ -8,11 +8,17 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from bot.core.engine_worker import Delivery, EngineDraft, EngineWorker
-from bot.core.errors import BadSetting, FormImpossible, ModelUnusable, QueueFull
+from bot.core.errors import (
+    BadSetting,
+    FormImpossible,
+    LinesImpossible,
+    ModelUnusable,
+    QueueFull,
+)
 from bot.core.fair_queue import FairQueue, QueueLimits
 from bot.core.metrics import Metrics
 from bot.core.model_cache import LoadedModel, ModelCache
@@ -26,17 +32,26 @@ from bot.core.records import (
     ModelRecord,
     Plan,
     PoemScansion,
+    VerseLine,
 )
 from model import (
     FORMS,
+    Form,
     LengthConfig,
+    LineFit,
+    Prosody,
     Request,
+    ScannedLine,
     SeedTooLong,
     SettingError,
     TokenSplitter,
+    fit_line,
+    follow,
     lay_out_seed,
     make_title,
+    scan_line,
     scan_poem,
+    take_lines,
 )
 
 log = logging.getLogger(__name__)
@@ -119,6 +134,24 @@ class EngineClient:
         except SeedTooLong as error:
             raise FormImpossible(form, str(error)) from error
 
+    def take_lines(self, model: ModelRecord, lines: Sequence[str], seed: str, form: str) -> Opening:
+        loaded = self._in_memory(model)
+        return take_lines(lines, seed, FORMS[form], _prosody_of(loaded, form), loaded.fold)
+
+    def scan_lines(
+        self, model: ModelRecord, lines: Sequence[str], form: str, first: int = 0
+    ) -> tuple[VerseLine, ...]:
+        loaded, shape = self._in_memory(model), FORMS[form]
+        prosody = _prosody_of(loaded, form)
+        folded = [loaded.fold(line) for line in lines]
+        return tuple(
+            VerseLine(
+                _line_scansion(scan_line(line, number, shape, prosody)),
+                _line_notes(fit_line(folded, number, line, shape, prosody), shape, number),
+            )
+            for number, line in list(enumerate(lines))[first:]
+        )
+
     def plan(
         self,
         model: ModelRecord,
@@ -130,7 +163,8 @@ class EngineClient:
         planner = self._in_memory(model).engine.planner
         if planner is None or form not in FORMS:
             return NO_PLAN
-        return planner.plan(opening.theme.words, FORMS[form], avoid, random_seed)
+        plan = planner.plan(opening.theme.words, FORMS[form], avoid, random_seed)
+        return follow(plan, opening.lines, FORMS[form]) if opening.line_by_line else plan
 
     def look_at(self, model: ModelRecord, text: str, form: str) -> PoemScansion:
         loaded = self._cache.find(model.sha256)
@@ -140,10 +174,7 @@ class EngineClient:
         shown = scan_poem(lines, FORMS[form], loaded.prosody)
         return PoemScansion(
             make_title(lines, loaded.prosody),
-            tuple(
-                LineScansion(line.rhyme, tuple((part.text, part.beat) for part in line.syllables))
-                for line in shown
-            ),
+            tuple(map(_line_scansion, shown)),
         )
 
     def token_splitter(self, model: ModelRecord) -> TokenSplitter:
@@ -265,6 +296,32 @@ class EngineClient:
         self._count()
 
 
+def _prosody_of(loaded: LoadedModel, form: str) -> Prosody:
+    if loaded.prosody is None:
+        raise LinesImpossible(form, WORDLESS)
+    return loaded.prosody
+
+
+def _line_scansion(line: ScannedLine) -> LineScansion:
+    return LineScansion(line.rhyme, tuple((part.text, part.beat) for part in line.syllables))
+
+
+def _line_notes(fit: LineFit, form: Form, number: int) -> tuple[str, ...]:
+    """Say how a line differs from what its form wants."""
+    notes, whole = [], form.syllables[number]
+    end = f"“{fit.end}”" if fit.end else "its last word"
+    if fit.syllables != whole:
+        count = "1 syllable" if fit.syllables == 1 else f"{fit.syllables} syllables"
+        notes.append(f"This line has {count}; the form wants {whole}.")
+    elif not fit.on_beat:
+        notes.append("Some stresses of this line are off the beat.")
+    if fit.unrhymed is not None:
+        notes.append(f"I hear no rhyme of {end} with line {fit.unrhymed + 1}.")
+    if not fit.can_be_rhymed:
+        notes.append(f"I know no rhyme for {end}; what I write will only sound like it.")
+    return tuple(notes)
+
+
 def _community(asker: Asker) -> str:
     """Return what `asker` shares rows with: their guild, or without one only themselves.
 
@@ -290,4 +347,5 @@ def _model_request(engine_request: EngineRequest) -> Request:
         form=FORMS.get(settings.form),
         avoided=frozenset((*settings.avoid, *engine_request.avoid)),
         plan=engine_request.plan,
+        candidates=engine_request.candidates,
     )

@@ -5,6 +5,7 @@ BotError
 ├── BadConfig         config.toml or the environment cannot be used
 ├── UnknownModel      no model of that name or hash
 ├── ModelUnusable     a model file that cannot be loaded
+├── LinesImpossible   no next line of a poem that is written line by line
 ├── TooSoon           the asker's cooldown
 ├── QueueFull         the queue has no room
 │   ├── MemberFull        the asker's own poems are as many as may be
@@ -70,12 +71,20 @@ class FormImpossible(BotError):
 
     def __init__(self, form: str, reason: str) -> None:
         super().__init__(f"This is free text, not a {form}. {reason}")
+        self.reason = reason
+
+
+class LinesImpossible(BotError):
+    def __init__(self, form: str, reason: str) -> None:
+        super().__init__(f"I cannot write this {form} line by line. {reason}")
+        self.form = form
+        self.reason = reason
 
 
 class AvoidedSeed(BotError):
-    def __init__(self, word: str) -> None:
+    def __init__(self, word: str, where: str = "Your opening") -> None:
         super().__init__(
-            f"Your opening has the word {word!r}, which is not allowed here. Try again without it."
+            f"{where} has the word {word!r}, which is not allowed here. Try again without it."
         )
         self.word = word
 

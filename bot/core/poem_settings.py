@@ -13,6 +13,7 @@ from bot.core.guild_settings import check_words, plain
 from bot.core.records import (
     FORMS,
     FREE,
+    MAX_LINE_CHARACTERS,
     MAX_STOP_CHARACTERS,
     MAX_STOPS,
     RANGES,
@@ -43,6 +44,7 @@ def complete_settings(request: PoemRequest, defaults: Defaults) -> PoemSettings:
     _check_stops(request.stop)
     avoid = _check_avoided(request)
     form = _form_of(request, defaults)
+    _check_written(request.written, form)
     lines = defaults.lines if request.lines is None else request.lines
     return PoemSettings(
         form=form,
@@ -87,7 +89,29 @@ def _check_avoided(request: PoemRequest) -> tuple[str, ...]:
     words = check_words("avoid", request.avoid)
     if (word := avoided_word(request.seed, words)) is not None:
         raise AvoidedSeed(word)
+    for number, line in enumerate(request.written, 1):
+        if (word := avoided_word(line, words)) is not None:
+            raise AvoidedSeed(word, f"Line {number}")
     return words
+
+
+def _check_written(lines: tuple[str, ...], form: str) -> None:
+    if not lines:
+        return
+    require_form(form)
+    if len(lines) > FORMS[form]:
+        raise BadSetting("written", f"{len(lines)} lines", f"at most {FORMS[form]} for a {form}")
+    for number, line in enumerate(lines, 1):
+        if len(line) > MAX_LINE_CHARACTERS or not any(map(str.isprintable, line)):
+            allowed = f"text of 1 to {MAX_LINE_CHARACTERS} characters"
+            raise BadSetting(f"line {number}", line, allowed)
+
+
+def require_form(form: str) -> None:
+    """Raise BadSetting for free text, which has no lines to write one by one."""
+    if form == FREE:
+        *others, last = FORMS
+        raise BadSetting("form", form, f"{', '.join(others)} or {last} to write line by line")
 
 
 def avoided_word(text: str, avoid: tuple[str, ...]) -> str | None:
@@ -134,6 +158,15 @@ def printable_seed(typed: str) -> str:
     """
     text = re.sub("\r\n|[\r\u2028\u2029]", "\n", typed).replace("\t", " ")
     return CONTROL_CHARACTERS.sub("", text)
+
+
+def clean_lines(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """Clean lines as seeds are; each stays one.
+
+    >>> clean_lines((" The\\nsea\\x07 ",))
+    ('The sea',)
+    """
+    return tuple(printable_seed(line).replace("\n", " ").strip() for line in lines)
 
 
 def last_part(text: str, most: int) -> str:

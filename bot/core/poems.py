@@ -8,14 +8,14 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
 from bot.core import request_log
 from bot.core.card import draw_card
 from bot.core.errors import (
+    BadSetting,
     BotError,
-    FormImpossible,
     ModelUnusable,
     QueueFull,
     ShuttingDown,
@@ -25,35 +25,34 @@ from bot.core.errors import (
 from bot.core.fairness import Cooldowns, FairThread
 from bot.core.metrics import Metrics
 from bot.core.permissions import Permissions
+from bot.core.poem_preparation import AdmittedRequest as AdmittedRequest
+from bot.core.poem_preparation import Preparation
 from bot.core.poem_settings import (
-    allow_for_seed,
-    avoided_word,
+    clean_lines,
     complete_settings,
     either,
-    last_part,
-    printable_seed,
+    require_form,
 )
 from bot.core.poem_stream import PoemStream
 from bot.core.ports import (
-    EngineRequest,
     GuildPreferences,
     Models,
     NoPreferences,
-    Opening,
     PoemEngine,
 )
 from bot.core.records import (
+    CANDIDATES,
+    FORMS,
     FREE,
-    MAX_SEED_CHARACTERS,
     Asker,
     Defaults,
     Ending,
     ModelRecord,
-    Plan,
+    NextLine,
     Poem,
     PoemRequest,
     PoemScansion,
-    PoemSettings,
+    VerseLine,
 )
 from bot.core.request_log import milliseconds
 
@@ -63,20 +62,7 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 DRAWN_RANDOM_SEEDS = 10**9  # short enough to read aloud; any of RANGES may be asked for
-OPENINGS_TRIED = 20
 MAX_DRAWINGS = 64  # cards that wait; each takes a fifth of a second on one core
-
-
-@dataclass(frozen=True, slots=True)
-class AdmittedRequest:
-    """A request that may be written, with its settings complete; `PoemService.admit` makes it."""
-
-    request: PoemRequest
-    settings: PoemSettings
-
-    @property
-    def asker(self) -> Asker:
-        return self.request.asker
 
 
 class PoemService:
@@ -103,7 +89,7 @@ class PoemService:
         self._library = library
         self._preferences = preferences or NoPreferences()
         self._permissions = permissions or Permissions()
-        self._engine = engine
+        self._engine, self._preparation = engine, Preparation(engine)
         self._cooldown_seconds = dict(cooldown_seconds or {})
         self._clock = clock
         self._draw_random_seed = draw_random_seed
@@ -151,6 +137,7 @@ class PoemService:
     @asynccontextmanager
     async def _write(self, admitted: AdmittedRequest) -> AsyncIterator[PoemStream]:
         asker, began = admitted.asker, self._clock()
+        pause_began = began - self._spared(admitted)
 
         def first_text() -> None:
             seconds = self._clock() - began
@@ -160,7 +147,7 @@ class PoemService:
             log.debug("a row after %s ms, the first text after %s", waited, milliseconds(seconds))
 
         with self._counting_refusals(asker):
-            poem_stream = await self._begin(admitted, began, first_text)
+            poem_stream = await self._begin(admitted, pause_began, first_text)
         log.debug("the poem is in line, at place %d", poem_stream.place)
         self._streams.add(poem_stream)
         self._all_written.clear()
@@ -171,7 +158,7 @@ class PoemService:
             outcome = poem_stream.ending.value
         except QueueFull as error:  # it had to leave the line
             outcome = type(error).__name__
-            self._cooldowns.forgive(asker.member, began)
+            self._cooldowns.forgive(asker.member, pause_began)
             raise
         except asyncio.CancelledError:  # whoever asked has gone
             outcome = Ending.CANCELLED.value
@@ -189,8 +176,60 @@ class PoemService:
                 characters=len(poem_stream.text),
                 queue_ms=milliseconds(poem_stream.queue_seconds),
             )
-            if outcome in (Ending.COMPLETE, Ending.CUT_OFF):
+            if outcome in (Ending.COMPLETE, Ending.CUT_OFF) and not admitted.candidates:
                 self.metrics.request_latency_seconds.observe(self._clock() - began)
+
+    async def suggest(self, admitted: AdmittedRequest) -> NextLine:
+        """Return what the next line of a poem in a form may be; raise a BotError if nothing can.
+
+        The poem so far is what the request has as `written`, or its seed. The same request with a
+        random seed has the same answer. It waits and counts as a poem does, with a shorter pause.
+        """
+        settings, written = admitted.settings, admitted.request.written
+        require_form(settings.form)
+        async with self.write(replace(admitted, candidates=CANDIDATES)) as poem_stream:
+            text = (await poem_stream.finish()).text
+        if poem_stream.ending is Ending.CANCELLED:
+            raise ShuttingDown
+        model, seed = poem_stream.model, poem_stream.seed
+        shown, _, beginning = ("", "", "") if written else seed.rpartition("\n")
+        lines = list(written) or [line for line in shown.split("\n") if line.strip()]
+        offered = [beginning + line for line in text[len(seed) :].split("\n") if line.strip()]
+
+        def look() -> tuple[tuple[VerseLine, ...], tuple[VerseLine, ...]]:
+            so_far = self._engine.scan_lines(model, lines, settings.form)
+            known = [
+                self._engine.scan_lines(model, [*lines, line], settings.form, len(lines))
+                for line in offered
+            ]
+            return so_far, tuple(line for [line] in known)
+
+        await self._engine.load(model)  # it may have had to make room meanwhile
+        with self._engine.hold(model):
+            so_far, candidates = await self.run_in_thread(admitted.asker, look)
+        return NextLine(
+            *(so_far, candidates, model.name, model.sha256, poem_stream.random_seed, settings),
+            *(poem_stream.plan, poem_stream.poem.notes),
+        )
+
+    async def scan(self, request: PoemRequest) -> VerseLine:
+        """Compare the last of the written lines with its form, as for a reader who types it.
+
+        Writes nothing: it takes no place and no pause. Raises ShuttingDown, NotAllowed, or what
+        `admit` and `suggest` raise for wrong values.
+        """
+        self._require_permission(request.asker)
+        admitted = await self._complete(request)
+        form, written = admitted.settings.form, admitted.request.written
+        require_form(form)
+        if not written:
+            raise BadSetting("written", "no lines", "the lines so far, and last the one to look at")
+        model, _ = await self._model_for(request)
+        with self._engine.hold(model):
+            [line] = await self.run_in_thread(
+                request.asker, self._engine.scan_lines, model, written, form, len(written) - 1
+            )
+            return line
 
     def run_in_thread(
         self,
@@ -245,27 +284,28 @@ class PoemService:
     async def _begin(
         self,
         admitted: AdmittedRequest,
-        asked_at: float,
+        pause_began: float,
         first_text: Callable[[], None],
     ) -> PoemStream:
-        asker, asked, settings = admitted.asker, admitted.request, admitted.settings
+        asker, asked = admitted.asker, admitted.request
         self._require_cooldown(asker)  # another poem may have begun since this one was admitted
-        self._cooldowns.begin(asker.member, asked_at)
+        self._cooldowns.begin(asker.member, pause_began)
         try:
             model, lost = await self._model_for(asked)
             random_seed = either(asked.random_seed, self._draw_random_seed())
             with self._engine.hold(model):
                 prepared = await self.run_in_thread(
-                    asker, self._prepare, asked.seed, model, settings, random_seed
+                    asker, self._preparation.prepare, admitted, model, random_seed
                 )
                 if self._closing:  # meanwhile
                     raise ShuttingDown
                 draft = self._engine.write(prepared.engine_request(asker, model, random_seed))
                 token_splitter = self._engine.token_splitter(model)
         except BotError:
-            self._cooldowns.forgive(asker.member, asked_at)  # nothing was had
+            self._cooldowns.forgive(asker.member, pause_began)  # nothing was had
             raise
-        form, notes = prepared.settings.form, (*asked.notes, *lost, *prepared.notes)
+        notes = (*asked.notes, *lost, *prepared.notes)
+        form = FREE if admitted.candidates else prepared.settings.form  # they are looked at later
 
         def look_at(text: str) -> Awaitable[PoemScansion]:
             return self.run_in_thread(asker, self._engine.look_at, model, text, form)
@@ -274,51 +314,6 @@ class PoemService:
             *(prepared.opening.shown, model, random_seed, prepared.settings, prepared.plan, notes),
             *(prepared.is_drawn, token_splitter, draft, first_text, look_at),
         )
-
-    def _prepare(
-        self, typed: str, model: ModelRecord, settings: PoemSettings, random_seed: int
-    ) -> _Prepared:
-        """Put what was asked for onto a model's alphabet, and lay the seed out."""
-        seed, folded, read = self._read_seed(typed, model)
-        settings, opening, more = self._lay_out(seed, model, settings)
-        notes, is_drawn = (*read, *more), False
-        if opening is None:
-            if is_drawn := not folded.strip():
-                if seed:
-                    notes += ("Nothing of the seed is left, so the poem opens at random.",)
-                seed = self._open(model, random_seed, settings.avoid)
-                folded = self._engine.prepare(model, seed).text
-            opening = Opening(rest=folded, shown=seed)
-        avoid = self._read_avoided(settings.avoid, model)
-        every = (*settings.avoid, *avoid)
-        plan = self._engine.plan(model, opening, settings.form, random_seed, every)
-        stop, passed_over = self._read_stops(settings.stop, model)
-        return _Prepared(
-            *(settings, opening, plan, (*notes, *passed_over), is_drawn), stop=stop, avoid=avoid
-        )
-
-    def _lay_out(
-        self, seed: str, model: ModelRecord, settings: PoemSettings
-    ) -> tuple[PoemSettings, Opening | None, tuple[str, ...]]:
-        """Lay a seed out in the form that was asked for; without one where that cannot be."""
-        if settings.form == FREE:
-            return settings, None, ()
-        try:
-            return settings, self._engine.lay_out(model, seed, settings.form), ()
-        except FormImpossible as impossible:
-            free = replace(settings, form=FREE)
-            return free, None, (str(impossible),)
-
-    def _open(self, model: ModelRecord, random_seed: int, avoid: tuple[str, ...]) -> str:
-        """Draw an opening of the book that has no word to avoid; "" where there seems to be none.
-
-        The same random seed draws the same one.
-        """
-        for number in range(OPENINGS_TRIED if avoid else 1):
-            opening = self._engine.opening(model, random_seed + number)
-            if avoided_word(opening, avoid) is None:
-                return opening
-        return ""
 
     async def _model_for(self, request: PoemRequest) -> tuple[ModelRecord, tuple[str, ...]]:
         """Load what was asked for, or what the guild uses; say if that cannot be had any more."""
@@ -389,40 +384,26 @@ class PoemService:
             return await self._complete(request)
 
     def _require_room(self, asker: Asker) -> None:
+        self._require_permission(asker)
+        self._engine.check(asker)
+        self._require_cooldown(asker)
+
+    def _require_permission(self, asker: Asker) -> None:
         if self._closing:
             raise ShuttingDown
         self._permissions.require_poems(asker, self._preferences.guild_settings(asker.guild))
-        self._engine.check(asker)
-        self._require_cooldown(asker)
 
     async def _complete(self, request: PoemRequest) -> AdmittedRequest:
         guild_settings = self._preferences.guild_settings(request.asker.guild)
         avoid = (*request.avoid, *guild_settings.avoid)
         defaults = guild_settings.adapt(self.defaults)
+        if request.written:
+            written = await self.run_in_thread(request.asker, clean_lines, request.written)
+            request = replace(request, written=written)
         settings = await self.run_in_thread(
             request.asker, complete_settings, replace(request, avoid=avoid), defaults
         )
         return AdmittedRequest(request, settings)
-
-    def _read_stops(
-        self, stops: tuple[str, ...], model: ModelRecord
-    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Put stop strings onto the model's alphabet, as a seed is; say which never come.
-
-        What is left of "###\\n" without the signs that a model lacks would end the first line.
-        """
-        prompts = [self._engine.prepare(model, stop) for stop in stops]
-        known = tuple(prompt.text for prompt in prompts if prompt.text and not prompt.left_out)
-        lacking = dict.fromkeys(sign for prompt in prompts for sign in prompt.left_out)
-        if len(known) == len(stops):
-            return known, ()
-        signs = f"; it does not know {' '.join([*lacking][:20])}" if lacking else ""
-        return known, (f"Stop texts that the model cannot write are left out{signs}.",)
-
-    def _read_avoided(self, words: tuple[str, ...], model: ModelRecord) -> tuple[str, ...]:
-        """Put words onto the model's alphabet; what it cannot write need not be avoided."""
-        folded = (self._engine.prepare(model, word).text for word in words)
-        return tuple(word for word in folded if word)
 
     def _require_cooldown(self, asker: Asker) -> None:
         if left := self._cooldowns.left_seconds(asker.member, self._pause(asker)):
@@ -432,38 +413,11 @@ class PoemService:
         usual = self._cooldown_seconds.get(asker.door, 0.0)
         return either(self._preferences.guild_settings(asker.guild).cooldown_seconds, usual)
 
-    def _read_seed(self, typed: str, model: ModelRecord) -> tuple[str, str, tuple[str, ...]]:
-        """Return the seed, the same on the model's alphabet, and what to tell the reader."""
-        notes = []
-        seed = printable_seed(typed).strip()
-        if len(seed) > MAX_SEED_CHARACTERS:
-            used = last_part(seed, MAX_SEED_CHARACTERS)
-            notes.append(f"The seed has {len(seed):,} characters; its last {len(used)} are used.")
-            seed = used
-        prompt = self._engine.prepare(model, seed)
-        if prompt.left_out:
-            notes.append(
-                f"Left out, as the model does not know them: {' '.join(prompt.left_out[:20])}."
-            )
-        return seed, prompt.text, tuple(notes)
+    def _spared(self, admitted: AdmittedRequest) -> float:
+        """Return the seconds of a pause that need not be waited: after a line, all but its share.
 
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """All that can be known of a poem before it has a place."""
-
-    settings: PoemSettings  # as they are shown
-    opening: Opening
-    plan: Plan
-    notes: tuple[str, ...]
-    is_drawn: bool  # whether the opening is the book's
-    stop: tuple[str, ...]  # on the model's alphabet, as `avoid`
-    avoid: tuple[str, ...]
-
-    def engine_request(self, asker: Asker, model: ModelRecord, random_seed: int) -> EngineRequest:
-        allowed = allow_for_seed(self.opening, self.settings)
-        allowed = replace(allowed, stop=self.stop, avoid=self.avoid)
-        return EngineRequest(
-            *(asker, model, self.opening, allowed, random_seed, self.plan),
-            avoid=self.settings.avoid,
-        )
+        A poem line by line so costs the pauses of one poem.
+        """
+        if not admitted.candidates:
+            return 0.0
+        return self._pause(admitted.asker) * (1 - 1 / FORMS[admitted.settings.form])

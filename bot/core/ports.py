@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from bot.core.guild_settings import GuildSettings
-from bot.core.records import NO_PLAN, Asker, Ending, ModelRecord, Plan, PoemScansion, PoemSettings
+from bot.core.records import (
+    NO_PLAN,
+    Asker,
+    Ending,
+    ModelRecord,
+    Plan,
+    PoemScansion,
+    PoemSettings,
+    VerseLine,
+)
 from model import Opening as Opening  # the service knows it from here
 from model import TokenSplitter as TokenSplitter
 
@@ -35,6 +44,7 @@ class EngineRequest:
     # As they were listed: a model may lack a letter and have a ligature with it. Those of
     # `settings` are on its alphabet.
     avoid: tuple[str, ...] = ()
+    candidates: int = 0  # for the next line, in place of the whole poem; a line of the text each
 
 
 class Models(Protocol):
@@ -110,8 +120,8 @@ class Draft(Protocol):
 class PoemEngine(Protocol):
     """What can write: loads models, reads seeds, writes many poems at once.
 
-    `prepare`, `lay_out`, `look_at` and `opening` take milliseconds, or longer for hostile input:
-    they belong on another thread than the event loop's, and a model must be held meanwhile.
+    What is neither asynchronous nor `check` nor `write` takes milliseconds, or longer for hostile
+    input: it belongs on another thread than the event loop's, and a model must be held meanwhile.
     """
 
     @property
@@ -131,6 +141,14 @@ class PoemEngine(Protocol):
 
     def lay_out(self, model: ModelRecord, seed: str, form: str) -> Opening:
         """Break a seed into the lines of `form`; raise FormImpossible where that cannot be."""
+
+    def take_lines(self, model: ModelRecord, lines: Sequence[str], seed: str, form: str) -> Opening:
+        """Take whole lines as they are; raise LinesImpossible where the model has no forms."""
+
+    def scan_lines(
+        self, model: ModelRecord, lines: Sequence[str], form: str, first: int = 0
+    ) -> tuple[VerseLine, ...]:
+        """Return lines from number `first` on, compared with the form; raise LinesImpossible."""
 
     def plan(
         self,

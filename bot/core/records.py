@@ -48,6 +48,8 @@ MAX_AVOIDED, MAX_AVOIDED_CHARACTERS = 200, 30
 FREE = "free"
 FORMS = {"sonnet": 14, "quatrain": 4, "couplet": 2, "haiku": 3}  # and their lines
 MAX_SEED_CHARACTERS = 500  # of a longer seed, the last so many are used
+MAX_LINE_CHARACTERS = 200  # of a line that a reader writes
+CANDIDATES = 3  # that a reader chooses the next line from
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,9 @@ class PoemRequest:
     form: str | None = None  # of FORMS, or FREE
     avoid: tuple[str, ...] = ()  # words that the poem must not have
     notes: tuple[str, ...] = ()  # the door's own notes under the poem
+    # The lines of a form so far, as the reader left them; the poem goes on after them. The seed
+    # then only says what it is about, the first line where it is empty.
+    written: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +218,55 @@ class PoemScansion:
 
 
 @dataclass(frozen=True, slots=True)
+class VerseLine:
+    """A line of a poem in a form, written or offered."""
+
+    looks: LineScansion
+    notes: tuple[str, ...] = ()  # sentences: how it differs from what the form wants
+
+    @property
+    def text(self) -> str:
+        return "".join(text for text, _ in self.looks.syllables)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what the web page's API answers."""
+        return {"text": self.text, **asdict(self.looks), "notes": list(self.notes)}
+
+
+@dataclass(frozen=True, slots=True)
+class NextLine:
+    """A poem that is written line by line: what it has, and what its next line may be."""
+
+    lines: tuple[VerseLine, ...]  # so far, those of the seed too
+    candidates: tuple[VerseLine, ...]  # the best first; none where the poem is whole
+    model: str
+    model_sha256: str
+    random_seed: int
+    settings: PoemSettings
+    plan: Plan
+    notes: tuple[str, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether the poem has all its lines."""
+        return len(self.lines) >= FORMS[self.settings.form]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what the web page's API answers."""
+        return {
+            "lines": [line.as_dict() for line in self.lines],
+            "candidates": [line.as_dict() for line in self.candidates],
+            "whole": self.whole,
+            "model": self.model,
+            "model_sha256": self.model_sha256,
+            "random_seed": self.random_seed,
+            "settings": self.settings.as_dict(),
+            "plan": _plan_as_dict(self.plan),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Poem:
     """A finished poem."""
 
@@ -243,8 +297,12 @@ class Poem:
             "model_sha256": self.model_sha256,
             "random_seed": self.random_seed,
             "settings": self.settings.as_dict(),
-            "plan": {name: list(words) for name, words in asdict(self.plan).items()},
+            "plan": _plan_as_dict(self.plan),
             "looks": [asdict(line) for line in self.looks.lines],
             "notes": list(self.notes),
             "ending": self.ending.value,
         }
+
+
+def _plan_as_dict(plan: Plan) -> dict[str, list[str]]:
+    return {name: list(words) for name, words in asdict(plan).items()}

@@ -16,11 +16,18 @@ scansion             a finished poem as a reader sees it: title, rhyme letters, 
 from model.verse.composer import PARTICLES, Composer
 from model.verse.forms import FORMS, Form
 from model.verse.lexicon import Lexicon, NoVerse, make_lexicon
-from model.verse.opening import Opening, SeedTooLong, lay_out_seed
+from model.verse.opening import Opening, SeedTooLong, lay_out_seed, take_lines
 from model.verse.particle_filter import Particle, ParticleBatch, ParticleFilter
-from model.verse.plan import NO_PLAN, Plan, Planner
+from model.verse.plan import NO_PLAN, Plan, Planner, follow
 from model.verse.prosody import Prosody
-from model.verse.scansion import ScannedLine, make_title, scan_poem
+from model.verse.scansion import (
+    LineFit,
+    ScannedLine,
+    fit_line,
+    make_title,
+    scan_line,
+    scan_poem,
+)
 
 __all__ = [
     "FORMS",
@@ -29,6 +36,7 @@ __all__ = [
     "Composer",
     "Form",
     "Lexicon",
+    "LineFit",
     "NoVerse",
     "Opening",
     "Particle",
@@ -39,8 +47,12 @@ __all__ = [
     "Prosody",
     "ScannedLine",
     "SeedTooLong",
+    "fit_line",
+    "follow",
     "lay_out_seed",
     "make_lexicon",
     "make_title",
+    "scan_line",
     "scan_poem",
+    "take_lines",
 ]

@@ -33,9 +33,11 @@ from model.verse.opening import Opening, Theme
 from model.verse.plan import NO_PLAN, Plan, Planner
 from model.verse.prosody import Prosody
 from model.verse.trie import TrieWord, build_trie, make_final_mask, make_inner_mask
-from model.verse.words import is_content_word, stem_of, words_of
+from model.verse.words import is_content_word, last_word, stem_of, words_of
 
 PARTICLES = 24
+MAX_ROUNDS = 6  # of particles, to find lines that differ; there is one for each at least
+DRAWS_PER_LINE = 1_000  # more than a line takes; each line of a poem has chances of its own
 MAX_ATTEMPTS = 12  # at one line, each with other chances and the warmer
 LAST_RHYME = 8  # attempts that keep to the rhyme
 HEAT, MAX_HEAT = 0.4, 2.0  # least temperature of the second attempt, and of the last ones
@@ -74,10 +76,15 @@ class Composer:
     lines: list[str] = field(default_factory=list)  # as far as they are decided
     attempt: int = 0  # at the next line: how often every particle has come to nothing
     _draws: int = 0
+    _rounds: int = 0  # at a choice of lines
+    _found: dict[Candidate, float] = field(default_factory=dict)  # in all rounds, with their scores
+    _taken: set[str] = field(default_factory=set)  # last words of the lines that are chosen so far
     _poem_word_numbers: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.lines = list(self.opening.lines)
+        if self.opening.line_by_line:
+            self._draws = DRAWS_PER_LINE * len(self.lines)
 
     def topics(self, count: int) -> NDArray[np.float32] | None:
         """Return what each of `count` particles of the next line is told (R, H); None: nothing.
@@ -103,16 +110,16 @@ class Composer:
         planned = self.plan.ends[number]
         partner = self.form.partner(number)
         if partner is None:
-            return [planned]
+            return [planned] if planned not in self._taken else [""]
         last = self._last_word(partner)
-        without = {self._last_word(line) for line in range(number)} | self.avoided
+        without = {self._last_word(line) for line in range(number)} | self.avoided | self._taken
         nearest = self.planner.nearest_rhymes(self.plan, last, without) if self.planner else []
-        wished = [planned] * (last == self.plan.ends[partner]) + nearest
+        fits = last == self.plan.ends[partner] and planned not in self._taken
+        wished = [planned] * fits + nearest
         return list(dict.fromkeys(wished))[:WISHED] or [""]
 
     def _last_word(self, number: int) -> str:
-        [word] = words_of(self.lines[number])[-1:] or [""]
-        return word
+        return last_word(self.lines[number])
 
     @property
     def beginning(self) -> str:
@@ -181,9 +188,30 @@ class Composer:
         self.lines.append(given + best[1])
         return best[1]
 
+    def offer(self, candidates: Sequence[Candidate], count: int) -> list[str] | None:
+        """Return up to `count` lines that differ, the best first; None to look for more of them.
+
+        Nothing is added to the poem.
+        """
+        given, scorer = words_of(self.beginning), self._scorer()
+        self._rounds += 1
+        self._found |= {each: scorer.score(given, each) for each in candidates}
+        chosen: list[list[str]] = []
+        texts: list[str] = []
+        for candidate, score in sorted(self._found.items(), key=_best_first):
+            words = words_of(candidate.text)
+            if score > -math.inf and all(differ(words, other) for other in chosen):
+                chosen.append(words)
+                texts.append(candidate.text)
+        self.attempt = 0 if chosen else self.attempt + 1
+        self._taken = {words[-1] for words in chosen if words}
+        enough = count if len(chosen) >= count else MAX_ROUNDS
+        return texts[:count] if chosen and self._rounds >= enough else None
+
     def _scorer(self) -> LineScorer:
         opening = self.opening
-        return LineScorer(self.lines, self.form, opening.theme, len(opening.lines), self.prosody)
+        given = 1 if opening.line_by_line else len(opening.lines)
+        return LineScorer(self.lines, self.form, opening.theme, given, self.prosody)
 
     # What is owed
 
@@ -193,12 +221,14 @@ class Composer:
         if partner is None:
             return None
         word = self._last_word(partner)
+        if not word:  # nothing of the reader's line is known to the model
+            return None
         without = {self._last_word(line) for line in range(number)} | self.avoided
         rhyme_masks = self.prosody.rhymes_with(word, without)
         for own in self.opening.theme.words:  # the reader's words may be in no book
             if own not in without and self.prosody.rhymes(own, word):
                 rhyme_masks[own] = make_final_mask(own, self.prosody.pronounce(own))
-        return rhyme_masks
+        return rhyme_masks or None
 
     def _poem_words(
         self, rhyme_masks: dict[str, int] | None, *, final: bool
@@ -277,6 +307,21 @@ class Candidate:
     text: str
     nats: float
     copied: int = 0  # characters of the longest run of the book in it; 0 for a short one
+
+
+def _best_first(found: tuple[Candidate, float]) -> tuple[float, str]:
+    candidate, score = found
+    return -score, candidate.text
+
+
+def differ(words: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether two lines end in other words, and share less than half of the shorter one's.
+
+    >>> differ("the rose is red".split(), "the rose is blue".split())
+    False
+    """
+    shared = set(words) & set(others)
+    return words[-1:] != others[-1:] and 2 * len(shared) < min(len(set(words)), len(set(others)))
 
 
 class LineScorer:

@@ -41,6 +41,7 @@ class Opening:
     shown: str = ""  # the same as it was typed, but for line breaks and their capitals
     theme: Theme = Theme()
     spoken: str = ""  # what is said of `rest`: what the alphabet lacks, a number say, has syllables
+    line_by_line: bool = False  # `lines` were chosen or written one by one, the first is the seed
 
     @property
     def text(self) -> str:
@@ -106,6 +107,25 @@ def lay_out_seed(seed: str, form: Form, prosody: Prosody, fold: Callable[[str], 
     rest, spoken = ("", "") if closed else (folded.pop(), _spoken(lines[-1]))
     theme = theme_of("\n".join([*folded, rest]), prosody)
     return Opening(tuple(folded), rest, shown, theme, spoken)
+
+
+def take_lines(
+    lines: Sequence[str], seed: str, form: Form, prosody: Prosody, fold: Callable[[str], str]
+) -> Opening:
+    """Take whole lines as they are, at least one: what a poem has so far.
+
+    `seed` has the words that the poem is about; where it is empty, the first line has them.
+    """
+    folded = [
+        " ".join(filter(None, (fold(word).strip() for word in line.split()))) for line in lines
+    ]
+    shown = "".join(line + form.break_after(number) for number, line in enumerate(lines))
+    return Opening(
+        tuple(folded),
+        shown=shown if len(lines) < len(form) else shown.rstrip("\n"),
+        theme=theme_of(fold(seed) or folded[0], prosody),
+        line_by_line=True,
+    )
 
 
 def _break(words: Sequence[_Word], form: Form, first: int, prosody: Prosody) -> list[list[_Word]]:

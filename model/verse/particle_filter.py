@@ -131,8 +131,14 @@ class ParticleFilter:
 
     def choose_line(self, decode: Sequence[str]) -> str | None:
         """Choose among the lines that came out; None when none did and it is tried again."""
-        candidates = [
+        return self.composer.choose(self._candidates(decode))
+
+    def offer_lines(self, decode: Sequence[str], count: int) -> list[str] | None:
+        """Choose up to `count` lines that differ; None where more must be written first."""
+        return self.composer.offer(self._candidates(decode), count)
+
+    def _candidates(self, decode: Sequence[str]) -> list[Candidate]:
+        return [
             Candidate("".join([decode[id_] for id_ in ids]), nats, copied)
             for ids, nats, copied in self.done
         ]
-        return self.composer.choose(candidates)

@@ -9,7 +9,7 @@ Ghazvininejad et al. 2016, Yao et al. 2019.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from model.kernel.reference import topic_vector
 from model.verse.forms import Form
 from model.verse.prosody import Prosody
-from model.verse.words import stem_of
+from model.verse.words import last_word, stem_of
 from model.vocabulary import Vocabulary
 
 Floats = NDArray[np.float64]
@@ -41,6 +41,22 @@ class Plan:
 
 
 NO_PLAN = Plan()
+
+
+def follow(plan: Plan, lines: Sequence[str], form: Form) -> Plan:
+    """Return a plan with the last words that the first lines have.
+
+    A line that is to rhyme with another word than was planned is open.
+    """
+    if not plan.topic:
+        return plan
+    ends = [last_word(line) for line in lines]
+    found = [*ends, *plan.ends[len(ends) :]]
+    for line in range(len(ends), len(found)):
+        partner = form.partner(line)
+        if partner is not None and found[partner] != plan.ends[partner]:
+            found[line] = ""
+    return replace(plan, ends=tuple(found))
 
 
 class Planner:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 
 from model.characters import APOSTROPHES
 from model.kernel.constraints import Trie
+from model.kernel.syllables import EVEN
 from model.verse.lexicon import MIN_RHYMES, Lexicon, LexiconEntry, Variant, variants_of
 from model.verse.pronunciation import Pronouncer, Pronunciation, look_up, look_up_cmudict
 from model.verse.spoken import SpokenWord, spoken_words
-from model.verse.trie import TrieWord, build_trie, make_final_mask, make_inner_mask
+from model.verse.trie import (
+    TrieWord,
+    build_trie,
+    make_final_mask,
+    make_inner_mask,
+    turns,
+    walks,
+)
 from model.verse.words import CANNOT_END_LINE
 from model.vocabulary import Vocabulary
 
@@ -110,6 +118,38 @@ class Prosody:
             for size in self.patterns(spoken):
                 result |= before << size
         return result
+
+    def scan_beats(self, text: str, stress: str) -> int:
+        """Return the numbers of syllables that a text may have with `stress`, a bit each.
+
+        As a line of verse does: no main stress is off the beat, but in a line's first word.
+        """
+        rising = stress == "-+"
+        result = 1
+        for spoken in spoken_words(text):
+            before, result = result, 0
+            for way in spoken.ways:
+                reached = before
+                for word in way:
+                    reached = self._reach(reached, self._stresses(word), rising)
+                result |= reached
+        return result
+
+    def _reach(self, reached: int, sayings: Iterable[str], rising: bool) -> int:
+        """Return the set of numbers of syllables that follows when a word is said on the beat."""
+        result = 0
+        for stresses in sayings:
+            for first in (0, 1):
+                if walks(stresses, first):
+                    places = EVEN if rising == (first == 0) else ~EVEN
+                    result |= (reached & places) << len(stresses)
+            if rising and turns(stresses):
+                result |= (reached & 1) << len(stresses)
+        return result
+
+    def can_be_rhymed(self, word: str) -> bool:
+        """Whether any word of the book rhymes perfectly with `word`."""
+        return bool(word and self._rhymes_by(_perfectly, word, ()))
 
     def has_rhymes(self, word: str) -> bool:
         """Whether a line that ends with `word` finds perfect rhymes, and a choice of them."""

@@ -11,7 +11,7 @@ from itertools import pairwise
 from model.verse.forms import UNRHYMED, Form
 from model.verse.prosody import Prosody
 from model.verse.spoken import spoken_words
-from model.verse.words import is_content_word, straighten
+from model.verse.words import is_content_word, last_word, straighten
 
 BEFORE_NOUNS = frozenset(
     """the my thy his her our their your this no every each mine thine""".split()
@@ -43,11 +43,46 @@ class ScannedLine:
 
 def scan_poem(lines: Sequence[str], form: Form, prosody: Prosody) -> tuple[ScannedLine, ...]:
     """Return the lines of a finished poem with their rhyme letters and beats."""
-    return tuple(
-        ScannedLine(
-            "" if letter == UNRHYMED else letter, tuple(_scan(line, whole, form.stress, prosody))
-        )
-        for line, letter, whole in zip(lines, form.rhymes, form.syllables, strict=False)
+    known = lines[: len(form)]
+    return tuple(scan_line(line, number, form, prosody) for number, line in enumerate(known))
+
+
+def scan_line(line: str, number: int, form: Form, prosody: Prosody) -> ScannedLine:
+    """Return one line with its rhyme letter and beats; `number` counts from 0."""
+    letter, whole = form.rhymes[number], form.syllables[number]
+    syllables = tuple(_scan(line, whole, form.stress, prosody))
+    return ScannedLine("" if letter == UNRHYMED else letter, syllables)
+
+
+@dataclass(frozen=True, slots=True)
+class LineFit:
+    """How a line keeps to its form."""
+
+    syllables: int  # that it has; the form's number where it can be said so
+    on_beat: bool  # whether it can be said with that number and its stresses under the beat
+    end: str  # its last word, "" for none
+    unrhymed: int | None  # the line before that it does not rhyme with, though it should
+    can_be_rhymed: bool  # by the line after that should rhyme with it; also where none should
+
+
+def fit_line(lines: Sequence[str], number: int, line: str, form: Form, prosody: Prosody) -> LineFit:
+    """Compare a line with its form; `line` is how it is shown, `lines` are on the alphabet.
+
+    A line need not rhyme with a word that nothing rhymes with.
+    """
+    whole, partner, end = form.syllables[number], form.partner(number), last_word(lines[number])
+    counts = prosody.scan(line)
+    had = [n for n in range(counts.bit_length()) if counts >> n & 1]
+    nearest = min(had, key=lambda n: abs(n - whole), default=0)
+    beats = prosody.scan_beats(line, form.stress) if form.stress else counts
+    other = "" if partner is None else last_word(lines[partner])
+    should = prosody.can_be_rhymed(other) and not prosody.rhymes(other, end)
+    return LineFit(
+        nearest,
+        bool(beats >> nearest & 1),
+        end,
+        partner if should else None,
+        not form.opens_rhyme(number) or prosody.can_be_rhymed(end),
     )
 
 

@@ -31,9 +31,9 @@ def make_inner_mask(word: str, variants: Iterable[Variant]) -> int:
         for group, first in ((WEAK, 0), (STRONG, 1)):
             if word in ARTICLES and first == 1:
                 continue
-            if _walks(variant.stresses, first):
+            if walks(variant.stresses, first):
                 mask |= word_mask(group, len(variant.stresses))
-        if _walks(variant.stresses, 0) or _turns(variant.stresses):
+        if walks(variant.stresses, 0) or turns(variant.stresses):
             mask |= word_mask(INITIAL, len(variant.stresses))
         mask |= word_mask(ANY_STRESS, len(variant.stresses))
     return mask
@@ -56,12 +56,12 @@ def make_final_mask(word: str, variants: Iterable[Variant], rhyme: str | None = 
         if variant.ends_stressed:
             mask |= word_mask(ANY_STRESS, size)
             for group, first in ((INITIAL, 0), (WEAK, 0), (STRONG, 1)):
-                if _walks(variant.stresses, first):
+                if walks(variant.stresses, first):
                     mask |= word_mask(group, size)
     return mask
 
 
-def _walks(stresses: str, first: int) -> bool:
+def walks(stresses: str, first: int) -> bool:
     """Whether a word's main stress falls under the beat; `first` 1: its first syllable does.
 
     A word of one syllable may stand anywhere: it is stressed if the line wants it.
@@ -71,7 +71,7 @@ def _walks(stresses: str, first: int) -> bool:
     return all((place + first) % 2 == 1 for place, s in enumerate(stresses) if s == "1")
 
 
-def _turns(stresses: str) -> bool:
+def turns(stresses: str) -> bool:
     """Whether a line may begin with it against the beat: "Beauty is…", a trochee."""
     return stresses in ("10", "12")
 

@@ -58,6 +58,11 @@ APOSTROPHIZED = frozenset(
 )
 
 
+def last_word(line: str) -> str:
+    """Return the last word of a line, "" where it has none."""
+    return (words_of(line) or [""])[-1]
+
+
 def stem_of(word: str) -> str:
     """Return what a word begins with: words with the same beginning are mostly of one family."""
     return word[:4]
