@@ -7,7 +7,8 @@ What lives here, in the order in which a request passes.
   Origin are ours, and what a browser may do with the answer.
 - `admission` says whether a client may ask for a poem now, and reads the body.
 - `poems` answers with a poem, or with a picture of one, from `PoemService`; `openai` does so as
-  OpenAI's clients expect it. `events` sends a poem while it is being written.
+  OpenAI's clients expect it, `lines` with what the next line of a poem may be. `events` sends a
+  poem while it is being written.
 - `policies` has the pages on privacy and the terms of use.
 - `status` has /healthz, /metrics, the models and the books; `qr_code` draws the page's address.
 - `page` has the files of the page, the kiosk and the dashboard, which lie in the folder `page/`.

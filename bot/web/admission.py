@@ -27,6 +27,7 @@ from bot.web.security import ClientAddresses, HostGuard
 MAX_BODY_BYTES = 64 * 1024  # a seed of 10,000 characters of any script, and room for the rest
 VISITORS = "web"  # all together share rows as one guild does: an address costs nothing
 REQUESTS_PER_SECOND = 100.0  # of one client; an answer takes half a millisecond of the event loop
+SCANSIONS_PER_POEM = 10  # lines that are looked at, for each poem that a client may ask for
 BURST = 30.0  # requests that may come at once: a page is twenty files
 MAX_BEHIND_SECONDS = 1.0  # how long a request is kept at the most
 
@@ -71,8 +72,10 @@ class ClientLimits:
         *,
         max_at_once: int,
         per_minute: int,
+        what: str = "poem",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._what = what
         self._max_at_once = max_at_once
         self._per_minute = per_minute
         self._clock = clock
@@ -90,7 +93,7 @@ class ClientLimits:
         if self._paces is not None:
             now, pace = self._clock(), self._paces.of(client)
             if wait := pace.wait_seconds(now):
-                raise TooManyPoems(self._per_minute, math.ceil(wait))
+                raise TooManyPoems(self._per_minute, math.ceil(wait), self._what)
             pace.spend(now)
         self._at_once[client] += 1
         try:

@@ -9,14 +9,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from aiohttp import web
 
 from bot.core.poems import PoemService
 from bot.core.policies import NOBODY_NAMED, Operator
-from bot.web.admission import MAX_BODY_BYTES, Admission, ClientLimits, RequestThrottle
+from bot.web.admission import (
+    MAX_BODY_BYTES,
+    SCANSIONS_PER_POEM,
+    Admission,
+    ClientLimits,
+    RequestThrottle,
+)
 from bot.web.errors import Handler, answer_errors
 from bot.web.events import StreamTiming
+from bot.web.lines import LinesEndpoint, ScansionEndpoint
 from bot.web.openai import OpenAIEndpoints
 from bot.web.openapi import describe_api
 from bot.web.page import DashboardEndpoint, page_routes
@@ -59,12 +67,17 @@ def create_app(
     )
     throttle = RequestThrottle()
     policies = PolicyPages(operator)
+    scansions = ClientLimits(
+        max_at_once=0, per_minute=SCANSIONS_PER_POEM * poems_per_minute, what="line", clock=clock
+    )
     admission = Admission(hosts, clients, limits, stream_timing.max_body_seconds)
     description = describe_api(needs_key=api_key is not None)
     openai = OpenAIEndpoints(service, admission, stream_timing, ApiKey(api_key))
 
     async def openapi(_request: web.Request) -> web.Response:
         return web.json_response(description)
+
+    line_admission = replace(admission, limits=scansions)
 
     @web.middleware
     async def receive(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -88,6 +101,8 @@ def create_app(
             web.get("/api/books", status.books),
             web.get("/api/qr", QrCodeEndpoint(service, hosts, clients).get),
             web.post("/api/poems", PoemEndpoint(service, admission, stream_timing).post),
+            web.post("/api/lines", LinesEndpoint(service, admission).post),
+            web.post("/api/scansion", ScansionEndpoint(service, line_admission).post),
             web.post("/api/cards", CardEndpoint(service, admission).post),
             web.get("/api/openapi.json", openapi),
             web.get("/v1/models", openai.models),

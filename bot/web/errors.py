@@ -19,7 +19,7 @@ BotError
     ├── TooManyConnections  more connections than the limits allow
     ├── BadBody             a body that is not a JSON object, or has an unknown key or a wrong value
     ├── TooManyAtOnce       too many poems of this client in progress
-    └── TooManyPoems        too many poems of this client in a minute
+    └── TooManyPoems        too many poems, or lines to look at, of this client in a minute
 """
 
 from __future__ import annotations
@@ -244,8 +244,8 @@ class TooManyAtOnce(RequestRefused):
 class TooManyPoems(RequestRefused):
     status = 429
 
-    def __init__(self, per_minute: int, wait_seconds: float) -> None:
-        count = "one poem" if per_minute == 1 else f"{per_minute} poems"
+    def __init__(self, per_minute: int, wait_seconds: float, what: str = "poem") -> None:
+        count = f"one {what}" if per_minute == 1 else f"{per_minute} {what}s"
         super().__init__(
             f"The limit is {count} per minute for one address. Try again in {wait_seconds:.0f} s."
         )

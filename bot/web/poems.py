@@ -23,6 +23,7 @@ from bot.core.records import (
     FORMS,
     FREE,
     MAX_AVOIDED,
+    MAX_LINE_CHARACTERS,
     MAX_SEED_CHARACTERS,
     MAX_STOP_CHARACTERS,
     MAX_STOPS,
@@ -169,6 +170,7 @@ class PoemBody(_WithSampling):
     stop: Annotated[list[str], FailFast()] = Field(default=[], max_length=MAX_STOPS)
     form: str | None = None
     avoid: Annotated[list[str], FailFast()] = Field(default=[], max_length=MAX_AVOIDED)
+    written: Annotated[list[str], FailFast()] = Field(default=[], max_length=max(FORMS.values()))
     random_seed: int | None = None
 
     @classmethod
@@ -181,7 +183,7 @@ class PoemBody(_WithSampling):
         return PoemRequest(
             asker=asker,
             sampling={each.name: values.pop(each.name) for each in SAMPLING_SETTINGS},
-            **{**values, "stop": tuple(self.stop), "avoid": tuple(self.avoid)},
+            **{**values, **{name: tuple(values[name]) for name in ("stop", "avoid", "written")}},
         )
 
 
@@ -277,6 +279,7 @@ def permanent_query(body: PoemBody, poem_stream: PoemStream) -> str:
         **{name: _in_query(value) for name, value in settings.sampling},
         "stop": settings.stop,
         "avoid": settings.avoid,
+        "written": body.written,
     }
     known = {name: value for name, value in values.items() if value is not None}
     return "?" + urlencode(known, doseq=True)
@@ -304,6 +307,9 @@ def allowed_values(key: str) -> str:
             return f"one of {', '.join(FORMS)} and {FREE}"
         case "avoid":
             return f"a list of at most {MAX_AVOIDED} words"
+        case "written":
+            texts = f"texts of 1 to {MAX_LINE_CHARACTERS} characters"
+            return f"a list of {texts}, at most as many as the form has lines"
         case _ if KINDS.get(key) is bool:
             return "true or false"
         case _:
