@@ -309,16 +309,16 @@ def _line_scansion(line: ScannedLine) -> LineScansion:
 def _line_notes(fit: LineFit, form: Form, number: int) -> tuple[str, ...]:
     """Say how a line differs from what its form wants."""
     notes, whole = [], form.syllables[number]
-    end = f"“{fit.end}”" if fit.end else "its last word"
+    end = f"“{fit.end}”" if fit.end else "Its last word"
     if fit.syllables != whole:
         count = "1 syllable" if fit.syllables == 1 else f"{fit.syllables} syllables"
         notes.append(f"This line has {count}; the form wants {whole}.")
     elif not fit.on_beat:
         notes.append("Some stresses of this line are off the beat.")
     if fit.unrhymed is not None:
-        notes.append(f"I hear no rhyme of {end} with line {fit.unrhymed + 1}.")
+        notes.append(f"{end} does not rhyme with line {fit.unrhymed + 1}.")
     if not fit.can_be_rhymed:
-        notes.append(f"I know no rhyme for {end}; what I write will only sound like it.")
+        notes.append(f"{end} has no rhyme that I know; my line will only sound like it.")
     return tuple(notes)
 
 

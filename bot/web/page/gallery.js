@@ -6,7 +6,7 @@ import { SENTENCES } from "./sentences.js";
 export const MAX_POEMS = 100;
 export const MAX_CHARACTERS = 12_000; // of a poem: the longest that the bot writes, and its seed
 const MAX_LINE = 300; // characters of a title or a name
-const MAX_LINK = 4_000;
+const MAX_LINK = 30_000; // it has the lines of a poem that was written line by line
 const KEY = "sonneteer-gallery";
 
 // Return { poems, trouble }: the newest first, and a sentence if not all of them could be read.

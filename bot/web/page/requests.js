@@ -1,4 +1,4 @@
-// Asking the server: a poem as it is written, and a card.
+// Asking the server: a poem as it is written, its next line, and a card.
 
 import { readEvents } from "./events.js";
 import { SENTENCES } from "./sentences.js";
@@ -39,6 +39,16 @@ export async function* requestPoem(body, signal) {
     signal.removeEventListener("abort", abort);
   }
   if (!ended) throw new Refusal(SENTENCES.lost, 0);
+}
+
+// Return what the next line of a poem may be; throw as above.
+export async function requestLines(body, signal) {
+  return (await post("api/lines", body, {}, signal)).json();
+}
+
+// Return the last of the lines that are written, with its rhyme and beat; throw as above.
+export async function requestScansion(body, signal) {
+  return (await post("api/scansion", body, {}, signal)).json();
 }
 
 // Return the picture of a poem, a PNG; throw as above.

@@ -10,7 +10,7 @@ export function scan(text, looks) {
 }
 
 // Return one line; a blank one for null.
-function scanLine(look) {
+export function scanLine(look) {
   const line = Object.assign(document.createElement("span"), { className: "line" });
   if (!look) return line;
   if (look.rhyme) line.dataset.rhyme = look.rhyme;

@@ -3,6 +3,7 @@
 import { Reading, watchVoices } from "./aloud.js";
 import { showBooks } from "./books.js";
 import { Gallery, keepPoem } from "./gallery.js";
+import { LineByLine } from "./lines.js";
 import { Pen } from "./pen.js";
 import { Refusal, checked, requestCard, requestPoem } from "./requests.js";
 import { scan } from "./scansion.js";
@@ -145,7 +146,8 @@ async function write(body) {
     if (signal.aborted) return;
     pen?.lift();
     settle("");
-    showError(sentenceOf(error));
+    if (byLine.open) byLine.complain(sentenceOf(error));
+    else showError(sentenceOf(error));
   }
 }
 
@@ -168,12 +170,19 @@ function openLeaf(start) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   pen = new Pen($("poem"), calm);
   shown = { start, poem: null, picture: null };
+  byLine.close();
   $("poem").setAttribute("aria-busy", "true");
   $("invitation").hidden = true;
   $("colophon").hidden = true;
   showLooks(null);
   showProvenance(start);
   showNotes(start.notes);
+  showLeaf();
+}
+
+// Scroll to the poem where it is out of sight.
+function showLeaf() {
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   if ($("leaf").getBoundingClientRect().top > innerHeight * 0.6) {
     $("leaf").scrollIntoView({ behavior: calm ? "instant" : "smooth", block: "start" });
   }
@@ -208,6 +217,7 @@ function end(poem) {
 
 // Stop writing, by the reader's wish; what has been written stays.
 function stop() {
+  if (byLine.stop()) say(SENTENCES.stopped);
   if (!isWriting()) return false;
   writing.abort.abort();
   pen?.lift();
@@ -222,8 +232,8 @@ function isWriting() {
 function settle(sentence) {
   const has = Boolean(pen?.shown.trim());
   $("leaf").dataset.state = has ? "done" : "empty";
-  $("invitation").hidden = has;
-  $("colophon").hidden = !has;
+  $("invitation").hidden = has || byLine.open;
+  $("colophon").hidden = !has || byLine.open;
   $("poem").setAttribute("aria-busy", "false");
   $("stop").setAttribute("aria-disabled", "true");
   say(sentence);
@@ -386,9 +396,27 @@ async function toClipboard(text, done, report = tell) {
 
 // ---- What the reader does ----
 
-function submit() {
+// Write a poem, after lines that are written where there are any.
+function submit(written = []) {
   try {
-    write(readForm());
+    write({ ...readForm(), written });
+  } catch (error) {
+    showError(error.message);
+  }
+}
+
+// Begin a poem that the reader writes line by line.
+function beginByLine() {
+  try {
+    const body = readForm();
+    stop();
+    fallSilent();
+    showError("");
+    pen = new Pen($("poem"), true);
+    showLooks(null);
+    byLine.begin(body);
+    settle(SENTENCES.lookingForLines);
+    showLeaf();
   } catch (error) {
     showError(error.message);
   }
@@ -407,6 +435,8 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && (stop() || fallSilent())) event.preventDefault();
 });
 $("stop").addEventListener("click", stop);
+const byLine = new LineByLine($("by_line"), say, write);
+$("by_line_begin").addEventListener("click", beginByLine);
 $("again").addEventListener("click", () => {
   $("random_seed").value = "";
   submit();
@@ -458,7 +488,7 @@ async function open() {
   const query = new URLSearchParams(location.search);
   if (query.has("random_seed") || query.has("seed")) {
     fillForm(query);
-    submit();
+    submit(query.getAll("written"));
   }
 }
 

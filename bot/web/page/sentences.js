@@ -16,6 +16,21 @@ export const SENTENCES = {
   greedy: "greedy",
   temperature: (value) => `temperature ${value}`,
 
+  lookingForLines: "Looking for lines…",
+  lineOf: (number, count) => `Line ${number} of ${count}.`,
+  aboutLine: (number) => `About line ${number}:`,
+  chooseLine: (number) => `Choose line ${number}`,
+  allWritten: (count) => `All ${count} lines are written.`,
+  lineLook: (syllables, beats, rhyme) =>
+    [
+      syllables === 1 ? "1 syllable" : `${syllables} syllables`,
+      beats === 1 ? "1 beat" : `${beats} beats`,
+      ...(rhyme ? [`rhyme ${rhyme}`] : []),
+    ].join(", ") + ".",
+  noLine: "There is no line yet. Choose one, or write your own.",
+  finishForMe: "Finish for me",
+  finishWhole: "Finish the poem",
+
   unreachable: "Sonneteer is not reachable. Is it still running?",
   offline:
     "Sonneteer is not reachable. The page tries again by itself. " +

@@ -18,6 +18,8 @@ const FILES = [
   "icon-192.png",
   "kiosk.css",
   "kiosk.js",
+  "lines.css",
+  "lines.js",
   "manifest.webmanifest",
   "offline.js",
   "pen.js",

@@ -124,11 +124,11 @@ async def test_what_a_line_lacks_is_told_and_the_poem_goes_on(service: PoemServi
     assert [line.notes for line in step.lines] == [
         (
             "This line has 3 syllables; the form wants 10.",
-            "I know no rhyme for “orange”; what I write will only sound like it.",
+            "“orange” has no rhyme that I know; my line will only sound like it.",
         ),
         (
             "This line has 1 syllable; the form wants 10.",
-            "I know no rhyme for “what”; what I write will only sound like it.",
+            "“what” has no rhyme that I know; my line will only sound like it.",
         ),
         ("This line has 2 syllables; the form wants 10.",),
     ]
@@ -141,7 +141,7 @@ async def test_the_last_line_is_scanned_while_it_is_typed(service: PoemService) 
     line = await service.scan(asked)
     assert line.notes == (
         "Some stresses of this line are off the beat.",
-        "I hear no rhyme of “rain” with line 1.",
+        "“rain” does not rhyme with line 1.",
     )
     assert ("ri", True) in line.looks.syllables
     with pytest.raises(BadSetting, match="written is 'no lines'; it must be the lines so far"):

@@ -40,6 +40,16 @@ async def test_axe_finds_nothing(read: Open, look: str) -> None:
     assert await faults(page) == []
     await page.click("#more > summary")
     await page.select_option("#shape", "sonnet")
+    await page.click("#by_line_begin")
+    await page.click("[data-part=take]")
+    await page.wait_for_selector("#status:has-text('Line 2')")
+    await page.fill("#own", "mine")
+    await page.wait_for_selector("[data-part=look] .line")
+    await page.evaluate("document.querySelector('[data-part=trouble]').hidden = false")
+    await page.evaluate("document.querySelector('[data-part=trouble]').textContent = 'No.'")
+    for size in SIZES:
+        await page.set_viewport_size({"width": size["width"], "height": size["height"]})
+        assert await faults(page) == []
     await reader.write("The moon")
     await reader.finished()
     await page.click("#gallery > summary")

@@ -42,7 +42,16 @@ async def test_everything_can_be_reached_and_told_apart_without_seeing_it(read: 
     for _ in range(8):
         await page.keyboard.press("Tab")
         order.append(await page.evaluate("document.activeElement.id"))
-    assert order == ["write", "stop", "", "model", "shape", "slider", "temperature", "length"]
+    assert order == [
+        "write",
+        "by_line_begin",
+        "stop",
+        "",
+        "model",
+        "shape",
+        "slider",
+        "temperature",
+    ]
 
 
 async def test_letters_are_not_read_aloud_but_beginning_and_end_are(read: Open) -> None:
