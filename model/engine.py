@@ -33,6 +33,7 @@ MAX_RANDOM_SEED = 2**63 - 1  # fits SQLite's and JSON readers' signed 64 bits
 TOKENS_PER_STEP = 8  # of each row; fewer cost calls, more delay those who join
 PROMPT_TOKENS_PER_STEP = 256  # they take about as long as a step of a full batch
 MAX_FORM_POEMS = 2  # written at once: with more, each would take the longer
+LINE_SLOTS = 1  # beside them, for who waits for a line alone: it takes a tenth of a poem's time
 
 
 def make_engine(model: Model, *, max_rows: int = 64) -> Engine:
@@ -41,21 +42,25 @@ def make_engine(model: Model, *, max_rows: int = 64) -> Engine:
     Raises SettingError for fewer than one row.
     """
     prosody = _make_prosody(model)
+    slots = MAX_FORM_POEMS + LINE_SLOTS
     batch = Batch(
         quantize_network(model.network, model.tensors),
-        max_rows + (MAX_FORM_POEMS * PARTICLES if prosody else 0),
+        max_rows + (slots * PARTICLES if prosody else 0),
         checked_instruction_set(),
         tokens=model.vocabulary.tokens,
         grams=model.grams,
         trie=prosody.trie if prosody else None,
-        slots=MAX_FORM_POEMS,
+        slots=slots,
     )
     return Engine(
         batch,
         model.vocabulary,
         max_rows=max_rows,
         names=model.card.names if model.card.lower_case else None,
-        forms=FormParts(batch, prosody, list(range(MAX_FORM_POEMS)), _make_planner(model, prosody))
+        forms=FormParts(
+            *(batch, prosody, list(range(slots)), _make_planner(model, prosody)),
+            kept_slots=LINE_SLOTS,
+        )
         if prosody
         else None,
     )
@@ -125,7 +130,8 @@ class Engine:
 
         Any thread may ask: the answer depends on nothing but the two.
         """
-        return request.form is None or in_form < MAX_FORM_POEMS
+        slots = MAX_FORM_POEMS + (LINE_SLOTS if request.candidates else 0)
+        return request.form is None or in_form < slots
 
     def add(self, request: Request) -> int:
         """Take a request on and return its ticket; the next steps read its prompt, then write.

@@ -158,6 +158,7 @@ class FormParts:
     prosody: Prosody
     free_slots: list[int]  # of the batch; a poem has one while it is written
     planner: Planner | None = None  # of a model that can be told what a poem is about
+    kept_slots: int = 0  # that are kept for those who wait for a line alone
 
 
 @dataclass(slots=True, eq=False)
@@ -181,7 +182,8 @@ class FormPoem:
 
     def begin(self) -> bool:
         if self._filter is None:
-            if not self.parts.free_slots:
+            kept = 0 if self.request.candidates else self.parts.kept_slots
+            if len(self.parts.free_slots) <= kept:
                 return False
             # A poem begins after a blank line.
             unread = self.vocabulary.encode("\n\n" + self.request.opening.text)

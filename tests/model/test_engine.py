@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from model.checkpoint import Card, Model
 from model.config import LengthConfig, NetworkConfig, Sampling
 from model.engine import (
+    LINE_SLOTS,
     MAX_FORM_POEMS,
     MAX_RANDOM_SEED,
     PROMPT_TOKENS_PER_STEP,
@@ -288,6 +289,9 @@ def test_free_text_can_always_start_and_a_form_while_few_others_are_written() ->
     assert all(Engine.can_start(free, others) for others in range(MAX_FORM_POEMS + 3))
     starts = [Engine.can_start(formed, others) for others in range(MAX_FORM_POEMS + 3)]
     assert starts == [True] * MAX_FORM_POEMS + [False] * 3
+    line = replace(formed, candidates=3)
+    starts = [Engine.can_start(line, others) for others in range(MAX_FORM_POEMS + 3)]
+    assert starts == [True] * (MAX_FORM_POEMS + LINE_SLOTS) + [False] * 2
 
 
 def test_an_engine_without_requests_has_no_work() -> None:

@@ -1,15 +1,17 @@
 """Lines of a form one by one: what is offered, and how a line is compared with its form."""
 
+from dataclasses import replace
+
 import pytest
 
 from model.config import LengthConfig, Sampling
-from model.engine import Engine
+from model.engine import MAX_FORM_POEMS, Engine
 from model.requests import Request
 from model.stopping import FinishReason
 from model.verse import FORMS, Opening, Plan, fit_line, follow, take_lines
 from model.verse.composer import differ
 from model.verse.words import last_word, words_of
-from tests.model.verse.test_poems import VERSE, by_tokens, fits, lines_of, shared_engine
+from tests.model.verse.test_poems import VERSE, asking, by_tokens, fits, lines_of, shared_engine
 from tests.verse_words import ALPHABET, PIECES
 
 QUATRAIN, SONNET, HAIKU = FORMS["quatrain"], FORMS["sonnet"], FORMS["haiku"]
@@ -73,6 +75,17 @@ def test_the_same_lines_get_the_same_candidates_and_another_random_seed_others()
     first = offer(engine, (FIRST,))
     assert offer(engine, (FIRST,)) == first
     assert offer(engine, (FIRST,), random_seed=8) != first
+
+
+def test_a_line_does_not_wait_for_whole_poems() -> None:
+    engine = shared_engine()
+    whole = [engine.add(asking(random_seed=n)) for n in range(MAX_FORM_POEMS + 1)]
+    line = engine.add(replace(asking(), candidates=3))
+    ended: list[int] = []
+    while engine.has_work:
+        ended += [piece.ticket for piece in engine.step() if piece.finished is not None]
+    assert ended[0] == line
+    assert ended[-1] == whole[-1]
 
 
 def test_a_line_that_the_reader_wrote_is_rhymed() -> None:
