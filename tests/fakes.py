@@ -178,7 +178,7 @@ class FakeEngine:
         self.impossible = ""  # why no form can be had
         self.seed_break = ""  # after a seed that fills its line
         self.looks = PoemScansion("A Title")  # of poems in a form
-        self.candidates = ("the first line", "another one", "and a third")
+        self.candidates: tuple[str, ...] = ("the first line", "another one", "and a third")
         self.line_notes: tuple[str, ...] = ()  # of every line that is looked at
         self.refusal: QueueFull | None = None  # instead of that of a full line
         self.place = 0

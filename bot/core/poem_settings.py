@@ -134,12 +134,16 @@ def avoided_word(text: str, avoid: tuple[str, ...]) -> str | None:
 def _form_of(request: PoemRequest, defaults: Defaults) -> str:
     """Return the form that was asked for; raise BadSetting for one that is not known.
 
-    A request for a length, a stop or the likeliest letters, without a form, means free text.
+    A request for a length, a stop or the likeliest letters, without a form, means free text. A poem
+    that is written line by line has a form all the same where free text is the default.
     """
     greedy = request.sampling.get("greedy")
     free = [request.lines, request.characters, greedy or None, request.stop or None]
     if request.form is None:
-        return defaults.form if free == [None] * len(free) else FREE
+        if free != [None] * len(free):
+            return FREE
+        needs_form = request.line_by_line or request.written
+        return next(iter(FORMS)) if needs_form and defaults.form == FREE else defaults.form
     if request.form != FREE and request.form not in FORMS:
         raise BadSetting("form", request.form, f"one of {', '.join(FORMS)} and {FREE}")
     if request.form != FREE and free != [None] * len(free):

@@ -23,9 +23,9 @@ FORGETTING = (
     "server; `/book remove` deletes them."
 )
 ON_THE_PAGE = (
-    "On the web page: your seed is sent to this server, used for your poem and not stored. Your "
-    "IP address is kept in memory for some minutes to share the bot fairly. There are no cookies. "
-    "What the page remembers stays in your browser."
+    "On the web page: your seed, and the lines that you type, are sent to this server, used for "
+    "your poem and not stored. Your IP address is kept in memory for some minutes to share the "
+    "bot fairly. There are no cookies. What the page remembers stays in your browser."
 )
 TERMS = (
     "A program writes the poems. It knows nothing and means nothing by them. They may be wrong, "

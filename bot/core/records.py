@@ -90,6 +90,7 @@ class PoemRequest:
     # The lines of a form so far, as the reader left them; the poem goes on after them. The seed
     # then only says what it is about, the first line where it is empty.
     written: tuple[str, ...] = ()
+    line_by_line: bool = False  # whether it is written so, and needs a form
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class LinesEndpoint:
             self._service.require_room(asker)
             raw = await self._admission.read(request)
             body = await self._service.run_in_thread(asker, PoemBody.parse, raw)
-            admitted = await self._service.admit(body.request(asker))
+            admitted = await self._service.admit(body.request(asker, line_by_line=True))
             next_line = await self._service.suggest(admitted)
         return web.json_response(next_line.as_dict(), headers=NO_STORE)
 
@@ -41,5 +41,5 @@ class ScansionEndpoint:
         with self._admission.admit(request) as asker:
             raw = await self._admission.read(request)
             body = await self._service.run_in_thread(asker, PoemBody.parse, raw)
-            line = await self._service.scan(body.request(asker))
+            line = await self._service.scan(body.request(asker, line_by_line=True))
         return web.json_response(line.as_dict(), headers=NO_STORE)

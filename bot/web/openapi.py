@@ -16,6 +16,7 @@ from bot.core.records import (
     FREE,
     MAX_AVOIDED,
     MAX_AVOIDED_CHARACTERS,
+    MAX_LINE_CHARACTERS,
     MAX_STOP_CHARACTERS,
     MAX_STOPS,
     RANGES,
@@ -77,6 +78,22 @@ def describe_api(*, needs_key: bool) -> dict[str, Any]:
                     "Write a poem; with Accept: text/event-stream it comes while it is written.",
                     "PoemSettings",
                     {JSON: _ref("Poem"), EVENTS: EVENT},
+                )
+            },
+            "/api/lines": {
+                "post": _post(
+                    "offerLines",
+                    "Offer up to three next lines of a poem in a form.",
+                    "LineSettings",
+                    {JSON: _ref("NextLine")},
+                )
+            },
+            "/api/scansion": {
+                "post": _post(
+                    "scanLine",
+                    "Compare the last of the lines so far with its form.",
+                    "ScansionSettings",
+                    {JSON: _ref("Line")},
                 )
             },
             "/api/cards": {
@@ -258,6 +275,13 @@ def _settings(properties: Schema, *, required: Sequence[str] = ()) -> Schema:
     }
     together: list[tuple[str, Schema, str, Schema]] = [("lines", number, "characters", number)]
     together += [("form", form, name, schema) for name, schema in free.items()]
+    if "written" in properties:  # in a form alone, and no more lines than it has
+        too_many = {name: count + 1 for name, count in {**FORMS, FREE: 0}.items()}
+        together += [("written", {"minItems": 1}, name, schema) for name, schema in free.items()]
+        together += [
+            ("form", {"const": name}, "written", {"minItems": count})
+            for name, count in too_many.items()
+        ]
     never = [
         {"not": {"properties": {a: one, b: other}, "required": [a, b]}}
         for a, one, b, other in together
@@ -337,8 +361,23 @@ def _request_schemas() -> Schema:
         "seed": {"type": "string", "description": "The opening words; empty: of the book."},
         **_shared_settings(),
         "stop": _list(_stop(), maxItems=MAX_STOPS),
+        "written": {
+            **_list(
+                {"type": "string", "minLength": 1, "maxLength": MAX_LINE_CHARACTERS},
+                maxItems=max(FORMS.values()),
+            ),
+            "description": "The lines of a form so far.",
+        },
         "random_seed": _range("random_seed"),
     }
+    in_a_form = {
+        **poem,
+        "form": {"enum": [*FORMS, None]},
+        **{key: {"type": "null"} for key in ("lines", "characters")},
+        "greedy": {"const": False},
+        "stop": _list(TEXT, maxItems=0),
+    }
+    scansion = {**in_a_form, "written": {**poem["written"], "minItems": 1}}
     card = {
         "title": {"type": "string", "maxLength": MAX_LINE},
         "text": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
@@ -358,6 +397,8 @@ def _request_schemas() -> Schema:
     completion = {"prompt": prompt, **_openai_settings(), **_neutral(NEUTRAL_COMPLETION)}
     return {
         "PoemSettings": _settings(poem),
+        "LineSettings": _settings(in_a_form),
+        "ScansionSettings": _settings(scansion, required=["written"]),
         "Card": _object(card, optional=[each for each in card if each != "text"], closed=True),
         "ChatSettings": _settings(chat, required=["messages"]),
         "CompletionSettings": _settings(completion),
@@ -388,6 +429,12 @@ def _answer_schemas() -> Schema:
         "notes": words,
         "ending": {"enum": [each.value for each in Ending]},
     }
+    next_line = {
+        **dict.fromkeys(("lines", "candidates"), _list(_ref("Line"))),
+        "whole": BOOL,
+        **{name: poem[name] for name in ("model", "model_sha256", "random_seed", "settings")},
+        **{name: poem[name] for name in ("plan", "notes")},
+    }
     number, maybe = {"type": "number"}, {"type": ["number", "null"]}
     model = {
         **dict.fromkeys(("name", "book", "created"), TEXT),
@@ -415,6 +462,8 @@ def _answer_schemas() -> Schema:
         "Anything": {"type": "object"},
         "Error": _object({"error": TEXT, "id": TEXT}, optional=["id"]),
         "Poem": _object(poem),
+        "Line": _object({"text": TEXT, **line["properties"], "notes": words}),
+        "NextLine": _object(next_line),
         "Models": _object(
             {
                 "models": _list(_object({**model, "sha256": TEXT})),

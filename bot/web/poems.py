@@ -178,10 +178,11 @@ class PoemBody(_WithSampling):
         """Read a body, or raise BadBody with what is wrong first."""
         return read_body(cls, body, allowed_values)
 
-    def request(self, asker: Asker) -> PoemRequest:
+    def request(self, asker: Asker, *, line_by_line: bool = False) -> PoemRequest:
         values = self.model_dump()
         return PoemRequest(
             asker=asker,
+            line_by_line=line_by_line,
             sampling={each.name: values.pop(each.name) for each in SAMPLING_SETTINGS},
             **{**values, **{name: tuple(values[name]) for name in ("stop", "avoid", "written")}},
         )

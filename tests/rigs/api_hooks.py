@@ -6,15 +6,20 @@ from typing import Any
 
 import schemathesis
 
-SEEDS = ("seed", "messages", "prompt")
+SEEDS = ("seed", "messages", "prompt", "written")
 
 
 @schemathesis.hook
-def filter_body(_context: schemathesis.HookContext, body: Any) -> bool:
-    """Leave out opening words beside words to avoid.
+def filter_body(_context: schemathesis.HookContext | None, body: Any) -> bool:
+    """Leave out what is refused for a reason that no schema can say.
 
-    One that has an avoided word is refused, in whatever script and decoration; no schema says so.
+    That is an avoided word among the words of the poem, in whatever script and decoration, and a
+    line without a sign that can be seen.
     """
+    if isinstance(body, dict) and isinstance(lines := body.get("written"), list):
+        texts = [line for line in lines if isinstance(line, str)]
+        if not all(any(map(str.isprintable, line)) for line in texts):
+            return False
     has_avoided = isinstance(body, dict) and bool(body.get("avoid"))
     return not has_avoided or not any(_has_words(body.get(key)) for key in SEEDS)
 
