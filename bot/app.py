@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import fields
@@ -19,6 +18,7 @@ from bot.core.fetching.fetcher import Fetcher
 from bot.core.fetching.gutenberg import Gutenberg
 from bot.core.fetching.process import SandboxedClient
 from bot.core.guilds import Guilds, utc_now
+from bot.core.machine import count_processors
 from bot.core.metrics import Metrics
 from bot.core.model_library import GuildModels, ModelLibrary
 from bot.core.paths import ROOT
@@ -90,6 +90,7 @@ def make_poem_service(
             limits=limits,
             max_models=config.models.max_loaded,
             max_bytes=config.models.max_loaded_megabytes * 1_000_000,
+            threads=writing.threads or _spare_processors(),
         ),
         metrics,
         defaults=defaults,
@@ -135,7 +136,7 @@ async def open_data(
     try:
         books, metrics = BookStore(database, shard_range or ALL_SHARDS), Metrics()
         metrics.build.info({"version": VERSION, "shards": str(shard_range or "")})
-        trainer = trainer or ProcessTrainer(threads=_training_threads(config))
+        trainer = trainer or ProcessTrainer(threads=config.books.threads or _spare_processors())
         permissions = Permissions(frozenset(f"discord:{owner}" for owner in config.discord.owners))
         guilds = await Guilds.read(GuildStore(database), permissions)
         guild_models = GuildModels(library, guilds, books)
@@ -189,5 +190,6 @@ def make_fetcher(config: Config) -> Fetcher:
     return Fetcher(SandboxedClient(rules), max_bytes=books.max_bytes)
 
 
-def _training_threads(config: Config) -> int:
-    return config.books.threads or max((os.cpu_count() or 2) - 1, 1)
+def _spare_processors() -> int:
+    """Return how many processors are left where one is for everything else, at least one."""
+    return max(int(count_processors()) - 1, 1)

@@ -94,6 +94,7 @@ class WritingConfig(_WithSampling):
     max_waiting: int = Field(default=QueueLimits().max_waiting, ge=0, le=10_000)
     max_per_guild: int = Field(default=QueueLimits().max_per_guild, ge=1, le=10_000)
     max_per_member: int = Field(default=QueueLimits().max_per_member, ge=1, le=10_000)
+    threads: int = Field(default=0, ge=0, le=64)
     stop_seconds: float = Field(default=10.0, ge=0.0, le=600.0)
 
 

@@ -51,7 +51,7 @@ from model.config import (
     SamplingSetting,
     Tensors,
 )
-from model.engine import MAX_FORM_POEMS, Engine, make_engine
+from model.engine import MAX_FORM_POEMS, Engine, make_engine, make_engines
 from model.errors import BookError, ModelError, SettingError
 from model.evaluation import Evaluation, evaluate, fold_text
 from model.files import sync_folder, write_durably
@@ -66,6 +66,7 @@ from model.verse import (
     LineFit,
     Opening,
     Plan,
+    Planner,
     Prosody,
     ScannedLine,
     SeedTooLong,
@@ -104,6 +105,7 @@ __all__ = [
     "NetworkConfig",
     "Opening",
     "Plan",
+    "Planner",
     "PoemPiece",
     "Prosody",
     "Request",
@@ -125,6 +127,7 @@ __all__ = [
     "lay_out_seed",
     "load_model",
     "make_engine",
+    "make_engines",
     "make_title",
     "printable",
     "read_book",

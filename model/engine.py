@@ -41,9 +41,18 @@ def make_engine(model: Model, *, max_rows: int = 64) -> Engine:
 
     Raises SettingError for fewer than one row.
     """
-    prosody = _make_prosody(model)
-    slots = MAX_FORM_POEMS + LINE_SLOTS
-    batch = Batch(
+    return make_engines(model, 1, max_rows=max_rows)[0]
+
+
+def make_engines(model: Model, count: int, *, max_rows: int = 64) -> tuple[Engine, ...]:
+    """Return engines for `count` threads, at least one, that share the weights of `model`.
+
+    Each writes up to `max_rows` poems at once, the same poems as any other. Raises SettingError for
+    fewer than one row.
+    """
+    prosody, slots = _make_prosody(model), MAX_FORM_POEMS + LINE_SLOTS
+    planner = None if prosody is None else _make_planner(model, prosody)
+    first = Batch(
         quantize_network(model.network, model.tensors),
         max_rows + (slots * PARTICLES if prosody else 0),
         checked_instruction_set(),
@@ -52,18 +61,15 @@ def make_engine(model: Model, *, max_rows: int = 64) -> Engine:
         trie=prosody.trie if prosody else None,
         slots=slots,
     )
-    return Engine(
-        batch,
-        model.vocabulary,
-        max_rows=max_rows,
-        names=model.card.names if model.card.lower_case else None,
-        forms=FormParts(
-            *(batch, prosody, list(range(slots)), _make_planner(model, prosody)),
-            kept_slots=LINE_SLOTS,
-        )
-        if prosody
-        else None,
-    )
+
+    def engine_on(batch: Batch) -> Engine:
+        forms = None
+        if prosody is not None:
+            forms = FormParts(*(batch, prosody, list(range(slots)), planner), kept_slots=LINE_SLOTS)
+        names = model.card.names if model.card.lower_case else None
+        return Engine(batch, model.vocabulary, max_rows=max_rows, names=names, forms=forms)
+
+    return tuple(map(engine_on, [first, *(first.another() for _ in range(count - 1))]))
 
 
 class Engine:
@@ -132,6 +138,11 @@ class Engine:
         """
         slots = MAX_FORM_POEMS + (LINE_SLOTS if request.candidates else 0)
         return request.form is None or in_form < slots
+
+    @staticmethod
+    def rows_of(request: Request) -> int:
+        """How many rows write a request: what it costs beside others."""
+        return 1 if request.form is None else PARTICLES
 
     def add(self, request: Request) -> int:
         """Take a request on and return its ticket; the next steps read its prompt, then write.

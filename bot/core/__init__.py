@@ -11,7 +11,7 @@ A poem:
   with which settings (`poem_settings`, `guilds` with `guild_settings`), of which model
   (`model_library`), and from which seed. It hands out a `poem_stream` to read.
 - `engine_client` puts it into the `fair_queue` and gives it a row; `model_cache` has its model in
-  memory, and the thread of `engine_worker` writes.
+  memory, and a thread of an `engine_worker` writes.
 - `card` draws it as a picture.
 
 A training: `training_requests` takes a book from a member, which `fetching` gets and `book_reader`
@@ -21,5 +21,6 @@ A model's file: `model_files` measures the model on a text and exports it, with 
 
 The rest: `application` joins what the doors talk to. `store` keeps it on disk. `metrics` and
 `request_log` count and follow requests. `child_process`, `names`, `paths`, `redaction`, `retry`,
-`sandbox`, `shards`, `tasks` and `core_dumps` are small tools, each used by several of the above.
+`sandbox`, `shards`, `tasks`, `machine` and `core_dumps` are small tools, each used by several of the
+above.
 """

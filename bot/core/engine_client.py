@@ -1,15 +1,17 @@
 """The bridge to the model: which poems wait, which are written, and which models are in memory.
 
-It lives on the event loop and never computes there; `engine_worker` has the thread that writes.
+It lives on the event loop and never computes there; `engine_worker` has the threads that write.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from bot.core.engine_worker import Delivery, EngineDraft, EngineWorker
 from bot.core.errors import (
@@ -36,6 +38,7 @@ from bot.core.records import (
 )
 from model import (
     FORMS,
+    Engine,
     Form,
     LengthConfig,
     LineFit,
@@ -68,7 +71,8 @@ class EngineClient:
     """Writes on the engines of the models in use; see `ports.PoemEngine`.
 
     `limits` say how many poems are written at once and may wait, `max_models` and
-    `max_bytes` which models stay in memory (see `model_cache`).
+    `max_bytes` which models stay in memory (see `model_cache`). Each poem is written by one of the
+    `threads`, the one with most room; the same poem by any.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class EngineClient:
         limits: QueueLimits | None = None,
         max_models: int = 3,
         max_bytes: int = 200_000_000,
+        threads: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         limits = limits or QueueLimits()
@@ -85,10 +90,18 @@ class EngineClient:
         self._clock = clock
         self._queue: FairQueue[EngineDraft] = FairQueue(limits)
         self._cache = ModelCache(
-            max_models=max_models, max_bytes=max_bytes, max_rows=limits.max_rows
+            max_models=max_models,
+            max_bytes=max_bytes,
+            max_rows=limits.max_rows,
+            threads=threads,
         )
         self._held: defaultdict[str, list[LoadedModel]] = defaultdict(list)
-        self._worker = EngineWorker(self._receive, self._break_down, metrics.steps.inc)
+        self._workers = [
+            EngineWorker(
+                number, self._receive, partial(self._break_down, number), metrics.steps.inc
+            )
+            for number in range(threads)
+        ]
         self._poem_seconds: float | None = None  # how long a poem holds its row, on average
 
     @property
@@ -160,7 +173,7 @@ class EngineClient:
         random_seed: int,
         avoid: Collection[str],
     ) -> Plan:
-        planner = self._in_memory(model).engine.planner
+        planner = self._in_memory(model).planner
         if planner is None or form not in FORMS:
             return NO_PLAN
         plan = planner.plan(opening.theme.words, FORMS[form], avoid, random_seed)
@@ -229,8 +242,8 @@ class EngineClient:
         return max(0.0, self._poem_seconds - held) + rounds * self._poem_seconds
 
     def cancel(self, draft: EngineDraft) -> None:
-        if self._queue.runs(draft):
-            self._worker.put(draft)
+        if draft.worker is not None:
+            draft.worker.put(draft)
         else:
             self._take_back(Delivery(draft, "", Ending.CANCELLED))
             self._count()
@@ -239,23 +252,35 @@ class EngineClient:
         """Cancel what is left and give the threads back."""
         for draft in self._queue.items():
             draft.cancel()
-        await self._worker.close()
+        await asyncio.gather(*(worker.close() for worker in self._workers))
         await self._cache.close()
 
     def _admit(self) -> None:
         """Start as many waiting poems as there are free rows."""
-        while (draft := self._queue.take(self._fits)) is not None:
+        while (draft := self._queue.take(self._find_worker)) is not None:
             draft.began = self._clock()
             self._metrics.queue_time_seconds.observe(draft.began - draft.asked)
-            if draft.request.form is not None and draft.loaded is not None:
-                draft.loaded.in_form += 1
-            self._worker.put(draft)
+            if draft.worker is not None:
+                self._change_rows(draft, draft.worker, 1)
+                draft.worker.put(draft)
         self._count()
 
-    def _fits(self, draft: EngineDraft) -> bool:
-        """Whether its engine writes `draft` at once; poems in a form are many rows each."""
-        loaded = draft.loaded
-        return loaded is None or loaded.engine.can_start(draft.request, loaded.in_form)
+    def _find_worker(self, draft: EngineDraft) -> bool:
+        """Choose who writes `draft`: the worker with most room, of those that begin it at once."""
+        loaded, request = draft.loaded, draft.request
+        free = (
+            worker
+            for worker in self._workers
+            if loaded is None or Engine.can_start(request, loaded.in_form[worker.number])
+        )
+        draft.worker = min(free, key=lambda worker: worker.rows, default=None)
+        return draft.worker is not None
+
+    def _change_rows(self, draft: EngineDraft, worker: EngineWorker, sign: int) -> None:
+        """Count what a draft takes of a worker, or with -1 what it gives back."""
+        worker.rows += sign * Engine.rows_of(draft.request)
+        if draft.request.form is not None and draft.loaded is not None:
+            draft.loaded.in_form[worker.number] += sign
 
     def _count(self) -> None:
         self._metrics.rows_running.set(self._queue.running)
@@ -271,15 +296,16 @@ class EngineClient:
         """Deliver new text; with the last of it, free what the draft held."""
         draft, loaded = delivery.draft, delivery.draft.loaded
         self._metrics.characters.inc(len(delivery.text))
+        is_last = delivery.failure is not None or delivery.ending is not None
+        if is_last and draft.worker is not None:
+            self._change_rows(draft, draft.worker, -1)
         if delivery.failure is not None:
             draft.fail(delivery.failure)
         else:
             draft.receive(delivery.text, delivery.ending)
-        if draft.finished and loaded is not None:
+        if is_last and loaded is not None:
             if delivery.ending in (Ending.COMPLETE, Ending.CUT_OFF):
                 self._learn(self._clock() - draft.began)
-            if draft.request.form is not None and self._queue.runs(draft):
-                loaded.in_form -= 1
             self._queue.end(draft)
             self._cache.release(loaded)
 
@@ -287,12 +313,17 @@ class EngineClient:
         average = seconds if self._poem_seconds is None else self._poem_seconds
         self._poem_seconds = average + NEWEST_SHARE * (seconds - average)
 
-    def _break_down(self, failure: BaseException) -> None:
-        """Fail every poem, so that no reader waits in vain."""
-        log.error("the writing thread stopped", exc_info=failure)
+    def _break_down(self, number: int, failure: BaseException) -> None:
+        """Fail every poem that is lost with a thread, or waits for it, so that no reader waits on.
+
+        The engines of that thread may be in any state, so the models are loaded anew.
+        """
+        log.error("a writing thread stopped", exc_info=failure)
         for draft in self._queue.items():
-            self._take_back(Delivery(draft, "", failure=RuntimeError("the writing thread stopped")))
-        self._cache.clear()  # their engines may be in any state
+            if draft.worker is None or draft.worker.number == number:
+                error = RuntimeError("the writing thread stopped")
+                self._take_back(Delivery(draft, "", failure=error))
+        self._cache.clear()
         self._count()
 
 

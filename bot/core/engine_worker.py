@@ -1,7 +1,7 @@
-"""Poems being written, and the thread that owns the engines and writes them.
+"""Poems being written, and a thread that owns engines and writes them.
 
-The thread steps the engines and never waits; the event loop never computes. Between
-them go an inbox of drafts, to begin or to cancel, and batches of text.
+The thread steps its engines, one of each model, and never waits; the event loop never computes.
+Between them go an inbox of drafts, to begin or to cancel, and batches of text.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class EngineDraft:
     finished: bool = False
     failure: Exception | None = None
     began: float = 0.0  # when it got its row
+    worker: EngineWorker | None = None  # whose thread writes it; None while it waits
     # Known to the writing thread alone:
     ticket: int | None = None  # the engine's
     shown: bool = False  # whether some of it was delivered
@@ -126,7 +127,7 @@ UnsentTexts = dict[EngineDraft, list[str]]  # written, not delivered yet
 
 
 class EngineWorker:
-    """Runs the thread while there is work.
+    """Runs its thread while there is work; `number` says which of each model's engines it has.
 
     `receive` is called on the event loop with each batch of deliveries, `broke_down` when the
     thread has failed outside of a step: its drafts are then lost. `stepped` is called on the thread
@@ -135,15 +136,18 @@ class EngineWorker:
 
     def __init__(
         self,
+        number: int,
         receive: Callable[[list[Delivery]], None],
         broke_down: Callable[[BaseException], None],
         stepped: Callable[[int], object],
     ) -> None:
+        self.number = number
+        self.rows = 0  # of the poems that it was given; kept on the event loop
         self._receive = receive
         self._broke_down = broke_down
         self._stepped = stepped
         self._inbox: queue.SimpleQueue[EngineDraft] = queue.SimpleQueue()
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writing")
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"writing-{number}")
         self._running: asyncio.Future[None] | None = None
 
     def put(self, draft: EngineDraft) -> None:
@@ -210,14 +214,15 @@ class EngineWorker:
             loaded = draft.loaded
             if loaded is None:  # it has ended by itself
                 continue
+            engine = loaded.engines[self.number]
             if draft.ticket is not None:
-                loaded.engine.cancel(draft.ticket)  # the next step tells
+                engine.cancel(draft.ticket)  # the next step tells
             elif draft.cancelled:
                 deliveries.append(Delivery(draft, "", Ending.CANCELLED))
             else:
                 try:
-                    draft.ticket = loaded.engine.add(draft.request)
-                    work.setdefault(loaded.engine, {})[draft.ticket] = draft
+                    draft.ticket = engine.add(draft.request)
+                    work.setdefault(engine, {})[draft.ticket] = draft
                 except Exception as failure:  # raised where the draft is read
                     deliveries.append(Delivery(draft, "", failure=failure))
         return deliveries

@@ -1,4 +1,4 @@
-"""The models in memory, each with its engine.
+"""The models in memory, each with its engines.
 
 At most `max_models` take new poems, and they take at most `max_bytes` together (one alone may take
 more). One that has to make room, or whose file was replaced, is retired: the poems that it was
@@ -19,7 +19,15 @@ from dataclasses import dataclass
 
 from bot.core.errors import ModelUnusable, ShuttingDown
 from bot.core.records import ModelRecord
-from model import Engine, ModelError, Prosody, Vocabulary, load_model, make_engine
+from model import (
+    Engine,
+    ModelError,
+    Planner,
+    Prosody,
+    Vocabulary,
+    load_model,
+    make_engines,
+)
 
 
 @dataclass(eq=False, slots=True)
@@ -29,11 +37,12 @@ class LoadedModel:
     record: ModelRecord
     vocabulary: Vocabulary
     openings: tuple[str, ...]
-    engine: Engine
+    engines: tuple[Engine, ...]  # of each writing thread
     prosody: Prosody | None  # None: the model writes free text alone
+    planner: Planner | None
     memory_bytes: int  # about
+    in_form: list[int]  # poems in a form being written by each engine, by many rows each
     poems: int = 0  # accepted and not ended
-    in_form: int = 0  # being written in a form, by many rows each
 
     def fold(self, text: str) -> str:
         """Put a text onto the model's alphabet."""
@@ -69,12 +78,14 @@ class ModelCache:
         max_models: int,
         max_bytes: int,
         max_rows: int,
+        threads: int = 1,
         give_back: Callable[[], None] = trim_heap,
     ) -> None:
         map_large_blocks()
         self._max_models = max_models
         self._max_bytes = max_bytes
         self._max_rows = max_rows
+        self._threads = threads
         self._give_back = give_back
         self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()  # least recently used first
         self._retired: set[LoadedModel] = set()  # that still write
@@ -142,7 +153,7 @@ class ModelCache:
             self._room_freed.clear()
             await self._room_freed.wait()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, _load, record, self._max_rows)
+        return await loop.run_in_executor(self._thread, self._load, record)
 
     def _fetched(self, record: ModelRecord, task: asyncio.Task[LoadedModel]) -> None:
         del self._loading[record.sha256]
@@ -182,16 +193,16 @@ class ModelCache:
         if not self._closed:
             self._thread.submit(self._give_back)
 
-
-def _load(record: ModelRecord, max_rows: int) -> LoadedModel:
-    try:
-        model = load_model(record.path, for_guild=bool(record.guild))
-    except ModelError as error:
-        sentence = str(error).replace(str(record.path), record.path.name)
-        raise ModelUnusable(record.name, sentence) from error
-    if model.sha256 != record.sha256:
-        raise ModelUnusable(record.name, "Its file was replaced just now. Try again.")
-    engine = make_engine(model, max_rows=max_rows)
-    return LoadedModel(
-        record, model.vocabulary, model.card.openings, engine, engine.prosody, model.memory_bytes
-    )
+    def _load(self, record: ModelRecord) -> LoadedModel:
+        try:
+            model = load_model(record.path, for_guild=bool(record.guild))
+        except ModelError as error:
+            sentence = str(error).replace(str(record.path), record.path.name)
+            raise ModelUnusable(record.name, sentence) from error
+        if model.sha256 != record.sha256:
+            raise ModelUnusable(record.name, "Its file was replaced just now. Try again.")
+        engines = make_engines(model, self._threads, max_rows=self._max_rows)
+        return LoadedModel(
+            *(record, model.vocabulary, model.card.openings, engines),
+            *(engines[0].prosody, engines[0].planner, model.memory_bytes, [0] * len(engines)),
+        )

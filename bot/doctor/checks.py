@@ -12,6 +12,7 @@ from typing import TextIO
 from bot.app import data_folder, operator_of
 from bot.config import SECRET_VARIABLES, Config
 from bot.core.guild_settings import is_snowflake
+from bot.core.machine import count_processors, read_memory
 from bot.core.store.lock import is_in_use
 from bot.doctor import database, models, page, results, settings, system
 from bot.doctor.database import DatabaseContents
@@ -59,7 +60,7 @@ async def check_all(
         why = "the settings are invalid"
         others = ("web page", "token", "data folder", "database", "model files")
         found += [skipped(name, why) for name in others]
-        found.append(system.check_memory(system.read_memory(), bot_runs=False))
+        found.append(system.check_memory(read_memory(), bot_runs=False))
     else:
         found += await CheckRun(config, err).check_all()
     secrets = [environment.get(name, "").strip() for name in SECRET_VARIABLES]
@@ -104,8 +105,11 @@ class CheckRun:
     async def _machine(self) -> list[CheckResult]:
         runs = await asyncio.to_thread(is_in_use, self._data) is True
         return [
-            system.check_memory(system.read_memory(), bot_runs=runs),
-            system.check_processors(system.count_processors(), self._config.books.threads),
+            system.check_memory(read_memory(), bot_runs=runs),
+            system.check_processors(
+                count_processors(),
+                {"books": self._config.books.threads, "writing": self._config.writing.threads},
+            ),
         ]
 
     async def _discord(self, contents: DatabaseContents) -> list[CheckResult]:

@@ -1,25 +1,21 @@
 """The machine: whether folders can be written, free disk space, memory and processors.
 
-Memory and processors are what the container or service leaves to us. The needs are measured:
-bench/results/new-books.md.
+The needs are measured: bench/results/new-books.md.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from bot.core.machine import Memory
 from bot.doctor.results import CheckResult, failed, ok, warning
 
 LITTLE_BYTES, NONE_BYTES = 1_000_000_000, 100_000_000  # a training keeps some 50 MB
 FREE_SPACE = "Free some space: delete old backups, logs and unused models (python -m bot models)."
 BOT_BYTES, TRAINING_BYTES = 250_000_000, 650_000_000
-ROOT = Path("/")
-CGROUPS = "sys/fs/cgroup"
 
 
 def try_writing(folder: Path) -> None:
@@ -79,79 +75,6 @@ def format_bytes(size: float) -> str:
     return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{int(size / 1e6)} MB"
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Bytes; None: not known here."""
-
-    total: int | None
-    available: int | None
-    limited: bool = False  # by a container or service, below what the machine has
-
-
-def read_memory(root: Path = ROOT) -> Memory:
-    """Read what there is from /proc and the control groups; elsewhere the total alone."""
-    machine = _figures(root / "proc/meminfo")
-    if "MemTotal:" not in machine:
-        return Memory(_total_of_system() if root == ROOT else None, None)
-    total = machine["MemTotal:"] * 1024
-    available = machine.get("MemAvailable:", machine.get("MemFree:", 0)) * 1024
-    limited = False
-    for limit, used in _limits(root):
-        if limit < total:
-            total, limited = limit, True
-        available = min(available, max(limit - used, 0))
-    return Memory(total, available, limited)
-
-
-def _total_of_system() -> int | None:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # Windows
-        return None
-
-
-def _limits(root: Path) -> Iterator[tuple[int, int]]:
-    """Yield each limit on us and how much of it cannot be freed: version 2, then version 1."""
-    # What was read from files may be dropped, and does not count as used.
-    versions = (
-        ("", "memory.max", "memory.current", "inactive_file"),
-        ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-    )
-    for controller, limit_name, used_name, droppable in versions:
-        for folder in _groups(root, controller):
-            limit, used = _number(folder / limit_name), _number(folder / used_name)
-            if limit is not None and used is not None:
-                yield limit, used - _figures(folder / "memory.stat").get(droppable, 0)
-
-
-def _groups(root: Path, controller: str) -> Iterator[Path]:
-    """Yield the folder of our control group and of all groups around it; "": of version 2."""
-    top = root / CGROUPS / controller
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controller in controllers.split(","):
-            # Within a container the path may be the outer one: then only the top is there.
-            inner = top / path.strip("/")
-            yield from (each for each in (inner, *inner.parents) if each.is_relative_to(top))
-
-
-def count_processors(root: Path = ROOT) -> float:
-    """Return how many processors' worth of time we may have."""
-    if hasattr(os, "sched_getaffinity"):
-        count = float(len(os.sched_getaffinity(0)))
-    else:
-        count = float(os.cpu_count() or 1)
-    for folder in _groups(root, ""):
-        quota, _, period = _text(folder / "cpu.max").strip().partition(" ")
-        if quota.isdecimal() and period.isdecimal():
-            count = min(count, int(quota) / int(period))
-    for folder in _groups(root, "cpu"):
-        limit, per = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
-        if limit is not None and per:
-            count = min(count, limit / per)
-    return count
-
-
 def check_memory(memory: Memory, *, bot_runs: bool) -> CheckResult:
     """Say whether the bot fits, and a training beside it; a bot that runs has its part already."""
     if memory.total is None:
@@ -177,34 +100,19 @@ def check_memory(memory: Memory, *, bot_runs: bool) -> CheckResult:
     return ok("memory", f"{seen}; enough for poems and a training")
 
 
-def check_processors(count: float, threads: int) -> CheckResult:
-    """Say whether poems and a training can be side by side; `threads` as in config.toml."""
+def check_processors(count: float, threads: Mapping[str, int]) -> CheckResult:
+    """Say whether poems and a training can be side by side.
+
+    `threads` are those of config.toml by their section; 0: automatic.
+    """
     seen = f"{count:.3g}"
     if count < 1:
         way = "Poems will be slow. Allow at least one full CPU core."
         return warning("processors", f"{seen} cores", way)
-    if threads > count:
-        way = f"Set [books] threads to {max(int(count) - 1, 1)}, or to 0 for automatic."
-        return warning("processors", f"{seen}, but [books] threads is {threads}", way)
+    for section, number in threads.items():
+        if number > count:
+            way = f"Set [{section}] threads to {max(int(count) - 1, 1)}, or to 0 for automatic."
+            return warning("processors", f"{seen}, but [{section}] threads is {number}", way)
     if count < 2:
         return ok("processors", f"{seen}; poems are slower while a training runs")
     return ok("processors", seen)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("ascii", errors="replace")
-    except OSError:
-        return ""
-
-
-def _number(path: Path) -> int | None:
-    """Return a file's one number; None where it has none, such as "max" or -1."""
-    text = _text(path).strip()
-    return int(text) if text.isdecimal() else None
-
-
-def _figures(path: Path) -> dict[str, int]:
-    """Return the lines of a name and a number."""
-    rows = (line.split() for line in _text(path).splitlines())
-    return {row[0]: int(row[1]) for row in rows if len(row) > 1 and row[1].isdecimal()}

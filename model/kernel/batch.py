@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,8 +88,6 @@ class Batch:
         """
         self._isa = isa
         self._weights = weights
-        self._state = make_state(weights, max_rows + 1)
-        self._line_state = make_line_state(max_rows + 1)
         size = weights.vocabulary_size
         kinds = np.array([kind_of(token) for token in tokens] or [OTHER] * size, np.int64)
         self._constraints = Constraints(
@@ -107,8 +106,24 @@ class Batch:
             letters=letters_of(tokens) if tokens else np.zeros((size, 1), np.int64),
             masked=masked_of(tokens) if tokens else np.zeros(size, np.bool_),
         )
-        self._scratch = make_scratch(weights, max(max_rows + 1, CHUNK))
         self._reader = max_rows  # its place
+        self._make_rows()
+
+    def another(self) -> Batch:
+        """Return a batch of as many rows, for another thread; it has the same weights and words."""
+        other = copy(self)
+        form = self._constraints.form
+        slots = len(form.lines.syllables)
+        own = form._replace(poem_tries=make_poem_tries(slots), lines=make_line_specs(slots))
+        other._constraints = self._constraints._replace(form=own)
+        other._make_rows()
+        return other
+
+    def _make_rows(self) -> None:
+        count = self._reader + 1
+        self._state = make_state(self._weights, count)
+        self._line_state = make_line_state(count)
+        self._scratch = make_scratch(self._weights, max(count, CHUNK))
         self._size = 0
 
     def __len__(self) -> int:

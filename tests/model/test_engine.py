@@ -17,6 +17,7 @@ from model.engine import (
     TOKENS_PER_STEP,
     Engine,
     make_engine,
+    make_engines,
 )
 from model.errors import EngineFull, SettingError
 from model.requests import PoemPiece, Request
@@ -208,6 +209,20 @@ def test_an_empty_prompt_begins_as_a_new_line_does() -> None:
     newline = engine.add(asking("\n", characters=11))
     pieces = drain(engine)
     assert written(pieces, empty) == written(pieces, newline) != ""
+
+
+def test_engines_that_share_weights_write_alike_and_apart() -> None:
+    first, second = make_engines(TINY, 2)
+    alone = make_engine(TINY)
+    tickets = [engine.add(asking(characters=40)) for engine in (alone, first, second)]
+    first.add(asking("b", characters=30))
+    second.step()  # they need not keep in step
+    texts = [
+        written(drain(engine), ticket)
+        for engine, ticket in zip((alone, first, second), tickets, strict=True)
+    ]
+    assert texts[1] == texts[0]
+    assert texts[0].endswith(texts[2])  # but for what the first step told
 
 
 def test_each_poem_gets_its_own_text_as_rows_come_and_go() -> None:

@@ -80,7 +80,7 @@ async def test_the_memory_of_a_model_is_free_when_its_last_poem_ends(
         await cache.load(record(name))
         cache.acquire(record(name).sha256)
     assert len(cache) == 3
-    engine = weakref.ref(lent[0].engine)
+    engine = weakref.ref(lent[0].engines[0])
     cache.release(lent.pop())
     gc.collect()
     assert engine() is not None

@@ -6,14 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.core.machine import Memory, count_processors, read_memory
 from bot.doctor.results import CheckStatus
-from bot.doctor.system import (
-    Memory,
-    check_memory,
-    check_processors,
-    count_processors,
-    read_memory,
-)
+from bot.doctor.system import check_memory, check_processors
 from tests.bot.doctor.conftest import shows
 
 MB = 1_000_000
@@ -118,4 +113,6 @@ def test_processors_are_as_many_as_are_allowed(tmp_path: Path) -> None:
 def test_processors_are_held_against_the_threads(
     count: float, threads: int, state: CheckStatus, words: str
 ) -> None:
-    shows(check_processors(count, threads), state, words)
+    shows(check_processors(count, {"books": threads, "writing": 0}), state, words)
+    in_other = words.replace("[books]", "[writing]")
+    shows(check_processors(count, {"books": 0, "writing": threads}), state, in_other)

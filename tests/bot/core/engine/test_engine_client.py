@@ -6,6 +6,7 @@ import asyncio
 import gc
 import threading
 import weakref
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -85,7 +86,7 @@ async def test_stepping_happens_on_one_thread_of_its_own(
     await client.load(apples)
     await read(client.write(engine_request(apples)))
     await read(client.write(engine_request(apples)))
-    assert threads == {"writing_0"}
+    assert threads == {"writing-0_0"}
 
 
 async def test_orders_beyond_the_rows_stand_in_line_and_are_written_in_turn(
@@ -281,6 +282,65 @@ async def test_closing_cancels_what_is_left(apples: ModelRecord) -> None:
     assert all(draft.cancelled for draft in drafts)
 
 
+# ---- Several threads ----
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[EngineClient]:
+    client = EngineClient(Metrics(), limits=replace(LIMITS, max_rows=4), max_models=2, threads=2)
+    yield client
+    await client.close()
+
+
+async def test_poems_at_once_are_spread_over_the_threads(
+    pair: EngineClient, apples: ModelRecord
+) -> None:
+    await pair.load(apples)
+    drafts = [pair.write(engine_request(apples, ENDLESS, random_seed=n)) for n in range(4)]
+    numbers = [draft.worker.number for draft in drafts if draft.worker is not None]
+    assert numbers == [0, 1, 0, 1]
+    drafts[1].cancel()
+    drafts[3].cancel()
+    await asyncio.gather(read(drafts[1]), read(drafts[3]))
+    one_more = pair.write(engine_request(apples))
+    assert one_more.worker is not None
+    assert one_more.worker.number == 1
+    assert len(await read(one_more)) == 52
+
+
+async def test_a_poem_is_the_same_on_every_thread(
+    client: EngineClient, pair: EngineClient, apples: ModelRecord
+) -> None:
+    await client.load(apples)
+    await pair.load(apples)
+    alone = await read(client.write(engine_request(apples)))
+    both = [pair.write(engine_request(apples)) for _ in range(2)]
+    assert await asyncio.gather(*map(read, both)) == [alone, alone]
+
+
+async def test_a_thread_that_breaks_down_leaves_the_poems_of_the_others(
+    pair: EngineClient, apples: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pair.load(apples)
+    longer = replace(SETTINGS, characters=900)
+    broken, whole = (pair.write(engine_request(apples, each)) for each in (ENDLESS, longer))
+    await first_piece(broken)
+
+    def break_down(*_: object) -> bool:
+        raise ArithmeticError("no row")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "cancel", break_down)
+        broken.cancel()
+        with pytest.raises(RuntimeError, match="thread stopped"):
+            await read(broken)
+    assert len(await read(whole)) == 900 - len("the sea ")
+    assert pair.running == 0
+    await pair.load(apples)
+    again = [pair.write(engine_request(apples)) for _ in range(2)]
+    assert [len(text) for text in await asyncio.gather(*map(read, again))] == [52, 52]
+
+
 # ---- Endings ----
 
 
@@ -366,7 +426,7 @@ async def test_poems_of_a_replaced_model_end_on_it_and_then_its_memory_is_free(
     alone = await read(client.write(engine_request(apples)))
     old = client.write(engine_request(apples))
     assert old.loaded is not None
-    engine = weakref.ref(old.loaded.engine)
+    engine = weakref.ref(old.loaded.engines[0])
     model_file("apples", seed=9)
     newer = shelf.find("apples")
     await client.load(newer)
