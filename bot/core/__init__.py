@@ -21,6 +21,6 @@ A model's file: `model_files` measures the model on a text and exports it, with 
 
 The rest: `application` joins what the doors talk to. `store` keeps it on disk. `metrics` and
 `request_log` count and follow requests. `child_process`, `names`, `paths`, `redaction`, `retry`,
-`sandbox`, `shards`, `tasks`, `machine` and `core_dumps` are small tools, each used by several of the
-above.
+`sandbox`, `shards`, `tasks`, `machine` and `core_dumps` are small tools, each used by several of
+the above.
 """

@@ -124,6 +124,8 @@ class Batch:
         self._state = make_state(self._weights, count)
         self._line_state = make_line_state(count)
         self._scratch = make_scratch(self._weights, max(count, CHUNK))
+        self._rows = _by_row(self._state)
+        self._all_rows = [*self._rows, *self._line_state]
         self._size = 0
 
     def __len__(self) -> int:
@@ -177,11 +179,11 @@ class Batch:
 
     def save(self) -> RowSnapshot:
         """Return what the row that reads remembers."""
-        return RowSnapshot(tuple(values[self._reader].copy() for values in _by_row(self._state)))
+        return RowSnapshot(tuple(values[self._reader].copy() for values in self._rows))
 
     def load(self, snapshot: RowSnapshot) -> None:
         """Let the row that reads remember what was saved."""
-        for values, saved in zip(_by_row(self._state), snapshot.values, strict=True):
+        for values, saved in zip(self._rows, snapshot.values, strict=True):
             values[self._reader] = saved
 
     def set_line(self, slot: int, line: LineSpec) -> None:
@@ -296,10 +298,11 @@ class Batch:
         )
 
     def _move(self, source: int, target: int) -> None:
-        self._copy(np.array([source]), np.array([target]))
+        for values in self._all_rows:
+            values[target] = values[source]
 
     def _copy(self, sources: NDArray[np.int64], targets: NDArray[np.int64]) -> None:
-        for values in (*_by_row(self._state), *self._line_state):
+        for values in self._all_rows:
             values[targets] = values[sources]
 
 

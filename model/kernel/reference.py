@@ -105,13 +105,13 @@ def activation_bound(config: NetworkConfig, layer: int) -> float:
     return float(layer + 1 + (config.topic_size > 0)) if config.residual else 1.0
 
 
-def topic_vector(weight: NDArray[np.float32], topic: Float64s) -> NDArray[np.float32]:
+def topic_vector(weight: Float64s, topic: Float64s) -> NDArray[np.float32]:
     """Return what is added to the first layer's output (H,), within 1, for `topic` (3K,): the
     poem's topic, the line's keyword and its last word.
 
     `weight` (H, 3K) is the tensor "topics.weight". Rounded, so that all processors agree.
     """
-    values: Float64s = np.tanh(weight.astype(np.float64) @ topic)  # (H, 3K) @ (3K,)
+    values: Float64s = np.tanh(weight @ topic)  # (H, 3K) @ (3K,)
     rounded: Float64s = np.rint(values * TOPIC_STEPS) / TOPIC_STEPS
     return rounded.astype(np.float32)
 

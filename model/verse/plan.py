@@ -86,7 +86,10 @@ class Planner:
         self._numbers = {word: number for number, word in enumerate(self._words)}
         self._vectors = vectors[ids].astype(np.float64)  # (W, K)
         self._lengths = np.round(lengths[ids], ROUND)  # (W,)
-        self._weight = weight
+        self._weight = weight.astype(np.float64)
+        self._families: dict[str, list[int]] = {}  # by stem
+        for number, word in enumerate(self._words):
+            self._families.setdefault(stem_of(word), []).append(number)
         self._prosody = prosody
         self._rhymes: dict[str, list[int]] = {}
 
@@ -195,8 +198,7 @@ class Planner:
         return cosines.round(ROUND)
 
     def _same_stem(self, word: str) -> list[int]:
-        stem = stem_of(word)
-        return [number for number, other in enumerate(self._words) if stem_of(other) == stem]
+        return self._families.get(stem_of(word), [])
 
 
 def _choose(score: Floats, draw: Draw) -> int:

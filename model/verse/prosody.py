@@ -149,11 +149,11 @@ class Prosody:
 
     def can_be_rhymed(self, word: str) -> bool:
         """Whether any word of the book rhymes perfectly with `word`."""
-        return bool(word and self._rhymes_by(_perfectly, word, ()))
+        return bool(word and self._perfect_rhymes(word, ()))
 
     def has_rhymes(self, word: str) -> bool:
         """Whether a line that ends with `word` finds perfect rhymes, and a choice of them."""
-        return len(self._rhymes_by(_perfectly, word, ())) >= MIN_RHYMES
+        return len(self._perfect_rhymes(word, ())) >= MIN_RHYMES
 
     def rhymes_with(self, word: str, without: Collection[str]) -> dict[str, int]:
         """Return words that rhyme with `word`, each with its mask at the end of a line.
@@ -162,7 +162,7 @@ class Prosody:
         same last syllable, then those with the same vowel that sound the most alike.
         """
         return (
-            self._rhymes_by(_perfectly, word, without)
+            self._perfect_rhymes(word, without)
             or self._rhymes_by(_by_syllable, word, without)
             or self._nearest(word, without)
         )
@@ -171,11 +171,27 @@ class Prosody:
         self, nearness: Callable[[Variant, str], bool], word: str, without: Collection[str]
     ) -> dict[str, int]:
         variants = self.pronounce(word)
+        rhymes = (
+            rhyme for rhyme in self._rhymes if any(nearness(variant, rhyme) for variant in variants)
+        )
+        return self._fresh(rhymes, word, variants, without)
+
+    def _perfect_rhymes(self, word: str, without: Collection[str]) -> dict[str, int]:
+        variants = self.pronounce(word)
+        rhymes = {variant.rhyme for variant in variants} & self._rhymes.keys()
+        return self._fresh(sorted(rhymes, key=self._rhymes.__getitem__), word, variants, without)
+
+    def _fresh(
+        self,
+        rhymes: Iterable[str],
+        word: str,
+        variants: Sequence[Variant],
+        without: Collection[str],
+    ) -> dict[str, int]:
+        """Return the words that end in one of the rhymes and may follow `word`, with masks."""
         found: dict[str, int] = {}
-        for rhyme, entries in self.lexicon.rhymes.items():
-            if not any(nearness(variant, rhyme) for variant in variants):
-                continue
-            for entry in entries:
+        for rhyme in rhymes:
+            for entry in self.lexicon.rhymes[rhyme]:
                 mask = self._mask_if_fresh(entry, rhyme, word, variants, without)
                 if mask:
                     found[entry.word] = found.get(entry.word, 0) | mask
@@ -234,16 +250,17 @@ class Prosody:
         return onsets.total() - onsets[variant.onset] >= MIN_RHYMES
 
     @cached_property
+    def _rhymes(self) -> Mapping[str, int]:
+        """The rhymes of the lexicon, each with its place there."""
+        return {rhyme: place for place, rhyme in enumerate(self.lexicon.rhymes)}
+
+    @cached_property
     def _onsets(self) -> Mapping[str, Counter[str]]:
         """By rhyme, how many words that end in it have which onset."""
         return {
             rhyme: Counter(entry.variants[0].onset for entry in entries)
             for rhyme, entries in self.lexicon.rhymes.items()
         }
-
-
-def _perfectly(variant: Variant, rhyme: str) -> bool:
-    return variant.rhyme == rhyme
 
 
 def _by_syllable(variant: Variant, rhyme: str) -> bool:

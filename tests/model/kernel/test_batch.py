@@ -58,7 +58,7 @@ def test_the_logits_are_those_of_plain_sums(config: NetworkConfig) -> None:
 def test_a_topic_is_added_to_the_first_layers_output_and_is_forgotten_at_a_new_beginning() -> None:
     config = SHAPES[1].model_copy(update={"topic_size": 4})
     tensors, ids = some_tensors(config), some_ids(config, 50)
-    topic = topic_vector(tensors["topics.weight"], np.linspace(-3, 3, 12))
+    topic = topic_vector(tensors["topics.weight"].astype(np.float64), np.linspace(-3, 3, 12))
     batch = Batch(quantize_network(config, tensors), 2, checked_instruction_set())
     batch.begin(GREEDY, 0)
     untold = batch.predict(ids)

@@ -47,7 +47,9 @@ def test_a_topic_is_what_torch_makes_of_it() -> None:
         )
         theirs = network.head(features)[0].numpy()  # (1, T, V) → (T, V)
     tensors = tensors_of(network)
-    topic = topic_vector(tensors["topics.weight"], told.numpy().ravel().astype(np.float64))
+    topic = topic_vector(
+        tensors["topics.weight"].astype(np.float64), told.numpy().ravel().astype(np.float64)
+    )
     assert np.abs(reference_logits(config, tensors, ids, topic) - theirs).max() < 0.03
 
 
