@@ -125,6 +125,7 @@ class Batch:
         self._line_state = make_line_state(count)
         self._scratch = make_scratch(self._weights, max(count, CHUNK))
         self._rows = _by_row(self._state)
+        self._twins = 1  # the next number of rows that are alike
         self._all_rows = [*self._rows, *self._line_state]
         self._size = 0
 
@@ -138,7 +139,7 @@ class Batch:
         Up to MAX_AVOIDED words of letters, `avoided`, it will not write.
         """
         state, row = self._state, self._reader
-        state.layer_bytes[:, row] = ACTIVATION_ZERO
+        state.hidden_state[:, row] = ACTIVATION_ZERO
         state.cell[:, row] = 0.0
         state.topic[row] = 0.0
         state.random_state[row] = random_seed
@@ -210,7 +211,8 @@ class Batch:
         topics: Floats | None = None,
     ) -> None:
         """Let copies of the row that reads write the line of `slot` from place n on, a row for
-        each of the R `random_states`; they read `next_id` first. `topics` (R, H) are told to them.
+        each of the R `random_states`; they read `next_id` first. `topics` (T, H) are told to them
+        by turns.
         """
         line_state, row = self._line_state, self._reader
         self._set_next(next_id)
@@ -226,8 +228,10 @@ class Batch:
         places = np.arange(self._size, self._size + len(random_states))
         self._copy(np.full(len(places), row), places)
         self._state.random_state[places] = random_states
+        turns = np.arange(len(places)) % (1 if topics is None else len(topics))
         if topics is not None:
-            self._state.topic[places, : topics.shape[1]] = topics
+            self._state.topic[places, : topics.shape[1]] = topics[turns]
+        self._make_twins(places, turns)
         if line.min_temperature:
             sampling = self._state.sampling
             warmth = np.maximum(sampling["temperature"][places], line.min_temperature)
@@ -259,6 +263,7 @@ class Batch:
         self._copy(np.asarray(sources), where)
         self._line_state.log_weight[where] = weight
         self._state.random_state[where] = random_states
+        self._make_twins(where, np.asarray(sources))
 
     def leave(self, place: int) -> None:
         """Take a row away; the last row takes its place."""
@@ -280,6 +285,11 @@ class Batch:
         )
         ids: list[list[int]] = out.tolist()
         return ids
+
+    def _make_twins(self, places: NDArray[np.int64], kinds: NDArray[np.int64]) -> None:
+        """Let the rows of each kind be computed as one until they have written."""
+        self._line_state.twins[places] = self._twins + kinds
+        self._twins += int(kinds.max()) + 1
 
     def _set_next(self, next_id: int) -> None:
         """Let the row that has read be about to read one more."""

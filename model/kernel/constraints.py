@@ -82,6 +82,7 @@ class LineState(NamedTuple):
     poem_node: Ints  # in the poem's own; NOWHERE
     reached: Ints  # the set of syllables that the line may have had before the word under way
     may_end: NDArray[np.bool_]  # after a word: whether the line may end with it
+    twins: Ints  # rows of one number are alike in all but their random state; 0: like no other
     words: Ints  # (N, 2), the numbers of the last two
     log_weight: NDArray[np.float64]  # log of the share of probability that the form has left
     nats: NDArray[np.float64]  # what the line has cost the network

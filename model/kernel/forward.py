@@ -46,6 +46,8 @@ from model.kernel.tiles import (
     sums_of_4,
 )
 
+NO_LANE = -1
+
 
 @entry
 def write(
@@ -58,13 +60,50 @@ def write(
     out: NDArray[np.int64],
 ) -> None:
     """Fill `out` (N, S) with the next S ids of the first N rows."""
+    rows = out.shape[0]
     for step in range(out.shape[1]):
-        _step(isa, weights, state, scratch, out.shape[0])
-        for row in range(out.shape[0]):
-            if line_state.slot[row] != NO_SLOT and line_state.phase[row] == DONE:
+        lanes = _assign_lanes(line_state, scratch, rows)
+        _step(isa, weights, state, scratch, rows, lanes)
+        for row in range(rows):
+            lane = scratch.lane_of[row]
+            if lane == NO_LANE:
                 out[row, step] = NO_TOKEN
-            else:
-                out[row, step] = sample_token(state, line_state, constraints, scratch, row)
+                continue
+            logits = scratch.logits[lane]
+            if line_state.twins[row]:
+                logits = scratch.own_logits
+                logits[:] = scratch.logits[lane]
+            out[row, step] = sample_token(state, line_state, constraints, scratch, row, logits)
+            line_state.twins[row] = 0
+
+
+@inner
+def _assign_lanes(line_state: LineState, scratch: ScratchSpace, rows: int) -> int:
+    """Give each of the first `rows` rows a lane, twins the same; return how many there are.
+
+    A row whose line has ended has none.
+    """
+    lanes = 0
+    for row in range(rows):
+        lane = NO_LANE
+        if line_state.slot[row] == NO_SLOT or line_state.phase[row] != DONE:
+            lane = _lane_of_twin(line_state, scratch, row)
+            if lane == NO_LANE:
+                lane = lanes
+                scratch.row_of[lane] = row
+                lanes += 1
+        scratch.lane_of[row] = lane
+    return lanes
+
+
+@inner
+def _lane_of_twin(line_state: LineState, scratch: ScratchSpace, row: int) -> int:
+    """Return the lane of a row before `row` that is like it, NO_LANE where there is none."""
+    if line_state.twins[row]:
+        for other in range(row):
+            if line_state.twins[other] == line_state.twins[row]:
+                return int(scratch.lane_of[other])
+    return NO_LANE
 
 
 @entry
@@ -85,7 +124,7 @@ def read(
     expects after each id.
     """
     layers, blocks = weights.initial_sums.shape[0], weights.initial_sums.shape[1]
-    capacity, hidden = state.layer_bytes.shape[1], state.layer_bytes.shape[3]
+    capacity, hidden = state.hidden_state.shape[1], state.hidden_state.shape[2]
     for layer in range(layers):
         inputs = 2 * hidden if layer else hidden
         layer_offset = weights.layer_offset[layer]
@@ -94,8 +133,8 @@ def read(
                 w = address(weights.blocks, weight_block(layer_offset, block, inputs))
                 start = address(weights.initial_sums, block_vector(layer, block, blocks))
                 out = scratch.sums[:, block]  # (CHUNK, 64)
-                multiply(isa, scratch.layer_inputs[: len(ids)], w, start, out)
-        own = address(state.layer_bytes, layer_input(layer * capacity + row, hidden, hidden))
+                multiply(isa, scratch.outputs[: len(ids)], w, start, out)
+        own = address(state.hidden_state, unit_bytes(layer * capacity + row, 0, hidden))
         for t in range(len(ids)):
             scratch.bias_offsets[0] = bias_row(layer, ids[t], weights.vocabulary_size, blocks)
             for block in range(blocks):
@@ -117,10 +156,10 @@ def read(
                     address(scratch.hidden_bytes, unit_bytes(t, block, hidden)),
                     hidden,
                 )
-            state.layer_bytes[layer, row, 1] = scratch.hidden_bytes[t]
-            _quantize_output(weights, state.topic[row], scratch, layer, t, scratch.layer_inputs[t])
+            state.hidden_state[layer, row] = scratch.hidden_bytes[t]
+            _quantize_output(weights, state.topic[row], scratch, layer, t, scratch.outputs[t])
     if predict:
-        _compute_logits(isa, weights, scratch.layer_inputs, scratch, len(ids))
+        _compute_logits(isa, weights, scratch, len(ids))
     for id_ in ids:
         remember(state, constraints, row, id_)
 
@@ -138,17 +177,21 @@ def _step(
     weights: QuantizedWeights,
     state: BatchState,
     scratch: ScratchSpace,
-    count: int,
+    rows: int,
+    lanes: int,
 ) -> None:
-    """Let the rows before `count` read their next id; fill scratch.logits."""
+    """Let the first rows read their next id, each on its lane; fill scratch.logits of the lanes."""
     layers, blocks = weights.initial_sums.shape[0], weights.initial_sums.shape[1]
-    capacity, hidden = state.layer_bytes.shape[1], state.layer_bytes.shape[3]
-    stride = 2 * hidden  # bytes of a row's input and hidden state
+    hidden = state.hidden_state.shape[2]
+    stride = 2 * hidden  # bytes of a lane's inputs
     for layer in range(layers):
         inputs = stride if layer else hidden
         layer_offset = weights.layer_offset[layer]
-        for row in range(count):
-            scratch.bias_offsets[row] = bias_row(
+        for lane in range(lanes):
+            row = scratch.row_of[lane]
+            scratch.inputs[lane, 1] = state.hidden_state[layer, row]
+            scratch.cell[lane] = state.cell[layer, row]
+            scratch.bias_offsets[lane] = bias_row(
                 layer, state.next_id[row], weights.vocabulary_size, blocks
             )
         for block in range(blocks):
@@ -156,32 +199,37 @@ def _step(
             start = address(weights.initial_sums, block_vector(layer, block, blocks))
             scale = address(weights.scale, block_vector(layer, block, blocks))
             bias = address(weights.bias, block_vector(0, block, blocks))
-            row = 0
-            while row < count:
-                x = address(state.layer_bytes, layer_input(layer * capacity + row, hidden, inputs))
-                bias_offsets = address(scratch.bias_offsets, row * OFFSET_BYTES)
-                cell = address(state.cell, unit_floats(layer * capacity + row, block, hidden))
-                out = address(scratch.hidden, unit_floats(row, block, hidden))
-                hidden_bytes = address(scratch.hidden_bytes, unit_bytes(row, block, hidden))
+            lane = 0
+            while lane < lanes:
+                x = address(scratch.inputs, layer_input(lane, hidden, inputs))
+                bias_offsets = address(scratch.bias_offsets, lane * OFFSET_BYTES)
+                cell = address(scratch.cell, unit_floats(lane, block, hidden))
+                out = address(scratch.hidden, unit_floats(lane, block, hidden))
+                hidden_bytes = address(scratch.hidden_bytes, unit_bytes(lane, block, hidden))
                 # fmt: off
-                if isa.rows >= 4 and row + 4 <= count:
+                if isa.rows >= 4 and lane + 4 <= lanes:
                     gates_of_4(isa, x, stride, inputs // QUAD, w, start, scale, bias,
                                bias_offsets, cell, out, hidden_bytes, hidden)
-                    row += 4
-                elif isa.rows >= 2 and row + 2 <= count:
+                    lane += 4
+                elif isa.rows >= 2 and lane + 2 <= lanes:
                     gates_of_2(isa, x, stride, inputs // QUAD, w, start, scale, bias,
                                bias_offsets, cell, out, hidden_bytes, hidden)
-                    row += 2
+                    lane += 2
                 else:
                     gates_of_1(isa, x, stride, inputs // QUAD, w, start, scale, bias,
                                bias_offsets, cell, out, hidden_bytes, hidden)
-                    row += 1
+                    lane += 1
                 # fmt: on
-        for row in range(count):
-            state.layer_bytes[layer, row, 1] = scratch.hidden_bytes[row]
-            above = state.top[row] if layer + 1 == layers else state.layer_bytes[layer + 1, row, 0]
-            _quantize_output(weights, state.topic[row], scratch, layer, row, above)
-    _compute_logits(isa, weights, state.top, scratch, count)
+        for row in range(rows):
+            lane = scratch.lane_of[row]
+            if lane != NO_LANE:
+                state.hidden_state[layer, row] = scratch.hidden_bytes[lane]
+                state.cell[layer, row] = scratch.cell[lane]
+        for lane in range(lanes):
+            topic = state.topic[scratch.row_of[lane]]
+            above = scratch.outputs[lane] if layer + 1 == layers else scratch.inputs[lane, 0]
+            _quantize_output(weights, topic, scratch, layer, lane, above)
+    _compute_logits(isa, weights, scratch, lanes)
 
 
 @inner
@@ -190,18 +238,18 @@ def _quantize_output(
     topic: Floats,
     scratch: ScratchSpace,
     layer: int,
-    row: int,
+    lane: int,
     above: NDArray[np.uint8],
 ) -> None:
-    """Fill `above` with the bytes of the layer's output for `row`."""
+    """Fill `above` with the bytes of the layer's output for a lane, or a token."""
     if not weights.residual:
-        above[:] = scratch.hidden_bytes[row]
+        above[:] = scratch.hidden_bytes[lane]
         return
     scale = weights.output_scale[layer]
     for unit in range(len(above)):
-        value = scratch.hidden[row, unit]
-        value += scratch.residual_stream[row, unit] if layer else topic[unit]
-        scratch.residual_stream[row, unit] = value
+        value = scratch.hidden[lane, unit]
+        value += scratch.residual_stream[lane, unit] if layer else topic[unit]
+        scratch.residual_stream[lane, unit] = value
         above[unit] = np.uint8(np.int32(value * scale + np.float32(ACTIVATION_ZERO + 0.5)))
 
 
@@ -209,22 +257,21 @@ def _quantize_output(
 def _compute_logits(
     isa: InstructionSet,
     weights: QuantizedWeights,
-    top: NDArray[np.uint8],
     scratch: ScratchSpace,
     count: int,
 ) -> None:
-    """Fill scratch.logits[:count] from the bytes of the last layer's output (M, H)."""
-    hidden, size = top.shape[1], weights.vocabulary_size
+    """Fill scratch.logits[:count] from what the last layer put into scratch.outputs."""
+    hidden, size = scratch.outputs.shape[1], weights.vocabulary_size
     blocks = weights.head_initial_sums.shape[0]
     for block in range(blocks):
         w = address(weights.head_blocks, head_block(block, hidden))
         start = address(weights.head_initial_sums, block_vector(0, block, blocks))
         out = scratch.head_sums[:, block * BLOCK : (block + 1) * BLOCK]  # (M, 64)
-        multiply(isa, top[:count], w, start, out)
-    for row in range(count):
+        multiply(isa, scratch.outputs[:count], w, start, out)
+    for n in range(count):
         for i in range(size):
-            value = np.float32(scratch.head_sums[row, i]) * weights.head_scale[i]
-            scratch.logits[row, i] = value + weights.head_bias[i]
+            value = np.float32(scratch.head_sums[n, i]) * weights.head_scale[i]
+            scratch.logits[n, i] = value + weights.head_bias[i]
 
 
 @inner

@@ -42,9 +42,13 @@ def sample_token(
     constraints: Constraints,
     scratch: ScratchSpace,
     row: int,
+    logits: NDArray[np.float32],
 ) -> int:
-    """Choose the next id of `row` from its logits and remember it; NO_TOKEN in a dead end."""
-    logits, form = scratch.logits[row], constraints.form
+    """Choose the next id of `row` from its logits and remember it; NO_TOKEN in a dead end.
+
+    What must not come is taken out of the logits.
+    """
+    form = constraints.form
     in_form = line_state.slot[row] != NO_SLOT
     sampling = state.sampling[row]
     if sampling["repetition_guard"] > 0:
@@ -55,7 +59,7 @@ def sample_token(
     chance = draw_uniform(state.random_state, row)
     log_weight_before = line_state.log_weight[row]
     while True:
-        chosen = _draw_token(state, line_state, form, scratch, row, chance, in_form)
+        chosen = _draw_token(state, line_state, form, scratch, row, logits, chance, in_form)
         if chosen == NO_TOKEN:
             return NO_TOKEN
         # What was forbidden already is drawn where nothing else is left: a stranger's model may
@@ -82,11 +86,12 @@ def _draw_token(
     form: FormConstraints,
     scratch: ScratchSpace,
     row: int,
+    logits: NDArray[np.float32],
     chance: float,
     in_form: bool,
 ) -> int:
     """Draw an id as the row's settings have it, from what its form allows if it has one."""
-    logits, probs, sampling = scratch.logits[row], scratch.probs, state.sampling[row]
+    probs, sampling = scratch.probs, state.sampling[row]
     if sampling["greedy"] and not in_form:
         return argmax(logits)
     apply_temperature(logits, sampling["temperature"], probs)

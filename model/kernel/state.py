@@ -30,15 +30,14 @@ COUNT, AFTER_SPACE, HITS = range(3)  # of characters; whether one was white spac
 MAX_AVOIDED = 512  # words: each of 200 as it was listed, and as it is on the model's alphabet
 CHUNK = 64  # tokens that one pass of `read` takes; a multiple of 4
 SAMPLING = np.dtype([(each.name, each.kind) for each in SAMPLING_SETTINGS], align=True)
-BY_LAYER = ("layer_bytes", "cell")  # arrays of a BatchState whose rows are the second axis
+BY_LAYER = ("hidden_state", "cell")  # arrays of a BatchState whose rows are the second axis
 
 
 class BatchState(NamedTuple):
     """What N rows remember and were asked for; one row's values stand at one place everywhere."""
 
-    layer_bytes: NDArray[np.uint8]  # (L, N, 2, H): a layer's input and hidden state
+    hidden_state: NDArray[np.uint8]  # (L, N, H), as bytes
     cell: Floats  # (L, N, H)
-    top: NDArray[np.uint8]  # (N, H), the last layer's output
     topic: Floats  # (N, H), what its line is about, added to the first layer's output
     next_id: NDArray[np.int64]  # (N,), which the next step reads
     random_state: NDArray[np.uint64]  # (N,)
@@ -54,16 +53,24 @@ class BatchState(NamedTuple):
 
 
 class ScratchSpace(NamedTuple):
-    """Room for intermediate values; nothing in it outlives a call. M: N rows, or CHUNK tokens."""
+    """Room for intermediate values; nothing in it outlives a call. M: N lanes, or CHUNK tokens.
 
+    A lane computes one step for a row, or for several that are alike.
+    """
+
+    lane_of: NDArray[np.int64]  # (N,), a row's lane; NO_LANE
+    row_of: NDArray[np.int64]  # (N,), one of a lane's rows
+    inputs: NDArray[np.uint8]  # (M, 2, H), what a layer reads and its hidden state
+    cell: Floats  # (M, H)
     bias_offsets: NDArray[np.int64]  # (M,)
     hidden: Floats  # (M, H)
     hidden_bytes: NDArray[np.uint8]  # (M, H)
     residual_stream: Floats  # (M, H), for residual networks
-    layer_inputs: NDArray[np.uint8]  # (M, H)
+    outputs: NDArray[np.uint8]  # (M, H), of a layer, for the next one or the head
     sums: NDArray[np.int32]  # (CHUNK, B, 64)
     head_sums: NDArray[np.int32]  # (M, V rounded up to 64)
     logits: Floats  # (M, V)
+    own_logits: Floats  # (V,), a row's copy of what it shares with others
     probs: NDArray[np.float64]  # (V,)
     order: NDArray[np.int64]  # (V,)
     allowed: NDArray[np.bool_]  # (V,)
@@ -89,9 +96,8 @@ def make_state(weights: QuantizedWeights, count: int) -> BatchState:
     layers, blocks, _ = weights.initial_sums.shape
     hidden = blocks * LANES
     return BatchState(
-        layer_bytes=aligned((layers, count, 2, hidden), np.uint8),
+        hidden_state=aligned((layers, count, hidden), np.uint8),
         cell=aligned((layers, count, hidden), np.float32),
-        top=aligned((count, hidden), np.uint8),
         topic=aligned((count, hidden), np.float32),
         next_id=np.zeros(count, np.int64),
         random_state=np.zeros(count, np.uint64),
@@ -115,6 +121,7 @@ def make_line_state(count: int) -> LineState:
         poem_node=np.zeros(count, np.int64),
         reached=np.ones(count, np.int64),
         may_end=np.zeros(count, np.bool_),
+        twins=np.zeros(count, np.int64),
         words=np.zeros((count, 2), np.int64),
         log_weight=np.zeros(count, np.float64),
         nats=np.zeros(count, np.float64),
@@ -156,14 +163,19 @@ def make_scratch(weights: QuantizedWeights, count: int) -> ScratchSpace:
     blocks, size = weights.initial_sums.shape[1], weights.vocabulary_size
     hidden = blocks * LANES
     return ScratchSpace(
+        lane_of=np.zeros(count, np.int64),
+        row_of=np.zeros(count, np.int64),
+        inputs=aligned((count, 2, hidden), np.uint8),
+        cell=aligned((count, hidden), np.float32),
         bias_offsets=np.zeros(count, np.int64),
         hidden=aligned((count, hidden), np.float32),
         hidden_bytes=aligned((count, hidden), np.uint8),
         residual_stream=aligned((count, hidden), np.float32),
-        layer_inputs=aligned((count, hidden), np.uint8),
+        outputs=aligned((count, hidden), np.uint8),
         sums=aligned((CHUNK, blocks, BLOCK), np.int32),
         head_sums=aligned((count, weights.head_initial_sums.size), np.int32),
         logits=aligned((count, size), np.float32),
+        own_logits=aligned((size,), np.float32),
         probs=np.zeros(size, np.float64),
         order=np.zeros(size, np.int64),
         allowed=np.zeros(size, np.bool_),
@@ -174,12 +186,12 @@ def make_scratch(weights: QuantizedWeights, count: int) -> ScratchSpace:
 
 
 @inner
-def layer_input(row: int, hidden: int, inputs: int) -> int:
-    """Return where, in arrays (rows, 2, H), the last `inputs` of a row begin.
+def layer_input(lane: int, hidden: int, inputs: int) -> int:
+    """Return where, in ScratchSpace.inputs (M, 2, H), the last `inputs` of a lane begin.
 
-    That is a layer's input and its hidden state, 2 H bytes, or with H `inputs` the hidden state.
+    That is what a layer reads and its hidden state, 2 H bytes, or with H `inputs` the latter alone.
     """
-    return (row + 1) * 2 * hidden - inputs
+    return (lane + 1) * 2 * hidden - inputs
 
 
 @inner

@@ -86,16 +86,16 @@ class Composer:
         if self.opening.line_by_line:
             self._draws = DRAWS_PER_LINE * len(self.lines)
 
-    def topics(self, count: int) -> NDArray[np.float32] | None:
-        """Return what each of `count` particles of the next line is told (R, H); None: nothing.
+    def topics(self) -> NDArray[np.float32] | None:
+        """Return what the particles of the next line are told by turns (T, H); None: nothing.
 
-        They are told several last words by turns, so that their lines are not too much alike.
+        They are told several last words, so that their lines are not too much alike.
         """
         if self.planner is None or not self.plan.topic:
             return None
         number = len(self.lines)
-        told = [self.planner.told(self.plan, number, end) for end in self._wished_ends(number)]
-        return np.stack([told[particle % len(told)] for particle in range(count)])
+        ends = self._wished_ends(number)
+        return np.stack([self.planner.told(self.plan, number, end) for end in ends])
 
     def topic_before(self) -> NDArray[np.float32] | None:
         """Return what the last line was about (H,), with the last word that it has."""

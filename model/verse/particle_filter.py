@@ -77,7 +77,7 @@ class ParticleFilter:
         line_spec = self.composer.line_spec()
         batch.set_line(self.slot, line_spec)
         random_states = self.composer.random_states(PARTICLES)
-        topics = self.composer.topics(PARTICLES)
+        topics = self.composer.topics()
         batch.fork(self.slot, line_spec, self.unread[-1], random_states, topics)
         self.writing, self.done = PARTICLES, []
         self.unread = self.unread[-1:]

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from model.config import LengthConfig, Sampling
 from model.engine import Engine, make_engine
 from model.errors import SettingError
+from model.kernel import Batch
 from model.kernel.constraints import LINE_START, Trie
 from model.kernel.filters import MAX_RUN, grams_of
 from model.requests import PoemPiece, Request
@@ -243,6 +245,28 @@ def test_a_poem_follows_its_plan_and_without_one_says_nothing_to_the_network() -
     poems = [write(replace(asked, plan=plan), engine) for plan in (NO_PLAN, *plans)]
     assert len(set(poems)) == 3
     assert poems[1] == write(replace(asked, plan=plans[0]), engine)
+
+
+def test_particles_that_are_alike_are_computed_as_one_and_write_as_each_would(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[tuple[int, int]] = []  # of particles, and of kinds among them
+    make_twins = Batch._make_twins
+
+    def watched(batch: Batch, places: NDArray[np.int64], kinds: NDArray[np.int64]) -> None:
+        told.append((len(places), len(set(kinds.tolist()))))
+        make_twins(batch, places, kinds)
+
+    model = verse_model(TOPIC_WORDS, topic_size=3)
+    engine = make_engine(model, max_rows=1)
+    assert engine.planner is not None
+    asked = replace(asking("my garden"), plan=engine.planner.plan(["rain"], SONNET, (), 1))
+    monkeypatch.setattr(Batch, "_make_twins", watched)
+    together = write(asked, engine)
+    assert len({particles for particles, _ in told}) > 1  # lines begun, and particles resampled
+    assert all(kinds < particles for particles, kinds in told)
+    monkeypatch.setattr(Batch, "_make_twins", lambda *_: None)
+    assert write(asked, make_engine(model, max_rows=1)) == together
 
 
 def test_a_model_without_words_refuses_a_form() -> None:
