@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from model.characters import STRAIGHT
 
 # A word: letters, with apostrophes and hyphens inside; an apostrophe before, as in 'tis.
 WORD = re.compile(r"(?:(?<![^\W\d_])')?[^\W\d_]+(?:['-][^\W\d_]+)*")
 
+LINE = 200  # characters; longer texts are looked at once
 ARTICLES = frozenset(["a", "an", "the"])  # never under the beat
 # May not end a line: what follows belongs to them.
 CANNOT_END_LINE = ARTICLES | frozenset(
@@ -43,13 +45,20 @@ def words_of(text: str) -> list[str]:
     >>> words_of("’Tis the rose’s self-love, 'she' said")
     ["'tis", 'the', "rose's", 'self-love', 'she', 'said']
     """
+    return list(_words_of_line(text) if len(text) <= LINE else _find_words(text))
+
+
+def _find_words(text: str) -> tuple[str, ...]:
     found = []
     for match in WORD.finditer(straighten(text.lower())):
         word = match[0]
         if word.startswith("'") and word not in APOSTROPHIZED:
             word = word[1:]
         found.append(word)
-    return found
+    return tuple(found)
+
+
+_words_of_line = lru_cache(512)(_find_words)  # a line is asked for again with each line after it
 
 
 APOSTROPHIZED = frozenset(
@@ -68,6 +77,7 @@ def stem_of(word: str) -> str:
     return word[:4]
 
 
+@lru_cache(8192)
 def is_content_word(word: str) -> bool:
     """Whether `word` says something by itself."""
     return word not in FUNCTION_WORDS and sum(map(str.isalpha, word)) > 2
