@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from bot.core.errors import BadSetting
+
 
 class JobState(StrEnum):
     """The state of a training; the last three are final."""
@@ -20,6 +22,25 @@ class JobState(StrEnum):
     @property
     def is_final(self) -> bool:
         return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+class TrainingLength(StrEnum):
+    """How long a training may learn."""
+
+    SHORT = "short"  # some minutes: enough to hear what a book sounds like
+    LONG = "long"  # as long as config.toml allows
+
+
+def read_length(text: str) -> TrainingLength:
+    """Return what somebody typed; raise BadSetting.
+
+    >>> read_length("Short")
+    <TrainingLength.SHORT: 'short'>
+    """
+    try:
+        return TrainingLength(text.strip().lower())
+    except ValueError as error:
+        raise BadSetting("training", text, " or ".join(TrainingLength)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +63,7 @@ class Job:
     loss: float | None = None  # nats per character, of the model that came out
     sentence: str = ""  # how it ended
     told: bool = False  # whether its message says so
+    length: TrainingLength = TrainingLength.LONG
 
 
 class TrainingStage(StrEnum):

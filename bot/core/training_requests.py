@@ -32,7 +32,7 @@ from bot.core.fairness import AttemptLimit, Slots
 from bot.core.fetching.fetcher import Fetcher
 from bot.core.fetching.gutenberg import Gutenberg, gutenberg_number
 from bot.core.guilds import Guilds, utc_now
-from bot.core.jobs import FoundBook, Job, JobState, JobView, Proposal
+from bot.core.jobs import Job, JobState, JobView, Proposal, TrainingLength
 from bot.core.names import one_line
 from bot.core.paths import numbered, remove_folder
 from bot.core.ports import Models
@@ -128,7 +128,13 @@ class TrainingRequests:
     # Books that come
 
     async def propose(
-        self, asker: Asker, source: str | AttachedFile, *, name: str = "", shared: bool = False
+        self,
+        asker: Asker,
+        source: str | AttachedFile,
+        *,
+        name: str = "",
+        shared: bool = False,
+        length: TrainingLength = TrainingLength.LONG,
     ) -> Proposal:
         """Fetch a book and look at it; it is trained on once `accept` is called.
 
@@ -150,11 +156,24 @@ class TrainingRequests:
                 async with self._read_turns.turn(*asking):
                     found = await read_book_in_sandbox(folder / BOOK_NAME, title)
                 chosen = await self._choose_name(guild, name, found.title)
-                job = await self._keep_proposal(asker, guild, chosen, kind, found, folder)
+                job = Job(
+                    id=0,
+                    guild=guild,
+                    name=chosen,
+                    title=found.title,
+                    source=kind,
+                    characters=found.characters,
+                    state=JobState.PROPOSED,
+                    asker=asker.member,
+                    created=utc_now(),
+                    length=length,
+                )
+                job = await self._proposals.keep(job, folder)
             finally:
                 await asyncio.to_thread(remove_folder, self._incoming, folder.name)
         is_short = found.characters < SHORT_CHARACTERS
-        return Proposal(job, found, await self.estimate_seconds(found.characters), is_short)
+        seconds = await self.estimate_seconds(found.characters, length)
+        return Proposal(job, found, seconds, is_short)
 
     async def proposed(self, asker: Asker, job_id: int) -> Job:
         """Return a book that waits for the asker's yes or no; raise NothingThere."""
@@ -180,12 +199,14 @@ class TrainingRequests:
         async with self._proposals.turn:
             await self._proposals.delete([await self.proposed(asker, job_id)])
 
-    async def estimate_seconds(self, characters: int) -> float:
+    async def estimate_seconds(
+        self, characters: int, length: TrainingLength = TrainingLength.LONG
+    ) -> float:
         """Guess how long a training takes, from earlier ones on this machine."""
         done = await self._store.finished_jobs()
         speeds = [job.seconds / job.characters for job in done if job.seconds and job.characters]
         speed = median(speeds) if speeds else USUAL_SECONDS_PER_CHARACTER
-        return min(characters * speed, 60 * self.limits.max_minutes) + STARTING_SECONDS
+        return min(characters * speed, self.queue.limit_seconds(length)) + STARTING_SECONDS
 
     # Trainings
 
@@ -316,22 +337,6 @@ class TrainingRequests:
         names += [kept.name for kept in await self._store.added_models(guild)]
         names += [model.name for model in await asyncio.to_thread(self._library.models, guild)]
         return {name.casefold() for name in names}
-
-    async def _keep_proposal(
-        self, asker: Asker, guild: str, name: str, kind: str, found: FoundBook, folder: Path
-    ) -> Job:
-        job = Job(
-            id=0,
-            guild=guild,
-            name=name,
-            title=found.title,
-            source=kind,
-            characters=found.characters,
-            state=JobState.PROPOSED,
-            asker=asker.member,
-            created=utc_now(),
-        )
-        return await self._proposals.keep(job, folder)
 
     def _as_seen_by(self, asker: Asker, view: JobView) -> JobView:
         if view.job.guild == asker.guild or self._guilds.permissions.is_owner(asker):

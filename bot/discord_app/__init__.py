@@ -14,7 +14,7 @@ The command:
 - `rate_limits` says whether a command is answered, and when a request may be sent.
 - `cogs` has the commands, one file a feature; they call `bot.core`. `setting_checks` looks at what
   they set. `button_state` packs what a button remembers, `poem_buttons` and `confirm_buttons` are
-  the buttons.
+  the buttons. `book_form` is the form of /book add.
 
 The reply:
 

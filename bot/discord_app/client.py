@@ -21,6 +21,7 @@ from discord.http import Route
 from bot.core.application import App
 from bot.core.errors import NothingThere
 from bot.core.shards import ALL_SHARDS
+from bot.discord_app.book_form import is_book_form
 from bot.discord_app.cogs.books import Books
 from bot.discord_app.cogs.help import Help
 from bot.discord_app.cogs.poems import Poems
@@ -102,7 +103,7 @@ async def add_cogs(
     """
     bot.add_dynamic_items(ConfirmButton)
     await bot.add_cog(Poems(bot, app, talk=talk, timing=timing, reply_limits=reply_limits))
-    for cog in (Books(bot, app, timing), Settings(app), Privacy(app)):
+    for cog in (Books(bot, app, timing, reply_limits), Settings(app), Privacy(app)):
         await bot.add_cog(cog)
     if bot.get_command("help") is None and bot.tree.get_command("help") is None:
         await bot.add_cog(Help(bot, app.service, prefix=prefix))
@@ -265,7 +266,7 @@ class SonneteerBot(commands.AutoShardedBot):
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Answer a button or a form that no cog knows, for example of an earlier version."""
         is_form = interaction.type is discord.InteractionType.modal_submit
-        if is_form or (
+        if (is_form and not is_book_form(interaction)) or (
             interaction.type is discord.InteractionType.component and not _is_ours(interaction)
         ):
             await refuse(interaction, NothingThere(EXPIRED))

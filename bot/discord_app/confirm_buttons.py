@@ -33,6 +33,7 @@ class ConfirmAction(StrEnum):
     REMOVE = "remove"
     FORGET = "forget"
     KEEP = "keep"  # no, after all
+    FORM = "form"  # opens a form again
 
 
 BOOKS_COG, PRIVACY_COG = "Books", "People"
@@ -40,8 +41,8 @@ COGS = {
     **dict.fromkeys(ConfirmAction, BOOKS_COG),
     ConfirmAction.FORGET: PRIVACY_COG,
 }
-# Answered without the database, which may be locked.
-AT_ONCE = (ConfirmAction.CANCEL, ConfirmAction.KEEP)
+# Answered without the database, which may be locked; a form can only be the first response.
+AT_ONCE = (ConfirmAction.CANCEL, ConfirmAction.KEEP, ConfirmAction.FORM)
 STYLES = {
     ConfirmAction.REMOVE: discord.ButtonStyle.danger,
     ConfirmAction.STOP: discord.ButtonStyle.danger,

@@ -88,8 +88,11 @@ class ThrottledLog:
 throttled_log = ThrottledLog()  # of this process
 
 
-def error_message(error: BaseException) -> str:
-    """Return a sentence for a member; anything unforeseen is logged under an id they can quote."""
+def error_message(error: BaseException, *, room: int = MAX_MESSAGE) -> str:
+    """Return a sentence for a member; anything unforeseen is logged under an id they can quote.
+
+    `room` is how many UTF-16 units it may have.
+    """
     cause = error
     while isinstance(
         cause,
@@ -98,9 +101,9 @@ def error_message(error: BaseException) -> str:
         cause = cause.original
     match cause:
         case NotAllowed():
-            return _fit(str(cause))  # it quotes no input, and names channels as Discord does
+            return _fit(str(cause), room)  # it quotes no input, and names channels as Discord does
         case BotError():
-            return _fit(escape(str(cause)))  # it may quote what a stranger typed
+            return _fit(escape(str(cause)), room)  # it may quote what a stranger typed
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
             log.warning(
                 "Discord has another version of a slash command: %s", _first_sentence(cause)
@@ -138,9 +141,9 @@ def _first_sentence(error: BaseException) -> str:
     return str(error).partition(". ")[0]
 
 
-def _fit(sentence: str) -> str:
+def _fit(sentence: str, room: int) -> str:
     """Cut what a message could not hold, which Discord would refuse whole."""
-    if measure(sentence) <= MAX_MESSAGE:
+    if measure(sentence) <= room:
         return sentence
-    units = sentence.encode("utf-16-le", "surrogatepass")[: 2 * (MAX_MESSAGE - 1)]
+    units = sentence.encode("utf-16-le", "surrogatepass")[: 2 * (room - 1)]
     return units.decode("utf-16-le", "ignore") + "…"

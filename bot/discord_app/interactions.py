@@ -42,6 +42,12 @@ def is_acknowledged(interaction: discord.Interaction[Any]) -> bool:
     return interaction.response.is_done() or ACKNOWLEDGED in interaction.extras
 
 
+async def open_form(interaction: discord.Interaction[Any], form: discord.ui.Modal) -> None:
+    """Answer with a form; that has to be the first response."""
+    send = interaction.response.send_modal
+    await retry(lambda: await_response(send(form)))
+
+
 async def respond_privately(
     interaction: discord.Interaction[Any], sentence: str, view: discord.ui.View | None = None
 ) -> None:

@@ -308,16 +308,22 @@ class InteractionResponder:
             raise error
         return own
 
-    async def refuse(self, sentence: str) -> None:
+    async def refuse(self, sentence: str, view: discord.ui.View | None = None) -> None:
         options: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
+        options.update({} if view is None else {"view": view})
         if not is_acknowledged(self._interaction):
             respond = self._interaction.response.send_message
             await retry(lambda: await_response(respond(sentence, suppress_embeds=True, **options)))
             return
         if self._thinking:  # all can see it, and the follow-up would replace it
-            edit = self._interaction.edit_original_response
+            edit, shown = (
+                self._interaction.edit_original_response,
+                view if self._is_private else None,
+            )
             await retry(
-                lambda: await_response(edit(content=sentence, allowed_mentions=NO_MENTIONS))
+                lambda: await_response(
+                    edit(content=sentence, view=shown, allowed_mentions=NO_MENTIONS)
+                )
             )
             if self._is_private:
                 return

@@ -17,6 +17,7 @@ from bot.core.records import ModelRecord
 from bot.discord_app.asker import Context, guild_id_of
 from bot.discord_app.error_messages import GuildNotKnown, ThrottledLog, error_message, throttled_log
 from bot.discord_app.interactions import NO_MENTIONS, acknowledge, is_acknowledged
+from bot.discord_app.poem_formatting import MAX_MESSAGE, measure
 from bot.discord_app.responders import InteractionResponder, Responder, send_once
 from bot.discord_app.retries import FAILURES, await_response, retry
 
@@ -143,11 +144,15 @@ async def refuse(
     asked: Context | discord.Interaction[Any] | Responder,
     error: Exception,
     complaints: ThrottledLog = throttled_log,
+    *,
+    typed: str = "",
+    view: discord.ui.View | None = None,
 ) -> None:
     """Say why not, to the asker alone where Discord can do that; this never raises a failure.
 
     Autocompletion has no place for a sentence, so it offers nothing. `complaints` logs an answer
-    that cannot be delivered.
+    that cannot be delivered. After a form, `typed` repeats what was typed, and `view` opens it
+    again.
     """
     if isinstance(asked, commands.Context) and asked.interaction is not None:
         asked = asked.interaction
@@ -160,7 +165,10 @@ async def refuse(
             log.warning("no suggestions: %r", error)
             await asked.response.autocomplete([])
         else:
-            await InteractionResponder(asked).refuse(error_message(error))
+            sentence = error_message(error, room=MAX_MESSAGE - measure(typed))
+            await InteractionResponder(asked).refuse(
+                "\n".join(filter(None, (sentence, typed))), view
+            )
     except (*FAILURES, RuntimeError) as failure:  # the last of a session that is closed
         channel = asked.channel.id if isinstance(asked, commands.Context) else asked.channel_id
         complaints.warn(f"cannot answer in channel {channel}", failure)

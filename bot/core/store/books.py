@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.core.errors import DataFolderUnusable
-from bot.core.jobs import Job, JobState
+from bot.core.jobs import Job, JobState, TrainingLength
 from bot.core.shards import ALL_SHARDS, ShardRange
 from bot.core.store.connection import describe_error, open_read_only
 from bot.core.store.database import BUSY_SECONDS, FILE_NAME, Database, Row
@@ -186,4 +186,5 @@ class BookStore:
 
 def _job(row: Row) -> Job:
     values = {each.name: row[each.name] for each in fields(Job)}
-    return Job(**{**values, "state": JobState(row["state"]), "told": bool(row["told"])})
+    values |= {"state": JobState(row["state"]), "told": bool(row["told"])}
+    return Job(**{**values, "length": TrainingLength(row["length"])})

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from bot.core.errors import BadSetting
 from bot.core.guild_settings import GuildSettings, is_snowflake
-from bot.core.jobs import JobState
+from bot.core.jobs import JobState, TrainingLength
 from bot.core.names import MAX_TITLE, is_name, one_line
 from bot.core.store.backup_file import STEM
 
@@ -133,6 +133,7 @@ COLUMN_RULES: Mapping[
         "loss": _optional(_real(MAX_LOSS), None),
         "sentence": _shown(MAX_SENTENCE),
         "told": _whole(0, 1),
+        "length": _text("|".join(TrainingLength)),
     },
     "models": {
         "guild": guild,

@@ -113,7 +113,13 @@ CREATE TABLE keepers (
 CREATE INDEX keepers_by_member ON keepers (member);
 """
 
-MIGRATIONS = (BOOKS, UNFINISHED, DAYS_AND_KEPT)
+# 4: how long a training may learn, which its member chooses.
+LENGTHS = """
+ALTER TABLE jobs ADD COLUMN length TEXT NOT NULL DEFAULT 'long'
+    CHECK (length IN ('short', 'long'));
+"""
+
+MIGRATIONS = (BOOKS, UNFINISHED, DAYS_AND_KEPT, LENGTHS)
 
 MAX_OBJECTS = 1_000  # looked at; ours has some ten
 MAX_SHOWN = 60  # characters of a name that is a stranger's

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from bot.core import request_log
 from bot.core.errors import BotError, DataNotKept
-from bot.core.jobs import Job, JobState, JobView, Progress, TrainingStage
+from bot.core.jobs import Job, JobState, JobView, Progress, TrainingLength, TrainingStage
 from bot.core.metrics import Metrics
 from bot.core.paths import named, numbered, remove_folder
 from bot.core.retry import until_kept
@@ -33,6 +33,7 @@ from bot.core.training.process import (
 log = logging.getLogger(__name__)
 
 BOOK_NAME = "_book.txt"  # no model can be called that, so nothing of it takes its place
+SHORT_SECONDS = 300.0  # of learning, in a short training
 ATTEMPTS = 3  # at a training that gets no further
 MAX_REMEMBERED = 200  # trainings that have ended, for readers who still look
 RETRY_SECONDS = 30.0  # before the database is tried again; the disk may be full
@@ -121,6 +122,11 @@ class TrainingQueue:
             await wait_uninterrupted(self._work)
 
     # For others
+
+    def limit_seconds(self, length: TrainingLength) -> float:
+        """Return for how long a training may learn."""
+        short = length is TrainingLength.SHORT
+        return min(self._max_seconds, SHORT_SECONDS) if short else self._max_seconds
 
     def job_folder(self, job_id: int) -> Path:
         """Return the folder of a job's book and checkpoints; raise PathRefused for no number."""
@@ -260,7 +266,7 @@ class TrainingQueue:
             title=job.title,
             name=job.name,
             out=job_folder,
-            seconds=self._max_seconds - self._views[job.id].progress.seconds,
+            seconds=self.limit_seconds(job.length) - self._views[job.id].progress.seconds,
             resume=await asyncio.to_thread(checkpoint.exists),
         )
         if job.id in self._cancelled:

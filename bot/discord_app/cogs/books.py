@@ -10,11 +10,24 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.core import request_log
 from bot.core.application import App
-from bot.core.errors import BadSetting, BotError, NothingThere
-from bot.core.jobs import Job
+from bot.core.errors import BotError, NothingThere
+from bot.core.jobs import Job, TrainingLength, read_length
+from bot.core.records import Asker
 from bot.core.training_requests import AttachedFile
 from bot.discord_app.asker import Context, asker_of_context, asker_of_interaction
+from bot.discord_app.book_form import (
+    LENGTHS,
+    SHARED,
+    BookEntry,
+    again_view,
+    book_form,
+    format_entry,
+    is_book_form,
+    read_book_form,
+    read_entry,
+)
 from bot.discord_app.confirm_buttons import ANYBODY, BOOKS_COG, ConfirmAction, confirm_view
 from bot.discord_app.departures import Departures
 from bot.discord_app.formatting import (
@@ -25,8 +38,15 @@ from bot.discord_app.formatting import (
     format_queue,
     format_short_book_question,
 )
-from bot.discord_app.interactions import NO_MENTIONS, replace_message, respond_privately
+from bot.discord_app.interactions import (
+    NO_MENTIONS,
+    acknowledge,
+    open_form,
+    replace_message,
+    respond_privately,
+)
 from bot.discord_app.live_message import ReplyTiming
+from bot.discord_app.rate_limits import ReplyLimits
 from bot.discord_app.responders import AnyBot, read_attachment
 from bot.discord_app.responses import (
     CommandCog,
@@ -35,8 +55,9 @@ from bot.discord_app.responses import (
     check_in_server,
     model_choices,
     no_choices,
+    refuse,
 )
-from bot.discord_app.retries import FAILURES
+from bot.discord_app.retries import FAILURES, await_response, retry
 from bot.discord_app.training_message import CHART_NAME, TrainingMessages
 
 log = logging.getLogger(__name__)
@@ -52,8 +73,16 @@ USAGE = (
 class Books(CommandCog, name=BOOKS_COG):
     """Train on new books, watch, switch, undo."""
 
-    def __init__(self, bot: AnyBot, app: App, timing: ReplyTiming | None = None) -> None:
+    def __init__(
+        self,
+        bot: AnyBot,
+        app: App,
+        timing: ReplyTiming | None = None,
+        reply_limits: ReplyLimits | None = None,
+    ) -> None:
         self._bot = bot
+        limits = reply_limits or ReplyLimits(app.service.metrics.unanswered_commands)
+        self._is_new = limits.is_new
         self._app = app
         timing = timing or ReplyTiming()
         self._suggest_seconds = timing.suggest_seconds
@@ -93,6 +122,13 @@ class Books(CommandCog, name=BOOKS_COG):
         source="The https:// address of a text file, or a Project Gutenberg number",
         name="Name of the model. Default: the title of the book",
         shared="Make it available to all servers (bot owners only)",
+        training="How long it may learn. Default: long",
+    )
+    @app_commands.choices(
+        training=[
+            app_commands.Choice(name=f"{label}: {text}", value=length.value)
+            for length, (label, text) in LENGTHS.items()
+        ]
     )
     async def add(
         self,
@@ -101,23 +137,57 @@ class Books(CommandCog, name=BOOKS_COG):
         source: str = "",
         name: str = "",
         shared: bool = False,
+        training: str = TrainingLength.LONG.value,
     ) -> None:
-        asker = asker_of_context(ctx)
-        self._app.guilds.managed_by(asker, shared=shared)
-        if file is not None and source and not name:
+        """Train on a book; where none is named, a slash command asks for it with a form."""
+        self._app.guilds.managed_by(asker_of_context(ctx), shared=shared)
+        if file is not None and source and not name and ctx.interaction is None:
             source, name = "", source  # with the prefix the first word is the name then
-        if (file is None) == (not source):
-            raise BadSetting(
-                "source", source, "an attached file, a web address or a Project Gutenberg number"
-            )
-        taken: str | AttachedFile = source
-        if file is not None:
-            taken = AttachedFile(file.filename, file.size, file.read)
+        attached = None if file is None else AttachedFile(file.filename, file.size, file.read)
+        entry = BookEntry(source, name, read_length(training), shared, attached)
+        if ctx.interaction is not None and not source and attached is None:
+            await open_form(ctx.interaction, book_form(entry))
+            return
+        entry.check()
         await acknowledge_command(ctx)
-        found = await self._app.training_requests.propose(asker, taken, name=name, shared=shared)
+        text, view = await self._propose(asker_of_context(ctx), ctx.author.id, entry)
+        await answer(ctx, text, view=view)
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """Take the book that somebody filled in; discord.py reports no errors of a listener."""
+        if not is_book_form(interaction) or not self._is_new(interaction.id):
+            return
+        request_log.begin()
+        entry = BookEntry()
+        try:
+            entry = read_book_form(interaction)
+            asker = asker_of_interaction(interaction)
+            self._app.guilds.managed_by(asker, shared=entry.shared)
+            entry.check()
+            await acknowledge(interaction)
+            text, view = await self._propose(asker, interaction.user.id, entry)
+            edit = interaction.edit_original_response
+            changes: dict[str, Any] = {"content": text, "view": view}
+            await retry(lambda: await_response(edit(**changes, allowed_mentions=NO_MENTIONS)))
+        except Exception as error:
+            view = again_view(interaction.user.id, entry)
+            await refuse(interaction, error, typed=format_entry(entry), view=view)
+
+    async def _propose(
+        self, asker: Asker, user_id: int, entry: BookEntry
+    ) -> tuple[str, discord.ui.View]:
+        """Fetch a book; return what was found in it, and the buttons that ask whether to train."""
+        found = await self._app.training_requests.propose(
+            asker,
+            entry.file or entry.source,
+            name=entry.name,
+            shared=entry.shared,
+            length=entry.length,
+        )
         yes = ("Train", ConfirmAction.SURE if not found.is_short else ConfirmAction.TRAIN)
-        view = confirm_view(ctx.author.id, str(found.job.id), yes, ("No", ConfirmAction.DECLINE))
-        await answer(ctx, format_proposal(found), view=view)
+        view = confirm_view(user_id, str(found.job.id), yes, ("No", ConfirmAction.DECLINE))
+        return format_proposal(found), view
 
     @book.command(
         name="list", ignore_extra=False, description="List the books available in this server"
@@ -256,6 +326,10 @@ class Books(CommandCog, name=BOOKS_COG):
         asker, training_requests = asker_of_interaction(interaction), self._app.training_requests
         number = int(subject) if subject.isdecimal() and len(subject) < 19 else 0
         match action:
+            case ConfirmAction.FORM:
+                typed = interaction.message.content if interaction.message is not None else ""
+                form = book_form(read_entry(typed, shared=subject == SHARED))
+                await open_form(interaction, form)
             case ConfirmAction.TRAIN:
                 job = await training_requests.proposed(asker, number)
                 yes, no = ("Yes, train on it", ConfirmAction.SURE), ("No", ConfirmAction.DECLINE)
