@@ -100,7 +100,7 @@ def message_payload(number: int, author: int, body: Payload) -> Payload:
         "guild_id": str(GUILD),
         "author": user_payload(author, "Sonneteer" if by_bot else "ann", bot=by_bot),
         "member": {"roles": [], "joined_at": JOINED, "deaf": False, "mute": False, "flags": 0},
-        "content": body.get("content", ""),
+        "content": body.get("content") or "",
         "components": body.get("components", []),
         "flags": body.get("flags", 0),
         "timestamp": JOINED,

@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -40,6 +40,9 @@ from tests.timeouts import HANG_SECONDS
 
 TOKEN = "token-of-the-fake"
 EPOCH = 1_420_070_400_000
+PANEL = 1 << 15  # a message's flag: Components V2
+TEXT = 10  # the type of a component; those below are not for panels alone, but for a section
+_EMPTY: Payload = {"content": "", "components": [], "flags": 0, "attachments": []}
 DIRECT = 1_000_000  # added to a user's number: the channel of their direct messages
 
 
@@ -150,8 +153,8 @@ class FakeDiscord:
     async def press(self, message: Payload, label: str) -> str:
         """Let the member press a button; return the interaction's token."""
         number = self._next_id()
-        buttons = [one for row in message["components"] for one in row["components"]]
-        custom_id = next(one["custom_id"] for one in buttons if one["label"] == label)
+        buttons = walk(message["components"])
+        custom_id = next(one["custom_id"] for one in buttons if one.get("label") == label)
         data = {"custom_id": custom_id, "component_type": 2}
         self._pressed[f"interaction-{number}"] = int(message["id"])
         await self.gateway.emit(
@@ -191,7 +194,8 @@ class FakeDiscord:
 
     @property
     def contents(self) -> list[str]:
-        return [answer["content"] for answer in self.answers]
+        """What the bot's messages say, also those that are panels."""
+        return [shown(answer) for answer in self.answers]
 
     def forget_nonces(self) -> None:
         """Take every message for a new one from now on, as Discord does after some minutes."""
@@ -371,8 +375,12 @@ class FakeDiscord:
             await self.delete(message_id)
             return web.Response(status=204)
         if method == "PATCH":
-            changes = {key: body[key] for key in ("content", "components", "flags") if key in body}
+            names = ("content", "components", "flags", "attachments")
+            changes = {key: body[key] or _EMPTY[key] for key in names if key in body}
+            if not fits_together(message | changes, was=message["flags"]):
+                return _json({"message": "Invalid Form Body", "code": 50035}, status=400)
             message.update(changes, edited_timestamp=JOINED)
+            message["attachments"] = [self._attached(each) for each in message["attachments"]]
             message.pop("thinking", None)
             await self.gateway.emit("MESSAGE_UPDATE", message)
         return _json(message)
@@ -410,7 +418,7 @@ class FakeDiscord:
     async def _follow_up(self, token: str, body: Payload) -> Payload:
         original = self.messages.get(self._originals.get(token, 0))
         if original is not None and original.pop("thinking", False):
-            original.update(content=body["content"], components=body.get("components", []))
+            original.update(content=body["content"] or "", components=body.get("components", []))
             return original
         message = self._message(BOT, body)
         message["webhook_id"] = str(APPLICATION)
@@ -430,9 +438,14 @@ class FakeDiscord:
 
     def _message(self, author: int, body: Payload, guild: int = GUILD) -> Payload:
         message = message_payload(number := self._next_id(), author, body)
+        message["attachments"] = [self._attached(each) for each in body.get("attachments", ())]
         message["guild_id"] = str(guild)
         self.messages[number] = message
         return message
+
+    def _attached(self, file: Payload) -> Payload:
+        url = f"{self.url.removesuffix('/api/v10')}/files/{file['filename']}"
+        return {"size": 1, "url": url, "proxy_url": url, **file, "id": str(file["id"])}
 
     def _direct_channel(self, user: int) -> Payload:
         recipients = [user_payload(user, "ann")]
@@ -453,6 +466,41 @@ class FakeDiscord:
         limit = {"total": 1000, "remaining": left, "reset_after": 0, "max_concurrency": 1}
         shards, url = self.recommended_shards, self.gateway.url
         return {"url": url, "shards": shards, "session_start_limit": limit}
+
+
+def walk(components: Iterable[Payload]) -> Iterator[Payload]:
+    """Yield components and those within them."""
+    for each in components:
+        yield each
+        inner = each.get("component")
+        yield from walk([*each.get("components", ()), *([inner] if inner else ())])
+
+
+def shown(message: Payload) -> str:
+    """Return what a message says, whether it is a panel or not."""
+    texts = [each["content"] for each in walk(message["components"]) if each["type"] == TEXT]
+    return "\n".join([message["content"], *texts]).strip()
+
+
+def fits_together(message: Payload, *, was: int = 0) -> bool:
+    """Whether Discord would take such a message: a panel stays one, and has no content.
+
+    https://docs.discord.com/developers/components/reference#component-reference
+    """
+    is_panel = bool(message["flags"] & PANEL)
+    if was & PANEL and not is_panel:
+        return False
+    components = list(walk(message["components"]))
+    names = {f"attachment://{each['filename']}" for each in message["attachments"]}
+    shows = {
+        item["media"]["url"]
+        for each in components
+        for item in each.get("items", ())
+        if item["media"]["url"].startswith("attachment:")
+    }
+    if is_panel:
+        return bool(components) and not message["content"] and shows <= names
+    return all(each["type"] < TEXT for each in components)
 
 
 def _archived() -> web.Response:

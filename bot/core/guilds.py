@@ -121,12 +121,15 @@ class Guilds:
         await self._store.keep_settings(guild, guild_settings.as_dict())
         self._guild_settings[guild] = guild_settings
 
-    async def undo(self, guild: str) -> tuple[ModelChoice, ModelChoice]:
+    async def undo(self, guild: str, only: str = "") -> tuple[ModelChoice, ModelChoice]:
         """Go back to what a guild used before; return the choice that went and the one that counts.
 
-        Raises NothingThere where it has chosen nothing, and DataNotKept.
+        Raises NothingThere where it has chosen nothing or, with `only`, another model than that;
+        and DataNotKept.
         """
         async with self._changing:
+            if only and self.choice(guild).name.casefold() != only.casefold():
+                raise NothingThere(f"Poems in this server do not come from {only!r} now.")
             if not self._choices.get(guild):
                 raise NothingThere("There is nothing to undo: this server uses the default model.")
             await self._store.unchoose(guild)

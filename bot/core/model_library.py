@@ -230,13 +230,14 @@ class GuildModels:
         await self._guilds.choose(guild, None if model.default else model, asker.member)
         return model
 
-    async def undo(self, asker: Asker) -> tuple[str, ModelRecord]:
+    async def undo(self, asker: Asker, only: str = "") -> tuple[str, ModelRecord]:
         """Go back to the model before; return the name of the one that went, and the one used now.
 
-        If the model before is missing by now, it goes back further.
+        If the model before is missing by now, it goes back further. With `only` it is done if that
+        model is in use, else NothingThere is raised.
         """
         guild = self._guilds.managed_by(asker)
-        gone, now = await self._guilds.undo(guild)
+        gone, now = await self._guilds.undo(guild, only)
         while True:
             try:
                 serves = await asyncio.to_thread(self._meant_by, now, guild)

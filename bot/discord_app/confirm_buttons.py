@@ -34,6 +34,8 @@ class ConfirmAction(StrEnum):
     FORGET = "forget"
     KEEP = "keep"  # no, after all
     FORM = "form"  # opens a form again
+    USE = "use"  # a model, in this server
+    UNDO = "undo"  # that
 
 
 BOOKS_COG, PRIVACY_COG = "Books", "People"
@@ -53,7 +55,7 @@ STYLES = {
 
 
 class ConfirmButton(
-    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
     template=rf"{PREFIX}:(?P<matter>[a-z]+):(?P<asker>[0-9a-z]{{1,13}}):(?P<about>.*)",
 ):
     """One button of a question."""
@@ -61,7 +63,7 @@ class ConfirmButton(
     def __init__(self, label: str, action: str, asker: str, subject: str) -> None:
         style = STYLES.get(ConfirmAction(action), discord.ButtonStyle.secondary)
         custom_id = f"{PREFIX}:{action}:{asker}:{subject}"
-        button: discord.ui.Button[discord.ui.View] = discord.ui.Button(
+        button: discord.ui.Button[Any] = discord.ui.Button(
             label=label, style=style, custom_id=custom_id[:MAX_CUSTOM_ID]
         )
         super().__init__(button)
@@ -85,7 +87,14 @@ class ConfirmButton(
 def confirm_view(asker: int, subject: str, *answers: tuple[str, ConfirmAction]) -> discord.ui.View:
     """Return the buttons of a question: labels, and what each of them means."""
     view = discord.ui.View(timeout=None)
-    for label, action in answers:
-        view.add_item(ConfirmButton(label, action, base36(asker), subject))
+    for button in confirm_buttons(asker, subject, *answers):
+        view.add_item(button)
     view.stop()  # the client need not remember it: the custom_ids say everything
     return view
+
+
+def confirm_buttons(
+    asker: int, subject: str, *answers: tuple[str, ConfirmAction]
+) -> list[discord.ui.Item[Any]]:
+    """Return buttons for a view or a panel."""
+    return [ConfirmButton(label, action, base36(asker), subject) for label, action in answers]

@@ -61,13 +61,26 @@ async def respond_privately(
     await retry(lambda: await_response(respond(sentence, suppress_embeds=True, **options)))
 
 
+async def announce(interaction: discord.Interaction[Any], sentence: str) -> None:
+    """Tell everybody what a button has done; the button was acknowledged."""
+    send = interaction.followup.send
+    await await_response(send(sentence, suppress_embeds=True, allowed_mentions=NO_MENTIONS))
+
+
 async def replace_message(
     interaction: discord.Interaction[Any], text: str, view: discord.ui.View | None = None
 ) -> None:
     """Replace the message whose button was pressed; safe to try again."""
     changes: dict[str, Any] = {"content": text, "view": view, "allowed_mentions": NO_MENTIONS}
+    await edit_message(interaction, changes, suppress_embeds=True)
+
+
+async def edit_message(
+    interaction: discord.Interaction[Any], changes: dict[str, Any], **first: Any
+) -> None:
+    """Change the message whose button was pressed; `first` counts if this is the first response."""
     if is_acknowledged(interaction):
         await retry(lambda: await_response(interaction.edit_original_response(**changes)))
         return
     edit = interaction.response.edit_message
-    await retry(lambda: await_response(edit(suppress_embeds=True, **changes)))
+    await retry(lambda: await_response(edit(**first, **changes)))

@@ -90,19 +90,23 @@ def _files(part: MessagePart) -> list[discord.File]:
 
 async def send_once(
     channel: discord.abc.Messageable,
-    text: str,
+    text: str | None,
     nonce: str,
     files: Sequence[discord.File] = (),
     **options: Any,
 ) -> discord.Message:
-    """Send a message, of which Discord takes only one with the same `nonce` for some minutes."""
+    """Send a message, of which Discord takes only one with the same `nonce` for some minutes.
+
+    Of a panel the text is None; it shows no embeds.
+    """
+    if text is not None:
+        options["suppress_embeds"] = True
     return await await_response(
         channel.send(
             text,
             files=files,
             nonce=nonce,
             allowed_mentions=NO_MENTIONS,
-            suppress_embeds=True,
             **options,
         )
     )

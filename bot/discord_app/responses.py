@@ -17,6 +17,7 @@ from bot.core.records import ModelRecord
 from bot.discord_app.asker import Context, guild_id_of
 from bot.discord_app.error_messages import GuildNotKnown, ThrottledLog, error_message, throttled_log
 from bot.discord_app.interactions import NO_MENTIONS, acknowledge, is_acknowledged
+from bot.discord_app.panels import as_edit, text_of
 from bot.discord_app.poem_formatting import MAX_MESSAGE, measure
 from bot.discord_app.responders import InteractionResponder, Responder, send_once
 from bot.discord_app.retries import FAILURES, await_response, retry
@@ -93,6 +94,19 @@ async def answer(
         await _say(ctx, text, [file], options, private=private)
     else:
         await retry(lambda: _say(ctx, text, [], options, private=private))
+
+
+async def answer_with_panel(
+    ctx: Context, view: discord.ui.LayoutView, file: discord.File | None
+) -> None:
+    """Answer an acknowledged command with a panel."""
+    files = [] if file is None else [file]
+    if ctx.interaction is None:
+        nonce = f"{ctx.message.id}-{zlib.crc32(text_of(view).encode()) & 0xFFFFF:05x}"
+        await send_once(ctx, None, nonce, files, view=view)
+    else:
+        edit = ctx.interaction.edit_original_response
+        await await_response(edit(**as_edit(view), attachments=files))
 
 
 async def _say(

@@ -25,20 +25,19 @@ from bot.core.retry import growing_pause, until_kept
 from bot.core.tasks import cancel_tasks
 from bot.discord_app.error_messages import ThrottledLog, throttled_log
 from bot.discord_app.formatting import format_job, format_job_privately, tells_end
-from bot.discord_app.interactions import NO_MENTIONS
 from bot.discord_app.live_message import ReplyTiming
+from bot.discord_app.panels import CHART_NAME, as_edit, shown_text
 from bot.discord_app.responders import AnyBot, find_message, read_attachment, send_once
-from bot.discord_app.retries import FAILURES, await_response, retry
+from bot.discord_app.retries import FAILURES, await_response, is_final, retry
 
 log = logging.getLogger(__name__)
 
-CHART_NAME = "loss.png"
 # https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
 ARCHIVED = 50083
 CHART_REFUSED = (50013, 40005)  # no permission (to attach files, perhaps); too large
 
 Answer = TypeVar("Answer")
-MakeView = Callable[[Job], discord.ui.View | None]
+MakeReport = Callable[..., discord.ui.LayoutView]  # of a JobView; with `has_chart` it shows one
 
 
 @dataclass
@@ -62,13 +61,14 @@ class TrainingMessages:
         bot: AnyBot,
         app: App,
         timing: ReplyTiming,
-        running_view: MakeView,
+        report: MakeReport,
     ) -> None:
         self._bot = bot
         self._queue = app.training_requests.queue
         self._store = app.books
         self._timing = timing
-        self._running_view = running_view
+        self._report = report
+        self._service = app.service
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._complaints = ThrottledLog(math.inf)
 
@@ -136,6 +136,10 @@ class TrainingMessages:
         except discord.Forbidden as error:
             notice.plain = error.code in CHART_REFUSED
             self._complaints.warn_channel(notice.message.channel.id, error)
+        except discord.HTTPException as error:
+            if is_final(error):
+                notice.drawn = 0  # the message may have lost its chart, so it is sent again
+            log.debug("job %d: an edit was refused: %r", notice.job_id, error)
         except FAILURES as error:
             log.debug("job %d: an edit was lost: %r", notice.job_id, error)
         else:
@@ -152,7 +156,7 @@ class TrainingMessages:
         ways = [self._send, self._tell_privately]
         if notice.message is not None and not notice.gone:
             ways.insert(0, self._edit)
-        charts = (True, False) if view.progress.chart is not None else (False,)
+        charts = (True, False) if await self._read_chart(view) is not None else (False,)
         for way in ways:
             for with_chart in charts:
                 try:
@@ -188,7 +192,10 @@ class TrainingMessages:
 
     async def _send(self, notice: TrainingMessage, view: JobView, *, with_chart: bool) -> None:
         """Tell the end in a new message, in the place of the old one."""
-        await self._say(notice.channel, notice, view, format_job(view), with_chart=with_chart)
+        if not await self._is_said(notice.channel, notice, view):
+            chart = await self._read_chart(view) if with_chart else None
+            report = self._report(view, has_chart=chart is not None)
+            await send_once(notice.channel, None, _nonce(notice), _listed(chart), view=report)
         if notice.message is not None:
             with suppress(*FAILURES):
                 await notice.message.delete()
@@ -203,52 +210,53 @@ class TrainingMessages:
             log.info("job %d: no member to notify of its end", notice.job_id)
             return
         channel = await await_response(self._bot.create_dm(discord.Object(int(number))))
-        text = format_job_privately(view)
-        await self._say(channel, notice, view, text, with_chart=with_chart)
-
-    async def _say(
-        self,
-        channel: discord.abc.Messageable,
-        notice: TrainingMessage,
-        view: JobView,
-        text: str,
-        *,
-        with_chart: bool,
-    ) -> None:
-        """Say the end once: a lost attempt, or an earlier run, may have said it."""
-        if await self._is_said(channel, notice, view):
-            return
-        chart = await self._read_chart(view) if with_chart else None
-        await send_once(channel, text, f"job-{notice.job_id}", [chart] if chart else [])
+        if not await self._is_said(channel, notice, view):
+            chart = await self._read_chart(view) if with_chart else None
+            text = format_job_privately(view)
+            await send_once(channel, text, _nonce(notice), _listed(chart))
 
     async def _is_said(
         self, channel: discord.abc.Messageable, notice: TrainingMessage, view: JobView
     ) -> bool:
-        """Look for the end among later messages, where the bot may read them."""
+        """Look for the end among later messages, where the bot may read them.
+
+        A lost attempt, or an earlier run, may have said it.
+        """
 
         def is_it(message: discord.Message) -> bool:
             own = self._bot.user is not None and message.author.id == self._bot.user.id
-            return own and tells_end(message.content, view)
+            return own and tells_end(shown_text(message), view)
 
         return await find_message(channel, notice.message, is_it, oldest_first=False) is not None
 
     async def _contents(
         self, notice: TrainingMessage, view: JobView, *, with_chart: bool
     ) -> dict[str, Any]:
-        """Return what to edit; the chart only if it is new or the last.
+        """Return what to edit; the chart's file only if it is new or the last.
 
-        The message of a training that ended well before a restart still shows it.
+        It stays with the message in between, which then shows it by its name.
         """
-        contents: dict[str, Any] = {
-            "content": format_job(view),
-            "view": None if view.job.state.is_final else self._running_view(view.job),
-            "allowed_mentions": NO_MENTIONS,
-        }
-        if view.progress.drawn != notice.drawn or view.job.state.is_final:
-            chart = await self._read_chart(view) if with_chart else None
-            if chart or view.job.state is not JobState.DONE:
-                contents["attachments"] = [chart] if chart else []
+        is_new = view.progress.drawn != notice.drawn or view.job.state.is_final
+        chart = await self._read_chart(view) if with_chart else None
+        contents = as_edit(self._report(view, has_chart=chart is not None))
+        if chart is None or is_new:
+            contents["attachments"] = _listed(chart)
         return contents
 
     async def _read_chart(self, view: JobView) -> discord.File | None:
-        return await asyncio.to_thread(read_attachment, view.progress.chart, CHART_NAME)
+        """Return the chart, None where there is none; after a restart it is the model's."""
+        job, path = view.job, view.progress.chart
+        if path is None and job.state is JobState.DONE:
+            models = await asyncio.to_thread(self._service.models, job.guild)
+            path = next(
+                (m.chart for m in models if (m.name, m.guild) == (job.name, job.guild)), None
+            )
+        return await asyncio.to_thread(read_attachment, path, CHART_NAME)
+
+
+def _nonce(notice: TrainingMessage) -> str:
+    return f"job-{notice.job_id}"
+
+
+def _listed(chart: discord.File | None) -> list[discord.File]:
+    return [] if chart is None else [chart]

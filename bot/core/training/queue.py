@@ -223,7 +223,10 @@ class TrainingQueue:
     async def _train(self, job: Job) -> None:
         """Run a job to its end, also when its process is killed."""
         self._outcome_known = False
-        self._set(job.id, Progress(seconds=job.seconds), state=JobState.RUNNING)
+        chart = named(self.job_folder(job.id), f"{job.name}.png")  # of an earlier run of the bot
+        drawn = await asyncio.to_thread(chart.exists)
+        progress = Progress(seconds=job.seconds, chart=chart if drawn else None, drawn=int(drawn))
+        self._set(job.id, progress, state=JobState.RUNNING)
         await self._keep(job.id, state=JobState.RUNNING)
         timekeeper = asyncio.create_task(self._note_seconds(job.id))
         try:

@@ -28,11 +28,10 @@ from bot.discord_app.book_form import (
     read_book_form,
     read_entry,
 )
-from bot.discord_app.confirm_buttons import ANYBODY, BOOKS_COG, ConfirmAction, confirm_view
+from bot.discord_app.confirm_buttons import BOOKS_COG, ConfirmAction, confirm_view
 from bot.discord_app.departures import Departures
 from bot.discord_app.formatting import (
     format_books,
-    format_job,
     format_model,
     format_proposal,
     format_queue,
@@ -41,24 +40,29 @@ from bot.discord_app.formatting import (
 from bot.discord_app.interactions import (
     NO_MENTIONS,
     acknowledge,
+    announce,
+    edit_message,
     open_form,
     replace_message,
     respond_privately,
 )
 from bot.discord_app.live_message import ReplyTiming
+from bot.discord_app.panels import CHART_NAME, as_edit
 from bot.discord_app.rate_limits import ReplyLimits
+from bot.discord_app.reports import model_report, training_report
 from bot.discord_app.responders import AnyBot, read_attachment
 from bot.discord_app.responses import (
     CommandCog,
     acknowledge_command,
     answer,
+    answer_with_panel,
     check_in_server,
     model_choices,
     no_choices,
     refuse,
 )
 from bot.discord_app.retries import FAILURES, await_response, retry
-from bot.discord_app.training_message import CHART_NAME, TrainingMessages
+from bot.discord_app.training_message import TrainingMessages
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +72,8 @@ USAGE = (
     "`{p}book use NAME` · `{p}book undo` · `{p}book remove NAME` · "
     "`{p}book share NAME` · `{p}train status` · `{p}train cancel`"
 )
+USED = "Poems in this server now come from {}. Use /book undo to go back."
+UNDONE = "Poems come from {} again instead of {}."
 
 
 class Books(CommandCog, name=BOOKS_COG):
@@ -86,7 +92,7 @@ class Books(CommandCog, name=BOOKS_COG):
         self._app = app
         timing = timing or ReplyTiming()
         self._suggest_seconds = timing.suggest_seconds
-        self._messages = TrainingMessages(bot, app, timing, _running_view)
+        self._messages = TrainingMessages(bot, app, timing, training_report)
         self._departures = Departures(bot, app.training_requests, timing.retry_seconds)
 
     async def cog_load(self) -> None:
@@ -206,7 +212,7 @@ class Books(CommandCog, name=BOOKS_COG):
         await acknowledge_command(ctx)
         model, kept = await self._app.guild_models.info(asker_of_context(ctx), name)
         chart = await asyncio.to_thread(read_attachment, model.chart, CHART_NAME)
-        await answer(ctx, format_model(model, kept), file=chart)
+        await answer_with_panel(ctx, model_report(model, kept, has_chart=chart is not None), chart)
 
     @book.command(
         name="use", ignore_extra=False, description="Use this book for poems in this server"
@@ -226,7 +232,7 @@ class Books(CommandCog, name=BOOKS_COG):
             text = f"Poems in {channel.mention} now come from {shown}. Use /book undo to go back."
             await answer(ctx, text)
             return
-        await answer(ctx, f"Poems in this server now come from {shown}. Use /book undo to go back.")
+        await answer(ctx, USED.format(shown))
 
     @book.command(name="undo", ignore_extra=False, description="Go back to the previous book")
     @app_commands.describe(channel="A channel or category with a model of its own")
@@ -238,8 +244,7 @@ class Books(CommandCog, name=BOOKS_COG):
             await answer(ctx, f"{channel.mention} uses the server's model again.")
             return
         gone, serves = await self._app.guild_models.undo(asker_of_context(ctx))
-        shown = [discord.utils.escape_markdown(name) for name in (gone, serves.name)]
-        await answer(ctx, f"Poems come from {shown[1]} again instead of {shown[0]}.")
+        await answer(ctx, UNDONE.format(_escape(serves.name), _escape(gone)))
 
     @book.command(name="remove", ignore_extra=False, description="Delete a book's model")
     @app_commands.describe(name="Name of the model")
@@ -330,6 +335,12 @@ class Books(CommandCog, name=BOOKS_COG):
                 typed = interaction.message.content if interaction.message is not None else ""
                 form = book_form(read_entry(typed, shared=subject == SHARED))
                 await open_form(interaction, form)
+            case ConfirmAction.USE:
+                model = await self._app.guild_models.use(asker, subject)
+                await announce(interaction, USED.format(_escape(model.name)))
+            case ConfirmAction.UNDO:
+                gone, serves = await self._app.guild_models.undo(asker, subject)
+                await announce(interaction, UNDONE.format(_escape(serves.name), _escape(gone)))
             case ConfirmAction.TRAIN:
                 job = await training_requests.proposed(asker, number)
                 yes, no = ("Yes, train on it", ConfirmAction.SURE), ("No", ConfirmAction.DECLINE)
@@ -369,7 +380,7 @@ class Books(CommandCog, name=BOOKS_COG):
             )
         try:
             await training_requests.queue.place(job_id, str(message.channel.id), str(message.id))
-            await replace_message(interaction, format_job(view), _running_view(view.job))
+            await edit_message(interaction, as_edit(training_report(view, has_chart=False)))
         except (*FAILURES, BotError) as error:  # its next update makes up for that
             log.warning("job %d: its message could not be changed: %r", job_id, error)
         partial = discord.PartialMessage(channel=message.channel, id=message.id)
@@ -380,8 +391,8 @@ class Books(CommandCog, name=BOOKS_COG):
         return check_in_server(ctx)
 
 
-def _running_view(job: Job) -> discord.ui.View:
-    return confirm_view(ANYBODY, str(job.id), ("Cancel", ConfirmAction.CANCEL))
+def _escape(name: str) -> str:
+    return discord.utils.escape_markdown(name)
 
 
 def _stop_question(job: Job) -> str:

@@ -20,9 +20,9 @@ from bot.discord_app.formatting import format_proposal
 from bot.discord_app.gateway import Gateway
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.supervisor import ClientSupervisor
-from tests.apps import FakeTrainer, make_config, open_test_app
+from tests.apps import FakeTrainer, epoch, make_config, open_test_app
 from tests.discord_payloads import GUILD, MEMBER, guild_of_another
-from tests.fake_discord import TOKEN, FakeDiscord, Fault
+from tests.fake_discord import PANEL, TOKEN, FakeDiscord, Fault, walk
 from tests.texts import quatrains
 from tests.timeouts import HANG_SECONDS
 
@@ -97,14 +97,18 @@ async def test_one_message_tells_everything(
 ) -> None:
     async with running(discord, tmp_path, trainer) as app:
         await begin(discord, app)
-        assert [one["label"] for one in discord.answers[0]["components"][0]["components"]] == [
-            "Cancel"
-        ]
+        assert buttons(discord) == ["Cancel"]
         trainer.go()
         await discord.until(lambda: DONE in discord.contents[-1])
         await everything_told(app)
     assert len(discord.answers) == 1
-    assert discord.answers[0]["components"] == []
+    assert discord.answers[0]["flags"] & PANEL
+    assert buttons(discord) == ["Use this model", "Undo"]
+
+
+def buttons(fake: FakeDiscord) -> list[str]:
+    """Return what is on the buttons of the first message."""
+    return [one["label"] for one in walk(fake.answers[0]["components"]) if "label" in one]
 
 
 async def test_a_message_is_found_again_after_a_restart(
@@ -137,16 +141,18 @@ async def test_what_ended_while_nobody_could_be_told_is_told_at_the_next_start(
 
 
 @pytest.mark.parametrize(
-    ("endings", "attachments"), [([], None), ([TrainingExit(2, "No.")], [])], ids=["well", "badly"]
+    ("endings", "charts"),
+    [([], ["loss.png"]), ([TrainingExit(2, "No.")], [])],
+    ids=["well", "badly"],
 )
-async def test_what_ended_well_before_a_restart_keeps_the_chart_of_its_message(
+async def test_what_ended_well_before_a_restart_shows_the_chart_of_its_model(
     discord: FakeDiscord,
     tmp_path: Path,
     trainer: FakeTrainer,
     endings: list[TrainingExit],
-    attachments: list[object] | None,
+    charts: list[str],
 ) -> None:
-    """The chart is not known any more then; it was taken away with the last word."""
+    """The training's own chart is not known any more then."""
     async with running(discord, tmp_path, trainer) as app:
         job = await begin(discord, app)
     trainer.endings = endings
@@ -156,9 +162,9 @@ async def test_what_ended_well_before_a_restart_keeps_the_chart_of_its_message(
             pass
     async with running(discord, tmp_path, trainer) as app:
         await everything_told(app)
-    edits = [body for method, path, body in discord.requests if method == "PATCH"]
-    assert edits[-1]["content"] == discord.contents[-1]
-    assert edits[-1].get("attachments") == attachments
+    assert [each["filename"] for each in discord.answers[0]["attachments"]] == charts
+    pictures = [each for each in walk(discord.answers[0]["components"]) if "items" in each]
+    assert len(pictures) == len(charts)
 
 
 async def test_a_training_whose_beginning_could_not_be_shown_is_told_of_all_the_same(
@@ -252,3 +258,64 @@ async def test_a_server_that_throws_the_bot_out_has_its_training_ended(
         assert views[-1].job.state is JobState.CANCELLED
         await everything_told(app)
     assert trainer.stopped == 1
+
+
+async def test_a_message_of_an_earlier_version_becomes_a_panel(
+    discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
+) -> None:
+    """It was plain content with a button, and the bot was upgraded in mid-training."""
+    async with running(discord, tmp_path, trainer) as app:
+        await begin(discord, app)
+    row = {"type": 1, "components": [{"type": 2, "style": 2, "label": "Cancel", "custom_id": "x"}]}
+    discord.answers[0].update(content="epoch 1 of 2", components=[row], flags=0)
+    async with running(discord, tmp_path, trainer) as app:
+        await discord.until(lambda: discord.answers[0]["flags"] & PANEL)
+        assert discord.answers[0]["content"] == ""
+        trainer.go()
+        await discord.until(lambda: DONE in discord.contents[-1])
+        await everything_told(app)
+    assert len(discord.answers) == 1
+
+
+async def test_a_message_that_cannot_become_a_panel_is_replaced_at_the_end(
+    discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
+) -> None:
+    async with running(discord, tmp_path, trainer) as app:
+        await begin(discord, app)
+        refused = Fault(400, {"message": "Invalid Form Body", "code": 50035})
+        discord.fail_for(600.0, "PATCH", r"/channels/30/messages/", refused)
+        trainer.go()
+        await discord.until(lambda: DONE in discord.contents[-1])
+        await everything_told(app)
+    [told] = discord.answers
+    assert told["flags"] & PANEL
+    assert [each["filename"] for each in told["attachments"]] == ["loss.png"]
+
+
+async def test_the_chart_of_a_training_is_shown_again_after_a_restart(
+    discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
+) -> None:
+    async with running(discord, tmp_path, trainer) as app:
+        await begin(discord, app)
+        await discord.until(lambda: discord.answers[0]["attachments"])
+    discord.answers[0].update(attachments=[], components=[{"type": 10, "content": "epoch 1 of 2"}])
+    async with running(discord, tmp_path, trainer) as app:
+        await discord.until(lambda: discord.answers[0]["attachments"])
+        trainer.go()
+        await everything_told(app)
+
+
+async def test_an_edit_between_two_charts_keeps_the_one_that_is_there(
+    discord: FakeDiscord, tmp_path: Path, trainer: FakeTrainer
+) -> None:
+    async with running(discord, tmp_path, trainer) as app:
+        job = await begin(discord, app)
+        await discord.until(lambda: discord.answers[0]["attachments"])
+        before = len(discord.requests)
+        app.training_requests.queue._receive_event(job.id, epoch(2))
+        await discord.until(lambda: "epoch 2 of 2" in discord.contents[0])
+        [edit] = [body for method, _, body in discord.requests[before:] if method == "PATCH"]
+        assert "attachments" not in edit
+        assert "attachment://loss.png" in str(edit["components"])
+        trainer.go()
+        await everything_told(app)

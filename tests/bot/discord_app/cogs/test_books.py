@@ -11,6 +11,7 @@ from simcord.actors import MemberActor
 
 from bot.core.application import App
 from bot.discord_app.client import SonneteerBot
+from bot.discord_app.panels import shown_text
 from bot.discord_app.poem_formatting import unescape
 from tests.apps import FakeTrainer
 from tests.bot.discord_app.cogs.conftest import last, seen
@@ -116,7 +117,7 @@ async def test_a_short_book_is_asked_about_twice(
     assert "word for word" in seen(simulation, asked.id).content
     assert trainer.specs == []
     await admin.click(seen(simulation, asked.id), label="Yes, train on it")
-    assert "Poems in this server now come from" in seen(simulation, asked.id).content
+    assert "Poems in this server now come from" in shown_text(seen(simulation, asked.id))
 
 
 async def test_a_refused_book_is_told_to_the_asker_alone(
@@ -172,8 +173,59 @@ async def test_info_shows_the_chart(simulation: Simulation, admin: MemberActor) 
     await add(simulation, admin)
     result = await simulation.ann.slash(simulation.channel, "book info", name="walks")
     assert result.response is not None
-    assert "from an attachment" in result.response.content
+    assert "from an attachment" in shown_text(result.response.message)
     assert [file.filename for file in result.response.attachments] == ["loss.png"]
+
+
+async def test_info_after_the_prefix_is_a_panel_too(
+    simulation: Simulation, admin: MemberActor
+) -> None:
+    await add(simulation, admin)
+    await simulation.ann.send(simulation.channel, "!book info walks")
+    message = last(simulation)
+    assert message.flags.components_v2
+    assert "from an attachment" in shown_text(message)
+    assert [file.filename for file in message.attachments] == ["loss.png"]
+
+
+async def test_the_buttons_of_a_finished_training_use_its_model_and_go_back(
+    simulation: Simulation, admin: MemberActor
+) -> None:
+    await add(simulation, admin)
+    report = last(simulation)
+    await admin.click(report, label="Undo")
+    assert last(simulation).content == "Poems come from sonnets again instead of walks."
+    await admin.click(report, label="Use this model")
+    assert "Poems in this server now come from walks" in last(simulation).content
+
+
+async def test_undo_below_a_training_takes_back_no_other_choice(
+    simulation: Simulation, admin: MemberActor
+) -> None:
+    await add(simulation, admin)
+    report = last(simulation)
+    await admin.send(simulation.channel, "!book use sonnets")
+    result = await admin.click(report, label="Undo")
+    [told] = result.followups
+    assert told.ephemeral
+    assert told.content == "Poems in this server do not come from 'walks' now."
+
+
+async def test_members_cannot_use_the_buttons_of_a_model(
+    simulation: Simulation, admin: MemberActor
+) -> None:
+    await add(simulation, admin)
+    await simulation.ann.slash(simulation.channel, "book info", name="walks")
+    for message in (report(simulation), last(simulation)):
+        for label in ("Use this model", "Undo"):
+            result = await simulation.ann.click(message, label=label)
+            assert [told.content[: len(REFUSAL)] for told in result.followups] == [REFUSAL]
+            assert result.followups[0].ephemeral
+
+
+def report(simulation: Simulation) -> discord.Message:
+    """Return the message that told of a training."""
+    return next(each for each in simulation.channel.history() if "Trained" in shown_text(each))
 
 
 async def test_share_hands_out_the_model_file(simulation: Simulation, admin: MemberActor) -> None:

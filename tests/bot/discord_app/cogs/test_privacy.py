@@ -9,6 +9,7 @@ from bot.core.application import About, App
 from bot.core.policies import Operator
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.formatting import format_about, format_privacy
+from bot.discord_app.panels import shown_text
 from tests.bot.discord_app.cogs.conftest import last
 from tests.bot.discord_app.conftest import Simulation
 from tests.texts import quatrains
@@ -54,7 +55,7 @@ async def test_forgetting_takes_the_number_off_everything_and_keeps_the_model(
     await admin.click(last(simulation), label="Train")
     result = await simulation.ann.slash(simulation.channel, "book info", name="walks")
     assert result.response is not None
-    assert f"<@{admin.id}>" in result.response.content
+    assert f"<@{admin.id}>" in shown_text(result.response.message)
     result = await admin.slash(simulation.channel, "forgetme")
     assert result.response is not None
     await admin.click(result.response, label="Forget me")
@@ -62,7 +63,7 @@ async def test_forgetting_takes_the_number_off_everything_and_keeps_the_model(
     assert "1 trainings, 1 models, 1 model choices" in told
     result = await simulation.ann.slash(simulation.channel, "book info", name="walks")
     assert result.response is not None
-    assert "<@" not in result.response.content
+    assert "<@" not in shown_text(result.response.message)
     assert {model.name for model in app.service.models(str(simulation.guild.id))} >= {"walks"}
 
 
