@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.discord_payloads import Payload
-from tests.fake_discord import Fault, rate_limit
+from tests.fake_discord import Fault, rate_limit, shown
 from tests.fault_run import FaultRun, Scenario
 from tests.texts import quatrains
 
@@ -103,12 +103,12 @@ def archive_thread(*, locked: bool) -> Scenario:
         fake = run.fake
         fake.permissions = MANAGE_SERVER
         proposal = await _add_book(run)
-        shown = fake.hold("PATCH", run.posts)
+        begun = fake.hold("PATCH", run.posts)
         await fake.press(fake.answers_to(proposal)[0], "Train")
-        await fake.until(lambda: not fake.waits_for(shown))
+        await fake.until(lambda: not fake.waits_for(begun))
         run.strike()
         fake.is_archived, fake.is_locked = True, locked
-        shown.set()
+        begun.set()
         await fake.until(lambda: _told(run))
         fake.is_archived = fake.is_locked = False
         told = _told(run)
@@ -131,4 +131,4 @@ async def _add_book(run: FaultRun) -> int:
 
 
 def _told(run: FaultRun) -> list[Payload]:
-    return [one for one in run.fake.answers if TRAINED in one["content"]]
+    return [one for one in run.fake.answers if TRAINED in shown(one)]

@@ -20,7 +20,7 @@ from bot.config import BooksConfig, Config, DiscordConfig
 from bot.core.application import App
 from bot.core.daily import DailyPoem
 from bot.core.fetching import gutenberg
-from bot.core.jobs import Job, JobState
+from bot.core.jobs import Job, JobState, TrainingLength
 from bot.core.records import FREE, Ending, PoemRequest
 from bot.core.shards import ShardRange
 from bot.core.store import backup_file
@@ -42,7 +42,7 @@ from tests.apps import ADMIN, GUILD, STRANGER, FakeTrainer, open_test_app, train
 
 UPGRADES = Path(__file__).parent / "data" / "upgrades"
 ALL = sorted(path.name for path in UPGRADES.iterdir() if path.is_dir())
-WITH_WORDS = ["4", "5", "6", "7", "8", "9", "10"]
+WITH_WORDS = ["4", "5", "6", "7", "8", "9", "10", "11"]
 WITH_BOOKS = ["5", "6", "7"]  # and a database
 STOPPED = {  # book and folder of trainings that were stopped half way
     "1": ("dunes.txt", "models", "dunes"),
@@ -238,6 +238,21 @@ async def test_poems_of_the_day_and_kept_poems_are_known(home: Path) -> None:
         assert settings.model_in("20") == ("dunes", "a1" * 32)
         assert await app.days.sent() == {"10": SentDay("2026-11-28", "50")}
         assert await app.kept.find("51") == KeptPoem("21", "60", 1)
+
+
+@pytest.mark.parametrize("number", ["11"])
+async def test_a_short_training_is_known_as_one(home: Path) -> None:
+    async with opened(home) as app:
+        job = await app.books.job(1)
+        assert job is not None
+        assert (job.name, job.length, job.told) == ("dunes", TrainingLength.SHORT, True)
+
+
+@pytest.mark.parametrize("number", ["5"])
+async def test_a_training_of_before_is_a_long_one(home: Path) -> None:
+    async with opened(home) as app:
+        jobs = [view.job for view in app.training_requests.jobs(ADMIN)]
+        assert {job.length for job in jobs} == {TrainingLength.LONG}
 
 
 def test_a_database_of_every_version_is_kept() -> None:

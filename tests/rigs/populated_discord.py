@@ -22,7 +22,7 @@ from tests.discord_payloads import (
     message_payload,
     user_payload,
 )
-from tests.fake_discord import FakeDiscord
+from tests.fake_discord import FakeDiscord, walk
 
 FIRST_MEMBER = 1_000
 DIRECT = 1_000_000  # added to a member's number: the channel of their direct messages
@@ -106,8 +106,8 @@ class PopulatedDiscord(FakeDiscord):
         admin: bool = False,
     ) -> int:
         """Let a member press a button under a message."""
-        buttons = [one for row in message["components"] for one in row["components"]]
-        custom_id = next(one["custom_id"] for one in buttons if one["label"] == label)
+        buttons = walk(message["components"])
+        custom_id = next(one["custom_id"] for one in buttons if one.get("label") == label)
         data = {"custom_id": custom_id, "component_type": 2}
         guild = guild or GUILD + int(message["channel_id"]) - CHANNEL
         event = self._interaction_of(3, data, member, guild, admin=admin) | {"message": message}
@@ -116,9 +116,7 @@ class PopulatedDiscord(FakeDiscord):
         return int(event["id"])
 
     def has_button(self, message: Payload, label: str) -> bool:
-        return any(
-            one["label"] == label for row in message["components"] for one in row["components"]
-        )
+        return any(one.get("label") == label for one in walk(message["components"]))
 
     def lost_commands(self) -> frozenset[int]:
         """Return those that no session has told the bot of."""

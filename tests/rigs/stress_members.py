@@ -17,6 +17,7 @@ from random import Random
 import aiohttp
 
 from tests.discord_payloads import BOT, GUILD, Payload
+from tests.fake_discord import shown
 from tests.rigs.populated_discord import POEM_MARK, PopulatedDiscord, channel_of, is_whole
 
 APOLOGY = "Something went wrong"
@@ -240,7 +241,7 @@ class StressRun:
         if command.wants is Wants.GONE:
             return command.victim is not None and self.is_gone(command.victim)
         answers = self.discord.answers_to(command.number)
-        return any(is_whole(answer["content"]) for answer in answers)
+        return any(is_whole(shown(answer)) for answer in answers)
 
     def is_gone(self, victim: Command) -> bool:
         return not self.discord.answers_to(victim.number)
@@ -265,7 +266,7 @@ class StressRun:
                 continue
             answers = self.discord.answers_to(command.number)
             command.answers, command.lost = len(answers), command.number in lost
-            command.said = str(answers[0]["content"]) if answers else ""
+            command.said = shown(answers[0]) if answers else ""
         for command in self.log.commands:
             if command.victim is not None and not command.victim.answers and not command.lost:
                 command.victim.deleted = command.victim.seconds == command.victim.seconds
@@ -402,7 +403,7 @@ async def _talk(run: StressRun, kind: str) -> None:
                 command.seconds = run.now() - command.asked_at
         await asyncio.sleep(LATE_SECONDS)
         command.answers, command.lost = len(answers()), asked in discord.lost_commands()
-        command.said = str(answers()[0]["content"]) if answers() else ""
+        command.said = shown(answers()[0]) if answers() else ""
 
 
 async def _visit(run: StressRun, kind: str, *, leaves: bool) -> None:

@@ -16,6 +16,7 @@ from bot.app import make_library, open_app
 from bot.config import BooksConfig, Config, DataConfig, DiscordConfig, WritingConfig
 from bot.core.application import App
 from bot.discord_app.client import SonneteerBot
+from bot.discord_app.panels import shown_text
 from bot.discord_app.poem_formatting import unescape
 from tests.apps import serve
 from tests.bot.discord_app.conftest import FAST, Simulation
@@ -107,7 +108,7 @@ async def test_an_admin_adds_books_by_three_ways_watches_switches_undoes_and_rem
     assert "**My walks** (an attachment)" in asked.content
     assert "This book is short" in asked.content
     told = await train(simulation, admin, asked)
-    assert "Poems in this server now come from walks" in unescape(told.content)
+    assert "Poems in this server now come from walks" in unescape(shown_text(told))
     assert [file.filename for file in told.attachments] == ["loss.png"]
     edits = [str(call.json) for call in simulation.env.http_requests if call.method == "PATCH"]
     assert any(re.search(r"epoch \d+ of \d+", edit) for edit in edits)
@@ -117,7 +118,7 @@ async def test_an_admin_adds_books_by_three_ways_watches_switches_undoes_and_rem
     result = await admin.slash(channel, "book add", source=f"{mirror}/7/pg7.txt", name="sea")
     assert result.response is not None
     told = await train(simulation, admin, result.response.message)
-    assert "Poems in this server now come from sea" in unescape(told.content)
+    assert "Poems in this server now come from sea" in unescape(shown_text(told))
     assert (await signature(simulation)).startswith("sea · ")
 
     # A Project Gutenberg number, with a mention.
@@ -127,7 +128,7 @@ async def test_an_admin_adds_books_by_three_ways_watches_switches_undoes_and_rem
     asked = last(simulation)
     assert "**Walks in the Rain** (Project Gutenberg 1041)" in unescape(asked.content)
     told = await train(simulation, admin, asked)
-    assert "Poems in this server now come from Walks-in-the-Rain" in unescape(told.content)
+    assert "Poems in this server now come from Walks-in-the-Rain" in unescape(shown_text(told))
     assert (await signature(simulation)).startswith("Walks-in-the-Rain · ")
 
     # Undo, and remove.
