@@ -87,12 +87,25 @@ class Guilds:
 
         Raises NotAllowed, BadSetting and DataNotKept.
         """
+        return await self.update(asker, lambda before: before.change(name, value))
+
+    async def update(
+        self, asker: Asker, change: Callable[[GuildSettings], GuildSettings]
+    ) -> GuildSettings:
+        """Let `change` make the settings of the asker's guild from what they are then.
+
+        All of it is kept or nothing, and no other change comes in between. Raises NotAllowed,
+        BadSetting, DataNotKept, and what `change` raises.
+        """
         guild = self.managed_by(asker)
         async with self._changing:
-            guild_settings = self.guild_settings(guild).change(name, value)
-            _require_real_roles(guild, name, guild_settings)
-            await self._keep(guild, guild_settings)
-        return guild_settings
+            before = self.guild_settings(guild)
+            after = change(before)
+            for name in ("roles", "managers"):
+                if getattr(after, name) != getattr(before, name):
+                    _require_real_roles(guild, name, after)
+            await self._keep(guild, after)
+        return after
 
     async def choose(self, guild: str, model: ModelRecord | None, by: str) -> None:
         """Let a guild use a model from now on, None for the default; raise DataNotKept."""
@@ -153,5 +166,5 @@ class Guilds:
 
 def _require_real_roles(guild: str, name: str, guild_settings: GuildSettings) -> None:
     """Raise BadSetting for @everyone, whose number is the guild's: it would restrict nothing."""
-    if name in ("roles", "managers") and guild in getattr(guild_settings, name):
+    if guild in getattr(guild_settings, name):
         raise BadSetting(name, "@everyone", "a role that only some members have")

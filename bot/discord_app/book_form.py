@@ -1,14 +1,13 @@
 """The form in which a book is added: a file or an address, a name, a short or a long training.
 
-The client remembers no form: what it needs is in its custom_id and in what comes back, so one that
-was open during a restart works. Discord cannot fill in a file again. Everything else that was typed
-is told with a refusal, and a button reads it from there.
+Discord cannot fill in a file again. Everything else that was typed is told with a refusal, and a
+button reads it from there.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,6 +18,7 @@ from bot.core.errors import BadSetting
 from bot.core.jobs import TrainingLength, read_length
 from bot.core.training_requests import AttachedFile
 from bot.discord_app.confirm_buttons import ConfirmAction, confirm_view
+from bot.discord_app.forms import make_form, match_form, read_file, read_form, read_line
 from bot.discord_app.poem_formatting import FOOTER_MARK
 
 FORM = re.compile(r"book:add:(?P<shared>[01])")
@@ -53,7 +53,6 @@ class BookEntry:
 
 def book_form(entry: BookEntry) -> discord.ui.Modal:
     """Return the form, filled in as far as that is possible."""
-    form = discord.ui.Modal(title="Add a book", custom_id=f"book:add:{entry.shared:d}")
     file: discord.ui.FileUpload[Any] = discord.ui.FileUpload(custom_id=FILE, required=False)
     source: discord.ui.TextInput[Any] = discord.ui.TextInput(
         custom_id=SOURCE,
@@ -77,54 +76,35 @@ def book_form(entry: BookEntry) -> discord.ui.Modal:
             description=description,
             default=length is entry.length,
         )
-    labels: list[discord.ui.Label[Any]] = [
+    return make_form(
+        "Add a book",
+        f"book:add:{entry.shared:d}",
         discord.ui.Label(
             text="A text file", description="Plain text. Chat logs are refused", component=file
         ),
         discord.ui.Label(text="Or an address, or a Project Gutenberg number", component=source),
         discord.ui.Label(text="Name of the model", component=name),
         discord.ui.Label(text="Training", component=lengths),
-    ]
-    for each in labels:
-        form.add_item(each)
-    form.stop()  # the client need not remember it
-    return form
+    )
 
 
 def is_book_form(interaction: discord.Interaction[Any]) -> bool:
-    """Whether an interaction is a form that was filled in here, perhaps before a restart."""
-    custom_id = str(dict(interaction.data or {}).get("custom_id", ""))
-    is_form = interaction.type is discord.InteractionType.modal_submit
-    return is_form and FORM.fullmatch(custom_id) is not None
+    """Whether an interaction is this form, filled in, perhaps opened before a restart."""
+    return match_form(interaction, FORM) is not None
 
 
 def read_book_form(interaction: discord.Interaction[Any]) -> BookEntry:
     """Return what was filled in. Everything comes from a stranger, and may be missing."""
-    submitted: Mapping[str, Any] = dict(interaction.data or {})
-    given = {str(each.get("custom_id")): each for each in _controls(submitted)}
-    match = FORM.fullmatch(str(submitted.get("custom_id", "")))
-    numbers = [str(number) for number in given.get(FILE, {}).get("values") or ()]
-    files = (submitted.get("resolved") or {}).get("attachments") or {}
-    file = files.get(numbers[0]) if numbers else None
+    match, filled = match_form(interaction, FORM), read_form(interaction)
+    files = [read_file(interaction, number) for number in filled.get(FILE, ())]
+    file = files[0] if files else None
     return BookEntry(
-        source=_typed(given, SOURCE)[:MAX_SOURCE],
-        name=_typed(given, NAME)[:MAX_NAME],
-        length=read_length(_typed(given, LENGTH) or TrainingLength.LONG),
+        source=read_line(filled, SOURCE)[:MAX_SOURCE],
+        name=read_line(filled, NAME)[:MAX_NAME],
+        length=read_length(read_line(filled, LENGTH) or TrainingLength.LONG),
         shared=match is not None and match["shared"] == "1",
         file=None if file is None else _file(interaction.client, file),
     )
-
-
-def _controls(submitted: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield what can be filled in, from within the labels and rows around it."""
-    for each in submitted.get("components") or ():
-        inner = each.get("component")
-        yield from _controls({"components": [inner] if inner else each.get("components")})
-        yield each
-
-
-def _typed(given: Mapping[str, Mapping[str, Any]], name: str) -> str:
-    return " ".join(str(given.get(name, {}).get("value") or "").split())
 
 
 def _file(client: discord.Client, file: Mapping[str, Any]) -> AttachedFile:

@@ -37,6 +37,7 @@ from bot.discord_app.poem_buttons import PoemButton
 from bot.discord_app.rate_limits import ReplyLimits
 from bot.discord_app.responders import AnyBot
 from bot.discord_app.responses import EXPIRED, AnsweringCog, refuse
+from bot.discord_app.settings_panel import SettingButton, SettingSelect, is_settings_form
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ async def add_cogs(
     """
     bot.add_dynamic_items(ConfirmButton)
     await bot.add_cog(Poems(bot, app, talk=talk, timing=timing, reply_limits=reply_limits))
-    for cog in (Books(bot, app, timing, reply_limits), Settings(app), Privacy(app)):
+    for cog in (Books(bot, app, timing, reply_limits), Settings(bot, app), Privacy(app)):
         await bot.add_cog(cog)
     if bot.get_command("help") is None and bot.tree.get_command("help") is None:
         await bot.add_cog(Help(bot, app.service, prefix=prefix))
@@ -266,7 +267,7 @@ class SonneteerBot(commands.AutoShardedBot):
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Answer a button or a form that no cog knows, for example of an earlier version."""
         is_form = interaction.type is discord.InteractionType.modal_submit
-        if (is_form and not is_book_form(interaction)) or (
+        if (is_form and not (is_book_form(interaction) or is_settings_form(interaction))) or (
             interaction.type is discord.InteractionType.component and not _is_ours(interaction)
         ):
             await refuse(interaction, NothingThere(EXPIRED))
@@ -282,5 +283,6 @@ def _cog_of(interaction: discord.Interaction[Any]) -> object:
 
 def _is_ours(interaction: discord.Interaction[Any]) -> bool:
     custom_id = str(dict(interaction.data or {}).get("custom_id", ""))
-    templates = (item.__discord_ui_compiled_template__ for item in (PoemButton, ConfirmButton))
+    ours = (PoemButton, ConfirmButton, SettingSelect, SettingButton)
+    templates = (item.__discord_ui_compiled_template__ for item in ours)
     return any(template.fullmatch(custom_id) for template in templates)

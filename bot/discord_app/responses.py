@@ -97,7 +97,7 @@ async def answer(
 
 
 async def answer_with_panel(
-    ctx: Context, view: discord.ui.LayoutView, file: discord.File | None
+    ctx: Context, view: discord.ui.LayoutView, file: discord.File | None = None
 ) -> None:
     """Answer an acknowledged command with a panel."""
     files = [] if file is None else [file]

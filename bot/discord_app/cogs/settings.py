@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import asdict
+from collections.abc import Awaitable
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.core import request_log
 from bot.core.application import App
 from bot.core.daily import ALLOWED_TIME, ALLOWED_ZONE, timezones
-from bot.core.errors import BadSetting, NothingThere
+from bot.core.errors import BadSetting, NotAllowed, NothingThere
 from bot.core.guild_settings import COOLDOWN, GuildSettings
-from bot.core.records import FORMS, FREE, RANGES
-from bot.discord_app.asker import Context, asker_of_context
+from bot.core.records import FORMS, FREE, RANGES, Asker
+from bot.discord_app.asker import Context, asker_of_context, asker_of_interaction
 from bot.discord_app.formatting import format_settings
+from bot.discord_app.interactions import acknowledge_button, edit_message, open_form
+from bot.discord_app.panels import as_edit
+from bot.discord_app.responders import AnyBot
 from bot.discord_app.responses import (
     MAX_CHOICES,
     CommandCog,
     acknowledge_command,
     answer,
+    answer_with_panel,
     check_in_server,
+    refuse,
 )
 from bot.discord_app.setting_checks import check_role, warnings, without_deleted
+from bot.discord_app.settings_panel import (
+    NO_CHANNEL,
+    STATES,
+    SWITCH,
+    PanelState,
+    SettingButton,
+    SettingChoice,
+    SettingSelect,
+    SettingsForm,
+    format_typed,
+    is_settings_form,
+    read_settings_form,
+    settings_form,
+    settings_panel,
+    split_seeds,
+    split_words,
+)
 
 USAGE = (
     "`{p}settings show` · `{p}settings channels add|remove|clear #channel` · `{p}settings roles "
@@ -34,7 +57,6 @@ USAGE = (
     "`{p}settings keep #channel` · `{p}settings daily #channel TIME TIMEZONE on|paused|off`"
 )
 CHANGES = ("add", "remove", "clear")
-STATES = ("on", "paused", "off")
 LISTED = {"channels": "the channel", "roles": "the role", "managers": "the role", "avoid": "words"}
 change_choices = app_commands.choices(
     change=[app_commands.Choice(name=change, value=change) for change in CHANGES]
@@ -53,7 +75,8 @@ class Change(commands.Converter[str]):
 class Settings(CommandCog, name="Settings"):
     """Where poems are written, who may ask, and what they are by default."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, bot: AnyBot, app: App) -> None:
+        self._bot = bot
         self._guilds = app.guilds
         self._service = app.service
         self._guild_models = app.guild_models
@@ -68,7 +91,21 @@ class Settings(CommandCog, name="Settings"):
 
     @settings.command(name="show", ignore_extra=False, description="Show this server's settings")
     async def show(self, ctx: Context) -> None:
-        await self._show(ctx, self._guilds.settings_for(asker_of_context(ctx)))
+        """Show a panel that changes settings; a message is answered with text, for all to see."""
+        asker = asker_of_context(ctx)
+        settings = self._guilds.settings_for(asker)
+        if ctx.interaction is None:
+            await self._show(ctx, settings)
+            return
+        await acknowledge_command(ctx, private=True)
+        await answer_with_panel(ctx, await self._panel(asker, ctx.guild))
+
+    async def _panel(self, asker: Asker, guild: discord.Guild | None) -> discord.ui.LayoutView:
+        """Return the panel as things are now; raise NotAllowed."""
+        settings = self._guilds.settings_for(asker)
+        here = await self._guild_models.available(replace(asker, channel="", category=""))
+        defaults = self._service.defaults
+        return settings_panel(PanelState(settings, defaults, here.models, here.used, guild))
 
     @settings.command(
         name="channels", ignore_extra=False, description="Channels for poems. Default: all"
@@ -112,7 +149,7 @@ class Settings(CommandCog, name="Settings"):
     @app_commands.describe(words="One or more words, separated by spaces or commas")
     @change_choices
     async def avoid(self, ctx: Context, change: Annotated[str, Change], *, words: str = "") -> None:
-        await self._list(ctx, "avoid", change, re.split(r"[\s,;]+", words.lower().strip(" ,;")))
+        await self._list(ctx, "avoid", change, split_words(words))
 
     @settings.command(
         name="cooldown", ignore_extra=False, description="Seconds a member waits between two poems"
@@ -181,7 +218,7 @@ class Settings(CommandCog, name="Settings"):
         asker = asker_of_context(ctx)
         before = self._guilds.settings_for(asker).daily
         if channel is None and before is None:
-            raise NothingThere("Name the channel for the poem of the day.")
+            raise NothingThere(NO_CHANNEL)
         await acknowledge_command(ctx, private=True)
         if book is not None:
             await self._guild_models.info(asker, book)  # refuses one that there is not
@@ -191,12 +228,16 @@ class Settings(CommandCog, name="Settings"):
             "timezone": timezone,
             "model": book,
             "form": form.lower() if form else None,
-            "seeds": [each for each in seeds.split(";") if each.strip()] if seeds else None,
+            "seeds": split_seeds(seeds) if seeds else None,
             "paused": None if state is None else state.lower() == "paused",
         }
         changes = {name: value for name, value in given.items() if value is not None}
-        daily = {**(asdict(before) if before else {}), **changes}
-        await self._show(ctx, await self._guilds.change(asker, "daily", daily))
+
+        def change(settings: GuildSettings) -> GuildSettings:
+            kept = asdict(settings.daily) if settings.daily else {}
+            return settings.change("daily", {**kept, **changes})
+
+        await self._show(ctx, await self._guilds.update(asker, change))
 
     @daily.autocomplete("timezone")
     async def suggest_timezones(
@@ -220,15 +261,18 @@ class Settings(CommandCog, name="Settings"):
         """Add to a list of the settings, take from it, or empty it."""
         await acknowledge_command(ctx, private=True)
         asker = asker_of_context(ctx)
-        listed = without_deleted(ctx.guild, name, getattr(self._guilds.settings_for(asker), name))
-        given = [each for each in given if each]
+        self._guilds.managed_by(asker)
         if change != "clear" and not given:
             raise NothingThere(f"Name {LISTED[name]} to {change}.")
-        if change == "add":
-            listed = tuple(dict.fromkeys((*listed, *given)))
-        else:
-            listed = tuple(each for each in listed if change != "clear" and each not in given)
-        await self._show(ctx, await self._guilds.change(asker, name, listed))
+
+        def changed(settings: GuildSettings) -> GuildSettings:
+            listed = without_deleted(ctx.guild, name, getattr(settings, name))
+            if change == "add":
+                return settings.change(name, tuple(dict.fromkeys((*listed, *given))))
+            left = (each for each in listed if change != "clear" and each not in given)
+            return settings.change(name, tuple(left))
+
+        await self._show(ctx, await self._guilds.update(asker, changed))
 
     async def _show(self, ctx: Context, guild_settings: GuildSettings) -> None:
         doubts = warnings(ctx.guild, guild_settings)
@@ -237,6 +281,83 @@ class Settings(CommandCog, name="Settings"):
 
     def cog_check(self, ctx: Context) -> bool:
         return check_in_server(ctx)
+
+    # The panel
+
+    async def cog_load(self) -> None:
+        self._bot.add_dynamic_items(SettingSelect, SettingButton)
+
+    async def cog_unload(self) -> None:
+        self._bot.remove_dynamic_items(SettingSelect, SettingButton)
+
+    async def press(
+        self, interaction: discord.Interaction[Any], action: SettingChoice | str, packed: str
+    ) -> None:
+        """Do what a select or a button of the panel says; see `settings_panel`."""
+        asker, guild = asker_of_interaction(interaction), interaction.guild
+        if isinstance(action, SettingChoice):
+            await self._change(interaction, self._choose(asker, guild, action))
+        elif action == SWITCH:
+            await self._change(interaction, self._guilds.change(asker, SWITCH, packed == "on"))
+        else:
+            form = settings_form(action, self._guilds.settings_for(asker))
+            await open_form(interaction, form)
+
+    async def _choose(
+        self, asker: Asker, guild: discord.Guild | None, choice: SettingChoice
+    ) -> None:
+        self._guilds.managed_by(asker)
+        if choice.name == "model":
+            await self._guild_models.use(asker, choice.chosen[0])
+            return
+        for number in choice.chosen:
+            if choice.name == "keep_channel":
+                _check_writable(guild, number)
+            elif guild is not None and choice.name in ("roles", "managers"):
+                check_role(choice.name, guild.get_role(int(number)))
+        await self._guilds.update(asker, lambda before: choice.apply(before, guild))
+
+    async def _change(
+        self, interaction: discord.Interaction[Any], change: Awaitable[object], typed: str = ""
+    ) -> None:
+        """Wait for a change, or say why not; then the panel shows what is set."""
+        try:
+            await change
+        except NotAllowed:
+            raise
+        except Exception as error:
+            await refuse(interaction, error, typed=typed)
+        view = await self._panel(asker_of_interaction(interaction), interaction.guild)
+        await edit_message(interaction, as_edit(view))
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """Take what somebody filled in; discord.py reports no errors of a listener."""
+        if not is_settings_form(interaction):
+            return
+        request_log.begin()
+        typed = ""
+        try:
+            form = read_settings_form(interaction)
+            typed = format_typed(form)
+            asker = asker_of_interaction(interaction)
+            self._guilds.managed_by(asker)
+            await acknowledge_button(interaction)
+            await self._change(interaction, self._apply(interaction, asker, form), typed)
+        except Exception as error:
+            await refuse(interaction, error, typed=typed)
+
+    async def _apply(
+        self, interaction: discord.Interaction[Any], asker: Asker, form: SettingsForm
+    ) -> None:
+        _check_writable(interaction.guild, form.typed.get("channel", ""))
+        await self._guilds.update(asker, form.apply)
+
+
+def _check_writable(guild: discord.Guild | None, number: str) -> None:
+    """Raise BadSetting for the number of a category, say; a server may be unknown as yet."""
+    if guild is not None and number.isdecimal():
+        _writable(guild.get_channel(int(number)))
 
 
 def _writable(channel: discord.abc.GuildChannel | None) -> str | None:

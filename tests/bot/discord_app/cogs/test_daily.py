@@ -17,6 +17,7 @@ from bot.core.store.days import LOST, SentDay
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.cogs.poems import Poems
 from bot.discord_app.daily_poems import DailyPoems
+from bot.discord_app.panels import shown_text
 from tests.bot.discord_app.cogs.conftest import last
 from tests.bot.discord_app.conftest import Simulation
 
@@ -182,7 +183,8 @@ async def test_a_channel_in_which_the_bot_may_not_write_is_told(
     await simulation.env.settle()
     result = await admin.slash(simulation.channel, "settings show")
     assert result.response is not None
-    assert f"cannot write in <#{hall.id}>, the channel for kept poems" in result.response.content
+    shown = shown_text(result.response.message)
+    assert f"cannot write in <#{hall.id}>, the channel for kept poems" in shown
 
 
 async def test_time_zones_are_suggested(simulation: Simulation, admin: MemberActor) -> None:

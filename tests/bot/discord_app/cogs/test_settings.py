@@ -15,6 +15,7 @@ from bot.core.application import App
 from bot.core.guild_settings import GuildSettings
 from bot.core.guilds import Guilds
 from bot.discord_app.client import SonneteerBot
+from bot.discord_app.panels import shown_text
 from tests.bot.discord_app.cogs.conftest import last
 from tests.bot.discord_app.conftest import FAST, Simulation
 from tests.conftest import LogLines
@@ -33,7 +34,7 @@ async def test_what_is_settled_is_shown(simulation: Simulation, admin: MemberAct
     assert result.ephemeral
     assert result.response is not None
     for words in ("everywhere", "everyone", "sonnet (the default)", "words to avoid: none"):
-        assert words in result.response.content
+        assert words in shown_text(result.response.message)
 
 
 async def test_poems_are_kept_to_a_channel(simulation: Simulation, admin: MemberActor) -> None:
