@@ -40,6 +40,7 @@ from tests.timeouts import HANG_SECONDS
 
 TOKEN = "token-of-the-fake"
 EPOCH = 1_420_070_400_000
+EPHEMERAL = 1 << 6  # a message's flag
 PANEL = 1 << 15  # a message's flag: Components V2
 TEXT = 10  # the type of a component; those below are not for panels alone, but for a section
 _EMPTY: Payload = {"content": "", "components": [], "flags": 0, "attachments": []}
@@ -152,10 +153,20 @@ class FakeDiscord:
 
     async def press(self, message: Payload, label: str) -> str:
         """Let the member press a button; return the interaction's token."""
-        number = self._next_id()
         buttons = walk(message["components"])
         custom_id = next(one["custom_id"] for one in buttons if one.get("label") == label)
-        data = {"custom_id": custom_id, "component_type": 2}
+        return await self._use(message, {"custom_id": custom_id, "component_type": 2})
+
+    async def choose(self, message: Payload, custom_id: str, values: list[str]) -> str:
+        """Let the member choose in a list; return the interaction's token."""
+        kind = next(
+            one["type"] for one in walk(message["components"]) if one.get("custom_id") == custom_id
+        )
+        data = {"custom_id": custom_id, "component_type": kind, "values": values}
+        return await self._use(message, data)
+
+    async def _use(self, message: Payload, data: Payload) -> str:
+        number = self._next_id()
         self._pressed[f"interaction-{number}"] = int(message["id"])
         await self.gateway.emit(
             "INTERACTION_CREATE", {**self._interaction(number, 3, data), "message": message}
@@ -377,6 +388,8 @@ class FakeDiscord:
         if method == "PATCH":
             names = ("content", "components", "flags", "attachments")
             changes = {key: body[key] or _EMPTY[key] for key in names if key in body}
+            if "flags" in changes:  # what only the asker sees stays so
+                changes["flags"] |= message["flags"] & EPHEMERAL
             if not fits_together(message | changes, was=message["flags"]):
                 return _json({"message": "Invalid Form Body", "code": 50035}, status=400)
             message.update(changes, edited_timestamp=JOINED)

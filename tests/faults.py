@@ -43,6 +43,7 @@ from tests.lasting_faults import (
     json_ban,
     turned_away,
 )
+from tests.panel_faults import choose_in_outage, submit_in_outage, submit_twice
 
 DAY = 86_400.0
 RESUMED_CODES = (1000, 1001, 1011, 4000, 4001, 4002, 4003, 4005, 4007, 4008, 4009)
@@ -394,6 +395,9 @@ def _trials() -> Iterator[FaultCase]:
     yield FaultCase("a menu", "the callback fails with 404", menu(Fault(404)))
     yield FaultCase("a poem of the day", "503, 500, 503", daily_in_outage, slow=True, app=True)
     yield FaultCase("a kept poem", "503, 500, 503", keep_in_outage, slow=True, app=True)
+    yield FaultCase("a form", "told twice", submit_twice, app=True)
+    yield FaultCase("a form", "503, 500, 503", submit_in_outage, slow=True, app=True)
+    yield FaultCase("a panel", "503, 500, 503", choose_in_outage, slow=True, app=True)
     for locked in (False, True):
         name = f"a thread archived in mid-training{', locked' if locked else ''}"
         yield FaultCase("vanishing", name, archive_thread(locked=locked), app=True)
