@@ -341,6 +341,21 @@ class InteractionResponder:
         )
 
 
+async def learn_thread(client: discord.Client, message: discord.Message) -> None:
+    """Look up the thread that a message is in, where the client does not know it.
+
+    Discord tells of the threads that are open when the bot connects and of those that it is added
+    to. Of any other, only the number is known, and not the channel that it belongs to. Where the
+    thread cannot be looked up, it stays so.
+    """
+    if message.guild is None or not isinstance(message.channel, discord.PartialMessageable):
+        return
+    with suppress(*FAILURES):
+        found = await await_response(client.fetch_channel(message.channel.id))
+        if isinstance(found, discord.Thread):
+            message.channel = found
+
+
 async def find_sent(
     channel: object, after: discord.abc.Snowflake, part: MessagePart
 ) -> discord.Message | None:

@@ -19,7 +19,7 @@ from bot.discord_app.error_messages import GuildNotKnown, ThrottledLog, error_me
 from bot.discord_app.interactions import NO_MENTIONS, acknowledge, is_acknowledged
 from bot.discord_app.panels import as_edit, text_of
 from bot.discord_app.poem_formatting import MAX_MESSAGE, measure
-from bot.discord_app.responders import InteractionResponder, Responder, send_once
+from bot.discord_app.responders import InteractionResponder, Responder, learn_thread, send_once
 from bot.discord_app.retries import FAILURES, await_response, retry
 
 log = logging.getLogger(__name__)
@@ -50,10 +50,12 @@ class AnsweringCog(commands.Cog):
 
 
 class CommandCog(AnsweringCog):
-    """A cog of commands other than poems: each gets a number in the log."""
+    """A cog of commands other than poems: each gets a number in the log, and knows its channel."""
 
     async def cog_before_invoke(self, ctx: Context) -> None:
         request_log.begin()
+        if ctx.interaction is None:
+            await learn_thread(ctx.bot, ctx.message)
 
 
 async def press(

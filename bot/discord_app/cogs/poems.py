@@ -15,7 +15,7 @@ from discord.ext import commands
 from bot.core.application import App
 from bot.core.errors import NotAllowed, NothingThere
 from bot.core.records import FORMS, FREE, RANGES, Asker, Poem, PoemRequest, PoemScansion
-from bot.discord_app.asker import Context, asker_of_interaction, guild_id_of
+from bot.discord_app.asker import Context, asker_of_interaction, asker_of_message, guild_id_of
 from bot.discord_app.button_state import Ownership, PoemState, read_ownership, read_poem_state
 from bot.discord_app.daily_poems import DailyPoems
 from bot.discord_app.kept_poems import KeptPoems
@@ -49,7 +49,13 @@ from bot.discord_app.poem_formatting import (
 from bot.discord_app.poem_reply import PoemReplies
 from bot.discord_app.rate_limits import ReplyLimits
 from bot.discord_app.reposts import Reposts
-from bot.discord_app.responders import AnyBot, InteractionResponder, MessageResponder, message_in
+from bot.discord_app.responders import (
+    AnyBot,
+    InteractionResponder,
+    MessageResponder,
+    learn_thread,
+    message_in,
+)
 from bot.discord_app.responses import AnsweringCog, model_choices, no_choices
 from bot.discord_app.retries import retry
 from bot.discord_app.unfinished_poems import UnfinishedPoems
@@ -212,6 +218,10 @@ class Poems(AnsweringCog, name=COG_NAME):
         responder = MessageResponder(message, self._reply_limits, asker)
         with self._reply_limits.enter(responder.channel_id, responder.asker_id) as has_room:
             if has_room:
+                await learn_thread(self._bot, message)
+                here = asker_of_message(message)
+                place = {"channel": here.channel, "category": here.category}
+                responder.asker = replace(responder.asker, **place)
                 own = own_mentions(self._bot.user, message)
                 words, notes = await read_words(message, without_mentions(own, typed))
                 if state is not None and not words:
