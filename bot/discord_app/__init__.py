@@ -14,13 +14,15 @@ The command:
 - `rate_limits` says whether a command is answered, and when a request may be sent.
 - `cogs` has the commands, one file a feature; they call `bot.core`. `setting_checks` looks at what
   they set. `button_state` packs what a button remembers, `poem_buttons` and `confirm_buttons` are
-  the buttons. `book_form` is the form of /book add.
+  the buttons. `book_form` and `settings_panel` are what admins fill in and choose from; `forms`
+  reads what was submitted.
 
 The reply:
 
 - `poem_reply` answers one request with one poem from `PoemService`; `live_message` shows it as it
   grows, `unfinished_poems` ends what a restart interrupted.
-- `training_message` reports on one training; `departures` ends those of servers that are gone.
+- `training_message` reports on one training, as `reports` shows it; `panels` makes messages with
+  pictures and buttons. `departures` ends those of servers that are gone.
 - `poem_formatting` and `formatting` make the texts, `error_messages` the sentences for what failed.
 - `responses` answers and refuses all other commands.
 - `responders` sends: under a message or as the response to an interaction, of which `interactions`
