@@ -165,11 +165,15 @@ class FakeDiscord:
         data = {"custom_id": custom_id, "component_type": kind, "values": values}
         return await self._use(message, data)
 
-    async def _use(self, message: Payload, data: Payload) -> str:
+    async def submit(self, message: Payload, custom_id: str, labels: list[Payload]) -> str:
+        """Let the member submit a form that a button of `message` opened; return the token."""
+        return await self._use(message, {"custom_id": custom_id, "components": labels}, kind=5)
+
+    async def _use(self, message: Payload, data: Payload, kind: int = 3) -> str:
         number = self._next_id()
         self._pressed[f"interaction-{number}"] = int(message["id"])
         await self.gateway.emit(
-            "INTERACTION_CREATE", {**self._interaction(number, 3, data), "message": message}
+            "INTERACTION_CREATE", {**self._interaction(number, kind, data), "message": message}
         )
         return f"interaction-{number}"
 
