@@ -149,15 +149,18 @@ def settings_panel(state: PanelState) -> discord.ui.LayoutView:
     """Return the panel as things are now."""
     settings = state.settings
     text = format_settings(settings, state.defaults, warnings(state.guild, settings))
-    switch = "off" if settings.switch else "on"
+    switch = ("Do not use new models at once", "off")
+    if not settings.switch:
+        switch = ("Use new models at once", "on")
     buttons = (
         SettingButton("Words and numbers", NUMBERS),
         SettingButton("Poem of the day", DAILY),
-        SettingButton(f"Turn {switch}: use a new model at once", SWITCH, switch),
+        SettingButton(switch[0], SWITCH, switch[1]),
     )
     return layout(
         discord.ui.Container(
             discord.ui.TextDisplay(text),
+            discord.ui.Separator(),
             *_list(state, "channels", "Channels for poems; a category means those in it"),
             *_list(state, "roles", "Roles that may ask for poems"),
             *_list(state, "managers", "Roles that may manage books and settings"),
@@ -186,7 +189,7 @@ def _list(state: PanelState, name: str, title: str) -> tuple[Item, ...]:
         known = _known(listed, discord.SelectDefaultValueType.channel)
         options |= {"channel_types": PLACES, "placeholder": "Everywhere", "default_values": known}
         return _titled(title, discord.ui.ChannelSelect(**options))
-    placeholder = "Everyone" if name == "roles" else "Members with Manage Server alone"
+    placeholder = "Everyone" if name == "roles" else "Only members with Manage Server"
     known = _known(listed, discord.SelectDefaultValueType.role)
     return _titled(
         title, discord.ui.RoleSelect(placeholder=placeholder, default_values=known, **options)

@@ -18,7 +18,12 @@ from bot.core.guild_settings import COOLDOWN, GuildSettings
 from bot.core.records import FORMS, FREE, RANGES, Asker
 from bot.discord_app.asker import Context, asker_of_context, asker_of_interaction
 from bot.discord_app.formatting import format_settings
-from bot.discord_app.interactions import acknowledge_button, edit_message, open_form
+from bot.discord_app.interactions import (
+    acknowledge_button,
+    edit_message,
+    is_acknowledged,
+    open_form,
+)
 from bot.discord_app.panels import as_edit
 from bot.discord_app.responders import AnyBot
 from bot.discord_app.responses import (
@@ -326,6 +331,8 @@ class Settings(CommandCog, name="Settings"):
         except NotAllowed:
             raise
         except Exception as error:
+            if not is_acknowledged(interaction):  # the refusal is the only response, then
+                raise
             await refuse(interaction, error, typed=typed)
         view = await self._panel(asker_of_interaction(interaction), interaction.guild)
         await edit_message(interaction, as_edit(view))

@@ -97,7 +97,7 @@ async def test_form_model_keep_channel_and_switch_are_changed_in_place(
     await admin.select(panel, ["haiku"], custom_id="settings:form")
     await admin.select(panel, ["sonnets"], custom_id="settings:model")
     await admin.select(panel, [simulation.channel], custom_id="settings:keep_channel")
-    await admin.click(panel, label="Turn off: use a new model at once")
+    await admin.click(panel, label="Do not use new models at once")
     settings = settings_of(simulation, app)
     assert (settings.form, settings.switch) == ("haiku", False)
     assert settings.keep_channel == str(simulation.channel.id)
@@ -105,7 +105,7 @@ async def test_form_model_keep_channel_and_switch_are_changed_in_place(
     await admin.select(panel, ["default"], custom_id="settings:form")
     await admin.select(panel, ["walks"], custom_id="settings:model")
     await admin.select(panel, [], custom_id="settings:keep_channel")
-    await admin.click(panel, label="Turn on: use a new model at once")
+    await admin.click(panel, label="Use new models at once")
     assert settings_of(simulation, app) == GuildSettings()
     assert app.guilds.choice(str(simulation.guild.id)).name == "walks"
 
