@@ -223,10 +223,7 @@ class TrainingQueue:
     async def _train(self, job: Job) -> None:
         """Run a job to its end, also when its process is killed."""
         self._outcome_known = False
-        chart = named(self.job_folder(job.id), f"{job.name}.png")  # of an earlier run of the bot
-        drawn = await asyncio.to_thread(chart.exists)
-        progress = Progress(seconds=job.seconds, chart=chart if drawn else None, drawn=int(drawn))
-        self._set(job.id, progress, state=JobState.RUNNING)
+        self._set(job.id, Progress(seconds=job.seconds), state=JobState.RUNNING)
         await self._keep(job.id, state=JobState.RUNNING)
         timekeeper = asyncio.create_task(self._note_seconds(job.id))
         try:
@@ -272,6 +269,8 @@ class TrainingQueue:
             seconds=self.limit_seconds(job.length) - self._views[job.id].progress.seconds,
             resume=await asyncio.to_thread(checkpoint.exists),
         )
+        if spec.resume:
+            self._set(job.id, await asyncio.to_thread(self._with_chart, job))
         if job.id in self._cancelled:
             return STOPPED
         training = self._training = asyncio.create_task(
@@ -287,6 +286,14 @@ class TrainingQueue:
         finally:
             self._training = None
         return STOPPED if job.id in self._cancelled else training.result()
+
+    def _with_chart(self, job: Job) -> Progress:
+        """Return a job's progress with the chart that an earlier run of the bot has left."""
+        progress = self._views[job.id].progress
+        chart = named(self.job_folder(job.id), f"{job.name}.png")
+        if progress.chart is not None or not chart.exists():
+            return progress
+        return replace(progress, chart=chart, drawn=1)
 
     async def _note_seconds(self, job_id: int) -> None:
         """After each epoch, keep how long a job has learnt: a restart gives it no extra time."""
