@@ -51,7 +51,7 @@ from model.config import (
     SamplingSetting,
     Tensors,
 )
-from model.engine import MAX_FORM_POEMS, Engine, make_engine, make_engines
+from model.engine import MAX_FORM_POEMS, Engine, make_engine, make_engines, make_verse
 from model.errors import BookError, ModelError, SettingError
 from model.evaluation import Evaluation, evaluate, fold_text
 from model.files import sync_folder, write_durably
@@ -129,6 +129,7 @@ __all__ = [
     "make_engine",
     "make_engines",
     "make_title",
+    "make_verse",
     "printable",
     "read_book",
     "read_book_files",

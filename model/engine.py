@@ -41,17 +41,36 @@ def make_engine(model: Model, *, max_rows: int = 64) -> Engine:
 
     Raises SettingError for fewer than one row.
     """
-    return make_engines(model, 1, max_rows=max_rows)[0]
+    prosody, planner = make_verse(model)
+    return make_engines(model, 1, max_rows=max_rows, prosody=prosody, planner=planner)[0]
 
 
-def make_engines(model: Model, count: int, *, max_rows: int = 64) -> tuple[Engine, ...]:
-    """Return engines for `count` threads, at least one, that share the weights of `model`.
+def make_verse(model: Model) -> tuple[Prosody | None, Planner | None]:
+    """Return what poems in a form need of a model besides its network; None: it has no such thing.
+
+    Without a Prosody it writes free text alone, without a Planner it cannot be told what a poem is
+    about.
+    """
+    prosody = _make_prosody(model)
+    return prosody, None if prosody is None else _make_planner(model, prosody)
+
+
+def make_engines(
+    model: Model,
+    count: int,
+    *,
+    max_rows: int,
+    prosody: Prosody | None,
+    planner: Planner | None,
+) -> tuple[Engine, ...]:
+    """Return engines for `count` threads that share the weights of `model` and what verse needs.
 
     Each writes up to `max_rows` poems at once, the same poems as any other. Raises SettingError for
     fewer than one row.
     """
-    prosody, slots = _make_prosody(model), MAX_FORM_POEMS + LINE_SLOTS
-    planner = None if prosody is None else _make_planner(model, prosody)
+    if not count:
+        return ()
+    slots = MAX_FORM_POEMS + LINE_SLOTS
     first = Batch(
         quantize_network(model.network, model.tensors),
         max_rows + (slots * PARTICLES if prosody else 0),

@@ -13,12 +13,13 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from bot.core.engine_worker import Delivery, EngineDraft, EngineWorker
+from bot.core.engine_worker import Delivery, EngineDraft, EngineWorker, RemoteWriter, Writer
 from bot.core.errors import (
     BadSetting,
     FormImpossible,
     LinesImpossible,
     ModelUnusable,
+    NoWriter,
     QueueFull,
 )
 from bot.core.fair_queue import FairQueue, QueueLimits
@@ -38,7 +39,6 @@ from bot.core.records import (
 )
 from model import (
     FORMS,
-    Engine,
     Form,
     LengthConfig,
     LineFit,
@@ -72,7 +72,7 @@ class EngineClient:
 
     `limits` say how many poems are written at once and may wait, `max_models` and
     `max_bytes` which models stay in memory (see `model_cache`). Each poem is written by one of the
-    `threads`, the one with most room; the same poem by any.
+    `threads`, the one with most room, or `elsewhere`; the same poem by any.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class EngineClient:
         max_models: int = 3,
         max_bytes: int = 200_000_000,
         threads: int = 1,
+        elsewhere: RemoteWriter | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         limits = limits or QueueLimits()
@@ -96,12 +97,15 @@ class EngineClient:
             threads=threads,
         )
         self._held: defaultdict[str, list[LoadedModel]] = defaultdict(list)
-        self._workers = [
+        self._writers: list[Writer] = [
             EngineWorker(
                 number, self._receive, partial(self._break_down, number), metrics.steps.inc
             )
             for number in range(threads)
         ]
+        if elsewhere is not None:
+            self._writers.append(elsewhere)
+            elsewhere.attach(self._receive)
         self._poem_seconds: float | None = None  # how long a poem holds its row, on average
 
     @property
@@ -205,6 +209,8 @@ class EngineClient:
     # The queue
 
     def check(self, asker: Asker) -> None:
+        if not any(writer.is_there for writer in self._writers):
+            raise NoWriter
         self._queue.check(_community(asker), asker.member)
 
     def write(self, engine_request: EngineRequest) -> EngineDraft:
@@ -213,10 +219,15 @@ class EngineClient:
             raise ModelUnusable(
                 engine_request.model.name, "It stopped writing just now. Try again."
             )
-        draft = EngineDraft(self, loaded, _model_request(engine_request), asked=self._clock())
-        leaving = self._queue.join(
-            draft, _community(engine_request.asker), engine_request.asker.member
-        )
+        return self._join(loaded, engine_request.asker, _model_request(engine_request))
+
+    def write_request(self, model: ModelRecord, asker: Asker, request: Request) -> EngineDraft:
+        """Begin a poem as the model is asked for it; see `write`."""
+        return self._join(self._in_memory(model), asker, request)
+
+    def _join(self, loaded: LoadedModel, asker: Asker, request: Request) -> EngineDraft:
+        draft = EngineDraft(self, loaded, request, asked=self._clock())
+        leaving = self._queue.join(draft, _community(asker), asker.member)
         self._cache.retain(loaded)
         if leaving is not None:
             self._take_back(Delivery(leaving, "", failure=QueueFull(self._queue.waiting)))
@@ -242,8 +253,8 @@ class EngineClient:
         return max(0.0, self._poem_seconds - held) + rounds * self._poem_seconds
 
     def cancel(self, draft: EngineDraft) -> None:
-        if draft.worker is not None:
-            draft.worker.put(draft)
+        if draft.writer is not None:
+            draft.writer.put(draft)
         else:
             self._take_back(Delivery(draft, "", Ending.CANCELLED))
             self._count()
@@ -252,35 +263,24 @@ class EngineClient:
         """Cancel what is left and give the threads back."""
         for draft in self._queue.items():
             draft.cancel()
-        await asyncio.gather(*(worker.close() for worker in self._workers))
+        await asyncio.gather(*(writer.close() for writer in self._writers))
         await self._cache.close()
 
     def _admit(self) -> None:
         """Start as many waiting poems as there are free rows."""
-        while (draft := self._queue.take(self._find_worker)) is not None:
+        while (draft := self._queue.take(self._find_writer)) is not None:
             draft.began = self._clock()
             self._metrics.queue_time_seconds.observe(draft.began - draft.asked)
-            if draft.worker is not None:
-                self._change_rows(draft, draft.worker, 1)
-                draft.worker.put(draft)
+            if draft.writer is not None:
+                draft.writer.take(draft)
+                draft.writer.put(draft)
         self._count()
 
-    def _find_worker(self, draft: EngineDraft) -> bool:
-        """Choose who writes `draft`: the worker with most room, of those that begin it at once."""
-        loaded, request = draft.loaded, draft.request
-        free = (
-            worker
-            for worker in self._workers
-            if loaded is None or Engine.can_start(request, loaded.in_form[worker.number])
-        )
-        draft.worker = min(free, key=lambda worker: worker.rows, default=None)
-        return draft.worker is not None
-
-    def _change_rows(self, draft: EngineDraft, worker: EngineWorker, sign: int) -> None:
-        """Count what a draft takes of a worker, or with -1 what it gives back."""
-        worker.rows += sign * Engine.rows_of(draft.request)
-        if draft.request.form is not None and draft.loaded is not None:
-            draft.loaded.in_form[worker.number] += sign
+    def _find_writer(self, draft: EngineDraft) -> bool:
+        """Choose who writes `draft`: the one with most room, of those that begin it at once."""
+        free = (writer for writer in self._writers if writer.can_start(draft))
+        draft.writer = min(free, key=lambda writer: writer.rows, default=None)
+        return draft.writer is not None
 
     def _count(self) -> None:
         self._metrics.rows_running.set(self._queue.running)
@@ -297,8 +297,8 @@ class EngineClient:
         draft, loaded = delivery.draft, delivery.draft.loaded
         self._metrics.characters.inc(len(delivery.text))
         is_last = delivery.failure is not None or delivery.ending is not None
-        if is_last and draft.worker is not None:
-            self._change_rows(draft, draft.worker, -1)
+        if is_last and draft.writer is not None:
+            draft.writer.give_back(draft)
         if delivery.failure is not None:
             draft.fail(delivery.failure)
         else:
@@ -320,7 +320,7 @@ class EngineClient:
         """
         log.error("a writing thread stopped", exc_info=failure)
         for draft in self._queue.items():
-            if draft.worker is None or draft.worker.number == number:
+            if draft.writer in (None, self._writers[number]):
                 error = RuntimeError("the writing thread stopped")
                 self._take_back(Delivery(draft, "", failure=error))
         self._cache.clear()

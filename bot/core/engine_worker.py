@@ -29,6 +29,36 @@ ENDINGS = {
 }
 
 
+class Writer(Protocol):
+    """What writes drafts: a thread of this process, or other processes; all on the event loop."""
+
+    rows: int  # of the drafts that it has: how busy it is
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it can be expected to write, now or when it has room."""
+
+    def can_start(self, draft: EngineDraft) -> bool:
+        """Whether it would begin a draft at once."""
+
+    def take(self, draft: EngineDraft) -> None:
+        """Count a draft that it is given; `give_back` counts it out."""
+
+    def give_back(self, draft: EngineDraft) -> None: ...
+
+    def put(self, draft: EngineDraft) -> None:
+        """Begin a draft, or end it if it is cancelled."""
+
+    async def close(self) -> None: ...
+
+
+class RemoteWriter(Writer, Protocol):
+    """Other processes that write; see `bot.cluster`."""
+
+    def attach(self, receive: Callable[[list[Delivery]], None]) -> None:
+        """Deliver to `receive`; an empty list says that there is room again."""
+
+
 class DraftOwner(Protocol):
     """Where a draft was handed in; see `engine_client.EngineClient`."""
 
@@ -54,7 +84,7 @@ class EngineDraft:
     finished: bool = False
     failure: Exception | None = None
     began: float = 0.0  # when it got its row
-    worker: EngineWorker | None = None  # whose thread writes it; None while it waits
+    writer: Writer | None = None  # None while it waits
     # Known to the writing thread alone:
     ticket: int | None = None  # the engine's
     shown: bool = False  # whether some of it was delivered
@@ -142,13 +172,32 @@ class EngineWorker:
         stepped: Callable[[int], object],
     ) -> None:
         self.number = number
-        self.rows = 0  # of the poems that it was given; kept on the event loop
+        self.rows = 0
         self._receive = receive
         self._broke_down = broke_down
         self._stepped = stepped
         self._inbox: queue.SimpleQueue[EngineDraft] = queue.SimpleQueue()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"writing-{number}")
         self._running: asyncio.Future[None] | None = None
+
+    @property
+    def is_there(self) -> bool:
+        return True
+
+    def can_start(self, draft: EngineDraft) -> bool:
+        loaded = draft.loaded
+        return loaded is None or Engine.can_start(draft.request, loaded.in_form[self.number])
+
+    def take(self, draft: EngineDraft) -> None:
+        self._count(draft, 1)
+
+    def give_back(self, draft: EngineDraft) -> None:
+        self._count(draft, -1)
+
+    def _count(self, draft: EngineDraft, sign: int) -> None:
+        self.rows += sign * Engine.rows_of(draft.request)
+        if draft.request.form is not None and draft.loaded is not None:
+            draft.loaded.in_form[self.number] += sign
 
     def put(self, draft: EngineDraft) -> None:
         """Begin a draft, or end it if it is cancelled, at the next step."""

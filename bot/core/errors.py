@@ -9,7 +9,8 @@ BotError
 ├── TooSoon           the asker's cooldown
 ├── QueueFull         the queue has no room
 │   ├── MemberFull        the asker's own poems are as many as may be
-│   └── GuildFull         the poems of the asker's guild are
+│   ├── GuildFull         the poems of the asker's guild are
+│   └── NoWriter          nothing that writes can be reached
 ├── ShuttingDown      the bot is about to stop
 ├── SourceRefused     an address that a book may not be fetched from
 ├── SourceFailed      a book that could not be fetched
@@ -129,6 +130,14 @@ class GuildFull(QueueFull):
             "Try again in a minute.",
         )
         self.count = count
+
+
+class NoWriter(QueueFull):
+    def __init__(self) -> None:
+        BotError.__init__(
+            self, "None of the machines that write poems can be reached. Try again in a minute."
+        )
+        self.count = 0
 
 
 class ShuttingDown(BotError):

@@ -27,6 +27,7 @@ from model import (
     Vocabulary,
     load_model,
     make_engines,
+    make_verse,
 )
 
 
@@ -201,8 +202,11 @@ class ModelCache:
             raise ModelUnusable(record.name, sentence) from error
         if model.sha256 != record.sha256:
             raise ModelUnusable(record.name, "Its file was replaced just now. Try again.")
-        engines = make_engines(model, self._threads, max_rows=self._max_rows)
+        prosody, planner = make_verse(model)
+        engines = make_engines(
+            model, self._threads, max_rows=self._max_rows, prosody=prosody, planner=planner
+        )
         return LoadedModel(
             *(record, model.vocabulary, model.card.openings, engines),
-            *(engines[0].prosody, engines[0].planner, model.memory_bytes, [0] * len(engines)),
+            *(prosody, planner, model.memory_bytes, [0] * len(engines)),
         )

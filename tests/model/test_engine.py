@@ -212,7 +212,7 @@ def test_an_empty_prompt_begins_as_a_new_line_does() -> None:
 
 
 def test_engines_that_share_weights_write_alike_and_apart() -> None:
-    first, second = make_engines(TINY, 2)
+    first, second = make_engines(TINY, 2, max_rows=4, prosody=None, planner=None)
     alone = make_engine(TINY)
     tickets = [engine.add(asking(characters=40)) for engine in (alone, first, second)]
     first.add(asking("b", characters=30))
