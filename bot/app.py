@@ -10,6 +10,7 @@ from pathlib import Path
 from bot.config import Config
 from bot.core.application import VERSION, App
 from bot.core.engine_client import EngineClient
+from bot.core.engine_worker import RemoteWriter
 from bot.core.errors import BadConfig
 from bot.core.fair_queue import QueueLimits
 from bot.core.fetching.addresses import Trust
@@ -50,12 +51,13 @@ def operator_of(config: Config) -> Operator:
     return Operator(**config.operator.model_dump())
 
 
-def make_library(config: Config) -> ModelLibrary:
+def make_library(config: Config, private: Path | None = None) -> ModelLibrary:
+    """Return what is installed; `private` has the models of strangers, in a folder for each."""
     return ModelLibrary(
         [config.home / config.models.folder],
         shipped=SHIPPED,
         default=config.models.default,
-        private=data_folder(config) / "guilds",
+        private=private or data_folder(config) / "guilds",
     )
 
 
@@ -77,8 +79,12 @@ def make_poem_service(
     metrics: Metrics | None = None,
     preferences: GuildPreferences | None = None,
     permissions: Permissions | None = None,
+    elsewhere: RemoteWriter | None = None,
 ) -> PoemService:
-    """Join library, engine and limits; nothing is loaded yet."""
+    """Join library, engine and limits; nothing is loaded yet.
+
+    With a writer `elsewhere` this process writes itself only on the threads that are asked for.
+    """
     writing = config.writing
     metrics = metrics or Metrics()
     limits = QueueLimits(**{each.name: getattr(writing, each.name) for each in fields(QueueLimits)})
@@ -90,7 +96,8 @@ def make_poem_service(
             limits=limits,
             max_models=config.models.max_loaded,
             max_bytes=config.models.max_loaded_megabytes * 1_000_000,
-            threads=writing.threads or _spare_processors(),
+            threads=writing.threads or (0 if elsewhere else spare_processors()),
+            elsewhere=elsewhere,
         ),
         metrics,
         defaults=defaults,
@@ -107,13 +114,16 @@ async def open_app(
     trainer: Trainer | None = None,
     *,
     shard_range: ShardRange | None = None,
+    elsewhere: RemoteWriter | None = None,
 ) -> AsyncIterator[App]:
     """Open the data folder and continue the trainings of an earlier run; raise DataFolderUnusable.
 
     With a `shard_range`, other processes may serve the rest on the same folder. Poems that are
     being written at the end are cut short; to have them finished, close the service first.
     """
-    async with open_data(config, library, trainer, shard_range=shard_range) as app:
+    async with open_data(
+        config, library, trainer, shard_range=shard_range, elsewhere=elsewhere
+    ) as app:
         await app.training_requests.open()
         try:
             yield app
@@ -129,6 +139,7 @@ async def open_data(
     trainer: Trainer | None = None,
     *,
     shard_range: ShardRange | None = None,
+    elsewhere: RemoteWriter | None = None,
 ) -> AsyncIterator[App]:
     """Open the data folder and join everything; nothing is started, which is all a shell needs."""
     folder = data_folder(config)
@@ -136,7 +147,7 @@ async def open_data(
     try:
         books, metrics = BookStore(database, shard_range or ALL_SHARDS), Metrics()
         metrics.build.info({"version": VERSION, "shards": str(shard_range or "")})
-        trainer = trainer or ProcessTrainer(threads=config.books.threads or _spare_processors())
+        trainer = trainer or ProcessTrainer(threads=config.books.threads or spare_processors())
         permissions = Permissions(frozenset(f"discord:{owner}" for owner in config.discord.owners))
         guilds = await Guilds.read(GuildStore(database), permissions)
         guild_models = GuildModels(library, guilds, books)
@@ -164,7 +175,12 @@ async def open_data(
             ),
         )
         service = make_poem_service(
-            config, library, metrics=metrics, preferences=guilds, permissions=permissions
+            config,
+            library,
+            metrics=metrics,
+            preferences=guilds,
+            permissions=permissions,
+            elsewhere=elsewhere,
         )
         half_poems = PoemStore(database, shard_range or ALL_SHARDS)
         yield App(
@@ -190,6 +206,6 @@ def make_fetcher(config: Config) -> Fetcher:
     return Fetcher(SandboxedClient(rules), max_bytes=books.max_bytes)
 
 
-def _spare_processors() -> int:
+def spare_processors() -> int:
     """Return how many processors are left where one is for everything else, at least one."""
     return max(int(count_processors()) - 1, 1)

@@ -42,7 +42,8 @@ DEFAULT_PATH = ROOT / "config.toml"
 MAX_SHOWN = 200  # characters of a value that is refused
 TOKEN_VARIABLE = "DISCORD_TOKEN"  # noqa: S105 - the variable's name
 KEY_VARIABLE = "SONNETEER_API_KEY"
-SECRET_VARIABLES = (TOKEN_VARIABLE, KEY_VARIABLE)
+NATS_USER_VARIABLE, NATS_PASSWORD_VARIABLE = "SONNETEER_NATS_USER", "SONNETEER_NATS_PASSWORD"
+SECRET_VARIABLES = (TOKEN_VARIABLE, KEY_VARIABLE, NATS_PASSWORD_VARIABLE)
 API_KEY = re.compile(r"[!-~]{16,200}")  # what a header can hold, and nobody guesses
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")  # in small letters or capitals
 NAME = re.compile("[A-Za-z_]{1,30}")  # of a setting; what is spelled otherwise may be a secret
@@ -183,6 +184,21 @@ class WebConfig(Section):
     poems_per_minute: int = Field(default=60, ge=0, le=100_000)
 
 
+class ClusterConfig(Section):
+    nats: str = Field(
+        default="",
+        max_length=200,
+        pattern=r"^((nats|tls)://[^\s/@?#]+)?$",
+        description="nats://HOST:4222 or tls://HOST:4222, without a name or password",
+    )
+    name: str = Field(
+        default="sonneteer",
+        pattern=r"^[a-z0-9-]{1,30}$",
+        description="1 to 30 small letters, digits and hyphens",
+    )
+    ca_file: str = ""
+
+
 class Config(Section):
     """Every setting of an installation."""
 
@@ -193,8 +209,11 @@ class Config(Section):
     discord: DiscordConfig = DiscordConfig()
     web: WebConfig = WebConfig()
     operator: OperatorConfig = OperatorConfig()
+    cluster: ClusterConfig = ClusterConfig()
     token: SecretStr | None = None  # from the environment alone, as the next
     api_key: SecretStr | None = None  # what programs send to /v1; None: it is open
+    nats_user: str = ""
+    nats_password: SecretStr | None = None
     home: Path = DEFAULT_PATH.parent  # what the folders are relative to
 
 
@@ -206,6 +225,7 @@ SECTIONS: dict[str, type[Section]] = {
     "discord": DiscordConfig,
     "web": WebConfig,
     "operator": OperatorConfig,
+    "cluster": ClusterConfig,
 }
 MOVED = {"discord.data_folder": "folder under [data]"}  # key of an earlier version → today's
 
@@ -228,12 +248,12 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] = os.en
         raise BadConfig(f"The config file {file} cannot be read: {error.strerror}.") from None
     except ValueError as error:  # no UTF-8, no TOML, or a number of 5,000 digits
         raise BadConfig(f"The config file {file} cannot be read: {_reason(error)}.") from None
-    for key in ("token", "api_key", "home"):
+    for key in ("token", "api_key", "nats_user", "nats_password", "home"):
         if key in content:
             raise BadConfig(f"{file.name} has a key {key!r}, which does not belong there.")
     secrets = [environment.get(name, "").strip() for name in SECRET_VARIABLES]
     redact = Redactor(*secrets)
-    token, api_key = (SecretStr(secret) if secret else None for secret in secrets)
+    token, api_key, password = (SecretStr(secret) if secret else None for secret in secrets)
     if api_key is not None and not API_KEY.fullmatch(api_key.get_secret_value()):
         raise BadConfig(
             f"{KEY_VARIABLE} has {len(api_key):,} characters, or unusual ones; it must be 16 to "
@@ -242,7 +262,14 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] = os.en
         )
     try:
         return Config.model_validate(
-            {**content, "token": token, "api_key": api_key, "home": file.resolve().parent}
+            {
+                **content,
+                "token": token,
+                "api_key": api_key,
+                "nats_user": environment.get(NATS_USER_VARIABLE, "").strip(),
+                "nats_password": password,
+                "home": file.resolve().parent,
+            }
         )
     except ValidationError as error:
         raise BadConfig(redact(f"{file.name}: {_sentence(error.errors()[0])}")) from None
@@ -264,7 +291,7 @@ def _sentence(error: ErrorDetails) -> str:
     """Say what is wrong with a setting.
 
     >>> _sentence({"type": "extra_forbidden", "loc": ("wob",), "msg": "", "input": 1})
-    'unknown key wob; the file knows models, writing, books, data, discord, web, operator.'
+    'unknown key wob; the file knows models, writing, books, data, discord, web, operator, cluster.'
     """
     parts = [str(part) for part in error["loc"] if not isinstance(part, int)]
     key = ".".join(part if NAME.fullmatch(part) else "…" for part in parts)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import logging
 import signal
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from bot.app import data_folder, make_library, open_app, operator_of, require_default
@@ -15,10 +18,13 @@ from bot.core.application import App
 from bot.core.core_dumps import forbid_core_dumps, hide_memory
 from bot.core.errors import BadConfig
 from bot.core.metrics import watch_loop_lag
+from bot.core.model_library import ModelLibrary
 from bot.core.poems import PoemService
 from bot.core.shards import ShardRange
 
 if TYPE_CHECKING:  # imported when they are opened: the command line starts sooner without
+    from bot.cluster.start import Cluster
+    from bot.discord_app.gateway import IdentifyTurns
     from bot.discord_app.supervisor import ClientSupervisor
 
 log = logging.getLogger("bot")
@@ -42,7 +48,13 @@ async def serve(config: Config, shard_range: ShardRange | None = None) -> None:
     forbid_core_dumps()
     hide_memory()
     async with (
-        open_app(config, library, shard_range=shard_range) as app,
+        _open_cluster(config, library, shard_range) as cluster,
+        open_app(
+            config,
+            library,
+            shard_range=shard_range,
+            elsewhere=None if cluster is None else cluster.writer,
+        ) as app,
         AsyncExitStack() as doors,
     ):
         service = app.service
@@ -54,7 +66,8 @@ async def serve(config: Config, shard_range: ShardRange | None = None) -> None:
         # the event loop for up to 97 ms, and then for 3.
         gc.collect()
         gc.freeze()
-        discord = _make_supervisor(config, app, shard_range)
+        turns = None if cluster is None else cluster.turns
+        discord = _make_supervisor(config, app, shard_range, turns)
         if config.web.enabled:
             await _open_page(config, service, doors, discord, shard_range)
         waits: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
@@ -68,6 +81,39 @@ async def serve(config: Config, shard_range: ShardRange | None = None) -> None:
         await service.close(grace_seconds=config.writing.stop_seconds)
     waits[0].cancel()
     await asyncio.gather(*waits[1:])  # raises what ended Discord, such as a refused token
+
+
+async def work(config: Config) -> None:
+    """Write poems for a cluster until a signal asks to stop."""
+    start = _cluster_parts()
+    stop = _stop_signal()
+    forbid_core_dumps()
+    hide_memory()
+    await start.run_worker(config, stop)
+
+
+@asynccontextmanager
+async def _open_cluster(
+    config: Config, library: ModelLibrary, shard_range: ShardRange | None
+) -> AsyncIterator[Cluster | None]:
+    if not config.cluster.nats:
+        yield None
+        return
+    async with _cluster_parts().open_cluster(config, library, shard_range) as cluster:
+        yield cluster
+
+
+def _cluster_parts() -> ModuleType:
+    """Return what a cluster needs; raise BadConfig where its library is not installed."""
+    try:
+        return importlib.import_module("bot.cluster.start")
+    except ModuleNotFoundError as error:
+        if error.name != "nats":
+            raise
+        raise BadConfig(
+            "A cluster needs a library that is not installed: "
+            "pip install -r requirements-cluster.txt"
+        ) from error
 
 
 def _stop_signal() -> asyncio.Event:
@@ -109,7 +155,7 @@ async def _open_page(
 
 
 def _make_supervisor(
-    config: Config, app: App, shard_range: ShardRange | None
+    config: Config, app: App, shard_range: ShardRange | None, turns: IdentifyTurns | None
 ) -> ClientSupervisor | None:
     if config.token is None:
         return None
@@ -136,6 +182,6 @@ def _make_supervisor(
 
     return ClientSupervisor(
         make_bot,
-        Gateway(shard_range, metrics=metrics, folder=folder),
+        Gateway(shard_range, metrics=metrics, folder=folder, turns=turns),
         message_content=settings.message_content,
     )

@@ -51,7 +51,7 @@ from model.config import (
     SamplingSetting,
     Tensors,
 )
-from model.engine import MAX_FORM_POEMS, Engine, make_engine, make_engines, make_verse
+from model.engine import LINE_SLOTS, MAX_FORM_POEMS, Engine, make_engine, make_engines, make_verse
 from model.errors import BookError, ModelError, SettingError
 from model.evaluation import Evaluation, evaluate, fold_text
 from model.files import sync_folder, write_durably
@@ -83,6 +83,7 @@ from model.vocabulary import TokenSplitter, Vocabulary
 __all__ = [
     "CONTROL_CHARACTERS",
     "FORMS",
+    "LINE_SLOTS",
     "MAX_BOOK_BYTES",
     "MAX_FORM_POEMS",
     "MAX_GUILD_MODEL_BYTES",

@@ -22,8 +22,9 @@ from bot.core.errors import BotError
 from bot.core.permissions import TERMINAL
 from bot.core.records import SAMPLING_SETTINGS, PoemRequest
 from bot.core.shards import ShardRange
-from bot.doors import serve
+from bot.doors import serve, work
 
+SERVERS = (None, "worker")  # commands that run until they are stopped
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
 
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out, err = logs.for_terminal(sys.stdout), logs.for_terminal(stderr)
     with redirect_stderr(err):
         arguments = make_parser().parse_args(argv)
-    level = logging.INFO if arguments.command is None else logging.WARNING
+    level = logging.INFO if arguments.command in SERVERS else logging.WARNING
     if arguments.verbose:
         level = logging.DEBUG
     logs.set_up(arguments.log, level, stderr, secrets=secrets)
@@ -58,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             case command if command in admin.COMMANDS:
                 asyncio.run(admin.run(arguments, config, out))
                 out.flush()
+            case "worker":
+                asyncio.run(work(config))
             case "write" | "console":
                 _write(config, arguments, out, err)
             case _:

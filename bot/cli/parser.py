@@ -44,6 +44,7 @@ def make_parser() -> Parser:
     write.add_argument("--json", action="store_true", help="print one JSON object on one line")
     for command in (prompt, write):
         _add_settings(command)
+    commands.add_parser("worker", help="write poems for the gateways of a cluster, until Ctrl-C")
     doctor = commands.add_parser(
         "doctor", help="check the installation, with advice for each fault"
     )

@@ -32,7 +32,9 @@ ENDINGS = {
 class Writer(Protocol):
     """What writes drafts: a thread of this process, or other processes; all on the event loop."""
 
-    rows: int  # of the drafts that it has: how busy it is
+    @property
+    def rows(self) -> int:
+        """How many rows its drafts have: how busy it is."""
 
     @property
     def is_there(self) -> bool:
@@ -171,8 +173,8 @@ class EngineWorker:
         broke_down: Callable[[BaseException], None],
         stepped: Callable[[int], object],
     ) -> None:
-        self.number = number
-        self.rows = 0
+        self._number = number
+        self._rows = 0
         self._receive = receive
         self._broke_down = broke_down
         self._stepped = stepped
@@ -181,12 +183,16 @@ class EngineWorker:
         self._running: asyncio.Future[None] | None = None
 
     @property
+    def rows(self) -> int:
+        return self._rows
+
+    @property
     def is_there(self) -> bool:
         return True
 
     def can_start(self, draft: EngineDraft) -> bool:
         loaded = draft.loaded
-        return loaded is None or Engine.can_start(draft.request, loaded.in_form[self.number])
+        return loaded is None or Engine.can_start(draft.request, loaded.in_form[self._number])
 
     def take(self, draft: EngineDraft) -> None:
         self._count(draft, 1)
@@ -195,9 +201,9 @@ class EngineWorker:
         self._count(draft, -1)
 
     def _count(self, draft: EngineDraft, sign: int) -> None:
-        self.rows += sign * Engine.rows_of(draft.request)
+        self._rows += sign * Engine.rows_of(draft.request)
         if draft.request.form is not None and draft.loaded is not None:
-            draft.loaded.in_form[self.number] += sign
+            draft.loaded.in_form[self._number] += sign
 
     def put(self, draft: EngineDraft) -> None:
         """Begin a draft, or end it if it is cancelled, at the next step."""
@@ -263,7 +269,7 @@ class EngineWorker:
             loaded = draft.loaded
             if loaded is None:  # it has ended by itself
                 continue
-            engine = loaded.engines[self.number]
+            engine = loaded.engines[self._number]
             if draft.ticket is not None:
                 engine.cancel(draft.ticket)  # the next step tells
             elif draft.cancelled:

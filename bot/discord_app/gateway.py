@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import uniform
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import discord
@@ -54,15 +54,28 @@ class GatewayTimeouts:
     max_identify_seconds: float = 300.0
 
 
+class IdentifyTurns(Protocol):
+    """Turns among the gateways of several machines; see `bot.cluster.identify`."""
+
+    async def take(self, bucket: int) -> None:
+        """Return when a shard of `bucket` may identify; others then wait for some seconds."""
+
+
 class IdentifyLimiter:
     """Lets shards identify one by one, more slowly the more often, within the day's limit.
 
-    With a `folder` the processes of one machine share it.
+    With a `folder` the processes of one machine take turns, with `turns` those of several.
     """
 
-    def __init__(self, timeouts: GatewayTimeouts, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        timeouts: GatewayTimeouts,
+        folder: Path | None = None,
+        turns: IdentifyTurns | None = None,
+    ) -> None:
         self._timeouts = timeouts
         self._folder = folder
+        self._turns = turns
         self._recent: dict[int, deque[float]] = {}  # shard → its identifies of the last hour
 
     async def wait(self, client: discord.Client, shard: int) -> None:
@@ -75,7 +88,9 @@ class IdentifyLimiter:
             pause = self._timeouts.identify_seconds * 2 ** (len(recent) - 1)
             await asyncio.sleep(min(pause, self._timeouts.max_identify_seconds))
         buckets = await self._within_the_limit(client)
-        if self._folder is not None:
+        if self._turns is not None:
+            await self._turns.take(shard % buckets)
+        elif self._folder is not None:
             await self._take_turn(self._folder / f"identify-{shard % buckets}")
 
     def note(self, shard: int) -> None:
@@ -255,6 +270,7 @@ class Gateway:
         metrics: DiscordMetrics | None = None,
         timeouts: GatewayTimeouts | None = None,
         folder: Path | None = None,
+        turns: IdentifyTurns | None = None,
     ) -> None:
         self.shard_range = shard_range
         self.metrics = metrics or DiscordMetrics()
@@ -263,7 +279,7 @@ class Gateway:
         )
         self.clock = ClockWatch()
         self.timeouts = timeouts or GatewayTimeouts()
-        self._identify_limiter = IdentifyLimiter(self.timeouts, folder)
+        self._identify_limiter = IdentifyLimiter(self.timeouts, folder, turns)
         self._shards: dict[int, Shard] = {}
 
     def trace(self) -> aiohttp.TraceConfig:
