@@ -112,7 +112,7 @@ def _cluster_parts() -> ModuleType:
             raise
         raise BadConfig(
             "A cluster needs a library that is not installed: "
-            "pip install -r requirements-cluster.txt"
+            "pip install --require-hashes -r requirements-cluster.lock"
         ) from error
 
 

@@ -45,6 +45,7 @@ TABLES = {
     "discord": "discord.md",
     "web": "api.md",
     "operator": "api.md",
+    "cluster": "cluster.md",
 }
 OTHERS_MODULES = {"venv", "pytest"}
 OTHERS_OPTIONS = {"--build-arg"}  # of docker

@@ -17,6 +17,7 @@ LOCKS = {
     "requirements-cuda.lock": "requirements.txt",
     "requirements-dev.lock": "requirements-dev.txt",
     "requirements-fuzz.lock": "requirements-fuzz.txt",
+    "requirements-cluster.lock": "requirements-cluster.txt",
     "requirements-judge.lock": "requirements-judge.txt",
 }
 ENTRY = re.compile(

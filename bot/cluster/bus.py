@@ -19,6 +19,7 @@ from nats.js import JetStreamContext
 
 from bot.cluster.messages import BadMessage, Message, decode
 from bot.core.errors import BadConfig
+from bot.core.tasks import cancel_tasks
 
 log = logging.getLogger(__name__)
 
@@ -50,38 +51,46 @@ class Bus:
         self._client = client
         self._prefix = f"sonneteer.{config.cluster}.v1"
         self._warned = -LOG_SECONDS
+        self._error: Exception | None = None  # the latest
+        self._refused = asyncio.Event()
 
     @classmethod
     async def connect(cls, config: BusConfig, name: str) -> Bus:
         """Connect as `name`; raise BadConfig where nobody answers, or we are not let in."""
         client = Client()
         bus = cls(client, config)
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await client.connect(
-                    config.address,
-                    name=f"sonneteer-{name}",
-                    user=config.user or None,
-                    password=config.password or None,
-                    tls=_tls_of(config),
-                    connect_timeout=int(CONNECT_SECONDS),
-                    allow_reconnect=True,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=RETRY_SECONDS,
-                    pending_size=PENDING_BYTES,
-                    error_cb=bus._tell_error,
-                    disconnected_cb=bus._tell_disconnected,
-                    reconnected_cb=bus._tell_reconnected,
-                )
-        except (NatsError, OSError, TimeoutError, ssl.SSLError) as error:
-            with_reason = str(error).removeprefix("nats: ").strip("'\"") or type(error).__name__
-            await _drop(client)
-            raise BadConfig(
-                f"NATS at {config.address} cannot be used: {with_reason}. Check [cluster] nats in "
-                "config.toml, SONNETEER_NATS_USER and SONNETEER_NATS_PASSWORD, and whether the "
-                "server runs."
-            ) from error
-        return bus
+        connecting = asyncio.create_task(
+            client.connect(
+                config.address,
+                name=f"sonneteer-{name}",
+                user=config.user or None,
+                password=config.password or None,
+                tls=_tls_of(config),
+                connect_timeout=int(CONNECT_SECONDS),
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=RETRY_SECONDS,
+                pending_size=PENDING_BYTES,
+                error_cb=bus._tell_error,
+                disconnected_cb=bus._tell_disconnected,
+                reconnected_cb=bus._tell_reconnected,
+            )
+        )
+        # It would try for ever, as it is to do once it has been connected.
+        refused = asyncio.create_task(bus._refused.wait())
+        await asyncio.wait(
+            [connecting, refused], timeout=CONNECT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        if connecting.done() and connecting.exception() is None:
+            await cancel_tasks([refused])
+            return bus
+        error = connecting.exception() if connecting.done() else bus._error
+        await cancel_tasks([connecting, refused])
+        await _drop(client)
+        why = str(error or "it does not answer").removeprefix("nats: ").strip("'\"")
+        raise BadConfig(
+            f"NATS at {config.address} cannot be used: {why}. Check [cluster] nats in config.toml, "
+            "SONNETEER_NATS_USER and SONNETEER_NATS_PASSWORD, and whether the server runs."
+        )
 
     @property
     def is_up(self) -> bool:
@@ -148,6 +157,8 @@ class Bus:
             log.warning(sentence, *values)
 
     async def _tell_error(self, error: Exception) -> None:
+        self._error = error
+        self._refused.set()
         if isinstance(error, SlowConsumerError):
             self._warn("NATS sends more than can be read; some poems begin again.")
         else:

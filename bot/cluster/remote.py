@@ -255,6 +255,9 @@ class ClusterWriter:
             await self._bus.publish(f"cancel.{message.worker}", cancel)
             self._again(order)
             return
+        if message.ending is Ending.CANCELLED:  # not by us
+            self._again(order)
+            return
         order.number += 1
         text = self._new_text(order, message.text)
         if text is None:

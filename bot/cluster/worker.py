@@ -191,7 +191,8 @@ class PoemWorker:
                 draft.cancel()
             async for text in draft:
                 await send(text=text)
-            await send(ending=draft.ending)
+            if not attempt.cancelled:  # else somebody else writes it, or nobody wants it
+                await send(ending=draft.ending)
         except BotError as error:
             await send(failure=str(error)[:1_000])
         except Exception:  # of one poem, which the others have no part in

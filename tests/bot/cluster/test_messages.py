@@ -1,0 +1,79 @@
+"""What comes from the bus is a stranger's until it has been looked at."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.cluster.messages import MAX_BYTES, BadMessage, PoemOrder, PoemText, decode
+from model import FORMS, NO_PLAN, LengthConfig, Opening, Request, Sampling
+
+ID, SHA = "0" * 32, "a" * 64
+REQUEST = Request(
+    Opening(("the sea",), "and", "The sea\nand"),
+    Sampling(temperature=0.9),
+    7,
+    LengthConfig(lines=14),
+    FORMS["sonnet"],
+    frozenset({"rain", "night"}),
+    replace(NO_PLAN, topic=("sea",), keywords=("",) * 14, ends=("shore",) * 14),
+)
+
+
+def order(request: Request = REQUEST) -> PoemOrder:
+    return PoemOrder.of(request, gateway=ID, draft=ID, attempt=1, model=(SHA, "sonnets", False))
+
+
+def test_an_order_arrives_as_it_was_sent() -> None:
+    for request in (REQUEST, replace(REQUEST, form=None, candidates=3)):
+        assert decode(PoemOrder, order(request).encode()).asked == request
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"version": 2}, "version"),
+        ({"gateway": "../x"}, "gateway"),
+        ({"model": "a" * 63}, "model"),
+        ({"form": "limerick"}, "form"),
+        ({"attempt": 0}, "attempt"),
+        ({"surprise": 1}, "surprise"),
+        ({"request": {}}, "request"),
+        ({"model_name": "x" * 101}, "model_name"),
+    ],
+)
+def test_what_is_not_as_agreed_is_refused_by_name(change: dict[str, Any], words: str) -> None:
+    values = {**json.loads(order().encode()), **change}
+    with pytest.raises(BadMessage, match=words):
+        decode(PoemOrder, json.dumps(values).encode())
+
+
+def test_settings_out_of_their_ranges_are_refused() -> None:
+    values = json.loads(order().encode())
+    values["request"]["sampling"]["temperature"] = 99
+    with pytest.raises(BadMessage, match="temperature"):
+        decode(PoemOrder, json.dumps(values).encode())
+
+
+def test_a_form_is_never_taken_from_the_bus() -> None:
+    values = json.loads(order().encode())
+    values["request"]["form"] = {"name": "sonnet", "syllables": [1]}
+    with pytest.raises(BadMessage):
+        decode(PoemOrder, json.dumps(values).encode())
+    assert decode(PoemOrder, order().encode()).asked.form is FORMS["sonnet"]
+
+
+def test_a_long_message_is_not_read() -> None:
+    with pytest.raises(BadMessage, match="65,536"):
+        decode(PoemText, b" " * (MAX_BYTES + 1))
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_do_harm(data: bytes) -> None:
+    with pytest.raises(BadMessage):
+        decode(PoemText, data)
