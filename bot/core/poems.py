@@ -218,7 +218,7 @@ class PoemService:
         Writes nothing: it takes no place and no pause. Raises ShuttingDown, NotAllowed, or what
         `admit` and `suggest` raise for wrong values.
         """
-        self._require_permission(request.asker)
+        self.require_permission(request.asker)
         admitted = await self._complete(request)
         form, written = admitted.settings.form, admitted.request.written
         require_form(form)
@@ -384,11 +384,12 @@ class PoemService:
             return await self._complete(request)
 
     def _require_room(self, asker: Asker) -> None:
-        self._require_permission(asker)
+        self.require_permission(asker)
         self._engine.check(asker)
         self._require_cooldown(asker)
 
-    def _require_permission(self, asker: Asker) -> None:
+    def require_permission(self, asker: Asker) -> None:
+        """Raise ShuttingDown, or NotAllowed where the asker may have no poems."""
         if self._closing:
             raise ShuttingDown
         self._permissions.require_poems(asker, self._preferences.guild_settings(asker.guild))

@@ -78,7 +78,7 @@ class PoemReplies:
         self._can_keep = can_keep
         self._unfinished = unfinished
         self._timing = timing or ReplyTiming()
-        self._pace = EditThrottle(self._timing.edit_seconds, reply_limits.rate_limit)
+        self.pace = EditThrottle(self._timing.edit_seconds, reply_limits.rate_limit)
         self._replies: set[PoemReply] = set()
         self._tasks: set[asyncio.Task[object]] = set()
         self._reply_limits = reply_limits
@@ -165,7 +165,7 @@ class PoemReplies:
         beginning: asyncio.Future[None],
     ) -> None:
         with self._noting(responder) as note:
-            reply = LiveMessage(responder, self._pace, self._timing, note)
+            reply = LiveMessage(responder, self.pace, self._timing, note)
             answer = PoemReply(responder, reply)
             self._replies.add(answer)
             try:

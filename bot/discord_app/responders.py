@@ -77,7 +77,7 @@ class Responder(Protocol):
         """Tell the asker in a direct message, because the bot may not write here."""
 
 
-def _is_expired(error: discord.HTTPException) -> bool:
+def is_expired(error: discord.HTTPException) -> bool:
     """Whether an interaction's fifteen minutes are over; the bot may still send messages."""
     return error.code in (UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN) or error.status == 401
 
@@ -251,7 +251,7 @@ class InteractionResponder:
                 )
             )
         except discord.HTTPException as error:
-            if not _is_expired(error):
+            if not is_expired(error):
                 raise
             return await self._send_to_channel(part, options, number)
 
@@ -269,7 +269,7 @@ class InteractionResponder:
             )
         except discord.HTTPException as error:
             never_there = error.code == UNKNOWN_MESSAGE and not self._is_acknowledged
-            if not (never_there or _is_expired(error)):
+            if not (never_there or is_expired(error)):
                 raise
             return await self._send_to_channel(part, options, 0)
 
@@ -308,7 +308,7 @@ class InteractionResponder:
     ) -> discord.PartialMessage:
         """Return a message as one of the bot's own, if the interaction is over; or raise."""
         own = message_in(self._interaction.channel, message.id)
-        if not _is_expired(error) or own is None:
+        if not is_expired(error) or own is None:
             raise error
         return own
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import zlib
 from collections.abc import Iterable, Sequence
@@ -13,8 +14,9 @@ from discord.ext import commands
 
 from bot.core import request_log
 from bot.core.errors import NothingThere
+from bot.core.poems import PoemService
 from bot.core.records import ModelRecord
-from bot.discord_app.asker import Context, guild_id_of
+from bot.discord_app.asker import Context, asker_of_interaction, guild_id_of
 from bot.discord_app.error_messages import GuildNotKnown, ThrottledLog, error_message, throttled_log
 from bot.discord_app.interactions import NO_MENTIONS, acknowledge, is_acknowledged
 from bot.discord_app.panels import as_edit, text_of
@@ -198,6 +200,19 @@ def model_choices(models: Iterable[ModelRecord], typed: str) -> list[app_command
         if typed.casefold() in f"{model.name} {model.book}".casefold()
         and len(model.name) <= MAX_CHOICE
     ][:MAX_CHOICES]
+
+
+async def suggest_models(
+    service: PoemService, interaction: discord.Interaction[Any], typed: str, seconds: float
+) -> list[app_commands.Choice[str]]:
+    """Return the models of a server that fit what was typed; none where that takes too long."""
+    guild = asker_of_interaction(interaction).guild
+    try:
+        async with asyncio.timeout(seconds):
+            models = await asyncio.to_thread(service.models, guild)
+    except Exception as error:
+        return no_choices(error)
+    return model_choices(models, typed)
 
 
 def no_choices(error: Exception) -> list[app_commands.Choice[str]]:

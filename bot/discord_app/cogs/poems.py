@@ -56,7 +56,7 @@ from bot.discord_app.responders import (
     learn_thread,
     message_in,
 )
-from bot.discord_app.responses import AnsweringCog, model_choices, no_choices
+from bot.discord_app.responses import AnsweringCog, suggest_models
 from bot.discord_app.retries import retry
 from bot.discord_app.unfinished_poems import UnfinishedPoems
 
@@ -91,12 +91,13 @@ class Poems(AnsweringCog, name=COG_NAME):
         self._talk = talk
         self._reply_limits = reply_limits or ReplyLimits(service.metrics.unanswered_commands)
         self._timing = timing = timing or ReplyTiming()
-        self._unfinished = UnfinishedPoems(bot, app.half_poems, timing.retry_seconds)
+        self.unfinished = UnfinishedPoems(bot, app.half_poems, timing.retry_seconds)
         self._reposts = Reposts()
-        self._kept, self.daily = KeptPoems(bot, app), DailyPoems(bot, app)
+        self.kept, self.daily = KeptPoems(bot, app), DailyPoems(bot, app)
         self._replies = PoemReplies(
-            service, self._unfinished, self._reply_limits, timing, self._kept.has_channel
+            service, self.unfinished, self._reply_limits, timing, self.kept.has_channel
         )
+        self.pace = self._replies.pace
 
         self._menu = app_commands.ContextMenu(
             name=MENU_NAME,
@@ -108,16 +109,16 @@ class Poems(AnsweringCog, name=COG_NAME):
     async def cog_load(self) -> None:
         self._bot.add_dynamic_items(PoemButton)
         self._bot.tree.add_command(self._menu)
-        await self._unfinished.open()
+        await self.unfinished.open()
         if self._bot.is_ready():  # loaded into a bot that runs already
             self._begin()
 
     @commands.Cog.listener()
     async def on_connect(self) -> None:
-        self._unfinished.resume()
+        self.unfinished.resume()
 
     def _begin(self) -> None:
-        self._unfinished.resume()
+        self.unfinished.resume()
         self.daily.start()
 
     @commands.Cog.listener()
@@ -127,7 +128,7 @@ class Poems(AnsweringCog, name=COG_NAME):
     async def cog_unload(self) -> None:
         await self.daily.close()
         await self._replies.close(self._timing.close_seconds)
-        await self._unfinished.close()
+        await self.unfinished.close()
         self._bot.remove_dynamic_items(PoemButton)
         self._bot.tree.remove_command(MENU_NAME, type=self._menu.type)
 
@@ -268,16 +269,11 @@ class Poems(AnsweringCog, name=COG_NAME):
         await self._replies.answer(responder, request)
 
     @slash_sonnet.autocomplete("model")
-    async def suggest_models(
+    async def complete_model(
         self, interaction: discord.Interaction[Any], typed: str
     ) -> list[app_commands.Choice[str]]:
-        guild = asker_of_interaction(interaction).guild
-        try:
-            async with asyncio.timeout(self._timing.suggest_seconds):
-                models = await asyncio.to_thread(self.service.models, guild)
-        except Exception as error:
-            return no_choices(error)
-        return model_choices(models, typed)
+        seconds = self._timing.suggest_seconds
+        return await suggest_models(self.service, interaction, typed, seconds)
 
     async def write_from_message(
         self, interaction: discord.Interaction[Any], message: discord.Message
@@ -305,7 +301,7 @@ class Poems(AnsweringCog, name=COG_NAME):
         elif action is ButtonAction.DELETE:
             await self._delete(interaction, read_ownership(packed))
         elif action is ButtonAction.KEEP:
-            await self._kept.keep(interaction)
+            await self.kept.keep(interaction)
         elif action is ButtonAction.TRY:
             await self._try(interaction, packed)
         else:
