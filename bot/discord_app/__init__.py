@@ -16,6 +16,8 @@ The command:
   they set. `button_state` packs what a button remembers, `poem_buttons` and `confirm_buttons` are
   the buttons. `book_form` and `settings_panel` are what admins fill in and choose from; `forms`
   reads what was submitted.
+- `joint_poems` writes poems line by line with members: `joint_poem` has the lines and the vote,
+  `joint_buttons` what can be pressed, `joint_formatting` the text, `joint_session` the message.
 
 The reply:
 

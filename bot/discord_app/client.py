@@ -27,10 +27,12 @@ from bot.discord_app.cogs.help import Help
 from bot.discord_app.cogs.poems import Poems
 from bot.discord_app.cogs.privacy import Privacy
 from bot.discord_app.cogs.settings import Settings
+from bot.discord_app.cogs.together import Together
 from bot.discord_app.commands_sync import sync_commands
 from bot.discord_app.confirm_buttons import ConfirmButton
 from bot.discord_app.gateway import Gateway
 from bot.discord_app.interactions import NO_MENTIONS
+from bot.discord_app.joint_buttons import JointButton, is_line_form
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.messages import command_prefixes
 from bot.discord_app.poem_buttons import PoemButton
@@ -42,6 +44,7 @@ from bot.discord_app.settings_panel import SettingButton, SettingSelect, is_sett
 log = logging.getLogger(__name__)
 
 OFFICIAL_API = "https://discord.com/api/v10"
+OURS = (PoemButton, ConfirmButton, JointButton, SettingSelect, SettingButton)
 PERMISSIONS = discord.Permissions(
     view_channel=True,
     send_messages=True,
@@ -103,7 +106,10 @@ async def add_cogs(
     `talk` also answers mentions and direct messages.
     """
     bot.add_dynamic_items(ConfirmButton)
-    await bot.add_cog(Poems(bot, app, talk=talk, timing=timing, reply_limits=reply_limits))
+    poems = Poems(bot, app, talk=talk, timing=timing, reply_limits=reply_limits)
+    # Removed in this order: joint poems note their ends where `Poems` then writes them down.
+    await bot.add_cog(Together(bot, poems, timing=timing, reply_limits=reply_limits))
+    await bot.add_cog(poems)
     for cog in (Books(bot, app, timing, reply_limits), Settings(bot, app), Privacy(app)):
         await bot.add_cog(cog)
     if bot.get_command("help") is None and bot.tree.get_command("help") is None:
@@ -113,7 +119,7 @@ async def add_cogs(
 async def remove_cogs(bot: AnyBot) -> None:
     """Remove the commands, once the last edits have arrived."""
     for name, cog in list(bot.cogs.items()):
-        if isinstance(cog, Poems | Help | Books | Settings | Privacy):
+        if isinstance(cog, Together | Poems | Help | Books | Settings | Privacy):
             await bot.remove_cog(name)
     bot.remove_dynamic_items(ConfirmButton)
 
@@ -267,7 +273,7 @@ class SonneteerBot(commands.AutoShardedBot):
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Answer a button or a form that no cog knows, for example of an earlier version."""
         is_form = interaction.type is discord.InteractionType.modal_submit
-        if (is_form and not (is_book_form(interaction) or is_settings_form(interaction))) or (
+        if (is_form and not _is_our_form(interaction)) or (
             interaction.type is discord.InteractionType.component and not _is_ours(interaction)
         ):
             await refuse(interaction, NothingThere(EXPIRED))
@@ -281,8 +287,11 @@ def _cog_of(interaction: discord.Interaction[Any]) -> object:
     return getattr(command, "binding", None)
 
 
+def _is_our_form(interaction: discord.Interaction[Any]) -> bool:
+    return any(is_ours(interaction) for is_ours in (is_book_form, is_settings_form, is_line_form))
+
+
 def _is_ours(interaction: discord.Interaction[Any]) -> bool:
     custom_id = str(dict(interaction.data or {}).get("custom_id", ""))
-    ours = (PoemButton, ConfirmButton, SettingSelect, SettingButton)
-    templates = (item.__discord_ui_compiled_template__ for item in ours)
+    templates = (item.__discord_ui_compiled_template__ for item in OURS)
     return any(template.fullmatch(custom_id) for template in templates)

@@ -40,6 +40,9 @@ class ReplyTiming:
     notice_seconds: float = 5.0  # between two edits of a training's message
     close_seconds: float = 3.0  # for the last edits, when the bot stops
     suggest_seconds: float = 2.0  # for autocompletion; Discord waits for 3
+    vote_seconds: float = 60.0  # for one line of a joint poem
+    # Without action, after which a joint poem ends: the last interaction's 15 minutes are not over.
+    idle_seconds: float = 840.0
 
 
 class ReplyAbandoned(Exception):

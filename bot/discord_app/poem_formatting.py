@@ -229,6 +229,7 @@ def help_text(name: str, prefix: str | None, models: Sequence[str], ids: Mapping
     ways = [
         f"{slash('sonnet')} with your opening words, a form, a model and more",
         f"`@{name} your opening words`",
+        f"{slash('together')} to write a poem with me line by line, alone or by vote in a channel",
         "your opening words in a direct message, or in a reply to a poem",
         "a message's menu: Apps, Sonnet from this",
     ]

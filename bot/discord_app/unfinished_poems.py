@@ -16,6 +16,8 @@ from bot.core.errors import BotError
 from bot.core.store.poems import HalfPoem, PoemStore
 from bot.core.tasks import cancel_tasks
 from bot.discord_app.interactions import NO_MENTIONS
+from bot.discord_app.joint_formatting import format_interrupted
+from bot.discord_app.joint_poem import PREFIX
 from bot.discord_app.poem_formatting import format_unfinished
 from bot.discord_app.responders import AnyBot
 from bot.discord_app.retries import FAILURES, Outage, await_response, retry
@@ -106,13 +108,21 @@ class UnfinishedPoems:
         except discord.Forbidden:  # a bot may edit its own messages where it may not read
             content = format_unfinished("")
         else:
-            if len(there.components) and _has_ended(there):
+            is_joint = _has_button(there, f"{PREFIX}:")
+            if not is_joint and _has_ended(there):
                 return
-            content = format_unfinished(there.content)
+            format_end = format_interrupted if is_joint else format_unfinished
+            content = format_end(there.content)
         await await_response(message.edit(content=content, view=None, allowed_mentions=NO_MENTIONS))
 
 
 def _has_ended(message: discord.Message) -> bool:
     """Whether it has the buttons of a finished poem: more than Delete."""
-    store = (row for row in message.components if isinstance(row, discord.ActionRow))
-    return any(len(row.children) > 1 for row in store)
+    rows = (row for row in message.components if isinstance(row, discord.ActionRow))
+    return any(len(row.children) > 1 for row in rows)
+
+
+def _has_button(message: discord.Message, beginning: str) -> bool:
+    rows = (row for row in message.components if isinstance(row, discord.ActionRow))
+    buttons = (button for row in rows for button in row.children)
+    return any((getattr(one, "custom_id", None) or "").startswith(beginning) for one in buttons)
