@@ -151,11 +151,12 @@ class FakeDiscord:
         await self.gateway.emit("INTERACTION_CREATE", event)
         return int(event["id"])
 
-    async def press(self, message: Payload, label: str) -> str:
-        """Let the member press a button; return the interaction's token."""
+    async def press(self, message: Payload, label: str, **changes: Any) -> str:
+        """Let the member press a button, with `changes` elsewhere; return the token."""
         buttons = walk(message["components"])
         custom_id = next(one["custom_id"] for one in buttons if one.get("label") == label)
-        return await self._use(message, {"custom_id": custom_id, "component_type": 2})
+        data = {"custom_id": custom_id, "component_type": 2}
+        return await self._use(message, data, **changes)
 
     async def choose(self, message: Payload, custom_id: str, values: list[str]) -> str:
         """Let the member choose in a list; return the interaction's token."""
@@ -169,12 +170,11 @@ class FakeDiscord:
         """Let the member submit a form that a button of `message` opened; return the token."""
         return await self._use(message, {"custom_id": custom_id, "components": labels}, kind=5)
 
-    async def _use(self, message: Payload, data: Payload, kind: int = 3) -> str:
+    async def _use(self, message: Payload, data: Payload, kind: int = 3, **changes: Any) -> str:
         number = self._next_id()
         self._pressed[f"interaction-{number}"] = int(message["id"])
-        await self.gateway.emit(
-            "INTERACTION_CREATE", {**self._interaction(number, kind, data), "message": message}
-        )
+        event = {**self._interaction(number, kind, data), "message": message, **changes}
+        await self.gateway.emit("INTERACTION_CREATE", event)
         return f"interaction-{number}"
 
     def post(self, content: str, components: list[Payload]) -> Payload:

@@ -18,8 +18,15 @@ from unittest.mock import patch
 import aiohttp
 
 from tests.community_faults import (
+    OUTAGE,
     correct_twice,
     daily_in_outage,
+    joint,
+    joint_deleted,
+    joint_lost,
+    joint_press_twice,
+    joint_vote_in_outage,
+    joint_write_in_outage,
     keep_in_outage,
     menu,
     reply_in_outage,
@@ -398,6 +405,23 @@ def _trials() -> Iterator[FaultCase]:
     yield FaultCase("a form", "told twice", submit_twice, app=True)
     yield FaultCase("a form", "503, 500, 503", submit_in_outage, slow=True, app=True)
     yield FaultCase("a panel", "503, 500, 503", choose_in_outage, slow=True, app=True)
+    yield FaultCase("a joint poem", "a button's event twice", joint_press_twice)
+    for status, code in ((404, 10015), (401, 50027)):
+        expired = Fault(status, {"message": "Expired", "code": code})
+        play = joint("PATCH", "/webhooks/.*/messages", *[expired] * 2)
+        yield FaultCase("a joint poem", f"the interaction ends ({status})", play)
+    play = joint("POST", "/callback", Fault(404))
+    yield FaultCase("a joint poem", "the callback fails with 404", play)
+    play = joint("PATCH", "/@original", *[Fault(500, cut=True)] * 3)
+    yield FaultCase("a joint poem", "reset three times", play)
+    yield FaultCase("a joint poem", "503, 500, 503", joint("PATCH", "/@original", *OUTAGE), True)
+    yield FaultCase(
+        "a joint poem", "503, 500, 503 under a written line", joint_write_in_outage, True
+    )
+    yield FaultCase("a joint poem", "503, 500, 503 under a vote", joint_vote_in_outage, True)
+    yield FaultCase("a joint poem", "edits are forbidden", joint_lost(403, 50013))
+    yield FaultCase("a joint poem", "edits find no message", joint_lost(404, 10008))
+    yield FaultCase("a joint poem", "the message is deleted", joint_deleted)
     for locked in (False, True):
         name = f"a thread archived in mid-training{', locked' if locked else ''}"
         yield FaultCase("vanishing", name, archive_thread(locked=locked), app=True)

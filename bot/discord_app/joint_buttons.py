@@ -7,7 +7,7 @@ changes nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
@@ -15,6 +15,7 @@ from typing import Any, Self
 import discord
 
 from bot.discord_app.button_state import base36
+from bot.discord_app.forms import make_form, match_form, read_form
 from bot.discord_app.joint_formatting import wish_for_next
 from bot.discord_app.joint_poem import MAX_LINE, PREFIX, JointPoem, Phase
 from bot.discord_app.poem_buttons import growing_view
@@ -150,43 +151,22 @@ def line_form(poem: JointPoem, action: JointAction) -> discord.ui.Modal:
         description=(wanted[:1].upper() + wanted[1:])[:MAX_DESCRIPTION] or None,
         component=typed,
     )
-    form = discord.ui.Modal(
-        title="Edit the last line" if is_edit else "Write a line",
-        custom_id=f"{PREFIX}:{action}:{poem.key}:{base36(poem.step)}",
-    )
-    form.add_item(label)
-    form.stop()  # the client need not remember it
-    return form
+    title = "Edit the last line" if is_edit else "Write a line"
+    return make_form(title, f"{PREFIX}:{action}:{poem.key}:{base36(poem.step)}", label)
 
 
 def is_line_form(interaction: discord.Interaction[Any]) -> bool:
     """Whether an interaction is a form that was filled in here, perhaps before a restart."""
-    is_form = interaction.type is discord.InteractionType.modal_submit
-    return is_form and _FORM.fullmatch(_custom_id(interaction)) is not None
+    return match_form(interaction, _FORM) is not None
 
 
 def read_line_form(
     interaction: discord.Interaction[Any],
 ) -> tuple[JointState | None, JointAction, str]:
     """Return what a form is for, and the line in it. All of it comes from a stranger."""
-    match = _FORM.fullmatch(_custom_id(interaction))
+    match = match_form(interaction, _FORM)
     if match is None:
         return None, JointAction.WRITE, ""
-    submitted: Mapping[str, Any] = dict(interaction.data or {})
-    typed = next((str(each.get("value") or "") for each in _controls(submitted)), "")
+    typed = "".join(read_form(interaction).get(LINE, ()))
     line = plain_words(typed, {})[:MAX_LINE]
     return read_joint_state(match["packed"]), JointAction(match["action"]), line
-
-
-def _custom_id(interaction: discord.Interaction[Any]) -> str:
-    return str(dict(interaction.data or {}).get("custom_id", ""))
-
-
-def _controls(submitted: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the text fields, from within the labels and rows around them."""
-    for each in submitted.get("components") or ():
-        inner = each.get("component")
-        if inner or each.get("components"):
-            yield from _controls({"components": [inner] if inner else each["components"]})
-        elif each.get("custom_id") == LINE:
-            yield each

@@ -98,7 +98,7 @@ def _status(poem: JointPoem, ends_at: float | None) -> str:
         case Phase.LOOKING:
             return f"{place} · I am looking for the next line…"
         case Phase.FINISHING:
-            return f"{place} · I am writing the rest…"
+            return f"{place} · I am finishing the poem…"
         case Phase.PAUSED:
             return f"{place} · paused"
     parts = [part for part in (place, escape(wish_for_next(poem, " · "))) if part]

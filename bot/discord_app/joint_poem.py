@@ -69,18 +69,22 @@ class Vote:
 
         A line that is there already gets the vote.
         """
+        self.require_room(member)
         texts = [option.text for option in self.options]
         if line.text not in texts:
-            authors = [option.author for option in self.options if option.author != BOT]
-            if member in authors:
-                raise TooMuch(PROPOSED_BEFORE)
-            if len(authors) >= MAX_PROPOSALS:
-                raise TooMuch(NO_ROOM)
             self.options.append(JointLine(line, member))
             texts.append(line.text)
         option = texts.index(line.text) + 1
         self.cast(member, option)
         return option
+
+    def require_room(self, member: int) -> None:
+        """Raise TooMuch where a member may not propose a line."""
+        authors = [option.author for option in self.options if option.author != BOT]
+        if member in authors:
+            raise TooMuch(PROPOSED_BEFORE)
+        if len(authors) >= MAX_PROPOSALS:
+            raise TooMuch(NO_ROOM)
 
     @property
     def winner(self) -> JointLine | None:

@@ -120,7 +120,7 @@ class JointPoems:
         except BaseException:
             self._drop(session)
             raise
-        if session.half is not None:
+        if session.half is not None and poem.phase is not Phase.ENDED:
             self._unfinished.begin(session.half)
 
     def _require_place(self, asker: Asker) -> None:
@@ -156,8 +156,8 @@ class JointPoems:
     ) -> None:
         poem = session.poem
         self._require_part(interaction, poem, action)
-        is_current = state.step == poem.step
-        if action in FORMS and is_current and poem.takes(is_edit=action is JointAction.EDIT):
+        is_form = action in FORMS and poem.takes(is_edit=action is JointAction.EDIT)
+        if is_form and state.step == poem.step:
             self._arm(session, again=False)
             await open_form(interaction, line_form(poem, action))
             return
@@ -165,7 +165,7 @@ class JointPoems:
         session.hear(interaction)
         if action is JointAction.STOP:
             await self._end(session, STOPPED)
-        elif not is_current:  # of an earlier step, perhaps since an edit was lost
+        elif state.step != poem.step:  # of an earlier step, perhaps since an edit was lost
             await self._show(session)
         else:
             await self._act(session, action, interaction.user.id, state.option)
@@ -220,6 +220,8 @@ class JointPoems:
         if state.step != poem.step or not poem.takes(is_edit=is_edit):
             raise NothingThere(TOO_LATE)
         poem.require_room(typed, instead=is_edit)
+        if poem.vote is not None:
+            poem.vote.require_room(member)
         await acknowledge_button(interaction)
         session.hear(interaction)
         request = poem.request_with(typed, instead=is_edit)
@@ -353,13 +355,9 @@ class JointPoems:
             seconds, due = self._timing.vote_seconds, self._count
             session.vote_ends = loop.time() + seconds
         step = poem.step
-        session.timer = loop.call_later(seconds, lambda: self._spawn(self._at(due(session, step))))
-
-    async def _at(self, due: Coroutine[Any, Any, None]) -> None:
-        try:
-            await due
-        except Exception:
-            log.exception("a joint poem could not go on when its time was up")
+        session.timer = loop.call_later(
+            seconds, lambda: self._spawn(self._guard(due(session, step)))
+        )
 
     async def _count(self, session: JointSession, step: int) -> None:
         """End a vote, unless the poem has gone on since."""
@@ -378,7 +376,7 @@ class JointPoems:
     def _refresh_soon(self, session: JointSession) -> None:
         session.is_stale = True
         if session.refreshing is None or session.refreshing.done():
-            session.refreshing = self._spawn(self._refresh(session))
+            session.refreshing = self._spawn(self._guard(self._refresh(session)))
 
     async def _refresh(self, session: JointSession) -> None:
         """Show votes, as often as the channel's pace allows."""
@@ -456,14 +454,22 @@ class JointPoems:
         """End the poem whose message was deleted."""
         for session in list(self._sessions.values()):
             if session.message is not None and session.message.id == message_id:
-                self._spawn(self._lose(session))
+                self._spawn(self._guard(self._lose(session)))
 
     async def close(self, seconds: float) -> None:
         """End all poems because the bot stops; the next start ends what has no end by then."""
-        ending = [self._spawn(self._end(one, RESTARTED)) for one in [*self._sessions.values()]]
+        sessions = list(self._sessions.values())
+        ending = [self._spawn(self._guard(self._end(one, RESTARTED))) for one in sessions]
         if ending:
             await asyncio.wait(ending, timeout=seconds)
         await cancel_tasks(self._tasks - {asyncio.current_task()})
+
+    async def _guard(self, step: Coroutine[Any, Any, None]) -> None:
+        """Do what no member waits for; what is unforeseen goes into the log."""
+        try:
+            await step
+        except Exception:
+            log.exception("a joint poem could not go on")
 
     def _spawn(self, coroutine: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         task = asyncio.create_task(coroutine)

@@ -58,14 +58,19 @@ def ways() -> Ways:
 
 
 @pytest.fixture
-def service(engine: FakeEngine, ways: Ways) -> PoemService:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def service(engine: FakeEngine, ways: Ways, clock: Clock) -> PoemService:
     return PoemService(
         FakeLibrary(),
         engine,
         Metrics(),
         defaults=Defaults(form=FREE),
         preferences=ways,
-        clock=Clock(),
+        clock=clock,
         draw_random_seed=lambda: 7,
     )
 
@@ -376,6 +381,24 @@ async def test_no_next_line_is_said_and_the_member_can_write_one(
     engine.candidates = tuple(LINES)
     await page.write("one of mine")
     assert page.verse == "the first line\none of mine"
+
+
+async def test_the_pause_between_lines_is_waited_for_and_stop_needs_no_wait(
+    simulation: Simulation, ways: Ways, clock: Clock
+) -> None:
+    ways.settings = GuildSettings(cooldown_seconds=1400.0)
+    page = await begin(simulation, form="sonnet")
+    refused = await simulation.ann.slash(simulation.channel, "together")
+    assert "Please wait 100 s" in told(refused)
+    await page.press("Take 2")
+    assert "I am looking for the next line…" in page.content
+    assert page.labels == ["Stop"]
+    clock.now += 100
+    await simulation.env.advance_time(100)
+    assert "Take 1" in page.labels
+    await page.press("Take 1")
+    await page.press("Stop")
+    assert page.shown.content == f"another one\nthe first line\n-# {STOPPED}"
 
 
 async def test_a_poem_that_nobody_goes_on_with_ends_with_its_lines(simulation: Simulation) -> None:
