@@ -70,8 +70,8 @@ def wish_for_next(poem: JointPoem, separator: str) -> str:
     rhyme = f"rhyme {looks.rhyme}" if looks.rhyme else "no rhyme"
     if others:
         rhyme += f" with “{_last_word(others[-1])}”"
-    syllables = [text for text, _ in looks.syllables if text.strip()]
-    beats = sum(beat for _, beat in looks.syllables)
+    syllables = [text for text, _ in looks.syllables if any(map(str.isalnum, text))]
+    beats = sum(beat for _, beat in looks.syllables) if looks.rhyme else 0  # a haiku has no metre
     size = _count(len(syllables), "syllable"), _count(beats, "beat") if beats else ""
     return separator.join(filter(None, (rhyme, *size)))
 

@@ -23,7 +23,7 @@ LINE_ROOM = 60  # kept in a message for each line to come
 TOO_LONG = "With this line the poem is too long for a message on Discord. Write a shorter line."
 PROPOSED_BEFORE = "You have proposed a line in this vote already. You can vote for any line."
 NO_ROOM = f"This vote has {MAX_PROPOSALS} proposals already. Vote for one of the lines."
-NOBODY_VOTED = "Nobody voted twice in a row, so I wait. Press Go on to continue."
+NOBODY_VOTED = "Nobody took part in the last two votes, so I wait. Press Go on to continue."
 NO_NEXT_LINE = "I found no next line. Write one, or take back the last one."
 
 

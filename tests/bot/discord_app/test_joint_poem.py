@@ -23,6 +23,7 @@ from bot.discord_app.joint_formatting import (
     format_interrupted,
     format_joint,
     format_look,
+    wish_for_next,
 )
 from bot.discord_app.joint_poem import (
     BOT,
@@ -234,6 +235,14 @@ def test_a_vote_shows_its_end_the_proposals_and_the_counts() -> None:
         "**3** three",
         "**4** my \\*own\\* (<@2>) · 2 votes",
     ]
+
+
+def test_what_the_form_wants_counts_no_signs_and_of_a_haiku_no_beats() -> None:
+    parts = (("'Tis", False), (" ", False), ("mu", True), ("sic", False), (",", False))
+    for letter, wish in (("A", "rhyme A, 3 syllables, 1 beat"), ("", "no rhyme, 3 syllables")):
+        poem = joint_poem()
+        poem.candidates = (VerseLine(LineScansion(letter, parts)),)
+        assert wish_for_next(poem, ", ") == wish
 
 
 def test_a_members_line_is_shown_with_rhyme_beats_and_what_does_not_fit() -> None:

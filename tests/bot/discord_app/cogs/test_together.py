@@ -20,6 +20,7 @@ from bot.core.ports import DEFAULT_CHOICE, ModelChoice
 from bot.core.records import FREE, Defaults
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.joint_formatting import RESTARTED
+from bot.discord_app.joint_poem import NOBODY_VOTED
 from bot.discord_app.joint_poems import (
     GONE,
     HAS_ENDED,
@@ -552,7 +553,7 @@ async def test_without_votes_the_best_line_is_taken_and_after_two_such_minutes_i
     assert page.verse == "the first line"
     await simulation.env.advance_time(60)
     assert page.verse == "the first line"
-    assert page.content.endswith("Nobody voted twice in a row, so I wait. Press Go on to continue.")
+    assert page.content.endswith(NOBODY_VOTED)
     assert len(engine.engine_requests) == 2
     await simulation.env.advance_time(600)
     await page.press("Go on", simulation.ben)
