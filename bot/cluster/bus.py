@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
 RETRY_SECONDS = 1
+PING_SECONDS = 4  # a link that was cut is noticed after three of them
 PENDING_MESSAGES, PENDING_BYTES = 20_000, 32 * 1024 * 1024  # of a subscription, not read yet
 LOG_SECONDS = 30.0  # between two lines on messages that cannot be read
 
@@ -67,6 +68,8 @@ class Bus:
                 password=config.password or None,
                 tls=_tls_of(config),
                 connect_timeout=int(CONNECT_SECONDS),
+                ping_interval=PING_SECONDS,
+                max_outstanding_pings=2,
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=RETRY_SECONDS,
                 pending_size=PENDING_BYTES,

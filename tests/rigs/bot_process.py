@@ -55,7 +55,10 @@ class BotProcess:
         token: str | None = None,
         *arguments: str,
         variables: Mapping[str, str] | None = None,
+        inside: Sequence[str] = (),
     ) -> None:
+        """Take arguments of `python -m bot`; `inside` is a command that runs another."""
+        self._inside = tuple(inside)
         self._arguments = ("-m", "bot", "--config", str(config), *arguments)
         self._token = token
         self._variables = dict(variables or {})  # of its environment, besides ours
@@ -68,8 +71,7 @@ class BotProcess:
             environment["DISCORD_TOKEN"] = self._token
         with self.log_path.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *self._arguments,
+                *(*self._inside, sys.executable, *self._arguments),
                 cwd=ROOT,
                 env=environment,
                 stdin=asyncio.subprocess.DEVNULL,
