@@ -229,11 +229,18 @@ class FakeEngine:
             raise FormImpossible(form, self.impossible)
         return Opening(rest=self.prepare(model, seed).text, shown=seed + self.seed_break)
 
-    def take_lines(self, model: ModelRecord, lines: Sequence[str], seed: str, form: str) -> Opening:
+    def take_lines(
+        self,
+        model: ModelRecord,
+        lines: Sequence[str],
+        seed: str,
+        form: str,
+        beginning: str = "",
+    ) -> Opening:
         if self.impossible:
             raise LinesImpossible(form, self.impossible)
-        shown = "\n".join(lines) + "\n" * (len(lines) < FORMS[form])
-        return Opening(tuple(lines), shown=shown, line_by_line=True)
+        shown = "\n".join(lines) + ("\n" + beginning) * (len(lines) < FORMS[form])
+        return Opening(tuple(lines), rest=beginning, shown=shown, line_by_line=True)
 
     def scan_lines(
         self, model: ModelRecord, lines: Sequence[str], form: str, first: int = 0

@@ -151,9 +151,17 @@ class EngineClient:
         except SeedTooLong as error:
             raise FormImpossible(form, str(error)) from error
 
-    def take_lines(self, model: ModelRecord, lines: Sequence[str], seed: str, form: str) -> Opening:
+    def take_lines(
+        self,
+        model: ModelRecord,
+        lines: Sequence[str],
+        seed: str,
+        form: str,
+        beginning: str = "",
+    ) -> Opening:
         loaded = self._in_memory(model)
-        return take_lines(lines, seed, FORMS[form], _prosody_of(loaded, form), loaded.fold)
+        prosody = _prosody_of(loaded, form)
+        return take_lines(lines, seed, FORMS[form], prosody, loaded.fold, beginning)
 
     def scan_lines(
         self, model: ModelRecord, lines: Sequence[str], form: str, first: int = 0

@@ -111,7 +111,8 @@ class Preparation:
         form, written = admitted.settings.form, admitted.request.written
         try:
             if written:
-                return self._engine.take_lines(model, written, seed, form)
+                beginning = admitted.request.beginning
+                return self._engine.take_lines(model, written, seed, form, beginning)
             if seed:
                 return self._engine.lay_out(model, seed, form)
             # Nobody has said what it is to be about; an opening of the book does.

@@ -192,7 +192,7 @@ class PoemService:
         if poem_stream.ending is Ending.CANCELLED:
             raise ShuttingDown
         model, seed = poem_stream.model, poem_stream.seed
-        shown, _, beginning = ("", "", "") if written else seed.rpartition("\n")
+        shown, _, beginning = seed.rpartition("\n")
         lines = list(written) or [line for line in shown.split("\n") if line.strip()]
         offered = [beginning + line for line in text[len(seed) :].split("\n") if line.strip()]
 

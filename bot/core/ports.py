@@ -142,7 +142,14 @@ class PoemEngine(Protocol):
     def lay_out(self, model: ModelRecord, seed: str, form: str) -> Opening:
         """Break a seed into the lines of `form`; raise FormImpossible where that cannot be."""
 
-    def take_lines(self, model: ModelRecord, lines: Sequence[str], seed: str, form: str) -> Opening:
+    def take_lines(
+        self,
+        model: ModelRecord,
+        lines: Sequence[str],
+        seed: str,
+        form: str,
+        beginning: str = "",
+    ) -> Opening:
         """Take whole lines as they are; raise LinesImpossible where the model has no forms."""
 
     def scan_lines(

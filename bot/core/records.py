@@ -91,6 +91,7 @@ class PoemRequest:
     # then only says what it is about, the first line where it is empty.
     written: tuple[str, ...] = ()
     line_by_line: bool = False  # whether it is written so, and needs a form
+    beginning: str = ""  # words of the seed that the line after those written begins with
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,20 +110,29 @@ def lay_out_seed(seed: str, form: Form, prosody: Prosody, fold: Callable[[str], 
 
 
 def take_lines(
-    lines: Sequence[str], seed: str, form: Form, prosody: Prosody, fold: Callable[[str], str]
+    lines: Sequence[str],
+    seed: str,
+    form: Form,
+    prosody: Prosody,
+    fold: Callable[[str], str],
+    beginning: str = "",
 ) -> Opening:
     """Take whole lines as they are, at least one: what a poem has so far.
 
-    `seed` has the words that the poem is about; where it is empty, the first line has them.
+    `seed` has the words that the poem is about; where it is empty, the first line has them. The
+    line after them begins with the words of `beginning`.
     """
+    begun = [_Word(word, fold(word).strip()) for word in beginning.split()]
     folded = [
         " ".join(filter(None, (fold(word).strip() for word in line.split()))) for line in lines
     ]
     shown = "".join(line + form.break_after(number) for number, line in enumerate(lines))
     return Opening(
         tuple(folded),
-        shown=shown if len(lines) < len(form) else shown.rstrip("\n"),
+        rest=" ".join(word.folded for word in begun if word.folded),
+        shown=shown + beginning if len(lines) < len(form) else shown.rstrip("\n"),
         theme=theme_of(fold(seed) or folded[0], prosody),
+        spoken=_spoken(begun),
         line_by_line=True,
     )
 

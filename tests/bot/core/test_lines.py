@@ -56,6 +56,13 @@ def with_lines(*lines: str, **changes: object) -> PoemRequest:
     return replace(REQUEST, written=lines, **changes)  # type: ignore[arg-type]
 
 
+async def test_the_next_line_begins_as_it_is_told_to(service: PoemService) -> None:
+    answer = await suggest(service, with_lines(FIRST, seed="garden", beginning="Garden"))
+    assert answer.candidates
+    assert all(line.text.startswith("Garden") for line in answer.candidates)
+    assert [line.text for line in answer.lines] == [FIRST]
+
+
 async def test_a_poem_is_chosen_line_by_line_and_then_finished_with_a_title(
     service: PoemService,
 ) -> None:

@@ -114,6 +114,13 @@ def test_the_lines_so_far_stand_as_they_were_left() -> None:
     assert four.shown.endswith(f"{FIRST}\n\n")
 
 
+def test_the_next_line_may_have_a_beginning() -> None:
+    opening = take_lines([FIRST], "garden", QUATRAIN, VERSE, fold, "Garden")
+    assert opening.shown == f"{FIRST}\nGarden"
+    assert (opening.rest, opening.spoken) == (fold("Garden"), fold("Garden"))
+    assert take_lines([FIRST], "ЖЖЖ", QUATRAIN, VERSE, fold, "ЖЖЖ").rest == ""
+
+
 def test_the_theme_is_the_seeds_or_else_the_first_lines() -> None:
     assert "garden" in take_lines([FIRST], "My garden", QUATRAIN, VERSE, fold).theme.words
     assert "river" in take_lines([FIRST, "a tree"], "", QUATRAIN, VERSE, fold).theme.words
