@@ -16,8 +16,13 @@ BotError
 ├── SourceFailed      a book that could not be fetched
 ├── BookRefused       what came is no book that can be trained on
 ├── NotAllowed        the asker may not do that here
+│   └── NotTheHost        a room has one host
 ├── NothingThere      nothing of that name, or nothing to do
-├── TooMuch           a limit of config.toml
+│   └── NoSuchRoom        no room has that code
+├── TooMuch           a limit of config.toml, or of rooms
+│   ├── TooManyRooms      one address has as many rooms as it may
+│   ├── RoomsFull         all together have
+│   └── RoomFull          a room has as many visitors as it may
 ├── DataFolderUnusable  the data folder cannot be opened
 ├── DataNotKept       the database cannot be read or written just now
 │   └── DatabaseBusyError  another program has it locked
@@ -179,6 +184,39 @@ class NothingThere(BotError):
 
 class TooMuch(BotError):
     """More than a limit of the installation allows; the sentence names it."""
+
+
+class NotTheHost(NotAllowed):
+    def __init__(self) -> None:
+        super().__init__("Only the browser that opened this room may do that.")
+
+
+class NoSuchRoom(NothingThere):
+    def __init__(self, code: str) -> None:
+        super().__init__(
+            f"There is no room with the code {_quoted(code)}. Check the code. Perhaps the room has "
+            "ended: by its host, after an hour without anybody, or with a restart."
+        )
+        self.code = code
+
+
+class TooManyRooms(TooMuch):
+    def __init__(self, most: int) -> None:
+        super().__init__(f"Your address has {most} rooms already. Close one of them first.")
+        self.most = most
+
+
+class RoomsFull(TooMuch):
+    def __init__(self, most: int) -> None:
+        wait = f"There are {most} rooms already. Try again when one has ended."
+        super().__init__(wait if most else "Rooms are turned off here.")
+        self.most = most
+
+
+class RoomFull(TooMuch):
+    def __init__(self, most: int) -> None:
+        super().__init__(f"This room is full: {most} visitors. Try again in a minute.")
+        self.most = most
 
 
 class DataFolderUnusable(BotError):

@@ -28,6 +28,7 @@ MAX_BODY_BYTES = 64 * 1024  # a seed of 10,000 characters of any script, and roo
 VISITORS = "web"  # all together share rows as one guild does: an address costs nothing
 REQUESTS_PER_SECOND = 100.0  # of one client; an answer takes half a millisecond of the event loop
 SCANSIONS_PER_POEM = 10  # lines that are looked at, for each poem that a client may ask for
+WRONG_CODES_PER_MINUTE = 20  # of rooms; one of 47 million is right
 BURST = 30.0  # requests that may come at once: a page is twenty files
 MAX_BEHIND_SECONDS = 1.0  # how long a request is kept at the most
 
@@ -82,6 +83,16 @@ class ClientLimits:
         self._at_once: Counter[str] = Counter()
         self._paces = Paces(per_minute / 60, per_minute) if per_minute else None
 
+    def check_pace(self, client: str) -> None:
+        """Raise TooManyPoems where another one now is one too many; counts nothing."""
+        if self._paces is not None and (wait := self._paces.of(client).wait_seconds(self._clock())):
+            raise TooManyPoems(self._per_minute, math.ceil(wait), self._what)
+
+    def spend(self, client: str) -> None:
+        """Count one of a client's minute."""
+        if self._paces is not None:
+            self._paces.of(client).spend(self._clock())
+
     @contextmanager
     def poem(self, client: str) -> Iterator[None]:
         """Count one poem for as long as it is being written.
@@ -90,11 +101,8 @@ class ClientLimits:
         """
         if self._max_at_once and self._at_once[client] >= self._max_at_once:
             raise TooManyAtOnce(self._max_at_once)
-        if self._paces is not None:
-            now, pace = self._clock(), self._paces.of(client)
-            if wait := pace.wait_seconds(now):
-                raise TooManyPoems(self._per_minute, math.ceil(wait), self._what)
-            pace.spend(now)
+        self.check_pace(client)
+        self.spend(client)
         self._at_once[client] += 1
         try:
             yield

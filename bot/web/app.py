@@ -15,9 +15,12 @@ from aiohttp import web
 
 from bot.core.poems import PoemService
 from bot.core.policies import NOBODY_NAMED, Operator
+from bot.core.room import RoomLimits
+from bot.core.rooms import Rooms
 from bot.web.admission import (
     MAX_BODY_BYTES,
     SCANSIONS_PER_POEM,
+    WRONG_CODES_PER_MINUTE,
     Admission,
     ClientLimits,
     RequestThrottle,
@@ -31,6 +34,7 @@ from bot.web.page import DashboardEndpoint, page_routes
 from bot.web.poems import CardEndpoint, PoemEndpoint
 from bot.web.policies import PolicyPages
 from bot.web.qr_code import QrCodeEndpoint
+from bot.web.rooms import RoomAdmissions, RoomEndpoints
 from bot.web.security import ApiKey, ClientAddresses, HostGuard, MetricsAccess, add_headers
 from bot.web.server import CLIENTS, CONNECTION_LIMITS, ConnectionLimits
 from bot.web.status import StatusEndpoints
@@ -45,6 +49,7 @@ def create_app(
     api_key: str | None = None,
     max_streams_per_client: int = 4,
     poems_per_minute: int = 60,
+    room_limits: RoomLimits | None = None,
     operator: Operator = NOBODY_NAMED,
     shards: Callable[[], Mapping[int, bool]] | None = None,
     stream_timing: StreamTiming | None = None,
@@ -78,6 +83,13 @@ def create_app(
         return web.json_response(description)
 
     line_admission = replace(admission, limits=scansions)
+    rooms = Rooms(service, room_limits)
+    room_endpoints = RoomEndpoints(
+        service, rooms, _room_admissions(admission, poems_per_minute, clock), stream_timing
+    )
+
+    async def close_rooms(_app: web.Application) -> None:
+        await rooms.close()
 
     @web.middleware
     async def receive(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -89,6 +101,7 @@ def create_app(
     app = web.Application(middlewares=[answer_errors, receive], client_max_size=MAX_BODY_BYTES)
     app[CLIENTS], app[CONNECTION_LIMITS] = clients, connection_limits or ConnectionLimits()
     app.on_response_prepare.append(add_headers)
+    app.on_shutdown.append(close_rooms)  # their streams end with it
     app.add_routes(
         [
             *page_routes(),
@@ -104,6 +117,10 @@ def create_app(
             web.post("/api/lines", LinesEndpoint(service, admission).post),
             web.post("/api/scansion", ScansionEndpoint(service, line_admission).post),
             web.post("/api/cards", CardEndpoint(service, admission).post),
+            web.post("/api/rooms", room_endpoints.open),
+            web.post("/api/rooms/{code}/events", room_endpoints.events),
+            web.post("/api/rooms/{code}/contributions", room_endpoints.give),
+            web.post("/api/rooms/{code}/actions", room_endpoints.act),
             web.get("/api/openapi.json", openapi),
             web.get("/v1/models", openai.models),
             web.get("/v1/models/{name}", openai.model),
@@ -112,3 +129,19 @@ def create_app(
         ]
     )
     return app
+
+
+def _room_admissions(
+    admission: Admission, per_minute: int, clock: Callable[[], float]
+) -> RoomAdmissions:
+    """Return limits beside those of poems, so that a room takes nothing from the page."""
+
+    def limits(count: int, what: str) -> ClientLimits:
+        return ClientLimits(max_at_once=0, per_minute=count, what=what, clock=clock)
+
+    return RoomAdmissions(
+        opening=admission,
+        giving=replace(admission, limits=limits(per_minute, "contribution")),
+        rest=replace(admission, limits=limits(SCANSIONS_PER_POEM * per_minute, "request")),
+        wrong_codes=limits(WRONG_CODES_PER_MINUTE if per_minute else 0, "wrong code"),
+    )

@@ -19,7 +19,8 @@ BotError
     ├── TooManyConnections  more connections than the limits allow
     ├── BadBody             a body that is not a JSON object, or has an unknown key or a wrong value
     ├── TooManyAtOnce       too many poems of this client in progress
-    └── TooManyPoems        too many poems, or lines to look at, of this client in a minute
+    └── TooManyPoems        too many poems, lines to look at, contributions to rooms or wrong codes
+                            of this client in a minute
 """
 
 from __future__ import annotations
@@ -40,8 +41,13 @@ from bot.core.errors import (
     GuildFull,
     MemberFull,
     ModelUnusable,
+    NoSuchRoom,
+    NotTheHost,
     QueueFull,
+    RoomFull,
+    RoomsFull,
     ShuttingDown,
+    TooManyRooms,
     TooSoon,
     UnknownModel,
 )
@@ -63,6 +69,11 @@ STATUSES: dict[type[BotError], int] = {
     GuildFull: 503,
     MemberFull: 429,
     ShuttingDown: 503,
+    NoSuchRoom: 404,
+    NotTheHost: 403,
+    TooManyRooms: 409,
+    RoomsFull: 503,
+    RoomFull: 503,
 }
 OPENAI_PREFIX = "/v1/"
 OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}

@@ -21,6 +21,7 @@ class StreamTiming:
     heartbeat_seconds: float = 15.0
     place_seconds: float = 1.0  # how often a reader's place in the queue is looked at
     max_body_seconds: float = 10.0
+    room_seconds: float = 0.3  # between two events of a room to one reader, at least
 
 
 class EventStream:

@@ -8,7 +8,7 @@ says what this very installation asks for. Schemathesis holds it against a live 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from bot.core.application import VERSION
 from bot.core.records import (
@@ -23,8 +23,11 @@ from bot.core.records import (
     SAMPLING_SETTINGS,
     Ending,
 )
+from bot.core.room import ALONE_SECONDS
+from bot.core.room_turns import Kind
 from bot.web.openai import HIGHEST, NEUTRAL_CHAT, NEUTRAL_COMPLETION, ROLES
 from bot.web.poems import MAX_LINE, MAX_TEXT
+from bot.web.rooms import MAX_GIVEN, MAX_TOKEN, Action
 
 Schema = dict[str, Any]
 JSON, EVENTS, KEY = "application/json", "text/event-stream", "key"
@@ -35,6 +38,7 @@ REFUSALS = {
     "403": "A page of another site asks, or the address is for this machine only.",
     "404": "There is no such model or address.",
     "408": "The body arrives too slowly.",
+    "409": "This address has as many rooms as it may.",
     "413": "The body has more than 64 KiB.",
     "415": "The body is not JSON, or is compressed.",
     "421": "The host name is not one of this site's.",
@@ -105,6 +109,7 @@ def describe_api(*, needs_key: bool) -> dict[str, Any]:
                     statuses=[each for each in POSTED if each != "404"],
                 )
             },
+            **_room_paths(),
             "/api/models": {"get": _get("listModels", "List the models.", "Models")},
             "/api/books": {"get": _get("listBooks", "List the books with losses.", "Books")},
             "/api/qr": {
@@ -190,6 +195,32 @@ def describe_api(*, needs_key: bool) -> dict[str, Any]:
         "components": {
             "schemas": {**_request_schemas(), **_answer_schemas()},
             "securitySchemes": {KEY: {"type": "http", "scheme": "bearer"}} if needs_key else {},
+        },
+    }
+
+
+def _room_paths() -> dict[str, Any]:
+    code = {"name": "code", "in": "path", "required": True, "schema": TEXT}
+    events = "Send the room after each change: room, joined and ended, as they are."
+    return {
+        "/api/rooms": {
+            "post": _post(
+                "openRoom",
+                "Open a room, in which many hands write one poem.",
+                "RoomSettings",
+                {JSON: _ref("OpenRoom")},
+                statuses=[*(each for each in POSTED if each != "404"), "409"],
+            )
+        },
+        **{
+            f"/api/rooms/{{code}}/{path}": {
+                "post": {**_post(name, summary, body, media), "parameters": [code]}
+            }
+            for path, name, summary, body, media in (
+                ("events", "watchRoom", events, "RoomEntry", {EVENTS: EVENT}),
+                ("contributions", "give", "Give a word or a line.", "Gift", {JSON: _ref("Room")}),
+                ("actions", "act", "Do what the host may.", "Action", {JSON: _ref("Room")}),
+            )
         },
     }
 
@@ -384,6 +415,20 @@ def _request_schemas() -> Schema:
         "model": {"type": "string", "maxLength": MAX_LINE},
         "random_seed": {**_range("random_seed"), "type": "integer"},
     }
+    key = {"type": "string", "maxLength": MAX_TOKEN}
+    alone = {"minimum": ALONE_SECONDS.low, "maximum": ALONE_SECONDS.high}
+    room = {
+        "form": {"enum": [*FORMS, None]},
+        "avoid": poem["avoid"],
+        "alone_seconds": {"type": ["number", "null"], **alone},
+    }
+    entry = {"host": key, "visitor": key}
+    gift = {
+        "visitor": key,
+        "kind": {"enum": [Kind.WORD.value, Kind.LINE.value]},
+        "text": {"type": "string", "maxLength": MAX_GIVEN},
+    }
+    action = {"host": key, "action": {"enum": [*get_args(Action)]}, "number": {"type": "integer"}}
     part = _object({"type": {"const": "text"}, "text": TEXT})
     said = _object({"role": {"const": "user"}, "content": {"anyOf": [TEXT, _list(part)]}})
     other = _object({"role": {"enum": [each for each in ROLES if each != "user"]}})
@@ -399,6 +444,10 @@ def _request_schemas() -> Schema:
         "PoemSettings": _settings(poem),
         "LineSettings": _settings(in_a_form),
         "ScansionSettings": _settings(scansion, required=["written"]),
+        "RoomSettings": _object(room, optional=[*room], closed=True),
+        "RoomEntry": _object(entry, optional=[*entry], closed=True),
+        "Gift": _object(gift, closed=True),
+        "Action": _object(action, optional=["number"], closed=True),
         "Card": _object(card, optional=[each for each in card if each != "text"], closed=True),
         "ChatSettings": _settings(chat, required=["messages"]),
         "CompletionSettings": _settings(completion),
@@ -454,6 +503,26 @@ def _answer_schemas() -> Schema:
         "closing": BOOL,
         "loop_lag_ms": number,
     }
+    room_line = {
+        **dict.fromkeys(("text", "word"), TEXT),
+        "kind": {"enum": [each.value for each in Kind]},
+        "has_word": BOOL,
+        "notes": words,
+    }
+    gift = {"number": COUNT, "kind": room_line["kind"], "text": TEXT}
+    own = {
+        "contributions": _list(_object(gift)),  # the host's
+        "yours": _or_null(_object({**gift, "place": COUNT})),  # a visitor's, as the next
+        "outcome": _or_null(_ref("Anything")),
+    }
+    room = {
+        **dict.fromkeys(("code", "title", "trouble"), TEXT),
+        "form": {"enum": [*FORMS]},
+        **dict.fromkeys(("count", "people", "waiting"), COUNT),
+        "lines": _list(_object(room_line)),
+        **dict.fromkeys(("whole", "writing", "busy"), BOOL),
+        **own,
+    }
     described = {"id": TEXT, "object": {"const": "model"}, "created": {"type": "integer"}}
     error = {"message": TEXT, "type": TEXT, "param": _or_null(TEXT), "code": _or_null(TEXT)}
     reason = {"finish_reason": {"enum": ["stop", "length"]}, "index": COUNT}
@@ -464,6 +533,8 @@ def _answer_schemas() -> Schema:
         "Poem": _object(poem),
         "Line": _object({"text": TEXT, **line["properties"], "notes": words}),
         "NextLine": _object(next_line),
+        "OpenRoom": _object({"code": TEXT, "host": TEXT}),
+        "Room": _object(room, optional=[*own]),
         "Models": _object(
             {
                 "models": _list(_object({**model, "sha256": TEXT})),
