@@ -334,8 +334,8 @@ class Room:
         self.lines.append(line)
         self._last, self._is_asked, self.trouble = self._now(), False, ""
         if current is not None:
-            place = {"line": len(self.lines), "has_word": line.has_word}
-            self.turns.take(current, {"kind": "used", **place})
+            what = {"gift": current.kind.value, "line": len(self.lines), "has_word": line.has_word}
+            self.turns.take(current, {"kind": "used", **what})
 
     def _fail(self, error: BaseException, current: Contribution | None) -> None:
         """Tell why there is no line; the next contribution has its turn."""

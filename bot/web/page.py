@@ -1,4 +1,4 @@
-"""The files of the page, the kiosk and the dashboard, read once; who has them gets a 304.
+"""The files of the page, the kiosk, rooms and the dashboard, read once; who has them gets a 304.
 
 A client that may not read /metrics may not open the dashboard either.
 """
@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from bot.web.security import MetricsAccess
 
 FOLDER = Path(__file__).parent / "page"
-INDEX, KIOSK = "index.html", "kiosk.html"  # / and /?kiosk
+INDEX, KIOSK, ROOM = "index.html", "kiosk.html", "room.html"  # / and /?kiosk and /?room
 DASHBOARD = "dashboard.html"  # not for everyone: see DashboardEndpoint
 MEDIA_TYPES = {
     ".html": "text/html",
@@ -49,19 +49,21 @@ class PageFile:
 
 
 def page_routes() -> list[web.RouteDef]:
-    """Return a route for every file of the page but the dashboard, and / for page and kiosk."""
+    """Return a route for every file but the dashboard, and / for page, kiosk and rooms."""
     paths = sorted(path for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES)
-    index, kiosk = PageFile(FOLDER / INDEX), PageFile(FOLDER / KIOSK)
+    index = PageFile(FOLDER / INDEX)
+    others = {"kiosk": PageFile(FOLDER / KIOSK), "room": PageFile(FOLDER / ROOM)}
 
     async def front(request: web.Request) -> web.Response:
-        return await (kiosk if "kiosk" in request.query else index).answer(request)
+        named = (file for name, file in others.items() if name in request.query)
+        return await next(named, index).answer(request)
 
     return [
         web.get("/", front),
         *(
             web.get(f"/{path.name}", PageFile(path).answer)
             for path in paths
-            if path.name not in (INDEX, KIOSK, DASHBOARD)
+            if path.name not in (INDEX, KIOSK, ROOM, DASHBOARD)
         ),
     ]
 

@@ -1,6 +1,6 @@
-"""GET /api/qr: the page's address as a QR code, for the kiosk. It is drawn here; nobody is asked.
+"""GET /api/qr: the page's address as a QR code, for screens. It is drawn here; nobody is asked.
 
-Behind a proxy with TLS the bot cannot see all of the address by which a visitor came, so the kiosk
+Behind a proxy with TLS the bot cannot see all of the address by which a visitor came, so a screen
 says it. A code is drawn for addresses of this site alone: it leads nobody elsewhere.
 """
 
@@ -16,10 +16,12 @@ from aiohttp import hdrs, web
 
 from bot.core.poems import PoemService
 from bot.core.records import Asker
+from bot.core.rooms import CODE_LENGTH, CODE_LETTERS
 from bot.web.errors import NotOurAddress
 from bot.web.security import ClientAddresses, HostGuard
 
 MAX_ADDRESS = 300  # characters; the code of a longer one is too fine for a phone across a room
+ROOM = re.compile(rf"room=[{CODE_LETTERS}]{{{CODE_LENGTH}}}")  # that a phone joins
 PATH = re.compile(r"(?:/[\w.~-]+)*/", re.ASCII)  # of a page that a proxy serves in a folder
 
 
@@ -54,8 +56,8 @@ class QrCodeEndpoint:
             or scheme not in ("http", "https")
             or not self._hosts.is_ours(authority, request)
             or not PATH.fullmatch(path)
-            or address != f"{scheme}://{authority}{path}"
-            or query
+            or address != f"{scheme}://{authority}{path}" + f"?{query}" * bool(query)
+            or not (query == "" or ROOM.fullmatch(query))
             or fragment
         ):
             raise NotOurAddress(address)

@@ -3,7 +3,8 @@
 // a time, and a server that is busy or gone is asked again when it may have room.
 
 import { Pen } from "./pen.js";
-import { Refusal, checked, requestPoem } from "./requests.js";
+import { showCode } from "./qr.js";
+import { Refusal, requestPoem } from "./requests.js";
 import { SENTENCES } from "./sentences.js";
 
 const $ = (id) => document.getElementById(id);
@@ -145,29 +146,6 @@ function say(sentence) {
   if ($("status").textContent !== sentence) $("status").textContent = sentence; // told once
 }
 
-// ---- The code ----
-
-// Show the page's address as a code, where a phone could open it.
-async function showCode() {
-  const page = new URL("./", location.href);
-  if (/^(localhost|127\.|\[::1\])/.test(page.hostname)) {
-    $("code-note").textContent = SENTENCES.kioskLocal;
-    return;
-  }
-  for (;;) {
-    try {
-      const query = new URLSearchParams({ page: page.href });
-      const picture = await (await checked(await fetch(`api/qr?${query}`))).text();
-      $("code").src = `data:image/svg+xml,${encodeURIComponent(picture)}`;
-      $("code").hidden = false;
-      return;
-    } catch (error) {
-      if (isLasting(error)) return;
-      await pause(EVERY_MS, new AbortController().signal);
-    }
-  }
-}
-
 // ---- What the visitor does ----
 
 function submit() {
@@ -188,5 +166,5 @@ $("seed").addEventListener("keydown", (event) => {
 $("over").addEventListener("click", leave);
 addEventListener("keydown", (event) => event.key === "Escape" && !event.repeat && leave());
 
-showCode();
+showCode($("code"), $("code-note"), new URL("./", location.href));
 write("");

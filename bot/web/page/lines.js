@@ -2,7 +2,7 @@
 // their own. The server keeps nothing: all of the poem so far goes with each request.
 
 import { Refusal, requestLines, requestScansion } from "./requests.js";
-import { scanLine } from "./scansion.js";
+import { describeLine, scanLine } from "./scansion.js";
 import { SENTENCES } from "./sentences.js";
 
 const TYPED_MS = 250; // without a key, after which a line is looked at
@@ -163,7 +163,7 @@ export class LineByLine {
 
   showLook(line, sentence = "") {
     this.look.replaceChildren(...(line ? [scanLine(line)] : []));
-    this.told.textContent = line ? [describe(line), ...line.notes].join(" ") : sentence;
+    this.told.textContent = line ? [describeLine(line), ...line.notes].join(" ") : sentence;
   }
 
   // Use the line that stands there, and go on to the next.
@@ -202,12 +202,6 @@ function candidate(line, number) {
   look.setAttribute("aria-hidden", "true");
   label.append(input, look);
   return label;
-}
-
-// Say what is shown above a line's syllables.
-function describe(line) {
-  const parts = line.syllables.filter(([text]) => /[\p{L}\p{N}]/u.test(text));
-  return SENTENCES.lineLook(parts.length, parts.filter(([, beat]) => beat).length, line.rhyme);
 }
 
 function wellFormed(text) {

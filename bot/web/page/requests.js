@@ -1,4 +1,4 @@
-// Asking the server: a poem as it is written, its next line, and a card.
+// Asking the server: a poem as it is written, its next line, a card, and rooms.
 
 import { readEvents } from "./events.js";
 import { SENTENCES } from "./sentences.js";
@@ -18,6 +18,21 @@ export class Refusal extends Error {
 // Yield { event, data } of a poem, "end" the last; throw Refusal, or another error where nobody
 // answers.
 export async function* requestPoem(body, signal) {
+  let ended = false;
+  for await (const { event, data } of requestEvents("api/poems", body, signal)) {
+    if (event === "error") throw new Refusal(data.error, 500);
+    ended ||= event === "end";
+    yield { event, data };
+  }
+  if (!ended) throw new Refusal(SENTENCES.lost, 0);
+}
+
+// Yield { event, data } of a room, "ended" the last unless the connection is lost; throw as above.
+export function requestRoom(code, key, signal) {
+  return requestEvents(`api/rooms/${encodeURIComponent(code)}/events`, key, signal);
+}
+
+async function* requestEvents(address, body, signal) {
   const quiet = new AbortController();
   const abort = () => quiet.abort();
   let timer = setTimeout(abort, QUIET_MS);
@@ -26,19 +41,23 @@ export async function* requestPoem(body, signal) {
     timer = setTimeout(abort, QUIET_MS);
   };
   signal.addEventListener("abort", abort);
-  let ended = false;
   try {
-    const response = await post("api/poems", body, { Accept: "text/event-stream" }, quiet.signal);
-    for await (const { event, data } of readEvents(response.body, hear)) {
-      if (event === "error") throw new Refusal(data.error, 500);
-      ended ||= event === "end";
-      yield { event, data };
-    }
+    const response = await post(address, body, { Accept: "text/event-stream" }, quiet.signal);
+    yield* readEvents(response.body, hear);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", abort);
   }
-  if (!ended) throw new Refusal(SENTENCES.lost, 0);
+}
+
+// Open a room; return its code and the host's secret. Throw as above.
+export async function requestOpening(settings) {
+  return (await post("api/rooms", settings)).json();
+}
+
+// Give something to a room, or act as its host; `what` is the end of the address. Throw as above.
+export async function requestInRoom(code, what, body) {
+  return (await post(`api/rooms/${encodeURIComponent(code)}/${what}`, body)).json();
 }
 
 // Return what the next line of a poem may be; throw as above.

@@ -1,5 +1,7 @@
 // A poem with its rhyme letters and a mark over each syllable.
 
+import { SENTENCES } from "./sentences.js";
+
 // Return the lines of `text` as elements; `looks` has one entry for each that is not blank.
 export function scan(text, looks) {
   let next = 0;
@@ -22,4 +24,10 @@ export function scanLine(look) {
     return line.append(syllable);
   });
   return line;
+}
+
+// Say what is shown above a line's syllables.
+export function describeLine(look) {
+  const parts = look.syllables.filter(([text]) => /[\p{L}\p{N}]/u.test(text));
+  return SENTENCES.lineLook(parts.length, parts.filter(([, beat]) => beat).length, look.rhyme);
 }

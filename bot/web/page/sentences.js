@@ -75,6 +75,38 @@ export const SENTENCES = {
 
   kioskBusy: "Sonneteer is busy. It goes on by itself as soon as there is room.",
   kioskGone: "Sonneteer is not reachable. It goes on by itself when it is back.",
-  kioskLocal:
-    "Open the kiosk by this machine's name or network address, and a QR code appears here.",
+  codeLocal:
+    "Open this page by this machine's name or network address, and a QR code appears here.",
+
+  wordLabel: "One word, for which a line is written",
+  lineLabel: "A line, which stays as it is",
+  lineLabelAt: (number, count) => `Line ${number} of ${count}, which stays as it is`,
+  noWord: "There is nothing to give yet.",
+  roomBegins: "The poem begins with the first word or line.",
+  roomWhole: "The poem is finished.",
+  roomWholeHost: "The poem is finished. The host's button Next poem begins another.",
+  roomBusy: "Sonneteer is busy. The poem goes on by itself as soon as there is room.",
+  roomGone: "The connection is lost. The page tries again by itself.",
+  roomTrouble: (sentence) => `The last line could not be written. ${sentence}`,
+  people: (people, waiting) =>
+    [people === 1 ? "1 person" : `${people} people`, `${waiting} waiting`].join(" · "),
+  joinAt: (address) => `Join at ${address} with the code`,
+  removeGift: (text) => `Remove “${text}”`,
+  yoursNext: (kind, text) => `Your ${kind} “${text}” is next.`,
+  yoursWaits: (kind, text, before) =>
+    `Your ${kind} “${text}” waits. Before it: ${before}. You can still change it.`,
+  yoursIsLine: (number) => `Line ${number} is yours.`,
+  yoursIsIn: (number) => `Your word is in line ${number}.`,
+  yoursIsAbout: (number) => `Line ${number} was written for your word, but could not have it.`,
+  yoursRemoved: "The host left yours out. Try another one.",
+  yoursFailed: (sentence) => `Yours could not be used. ${sentence}`,
+  roomEnded: {
+    closed: "The host has closed the room.",
+    idle: "The room has ended: for an hour nobody gave anything.",
+    stopping: "The room has ended, because Sonneteer is restarting.",
+    failed: "The room has ended, because something went wrong.",
+    gone: "The room has ended. Perhaps Sonneteer was restarted.",
+  },
+  openAnother: "Open a new room",
+  joinAnother: "Join another room",
 };

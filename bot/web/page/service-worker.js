@@ -1,4 +1,4 @@
-// The files of the page and the kiosk, for when the server is not reachable: a copy of the newest
+// The files of the page, the kiosk and rooms, for when the server is not reachable: a copy of the newest
 // that was seen. Nothing else is kept: no answer of the API, and of an address not its query, which
 // has a reader's words.
 "use strict";
@@ -6,7 +6,7 @@
 const CACHE = "sonneteer-shell";
 const WAIT_MS = 8_000; // for a server that does not answer at all
 const PAGE = "./";
-const KIOSK = "./?kiosk";
+const OTHERS = ["kiosk", "room"]; // pages at the same address
 const FILES = [
   "aloud.js",
   "books.css",
@@ -23,7 +23,12 @@ const FILES = [
   "manifest.webmanifest",
   "offline.js",
   "pen.js",
+  "qr.js",
   "requests.js",
+  "room.css",
+  "room.js",
+  "room.phone.js",
+  "room.screen.js",
   "scansion.js",
   "script.js",
   "sentences.js",
@@ -36,7 +41,7 @@ self.addEventListener("install", (event) => {
   event.waitUntil(
     caches
       .open(CACHE)
-      .then((cache) => cache.addAll([PAGE, KIOSK, ...FILES]))
+      .then((cache) => cache.addAll([PAGE, ...OTHERS.map(addressOf), ...FILES]))
       .then(() => self.skipWaiting()),
   );
 });
@@ -53,9 +58,16 @@ function nameOf(request) {
   const { origin, pathname, searchParams, search } = new URL(request.url);
   const scope = new URL(self.registration.scope);
   if (request.method !== "GET" || origin !== scope.origin) return null;
-  if (pathname === scope.pathname) return searchParams.has("kiosk") ? KIOSK : PAGE;
+  if (pathname === scope.pathname) {
+    const other = OTHERS.find((each) => searchParams.has(each));
+    return other ? addressOf(other) : PAGE;
+  }
   const file = pathname.slice(scope.pathname.length);
   return search === "" && FILES.includes(file) ? file : null;
+}
+
+function addressOf(other) {
+  return `${PAGE}?${other}`;
 }
 
 // The server comes first; what it refuses is shown as well.

@@ -94,7 +94,10 @@ async def test_a_word_gets_a_line_that_has_it_and_a_line_stays_as_it_is() -> Non
         await until(lambda: len(room.lines) == 3)
         assert texts(room)[2] == "My  LINE"
         assert room.lines[2].notes == ("It does not fit.",)
-        assert people.sees("bob")["outcome"] == {"kind": "used", "line": 3, "has_word": False}
+        assert people.sees("bob")["outcome"] == {
+            **{"kind": "used", "gift": "line"},
+            **{"line": 3, "has_word": False},
+        }
 
 
 async def test_where_no_line_has_the_word_one_begins_with_it() -> None:

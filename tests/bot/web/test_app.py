@@ -19,6 +19,7 @@ STREAM = {"Accept": "text/event-stream"}
 FILES = [
     "/",
     "/?kiosk",
+    "/?room",
     "/style.css",
     "/books.css",
     "/script.js",
@@ -35,7 +36,10 @@ FILES = [
     "/kiosk.js",
     "/manifest.webmanifest",
     "/offline.js",
+    "/qr.js",
     "/requests.js",
+    "/room.css",
+    "/room.js",
     "/sentences.js",
     "/service-worker.js",
 ]
@@ -54,7 +58,7 @@ async def test_a_file_of_the_page_is_sent_once_and_then_known(serve: Serve, path
         assert response.status == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/?kiosk"])
+@pytest.mark.parametrize("path", ["/", "/?kiosk", "/?room=BCDFGH"])
 async def test_the_page_holds_no_inline_script_or_style(serve: Serve, path: str) -> None:
     client = await serve()
     async with client.get(path) as response:
@@ -81,7 +85,7 @@ async def test_the_icons_of_the_manifest_are_there_and_small(serve: Serve) -> No
 
 
 def test_the_offline_shell_has_every_file_that_page_and_kiosk_load() -> None:
-    waiting, loaded = ["index.html", "kiosk.html"], set[str]()
+    waiting, loaded = ["index.html", "kiosk.html", "room.html"], set[str]()
     while waiting:
         text = (FOLDER / waiting.pop()).read_text("utf-8")
         named = set(re.findall(r'(?:src=|href=|from )"(?:\./)?([\w.-]+\.\w+)"', text))

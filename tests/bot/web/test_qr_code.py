@@ -23,6 +23,12 @@ async def test_the_address_by_which_a_visitor_came_is_drawn(serve: Serve) -> Non
         assert await response.read() == draw_code(address)
 
 
+async def test_the_address_of_a_room_is_drawn(serve: Serve) -> None:
+    address = "http://127.0.0.1/?room=BCDFGH"
+    async with (await serve()).get("/api/qr", params={"page": address}) as response:
+        assert await response.read() == draw_code(address)
+
+
 async def test_without_an_address_the_host_that_was_asked_is_drawn(serve: Serve) -> None:
     client = await serve(allowed_hosts=[HOST])
     answer = await say(client, f"GET /api/qr HTTP/1.1\r\nHost: {HOST}:81\r\n")
@@ -40,6 +46,10 @@ async def test_without_an_address_the_host_that_was_asked_is_drawn(serve: Serve)
         "poems.example.org",
         "http://poems.example.org",
         "http://poems.example.org/?seed=x",
+        "http://poems.example.org/?",
+        "http://poems.example.org/?room=ABCDEF",
+        "http://poems.example.org/?room=BCDFGHJ",
+        "http://poems.example.org/?room=BCDFGH&seed=x",
         "http://poems.example.org/#x",
         "http://poems.example.org//evil.example/",
         "http://poems.example.org/<svg>/",

@@ -84,7 +84,10 @@ async def test_a_host_and_a_visitor_write_a_poem_and_both_see_it_grow(serve: Ser
             while not state["lines"]:
                 state = await until_room(events, waiting=0, writing=False)
             assert state["lines"][0]["text"] == "rain rings"
-        assert state["outcome"] == {"kind": "used", "line": 1, "has_word": True}
+        assert state["outcome"] == {
+            **{"kind": "used", "gift": "word"},
+            **{"line": 1, "has_word": True},
+        }
         assert "contributions" not in state
         for _ in range(3):
             assert (await post(client, f"{room}/actions", {"host": host, "action": "write"}))[0]

@@ -14,6 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from bot.core.records import ModelRecord
+from bot.core.room import RoomLimits
 from bot.web.events import StreamTiming
 from tests.bot.web.conftest import serving
 from tests.fakes import SEA_SONGS, SONNETS, VERSE, FakeEngine, fake_service
@@ -106,9 +107,13 @@ async def read(browser: Browser) -> AsyncIterator[Open]:
         ) -> Reader:
             engine = engine or FakeEngine()
             service = fake_service(engine, models=models)
-            timing = StreamTiming(place_seconds=0.01)
+            timing = StreamTiming(place_seconds=0.01, room_seconds=0.01)
             served = serving(
-                service, poems_per_minute=0, stream_timing=timing, allowed_hosts=[host]
+                service,
+                poems_per_minute=0,
+                stream_timing=timing,
+                room_limits=RoomLimits(line_seconds=0.0),
+                allowed_hosts=[host],
             )
             url = (await stack.enter_async_context(served)).replace("127.0.0.1", host)
             options.setdefault("reduced_motion", "reduce")

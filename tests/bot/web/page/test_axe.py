@@ -63,6 +63,21 @@ async def test_axe_finds_nothing(read: Open, look: str) -> None:
     await page.click("#scan")
     await page.evaluate("document.querySelector('#scansion .line').classList.add('spoken')")
     assert await faults(page) == []
+    await page.goto(f"{reader.url}/?room")
+    assert await faults(page) == []
+    await page.select_option("#shape", "couplet")
+    await page.click("#open button")
+    await page.click(".controls summary")
+    await page.click("[data-action=write]")
+    await page.wait_for_selector("#poem .line")
+    assert await faults(page) == []
+    await page.evaluate("localStorage.clear()")  # as a visitor's browser
+    await page.set_viewport_size({"width": 360, "height": 740})
+    await page.reload()
+    await page.check("[value=line]")
+    await page.fill("#own", "mine")
+    await page.wait_for_selector("#look .line")
+    assert await faults(page) == []
     for path, ready in (("/?kiosk", "#leaf[data-state=done]"), ("/dashboard", "#panels svg")):
         await page.goto(reader.url + path)
         await page.wait_for_selector(ready)
