@@ -182,6 +182,7 @@ class WebConfig(Section):
     metrics_public: bool = False
     max_streams: int = Field(default=4, ge=0, le=1000)
     poems_per_minute: int = Field(default=60, ge=0, le=100_000)
+    max_rooms: int = Field(default=20, ge=0, le=100)
 
 
 class ClusterConfig(Section):

@@ -20,6 +20,7 @@ from bot.core.errors import BadConfig
 from bot.core.metrics import watch_loop_lag
 from bot.core.model_library import ModelLibrary
 from bot.core.poems import PoemService
+from bot.core.room import RoomLimits
 from bot.core.shards import ShardRange
 
 if TYPE_CHECKING:  # imported when they are opened: the command line starts sooner without
@@ -145,6 +146,7 @@ async def _open_page(
         api_key=config.api_key.get_secret_value() if config.api_key else None,
         max_streams_per_client=web.max_streams,
         poems_per_minute=web.poems_per_minute,
+        room_limits=RoomLimits(rooms=web.max_rooms),
         shards=None if discord is None else lambda: discord.gateway.health,
     )
     port = web.port and web.port + (shard_range.first if shard_range else 0)

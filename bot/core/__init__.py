@@ -13,6 +13,8 @@ A poem:
 - `engine_client` puts it into the `fair_queue` and gives it a row; `model_cache` has its model in
   memory, and a thread of an `engine_worker` writes.
 - `card` draws it as a picture.
+- `rooms` have a poem each that many people write together: a `room` asks for its lines as any
+  asker does, and its `room_turns` say for whom.
 
 A training: `training_requests` takes a book from a member, which `fetching` gets and `book_reader`
 reads; `training` trains one of the `jobs` at a time, and `model_library` installs what was made.

@@ -1,7 +1,8 @@
 """Whose turn it is in a room: its visitors, and the words and lines that wait.
 
 Each visitor has one contribution that waits, and the oldest is next. So all who take part have
-their turns one after the other.
+their turns one after the other. Who has gone waits for those who are there: tokens cost nothing,
+and open streams are bounded.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Turns:
     def __init__(self, most: int) -> None:
         self._most = most
         self._visitors: dict[str, Visitor] = {}  # by token; of those away, the longest first
-        self._waiting: dict[int, Contribution] = {}  # by number, the next one first
+        self._waiting: dict[int, Contribution] = {}  # by number, the oldest first
         self._numbers = itertools.count(1)
 
     def __len__(self) -> int:
@@ -70,7 +71,7 @@ class Turns:
 
     def __iter__(self) -> Iterator[Contribution]:
         """Iterate over what waits, the next one first."""
-        return iter(self._waiting.values())
+        return iter(sorted(self._waiting.values(), key=lambda each: not each.visitor.streams))
 
     @property
     def first(self) -> Contribution | None:
@@ -89,7 +90,7 @@ class Turns:
 
     def place_of(self, contribution: Contribution) -> int:
         """Return 1 for the next one, and so on."""
-        return list(self._waiting).index(contribution.number) + 1
+        return list(self).index(contribution) + 1
 
     def enter(self, token: str) -> Visitor:
         """Let a visitor in, one of before if `token` is known; raise RoomFull.

@@ -8,9 +8,9 @@ What lives here, in the order in which a request passes.
 - `admission` says whether a client may ask for a poem now, and reads the body.
 - `poems` answers with a poem, or with a picture of one, from `PoemService`; `openai` does so as
   OpenAI's clients expect it, `lines` with what the next line of a poem may be. `events` sends a
-  poem while it is being written.
+  poem while it is being written. `rooms` lets many people write one.
 - `policies` has the pages on privacy and the terms of use.
 - `status` has /healthz, /metrics, the models and the books; `qr_code` draws the page's address.
-- `page` has the files of the page, the kiosk and the dashboard, which lie in the folder `page/`.
+- `page` has the files of the page, the kiosk, rooms and the dashboard, in the folder `page/`.
 - `errors` has what is refused, and makes every error an answer.
 """

@@ -131,6 +131,17 @@ async def test_everybody_has_one_contribution_that_waits_and_turns_go_round() ->
         assert [line.word for line in room.lines] == ["rain", "tree", "sun", "sky"]
 
 
+async def test_who_has_gone_waits_for_those_who_are_there() -> None:
+    async with open_room(poet(gate=True)) as (room, people):
+        await people.give("ann", "rain")
+        for word in ("one", "two"):
+            with room.attend("") as visitor:
+                await room.give(visitor.token, Kind.WORD, word)
+        await people.give("bob", "sea")
+        assert [each.text for each in room.turns] == ["rain", "sea", "one", "two"]
+        assert people.sees("bob")["yours"]["place"] == 2
+
+
 async def test_a_whole_poem_gets_a_title_and_the_next_one_begins_when_the_host_wants() -> None:
     async with open_room() as (room, people):
         for number in range(5):
