@@ -122,6 +122,7 @@ class Room:
         self._is_asked = False  # whether the host wants a line of the bot's own
         self._active = self._last = self._now()  # a person's last act; the last line or change
         self._retry = -math.inf  # no line before
+        self._places: tuple[int, dict[int, int]] = (-1, {})  # of what waits, in a version
 
     @property
     def is_whole(self) -> bool:
@@ -149,11 +150,19 @@ class Room:
         """Return what the screen shows: what waits, too."""
         return {**self.state(), "contributions": [each.as_dict() for each in self.turns]}
 
-    def state_for(self, visitor: Visitor) -> dict[str, object]:
-        """Return what a visitor's phone shows: what became of their own, too."""
+    def own_state(self, visitor: Visitor) -> dict[str, object]:
+        """Return what a visitor's phone shows besides: what became of their own."""
         own = visitor.contribution
-        yours = None if own is None else {**own.as_dict(), "place": self.turns.place_of(own)}
-        return {**self.state(), "yours": yours, "outcome": visitor.outcome}
+        yours = None if own is None else {**own.as_dict(), "place": self._place_of(own)}
+        return {"yours": yours, "outcome": visitor.outcome}
+
+    def _place_of(self, contribution: Contribution) -> int:
+        """Return 1 for the next one, and so on; all places are counted once a change."""
+        version, places = self._places
+        if version != self.version:
+            places = {each.number: place for place, each in enumerate(self.turns, 1)}
+            self._places = self.version, places
+        return places[contribution.number]
 
     async def wait_beyond(self, version: int) -> None:
         """Wait until there is something newer to show, or the room has ended."""

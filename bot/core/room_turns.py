@@ -44,7 +44,7 @@ class Visitor:
     outcome: dict[str, object] | None = None  # of the one before
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Contribution:
     """A word or a line that waits for its turn."""
 
@@ -87,10 +87,6 @@ class Turns:
 
     def find(self, number: int) -> Contribution | None:
         return self._waiting.get(number)
-
-    def place_of(self, contribution: Contribution) -> int:
-        """Return 1 for the next one, and so on."""
-        return list(self).index(contribution) + 1
 
     def enter(self, token: str) -> Visitor:
         """Let a visitor in, one of before if `token` is known; raise RoomFull.

@@ -43,7 +43,11 @@ class EventStream:
 
     async def send(self, event: str, payload: object) -> None:
         """Send an event with a name; raise ConnectionError when the reader is gone."""
-        await self._write(f"event: {event}\ndata: {json.dumps(payload)}\n\n")
+        await self.send_text(event, json.dumps(payload))
+
+    async def send_text(self, event: str, text: str) -> None:
+        """Send an event whose payload is in JSON already; raise ConnectionError as `send` does."""
+        await self._write(f"event: {event}\ndata: {text}\n\n")
 
     async def send_data(self, data: str) -> None:
         """Send an event of one line without a name; raise ConnectionError as `send` does."""

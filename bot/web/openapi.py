@@ -201,7 +201,7 @@ def describe_api(*, needs_key: bool) -> dict[str, Any]:
 
 def _room_paths() -> dict[str, Any]:
     code = {"name": "code", "in": "path", "required": True, "schema": TEXT}
-    events = "Send the room after each change: room, joined and ended, as they are."
+    events = "Send the room after each change: joined, room, yours and ended."
     return {
         "/api/rooms": {
             "post": _post(

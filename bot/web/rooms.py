@@ -1,16 +1,18 @@
 """/api/rooms: one poem, many hands. A host opens a room, visitors join it and give words and lines.
 
-Whoever shows a room reads its events: each has all there is to show, so who reads slowly, or comes
-back, misses nothing and nothing is kept for them. The host's secret and the visitors' tokens are in
-bodies, never in an address.
+Whoever shows a room reads its events: each has all there is to show now, so who reads slowly, or
+comes back, misses nothing and nothing is kept for them. The host's secret and the visitors' tokens
+are in bodies, never in an address.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeVar
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
 from pydantic import BaseModel, FailFast, Field
@@ -19,7 +21,7 @@ from bot.core.errors import NoSuchRoom
 from bot.core.poems import PoemService
 from bot.core.records import MAX_AVOIDED
 from bot.core.room import ALONE_SECONDS, Room, RoomEnd, RoomSettings
-from bot.core.room_turns import Kind
+from bot.core.room_turns import Kind, Visitor
 from bot.core.rooms import Rooms
 from bot.web.admission import Admission, ClientLimits
 from bot.web.events import EventStream, StreamTiming
@@ -114,6 +116,7 @@ class RoomEndpoints:
         self._rooms = rooms
         self._admissions = admissions
         self._timing = stream_timing
+        self._texts: WeakKeyDictionary[Room, tuple[int, str]] = WeakKeyDictionary()
 
     async def open(self, request: web.Request) -> web.Response:
         admission = self._admissions.opening
@@ -133,30 +136,46 @@ class RoomEndpoints:
         if body.host:
             room.require_host(body.host)
             await stream.open()
-            await self._show(room, stream, room.state_for_host)
+            await self._show(room, stream, None)
         else:
             with room.attend(body.visitor) as visitor:
                 await stream.open()
                 await stream.send("joined", {"visitor": visitor.token})
-                await self._show(room, stream, lambda: room.state_for(visitor))
+                await self._show(room, stream, visitor)
         return stream.response
 
-    async def _show(
-        self, room: Room, stream: EventStream, state: Callable[[], dict[str, object]]
-    ) -> None:
+    async def _show(self, room: Room, stream: EventStream, visitor: Visitor | None) -> None:
+        """Send a room to a visitor, or to its host."""
+        own: object = None
         async with stream.signs_of_life():
-            while room.ended is None:
-                version = room.version
-                await stream.send("room", state())
+            while True:
+                version, ended = room.version, room.ended
+                if visitor is None:
+                    await stream.send("room", room.state_for_host())
+                else:
+                    await stream.send_text("room", self._text_of(room))
+                    before, own = own, room.own_state(visitor)
+                    if own != before:
+                        await stream.send("yours", own)
+                if ended is not None:
+                    break
                 await asyncio.sleep(self._timing.room_seconds)
                 await room.wait_beyond(version)
-        await stream.send("room", state())
-        await stream.send("ended", {"reason": room.ended.value})
+        await stream.send("ended", {"reason": ended.value})
+
+    def _text_of(self, room: Room) -> str:
+        """Return what all visitors see in JSON, made once a change."""
+        version, text = self._texts.get(room, (-1, ""))
+        if version != room.version:
+            version, text = room.version, json.dumps(room.state())
+            self._texts[room] = version, text
+        return text
 
     async def give(self, request: web.Request) -> web.Response:
         room, body = await self._receive(request, GiftBody, self._admissions.giving)
         visitor = await room.give(body.visitor, Kind(body.kind), body.text)
-        return web.json_response(room.state_for(visitor), headers=NO_STORE)
+        answer = {**room.state(), **room.own_state(visitor)}
+        return web.json_response(answer, headers=NO_STORE)
 
     async def act(self, request: web.Request) -> web.Response:
         room, body = await self._receive(request, ActionBody, self._admissions.rest)

@@ -8,6 +8,7 @@ if a promise was broken; `runner.py` has what they share. The tests here are abo
     floods               too many commands, by one member or by many servers
     api                  the HTTP API asked for all that its description allows and forbids
     connections          ten thousand connections to the web page
+    rooms                a venue full of phones in one room, and those who mean no good
     hostile_books        sites that answer the fetching of a book with harm
     fuzz                 bytes without sense for the parsers
     kills                the bot or its training is killed at random

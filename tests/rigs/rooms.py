@@ -10,7 +10,7 @@ every twenty seconds. In the phases, one after the other, there are besides:
     flood     three addresses that join as often and give as much as they can
     deaf      a hundred who open the room's events and never read
     guessers  three addresses that try codes
-    poems     thirty readers who ask for one sonnet after another
+    poems     ten readers who ask for one sonnet after another
     no host   nobody, but the host's screen is gone
 
 At the end the bot is stopped and started anew. late: how many seconds after the first phone others
@@ -77,8 +77,7 @@ class Venue:
         self.phase = Phase("")
         self.endings: Counter[str] = Counter()
         self.screen: asyncio.Task[None] | None = None
-        self._first: dict[tuple[int, int], float] = {}  # when a poem's line was first shown
-        self._poems = 0
+        self._first: dict[str, float] = {}  # when a line was first shown
 
     async def post(self, client: aiohttp.ClientSession, path: str, body: object) -> tuple[int, Any]:
         async with client.post(f"{self.url}{path}", json=body) as response:
@@ -108,7 +107,7 @@ class Venue:
                 count = len(state["lines"])
                 if state["whole"] and state["title"]:
                     await self.post(client, f"{self.room}/actions", self.act("next"))
-                    count, self._poems = 0, self._poems + 1
+                    count = 0
 
     def act(self, action: str) -> dict[str, str]:
         return {"host": self.secret, "action": action}
@@ -123,16 +122,16 @@ class Venue:
                 if event == "joined":
                     giving = asyncio.create_task(self.give(client, content["visitor"], draw))
                 elif event == "room" and len(content["lines"]) > seen:
-                    self._see(len(content["lines"]))
+                    self._see(content["lines"][-1]["text"])
                 elif event == "ended":
                     self.endings[content["reason"]] += 1
                 seen = len(content["lines"]) if event == "room" else seen
             if giving is not None:
                 giving.cancel()
 
-    def _see(self, lines: int) -> None:
+    def _see(self, line: str) -> None:
         now = time.perf_counter()
-        first = self._first.setdefault((self._poems, lines), now)
+        first = self._first.setdefault(line, now)
         self.phase.lines += first == now
         self.phase.late.append(now - first)
 
@@ -227,11 +226,13 @@ async def play(venue: Venue, name: str, seconds: float, process: psutil.Process)
     tasks = [asyncio.create_task(look(venue.url, process, phase))]
     deaf = venue.open_deaf() if name == "deaf" else []
     if name == "no host" and venue.screen is not None:
+        async with client_of(HOST_ADDRESS) as client:
+            await venue.post(client, f"{venue.room}/actions", venue.act("next"))
         venue.screen.cancel()
     who = {  # with their addresses, and how many of them have each
         "flood": (venue.flood, 3, 40),
         "guessers": (venue.guess, 3, 1),
-        "poems": (venue.ask, 30, 1),
+        "poems": (venue.ask, 10, 1),
     }
     if name in who:
         do, addresses, each = who[name]

@@ -52,7 +52,9 @@ async function follow(code, token, isHost) {
           token = data.visitor;
           remember("sessionStorage", VISITOR, { code, token });
         }
-        if (event === "room") show(code, () => token, isHost, data);
+        if (event === "room" || event === "yours") {
+          show(code, () => token, isHost, { ...shown, ...data });
+        }
         if (event === "ended") return end(data.reason, isHost);
       }
     } catch (error) {

@@ -49,7 +49,7 @@ class People:
 
     def sees(self, name: str) -> dict[str, Any]:
         with self._room.attend(self._tokens[name]) as visitor:
-            return self._room.state_for(visitor)
+            return {**self._room.state(), **self._room.own_state(visitor)}
 
 
 @asynccontextmanager
@@ -261,7 +261,7 @@ async def test_a_visitor_who_comes_back_keeps_what_waits() -> None:
         assert room.turns.people == 0
         with room.attend(token) as again:
             assert again is visitor
-            assert room.state_for(again)["yours"] == {
+            assert room.own_state(again)["yours"] == {
                 **{"number": 1, "kind": "word", "text": "rain"},
                 "place": 1,
             }
