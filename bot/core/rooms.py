@@ -14,6 +14,7 @@ from bot.core.records import Asker, PoemRequest
 from bot.core.room import ALONE_SECONDS, Room, RoomEnd, RoomLimits, RoomSettings
 from bot.core.tasks import cancel_tasks
 
+ROOMS = "rooms"  # all together share rows as one guild does, beside the page's readers
 CODE_LETTERS = "BCDFGHJKLMNPRSTVWXZ"  # none looks like another, and no vowels: no words
 CODE_LENGTH = 6  # 47 million codes
 
@@ -51,7 +52,7 @@ class Rooms:
             code=self._draw_code(),
             form=complete.form,
             client=asker.member,
-            asker=replace(asker, member=f"{asker.door}:room {next(self._numbers)}"),
+            asker=Asker(f"{asker.door}:room {next(self._numbers)}", guild=ROOMS),
         )
         self._rooms[room.code] = room
         self._tasks[room.code] = asyncio.create_task(self._keep(room))
