@@ -137,7 +137,8 @@ async def test_no_path_leads_out_of_the_page(
 
 def routes() -> list[str]:
     resources = create_app(fake_service()).router.resources()
-    return sorted(resource.canonical.replace("{name}", "sonnets") for resource in resources)
+    names = {"name": "sonnets", "code": "BCDFGH"}
+    return sorted(resource.canonical.format_map(names) for resource in resources)
 
 
 @pytest.mark.parametrize("path", routes())
