@@ -41,6 +41,7 @@ async def test_axe_finds_nothing(read: Open, look: str) -> None:
     await page.click("#more > summary")
     await page.select_option("#shape", "sonnet")
     await page.click("#by_line_begin")
+    await page.wait_for_selector("#status:has-text('Line 1')")
     await page.click("[data-part=take]")
     await page.wait_for_selector("#status:has-text('Line 2')")
     await page.fill("#own", "mine")
