@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from bot.core.errors import BadSetting
+from bot.core.languages import sentence
 from bot.core.records import FORMS, FREE
 
 MAX_SEEDS = 60
@@ -19,8 +20,8 @@ MAX_SEED = 100  # characters
 TIME_OF_DAY, TIMEZONE = "08:00", "UTC"  # where an admin names none
 TIME = re.compile(r"([01]?[0-9]|2[0-3])[:.]([0-5][0-9])")
 DOOR = "daily"  # of the asker: what a server's admins have set up needs no role and no channel
-ALLOWED_TIME = "a time such as 8:00 or 18:30"
-ALLOWED_ZONE = "a time zone such as Europe/Berlin, America/New_York or UTC"
+ALLOWED_TIME = sentence("a time such as 8:00 or 18:30")
+ALLOWED_ZONE = sentence("a time zone such as Europe/Berlin, America/New_York or UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ class DailyPoem:
         return int.from_bytes(digest[:6], "big")
 
     def note(self, day: date) -> str:
-        return f"Poem of the day, {day.day} {day:%B %Y}"
+        """Return the line under the poem of a day."""
+        return sentence("Poem of the day, {date}", date=day)
 
 
 def read_daily(name: str, value: object) -> DailyPoem:
@@ -71,10 +73,11 @@ def read_daily(name: str, value: object) -> DailyPoem:
     if not isinstance(value, Mapping) or not re.fullmatch(
         "[1-9][0-9]{0,19}", str(value.get("channel"))
     ):
-        raise BadSetting(name, str(value), "set with /settings daily, or none")
+        raise BadSetting(name, str(value), sentence("set with /settings daily, or none"))
     form, model = value.get("form"), value.get("model")
     if form is not None and form not in (*FORMS, FREE):
-        raise BadSetting("form", form, f"one of {', '.join(FORMS)} and {FREE}")
+        allowed = sentence("one of {forms} and {last}", forms=", ".join(FORMS), last=FREE)
+        raise BadSetting("form", form, allowed)
     return DailyPoem(
         channel=str(value["channel"]),
         time=read_time(value.get("time", TIME_OF_DAY)),
@@ -120,11 +123,13 @@ def timezones() -> Mapping[str, str]:
 def _seeds(value: Any) -> tuple[str, ...]:
     seeds = (value,) if isinstance(value, str) else value
     if not isinstance(seeds, Sequence) or len(seeds) > MAX_SEEDS:
-        raise BadSetting("seeds", "these", f"at most {MAX_SEEDS} openings")
+        allowed = sentence("at most {most} openings", most=MAX_SEEDS)
+        raise BadSetting("seeds", "these", allowed)
     kept = tuple(" ".join(str(seed).split()) for seed in seeds)
     for seed in kept:
         if not 1 <= len(seed) <= MAX_SEED:
-            raise BadSetting("seeds", seed, f"openings of 1 to {MAX_SEED} characters")
+            allowed = sentence("openings of 1 to {most} characters", most=MAX_SEED)
+            raise BadSetting("seeds", seed, allowed)
     return kept
 
 

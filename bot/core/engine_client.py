@@ -23,6 +23,7 @@ from bot.core.errors import (
     QueueFull,
 )
 from bot.core.fair_queue import FairQueue, QueueLimits
+from bot.core.languages import counted, sentence
 from bot.core.metrics import Metrics
 from bot.core.model_cache import LoadedModel, ModelCache
 from bot.core.ports import EngineRequest, Opening, Prompt
@@ -59,7 +60,7 @@ from model import (
 
 log = logging.getLogger(__name__)
 
-WORDLESS = (
+WORDLESS = sentence(
     "The model has no words to rhyme with: its book was not English verse, or it was trained "
     "before forms were added."
 )
@@ -225,7 +226,7 @@ class EngineClient:
         loaded = self._in_memory(engine_request.model)
         if loaded is not self._cache.find(engine_request.model.sha256):  # see `_break_down`
             raise ModelUnusable(
-                engine_request.model.name, "It stopped writing just now. Try again."
+                engine_request.model.name, sentence("It stopped writing just now. Try again.")
             )
         return self._join(loaded, engine_request.asker, _model_request(engine_request))
 
@@ -348,16 +349,25 @@ def _line_scansion(line: ScannedLine) -> LineScansion:
 def _line_notes(fit: LineFit, form: Form, number: int) -> tuple[str, ...]:
     """Say how a line differs from what its form wants."""
     notes, whole = [], form.syllables[number]
-    end = f"“{fit.end}”" if fit.end else "Its last word"
     if fit.syllables != whole:
-        count = "1 syllable" if fit.syllables == 1 else f"{fit.syllables} syllables"
-        notes.append(f"This line has {count}; the form wants {whole}.")
+        notes.append(
+            counted(
+                "This line has {count} syllable; the form wants {whole}.",
+                "This line has {count} syllables; the form wants {whole}.",
+                fit.syllables,
+                whole=whole,
+            )
+        )
     elif not fit.on_beat:
-        notes.append("Some stresses of this line are off the beat.")
+        notes.append(sentence("Some stresses of this line are off the beat."))
+    end = f"“{fit.end}”" if fit.end else sentence("Its last word")
     if fit.unrhymed is not None:
-        notes.append(f"{end} does not rhyme with line {fit.unrhymed + 1}.")
+        line = fit.unrhymed + 1
+        notes.append(sentence("{word} does not rhyme with line {line}.", word=end, line=line))
     if not fit.can_be_rhymed:
-        notes.append(f"{end} has no rhyme that I know; my line will only sound like it.")
+        notes.append(
+            sentence("{word} has no rhyme that I know; my line will only sound like it.", word=end)
+        )
     return tuple(notes)
 
 

@@ -36,14 +36,28 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from bot.core.languages import counted, form_name, sentence
+
 
 class BotError(Exception):
     """The root; `str(error)` is the sentence: what happened, the value, what to do."""
 
+    @property
+    def sentence(self) -> str:
+        """The same, which a door can translate; the log has it in English."""
+        return self.args[0] if self.args else ""
+
 
 class BadSetting(BotError):
     def __init__(self, name: str, value: object, allowed: str) -> None:
-        super().__init__(f"{_short(name)} is {_quoted(value)}; it must be {allowed}.")
+        super().__init__(
+            sentence(
+                "{name} is {value}; it must be {allowed}.",
+                name=_short(name),
+                value=_quoted(value),
+                allowed=allowed,
+            )
+        )
         self.name = name
         self.value = value
         self.allowed = allowed
@@ -55,19 +69,34 @@ class BadConfig(BotError):
 
 class UnknownModel(BotError):
     def __init__(self, name: str, known: Sequence[str]) -> None:
-        more = f" and {len(known) - MAX_NAMED} more" if len(known) > MAX_NAMED else ""
-        choice = f"Choose one of: {', '.join(known[:MAX_NAMED])}{more}."
-        super().__init__(
-            f"There is no model called {_quoted(name)}. "
-            + (choice if known else "No model is installed.")
-        )
+        models, more = ", ".join(known[:MAX_NAMED]), len(known) - MAX_NAMED
+        if not known:
+            told = sentence(
+                "There is no model called {name}. No model is installed.", name=_quoted(name)
+            )
+        elif more <= 0:
+            told = sentence(
+                "There is no model called {name}. Choose one of: {models}.",
+                name=_quoted(name),
+                models=models,
+            )
+        else:
+            told = sentence(
+                "There is no model called {name}. Choose one of: {models} and {more} more.",
+                name=_quoted(name),
+                models=models,
+                more=more,
+            )
+        super().__init__(told)
         self.name = name
         self.known = tuple(known)
 
 
 class ModelUnusable(BotError):
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"The model {name!r} cannot be used. {reason}")
+        super().__init__(
+            sentence("The model {name} cannot be used. {reason}", name=repr(name), reason=reason)
+        )
         self.name = name
         self.reason = reason
 
@@ -76,22 +105,45 @@ class FormImpossible(BotError):
     """This model or this seed cannot have that form; the poem is free text, with this as a note."""
 
     def __init__(self, form: str, reason: str) -> None:
-        super().__init__(f"This is free text, not a {form}. {reason}")
+        super().__init__(
+            sentence(
+                "This is free text, not a {form}. {reason}",
+                form=form_name(form),
+                reason=reason,
+            )
+        )
         self.reason = reason
 
 
 class LinesImpossible(BotError):
     def __init__(self, form: str, reason: str) -> None:
-        super().__init__(f"I cannot write this {form} line by line. {reason}")
+        super().__init__(
+            sentence(
+                "I cannot write this {form} line by line. {reason}",
+                form=form_name(form),
+                reason=reason,
+            )
+        )
         self.form = form
         self.reason = reason
 
 
 class AvoidedSeed(BotError):
-    def __init__(self, word: str, where: str = "Your opening") -> None:
-        super().__init__(
-            f"{where} has the word {word!r}, which is not allowed here. Try again without it."
-        )
+    def __init__(self, word: str, line: int = 0) -> None:
+        """`line` is the number of a line that a reader wrote, 0 for the seed."""
+        if line:
+            told = sentence(
+                "Line {line} has the word {word}, which is not allowed here. Try again without it.",
+                line=line,
+                word=repr(word),
+            )
+        else:
+            told = sentence(
+                "Your opening has the word {word}, which is not allowed here. Try again without "
+                "it.",
+                word=repr(word),
+            )
+        super().__init__(told)
         self.word = word
 
 
@@ -103,17 +155,31 @@ class CannotWrite(BotError):
 
 
 class TooSoon(BotError):
-    def __init__(self, wait_seconds: float, what: str = "poem") -> None:
-        super().__init__(
-            f"Please wait {math.ceil(wait_seconds)} s before you ask for another {what}."
-        )
+    def __init__(self, wait_seconds: float, *, card: bool = False) -> None:
+        seconds = math.ceil(wait_seconds)
+        if card:
+            told = sentence(
+                "Please wait {seconds} s before you ask for another card.", seconds=seconds
+            )
+        else:
+            told = sentence(
+                "Please wait {seconds} s before you ask for another poem.", seconds=seconds
+            )
+        super().__init__(told)
         self.wait_seconds = wait_seconds
 
 
 class QueueFull(BotError):
     def __init__(self, waiting: int) -> None:
-        others = f" ({_poems(waiting)} waiting)" if waiting else ""
-        super().__init__(f"The queue is full{others}. Try again in a minute.")
+        super().__init__(
+            counted(
+                "The queue is full ({count} poem waiting). Try again in a minute.",
+                "The queue is full ({count} poems waiting). Try again in a minute.",
+                waiting,
+            )
+            if waiting
+            else sentence("The queue is full. Try again in a minute.")
+        )
         self.count = waiting
 
 
@@ -121,8 +187,13 @@ class MemberFull(QueueFull):
     def __init__(self, count: int) -> None:
         BotError.__init__(
             self,
-            f"You already have {_poems(count)} being written or waiting. "
-            "Wait until one is done, or stop one.",
+            counted(
+                "You already have {count} poem being written or waiting. "
+                "Wait until one is done, or stop one.",
+                "You already have {count} poems being written or waiting. "
+                "Wait until one is done, or stop one.",
+                count,
+            ),
         )
         self.count = count
 
@@ -131,8 +202,13 @@ class GuildFull(QueueFull):
     def __init__(self, count: int) -> None:
         BotError.__init__(
             self,
-            f"This server already has {_poems(count)} being written or waiting. "
-            "Try again in a minute.",
+            counted(
+                "This server already has {count} poem being written or waiting. "
+                "Try again in a minute.",
+                "This server already has {count} poems being written or waiting. "
+                "Try again in a minute.",
+                count,
+            ),
         )
         self.count = count
 
@@ -147,14 +223,18 @@ class NoWriter(QueueFull):
 
 class ShuttingDown(BotError):
     def __init__(self) -> None:
-        super().__init__("Sonneteer is about to restart. Try again in a minute.")
+        super().__init__(sentence("Sonneteer is about to restart. Try again in a minute."))
 
 
 class SourceRefused(BotError):
     def __init__(self, source: str, reason: str) -> None:
         super().__init__(
-            f"I cannot fetch a book from {_quoted(source)}: {reason}. Give the https:// address "
-            "of a plain-text file, a Project Gutenberg number, or attach the file."
+            sentence(
+                "I cannot fetch a book from {source}: {reason}. Give the https:// address of a "
+                "plain-text file, a Project Gutenberg number, or attach the file.",
+                source=_quoted(source),
+                reason=reason,
+            )
         )
         self.source = source
         self.reason = reason
@@ -163,8 +243,12 @@ class SourceRefused(BotError):
 class SourceFailed(BotError):
     def __init__(self, source: str, reason: str) -> None:
         super().__init__(
-            f"The book could not be fetched from {_quoted(source)}: {reason}. "
-            "Try again, or attach the file."
+            sentence(
+                "The book could not be fetched from {source}: {reason}. "
+                "Try again, or attach the file.",
+                source=_quoted(source),
+                reason=reason,
+            )
         )
         self.source = source
         self.reason = reason
@@ -232,8 +316,11 @@ class DataFolderUnusable(BotError):
 class DataNotKept(BotError):
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"That could not be saved: {reason}. Nothing was changed. The bot's admin should check "
-            "the disk."
+            sentence(
+                "That could not be saved: {reason}. Nothing was changed. The bot's admin should "
+                "check the disk.",
+                reason=reason,
+            )
         )
         self.reason = reason
 
@@ -242,8 +329,12 @@ class DatabaseBusyError(DataNotKept):
     def __init__(self, seconds: float) -> None:
         BotError.__init__(
             self,
-            f"The database is busy: another program has locked it for {seconds:g} s. Nothing "
-            "was changed. Try again in a minute. The bot's admin should check what has it open.",
+            sentence(
+                "The database is busy: another program has locked it for {seconds:g} s. Nothing "
+                "was changed. Try again in a minute. The bot's admin should check what has it "
+                "open.",
+                seconds=seconds,
+            ),
         )
         self.reason = "the database is locked by another program"
         self.seconds = seconds
@@ -281,12 +372,3 @@ def _quoted(value: object) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
-
-
-def _poems(count: int) -> str:
-    """Count poems in words that fit one and many.
-
-    >>> _poems(1), _poems(2)
-    ('1 poem', '2 poems')
-    """
-    return f"{count} poem" if count == 1 else f"{count} poems"

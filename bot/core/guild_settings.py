@@ -12,6 +12,7 @@ import regex
 
 from bot.core.daily import DailyPoem, read_daily
 from bot.core.errors import BadSetting
+from bot.core.languages import LANGUAGES, sentence
 from bot.core.records import (
     FORMS,
     FREE,
@@ -49,6 +50,7 @@ class GuildSettings:
     channel_models: tuple[str, ...] = ()  # each a channel's number, a model's name and its hash
     daily: DailyPoem | None = None  # the poem of the day
     keep_channel: str | None = None  # the channel that kept poems are copied to
+    language: str | None = None  # that the bot speaks; None: each member's own
 
     def model_in(self, *places: str) -> tuple[str, str] | None:
         """Return the name and hash of the model that the first of these channels has, if any."""
@@ -80,7 +82,8 @@ class GuildSettings:
         Raises BadSetting for a name or value that is not known.
         """
         if name not in SETTING_RULES:
-            raise BadSetting("setting", name, f"one of {', '.join(SETTING_RULES)}")
+            allowed = sentence("one of {names}", names=", ".join(SETTING_RULES))
+            raise BadSetting("setting", name, allowed)
         fresh: Any = (
             getattr(GuildSettings(), name) if value is None else SETTING_RULES[name](name, value)
         )
@@ -115,10 +118,10 @@ def read_guild_settings(values: Mapping[str, object]) -> GuildSettings:
 def _numbers(name: str, value: object) -> tuple[str, ...]:
     numbers = _listed(value)
     if len(numbers) > MAX_LISTED:
-        raise BadSetting(name, f"{len(numbers)} of them", f"at most {MAX_LISTED}")
+        raise BadSetting(name, len(numbers), sentence("at most {most}", most=MAX_LISTED))
     for number in numbers:
         if not is_snowflake(number):
-            raise BadSetting(name, number, "a channel or role of this server")
+            raise BadSetting(name, number, sentence("a channel or role of this server"))
     return numbers
 
 
@@ -130,10 +133,11 @@ def _channel(name: str, value: object) -> str:
 def _channel_models(name: str, value: object) -> tuple[str, ...]:
     listed = _listed(value)
     if len(listed) > MAX_LISTED:
-        raise BadSetting("channel models", f"{len(listed)} of them", f"at most {MAX_LISTED}")
+        allowed = sentence("at most {most}", most=MAX_LISTED)
+        raise BadSetting("channel models", len(listed), allowed)
     for each in listed:
         if CHANNEL_MODEL.fullmatch(each) is None or not is_snowflake(each.split()[0]):
-            allowed = "a channel's number, a model's name and its hash"
+            allowed = sentence("a channel's number, a model's name and its hash")
             raise BadSetting("channel models", each, allowed)
     return listed
 
@@ -143,10 +147,11 @@ def check_words(name: str, value: object) -> tuple[str, ...]:
     folded = (plain(without_invisible(word)) for word in _listed(value))  # as seeds are
     words = tuple(dict.fromkeys(word.strip().lower() for word in folded))
     if len(words) > MAX_AVOIDED:
-        raise BadSetting(name, f"{len(words)} words", f"at most {MAX_AVOIDED} words")
+        allowed = sentence("at most {most} words", most=MAX_AVOIDED)
+        raise BadSetting(name, len(words), allowed)
     for word in words:
         if not WORD.fullmatch(word) or len(word) > MAX_AVOIDED_CHARACTERS:
-            allowed = f"single words of 1 to {MAX_AVOIDED_CHARACTERS} letters"
+            allowed = sentence("single words of 1 to {most} letters", most=MAX_AVOIDED_CHARACTERS)
             raise BadSetting(name, word, allowed)
     return words
 
@@ -182,7 +187,7 @@ def _number(allowed: Range, kind: type[int] | type[float]) -> Callable[[str, obj
         except ValueError:
             number = None
         if number is None or number not in allowed:
-            raise BadSetting(name.replace("_", " "), value, str(allowed))
+            raise BadSetting(name.replace("_", " "), value, allowed.sentence)
         return number
 
     return check
@@ -190,8 +195,15 @@ def _number(allowed: Range, kind: type[int] | type[float]) -> Callable[[str, obj
 
 def _form(name: str, value: object) -> str:
     if not isinstance(value, str) or value not in (*FORMS, FREE):
-        raise BadSetting(name, value, f"one of {', '.join(FORMS)} and {FREE}")
+        allowed = sentence("one of {forms} and {last}", forms=", ".join(FORMS), last=FREE)
+        raise BadSetting(name, value, allowed)
     return value
+
+
+def _language(name: str, value: object) -> str:
+    if value not in LANGUAGES:
+        raise BadSetting(name, value, sentence("one of {names}", names=", ".join(LANGUAGES)))
+    return str(value)
 
 
 def _yes_or_no(name: str, value: object) -> bool:
@@ -199,7 +211,7 @@ def _yes_or_no(name: str, value: object) -> bool:
         return value
     answers = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
     if str(value).lower() not in answers:
-        raise BadSetting(name, value, "on or off")
+        raise BadSetting(name, value, sentence("on or off"))
     return answers[str(value).lower()]
 
 
@@ -216,5 +228,6 @@ SETTING_RULES: dict[str, Callable[[str, object], object]] = {
     "channel_models": _channel_models,
     "daily": read_daily,
     "keep_channel": _channel,
+    "language": _language,
 }
 assert list(SETTING_RULES) == [each.name for each in fields(GuildSettings)]  # noqa: S101 - one rule for each

@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.core.errors import ModelUnusable, ShuttingDown
+from bot.core.languages import sentence
 from bot.core.records import ModelRecord
 from model import (
     Engine,
@@ -198,10 +199,10 @@ class ModelCache:
         try:
             model = load_model(record.path, for_guild=bool(record.guild))
         except ModelError as error:
-            sentence = str(error).replace(str(record.path), record.path.name)
-            raise ModelUnusable(record.name, sentence) from error
+            reason = str(error).replace(str(record.path), record.path.name)
+            raise ModelUnusable(record.name, reason) from error
         if model.sha256 != record.sha256:
-            raise ModelUnusable(record.name, "Its file was replaced just now. Try again.")
+            raise ModelUnusable(record.name, sentence("Its file was replaced just now. Try again."))
         prosody, planner = make_verse(model)
         engines = make_engines(
             model, self._threads, max_rows=self._max_rows, prosody=prosody, planner=planner

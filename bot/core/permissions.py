@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from bot.core.daily import DOOR as DAILY_DOOR
 from bot.core.errors import NotAllowed
 from bot.core.guild_settings import GuildSettings, is_snowflake
+from bot.core.languages import sentence
 from bot.core.records import Asker
 
 TERMINAL = Asker("terminal:")  # a user of the shell may do everything
-ON_SERVERS_ONLY = "Books and settings belong to a server. Ask there, not in a direct message."
-MANAGERS_ONLY = (
+ON_SERVERS_ONLY = sentence(
+    "Books and settings belong to a server. Ask there, not in a direct message."
+)
+MANAGERS_ONLY = sentence(
     "Only members who may manage this server (Discord's permission Manage Server), or who have a "
     "role named in /settings managers, can do that."
 )
-OWNERS_ONLY = "Only the owners named in config.toml, section [discord], can do that."
-NOT_IN_THIS_CHANNEL = "On this server I write poems only in {channels}."
-YOURS_TO_CHANGE = " You can change that: /settings channels."
-NOT_WITH_THESE_ROLES = "On this server only members with certain roles can ask for poems."
+OWNERS_ONLY = sentence("Only the owners named in config.toml, section [discord], can do that.")
+NOT_WITH_THESE_ROLES = sentence("On this server only members with certain roles can ask for poems.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,17 @@ class Permissions:
         places = {asker.channel, asker.category}
         if guild_settings.channels and places.isdisjoint(guild_settings.channels):
             named = ", ".join(f"<#{channel}>" for channel in guild_settings.channels[:5])
-            sentence = NOT_IN_THIS_CHANNEL.format(channels=named)
-            advice = YOURS_TO_CHANGE if self.may_manage(asker, guild_settings) else ""
-            raise NotAllowed(sentence + advice)
+            raise NotAllowed(_only_in(named, can_change=self.may_manage(asker, guild_settings)))
         free = not guild_settings.roles or not asker.roles.isdisjoint(guild_settings.roles)
         if not free and not self.may_manage(asker, guild_settings):
             raise NotAllowed(NOT_WITH_THESE_ROLES)
+
+
+def _only_in(channels: str, *, can_change: bool) -> str:
+    if can_change:
+        return sentence(
+            "On this server I write poems only in {channels}. You can change that: "
+            "/settings channels.",
+            channels=channels,
+        )
+    return sentence("On this server I write poems only in {channels}.", channels=channels)

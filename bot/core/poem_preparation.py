@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bot.core.errors import FormImpossible, LinesImpossible
+from bot.core.languages import sentence
 from bot.core.poem_settings import allow_for_seed, avoided_word, last_part, printable_seed
 from bot.core.ports import EngineRequest, Opening, PoemEngine
 from bot.core.records import (
@@ -79,7 +80,9 @@ class Preparation:
         if opening is None:
             if is_drawn := not folded.strip():
                 if seed:
-                    notes += ("Nothing of the seed is left, so the poem opens at random.",)
+                    notes += (
+                        sentence("Nothing of the seed is left, so the poem opens at random."),
+                    )
                 seed = self._open(model, random_seed, settings.avoid)
                 folded = self._engine.prepare(model, seed).text
             opening = Opening(rest=folded, shown=seed)
@@ -102,7 +105,7 @@ class Preparation:
             return settings, self._engine.lay_out(model, seed, settings.form), ()
         except FormImpossible as impossible:
             free = replace(settings, form=FREE)
-            return free, None, (str(impossible),)
+            return free, None, (impossible.sentence,)
 
     def _lay_out_lines(
         self, seed: str, admitted: AdmittedRequest, model: ModelRecord, random_seed: int
@@ -144,8 +147,14 @@ class Preparation:
         lacking = dict.fromkeys(sign for prompt in prompts for sign in prompt.left_out)
         if len(known) == len(stops):
             return known, ()
-        signs = f"; it does not know {' '.join([*lacking][:20])}" if lacking else ""
-        return known, (f"Stop texts that the model cannot write are left out{signs}.",)
+        if not lacking:
+            told = sentence("Stop texts that the model cannot write are left out.")
+        else:
+            told = sentence(
+                "Stop texts that the model cannot write are left out; it does not know {signs}.",
+                signs=" ".join([*lacking][:20]),
+            )
+        return known, (told,)
 
     def _read_avoided(self, words: tuple[str, ...], model: ModelRecord) -> tuple[str, ...]:
         """Put words onto the model's alphabet; what it cannot write need not be avoided."""
@@ -158,12 +167,20 @@ class Preparation:
         seed = printable_seed(typed).strip()
         if len(seed) > MAX_SEED_CHARACTERS:
             used = last_part(seed, MAX_SEED_CHARACTERS)
-            notes = (f"The seed has {len(seed):,} characters; its last {len(used)} are used.",)
+            notes = (
+                sentence(
+                    "The seed has {length:,} characters; its last {used} are used.",
+                    length=len(seed),
+                    used=len(used),
+                ),
+            )
             seed = used
         notes += self._left_out(model, seed)
         return seed, self._engine.prepare(model, seed).text, notes
 
     def _left_out(self, model: ModelRecord, text: str) -> tuple[str, ...]:
         left_out = self._engine.prepare(model, text).left_out
+        if not left_out:
+            return ()
         signs = " ".join(left_out[:20])
-        return (f"Left out, as the model does not know them: {signs}.",) if left_out else ()
+        return (sentence("Left out, as the model does not know them: {signs}.", signs=signs),)

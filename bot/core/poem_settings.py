@@ -10,6 +10,7 @@ import regex
 
 from bot.core.errors import AvoidedSeed, BadSetting
 from bot.core.guild_settings import check_words, plain
+from bot.core.languages import form_name, sentence
 from bot.core.records import (
     FORMS,
     FREE,
@@ -40,7 +41,7 @@ def complete_settings(request: PoemRequest, defaults: Defaults) -> PoemSettings:
     """Fill in the defaults and check every range; raise BadSetting."""
     _check_ranges(request)
     if request.lines is not None and request.characters is not None:
-        raise BadSetting("length", "lines and characters", "one of the two")
+        raise BadSetting("length", "lines and characters", sentence("one of the two"))
     _check_stops(request.stop)
     avoid = _check_avoided(request)
     form = _form_of(request, defaults)
@@ -62,7 +63,7 @@ def _check_ranges(request: PoemRequest) -> None:
     for name, allowed in RANGES.items():
         value = asked.get(name)
         if value is not None and value not in allowed:
-            raise BadSetting(name.replace("_", " "), value, str(allowed))
+            raise BadSetting(name.replace("_", " "), value, allowed.sentence)
 
 
 def _sampling_of(request: PoemRequest, defaults: Defaults, form: str) -> Sampling:
@@ -78,10 +79,12 @@ def _sampling_of(request: PoemRequest, defaults: Defaults, form: str) -> Samplin
 
 def _check_stops(stops: tuple[str, ...]) -> None:
     if len(stops) > MAX_STOPS:
-        raise BadSetting("stop", f"{len(stops)} strings", f"at most {MAX_STOPS} strings")
+        allowed = sentence("at most {most} strings", most=MAX_STOPS)
+        raise BadSetting("stop", f"{len(stops)} strings", allowed)
     for stop in stops:
         if not 1 <= len(stop) <= MAX_STOP_CHARACTERS:
-            raise BadSetting("stop", stop, f"text of 1 to {MAX_STOP_CHARACTERS} characters")
+            allowed = sentence("text of 1 to {most} characters", most=MAX_STOP_CHARACTERS)
+            raise BadSetting("stop", stop, allowed)
 
 
 def _check_avoided(request: PoemRequest) -> tuple[str, ...]:
@@ -91,7 +94,7 @@ def _check_avoided(request: PoemRequest) -> tuple[str, ...]:
         raise AvoidedSeed(word)
     for number, line in enumerate(request.written, 1):
         if (word := avoided_word(line, words)) is not None:
-            raise AvoidedSeed(word, f"Line {number}")
+            raise AvoidedSeed(word, number)
     return words
 
 
@@ -100,10 +103,11 @@ def _check_written(lines: tuple[str, ...], form: str) -> None:
         return
     require_form(form)
     if len(lines) > FORMS[form]:
-        raise BadSetting("written", f"{len(lines)} lines", f"at most {FORMS[form]} for a {form}")
+        allowed = sentence("at most {most} for a {form}", most=FORMS[form], form=form_name(form))
+        raise BadSetting("written", f"{len(lines)} lines", allowed)
     for number, line in enumerate(lines, 1):
         if len(line) > MAX_LINE_CHARACTERS or not any(map(str.isprintable, line)):
-            allowed = f"text of 1 to {MAX_LINE_CHARACTERS} characters"
+            allowed = sentence("text of 1 to {most} characters", most=MAX_LINE_CHARACTERS)
             raise BadSetting(f"line {number}", line, allowed)
 
 
@@ -111,7 +115,10 @@ def require_form(form: str) -> None:
     """Raise BadSetting for free text, which has no lines to write one by one."""
     if form == FREE:
         *others, last = FORMS
-        raise BadSetting("form", form, f"{', '.join(others)} or {last} to write line by line")
+        allowed = sentence(
+            "{forms} or {last} to write line by line", forms=", ".join(others), last=last
+        )
+        raise BadSetting("form", form, allowed)
 
 
 def avoided_word(text: str, avoid: tuple[str, ...]) -> str | None:
@@ -145,9 +152,11 @@ def _form_of(request: PoemRequest, defaults: Defaults) -> str:
         needs_form = request.line_by_line or request.written
         return next(iter(FORMS)) if needs_form and defaults.form == FREE else defaults.form
     if request.form != FREE and request.form not in FORMS:
-        raise BadSetting("form", request.form, f"one of {', '.join(FORMS)} and {FREE}")
+        allowed = sentence("one of {forms} and {last}", forms=", ".join(FORMS), last=FREE)
+        raise BadSetting("form", request.form, allowed)
     if request.form != FREE and free != [None] * len(free):
-        raise BadSetting("form", request.form, f"{FREE} with a length, a stop or greedy writing")
+        allowed = sentence("{free} with a length, a stop or greedy writing", free=FREE)
+        raise BadSetting("form", request.form, allowed)
     return request.form
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
+from bot.core.languages import form_name, sentence
 from bot.core.ports import Draft, TokenSplitter
 from bot.core.records import (
     FREE,
@@ -104,5 +105,11 @@ class PoemStream:
 
 def _cut_off_note(settings: PoemSettings) -> str:
     if settings.form != FREE:
-        return f"I found no next line for this {settings.form}. Try again, or ask for free text."
-    return f"The poem stops at {RANGES['characters'].high:,} characters, the longest it may be."
+        return sentence(
+            "I found no next line for this {form}. Try again, or ask for free text.",
+            form=form_name(settings.form),
+        )
+    return sentence(
+        "The poem stops at {most:,} characters, the longest it may be.",
+        most=RANGES["characters"].high,
+    )

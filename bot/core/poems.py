@@ -23,6 +23,7 @@ from bot.core.errors import (
     UnknownModel,
 )
 from bot.core.fairness import Cooldowns, FairThread
+from bot.core.languages import sentence
 from bot.core.metrics import Metrics
 from bot.core.permissions import Permissions
 from bot.core.poem_preparation import AdmittedRequest as AdmittedRequest
@@ -223,7 +224,8 @@ class PoemService:
         form, written = admitted.settings.form, admitted.request.written
         require_form(form)
         if not written:
-            raise BadSetting("written", "no lines", "the lines so far, and last the one to look at")
+            allowed = sentence("the lines so far, and last the one to look at")
+            raise BadSetting("written", "no lines", allowed)
         model, _ = await self._model_for(request)
         with self._engine.hold(model):
             [line] = await self.run_in_thread(
@@ -260,7 +262,7 @@ class PoemService:
         if self._drawing.waiting >= MAX_DRAWINGS:
             raise QueueFull(0)
         if left := self._drawings.left_seconds(asker.member, self._pause(asker)):
-            raise TooSoon(left, "card")
+            raise TooSoon(left, card=True)
 
     async def close(self, *, grace_seconds: float = 10.0) -> None:
         """Turn new requests away, let poems finish for `grace_seconds`, cancel the rest.
@@ -324,15 +326,21 @@ class PoemService:
         try:
             return await self._find_and_load(choice.sha256, guild), ()
         except (UnknownModel, ModelUnusable) as error:
-            reason = str(error) if isinstance(error, ModelUnusable) else "Its file is missing."
+            reason: str = sentence("Its file is missing.")
+            if isinstance(error, ModelUnusable):
+                reason = error.sentence
             with suppress(UnknownModel, ModelUnusable):
                 # The host may train a book of everybody's anew; a guild's own file nobody may.
                 newer = await self._find_and_load(choice.name, guild)
                 if not newer.guild:
                     return newer, ()
-                reason = "Its file was modified."
+                reason = sentence("Its file was modified.")
             log.warning("a guild's model %s cannot be had: %s", choice.name, reason)
-        note = f"Model {choice.name!r} is unavailable, so I used the default. {reason}"
+        note = sentence(
+            "Model {name} is unavailable, so I used the default. {reason}",
+            name=repr(choice.name),
+            reason=reason,
+        )
         return await self._find_and_load(None, guild), (note,)
 
     async def _find_and_load(self, wanted: str | None, guild: str = "") -> ModelRecord:

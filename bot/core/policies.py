@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.core.languages import sentence
+
 PRIVACY = (
-    "About you: your Discord user ID with the books you added, the models you chose, the "
-    "trainings you started and the poems you kept. Seeds and poems are never stored or logged. "
-    "I send you a direct message only if a training of yours ends and I cannot post in its "
-    "channel.",
-    "About servers: settings, the models trained here, a list of trainings, and the IDs of the "
-    "messages with kept poems and with the poem of the day. The text of a book is deleted when "
-    "its training ends. The model keeps some openings, a word list and hashes, and its poems may "
-    "resemble the book. Messages are never trained on.",
-    "While a poem is being written: the IDs of its message, channel and server, so that I "
-    "can clean up after a restart. They are deleted when the poem is done. Where only you have "
-    "installed me, nothing of the server is stored.",
-    "Books from Project Gutenberg are cached. Nothing is sent to third parties.",
+    sentence(
+        "About you: your Discord user ID with the books you added, the models you chose, the "
+        "trainings you started and the poems you kept. Seeds and poems are never stored or "
+        "logged. I send you a direct message only if a training of yours ends and I cannot post "
+        "in its channel."
+    ),
+    sentence(
+        "About servers: settings, the models trained here, a list of trainings, and the IDs of "
+        "the messages with kept poems and with the poem of the day. The text of a book is deleted "
+        "when its training ends. The model keeps some openings, a word list and hashes, and its "
+        "poems may resemble the book. Messages are never trained on."
+    ),
+    sentence(
+        "While a poem is being written: the IDs of its message, channel and server, so that I "
+        "can clean up after a restart. They are deleted when the poem is done. Where only you "
+        "have installed me, nothing of the server is stored."
+    ),
+    sentence("Books from Project Gutenberg are cached. Nothing is sent to third parties."),
 )
-FORGETTING = (
+FORGETTING = sentence(
     "`/forgetme` removes your user ID from all of it. Models stay, because they belong to the "
     "server; `/book remove` deletes them."
 )

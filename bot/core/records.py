@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from bot.core.languages import counted, sentence, translate
 from model import NO_PLAN as NO_PLAN
 
 # The doors know the sampling settings from here.
@@ -29,7 +30,12 @@ class Range:
         return self.low <= value <= self.high
 
     def __str__(self) -> str:
-        return f"between {self.low:,} and {self.high:,}"
+        return str(self.sentence)
+
+    @property
+    def sentence(self) -> str:
+        """What a door can translate."""
+        return sentence("between {low:,} and {high:,}", low=self.low, high=self.high)
 
 
 # The largest random seed is the largest whole number that JavaScript holds exactly.
@@ -144,12 +150,23 @@ class QueuePosition:
         >>> QueuePosition(1).sentence, QueuePosition(4, 3.2).sentence
         ('In the queue: yours is next.', 'In the queue: 3 poems before yours, about 4 s.')
         """
-        before = self.place - 1
-        others = {0: "yours is next", 1: "1 poem before yours"}.get(
-            before, f"{before:,} poems before yours"
-        )
-        wait = "" if self.wait_seconds is None else f", {_about(self.wait_seconds)}"
-        return f"In the queue: {others}{wait}."
+        before, wait = self.place - 1, self.wait_seconds
+        if before and wait is not None:
+            return counted(
+                "In the queue: {count} poem before yours, {wait}.",
+                "In the queue: {count:,} poems before yours, {wait}.",
+                before,
+                wait=_about(wait),
+            )
+        if before:
+            return counted(
+                "In the queue: {count} poem before yours.",
+                "In the queue: {count:,} poems before yours.",
+                before,
+            )
+        if wait is not None:
+            return sentence("In the queue: yours is next, {wait}.", wait=_about(wait))
+        return sentence("In the queue: yours is next.")
 
 
 def _about(seconds: float) -> str:
@@ -159,12 +176,12 @@ def _about(seconds: float) -> str:
     ['less than 1 s', 'about 4 s', 'about 15 s', 'about 2 min']
     """
     if seconds < 1:
-        return "less than 1 s"
+        return sentence("less than {seconds} s", seconds=1)
     if seconds <= 5:
-        return f"about {math.ceil(seconds)} s"
+        return sentence("about {seconds} s", seconds=math.ceil(seconds))
     if seconds <= 55:
-        return f"about {5 * math.ceil(seconds / 5)} s"
-    return f"about {math.ceil(seconds / 60)} min"
+        return sentence("about {seconds} s", seconds=5 * math.ceil(seconds / 5))
+    return sentence("about {minutes} min", minutes=math.ceil(seconds / 60))
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +249,11 @@ class VerseLine:
 
     def as_dict(self) -> dict[str, object]:
         """Return what the web page's API answers."""
-        return {"text": self.text, **asdict(self.looks), "notes": list(self.notes)}
+        return {
+            "text": self.text,
+            **asdict(self.looks),
+            "notes": [translate(note) for note in self.notes],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +285,7 @@ class NextLine:
             "random_seed": self.random_seed,
             "settings": self.settings.as_dict(),
             "plan": _plan_as_dict(self.plan),
-            "notes": list(self.notes),
+            "notes": [translate(note) for note in self.notes],
         }
 
 
@@ -301,7 +322,7 @@ class Poem:
             "settings": self.settings.as_dict(),
             "plan": _plan_as_dict(self.plan),
             "looks": [asdict(line) for line in self.looks.lines],
-            "notes": list(self.notes),
+            "notes": [translate(note) for note in self.notes],
             "ending": self.ending.value,
         }
 

@@ -20,6 +20,7 @@ from discord.http import Route
 
 from bot.core.application import App
 from bot.core.errors import NothingThere
+from bot.core.languages import sentence
 from bot.core.shards import ALL_SHARDS
 from bot.discord_app.book_form import is_book_form
 from bot.discord_app.cogs.books import Books
@@ -33,6 +34,7 @@ from bot.discord_app.confirm_buttons import ConfirmButton
 from bot.discord_app.gateway import Gateway
 from bot.discord_app.interactions import NO_MENTIONS
 from bot.discord_app.joint_buttons import JointButton, is_line_form
+from bot.discord_app.languages import CommandTranslator
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.messages import command_prefixes
 from bot.discord_app.poem_buttons import PoemButton
@@ -43,6 +45,7 @@ from bot.discord_app.settings_panel import SettingButton, SettingSelect, is_sett
 
 log = logging.getLogger(__name__)
 
+NO_SUCH_OPTION = sentence("This command has no such option.")
 OFFICIAL_API = "https://discord.com/api/v10"
 OURS = (PoemButton, ConfirmButton, JointButton, SettingSelect, SettingButton)
 PERMISSIONS = discord.Permissions(
@@ -106,6 +109,8 @@ async def add_cogs(
     `talk` also answers mentions and direct messages.
     """
     bot.add_dynamic_items(ConfirmButton)
+    if bot.tree.translator is None:
+        await bot.tree.set_translator(CommandTranslator())
     poems = Poems(bot, app, talk=talk, timing=timing, reply_limits=reply_limits)
     # Removed in this order: joint poems note their ends where `Poems` then writes them down.
     await bot.add_cog(Together(bot, poems, timing=timing, reply_limits=reply_limits))
@@ -149,7 +154,7 @@ class CommandTree(app_commands.CommandTree["SonneteerBot"]):
         try:
             await super()._call(interaction)
             if typing and not interaction.response.is_done():
-                await refuse(interaction, NothingThere("This command has no such option."))
+                await refuse(interaction, NothingThere(NO_SUCH_OPTION))
         except app_commands.AppCommandError:
             raise
         except Exception as error:

@@ -29,7 +29,7 @@ async def sync_commands(tree: app_commands.CommandTree[Any], folder: Path | None
     the same token may have put its own in their place. A failure is logged and tried again at the
     next start: the other ways of asking still work.
     """
-    digest = _digest(tree)
+    digest = await _digest(tree)
     path = folder / FILE_NAME if folder is not None else None
     sent, had = await asyncio.to_thread(_read, path) if path is not None else (None, None)
     if sent == digest:
@@ -79,9 +79,15 @@ def _ids(known: list[Any] | None) -> dict[str, int]:
     return {str(each["name"]): int(each["id"]) for each in slash}
 
 
-def _digest(tree: app_commands.CommandTree[Any]) -> str:
+async def _digest(tree: app_commands.CommandTree[Any]) -> str:
     """Return a hash of the commands and of whose they are."""
-    payload = [command.to_dict(tree) for command in tree.get_commands()]
+    names = tree.translator
+    payload = [
+        command.to_dict(tree)
+        if names is None
+        else await command.get_translated_payload(tree, names)
+        for command in tree.get_commands()
+    ]
     whose = [tree.client.application_id, discord.http.Route.BASE]
     return _hash([whose, payload])
 

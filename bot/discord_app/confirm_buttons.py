@@ -13,13 +13,14 @@ from typing import Any, Self
 import discord
 
 from bot.core.errors import NotAllowed
+from bot.core.languages import sentence
 from bot.discord_app.button_state import MAX_CUSTOM_ID, base36
 from bot.discord_app.interactions import acknowledge_button
 from bot.discord_app.responses import press, refuse
 
 PREFIX = "ask"
 ANYBODY = 0  # in place of the asker: the core checks who may
-NOT_YOURS = "Only the person who asked can use this button."
+NOT_YOURS = sentence("Only the person who asked can use this button.")
 
 
 class ConfirmAction(StrEnum):

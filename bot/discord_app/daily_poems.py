@@ -19,10 +19,12 @@ from discord.ext import tasks
 from bot.core.application import App
 from bot.core.daily import DOOR, DailyPoem, utc_now
 from bot.core.errors import AvoidedSeed, BotError, UnknownModel
+from bot.core.languages import LANGUAGES, speak, translate
 from bot.core.records import Asker, Poem, PoemRequest
 from bot.core.store.days import LOST, SentDay
 from bot.core.tasks import cancel_tasks
 from bot.discord_app.error_messages import throttled_log
+from bot.discord_app.languages import server_language
 from bot.discord_app.poem_buttons import finished_view
 from bot.discord_app.poem_formatting import format_finished
 from bot.discord_app.responders import LOOKED_THROUGH, AnyBot, send_once
@@ -78,6 +80,7 @@ class DailyPoems:
             day = daily.due(self._now(), "" if is_open else last.day)
             if day is None:
                 continue
+            speak(server_language(self._bot, int(guild)))
             try:
                 await self._send(guild, daily, day, is_open=is_open)
             except (BotError, *FAILURES) as error:
@@ -112,7 +115,9 @@ class DailyPoems:
         """
         try:
             async for message in channel.history(limit=LOOKED_THROUGH):
-                if message.author == self._bot.user and note in message.content:
+                if message.author == self._bot.user and any(
+                    translate(note, language) in message.content for language in LANGUAGES
+                ):
                     return str(message.id)
         except (discord.Forbidden, discord.NotFound):
             return LOST

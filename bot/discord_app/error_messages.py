@@ -14,21 +14,24 @@ from discord.ext import commands
 
 from bot.core import request_log
 from bot.core.errors import BotError, NotAllowed
+from bot.core.languages import say, sentence, translate
 from bot.core.names import one_line
 from bot.discord_app.poem_formatting import MAX_MESSAGE, escape, measure
 from bot.discord_app.retries import UnreadableResponse, is_final
 
 log = logging.getLogger(__name__)
 
-CHANGED = (
+CHANGED = sentence(
     "This command has changed. Reload Discord (Ctrl-R, or close and open the app) and try again."
 )
-NOT_YET_KNOWN = "I am still loading this server. Try again in a minute."
+NOT_YET_KNOWN = sentence("I am still loading this server. Try again in a minute.")
 QUIET_SECONDS = 600.0  # after a line of the log before one of the same cause
 MAX_CAUSES = 1000
 MAX_BRIEF = 200  # characters of an error: Discord's may have a whole page in it
-NO_ANSWER = "Discord is not responding. Try again in a minute."
-FORBIDDEN = "I do not have permission to do that here. Ask a server admin to check my permissions."
+NO_ANSWER = sentence("Discord is not responding. Try again in a minute.")
+FORBIDDEN = sentence(
+    "I do not have permission to do that here. Ask a server admin to check my permissions."
+)
 # The fault is Discord's or the network's, not the bot's.
 UNREACHABLE = (
     discord.RateLimited,
@@ -101,33 +104,34 @@ def error_message(error: BaseException, *, room: int = MAX_MESSAGE) -> str:
         cause = cause.original
     match cause:
         case NotAllowed():
-            return _fit(str(cause), room)  # it quotes no input, and names channels as Discord does
+            # It quotes no input, and names channels as Discord does.
+            return _fit(translate(cause.sentence), room)
         case BotError():
-            return _fit(escape(str(cause)), room)  # it may quote what a stranger typed
+            return _fit(escape(translate(cause.sentence)), room)  # it may quote a stranger
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
             log.warning(
                 "Discord has another version of a slash command: %s", _first_sentence(cause)
             )
-            return CHANGED
+            return translate(CHANGED)
         case GuildNotKnown():
-            return NOT_YET_KNOWN
+            return translate(NOT_YET_KNOWN)
         case commands.NoPrivateMessage() | app_commands.NoPrivateMessage():
-            return "This command works only in a server."
+            return say("This command works only in a server.")
         case commands.MissingRequiredArgument():
-            return f"`{cause.param.name}` is missing. See /help for the usage."
+            return say("`{option}` is missing. See /help for the usage.", option=cause.param.name)
         case commands.UserInputError() | app_commands.TransformerError():
-            return "I did not understand that. See /help for the usage."
+            return say("I did not understand that. See /help for the usage.")
         case commands.CheckFailure() | app_commands.CheckFailure():
-            return "You may not use this command here."
+            return say("You may not use this command here.")
         case discord.Forbidden() | discord.NotFound():
             throttled_log.warn("Discord refused what a command needs", cause)
-            return FORBIDDEN
+            return translate(FORBIDDEN)
         case _ if _is_discords(cause):
             throttled_log.warn("Discord did not respond", cause)
-            return NO_ANSWER
+            return translate(NO_ANSWER)
     with request_log.request() as number:
         log.error("error %s", number, exc_info=cause)
-    return f"Something went wrong. Give the bot's admin this ID: {number}"
+    return say("Something went wrong. Give the bot's admin this ID: {id}", id=number)
 
 
 def _is_discords(error: BaseException) -> bool:

@@ -13,6 +13,7 @@ from bot.core.application import About
 from bot.core.daily import DailyPoem
 from bot.core.guild_settings import GuildSettings
 from bot.core.jobs import JobState, JobView, Progress, Proposal, TrainingStage
+from bot.core.languages import LANGUAGES, say, say_counted, sentence, translate
 from bot.core.model_library import AvailableModels
 from bot.core.policies import FORGETTING, PRIVACY, Operator
 from bot.core.records import Defaults, ModelRecord
@@ -24,10 +25,6 @@ BAR = 20
 MAX_SAMPLE = 800  # a sonnet has some 620 characters
 MAX_LISTED = 25
 
-PRIVACY_TEXT = "\n".join(
-    ("**What I store and what I do not**", *(f"- {each}" for each in PRIVACY), FORGETTING)
-)
-
 
 def format_duration(seconds: float) -> str:
     """Say a length of time in round figures.
@@ -36,13 +33,13 @@ def format_duration(seconds: float) -> str:
     ['less than 10 s', 'about 1 min', 'about 3 min', 'about 1 h 7 min']
     """
     if seconds < 10:
-        return "less than 10 s"
+        return sentence("less than {seconds} s", seconds=10)
     if seconds < 60:
-        return f"about {10 * math.ceil(seconds / 10)} s"
+        return sentence("about {seconds} s", seconds=10 * math.ceil(seconds / 10))
     minutes = round(seconds / 60)
     if minutes < 60:
-        return f"about {minutes} min"
-    return f"about {minutes // 60} h {minutes % 60} min"
+        return sentence("about {minutes} min", minutes=minutes)
+    return sentence("about {hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)
 
 
 def format_proposal(found: Proposal) -> str:
@@ -239,8 +236,9 @@ def format_settings(
         f"- models of single channels: {_channel_models(guild_settings)}",
         f"- poem of the day: {_daily(guild_settings.daily)}",
         f"- channel for kept poems: {f'<#{keep}>' if keep else 'none'}",
+        f"- language: {LANGUAGES.get(guild_settings.language or '', 'that of each member')}",
     ]
-    assert len(fields(guild_settings)) == 12  # noqa: S101 - all of them are shown
+    assert len(fields(guild_settings)) == 13  # noqa: S101 - all of them are shown
     return _fit(lines)
 
 
@@ -270,28 +268,41 @@ def _or(value: object, default: object, unit: str = "") -> str:
 def format_forgotten(what: Forgotten) -> str:
     """Say what was removed."""
     if not what.total:
-        return "I stored nothing about you."
-    return (
-        f"I removed your user ID from {what.trainings} trainings, {what.models} models, "
-        f"{what.choices} model choices, and {what.kept} poems that you kept. "
-        "I no longer store anything about you."
+        return say("I stored nothing about you.")
+    return say(
+        "I removed your user ID from {trainings} trainings, {models} models, {choices} model "
+        "choices, and {kept} poems that you kept. I no longer store anything about you.",
+        trainings=what.trainings,
+        models=what.models,
+        choices=what.choices,
+        kept=what.kept,
     )
 
 
 def format_privacy(operator: Operator) -> str:
     """Say what is stored, and by whom where the host says so."""
-    return _fit([PRIVACY_TEXT, *_runs(operator)])
+    told = [f"- {translate(each)}" for each in PRIVACY]
+    heading = say("**What I store and what I do not**")
+    return _fit(["\n".join((heading, *told, translate(FORGETTING))), *_runs(operator)])
 
 
 def format_about(me: About, model: ModelRecord | None) -> str:
     """Say who answers here."""
-    writes = f"{escape(model.book)} (`{_code(model.name)}`)" if model else "the default"
+    writes = f"{escape(model.book)} (`{_code(model.name)}`)" if model else say("the default")
     hours, minutes = divmod(int(me.uptime_seconds) // 60, 60)
     lines = [
-        f"**Sonneteer {me.version}** · model here: {writes}",
-        f"up for {hours} h {minutes} min · {me.poems:,} poems written since the start",
-        f"{FOOTER_MARK}a self-hosted bot that writes verse, character by character, with an LSTM "
-        "trained on one book · free software, MIT licence · /help, /privacy",
+        say("**Sonneteer {version}** · model here: {model}", version=me.version, model=writes),
+        say_counted(
+            "up for {hours} h {minutes} min · {count} poem written since the start",
+            "up for {hours} h {minutes} min · {count:,} poems written since the start",
+            int(me.poems),
+            hours=hours,
+            minutes=minutes,
+        ),
+        say(
+            "-# a self-hosted bot that writes verse, character by character, with an LSTM trained "
+            "on one book · free software, MIT licence · /help, /privacy"
+        ),
     ]
     return _fit([*lines, *_runs(me.operator)])
 
@@ -300,11 +311,13 @@ def _runs(operator: Operator) -> list[str]:
     """Name the operator and the pages with the rules, as far as they are known."""
     links = [
         f"[{title}](<{link}>)"
-        for title, page in (("Privacy", "privacy"), ("Terms of use", "terms"))
+        for title, page in ((say("Privacy"), "privacy"), (say("Terms of use"), "terms"))
         if (link := operator.link(page))
     ]
-    who = [f"run by {escape(operator.name)}"] if operator.name else []
-    contact = [f"contact: {escape(operator.contact)}"] if operator.contact else []
+    who = [say("run by {name}", name=escape(operator.name))] if operator.name else []
+    contact = (
+        [say("contact: {contact}", contact=escape(operator.contact))] if operator.contact else []
+    )
     told = [*who, *contact, *links]
     return [f"{FOOTER_MARK}{' · '.join(told)}"] if told else []
 

@@ -15,12 +15,12 @@ from typing import Any
 import discord
 from discord.ext import commands
 
+from bot.core.languages import sentence
 from bot.core.records import PoemRequest
 from bot.discord_app.poem_formatting import plain_words
 from bot.discord_app.responders import AnyBot
 from bot.discord_app.retries import FAILURES
 
-UNREAD = "I only read the text of your message, not {what}. Paste the text instead."
 MAX_TEXT_FILE = 64 * 2**10  # bytes; of a longer file no seed is taken
 FILE_SECONDS = 10.0  # for fetching one
 CORRECTED_WITHIN = timedelta(minutes=1)  # in which an edited message is read again
@@ -46,14 +46,28 @@ def own_mentions(me: discord.abc.User | None, message: discord.Message) -> tuple
 
 def unread_note(message: discord.Message) -> tuple[str, ...]:
     """Return a sentence on what a message has besides its words, none where that is nothing."""
-    kinds = {
-        "the attached file": message.attachments,
-        "the forwarded message": message.message_snapshots,
-        "the sticker": message.stickers,
-        "the poll": message.poll,
-    }
-    found = [kind for kind, parts in kinds.items() if parts]
-    return (UNREAD.format(what=" or ".join(found)),) if found else ()
+    kinds = (
+        (
+            message.attachments,
+            sentence(
+                "I only read the text of your message, not the attached file. "
+                "Paste the text instead."
+            ),
+        ),
+        (
+            message.message_snapshots,
+            sentence(
+                "I only read the text of your message, not the forwarded message. "
+                "Paste the text instead."
+            ),
+        ),
+        (
+            message.stickers,
+            sentence("I only read the text of your message, not the sticker."),
+        ),
+        (message.poll, sentence("I only read the text of your message, not the poll.")),
+    )
+    return next(((told,) for parts, told in kinds if parts), ())
 
 
 async def read_words(message: discord.Message, typed: str) -> tuple[str, tuple[str, ...]]:
@@ -140,7 +154,7 @@ def read_flags(typed: str, request: PoemRequest) -> PoemRequest:
         try:
             taken: Any = value.lower() if name == "form" else value
             if name not in ("form", "model"):
-                taken = float(value) if name == "temperature" else int(value)
+                taken = float(value.replace(",", ".")) if name == "temperature" else int(value)
         except ValueError:
             break
         if name == "temperature":

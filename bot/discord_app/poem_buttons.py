@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import discord
 
+from bot.core.languages import form_name, sentence, translate
 from bot.core.records import FREE, Poem
 from bot.discord_app.button_state import (
     PREFIX,
@@ -44,6 +45,14 @@ class ButtonAction(StrEnum):
     KEEP = "keep"
 
 
+LABELS = {
+    ButtonAction.AGAIN: sentence("Again"),
+    ButtonAction.CONTINUE: sentence("Continue"),
+    ButtonAction.CARD: sentence("Card"),
+    ButtonAction.DELETE: sentence("Delete"),
+    ButtonAction.TRY: sentence("Try"),
+    ButtonAction.KEEP: sentence("Keep"),
+}
 # What the buttons below the help ask for: a form and the first words.
 EXAMPLES = {
     "0": ("sonnet", "When winter nights are long"),
@@ -79,9 +88,10 @@ class PoemButton(
 
 def _label(action: ButtonAction, packed: str) -> str:
     if action is not ButtonAction.TRY or packed not in EXAMPLES:
-        return action.value.title()
+        return translate(LABELS[action])
     form, seed = EXAMPLES[packed]
-    return f"{form.title()}: {seed}…"
+    name = translate(form_name(form))
+    return f"{name[:1].upper()}{name[1:]}: {seed}…"
 
 
 def examples_view() -> discord.ui.View:

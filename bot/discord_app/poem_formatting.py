@@ -11,7 +11,9 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bot.core.languages import say, sentence, translate
 from bot.core.records import FORMS, FREE, RANGES, Ending, Poem, QueuePosition
+from bot.discord_app.languages import command_name
 
 MAX_MESSAGE = 2000  # Discord's limit for a bot, also for members who pay
 MAX_FOOTER = 300
@@ -23,7 +25,7 @@ MAX_PARTS = 5
 MAX_OPENING = 600  # beside a file; a seed of 500 fits, and all of it escaped fits MAX_VERSE
 MAX_LAST_LINE = 120
 # Discord's small print and headings; escaped verse never has them at the start of a line.
-CUT_SHORT = "I was restarted before this poem was finished. Run /sonnet again."
+CUT_SHORT = sentence("I was restarted before this poem was finished. Run /sonnet again.")
 FOOTER_MARK = "-# "
 HEADING_MARK = "### "
 
@@ -124,11 +126,11 @@ def format_growing(text: str, queue_position: QueuePosition) -> MessagePart:
     verse = text.strip()
     first = split_verse(verse[: 2 * MAX_VERSE])[0]
     if queue_position.place:
-        state = queue_position.sentence
+        state = translate(queue_position.sentence)
     elif len(first) < len(verse):
-        state = f"writing… {len(text):,} characters so far"
+        state = say("writing… {count:,} characters so far", count=len(text))
     else:
-        state = "writing…"
+        state = say("writing…")
     return MessagePart(_with_footer(first, state), waits=queue_position.place > 0)
 
 
@@ -138,7 +140,7 @@ def format_unfinished(content: str) -> str:
     >>> format_unfinished("Shall I\\n-# writing…").split("\\n")[0]
     'Shall I'
     """
-    return _with_footer(read_verse(content), CUT_SHORT).lstrip("\n")
+    return _with_footer(read_verse(content), translate(CUT_SHORT)).lstrip("\n")
 
 
 def format_finished(poem: Poem, *, may_attach: bool = True) -> list[MessagePart]:
@@ -157,7 +159,8 @@ def format_finished(poem: Poem, *, may_attach: bool = True) -> list[MessagePart]
     opening = opening[: _cut(opening, len(opening), shown_seed_length(poem))]
     file = TextFile(f"poem-{poem.random_seed}.txt", f"{verse}\n\n{signature}\n")
     shown = f"{opening}\n\n[…]\n\n{last_line}"
-    notes = f"all {len(verse):,} characters are in the file · {signature}"
+    whole = say("all {count:,} characters are in the file", count=len(verse))
+    notes = f"{whole} · {signature}"
     return [MessagePart(_with_footer(shown, notes), file)]
 
 
@@ -175,10 +178,12 @@ def _headings(poem: Poem) -> Iterator[str]:
 
 
 def _signature(poem: Poem) -> str:
-    notes = list(poem.notes)
+    notes = [translate(note) for note in poem.notes]
     if poem.ending is Ending.CANCELLED:
-        notes.append("Stopped early.")
-    return " · ".join([poem.model, f"random seed {poem.random_seed}", *notes])
+        notes.append(say("Stopped early."))
+    return " · ".join(
+        [poem.model, say("random seed {number}", number=str(poem.random_seed)), *notes]
+    )
 
 
 def _with_footer(verse: str, footer: str) -> str:
@@ -223,33 +228,46 @@ def help_text(name: str, prefix: str | None, models: Sequence[str], ids: Mapping
 
     def slash(command: str) -> str:
         number = ids.get(command.split()[0])
-        return f"`/{command}`" if number is None else f"</{command}:{number}>"
+        return f"`/{command_name(command)}`" if number is None else f"</{command}:{number}>"
 
     name = escape(name)
     ways = [
-        f"{slash('sonnet')} with your opening words, a form, a model and more",
-        f"`@{name} your opening words`",
-        f"{slash('together')} to write a poem with me line by line, alone or by vote in a channel",
-        "your opening words in a direct message, or in a reply to a poem",
-        "a message's menu: Apps, Sonnet from this",
+        say("{command} with your opening words, a form, a model and more", command=slash("sonnet")),
+        say("`@{name} your opening words`", name=name),
+        say(
+            "{command} to write a poem with me line by line, alone or by vote in a channel",
+            command=slash("together"),
+        ),
+        say("your opening words in a direct message, or in a reply to a poem"),
+        say("a message's menu: Apps, Sonnet from this"),
     ]
     if prefix is not None:
-        ways.insert(1, f"`{prefix}sonnet your opening words`")
-        ways.append(
-            f"options with the prefix: `{prefix}sonnet --form haiku --temperature 0.9 rose`"
-        )
-    by_message = f" or with `{prefix}book add NAME` and an attached file" if prefix else ""
+        ways.insert(1, say("`{prefix}sonnet your opening words`", prefix=prefix))
+        options = f"`{prefix}sonnet --form haiku --temperature 0.9 rose`"
+        ways.append(say("options with the prefix: {example}", example=options))
     lines = [
-        f"**{name} writes poems.** Give me an opening, or none, and I continue it:",
+        say("**{name} writes poems.** Give me an opening, or none, and I continue it:", name=name),
         *(f"- {way}" for way in ways),
-        "Buttons under a poem: **Again** writes another with the same opening, **Continue** "
-        "carries on from its last line, **Card** makes an image, **Delete** removes it.",
-        f"Books: see {slash('book list')}. Admins add books with {slash('book add')}{by_message} "
-        f"and change settings with {slash('settings show')}. What I store about you: "
-        f"{slash('privacy')}.",
-        f"-# forms: {', '.join(FORMS)}, {FREE} · lines of free text {RANGES['lines']}"
-        f" · temperature {RANGES['temperature']} · models: "
-        + escape(", ".join(models)[:400] or "none"),
-        "Try one:",
+        say(
+            "Buttons under a poem: **Again** writes another with the same opening, **Continue** "
+            "carries on from its last line, **Card** makes an image, **Delete** removes it."
+        ),
+        say(
+            "Books: see {list}. Admins add books with {add} and change settings with {settings}. "
+            "What I store about you: {privacy}.",
+            list=slash("book list"),
+            add=slash("book add"),
+            settings=slash("settings show"),
+            privacy=slash("privacy"),
+        ),
+        say(
+            "-# forms: {forms} · lines of free text {lines} · temperature {temperature} · models: "
+            "{models}",
+            forms=", ".join((*FORMS, FREE)),
+            lines=RANGES["lines"].sentence,
+            temperature=RANGES["temperature"].sentence,
+            models=escape(", ".join(models)[:400]) or "–",
+        ),
+        say("Try one:"),
     ]
     return "\n".join(lines)

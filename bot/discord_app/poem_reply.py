@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import discord
 
 from bot.core import request_log
+from bot.core.languages import say
 from bot.core.poem_stream import PoemStream
 from bot.core.poems import AdmittedRequest, PoemService
 from bot.core.records import Poem, PoemRequest
@@ -36,10 +37,6 @@ log = logging.getLogger(__name__)
 
 
 MAX_TOLD = 10_000
-MAY_NOT_WRITE = (
-    "I cannot write in <#{channel}>, so I did not write your poem. Ask a server admin to give me "
-    "the View Channel and Send Messages permissions there."
-)
 
 
 @dataclass(eq=False)
@@ -119,7 +116,7 @@ class PoemReplies:
             return
         self._told.add(place)
         with suppress(*FAILURES):  # a member may refuse direct messages from strangers
-            await responder.tell_privately(MAY_NOT_WRITE.format(channel=responder.channel_id))
+            await responder.tell_privately(_may_not_write(responder.channel_id))
 
     def answering(self, command_id: int) -> Responder | None:
         """Return the responder of a command whose poem is being written."""
@@ -255,3 +252,12 @@ class PoemReplies:
             if parts == format_finished(poem) or not isinstance(error.cause, discord.Forbidden):
                 raise
             await reply.finish(parts, view_after)  # no file is allowed here, so many messages
+
+
+def _may_not_write(channel: int) -> str:
+    place = f"<#{channel}>"
+    return say(
+        "I cannot write in {channel}, so I did not write your poem. Ask a server admin to give me "
+        "the View Channel and Send Messages permissions there.",
+        channel=place,
+    )

@@ -14,11 +14,13 @@ from discord.ext import commands
 
 from bot.core import request_log
 from bot.core.errors import NothingThere
+from bot.core.languages import sentence
 from bot.core.poems import PoemService
 from bot.core.records import ModelRecord
 from bot.discord_app.asker import Context, asker_of_interaction, guild_id_of
 from bot.discord_app.error_messages import GuildNotKnown, ThrottledLog, error_message, throttled_log
 from bot.discord_app.interactions import NO_MENTIONS, acknowledge, is_acknowledged
+from bot.discord_app.languages import speak_to
 from bot.discord_app.panels import as_edit, text_of
 from bot.discord_app.poem_formatting import MAX_MESSAGE, measure
 from bot.discord_app.responders import InteractionResponder, Responder, learn_thread, send_once
@@ -26,13 +28,24 @@ from bot.discord_app.retries import FAILURES, await_response, retry
 
 log = logging.getLogger(__name__)
 
-EXPIRED = "This button has expired. Run the command again."
+EXPIRED = sentence("This button has expired. Run the command again.")
 MAX_CHOICES = 25  # Discord's limits for autocomplete
 MAX_CHOICE = 100
 
 
 class AnsweringCog(commands.Cog):
-    """A cog whose commands and buttons end in an answer, also when they fail."""
+    """A cog whose commands and buttons end in an answer, also when they fail.
+
+    It speaks the language of whoever asked.
+    """
+
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        speak_to(interaction.client, interaction)
+        return True
+
+    async def cog_before_invoke(self, ctx: Context) -> None:
+        if ctx.interaction is None:
+            speak_to(ctx.bot, ctx.message)
 
     async def press(self, interaction: discord.Interaction[Any], action: Any, packed: str) -> None:
         """Do what a button says, of which `packed` holds what it remembers."""
@@ -55,6 +68,7 @@ class CommandCog(AnsweringCog):
     """A cog of commands other than poems: each gets a number in the log, and knows its channel."""
 
     async def cog_before_invoke(self, ctx: Context) -> None:
+        await super().cog_before_invoke(ctx)
         request_log.begin()
         if ctx.interaction is None:
             await learn_thread(ctx.bot, ctx.message)
@@ -64,6 +78,7 @@ async def press(
     interaction: discord.Interaction[Any], cog_name: str, action: Any, packed: str
 ) -> None:
     """Let the cog of that name do what a button says, or say why not."""
+    speak_to(interaction.client, interaction)
     cog = interaction.client.get_cog(cog_name)
     if not isinstance(cog, AnsweringCog):
         await refuse(interaction, NothingThere(EXPIRED))
@@ -174,6 +189,10 @@ async def refuse(
     """
     if isinstance(asked, commands.Context) and asked.interaction is not None:
         asked = asked.interaction
+    if isinstance(asked, commands.Context):
+        speak_to(asked.bot, asked.message)
+    elif isinstance(asked, discord.Interaction):
+        speak_to(asked.client, asked)
     try:
         if isinstance(asked, commands.Context):
             await answer(asked, error_message(error))

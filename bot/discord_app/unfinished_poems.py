@@ -13,11 +13,13 @@ import math
 import discord
 
 from bot.core.errors import BotError
+from bot.core.languages import speak
 from bot.core.store.poems import HalfPoem, PoemStore
 from bot.core.tasks import cancel_tasks
 from bot.discord_app.interactions import NO_MENTIONS
 from bot.discord_app.joint_formatting import format_interrupted
 from bot.discord_app.joint_poem import PREFIX
+from bot.discord_app.languages import server_language
 from bot.discord_app.poem_formatting import format_unfinished
 from bot.discord_app.responders import AnyBot
 from bot.discord_app.retries import FAILURES, Outage, await_response, retry
@@ -101,6 +103,7 @@ class UnfinishedPoems:
 
     async def _end(self, half: HalfPoem) -> None:
         """Mark a half poem as unfinished, if it still is."""
+        speak(server_language(self._bot, half.guild))
         channel = self._bot.get_partial_messageable(half.channel, guild_id=half.guild)
         message = channel.get_partial_message(half.message)
         try:

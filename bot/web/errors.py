@@ -51,6 +51,14 @@ from bot.core.errors import (
     TooSoon,
     UnknownModel,
 )
+from bot.core.languages import (
+    accepted_language,
+    counted,
+    say,
+    sentence,
+    speaking,
+    translate,
+)
 
 log = logging.getLogger(__name__)
 
@@ -78,9 +86,9 @@ STATUSES: dict[type[BotError], int] = {
 OPENAI_PREFIX = "/v1/"
 OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 SENTENCES = {
-    404: "There is nothing at this address.",
-    405: "This address does not support that method.",
-    413: "The request body is too large. The limit is 64 KiB.",
+    404: sentence("There is nothing at this address."),
+    405: sentence("This address does not support that method."),
+    413: sentence("The request body is too large. The limit is 64 KiB."),
 }
 
 
@@ -210,7 +218,7 @@ class TooManyConnections(RequestRefused):
     retry_seconds = 5.0  # about how long the poems of others take
 
     def __init__(self) -> None:
-        super().__init__("Too many connections. Try again in a moment.")
+        super().__init__(sentence("Too many connections. Try again in a moment."))
 
 
 class BadBody(RequestRefused):
@@ -230,8 +238,8 @@ class BadBody(RequestRefused):
 
     @classmethod
     def unsupported(cls, key: str, value: object, allowed: str) -> BadBody:
-        sentence = f"{key} is {_shown(value)}, which does not apply to poems; leave it out"
-        error = cls(f"{sentence} or send {allowed}." if allowed else f"{sentence}.")._about(key)
+        told = f"{key} is {_shown(value)}, which does not apply to poems; leave it out"
+        error = cls(f"{told} or send {allowed}." if allowed else f"{told}.")._about(key)
         error.code = "unsupported_parameter"
         return error
 
@@ -244,9 +252,12 @@ class TooManyAtOnce(RequestRefused):
     status = 429
 
     def __init__(self, allowed: int) -> None:
-        count = "one poem" if allowed == 1 else f"{allowed} poems"
         super().__init__(
-            f"Your address already has {count} being written. Wait until one is finished."
+            counted(
+                "Your address already has one poem being written. Wait until it is finished.",
+                "Your address already has {count} poems being written. Wait until one is finished.",
+                allowed,
+            )
         )
         self.allowed = allowed
         self.retry_seconds = 5.0
@@ -255,26 +266,44 @@ class TooManyAtOnce(RequestRefused):
 class TooManyPoems(RequestRefused):
     status = 429
 
-    def __init__(self, per_minute: int, wait_seconds: float, what: str = "poem") -> None:
-        count = f"one {what}" if per_minute == 1 else f"{per_minute} {what}s"
-        super().__init__(
-            f"The limit is {count} per minute for one address. Try again in {wait_seconds:.0f} s."
-        )
+    def __init__(self, per_minute: int, wait_seconds: float, *, lines: bool = False) -> None:
+        """`lines` says that lines to look at were counted, not poems."""
+        if lines:
+            told = counted(
+                "The limit is one line per minute for one address. Try again in {seconds:.0f} s.",
+                "The limit is {count} lines per minute for one address. Try again in "
+                "{seconds:.0f} s.",
+                per_minute,
+                seconds=wait_seconds,
+            )
+        else:
+            told = counted(
+                "The limit is one poem per minute for one address. Try again in {seconds:.0f} s.",
+                "The limit is {count} poems per minute for one address. Try again in "
+                "{seconds:.0f} s.",
+                per_minute,
+                seconds=wait_seconds,
+            )
+        super().__init__(told)
         self.per_minute = per_minute
         self.retry_seconds = wait_seconds
 
 
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn everything that a handler raises into one JSON answer."""
-    with request_log.request():
+    """Turn everything that a handler raises into one JSON answer.
+
+    It speaks the client's language, and English where programs speak OpenAI's API.
+    """
+    header = "" if speaks_openai(request) else request.headers.get(hdrs.ACCEPT_LANGUAGE, "")
+    with request_log.request(), speaking(accepted_language(header)):
         try:
             return await handler(request)
         except BotError as error:
             return error_response(error, openai=speaks_openai(request))
         except web.HTTPException as error:
-            sentence = SENTENCES.get(error.status, f"{error.reason}.")
-            body = openai_error(error) if speaks_openai(request) else {"error": sentence}
+            told = translate(SENTENCES.get(error.status, f"{error.reason}."))
+            body = openai_error(error) if speaks_openai(request) else {"error": told}
             return web.json_response(body, status=error.status, headers=_kept(error))
         except Exception as error:
             if has_disconnected(request):
@@ -297,22 +326,23 @@ def report(error: Exception) -> tuple[str, str]:
     """Log an unexpected error with its stack; return the sentence for the user, and the id."""
     with request_log.request() as error_id:
         log.error("web request failed, id %s", error_id, exc_info=error)
-    return f"Something went wrong. Give the site's admin this ID: {error_id}", error_id
+    told = say("Something went wrong. Give the site's admin this ID: {id}", id=error_id)
+    return told, error_id
 
 
 def plain_error(error: Exception) -> dict[str, object]:
     """Return an error as our own API tells it; one that is not expected is logged."""
     if isinstance(error, BotError):
-        return {"error": str(error)}
-    sentence, error_id = report(error)
-    return {"error": sentence, "id": error_id}
+        return {"error": translate(error.sentence)}
+    told, error_id = report(error)
+    return {"error": told, "id": error_id}
 
 
 def openai_error(error: Exception) -> dict[str, object]:
     """Return an error as OpenAI's clients read it; one that is not expected is logged."""
     param, code, status = None, None, 500
     if isinstance(error, BotError):
-        status, sentence = status_of(error), str(error)
+        status, told = status_of(error), str(error)
         code = "rate_limit_exceeded" if status == 429 else None
         if isinstance(error, RequestRefused):
             param, code = error.param, error.code or code
@@ -321,11 +351,11 @@ def openai_error(error: Exception) -> dict[str, object]:
         elif isinstance(error, UnknownModel):
             param, code = "model", "model_not_found"
     elif isinstance(error, web.HTTPException):
-        status, sentence = error.status, SENTENCES.get(error.status, f"{error.reason}.")
+        status, told = error.status, SENTENCES.get(error.status, f"{error.reason}.")
     else:
-        sentence, _ = report(error)
+        told, _ = report(error)
     kind = OPENAI_TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    return {"error": {"message": sentence, "type": kind, "param": param, "code": code}}
+    return {"error": {"message": told, "type": kind, "param": param, "code": code}}
 
 
 def status_of(error: BotError) -> int:

@@ -1,15 +1,19 @@
 """The files of the page, the kiosk, rooms and the dashboard, read once; who has them gets a 304.
 
+Beside them are the translations of what the page says, made of the catalogues.
+
 A client that may not read /metrics may not open the dashboard either.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 from aiohttp import hdrs, web
 
+from bot.core.languages import ENGLISH, LANGUAGES, page_messages
 from bot.web.security import MetricsAccess
 
 FOLDER = Path(__file__).parent / "page"
@@ -21,6 +25,7 @@ MEDIA_TYPES = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
     ".png": "image/png",
+    ".json": "application/json",
     ".webmanifest": "application/manifest+json",
 }
 
@@ -28,11 +33,20 @@ MEDIA_TYPES = {
 class PageFile:
     """Answers GET for one file."""
 
-    def __init__(self, path: Path) -> None:
-        self._body = path.read_bytes()
-        self._media_type = MEDIA_TYPES[path.suffix]
-        self._charset = None if path.suffix == ".png" else "utf-8"
+    def __init__(self, body: bytes, suffix: str) -> None:
+        self._body = body
+        self._media_type = MEDIA_TYPES[suffix]
+        self._charset = None if suffix == ".png" else "utf-8"
         self._etag = hashlib.sha256(self._body).hexdigest()[:32]
+
+    @classmethod
+    def read(cls, path: Path) -> PageFile:
+        return cls(path.read_bytes(), path.suffix)
+
+    @classmethod
+    def of_language(cls, language: str) -> PageFile:
+        """Return what the page says in a language, as JSON by its English."""
+        return cls(json.dumps(page_messages(language), ensure_ascii=False).encode(), ".json")
 
     async def answer(self, request: web.Request) -> web.Response:
         known = request.if_none_match or ()
@@ -51,8 +65,8 @@ class PageFile:
 def page_routes() -> list[web.RouteDef]:
     """Return a route for every file but the dashboard, and / for page, kiosk and rooms."""
     paths = sorted(path for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES)
-    index = PageFile(FOLDER / INDEX)
-    others = {"kiosk": PageFile(FOLDER / KIOSK), "room": PageFile(FOLDER / ROOM)}
+    index = PageFile.read(FOLDER / INDEX)
+    others = {"kiosk": PageFile.read(FOLDER / KIOSK), "room": PageFile.read(FOLDER / ROOM)}
 
     async def front(request: web.Request) -> web.Response:
         named = (file for name, file in others.items() if name in request.query)
@@ -61,9 +75,14 @@ def page_routes() -> list[web.RouteDef]:
     return [
         web.get("/", front),
         *(
-            web.get(f"/{path.name}", PageFile(path).answer)
+            web.get(f"/{path.name}", PageFile.read(path).answer)
             for path in paths
             if path.name not in (INDEX, KIOSK, ROOM, DASHBOARD)
+        ),
+        *(
+            web.get(f"/languages/{language}.json", PageFile.of_language(language).answer)
+            for language in LANGUAGES
+            if language != ENGLISH
         ),
     ]
 
@@ -73,7 +92,7 @@ class DashboardEndpoint:
 
     def __init__(self, metrics_access: MetricsAccess) -> None:
         self._metrics_access = metrics_access
-        self._file = PageFile(FOLDER / DASHBOARD)
+        self._file = PageFile.read(FOLDER / DASHBOARD)
 
     async def get(self, request: web.Request) -> web.Response:
         self._metrics_access.check(request)

@@ -17,6 +17,7 @@ from aiohttp import hdrs, web
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, create_model
 from pydantic_core import from_json
 
+from bot.core.languages import translate
 from bot.core.poem_stream import PoemStream
 from bot.core.poems import AdmittedRequest, PoemService
 from bot.core.records import (
@@ -103,7 +104,7 @@ class PoemEndpoint:
         told = ""
         while True:
             queue_position = poem_stream.queue_position
-            sentence = queue_position.sentence if queue_position.place else ""
+            sentence = translate(queue_position.sentence) if queue_position.place else ""
             if sentence != told:  # it says times in round figures
                 await stream.send("place", {**asdict(queue_position), "sentence": sentence})
                 told = sentence
@@ -115,7 +116,7 @@ class PoemEndpoint:
 def _start(body: PoemBody, poem_stream: PoemStream) -> dict[str, object]:
     return {
         "seed": poem_stream.seed,
-        "notes": list(poem_stream.notes),
+        "notes": [translate(note) for note in poem_stream.notes],
         "model": poem_stream.model.name,
         "model_sha256": poem_stream.model.sha256,
         "random_seed": poem_stream.random_seed,

@@ -14,11 +14,13 @@ from discord.ext import commands
 
 from bot.core.application import App
 from bot.core.errors import NotAllowed, NothingThere
+from bot.core.languages import sentence
 from bot.core.records import FORMS, FREE, RANGES, Asker, Poem, PoemRequest, PoemScansion
 from bot.discord_app.asker import Context, asker_of_interaction, asker_of_message, guild_id_of
 from bot.discord_app.button_state import Ownership, PoemState, read_ownership, read_poem_state
 from bot.discord_app.daily_poems import DailyPoems
 from bot.discord_app.kept_poems import KeptPoems
+from bot.discord_app.languages import speak_to
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.messages import (
     is_corrected,
@@ -60,13 +62,13 @@ from bot.discord_app.responses import AnsweringCog, suggest_models
 from bot.discord_app.retries import retry
 from bot.discord_app.unfinished_poems import UnfinishedPoems
 
-BUTTON_EXPIRED = "This button has expired. Run /sonnet again."
-LOST_BEGINNING = "I can no longer read the start of this poem. Run /sonnet again."
-MENU_NAME = "Sonnet from this"
-NO_WORDS = "This message has no words that I can read. Choose a message with text."
+BUTTON_EXPIRED = sentence("This button has expired. Run /sonnet again.")
+LOST_BEGINNING = sentence("I can no longer read the start of this poem. Run /sonnet again.")
+MENU_NAME = sentence("Sonnet from this")
+NO_WORDS = sentence("This message has no words that I can read. Choose a message with text.")
 EVERYWHERE = app_commands.AppInstallationType(guild=True, user=True)
 ANY_CHANNEL = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
-NOT_YOURS = (
+NOT_YOURS = sentence(
     "Only the person who asked for this poem, or a member with Manage Messages, can delete it."
 )
 
@@ -216,6 +218,7 @@ class Poems(AnsweringCog, name=COG_NAME):
         """
         if asker is None and not is_from_person(message):
             return
+        speak_to(self._bot, message)
         responder = MessageResponder(message, self._reply_limits, asker)
         with self._reply_limits.enter(responder.channel_id, responder.asker_id) as has_room:
             if has_room:
@@ -242,7 +245,10 @@ class Poems(AnsweringCog, name=COG_NAME):
         random_seed="Random seed. The same words, model, settings and seed give the same poem",
     )
     @app_commands.choices(
-        form=[app_commands.Choice(name=form, value=form) for form in (*FORMS, FREE)]
+        form=[
+            app_commands.Choice(name=app_commands.locale_str(form), value=form)
+            for form in (*FORMS, FREE)
+        ]
     )
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
@@ -279,6 +285,7 @@ class Poems(AnsweringCog, name=COG_NAME):
         self, interaction: discord.Interaction[Any], message: discord.Message
     ) -> None:
         """Write a poem that begins with a message's words; after a poem, the next of its crown."""
+        speak_to(self._bot, interaction)
         responder = InteractionResponder(interaction)
         state = poem_state_in(message, self._bot.user)
         words, notes = await read_words(message, message.content)
@@ -396,8 +403,10 @@ class Poems(AnsweringCog, name=COG_NAME):
 
     async def refuse(self, asked: Context | discord.Interaction[Any], error: Exception) -> None:
         if isinstance(asked, discord.Interaction):
+            speak_to(self._bot, asked)
             await self._replies.refuse(InteractionResponder(asked), error)
         else:
+            speak_to(self._bot, asked.message)
             await self._replies.refuse(MessageResponder(asked.message, self._reply_limits), error)
 
 

@@ -9,6 +9,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.application import App
+from bot.core.languages import say
 from bot.discord_app.asker import Context, asker_of_context, asker_of_interaction
 from bot.discord_app.confirm_buttons import PRIVACY_COG, ConfirmAction, confirm_view
 from bot.discord_app.formatting import format_about, format_forgotten, format_privacy
@@ -33,9 +34,12 @@ class Privacy(CommandCog, name=PRIVACY_COG):
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     async def forgetme(self, ctx: Context) -> None:
         view = confirm_view(
-            ctx.author.id, "", ("Forget me", ConfirmAction.FORGET), ("No", ConfirmAction.KEEP)
+            ctx.author.id,
+            "",
+            (say("Forget me"), ConfirmAction.FORGET),
+            (say("No"), ConfirmAction.KEEP),
         )
-        text = (
+        text = say(
             "Remove your user ID from everything I store? Models stay; they belong to the server."
         )
         await answer(ctx, text, private=True, view=view)

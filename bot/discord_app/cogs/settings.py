@@ -15,6 +15,7 @@ from bot.core.application import App
 from bot.core.daily import ALLOWED_TIME, ALLOWED_ZONE, timezones
 from bot.core.errors import BadSetting, NotAllowed, NothingThere
 from bot.core.guild_settings import COOLDOWN, GuildSettings
+from bot.core.languages import LANGUAGES, speak
 from bot.core.records import FORMS, FREE, RANGES, Asker
 from bot.discord_app.asker import Context, asker_of_context, asker_of_interaction
 from bot.discord_app.formatting import format_settings
@@ -24,6 +25,7 @@ from bot.discord_app.interactions import (
     is_acknowledged,
     open_form,
 )
+from bot.discord_app.languages import SETTINGS_COG
 from bot.discord_app.panels import as_edit
 from bot.discord_app.responders import AnyBot
 from bot.discord_app.responses import (
@@ -59,7 +61,8 @@ USAGE = (
     "add|remove|clear @role` · `{p}settings managers add|remove|clear @role` · `{p}settings "
     "cooldown SECONDS` · `{p}settings form NAME` · `{p}settings length LINES` · `{p}settings "
     "temperature X` · `{p}settings avoid add|remove|clear WORDS` · `{p}settings switch on|off` · "
-    "`{p}settings keep #channel` · `{p}settings daily #channel TIME TIMEZONE on|paused|off`"
+    "`{p}settings keep #channel` · `{p}settings language CODE` · `{p}settings daily #channel TIME "
+    "TIMEZONE on|paused|off`"
 )
 CHANGES = ("add", "remove", "clear")
 LISTED = {"channels": "the channel", "roles": "the role", "managers": "the role", "avoid": "words"}
@@ -77,7 +80,7 @@ class Change(commands.Converter[str]):
         return argument.lower()
 
 
-class Settings(CommandCog, name="Settings"):
+class Settings(CommandCog, name=SETTINGS_COG):
     """Where poems are written, who may ask, and what they are by default."""
 
     def __init__(self, bot: AnyBot, app: App) -> None:
@@ -85,6 +88,10 @@ class Settings(CommandCog, name="Settings"):
         self._guilds = app.guilds
         self._service = app.service
         self._guild_models = app.guild_models
+
+    def fixed_language(self, guild: str) -> str | None:
+        """Return the language that a server's admins have fixed, None where it is each member's."""
+        return self._guilds.guild_settings(guild).language
 
     @commands.hybrid_group(
         name="settings", case_insensitive=True, description="Show this server's settings"
@@ -251,6 +258,20 @@ class Settings(CommandCog, name="Settings"):
         wanted = typed.strip().casefold().replace(" ", "_")
         found = [zone for folded, zone in timezones().items() if wanted in folded]
         return [app_commands.Choice(name=zone, value=zone) for zone in found[:MAX_CHOICES]]
+
+    @settings.command(
+        name="language", ignore_extra=False, description="Language of the bot in this server"
+    )
+    @app_commands.describe(language="Leave empty to speak to everybody in their own language")
+    @app_commands.choices(
+        language=[app_commands.Choice(name=name, value=code) for code, name in LANGUAGES.items()]
+    )
+    async def language(self, ctx: Context, language: str | None = None) -> None:
+        await acknowledge_command(ctx, private=True)
+        changed = await self._guilds.change(asker_of_context(ctx), "language", language)
+        if language is not None:
+            speak(language)
+        await self._show(ctx, changed)
 
     @settings.command(
         name="switch", ignore_extra=False, description="Use a new model as soon as it is trained"

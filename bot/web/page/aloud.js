@@ -11,10 +11,11 @@ export function watchVoices(tell) {
 }
 
 export class Reading {
-  // `light` is called with the index of the line that is read, among those that are not blank;
+  // `lang` is the language of the lines; `light` is called with the index of the line that is read, among those that are not blank;
   // `end` once: with true after the last line, with false if the browser could not read.
-  constructor(lines, light, end) {
+  constructor(lines, lang, light, end) {
     this.lines = lines;
+    this.lang = lang;
     this.light = light;
     this.end = end;
     this.utterance = null; // kept: browsers forget to tell of one that nobody holds
@@ -26,7 +27,7 @@ export class Reading {
     const next = this.lines.findIndex((line, place) => place >= index && SPOKEN.test(line));
     if (next < 0) return this.finish(true);
     const utterance = new SpeechSynthesisUtterance(this.lines[next]);
-    utterance.lang = document.documentElement.lang;
+    utterance.lang = this.lang;
     utterance.addEventListener("end", () => {
       if (this.utterance === utterance) this.read(next + 1);
     });

@@ -1,32 +1,37 @@
 // The books that models learnt: a card each. What a model's file says is text, never markup.
 
 import { curvesOf, drawChart, figure } from "./chart.js";
-
-const UNREACHABLE = "Cannot load the books: Sonneteer is not reachable.";
+import { languageHeaders, locale, translate } from "./languages.js";
 
 // Fill `shelf` with the books as they are now; `choose` is called with the one to write with. Errors
 // are shown in `note`.
 export async function showBooks(shelf, note, choose) {
   try {
-    const response = await fetch("api/books");
+    const response = await fetch("api/books", { headers: languageHeaders() });
     const answer = await response.json();
     note.textContent = response.ok ? "" : answer.error;
     if (response.ok) shelf.replaceChildren(...answer.books.map((book) => makeCard(book, choose)));
   } catch {
-    note.textContent = UNREACHABLE;
+    note.textContent = translate("Cannot load the books: Sonneteer is not reachable.");
   }
 }
 
 function makeCard(book, choose) {
   const title = book.book || book.name;
-  const button = make("button", "", "Write with this model");
+  const button = make("button", "", translate("Write with this model"));
   button.type = "button";
-  button.setAttribute("aria-label", `Write with this model: ${book.name}`);
+  button.setAttribute("aria-label", translate("Write with this model: {name}", { name: book.name }));
   button.addEventListener("click", () => choose(book));
   const card = make("li", "book");
   card.append(
     make("h3", "", title),
-    make("p", "by", `model ${book.name}${book.default ? " · default" : ""}`),
+    make(
+      "p",
+      "by",
+      book.default
+        ? translate("model {name} · default", { name: book.name })
+        : translate("model {name}", { name: book.name }),
+    ),
     makeFacts(book),
     makeTraining(book.losses),
     button,
@@ -38,14 +43,20 @@ function makeFacts(book) {
   const facts = make("dl", "facts");
   const measured = book.held_out_loss !== null;
   const rows = [
-    ["Loss", figure(measured ? book.held_out_loss : book.loss)],
-    ["Book", `${book.characters.toLocaleString("en")} characters`],
-    ["Trained", dateOf(book.created)],
-    ["Model", `${(book.size_bytes / 1e6).toFixed(1)} MB`],
+    [translate("Loss"), figure(measured ? book.held_out_loss : book.loss)],
+    ...(book.characters > 0
+      ? [[translate("Book"), translate("{count} characters", { count: book.characters })]]
+      : []),
+    [translate("Trained"), dateOf(book.created)],
+    [translate("Model"), translate("{size} MB", { size: Number((book.size_bytes / 1e6).toFixed(1)) })],
   ];
-  const where = measured ? " on held-out text" : book.losses.length ? " in training" : "";
+  const where = measured
+    ? ` ${translate("on held-out text")}`
+    : book.losses.length
+      ? ` ${translate("in training")}`
+      : "";
   // Without the size there is no book to speak of: the file is of before sizes were noted.
-  for (const [name, value] of rows.filter(([name]) => name !== "Book" || book.characters > 0)) {
+  for (const [name, value] of rows) {
     const row = make("div", "");
     row.append(make("dt", "", name), make("dd", "", value));
     facts.append(row);
@@ -56,17 +67,27 @@ function makeFacts(book) {
 
 // Return a chart where there are epochs to compare, else words.
 function makeTraining(losses) {
-  if (losses.length === 0) return make("p", "untold", "The model file has no training history.");
+  if (losses.length === 0) return make("p", "untold", translate("The model file has no training history."));
   if (losses.length === 1) {
     const [{ running, held_out }] = losses;
-    const measured = held_out === null ? "" : `, ${figure(held_out)} on held-out text`;
-    return make("p", "untold", `Trained for one epoch: loss ${figure(running)}${measured}.`);
+    const losses = { loss: figure(running), held_out: held_out === null ? "" : figure(held_out) };
+    return make(
+      "p",
+      "untold",
+      held_out === null
+        ? translate("Trained for one epoch: loss {loss}.", losses)
+        : translate("Trained for one epoch: loss {loss}, {held_out} on held-out text.", losses),
+    );
   }
   const { heldOut, best } = curvesOf(losses);
   const legend = make("figcaption", "legend");
-  legend.append(make("span", "training", "training"));
-  if (heldOut.length) legend.append(make("span", "held-out", "held-out text"));
-  legend.append(make("span", "best", `best: ${figure(best.loss)}, epoch ${best.epoch}`));
+  legend.append(make("span", "training", translate("training")));
+  if (heldOut.length) legend.append(make("span", "held-out", translate("held-out text")));
+  legend.append(make(
+      "span",
+      "best",
+      translate("best: {loss}, epoch {epoch}", { loss: figure(best.loss), epoch: best.epoch }),
+    ));
   const drawing = make("figure", "");
   drawing.append(drawChart(losses), legend);
   return drawing;
@@ -75,9 +96,9 @@ function makeTraining(losses) {
 // Write a date as people do; what is none stands as the file has it.
 function dateOf(created) {
   const date = new Date(created);
-  if (Number.isNaN(date.getTime())) return created || "unknown date";
+  if (Number.isNaN(date.getTime())) return created || translate("unknown date");
   const parts = { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" };
-  return date.toLocaleDateString("en-GB", parts);
+  return date.toLocaleDateString(locale(), parts);
 }
 
 function make(name, className, text = "") {

@@ -1,5 +1,6 @@
 // The losses of a training as a small chart, and in words for readers who cannot see it.
 
+import { counted, locale, translate } from "./languages.js";
 import { make, write } from "./svg.js";
 
 const WIDTH = 300; // the chart's own units; it grows and shrinks with its card
@@ -41,21 +42,29 @@ export function drawChart(losses) {
 // Say the figures of a training of two epochs or more.
 export function describe(losses) {
   const { training, heldOut, best } = curvesOf(losses);
-  const course = (name, points) =>
-    points.length
-      ? ` ${name}: from ${figure(points[0].loss)} to ${figure(points.at(-1).loss)}.`
-      : "";
-  return (
-    `Losses of ${losses.length} epochs, in nats per character.` +
-    course("Training", training) +
-    course("Held-out text", heldOut) +
-    ` Best: ${figure(best.loss)}, after epoch ${best.epoch}.`
-  );
+  const ends = (points) => ({ first: figure(points[0].loss), last: figure(points.at(-1).loss) });
+  return [
+    counted(
+      "Losses of {count} epoch, in nats per character.",
+      "Losses of {count} epochs, in nats per character.",
+      losses.length,
+    ),
+    ...(training.length ? [translate("Training: from {first} to {last}.", ends(training))] : []),
+    ...(heldOut.length ? [translate("Held-out text: from {first} to {last}.", ends(heldOut))] : []),
+    translate("Best: {loss}, after epoch {epoch}.", {
+      loss: figure(best.loss),
+      epoch: best.epoch,
+    }),
+  ].join(" ");
 }
 
 // Write a loss as people compare them.
 export function figure(loss) {
-  return loss.toFixed(3);
+  return loss.toLocaleString(locale(), {
+    minimumFractionDigits: 3,
+    maximumFractionDigits: 3,
+    useGrouping: false,
+  });
 }
 
 // Return where the chart puts an epoch and a loss, and the losses that get a line across.
@@ -98,9 +107,9 @@ function drawAxes({ y, ticks, decimals }, epochs) {
       across("tick", y(loss)),
       write(loss.toFixed(decimals), { x: PLOT.left - 6, y: y(loss) + 4, "text-anchor": "end" }),
     ]),
-    write("nats per character", { x: 0, y: 10 }),
+    write(translate("nats per character"), { x: 0, y: 10 }),
     write("1", { x: PLOT.left, y: below, "text-anchor": "middle" }),
-    write("epoch", { x: (PLOT.left + PLOT.right) / 2, y: below, "text-anchor": "middle" }),
+    write(translate("epoch"), { x: (PLOT.left + PLOT.right) / 2, y: below, "text-anchor": "middle" }),
     write(epochs, { x: PLOT.right, y: below, "text-anchor": epochs > 99 ? "end" : "middle" }),
   ];
 }

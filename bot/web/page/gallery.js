@@ -1,6 +1,7 @@
 // The gallery: poems that the reader keeps, in this browser alone. What lies in the browser's
 // storage may be damaged or of another version: it is text, checked before it is shown.
 
+import { locale } from "./languages.js";
 import { SENTENCES } from "./sentences.js";
 
 export const MAX_POEMS = 100;
@@ -120,9 +121,10 @@ export class Gallery {
     }
     const actions = make("div", "actions");
     actions.append(again, copy, remove);
-    const date = new Date(poem.kept).toLocaleDateString("en-GB", { dateStyle: "long" });
+    const date = new Date(poem.kept).toLocaleDateString(locale(), { dateStyle: "long" });
     const by = make("p", "by", SENTENCES.keptOn(poem.model, date));
     const text = make("p", "text");
+    text.lang = "en"; // as all verse of the page
     text.append(...poem.text.trim().split("\n").map((line) => make("span", "", line)));
     fold.append(head, text, by, actions);
     entry.append(fold);

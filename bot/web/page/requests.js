@@ -1,6 +1,7 @@
 // Asking the server: a poem as it is written, its next line, a card, and rooms.
 
 import { readEvents } from "./events.js";
+import { languageHeaders } from "./languages.js";
 import { SENTENCES } from "./sentences.js";
 
 const QUIET_MS = 40_000; // after which a server is gone: it gives a sign of life every 15 s
@@ -78,7 +79,7 @@ export async function requestCard({ title, text, model, random_seed }) {
 async function post(address, body, headers = {}, signal = undefined) {
   const response = await fetch(address, {
     method: "POST",
-    headers: { "Content-Type": "application/json", ...headers },
+    headers: { "Content-Type": "application/json", ...languageHeaders(), ...headers },
     body: JSON.stringify(body),
     signal,
   });

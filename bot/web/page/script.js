@@ -3,6 +3,7 @@
 import { Reading, watchVoices } from "./aloud.js";
 import { showBooks } from "./books.js";
 import { Gallery, keepPoem } from "./gallery.js";
+import { languageHeaders, onLanguage } from "./languages.js";
 import { LineByLine } from "./lines.js";
 import { Pen } from "./pen.js";
 import { Refusal, checked, requestCard, requestPoem } from "./requests.js";
@@ -92,7 +93,10 @@ function fitForm() {
 }
 
 async function loadModels() {
-  const asked = fetch("api/models", { signal: AbortSignal.timeout(MODELS_MS) });
+  const asked = fetch("api/models", {
+    headers: languageHeaders(),
+    signal: AbortSignal.timeout(MODELS_MS),
+  });
   const answer = await (await checked(await asked)).json();
   ({ models, defaults } = answer);
   $("model").replaceChildren(
@@ -109,7 +113,7 @@ async function loadModels() {
     value: defaults.temperature,
   });
   $("length").value = defaults.lines;
-  $("shape").replaceChildren(...answer.forms.map((form) => new Option(form, form)));
+  $("shape").replaceChildren(...answer.forms.map((form) => new Option(SENTENCES.form(form), form)));
   chooseForm(null);
   useUsualTemperature();
 }
@@ -295,7 +299,7 @@ function readAloud() {
   if (fallSilent()) return;
   $("aloud").textContent = SENTENCES.stopReading;
   const lines = pen.shown.split("\n").filter((line) => line.trim());
-  reading = new Reading(lines, light, (whole) => {
+  reading = new Reading(lines, $("poem").lang, light, (whole) => {
     fallSilent();
     if (!whole) complain(SENTENCES.readingFailed);
   });
@@ -480,6 +484,15 @@ $("link").addEventListener("click", (event) => {
   event.preventDefault();
   history.replaceState(null, "", $("link").href);
   toClipboard($("link").href, SENTENCES.linkCopied);
+});
+
+// What the scripts have written into the page, in the language that the reader has chosen now.
+onLanguage(() => {
+  for (const option of $("shape").options) option.textContent = SENTENCES.form(option.value);
+  gallery.show();
+  if ($("books").open) showBooks($("shelf"), $("books-note"), writeWith);
+  if (shown) showProvenance(shown.start);
+  say("");
 });
 
 async function open() {

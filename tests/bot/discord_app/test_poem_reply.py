@@ -7,7 +7,6 @@ import pytest
 from bot.core.poems import PoemService
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.poem_formatting import read_verse
-from bot.discord_app.poem_reply import MAY_NOT_WRITE
 from tests.bot.discord_app.conftest import Simulation
 from tests.conftest import LogLines
 from tests.fakes import VERSE, Clock, FakeEngine, fake_service
@@ -109,7 +108,8 @@ async def test_whoever_asks_where_nothing_may_be_said_is_told_in_private_once(
         await simulation.ann.send(simulation.channel, "!sonnet a rose")
     told = simulation.ann.user.dm_channel.history()
     assert [message.content for message in told] == [
-        MAY_NOT_WRITE.format(channel=simulation.channel.id)
+        f"I cannot write in <#{simulation.channel.id}>, so I did not write your poem. Ask a server "
+        "admin to give me the View Channel and Send Messages permissions there."
     ]
 
 

@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from bot.core.languages import LANGUAGES
 from bot.web.app import create_app
 from bot.web.errors import CannotListen
 from bot.web.page import FOLDER
@@ -34,6 +35,13 @@ FILES = [
     "/gallery.js",
     "/kiosk.css",
     "/kiosk.js",
+    "/language.js",
+    "/languages.js",
+    "/languages/de.json",
+    "/languages/es.json",
+    "/languages/fr.json",
+    "/languages/pt-BR.json",
+    "/languages/ru.json",
     "/manifest.webmanifest",
     "/offline.js",
     "/qr.js",
@@ -66,7 +74,7 @@ async def test_the_page_holds_no_inline_script_or_style(serve: Serve, path: str)
     assert "<style" not in text
     assert " style=" not in text
     assert " onclick" not in text
-    assert text.count("<script") == text.count("<script src=") == 3
+    assert text.count("<script") == text.count("<script src=") == 4
 
 
 async def test_the_icons_of_the_manifest_are_there_and_small(serve: Serve) -> None:
@@ -93,8 +101,10 @@ def test_the_offline_shell_has_every_file_that_page_and_kiosk_load() -> None:
         loaded |= new
         waiting += [name for name in new if name.endswith(".js")]
     shell = (FOLDER / "service-worker.js").read_text("utf-8").partition("FILES = [")[2]
-    kept = set(re.findall(r'"([\w.-]+)"', shell.partition("]")[0]))
-    assert kept - {"icon-192.png"} == loaded
+    kept = set(re.findall(r'"([\w./-]+)"', shell.partition("]")[0]))
+    assert kept - {"icon-192.png"} == loaded | {f"languages/{each}.json" for each in LANGUAGES} - {
+        "languages/en.json"
+    }
 
 
 async def test_the_page_names_no_other_host(serve: Serve) -> None:
