@@ -158,7 +158,7 @@ def _in_command(payload: dict[str, Any]) -> Iterator[Message]:
     if payload["description"] != "…":  # discord.py's, where there is none
         yield Message((payload["description"],), path)
     for choice in payload.get("choices") or ():
-        if re.fullmatch("[a-z ]+", choice["name"]):  # languages are named in themselves
+        if choice["name"] not in LANGUAGES.values():  # languages are named in themselves
             yield Message((choice["name"],), path)
     for option in payload.get("options") or ():
         yield from _in_command(option)

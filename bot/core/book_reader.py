@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bot.core.errors import BadSetting, BookRefused
 from bot.core.jobs import FoundBook
+from bot.core.languages import sentence
 from bot.core.names import MAX_TITLE, one_line
 from bot.core.sandbox import START_SECONDS, limit_this_process, sandboxed_process
 from model import BookError, SettingError, check_name, read_book, safe_name
@@ -87,7 +88,10 @@ async def read_book_in_sandbox(path: Path, title: str) -> FoundBook:
         return FOUND.validate_json(answer)
     except ValidationError as error:
         raise BookRefused(
-            f"The book {title!r} takes too much time or memory to read. Send a part of it."
+            sentence(
+                "The book {name} takes too much time or memory to read. Send a part of it.",
+                name=repr(title),
+            )
         ) from error
 
 

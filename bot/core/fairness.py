@@ -18,6 +18,7 @@ from typing import ParamSpec, TypeVar
 
 from bot.core.errors import TooMuch
 from bot.core.guild_settings import COOLDOWN
+from bot.core.languages import sentence
 
 WINDOW_SECONDS = 3600.0
 TURN_SECONDS = 10.0  # a book from a healthy site takes one or two
@@ -86,9 +87,11 @@ class AttemptLimit:
     def _refusal(self, attempts: deque[float], now: float) -> str:
         wait = WINDOW_SECONDS - (now - attempts[0]) if attempts else WINDOW_SECONDS
         minutes = max(1, math.ceil(wait / 60))
-        return (
-            f"A server and a member may each add {self._most} books an hour, failed ones included, "
-            f"and that limit is reached. Try again in {minutes} min."
+        return sentence(
+            "A server and a member may each add {most} books an hour, failed ones included, and "
+            "that limit is reached. Try again in {minutes} min.",
+            most=self._most,
+            minutes=minutes,
         )
 
 
@@ -186,8 +189,11 @@ class Slots:
             if not cutoff.expired():
                 raise
             raise TooMuch(
-                f"That took longer than {self._turn_seconds:g} s, and other servers are waiting "
-                "for their books. Try again in a few minutes, or attach the file."
+                sentence(
+                    "That took longer than {seconds:g} s, and other servers are waiting for their "
+                    "books. Try again in a few minutes, or attach the file.",
+                    seconds=self._turn_seconds,
+                )
             ) from error
         finally:
             self._release()
@@ -207,8 +213,11 @@ class Slots:
                 self._release()  # it came too late
             if isinstance(error, TimeoutError):
                 raise TooMuch(
-                    "I am fetching books for other servers, and your turn did not come within "
-                    f"{self._wait_seconds:g} s. Try again in a few minutes."
+                    sentence(
+                        "I am fetching books for other servers, and your turn did not come within "
+                        "{seconds:g} s. Try again in a few minutes.",
+                        seconds=self._wait_seconds,
+                    )
                 ) from error
             raise
 

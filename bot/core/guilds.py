@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from bot.core.daily import DailyPoem
 from bot.core.errors import BadSetting, NothingThere
 from bot.core.guild_settings import GuildSettings, read_guild_settings
+from bot.core.languages import sentence
 from bot.core.permissions import Permissions
 from bot.core.ports import DEFAULT_CHOICE, ModelChoice
 from bot.core.records import Asker, ModelRecord
@@ -142,9 +143,13 @@ class Guilds:
         """
         async with self._changing:
             if only and self.choice(guild).name.casefold() != only.casefold():
-                raise NothingThere(f"Poems in this server do not come from {only!r} now.")
+                raise NothingThere(
+                    sentence("Poems in this server do not come from {name} now.", name=repr(only))
+                )
             if not self._choices.get(guild):
-                raise NothingThere("There is nothing to undo: this server uses the default model.")
+                raise NothingThere(
+                    sentence("There is nothing to undo: this server uses the default model.")
+                )
             await self._store.unchoose(guild)
             return self._choices[guild].pop(), self.choice(guild)
 
@@ -167,4 +172,4 @@ class Guilds:
 def _require_real_roles(guild: str, name: str, guild_settings: GuildSettings) -> None:
     """Raise BadSetting for @everyone, whose number is the guild's: it would restrict nothing."""
     if guild in getattr(guild_settings, name):
-        raise BadSetting(name, "@everyone", "a role that only some members have")
+        raise BadSetting(name, "@everyone", sentence("a role that only some members have"))

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from bot.core.errors import BadSetting
+from bot.core.languages import sentence
 
 
 class JobState(StrEnum):
@@ -40,7 +41,41 @@ def read_length(text: str) -> TrainingLength:
     try:
         return TrainingLength(text.strip().lower())
     except ValueError as error:
-        raise BadSetting("training", text, " or ".join(TrainingLength)) from error
+        raise BadSetting(
+            "training",
+            text,
+            sentence(
+                "{first} or {last}",
+                first=TrainingLength.SHORT.value,
+                last=TrainingLength.LONG.value,
+            ),
+        ) from error
+
+
+# How trainings end. The database keeps them in English, so they are known again after a restart.
+ENDINGS = (
+    sentence("The model {name} is ready for everybody.", name=""),
+    sentence("The model {name} is ready. Use /book use to choose it.", name=""),
+    sentence("Poems in this server now come from {name}. Use /book undo to go back.", name=""),
+    sentence("It was cancelled, and nothing was kept."),
+    sentence("The bot was removed from the server."),
+    sentence("Something went wrong. Give the bot's admin this ID: {id}", id=""),
+    sentence(
+        "The training was stopped from outside {times} times without progress (status {status}). "
+        "Most often that means that the memory ran out. Train a shorter book, or give this machine "
+        "more memory.",
+        times="",
+        status="",
+    ),
+    sentence(
+        "The training failed {times} times without progress (status {status}). Give the bot's "
+        "admin this ID: {id}",
+        times="",
+        status="",
+        id="",
+    ),
+    sentence("The model could not be installed: {reason}", reason=""),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import gettext
 import io
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date
@@ -108,6 +109,21 @@ def _make(messages: tuple[str, ...], values: Mapping[str, Any]) -> Sentence:
     return made
 
 
+def recognise(text: str, known: Iterable[Sentence]) -> str:
+    """Return text that was kept as English as the sentence that it was, if it is a known one.
+
+    >>> recognise("Ann is here.", [sentence("{name} is here.", name="")]).values
+    {'name': 'Ann'}
+    """
+    for each in known:
+        parts = re.split(r"\{(\w+)\}", each.messages[0])
+        parts[::2] = map(re.escape, parts[::2])
+        parts[1::2] = [f"(?P<{name}>.+)" for name in parts[1::2]]
+        if match := re.fullmatch("".join(parts), text, re.DOTALL):
+            return sentence(each.messages[0], **match.groupdict())
+    return text
+
+
 def translate(text: str, language: str | None = None) -> str:
     """Return a sentence in a language, without one in the current one; other text as it is."""
     language = language or _current.get()
@@ -130,6 +146,15 @@ def say(message: str, /, **values: object) -> str:
 def say_counted(one: str, many: str, count: int, /, **values: object) -> str:
     """Return `counted` in the current language."""
     return translate(counted(one, many, count, **values))
+
+
+def write_number(number: float, spec: str) -> str:
+    """Return a number as the current language writes it; `spec` is Python's format.
+
+    >>> write_number(0.25, ".0%")
+    '25%'
+    """
+    return format(number, spec).translate(_NUMBERS[_current.get()])
 
 
 def translate_name(name: str, language: str | None = None) -> str:

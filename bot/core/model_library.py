@@ -19,6 +19,7 @@ from bot.core.errors import ModelUnusable, NothingThere, PathRefused, UnknownMod
 from bot.core.guild_settings import is_snowflake
 from bot.core.guilds import Guilds, utc_now
 from bot.core.jobs import Job
+from bot.core.languages import sentence
 from bot.core.paths import named, read_blocks, remove_file
 from bot.core.ports import ModelChoice, Models
 from bot.core.records import Asker, EpochLoss, ModelRecord
@@ -258,11 +259,16 @@ class GuildModels:
         if not model.guild:
             self._guilds.managed_by(asker, shared=True)
         if model.shipped:
-            raise NothingThere(f"{model.name!r} came with Sonneteer and cannot be removed.")
+            raise NothingThere(
+                sentence("{name} came with Sonneteer and cannot be removed.", name=repr(model.name))
+            )
         if model.default and not await asyncio.to_thread(self._library.hides_another, model):
             raise NothingThere(
-                f"{model.name!r} is the default model, and I cannot start without it. "
-                "Name another one in config.toml, section [models], and restart me."
+                sentence(
+                    "{name} is the default model, and I cannot start without it. Name another one "
+                    "in config.toml, section [models], and restart me.",
+                    name=repr(model.name),
+                )
             )
         return model.name
 
@@ -340,12 +346,19 @@ class GuildModels:
         )
         await self._store.add_model(added_models, job.id)
         if not job.guild:
-            return InstallResult(f"The model {model.name} is ready for everybody.", model.chart)
+            return InstallResult(
+                sentence("The model {name} is ready for everybody.", name=model.name), model.chart
+            )
         if not self._guilds.guild_settings(job.guild).switch:
-            told = f"The model {model.name} is ready. Use /book use {model.name} to choose it."
+            told = sentence(
+                "The model {name} is ready. Use /book use to choose it.", name=model.name
+            )
             return InstallResult(told, model.chart)
         await self._guilds.choose(job.guild, model, asker)
-        told = f"Poems in this server now come from {model.name}. Use /book undo to go back."
+        told = sentence(
+            "Poems in this server now come from {name}. Use /book undo to go back.",
+            name=model.name,
+        )
         return InstallResult(told, model.chart)
 
     async def withdraw(self, job: Job) -> None:

@@ -33,6 +33,7 @@ from bot.core.fetching.fetcher import Fetcher
 from bot.core.fetching.gutenberg import Gutenberg, gutenberg_number
 from bot.core.guilds import Guilds, utc_now
 from bot.core.jobs import Job, JobState, JobView, Proposal, TrainingLength
+from bot.core.languages import counted, sentence
 from bot.core.names import one_line
 from bot.core.paths import numbered, remove_folder
 from bot.core.ports import Models
@@ -50,14 +51,14 @@ MAX_FETCHES = 4  # at once, of all guilds; each is a process of some 40 MB
 ATTACHED_SECONDS = 60.0  # a file of 5 MB takes one
 MAX_READINGS = 1  # at once; each may be a process of 150 MB and more
 READING_SECONDS = 30.0  # for one while others wait
-CANCELLED = "It was cancelled, and nothing was kept."
-TOO_LATE = "That training has just ended, so it can no longer be stopped."
-TAKEN = "a name that no model here has yet"
+CANCELLED = sentence("It was cancelled, and nothing was kept.")
+TOO_LATE = sentence("That training has just ended, so it can no longer be stopped.")
+TAKEN = sentence("a name that no model here has yet")
 MAX_OPEN = 3  # proposals of a guild: a few to compare; each may be a book of 5 MB on the disk
 MAX_OPEN_IN_ALL = 60  # 300 MB of such books
 MAX_AGE = timedelta(hours=1)  # of a proposal
 SWEEP_SECONDS = 600.0  # between two looks for old ones
-GUILD_GONE = "The bot was removed from the server."
+GUILD_GONE = sentence("The bot was removed from the server.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +180,12 @@ class TrainingRequests:
         """Return a book that waits for the asker's yes or no; raise NothingThere."""
         job = await self._store.job(job_id)
         if job is None or job.state is not JobState.PROPOSED:
-            raise NothingThere("That book is no longer waiting for an answer. Add it again.")
+            raise NothingThere(
+                sentence("That book is no longer waiting for an answer. Add it again.")
+            )
         guild = self._guilds.managed_by(asker, shared=not job.guild)
         if (guild, asker.member) != (job.guild, job.asker):
-            raise NothingThere("Only the member who added that book can answer.")
+            raise NothingThere(sentence("Only the member who added that book can answer."))
         return job
 
     async def accept(self, asker: Asker, job_id: int) -> JobView:
@@ -227,7 +230,7 @@ class TrainingRequests:
         for job in (*own, *others):
             if job_id in (None, job.id):
                 return job
-        raise NothingThere("This server has no training that is running or waiting.")
+        raise NothingThere(sentence("This server has no training that is running or waiting."))
 
     async def cancel(self, asker: Asker, job_id: int | None = None) -> Job:
         """End a training; raise what `cancellable` does."""
@@ -261,29 +264,46 @@ class TrainingRequests:
         limits = self.limits
         queue = self.queue.views()
         if len(queue) > limits.max_waiting:
-            raise TooMuch(f"{len(queue)} trainings are already waiting. Try again later.")
+            told = counted(
+                "{count} training is already waiting. Try again later.",
+                "{count} trainings are already waiting. Try again later.",
+                len(queue),
+            )
+            raise TooMuch(told)
         if not guild:
             return
         day = datetime.now(UTC) - timedelta(days=1)
         asked = await self._store.count_jobs(guild, day.isoformat(timespec="seconds"))
         if asked >= limits.max_per_day:
             raise TooMuch(
-                f"This server has asked for {asked} trainings in 24 hours, which is the "
-                "limit. Try again tomorrow."
+                counted(
+                    "This server has asked for {count} training in 24 hours, which is the limit. "
+                    "Try again tomorrow.",
+                    "This server has asked for {count} trainings in 24 hours, which is the limit. "
+                    "Try again tomorrow.",
+                    asked,
+                )
             )
         own = len(await self._store.added_models(guild))
         own += sum(view.job.guild == guild for view in queue)
         if own >= limits.max_models:
             raise TooMuch(
-                f"This server has {own} models of its own, including trainings, which is the "
-                "limit. Remove one with /book remove."
+                counted(
+                    "This server has {count} model of its own, including trainings, which is the "
+                    "limit. Remove one with /book remove.",
+                    "This server has {count} models of its own, including trainings, which is the "
+                    "limit. Remove one with /book remove.",
+                    own,
+                )
             )
 
     @contextmanager
     def _on_its_way(self, asking: Sequence[str]) -> Iterator[None]:
         if not self._fetching.isdisjoint(asking):
             raise TooMuch(
-                "A book from you or for this server is already being fetched. Wait a moment."
+                sentence(
+                    "A book from you or for this server is already being fetched. Wait a moment."
+                )
             )
         self._fetching.update(asking)
         try:
@@ -311,8 +331,13 @@ class TrainingRequests:
 
     def _too_long(self, name: str, size_bytes: int) -> BookRefused:
         return BookRefused(
-            f"The book {one_line(name)!r} has {size_bytes:,} bytes; at most "
-            f"{self.limits.max_bytes:,} are allowed. Send a part of it."
+            sentence(
+                "The book {name} has {size:,} bytes; at most {most:,} are allowed. Send a part of "
+                "it.",
+                name=repr(one_line(name)),
+                size=size_bytes,
+                most=self.limits.max_bytes,
+            )
         )
 
     async def _choose_name(self, guild: str, wanted: str, title: str) -> str:
@@ -350,7 +375,7 @@ async def _read_attached(source: AttachedFile) -> bytes:
         async with asyncio.timeout(ATTACHED_SECONDS):
             return await source.read()
     except TimeoutError as error:
-        raise SourceFailed(one_line(source.name), "it took too long to arrive") from error
+        raise SourceFailed(one_line(source.name), sentence("it took too long to arrive")) from error
 
 
 def _title(file_name: str) -> str:

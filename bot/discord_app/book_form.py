@@ -16,6 +16,7 @@ import discord
 
 from bot.core.errors import BadSetting
 from bot.core.jobs import TrainingLength, read_length
+from bot.core.languages import say, sentence, translate
 from bot.core.training_requests import AttachedFile
 from bot.discord_app.confirm_buttons import ConfirmAction, confirm_view
 from bot.discord_app.forms import make_form, match_form, read_file, read_form, read_line
@@ -25,14 +26,17 @@ FORM = re.compile(r"book:add:(?P<shared>[01])")
 SOURCE, NAME, LENGTH, FILE = "source", "name", "training", "file"
 SHARED = "shared"  # what the button "Try again" remembers of a book for all servers
 MAX_SOURCE, MAX_NAME = 500, 64
-ALLOWED_SOURCE = "an attached file, a web address or a Project Gutenberg number"
+ALLOWED_SOURCE = sentence("an attached file, a web address or a Project Gutenberg number")
 LENGTHS = {
-    TrainingLength.SHORT: ("Short", "Five minutes at most, to hear what the book sounds like"),
-    TrainingLength.LONG: ("Long", "Until it is done"),
+    TrainingLength.SHORT: (
+        sentence("Short"),
+        sentence("Five minutes at most, to hear what the book sounds like"),
+    ),
+    TrainingLength.LONG: (sentence("Long"), sentence("Until it is done")),
 }
 TYPED = {SOURCE: "address or number", NAME: "name", LENGTH: "training"}
 LINE = re.compile(rf"{re.escape(FOOTER_MARK)}(?P<label>[a-z ]+): `(?P<value>[^`\n]*)`")
-FILE_AGAIN = f"{FOOTER_MARK}Attach the file again: Discord does not keep it."
+FILE_AGAIN = sentence("Attach the file again: Discord does not keep it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,33 +62,37 @@ def book_form(entry: BookEntry) -> discord.ui.Modal:
         custom_id=SOURCE,
         required=False,
         max_length=MAX_SOURCE,
-        placeholder="https://example.org/book.txt or 1041",
+        placeholder=say("https://example.org/book.txt or 1041"),
         default=entry.source[:MAX_SOURCE] or None,
     )
     name: discord.ui.TextInput[Any] = discord.ui.TextInput(
         custom_id=NAME,
         required=False,
         max_length=MAX_NAME,
-        placeholder="Leave it empty for the title of the book",
+        placeholder=say("Leave it empty for the title of the book"),
         default=entry.name[:MAX_NAME] or None,
     )
     lengths: discord.ui.RadioGroup[Any] = discord.ui.RadioGroup(custom_id=LENGTH)
     for length, (label, description) in LENGTHS.items():
         lengths.add_option(
-            label=label,
+            label=translate(label),
             value=length.value,
-            description=description,
+            description=translate(description),
             default=length is entry.length,
         )
     return make_form(
-        "Add a book",
+        say("Add a book"),
         f"book:add:{entry.shared:d}",
         discord.ui.Label(
-            text="A text file", description="Plain text. Chat logs are refused", component=file
+            text=say("A text file"),
+            description=say("Plain text. Chat logs are refused"),
+            component=file,
         ),
-        discord.ui.Label(text="Or an address, or a Project Gutenberg number", component=source),
-        discord.ui.Label(text="Name of the model", component=name),
-        discord.ui.Label(text="Training", component=lengths),
+        discord.ui.Label(
+            text=say("Or an address, or a Project Gutenberg number"), component=source
+        ),
+        discord.ui.Label(text=say("Name of the model"), component=name),
+        discord.ui.Label(text=say("Training"), component=lengths),
     )
 
 
@@ -124,7 +132,7 @@ def format_entry(entry: BookEntry) -> str:
         for name, value in values.items()
         if value
     ]
-    return "\n".join([*lines, *([FILE_AGAIN] if entry.file else [])])
+    return "\n".join([*lines, *([f"{FOOTER_MARK}{translate(FILE_AGAIN)}"] if entry.file else [])])
 
 
 def read_entry(content: str, *, shared: bool) -> BookEntry:
@@ -139,4 +147,4 @@ def read_entry(content: str, *, shared: bool) -> BookEntry:
 def again_view(asker: int, entry: BookEntry) -> discord.ui.View:
     """Return the button that opens the form again, filled in."""
     subject = SHARED if entry.shared else ""
-    return confirm_view(asker, subject, ("Try again", ConfirmAction.FORM))
+    return confirm_view(asker, subject, (say("Try again"), ConfirmAction.FORM))

@@ -12,8 +12,17 @@ from dataclasses import fields
 from bot.core.application import About
 from bot.core.daily import DailyPoem
 from bot.core.guild_settings import GuildSettings
-from bot.core.jobs import JobState, JobView, Progress, Proposal, TrainingStage
-from bot.core.languages import LANGUAGES, say, say_counted, sentence, translate
+from bot.core.jobs import ENDINGS, Job, JobState, JobView, Progress, Proposal, TrainingStage
+from bot.core.languages import (
+    LANGUAGES,
+    form_name,
+    recognise,
+    say,
+    say_counted,
+    sentence,
+    translate,
+    write_number,
+)
 from bot.core.model_library import AvailableModels
 from bot.core.policies import FORGETTING, PRIVACY, Operator
 from bot.core.records import Defaults, ModelRecord
@@ -45,25 +54,33 @@ def format_duration(seconds: float) -> str:
 def format_proposal(found: Proposal) -> str:
     """Show what was found in a file, before anything is trained."""
     book, job = found.book, found.job
-    training_time = format_duration(found.estimated_seconds)
     lines = [
-        f"**{escape(book.title)}** ({escape(job.source)})",
-        f"{book.characters:,} characters · {book.words:,} words · {book.alphabet} different "
-        "characters",
+        f"**{escape(book.title)}** ({_source(job.source)})",
+        say(
+            "{characters:,} characters · {words:,} words · {alphabet} different characters",
+            characters=book.characters,
+            words=book.words,
+            alphabet=book.alphabet,
+        ),
         *(f"> {escape(line)}" for line in book.first_lines),
-        f"Model name: `{_code(job.name)}` · training time: {training_time}",
-        *(f"{FOOTER_MARK}{escape(note)}" for note in book.notes[:3]),
+        say(
+            "Model name: {name} · training time: {time}",
+            name=_marked(job.name),
+            time=format_duration(found.estimated_seconds),
+        ),
+        *(f"{FOOTER_MARK}{escape(translate(note))}" for note in book.notes[:3]),
     ]
     if found.is_short:
-        lines.append("This book is short, so the model will memorise and repeat it.")
-    lines.append("**Train on this book?**")
+        lines.append(say("This book is short, so the model will memorise and repeat it."))
+    lines.append(say("**Train on this book?**"))
     return _fit(lines)
 
 
 def format_short_book_question(characters: int) -> str:
-    return (
-        f"This book has only {characters:,} characters, so poems will repeat parts of it word for "
-        "word. **Train anyway?**"
+    return say(
+        "This book has only {characters:,} characters, so poems will repeat parts of it word for "
+        "word. **Train anyway?**",
+        characters=characters,
     )
 
 
@@ -72,52 +89,82 @@ def format_job(view: JobView) -> str:
     what = f"**{escape(view.job.title)}** → `{_code(view.job.name)}`"
     match view.job.state:
         case JobState.WAITING:
-            others = "next in line" if view.place <= 1 else f"{view.place - 1} ahead of it"
-            return _fit([what, f"Waiting for training: {others}."])
+            if view.place <= 1:
+                return _fit([what, say("Waiting for training: next in line.")])
+            waits = say_counted(
+                "Waiting for training: {count} ahead of it.",
+                "Waiting for training: {count} ahead of it.",
+                view.place - 1,
+            )
+            return _fit([what, waits])
         case JobState.RUNNING:
             return _fit([what, *_progress(view.progress)])
         case JobState.DONE:
-            return _fit([what, _measured(view), escape(view.job.sentence), *_sample(view.progress)])
+            return _fit([what, _measured(view), _ending(view.job), *_sample(view.progress)])
         case JobState.CANCELLED:
-            return _fit([what, f"The training was stopped. {escape(view.job.sentence)}"])
+            reason = _ending(view.job)
+            return _fit([what, say("The training was stopped. {reason}", reason=reason)])
         case _:
-            return _fit([what, f"The training failed. {escape(view.job.sentence)}"])
+            reason = _ending(view.job)
+            return _fit([what, say("The training failed. {reason}", reason=reason)])
 
 
 def format_job_privately(view: JobView) -> str:
     """Say how a training ended, in a direct message where the channel takes none."""
-    where = f"<#{view.job.channel}>" if view.job.channel else "the channel"
-    why = f"I can no longer write in {where}, so here is how your training ended."
+    if view.job.channel:
+        why = say(
+            "I can no longer write in {channel}, so here is how your training ended.",
+            channel=_channel(view.job.channel),
+        )
+    else:
+        why = say("I can no longer write in the channel, so here is how your training ended.")
     return _fit([why, *format_job(view).split("\n")])
+
+
+def _ending(job: Job) -> str:
+    return escape(translate(recognise(job.sentence, ENDINGS)))
+
+
+def _source(source: str) -> str:
+    """Say where a book is from, which a job keeps in English."""
+    return {"an attachment": say("an attachment"), "an address": say("an address")}.get(
+        source, escape(source)
+    )
 
 
 def tells_end(content: str, view: JobView) -> bool:
     """Whether a message says how this training ended; after a restart it would be shorter."""
     heading = format_job(view).partition("\n")[0]
     lines = content.split("\n")
-    return heading in lines and any(escape(view.job.sentence) in line for line in lines)
+    return heading in lines and any(_ending(view.job) in line for line in lines)
 
 
 def _progress(progress: Progress) -> list[str]:
     if progress.stage is TrainingStage.STARTING:
-        return [f"{_bar(0.0)} starting…"]
-    lines = [f"{_bar(progress.share)} {progress.share:.0%}{_epoch(progress)}"]
+        return [f"{_bar(0.0)} {say('starting…')}"]
+    lines = [" · ".join((f"{_bar(progress.share)} {_share(progress)}", *_epoch(progress)))]
     facts = []
     if progress.loss is not None:
-        facts.append(f"loss {progress.loss:.3f}")
+        facts.append(say("loss {loss:.3f}", loss=progress.loss))
     if progress.held_out_loss is not None:
-        facts.append(f"on held-out text {progress.held_out_loss:.3f}")
+        facts.append(say("on held-out text {loss:.3f}", loss=progress.held_out_loss))
     if progress.characters_per_second:
-        facts.append(f"{progress.characters_per_second:,.0f} characters/s")
+        facts.append(say("{speed:,.0f} characters/s", speed=progress.characters_per_second))
     if progress.stage is TrainingStage.FINISHING:
-        facts.append(f"{TrainingStage.FINISHING.value}…")
+        facts.append(say("measuring and writing…"))
     elif progress.seconds_left is not None:
-        facts.append(f"{format_duration(progress.seconds_left)} left")
+        facts.append(say("{time} left", time=format_duration(progress.seconds_left)))
     return [*lines, " · ".join(facts), *_sample(progress)]
 
 
-def _epoch(progress: Progress) -> str:
-    return f" · epoch {progress.epoch} of {progress.epochs}" if progress.epochs else ""
+def _share(progress: Progress) -> str:
+    return write_number(progress.share, ".0%")
+
+
+def _epoch(progress: Progress) -> list[str]:
+    if not progress.epochs:
+        return []
+    return [say("epoch {epoch} of {epochs}", epoch=progress.epoch, epochs=progress.epochs)]
 
 
 def _bar(share: float) -> str:
@@ -139,73 +186,105 @@ def _sample(progress: Progress) -> list[str]:
 
 def _measured(view: JobView) -> str:
     facts = (
-        [f"Trained in {format_duration(view.progress.seconds)}"] if view.progress.seconds else []
+        [say("Trained in {time}", time=format_duration(view.progress.seconds))]
+        if view.progress.seconds
+        else []
     )
     if view.job.loss is not None:
-        facts.append(f"loss {view.job.loss:.3f} nats per character (lower is better)")
-    return " · ".join(facts) or "Trained"
+        facts.append(
+            say("loss {loss:.3f} nats per character (lower is better)", loss=view.job.loss)
+        )
+    return " · ".join(facts) or say("Trained")
 
 
 def format_books(shown: AvailableModels) -> str:
     """List what a server can choose from."""
-    lines = ["**Books in this server**"]
+    lines = [say("**Books in this server**")]
     for model in shown.models[:MAX_LISTED]:
         mark = "▸ " if model == shown.used else "  "
-        whose = "this server" if model.guild else "all servers"
-        default = ", the default" if model.default else ""
-        lines.append(
-            f"{mark}`{_code(model.name)}` · {escape(model.book)} · loss {model.loss:.2f} · "
-            f"{whose}{default}"
-        )
+        facts = [
+            f"{mark}`{_code(model.name)}`",
+            escape(model.book),
+            say("loss {loss:.2f}", loss=model.loss),
+            say("this server") if model.guild else say("all servers"),
+            *([say("the default")] if model.default else []),
+        ]
+        lines.append(" · ".join(facts))
     if len(shown.models) > MAX_LISTED:
-        lines.append(f"and {len(shown.models) - MAX_LISTED} more")
+        lines.append(say("and {count} more", count=len(shown.models) - MAX_LISTED))
     if shown.used is None:
-        lines.append("The model chosen with /book use is unavailable, so I use the default.")
+        lines.append(say("The model chosen with /book use is unavailable, so I use the default."))
     for name in shown.missing:
         lines.append(
-            f"⚠ The file of `{_code(name)}` is missing or was modified. Use /book remove to take "
-            "it off the list, or /book add to train it again."
+            say(
+                "⚠ The file of {name} is missing or was modified. Use /book remove to take it off "
+                "the list, or /book add to train it again.",
+                name=_marked(name),
+            )
         )
-    lines.append(f"{FOOTER_MARK}▸ in use here · /book use, info, remove, share, undo")
+    lines.append(say("-# ▸ in use here · /book use · /book info · /book remove · /book share"))
     return _fit(lines)
 
 
 def format_model(model: ModelRecord, kept: AddedModel | None) -> str:
     """Show what is known of a model."""
-    facts = [f"loss {model.loss:.4f} nats per character"]
+    facts = [say("loss {loss:.4f} nats per character", loss=model.loss)]
     if model.held_out_loss is not None:
-        facts.append(f"on held-out text {model.held_out_loss:.4f}")
+        facts.append(say("on held-out text {loss:.4f}", loss=model.held_out_loss))
     lines = [
         f"**{escape(model.book)}** · `{_code(model.name)}`",
-        f"{model.characters:,} characters · {len(model.losses)} epochs · {' · '.join(facts)}",
-        f"created {escape(model.created[:10])} · {model.size_bytes / 1e6:.1f} MB · "
-        f"SHA-256 `{model.sha256[:12]}`",
+        say(
+            "{characters:,} characters · {epochs} epochs · {facts}",
+            characters=model.characters,
+            epochs=len(model.losses),
+            facts=" · ".join(facts),
+        ),
+        say(
+            "created {date} · {size:.1f} MB · SHA-256 {hash}",
+            date=escape(model.created[:10]),
+            size=model.size_bytes / 1e6,
+            hash=_marked(model.sha256[:12]),
+        ),
     ]
     if kept is not None:
-        who = f" by <@{kept.added_by.partition(':')[2]}>" if kept.added_by else ""
-        lines.append(f"from {escape(kept.source)}, added {escape(kept.added[:10])}{who}")
+        came = {"source": _source(kept.source), "date": escape(kept.added[:10])}
+        lines.append(
+            say("from {source}, added {date} by {member}", **came, member=_member(kept.added_by))
+            if kept.added_by
+            else say("from {source}, added {date}", **came)
+        )
     elif not model.guild:
-        lines.append("comes with Sonneteer" if model.shipped else "available to all servers")
+        lines.append(
+            say("comes with Sonneteer") if model.shipped else say("available to all servers")
+        )
     return _fit(lines)
+
+
+def _member(asker: str) -> str:
+    return f"<@{asker.partition(':')[2]}>"
 
 
 def format_queue(views: Sequence[JobView], limits: BookLimits) -> str:
     """Show the trainings of all servers; of other ones only that they are there."""
     if not views:
-        return "No training is running. Start one with /book add."
-    lines = ["**Trainings**"]
+        return say("No training is running. Start one with /book add.")
+    lines = [say("**Trainings**")]
     for view in views:
-        name = f"`{_code(view.job.name)}`" if view.job.name else "another server's training"
+        name = f"`{_code(view.job.name)}`" if view.job.name else say("another server's training")
+        shown = say("{name} (number {number})", name=name, number=view.job.id)
         if view.job.state is JobState.RUNNING:
             left = view.progress.seconds_left
-            rest = f", {format_duration(left)} left" if left is not None else ""
-            share = f" · {view.progress.share:.0%}{_epoch(view.progress)}{rest}"
-            lines.append(f"▸ {name} (number {view.job.id}){share}")
+            rest = [say("{time} left", time=format_duration(left))] if left is not None else []
+            share = _share(view.progress)
+            lines.append(" · ".join((f"▸ {shown}", share, *_epoch(view.progress), *rest)))
         else:
-            lines.append(f"{view.place}. {name} (number {view.job.id})")
+            lines.append(f"{view.place}. {shown}")
     lines.append(
-        f"{FOOTER_MARK}one at a time · up to {limits.max_minutes:g} min each · "
-        f"{limits.max_per_day} per day per server"
+        say(
+            "-# one at a time · up to {minutes:g} min each · {count} per day per server",
+            minutes=limits.max_minutes,
+            count=limits.max_per_day,
+        )
     )
     return _fit(lines)
 
@@ -214,29 +293,44 @@ def format_settings(
     guild_settings: GuildSettings, defaults: Defaults, doubts: Sequence[str] = ()
 ) -> str:
     """Show what a server has set, the defaults elsewhere, and what is doubtful in it."""
-    channels = " ".join(f"<#{channel}>" for channel in guild_settings.channels) or "everywhere"
-    roles = " ".join(f"<@&{role}>" for role in guild_settings.roles) or "everyone"
+    channels = " ".join(f"<#{channel}>" for channel in guild_settings.channels)
+    roles = " ".join(f"<@&{role}>" for role in guild_settings.roles)
     managers = " ".join(f"<@&{role}>" for role in guild_settings.managers)
-    warmth = f"{defaults.verse_temperature:g}, free {defaults.sampling.temperature:g}"
-    seconds = guild_settings.cooldown_seconds
-    cooldown = "the bot's default" if seconds is None else f"{seconds:g} s"
+    warmth = say(
+        "{verse:g}, free {free:g}",
+        verse=defaults.verse_temperature,
+        free=defaults.sampling.temperature,
+    )
+    form, length = guild_settings.form, guild_settings.lines
+    seconds, warm = guild_settings.cooldown_seconds, guild_settings.temperature
+    cooldown = say("the bot's default") if seconds is None else f"{seconds:g} s"
     keep = guild_settings.keep_channel
+    none = say("none")
+    language = LANGUAGES[guild_settings.language] if guild_settings.language else None
     lines = [
-        "**Settings of this server**",
+        say("**Settings of this server**"),
         *doubts,
-        f"- channels for poems: {channels}",
-        f"- who may ask: {roles}",
-        f"- who may manage books and settings: members with Manage Server {managers}".rstrip(),
-        f"- cooldown: {cooldown}",
-        f"- form: {_or(guild_settings.form, defaults.form)} · length of free text: "
-        f"{_or(guild_settings.lines, defaults.lines, ' lines')} · temperature: "
-        f"{_or(guild_settings.temperature, warmth)}",
-        f"- words to avoid: {escape(', '.join(guild_settings.avoid)) or 'none'}",
-        f"- use a new model as soon as it is trained: {'yes' if guild_settings.switch else 'no'}",
-        f"- models of single channels: {_channel_models(guild_settings)}",
-        f"- poem of the day: {_daily(guild_settings.daily)}",
-        f"- channel for kept poems: {f'<#{keep}>' if keep else 'none'}",
-        f"- language: {LANGUAGES.get(guild_settings.language or '', 'that of each member')}",
+        say("- channels for poems: {channels}", channels=channels or say("everywhere")),
+        say("- who may ask: {roles}", roles=roles or say("everyone")),
+        say(
+            "- who may manage books and settings: members with Manage Server {roles}",
+            roles=managers,
+        ).rstrip(),
+        say("- cooldown: {time}", time=cooldown),
+        say(
+            "- form: {form} · length of free text: {lines} · temperature: {temperature}",
+            form=translate(form_name(form)) if form else _usual(form_name(defaults.form)),
+            lines=_lines(length) if length is not None else _usual(_lines(defaults.lines)),
+            temperature=write_number(warm, "g") if warm is not None else _usual(warmth),
+        ),
+        say("- words to avoid: {words}", words=escape(", ".join(guild_settings.avoid)) or none),
+        say("- use a new model as soon as it is trained: yes")
+        if guild_settings.switch
+        else say("- use a new model as soon as it is trained: no"),
+        say("- models of single channels: {models}", models=_channel_models(guild_settings)),
+        say("- poem of the day: {poem}", poem=_daily(guild_settings.daily)),
+        say("- channel for kept poems: {channel}", channel=_channel(keep) if keep else none),
+        say("- language: {language}", language=language or say("that of each member")),
     ]
     assert len(fields(guild_settings)) == 13  # noqa: S101 - all of them are shown
     return _fit(lines)
@@ -244,25 +338,35 @@ def format_settings(
 
 def _channel_models(guild_settings: GuildSettings) -> str:
     chosen = [each.split()[:2] for each in guild_settings.channel_models]
-    return ", ".join(f"<#{channel}> `{_code(name)}`" for channel, name in chosen) or "none"
+    return ", ".join(f"<#{channel}> `{_code(name)}`" for channel, name in chosen) or say("none")
 
 
 def _daily(daily: DailyPoem | None) -> str:
     if daily is None:
-        return "none"
-    seeds = f"{len(daily.seeds)} openings in turn" if daily.seeds else "a word from the date"
-    model = [f"`{_code(daily.model)}`"] if daily.model else []
-    how = [*model, *([daily.form] if daily.form else []), seeds]
-    paused = ", paused" if daily.paused else ""
-    when = f"{daily.time} {escape(daily.timezone)}"
-    return f"<#{daily.channel}> at {when} ({', '.join(how)}){paused}"
+        return say("none")
+    seeds = say("a word from the date")
+    if count := len(daily.seeds):
+        seeds = say_counted("{count} opening in turn", "{count} openings in turn", count)
+    how = [
+        *([f"`{_code(daily.model)}`"] if daily.model else []),
+        *([translate(form_name(daily.form))] if daily.form else []),
+        seeds,
+        *([say("paused")] if daily.paused else []),
+    ]
+    return say(
+        "{channel} at {time} ({details})",
+        channel=_channel(daily.channel),
+        time=" ".join((daily.time, escape(daily.timezone))),
+        details=", ".join(how),
+    )
 
 
-def _or(value: object, default: object, unit: str = "") -> str:
-    if value is None:
-        shown = str(default)
-        return f"{shown}{unit if shown.replace('.', '').isdigit() else ''} (the default)"
-    return f"{value:g}{unit}" if isinstance(value, float) else f"{value}{unit}"
+def _lines(count: int) -> str:
+    return say_counted("{count} line", "{count} lines", count)
+
+
+def _usual(value: str) -> str:
+    return say("{value} (the default)", value=value)
 
 
 def format_forgotten(what: Forgotten) -> str:
@@ -320,6 +424,14 @@ def _runs(operator: Operator) -> list[str]:
     )
     told = [*who, *contact, *links]
     return [f"{FOOTER_MARK}{' · '.join(told)}"] if told else []
+
+
+def _marked(name: str) -> str:
+    return f"`{_code(name)}`"
+
+
+def _channel(number: str) -> str:
+    return f"<#{number}>"
 
 
 def _code(name: str) -> str:

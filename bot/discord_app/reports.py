@@ -11,6 +11,7 @@ from typing import Any
 import discord
 
 from bot.core.jobs import Job, JobState, JobView
+from bot.core.languages import say
 from bot.core.records import ModelRecord
 from bot.core.store.books import AddedModel
 from bot.discord_app.confirm_buttons import ANYBODY, ConfirmAction, confirm_buttons
@@ -30,7 +31,7 @@ def training_report(view: JobView, *, has_chart: bool) -> discord.ui.LayoutView:
     return panel(
         format_job(view),
         picture=CHART_NAME if has_chart else "",
-        alt_text="The losses by epoch",
+        alt_text=say("The losses by epoch"),
         buttons=_buttons(view.job),
         colour=COLOURS.get(state, discord.Colour.blurple()),
     )
@@ -41,12 +42,12 @@ def _buttons(job: Job) -> list[discord.ui.Item[Any]]:
         return model_buttons(job.name, can_undo=bool(job.guild))
     if job.state.is_final:
         return []
-    return confirm_buttons(ANYBODY, str(job.id), ("Cancel", ConfirmAction.CANCEL))
+    return confirm_buttons(ANYBODY, str(job.id), (say("Cancel"), ConfirmAction.CANCEL))
 
 
 def model_buttons(name: str, *, can_undo: bool) -> list[discord.ui.Item[Any]]:
     """Return buttons that use a model and stop using it; the core checks who may."""
-    use, undo = ("Use this model", ConfirmAction.USE), ("Undo", ConfirmAction.UNDO)
+    use, undo = (say("Use this model"), ConfirmAction.USE), (say("Undo"), ConfirmAction.UNDO)
     return confirm_buttons(ANYBODY, name, use, *([undo] if can_undo else []))
 
 
@@ -57,6 +58,6 @@ def model_report(
     return panel(
         format_model(model, kept),
         picture=CHART_NAME if has_chart else "",
-        alt_text="The losses of its training by epoch",
+        alt_text=say("The losses of its training by epoch"),
         buttons=model_buttons(model.name, can_undo=True),
     )

@@ -12,13 +12,9 @@ import discord
 
 from bot.core.errors import BadSetting
 from bot.core.guild_settings import GuildSettings
+from bot.core.languages import say, say_counted, sentence
+from bot.discord_app.languages import command_name
 
-DELETED = (
-    "⚠ {count} of these {what} no longer {exist}. Missing {what} are removed the next time this "
-    "list changes; `/settings {name} clear` empties it."
-)
-SLASH_ONLY = "⚠ I cannot read or send messages in {places}, so only slash commands work there."
-NO_PLACE = "⚠ I cannot write in <#{channel}>, the channel for {use}."
 MAX_NAMED = 5
 LISTS = {"channels": "channels", "roles": "roles", "managers": "roles"}  # setting → what it lists
 
@@ -27,7 +23,9 @@ def check_role(name: str, role: discord.Role | None) -> None:
     """Raise BadSetting for a role that no member can have."""
     if role is not None and role.is_bot_managed():
         raise BadSetting(
-            name, role.name, "a role that members can have; this role belongs to a bot"
+            name,
+            role.name,
+            sentence("a role that members can have; this role belongs to a bot"),
         )
 
 
@@ -44,19 +42,55 @@ def warnings(guild: discord.Guild | None, guild_settings: GuildSettings) -> list
     for name, what in LISTS.items():
         listed: tuple[str, ...] = getattr(guild_settings, name)
         if count := len(listed) - len(without_deleted(guild, name, listed)):
-            exist = "exists" if count == 1 else "exist"
-            found.append(DELETED.format(count=count, what=what, exist=exist, name=name))
+            found.append(_deleted(name, what, count))
     if closed := [f"<#{each}>" for each in guild_settings.channels if _is_closed(guild, each)]:
-        found.append(SLASH_ONLY.format(places=", ".join(closed[:MAX_NAMED])))
+        places = ", ".join(closed[:MAX_NAMED])
+        found.append(
+            say(
+                "⚠ I cannot read or send messages in {places}, so only slash commands work there.",
+                places=places,
+            )
+        )
     daily = guild_settings.daily
-    uses = {
-        "the poem of the day": daily and daily.channel,
-        "kept poems": guild_settings.keep_channel,
-    }
-    for use, number in uses.items():
-        if number and (_is_deleted(guild, "channels", number) or _is_closed(guild, number)):
-            found.append(NO_PLACE.format(channel=number, use=use))
+    if daily and _is_lost(guild, daily.channel):
+        place = f"<#{daily.channel}>"
+        found.append(
+            say(
+                "⚠ I cannot write in {channel}, the channel for the poem of the day.", channel=place
+            )
+        )
+    keep = guild_settings.keep_channel
+    if keep and _is_lost(guild, keep):
+        place = f"<#{keep}>"
+        found.append(
+            say("⚠ I cannot write in {channel}, the channel for kept poems.", channel=place)
+        )
     return found
+
+
+def _deleted(name: str, what: str, count: int) -> str:
+    command = f"`/{command_name('settings ' + name)}`"
+    if what == "channels":
+        return say_counted(
+            "⚠ {count} of these channels no longer exists. Missing channels are removed the next "
+            "time this list changes; {command} with `clear` empties it.",
+            "⚠ {count} of these channels no longer exist. Missing channels are removed the next "
+            "time this list changes; {command} with `clear` empties it.",
+            count,
+            command=command,
+        )
+    return say_counted(
+        "⚠ {count} of these roles no longer exists. Missing roles are removed the next time this "
+        "list changes; {command} with `clear` empties it.",
+        "⚠ {count} of these roles no longer exist. Missing roles are removed the next time this "
+        "list changes; {command} with `clear` empties it.",
+        count,
+        command=command,
+    )
+
+
+def _is_lost(guild: discord.Guild | None, number: str) -> bool:
+    return _is_deleted(guild, "channels", number) or _is_closed(guild, number)
 
 
 def _is_deleted(guild: discord.Guild | None, name: str, number: str) -> bool:

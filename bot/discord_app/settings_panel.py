@@ -19,28 +19,25 @@ from discord.ui.select import BaseSelect
 from bot.core.daily import ALLOWED_TIME, TIME_OF_DAY, TIMEZONE, DailyPoem
 from bot.core.errors import NothingThere
 from bot.core.guild_settings import COOLDOWN, GuildSettings
+from bot.core.languages import form_name, say, sentence, translate
 from bot.core.records import FORMS, FREE, RANGES, Defaults, ModelRecord
 from bot.discord_app.formatting import format_settings
 from bot.discord_app.forms import make_form, match_form, read_form, read_line
 from bot.discord_app.interactions import acknowledge_button
+from bot.discord_app.languages import SETTINGS_COG, command_name
 from bot.discord_app.panels import layout
 from bot.discord_app.poem_formatting import FOOTER_MARK
 from bot.discord_app.responses import MAX_CHOICES, press
 from bot.discord_app.setting_checks import LISTS, warnings, without_deleted
 
-SETTINGS_COG = "Settings"
 SWITCH, NUMBERS, DAILY = "switch", "numbers", "daily"  # what the buttons are about
 FORM = re.compile(r"settings:(?P<what>numbers|daily):(?P<marks>[0-9a-f]{8}(?:\.[0-9a-f]{8}){0,9})")
 DEFAULT = "default"  # in the list of forms, where nothing is set
 MAX_TYPED = 4000  # characters of a field of a form
 MAX_LABEL = 100  # characters of an option
 STATES = ("on", "paused", "off")  # of the poem of the day
-NO_CHANNEL = "Name the channel for the poem of the day."
-CHANGED = (
-    "{name} was changed by somebody else while you had the form open. It is {now!r} now. Open the "
-    "form again."
-)
-TOO_MANY = "More than {most} are set. Use `/settings {name}` to change them."
+NO_CHANNEL = sentence("Name the channel for the poem of the day.")
+STATE_NAMES = {"on": sentence("on"), "paused": sentence("paused"), "off": sentence("off")}
 TEXT_CHANNELS = [
     discord.ChannelType.text,
     discord.ChannelType.news,
@@ -149,24 +146,24 @@ def settings_panel(state: PanelState) -> discord.ui.LayoutView:
     """Return the panel as things are now."""
     settings = state.settings
     text = format_settings(settings, state.defaults, warnings(state.guild, settings))
-    switch = ("Do not use new models at once", "off")
+    switch = (say("Do not use new models at once"), "off")
     if not settings.switch:
-        switch = ("Use new models at once", "on")
+        switch = (say("Use new models at once"), "on")
     buttons = (
-        SettingButton("Words and numbers", NUMBERS),
-        SettingButton("Poem of the day", DAILY),
+        SettingButton(say("Words and numbers"), NUMBERS),
+        SettingButton(say("Poem of the day"), DAILY),
         SettingButton(switch[0], SWITCH, switch[1]),
     )
     return layout(
         discord.ui.Container(
             discord.ui.TextDisplay(text),
             discord.ui.Separator(),
-            *_list(state, "channels", "Channels for poems; a category means those in it"),
-            *_list(state, "roles", "Roles that may ask for poems"),
-            *_list(state, "managers", "Roles that may manage books and settings"),
-            *_titled("Form of poems", _forms(state)),
-            *_titled("Model of this server", _models(state)),
-            *_titled("Channel for kept poems", _keep_channel(state)),
+            *_list(state, "channels", say("Channels for poems; a category means those in it")),
+            *_list(state, "roles", say("Roles that may ask for poems")),
+            *_list(state, "managers", say("Roles that may manage books and settings")),
+            *_titled(say("Form of poems"), _forms(state)),
+            *_titled(say("Model of this server"), _models(state)),
+            *_titled(say("Channel for kept poems"), _keep_channel(state)),
             discord.ui.ActionRow(*buttons),
         )
     )
@@ -181,15 +178,24 @@ def _list(state: PanelState, name: str, title: str) -> tuple[Item, ...]:
     """Return a select of channels or roles; a sentence where Discord cannot show them all."""
     listed = without_deleted(state.guild, name, getattr(state.settings, name))
     if len(listed) > MAX_CHOICES:
-        told = TOO_MANY.format(most=MAX_CHOICES, name=name)
+        command = f"`/{command_name('settings ' + name)}`"
+        told = say(
+            "More than {most} are set. Use {command} to change them.",
+            most=MAX_CHOICES,
+            command=command,
+        )
         return (discord.ui.TextDisplay(f"{FOOTER_MARK}{title}. {told}"),)
     options: dict[str, Any] = {"custom_id": f"settings:{name}", "min_values": 0}
     options["max_values"] = MAX_CHOICES
     if LISTS[name] == "channels":
         known = _known(listed, discord.SelectDefaultValueType.channel)
-        options |= {"channel_types": PLACES, "placeholder": "Everywhere", "default_values": known}
+        options |= {
+            "channel_types": PLACES,
+            "placeholder": say("Everywhere"),
+            "default_values": known,
+        }
         return _titled(title, discord.ui.ChannelSelect(**options))
-    placeholder = "Everyone" if name == "roles" else "Only members with Manage Server"
+    placeholder = say("Everyone") if name == "roles" else say("Only members with Manage Server")
     known = _known(listed, discord.SelectDefaultValueType.role)
     return _titled(
         title, discord.ui.RoleSelect(placeholder=placeholder, default_values=known, **options)
@@ -204,8 +210,11 @@ def _known(
 
 def _forms(state: PanelState) -> discord.ui.Select[Any]:
     select: discord.ui.Select[Any] = discord.ui.Select(custom_id="settings:form")
-    usual = f"the default: {state.defaults.form}"
-    for value, label in ((DEFAULT, usual), *((form, form) for form in (*FORMS, FREE))):
+    usual = say("the default: {value}", value=form_name(state.defaults.form))
+    for value, label in (
+        (DEFAULT, usual),
+        *((form, translate(form_name(form))) for form in (*FORMS, FREE)),
+    ):
         select.add_option(
             label=label, value=value, default=value == (state.settings.form or DEFAULT)
         )
@@ -215,7 +224,7 @@ def _forms(state: PanelState) -> discord.ui.Select[Any]:
 def _models(state: PanelState) -> discord.ui.Select[Any]:
     """Return the models to choose from; the one in use is always among them."""
     select: discord.ui.Select[Any] = discord.ui.Select(
-        custom_id="settings:model", placeholder="The chosen model is unavailable"
+        custom_id="settings:model", placeholder=say("The chosen model is unavailable")
     )
     others = [model for model in state.models if model != state.used]
     for model in ([state.used] if state.used else []) + others[: MAX_CHOICES - 1]:
@@ -235,7 +244,7 @@ def _keep_channel(state: PanelState) -> discord.ui.ChannelSelect[Any]:
         channel_types=TEXT_CHANNELS,
         min_values=0,
         max_values=1,
-        placeholder="None: no button Keep",
+        placeholder=say("None: no button Keep"),
         default_values=_known(listed, discord.SelectDefaultValueType.channel),
     )
 
@@ -260,7 +269,13 @@ class SettingsForm:
         for name, text in changed.items():
             if self.marks[name] != _mark(now[name]) and text != now[name]:
                 shown = name.replace("_", " ").capitalize()
-                raise NothingThere(CHANGED.format(name=shown, now=now[name][:MAX_LABEL]))
+                told = sentence(
+                    "{name} was changed by somebody else while you had the form open. It is {now} "
+                    "now. Open the form again.",
+                    name=shown,
+                    now=repr(now[name][:MAX_LABEL]),
+                )
+                raise NothingThere(told)
         return changed
 
     def apply(self, before: GuildSettings) -> GuildSettings:
@@ -340,18 +355,27 @@ def settings_form(what: str, settings: GuildSettings) -> discord.ui.Modal:
     marks = ".".join(map(_mark, shown.values()))
     labels = _daily_labels(shown) if what == DAILY else _numbers_labels(shown)
     fitting = [label for name, label in labels.items() if len(shown[name]) <= MAX_TYPED]
-    title = "Poem of the day" if what == DAILY else "Words and numbers"
+    title = say("Poem of the day") if what == DAILY else say("Words and numbers")
     return make_form(title, f"settings:{what}:{marks}", *fitting)
 
 
 def _numbers_labels(shown: Mapping[str, str]) -> dict[str, Label]:
     return {
-        "avoid": _field("avoid", shown, "Words to avoid", "Separated by commas", long=True),
-        "cooldown_seconds": _field(
-            "cooldown_seconds", shown, "Seconds between two poems of a member", str(COOLDOWN)
+        "avoid": _field(
+            "avoid", shown, say("Words to avoid"), say("Separated by commas"), long=True
         ),
-        "lines": _field("lines", shown, "Lines of free text", str(RANGES["lines"])),
-        "temperature": _field("temperature", shown, "Temperature", str(RANGES["temperature"])),
+        "cooldown_seconds": _field(
+            "cooldown_seconds",
+            shown,
+            say("Seconds between two poems of a member"),
+            translate(COOLDOWN.sentence),
+        ),
+        "lines": _field(
+            "lines", shown, say("Lines of free text"), translate(RANGES["lines"].sentence)
+        ),
+        "temperature": _field(
+            "temperature", shown, say("Temperature"), translate(RANGES["temperature"].sentence)
+        ),
     }
 
 
@@ -366,14 +390,18 @@ def _daily_labels(shown: Mapping[str, str]) -> dict[str, Label]:
     )
     state: discord.ui.RadioGroup[Any] = discord.ui.RadioGroup(custom_id="state")
     for each in STATES:
-        state.add_option(label=each.capitalize(), value=each, default=each == shown["state"])
-    seeds = "Separated by semicolons, one a day. Empty: a word from the date"
+        state.add_option(
+            label=translate(STATE_NAMES[each]), value=each, default=each == shown["state"]
+        )
+    seeds = say("Separated by semicolons, one a day. Empty: a word from the date")
     return {
-        "channel": Label(text="Channel", component=channel),
-        "time": _field("time", shown, "Time", ALLOWED_TIME),
-        "timezone": _field("timezone", shown, "Time zone", "such as Europe/Berlin or UTC"),
-        "state": Label(text="State", component=state),
-        "seeds": _field("seeds", shown, "First words", seeds, long=True),
+        "channel": Label(text=say("Channel"), component=channel),
+        "time": _field("time", shown, say("Time"), translate(ALLOWED_TIME)),
+        "timezone": _field(
+            "timezone", shown, say("Time zone"), say("such as Europe/Berlin or UTC")
+        ),
+        "state": Label(text=say("State"), component=state),
+        "seeds": _field("seeds", shown, say("First words"), seeds, long=True),
     }
 
 
@@ -401,7 +429,7 @@ def read_settings_form(interaction: discord.Interaction[Any]) -> SettingsForm:
     names = list(FIELDS[match["what"]](GuildSettings())) if match else []
     marks = match["marks"].split(".") if match else []
     if match is None or len(marks) != len(names):
-        raise NothingThere("This form is too old. Open it again with /settings show.")
+        raise NothingThere(sentence("This form is too old. Open it again with /settings show."))
     typed = {name: read_line(filled, name) for name in names if name in filled}
     return SettingsForm(match["what"], typed, dict(zip(names, marks, strict=True)))
 

@@ -21,10 +21,12 @@ import discord
 from bot.core.application import App
 from bot.core.errors import BotError
 from bot.core.jobs import Job, JobState, JobView
+from bot.core.languages import speak
 from bot.core.retry import growing_pause, until_kept
 from bot.core.tasks import cancel_tasks
 from bot.discord_app.error_messages import ThrottledLog, throttled_log
 from bot.discord_app.formatting import format_job, format_job_privately, tells_end
+from bot.discord_app.languages import server_language
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.panels import CHART_NAME, as_edit, shown_text
 from bot.discord_app.responders import AnyBot, find_message, read_attachment, send_once
@@ -100,6 +102,7 @@ class TrainingMessages:
         await cancel_tasks(self._tasks.values())
 
     async def _follow(self, job: Job, notice: TrainingMessage) -> None:
+        speak(server_language(self._bot, int(job.guild) if job.guild.isdecimal() else None))
         try:
             last = JobView(job)
             async for view in self._queue.watch(job.id):

@@ -17,6 +17,7 @@ from typing import TypeVar
 from bot.core import request_log
 from bot.core.errors import BotError, DataNotKept
 from bot.core.jobs import Job, JobState, JobView, Progress, TrainingLength, TrainingStage
+from bot.core.languages import sentence
 from bot.core.metrics import Metrics
 from bot.core.paths import named, numbered, remove_folder
 from bot.core.retry import until_kept
@@ -39,16 +40,6 @@ MAX_REMEMBERED = 200  # trainings that have ended, for readers who still look
 RETRY_SECONDS = 30.0  # before the database is tried again; the disk may be full
 WRONG_USE = 2  # train.py's status for a sentence on stderr
 KILLED_IN_A_SHELL = 137  # the status of a wrapper whose child got SIGKILL
-KILLED = (
-    f"The training was stopped from outside {ATTEMPTS} times without progress (status {{status}}). "
-    "Most often that means that the memory ran out. Train a shorter book, or give this machine "
-    "more memory."
-)
-BROKEN = (
-    f"The training failed {ATTEMPTS} times without progress (status {{status}}). Give the bot's "
-    "admin this ID: job {number}."
-)
-
 STOPPED = TrainingExit(0, "")  # a training that somebody cancelled
 
 
@@ -148,32 +139,32 @@ class TrainingQueue:
             job = replace(view.job, channel=channel, message=message)
             self._views[job_id] = replace(view, job=job)
 
-    async def cancel(self, job_id: int, sentence: str) -> bool:
+    async def cancel(self, job_id: int, ending: str) -> bool:
         """End a job that waits or runs; return whether there was one, and it was not too late."""
         if job_id not in self._queue:
             return False
         if self._views[job_id].job.state is not JobState.RUNNING:
             self._queue.remove(job_id)
-            await self._end(job_id, JobState.CANCELLED, sentence)
+            await self._end(job_id, JobState.CANCELLED, ending)
         elif job_id not in self._cancelled:
             if self._outcome_known:
-                return self._call_off(job_id, sentence)
-            self._cancelled[job_id] = sentence
+                return self._call_off(job_id, ending)
+            self._cancelled[job_id] = ending
             if self._training is not None:
                 self._training.cancel()  # once: it saves, which must not be interrupted
             with suppress(DataNotKept):  # for a bot that is killed now; the worker insists later
                 state, ended = JobState.CANCELLED, self._now()
-                await self._store.update_job(job_id, state=state, sentence=sentence, ended=ended)
+                await self._store.update_job(job_id, state=state, sentence=str(ending), ended=ended)
         return True
 
-    def _call_off(self, job_id: int, sentence: str) -> bool:
+    def _call_off(self, job_id: int, ending: str) -> bool:
         """Give up a finished model that waits to be stored; return whether there was one.
 
         That is kept once nothing of the model is left: a bot that is killed before installs it.
         """
         if self._called_off is None:
             return False
-        self._cancelled[job_id] = sentence
+        self._cancelled[job_id] = ending
         self._called_off.set()
         return True
 
@@ -214,8 +205,11 @@ class TrainingQueue:
             except Exception:
                 self._outcome_known = True
                 log.exception("the training of job %d failed unexpectedly", job_id)
-                sentence = f"Something went wrong. Give the bot's admin this ID: job {job_id}."
-                await self._end(job_id, JobState.FAILED, sentence)
+                number = f"job {job_id}"
+                told = sentence(
+                    "Something went wrong. Give the bot's admin this ID: {id}", id=number
+                )
+                await self._end(job_id, JobState.FAILED, told)
             self._queue.remove(job_id)
             self._cancelled.pop(job_id, None)
             self._wake_watchers()
@@ -321,7 +315,7 @@ class TrainingQueue:
         try:
             installed = await self._insist(job.id, lambda: self._put(job), self._wait_to_install)
         except (BotError, OSError) as error:
-            reason = f"The model could not be installed: {error}"
+            reason = sentence("The model could not be installed: {reason}", reason=error)
         finally:
             self._called_off = None
         if job.id in self._cancelled:
@@ -354,18 +348,18 @@ class TrainingQueue:
         await self._end(job.id, JobState.CANCELLED, self._cancelled[job.id])
 
     async def _end(
-        self, job_id: int, state: JobState, sentence: str, *, loss: float | None = None
+        self, job_id: int, state: JobState, ending: str, *, loss: float | None = None
     ) -> None:
         progress = self._views[job_id].progress
         await self._keep(
             job_id,
             state=state,
-            sentence=sentence,
+            sentence=str(ending),
             ended=self._now(),
             seconds=progress.seconds,
             loss=loss,
         )
-        job = replace(self._views[job_id].job, state=state, sentence=sentence, loss=loss)
+        job = replace(self._views[job_id].job, state=state, sentence=ending, loss=loss)
         if state is not JobState.DONE:
             progress = replace(progress, chart=None)  # it goes with the rest
         self._views[job_id] = JobView(job, progress)
@@ -424,4 +418,19 @@ def _reason(job: Job, ended: TrainingExit, job_folder: Path) -> str:
     if ended.status == WRONG_USE:
         return ended.complaint.removeprefix("train.py: ").replace(f"{job_folder}/", "")
     killed = ended.status < 0 or ended.status == KILLED_IN_A_SHELL
-    return (KILLED if killed else BROKEN).format(status=ended.status, number=job.id)
+    if killed:
+        return sentence(
+            "The training was stopped from outside {times} times without progress (status "
+            "{status}). Most often that means that the memory ran out. Train a shorter book, or "
+            "give this machine more memory.",
+            times=ATTEMPTS,
+            status=ended.status,
+        )
+    number = f"job {job.id}"
+    return sentence(
+        "The training failed {times} times without progress (status {status}). Give the bot's "
+        "admin this ID: {id}",
+        times=ATTEMPTS,
+        status=ended.status,
+        id=number,
+    )

@@ -14,6 +14,7 @@ from bot.core import request_log
 from bot.core.application import App
 from bot.core.errors import BotError, NothingThere
 from bot.core.jobs import Job, TrainingLength, read_length
+from bot.core.languages import say, sentence
 from bot.core.records import Asker
 from bot.core.training_requests import AttachedFile
 from bot.discord_app.asker import Context, asker_of_context, asker_of_interaction
@@ -46,6 +47,7 @@ from bot.discord_app.interactions import (
     replace_message,
     respond_privately,
 )
+from bot.discord_app.languages import speak_to
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.panels import CHART_NAME, as_edit
 from bot.discord_app.rate_limits import ReplyLimits
@@ -72,8 +74,6 @@ USAGE = (
     "`{p}book use NAME` · `{p}book undo` · `{p}book remove NAME` · "
     "`{p}book share NAME` · `{p}train status` · `{p}train cancel`"
 )
-USED = "Poems in this server now come from {}. Use /book undo to go back."
-UNDONE = "Poems come from {} again instead of {}."
 
 
 class Books(CommandCog, name=BOOKS_COG):
@@ -132,8 +132,8 @@ class Books(CommandCog, name=BOOKS_COG):
     )
     @app_commands.choices(
         training=[
-            app_commands.Choice(name=f"{label}: {text}", value=length.value)
-            for length, (label, text) in LENGTHS.items()
+            app_commands.Choice(name=app_commands.locale_str(label), value=length.value)
+            for length, (label, _) in LENGTHS.items()
         ]
     )
     async def add(
@@ -165,6 +165,7 @@ class Books(CommandCog, name=BOOKS_COG):
         if not is_book_form(interaction) or not self._is_new(interaction.id):
             return
         request_log.begin()
+        speak_to(self._bot, interaction)
         entry = BookEntry()
         try:
             entry = read_book_form(interaction)
@@ -191,8 +192,8 @@ class Books(CommandCog, name=BOOKS_COG):
             shared=entry.shared,
             length=entry.length,
         )
-        yes = ("Train", ConfirmAction.SURE if not found.is_short else ConfirmAction.TRAIN)
-        view = confirm_view(user_id, str(found.job.id), yes, ("No", ConfirmAction.DECLINE))
+        yes = (say("Train"), ConfirmAction.SURE if not found.is_short else ConfirmAction.TRAIN)
+        view = confirm_view(user_id, str(found.job.id), yes, (say("No"), ConfirmAction.DECLINE))
         return format_proposal(found), view
 
     @book.command(
@@ -229,10 +230,14 @@ class Books(CommandCog, name=BOOKS_COG):
         model = await self._app.guild_models.use(asker_of_context(ctx), name, place)
         shown = discord.utils.escape_markdown(model.name)
         if channel:
-            text = f"Poems in {channel.mention} now come from {shown}. Use /book undo to go back."
+            text = say(
+                "Poems in {channel} now come from {name}. Use /book undo to go back.",
+                channel=channel.mention,
+                name=shown,
+            )
             await answer(ctx, text)
             return
-        await answer(ctx, USED.format(shown))
+        await answer(ctx, _used(model.name))
 
     @book.command(name="undo", ignore_extra=False, description="Go back to the previous book")
     @app_commands.describe(channel="A channel or category with a model of its own")
@@ -241,10 +246,12 @@ class Books(CommandCog, name=BOOKS_COG):
         await acknowledge_command(ctx)
         if channel:
             await self._app.guilds.choose_in(guild, str(channel.id), None)
-            await answer(ctx, f"{channel.mention} uses the server's model again.")
+            await answer(
+                ctx, say("{channel} uses the server's model again.", channel=channel.mention)
+            )
             return
         gone, serves = await self._app.guild_models.undo(asker_of_context(ctx))
-        await answer(ctx, UNDONE.format(_escape(serves.name), _escape(gone)))
+        await answer(ctx, _undone(serves.name, gone))
 
     @book.command(name="remove", ignore_extra=False, description="Delete a book's model")
     @app_commands.describe(name="Name of the model")
@@ -255,13 +262,12 @@ class Books(CommandCog, name=BOOKS_COG):
         view = confirm_view(
             ctx.author.id,
             name,
-            ("Delete it", ConfirmAction.REMOVE),
-            ("Keep it", ConfirmAction.KEEP),
+            (say("Delete it"), ConfirmAction.REMOVE),
+            (say("Keep it"), ConfirmAction.KEEP),
         )
         shown = discord.utils.escape_markdown(name)
-        await answer(
-            ctx, f"Delete the model {shown}? This cannot be undone.", private=True, view=view
-        )
+        text = say("Delete the model {name}? This cannot be undone.", name=shown)
+        await answer(ctx, text, private=True, view=view)
 
     @book.command(name="share", ignore_extra=False, description="Download the model file")
     @app_commands.describe(name="Name of the model")
@@ -272,8 +278,12 @@ class Books(CommandCog, name=BOOKS_COG):
         )
         if model.size_bytes > limit:
             raise NothingThere(
-                f"The model file is too large for Discord: {model.size_bytes:,} bytes, and the "
-                f"limit here is {limit:,}. Ask the bot's admin for the file."
+                sentence(
+                    "The model file is too large for Discord: {size:,} bytes, and the limit here "
+                    "is {limit:,}. Ask the bot's admin for the file.",
+                    size=model.size_bytes,
+                    limit=limit,
+                )
             )
         await acknowledge_command(ctx)
         file = await asyncio.to_thread(read_attachment, model.path, f"{model.name}.safetensors")
@@ -337,20 +347,23 @@ class Books(CommandCog, name=BOOKS_COG):
                 await open_form(interaction, form)
             case ConfirmAction.USE:
                 model = await self._app.guild_models.use(asker, subject)
-                await announce(interaction, USED.format(_escape(model.name)))
+                await announce(interaction, _used(model.name))
             case ConfirmAction.UNDO:
                 gone, serves = await self._app.guild_models.undo(asker, subject)
-                await announce(interaction, UNDONE.format(_escape(serves.name), _escape(gone)))
+                await announce(interaction, _undone(serves.name, gone))
             case ConfirmAction.TRAIN:
                 job = await training_requests.proposed(asker, number)
-                yes, no = ("Yes, train on it", ConfirmAction.SURE), ("No", ConfirmAction.DECLINE)
+                yes, no = (
+                    (say("Yes, train on it"), ConfirmAction.SURE),
+                    (say("No"), ConfirmAction.DECLINE),
+                )
                 view = confirm_view(interaction.user.id, subject, yes, no)
                 await replace_message(interaction, format_short_book_question(job.characters), view)
             case ConfirmAction.SURE:
                 await self._begin(interaction, number)
             case ConfirmAction.DECLINE:
                 await training_requests.decline(asker, number)
-                await replace_message(interaction, "The book was discarded.")
+                await replace_message(interaction, say("The book was discarded."))
             case ConfirmAction.CANCEL:
                 job = training_requests.cancellable(asker, number)
                 await interaction.response.send_message(
@@ -361,13 +374,13 @@ class Books(CommandCog, name=BOOKS_COG):
                 )
             case ConfirmAction.STOP:
                 await training_requests.cancel(asker, number)
-                await replace_message(interaction, "The training is stopping.")
+                await replace_message(interaction, say("The training is stopping."))
             case ConfirmAction.REMOVE:
                 name = await self._app.guild_models.remove(asker, subject)
                 shown = discord.utils.escape_markdown(name)
-                await replace_message(interaction, f"The model {shown} was deleted.")
+                await replace_message(interaction, say("The model {name} was deleted.", name=shown))
             case _:
-                await replace_message(interaction, "Nothing was changed.")
+                await replace_message(interaction, say("Nothing was changed."))
 
     async def _begin(self, interaction: discord.Interaction[Any], job_id: int) -> None:
         """Put a book into the queue; its message shows the training from now on."""
@@ -376,7 +389,7 @@ class Books(CommandCog, name=BOOKS_COG):
         message, channel = interaction.message, interaction.channel
         if message is None or not isinstance(channel, discord.abc.Messageable):
             return await respond_privately(
-                interaction, "The training has started. See /train status."
+                interaction, say("The training has started. See /train status.")
             )
         try:
             await training_requests.queue.place(job_id, str(message.channel.id), str(message.id))
@@ -391,16 +404,34 @@ class Books(CommandCog, name=BOOKS_COG):
         return check_in_server(ctx)
 
 
+def _used(name: str) -> str:
+    return say(
+        "Poems in this server now come from {name}. Use /book undo to go back.",
+        name=_escape(name),
+    )
+
+
+def _undone(serves: str, gone: str) -> str:
+    return say(
+        "Poems come from {name} again instead of {other}.",
+        name=_escape(serves),
+        other=_escape(gone),
+    )
+
+
 def _escape(name: str) -> str:
     return discord.utils.escape_markdown(name)
 
 
 def _stop_question(job: Job) -> str:
     shown = discord.utils.escape_markdown(job.name)
-    return f"Stop the training of {shown}? Its progress will be lost."
+    return say("Stop the training of {name}? Its progress will be lost.", name=shown)
 
 
 def _stop_view(asker: int, job: Job) -> discord.ui.View:
     return confirm_view(
-        asker, str(job.id), ("Stop it", ConfirmAction.STOP), ("Keep training", ConfirmAction.KEEP)
+        asker,
+        str(job.id),
+        (say("Stop it"), ConfirmAction.STOP),
+        (say("Keep training"), ConfirmAction.KEEP),
     )

@@ -15,7 +15,7 @@ from bot.core.application import App
 from bot.core.daily import ALLOWED_TIME, ALLOWED_ZONE, timezones
 from bot.core.errors import BadSetting, NotAllowed, NothingThere
 from bot.core.guild_settings import COOLDOWN, GuildSettings
-from bot.core.languages import LANGUAGES, speak
+from bot.core.languages import LANGUAGES, sentence, speak
 from bot.core.records import FORMS, FREE, RANGES, Asker
 from bot.discord_app.asker import Context, asker_of_context, asker_of_interaction
 from bot.discord_app.formatting import format_settings
@@ -25,7 +25,7 @@ from bot.discord_app.interactions import (
     is_acknowledged,
     open_form,
 )
-from bot.discord_app.languages import SETTINGS_COG
+from bot.discord_app.languages import SETTINGS_COG, speak_to
 from bot.discord_app.panels import as_edit
 from bot.discord_app.responders import AnyBot
 from bot.discord_app.responses import (
@@ -65,9 +65,23 @@ USAGE = (
     "TIMEZONE on|paused|off`"
 )
 CHANGES = ("add", "remove", "clear")
-LISTED = {"channels": "the channel", "roles": "the role", "managers": "the role", "avoid": "words"}
+TO_ADD = {
+    "channels": sentence("Name the channel to add."),
+    "roles": sentence("Name the role to add."),
+    "managers": sentence("Name the role to add."),
+    "avoid": sentence("Name words to add."),
+}
+TO_REMOVE = {
+    "channels": sentence("Name the channel to remove."),
+    "roles": sentence("Name the role to remove."),
+    "managers": sentence("Name the role to remove."),
+    "avoid": sentence("Name words to remove."),
+}
 change_choices = app_commands.choices(
-    change=[app_commands.Choice(name=change, value=change) for change in CHANGES]
+    change=[
+        app_commands.Choice(name=app_commands.locale_str(change), value=change)
+        for change in CHANGES
+    ]
 )
 
 
@@ -173,7 +187,10 @@ class Settings(CommandCog, name=SETTINGS_COG):
     @settings.command(name="form", ignore_extra=False, description="Default poem form")
     @app_commands.describe(form="Leave empty for the default")
     @app_commands.choices(
-        form=[app_commands.Choice(name=form, value=form) for form in (*FORMS, FREE)]
+        form=[
+            app_commands.Choice(name=app_commands.locale_str(form), value=form)
+            for form in (*FORMS, FREE)
+        ]
     )
     async def form(self, ctx: Context, form: str | None = None) -> None:
         await self._set(ctx, "form", form.lower() if form else None)
@@ -206,8 +223,14 @@ class Settings(CommandCog, name=SETTINGS_COG):
         seeds="First words, separated by semicolons, one a day. Default: a word from the date",
     )
     @app_commands.choices(
-        form=[app_commands.Choice(name=form, value=form) for form in (*FORMS, FREE)],
-        state=[app_commands.Choice(name=state, value=state) for state in STATES],
+        form=[
+            app_commands.Choice(name=app_commands.locale_str(form), value=form)
+            for form in (*FORMS, FREE)
+        ],
+        state=[
+            app_commands.Choice(name=app_commands.locale_str(state), value=state)
+            for state in STATES
+        ],
     )
     async def daily(
         self,
@@ -223,7 +246,8 @@ class Settings(CommandCog, name=SETTINGS_COG):
     ) -> None:
         """Change what is given of the poem of the day; the rest stays."""
         if state is not None and state.lower() not in STATES:
-            raise BadSetting("state", state, f"one of {', '.join(STATES)}")
+            allowed = sentence("one of {names}", names=", ".join(STATES))
+            raise BadSetting("state", state, allowed)
         if state is not None and state.lower() == "off":
             await self._set(ctx, "daily", None)
             return
@@ -269,7 +293,9 @@ class Settings(CommandCog, name=SETTINGS_COG):
     async def language(self, ctx: Context, language: str | None = None) -> None:
         await acknowledge_command(ctx, private=True)
         changed = await self._guilds.change(asker_of_context(ctx), "language", language)
-        if language is not None:
+        if language is None and ctx.interaction is not None:
+            speak_to(self._bot, ctx.interaction)
+        elif language is not None:
             speak(language)
         await self._show(ctx, changed)
 
@@ -289,7 +315,7 @@ class Settings(CommandCog, name=SETTINGS_COG):
         asker = asker_of_context(ctx)
         self._guilds.managed_by(asker)
         if change != "clear" and not given:
-            raise NothingThere(f"Name {LISTED[name]} to {change}.")
+            raise NothingThere((TO_ADD if change == "add" else TO_REMOVE)[name])
 
         def changed(settings: GuildSettings) -> GuildSettings:
             listed = without_deleted(ctx.guild, name, getattr(settings, name))
@@ -363,6 +389,7 @@ class Settings(CommandCog, name=SETTINGS_COG):
         """Take what somebody filled in; discord.py reports no errors of a listener."""
         if not is_settings_form(interaction):
             return
+        speak_to(self._bot, interaction)
         request_log.begin()
         typed = ""
         try:
@@ -391,5 +418,5 @@ def _check_writable(guild: discord.Guild | None, number: str) -> None:
 def _writable(channel: discord.abc.GuildChannel | None) -> str | None:
     """Return a channel's number; raise BadSetting for a category or a forum, say."""
     if channel is not None and not isinstance(channel, discord.abc.Messageable):
-        raise BadSetting("channel", channel.name, "a channel that takes messages")
+        raise BadSetting("channel", channel.name, sentence("a channel that takes messages"))
     return None if channel is None else str(channel.id)
