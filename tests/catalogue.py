@@ -43,6 +43,15 @@ SCRIPTS: dict[str, Any] = {"translate": None, "counted": (1, 2)}
 OPTIONS = {"parse_template_string": True}  # of scripts
 ATTRIBUTES = ("aria-label", "placeholder", "alt", "title")
 VOID = ("meta", "link", "img", "input", "br", "hr")
+# Which form of a text goes with a count. Of CLDR's rules, that for millions is left out.
+PLURALS = {
+    "de": "nplurals=2; plural=(n != 1);",
+    "fr": "nplurals=2; plural=(n > 1);",
+    "es": "nplurals=2; plural=(n != 1);",
+    "pt-BR": "nplurals=2; plural=(n > 1);",
+    "ru": "nplurals=3; plural=(n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && "
+    "(n%100<12 || n%100>14) ? 1 : 2);",
+}
 HEADER = """msgid ""
 msgstr ""
 "Language: {language}\\n"
@@ -176,10 +185,8 @@ def template() -> Catalog:
 def read(language: str) -> Catalog:
     locale = language.replace("-", "_")
     path = catalogue_path(language)
-    if not path.exists():
-        return Catalog(locale=locale)
-    with path.open("rb") as file:
-        return read_po(file, locale=locale)
+    start = HEADER.format(language=language, plural=PLURALS[language])
+    return read_po(io.BytesIO(path.read_bytes() if path.exists() else start.encode()), locale)
 
 
 def update(language: str) -> int:
@@ -189,7 +196,7 @@ def update(language: str) -> int:
     catalogue.obsolete.clear()
     out = io.BytesIO()
     write_po(out, catalogue, width=100, omit_header=True, sort_by_file=True, include_lineno=False)
-    header = HEADER.format(language=language, plural=catalogue.plural_forms)
+    header = HEADER.format(language=language, plural=PLURALS[language])
     catalogue_path(language).write_bytes(header.encode() + out.getvalue().lstrip())
     return sum(not all(texts_of(each.string)) for each in catalogue if each.id)
 
