@@ -201,7 +201,7 @@ def _form(name: str, value: object) -> str:
 
 
 def _language(name: str, value: object) -> str:
-    if value not in LANGUAGES:
+    if str(value) not in LANGUAGES:
         raise BadSetting(name, value, sentence("one of {names}", names=", ".join(LANGUAGES)))
     return str(value)
 

@@ -76,7 +76,7 @@ def test_what_a_setting_may_be_is_taken(name: str, value: object, kept: object) 
         ("channels", ["general"], "channels is 'general'; it must be a channel or role"),
         ("channels", ["1" * 21], "it must be a channel or role"),
         ("roles", ["1", "١٢"], "it must be a channel or role"),
-        ("managers", ["1"] * 51, "managers is '51 of them'; it must be at most 50"),
+        ("managers", ["1"] * 51, "managers is 51; it must be at most 50"),
         ("cooldown_seconds", -1, "cooldown seconds is -1; it must be between 0 and 3,600"),
         ("cooldown_seconds", 3601, "between 0 and 3,600"),
         ("cooldown_seconds", "nan", "between 0 and 3,600"),
@@ -158,6 +158,7 @@ def test_none_puts_a_setting_back(name: str) -> None:
         channel_models=(OWN,),
         daily=DailyPoem("7"),
         keep_channel="8",
+        language="de",
     )
     back = settled.change(name, None)
     assert getattr(back, name) == getattr(GuildSettings(), name)

@@ -34,15 +34,15 @@ def test_the_role_that_discord_gave_the_bot_names_it_too() -> None:
 @pytest.mark.parametrize(
     ("part", "named"),
     [
-        ("attachments", "the attached file"),
-        ("message_snapshots", "the forwarded message"),
-        ("stickers", "the sticker"),
-        ("poll", "the poll"),
+        ("attachments", "the attached file. Paste the text"),
+        ("message_snapshots", "the forwarded message. Paste the text"),
+        ("stickers", "the sticker."),
+        ("poll", "the poll."),
     ],
 )
 def test_what_was_not_read_is_named(part: str, named: str) -> None:
     (sentence,) = unread_note(message(**{part: [object()]}))
-    assert f"not {named}. Paste the text" in sentence
+    assert f"not {named}" in sentence
 
 
 def test_a_message_of_words_alone_has_no_note() -> None:

@@ -110,7 +110,7 @@ async def test_a_training_that_breaks_off_by_itself_is_told_of_the_log(
     view = await workshop.end_of(job)
     assert view.job.sentence == (
         "The training failed 3 times without progress (status 1). "
-        f"Give the bot's admin this ID: job {job.id}."
+        f"Give the bot's admin this ID: job {job.id}"
     )
 
 
@@ -309,7 +309,7 @@ async def test_a_trainer_that_breaks_does_not_stop_the_queue(workshop: Workshop)
     workshop.training_queue._trainer = Broken()
     view = await workshop.end_of(await workshop.submit(name="one"))
     assert view.job.state is JobState.FAILED
-    assert f"this ID: job {view.job.id}." in view.job.sentence
+    assert f"this ID: job {view.job.id}" in view.job.sentence
     workshop.training_queue._trainer = working
     assert (await workshop.end_of(await workshop.submit(name="two"))).job.state is JobState.DONE
 

@@ -136,7 +136,7 @@ async def test_it_is_paused_goes_on_and_ends(
     place = simulation.channel
     result = await admin.slash(place, "settings daily", state="paused", seeds="a rose; a lily")
     assert result.response is not None
-    assert "2 openings in turn), paused" in result.response.content
+    assert "2 openings in turn, paused)" in result.response.content
     await day.look(29, 8, 0)
     assert not sent(simulation)
     await admin.slash(place, "settings daily", state="on", time="9.30", timezone="europe/berlin")

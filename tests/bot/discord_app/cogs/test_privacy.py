@@ -75,7 +75,7 @@ async def test_about_tells_version_model_uptime_and_poems(simulation: Simulation
         "Sonneteer 0.1.0",
         "sonnets",
         "up for 0 h 0 min",
-        "1 poems written since the start",
+        "1 poem written since the start",
     ):
         assert words in shown
 

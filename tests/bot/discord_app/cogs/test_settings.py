@@ -124,6 +124,9 @@ async def test_wrong_values_get_a_sentence(
 
 
 class BrokenGuilds(Guilds):
+    def guild_settings(self, _: str) -> GuildSettings:
+        return GuildSettings()
+
     async def change(self, *_: object) -> GuildSettings:
         request_log.log.warning("about to fail")
         raise RuntimeError("the queue broke")
