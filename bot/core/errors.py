@@ -216,7 +216,10 @@ class GuildFull(QueueFull):
 class NoWriter(QueueFull):
     def __init__(self) -> None:
         BotError.__init__(
-            self, "None of the machines that write poems can be reached. Try again in a minute."
+            self,
+            sentence(
+                "None of the machines that write poems can be reached. Try again in a minute."
+            ),
         )
         self.count = 0
 
