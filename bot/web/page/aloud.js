@@ -11,8 +11,9 @@ export function watchVoices(tell) {
 }
 
 export class Reading {
-  // `lang` is the language of the lines; `light` is called with the index of the line that is read, among those that are not blank;
-  // `end` once: with true after the last line, with false if the browser could not read.
+  // `lang` is the language of the lines; `light` is called with the index of the line that is read,
+  // among those that are not blank; `end` once: with true after the last line, with false if the
+  // browser could not read.
   constructor(lines, lang, light, end) {
     this.lines = lines;
     this.lang = lang;

@@ -20,18 +20,16 @@ function makeCard(book, choose) {
   const title = book.book || book.name;
   const button = make("button", "", translate("Write with this model"));
   button.type = "button";
-  button.setAttribute("aria-label", translate("Write with this model: {name}", { name: book.name }));
+  const { name } = book;
+  button.setAttribute("aria-label", translate("Write with this model: {name}", { name }));
   button.addEventListener("click", () => choose(book));
+  const by = book.default
+    ? translate("model {name} · default", { name })
+    : translate("model {name}", { name });
   const card = make("li", "book");
   card.append(
     make("h3", "", title),
-    make(
-      "p",
-      "by",
-      book.default
-        ? translate("model {name} · default", { name: book.name })
-        : translate("model {name}", { name: book.name }),
-    ),
+    make("p", "by", by),
     makeFacts(book),
     makeTraining(book.losses),
     button,
@@ -48,7 +46,7 @@ function makeFacts(book) {
       ? [[translate("Book"), translate("{count} characters", { count: book.characters })]]
       : []),
     [translate("Trained"), dateOf(book.created)],
-    [translate("Model"), translate("{size} MB", { size: Number((book.size_bytes / 1e6).toFixed(1)) })],
+    [translate("Model"), translate("{size} MB", { size: figure(book.size_bytes / 1e6, 1) })],
   ];
   const where = measured
     ? ` ${translate("on held-out text")}`
@@ -67,27 +65,23 @@ function makeFacts(book) {
 
 // Return a chart where there are epochs to compare, else words.
 function makeTraining(losses) {
-  if (losses.length === 0) return make("p", "untold", translate("The model file has no training history."));
+  const say = (sentence) => make("p", "untold", sentence);
+  if (losses.length === 0) return say(translate("The model file has no training history."));
   if (losses.length === 1) {
     const [{ running, held_out }] = losses;
-    const losses = { loss: figure(running), held_out: held_out === null ? "" : figure(held_out) };
-    return make(
-      "p",
-      "untold",
-      held_out === null
-        ? translate("Trained for one epoch: loss {loss}.", losses)
-        : translate("Trained for one epoch: loss {loss}, {held_out} on held-out text.", losses),
+    const loss = figure(running);
+    if (held_out === null) return say(translate("Trained for one epoch: loss {loss}.", { loss }));
+    const measured = { loss, held_out: figure(held_out) };
+    return say(
+      translate("Trained for one epoch: loss {loss}, {held_out} on held-out text.", measured),
     );
   }
   const { heldOut, best } = curvesOf(losses);
   const legend = make("figcaption", "legend");
   legend.append(make("span", "training", translate("training")));
   if (heldOut.length) legend.append(make("span", "held-out", translate("held-out text")));
-  legend.append(make(
-      "span",
-      "best",
-      translate("best: {loss}, epoch {epoch}", { loss: figure(best.loss), epoch: best.epoch }),
-    ));
+  const lowest = { loss: figure(best.loss), epoch: best.epoch };
+  legend.append(make("span", "best", translate("best: {loss}, epoch {epoch}", lowest)));
   const drawing = make("figure", "");
   drawing.append(drawChart(losses), legend);
   return drawing;

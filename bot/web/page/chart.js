@@ -59,10 +59,10 @@ export function describe(losses) {
 }
 
 // Write a loss as people compare them.
-export function figure(loss) {
+export function figure(loss, digits = 3) {
   return loss.toLocaleString(locale(), {
-    minimumFractionDigits: 3,
-    maximumFractionDigits: 3,
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
     useGrouping: false,
   });
 }
