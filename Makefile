@@ -2,6 +2,7 @@
 # make test    set up and pass the tests
 # make check   format, lint, strict types, import contracts, tests: what a change must pass
 # make judge   set up what python -m bench.sense needs besides; and: apt install link-grammar
+# make catalogue  bring the translations up to date with the code; then fill in what is empty
 # make lock    write the locks anew after a change of requirements*.txt; UPGRADE=--upgrade takes newer
 # Without make (Windows): docs/install.md has the same in plain pip and python lines.
 
@@ -18,7 +19,7 @@ TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not slow" -n $(WOR
 # Nothing but wheels, each with a hash that a lock names. Nothing of a package runs in the set-up.
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
-.PHONY: run test test-slow check format clean judge lock
+.PHONY: run test test-slow check format clean judge lock catalogue
 
 run: .venv/run.done
 	@$(BIN)/python -m bot
@@ -39,6 +40,9 @@ check: .venv/dev.done
 format: .venv/dev.done
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
+
+catalogue: .venv/dev.done
+	@$(BIN)/python -m tests.catalogue
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
