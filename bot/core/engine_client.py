@@ -348,7 +348,8 @@ def _line_scansion(line: ScannedLine) -> LineScansion:
 
 def _line_notes(fit: LineFit, form: Form, number: int) -> tuple[str, ...]:
     """Say how a line differs from what its form wants."""
-    notes, whole = [], form.syllables[number]
+    notes: list[str] = []
+    whole = form.syllables[number]
     if fit.syllables != whole:
         notes.append(
             counted(
@@ -360,15 +361,29 @@ def _line_notes(fit: LineFit, form: Form, number: int) -> tuple[str, ...]:
         )
     elif not fit.on_beat:
         notes.append(sentence("Some stresses of this line are off the beat."))
-    end = f"“{fit.end}”" if fit.end else sentence("Its last word")
-    if fit.unrhymed is not None:
-        line = fit.unrhymed + 1
-        notes.append(sentence("{word} does not rhyme with line {line}.", word=end, line=line))
-    if not fit.can_be_rhymed:
-        notes.append(
-            sentence("{word} has no rhyme that I know; my line will only sound like it.", word=end)
-        )
+    notes += _rhyme_notes(fit)
     return tuple(notes)
+
+
+def _rhyme_notes(fit: LineFit) -> list[str]:
+    notes: list[str] = []
+    line = 0 if fit.unrhymed is None else fit.unrhymed + 1
+    if line and fit.end:
+        word = f"“{fit.end}”"
+        notes.append(sentence("{word} does not rhyme with line {line}.", word=word, line=line))
+    elif line:
+        notes.append(sentence("Its last word does not rhyme with line {line}.", line=line))
+    if not fit.can_be_rhymed and fit.end:
+        word = f"“{fit.end}”"
+        told = sentence(
+            "{word} has no rhyme that I know; my line will only sound like it.", word=word
+        )
+        notes.append(told)
+    elif not fit.can_be_rhymed:
+        notes.append(
+            sentence("Its last word has no rhyme that I know; my line will only sound like it.")
+        )
+    return notes
 
 
 def _community(asker: Asker) -> str:

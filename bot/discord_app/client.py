@@ -127,6 +127,8 @@ async def remove_cogs(bot: AnyBot) -> None:
         if isinstance(cog, Together | Poems | Help | Books | Settings | Privacy):
             await bot.remove_cog(name)
     bot.remove_dynamic_items(ConfirmButton)
+    if isinstance(bot.tree.translator, CommandTranslator):
+        await bot.tree.set_translator(None)
 
 
 class CommandTree(app_commands.CommandTree["SonneteerBot"]):

@@ -14,7 +14,7 @@ from bot.core import request_log
 from bot.core.application import App
 from bot.core.errors import BotError, NothingThere
 from bot.core.jobs import Job, TrainingLength, read_length
-from bot.core.languages import say, sentence
+from bot.core.languages import say, sentence, speaking
 from bot.core.records import Asker
 from bot.core.training_requests import AttachedFile
 from bot.discord_app.asker import Context, asker_of_context, asker_of_interaction
@@ -47,7 +47,7 @@ from bot.discord_app.interactions import (
     replace_message,
     respond_privately,
 )
-from bot.discord_app.languages import speak_to
+from bot.discord_app.languages import server_language, speak_to
 from bot.discord_app.live_message import ReplyTiming
 from bot.discord_app.panels import CHART_NAME, as_edit
 from bot.discord_app.rate_limits import ReplyLimits
@@ -393,7 +393,9 @@ class Books(CommandCog, name=BOOKS_COG):
             )
         try:
             await training_requests.queue.place(job_id, str(message.channel.id), str(message.id))
-            await edit_message(interaction, as_edit(training_report(view, has_chart=False)))
+            with speaking(server_language(self._bot, interaction.guild_id)):
+                report = training_report(view, has_chart=False)
+            await edit_message(interaction, as_edit(report))
         except (*FAILURES, BotError) as error:  # its next update makes up for that
             log.warning("job %d: its message could not be changed: %r", job_id, error)
         partial = discord.PartialMessage(channel=message.channel, id=message.id)
