@@ -29,11 +29,12 @@ from bot.discord_app.cogs.help import Help
 from bot.discord_app.cogs.poems import Poems
 from bot.discord_app.cogs.privacy import Privacy
 from bot.discord_app.cogs.settings import Settings
+from bot.discord_app.cogs.together import Together
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "bot" / "web" / "page"
 PAGES = ("index.html", "kiosk.html")
-COGS = (Books, Help, Poems, Privacy, Settings)
+COGS = (Books, Help, Poems, Privacy, Settings, Together)
 NAME = "name"  # the context of what a member types: names of commands and of options
 PYTHON: dict[str, Any] = {
     **dict.fromkeys(("sentence", "say"), None),

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import discord
 
+from bot.core.languages import say
 from bot.discord_app.button_state import base36
 from bot.discord_app.forms import make_form, match_form, read_form
 from bot.discord_app.joint_formatting import wish_for_next
@@ -102,14 +103,16 @@ def joint_view(poem: JointPoem) -> discord.ui.View:
     packed = f"{poem.key}:{base36(poem.step)}"
     primary = discord.ButtonStyle.primary
     options = len(poem.candidates) if poem.vote is None else len(poem.vote.options)
-    word = "Take" if poem.vote is None else "Vote"
     for number in range(1, options + 1):
         row, option = (number - 1) // PER_ROW, f"{packed}:{number}"
-        button = JointButton(f"{word} {number}", JointAction.TAKE, option, style=primary, row=row)
+        label = say("Take {number}", number=number)
+        if poem.vote is not None:
+            label = say("Vote {number}", number=number)
+        button = JointButton(label, JointAction.TAKE, option, style=primary, row=row)
         view.add_item(button)
     below = -(-options // PER_ROW)
     if poem.phase is Phase.PAUSED and not poem.is_whole:
-        view.add_item(JointButton("Go on", JointAction.GO, packed, style=primary, row=below))
+        view.add_item(JointButton(say("Go on"), JointAction.GO, packed, style=primary, row=below))
         below += 1
     for label, action in _actions(poem):
         is_next = poem.is_whole and action is JointAction.FINISH
@@ -122,15 +125,15 @@ def joint_view(poem: JointPoem) -> discord.ui.View:
 def _actions(poem: JointPoem) -> Iterator[tuple[str, JointAction]]:
     if not poem.is_busy:
         if poem.takes(is_edit=False):
-            yield "Propose a line" if poem.by_vote else "Write a line", JointAction.WRITE
+            yield say("Propose a line") if poem.by_vote else say("Write a line"), JointAction.WRITE
         if poem.takes(is_edit=True):
-            yield "Edit last line", JointAction.EDIT
+            yield say("Edit last line"), JointAction.EDIT
         if poem.vote is not None:
-            yield "Count now", JointAction.COUNT
+            yield say("Count now"), JointAction.COUNT
         if poem.can_undo:
-            yield "Undo", JointAction.UNDO
-        yield "Finish" if poem.is_whole else "Finish it for me", JointAction.FINISH
-    yield "Stop", JointAction.STOP
+            yield say("Undo"), JointAction.UNDO
+        yield say("Finish") if poem.is_whole else say("Finish it for me"), JointAction.FINISH
+    yield say("Stop"), JointAction.STOP
 
 
 # The form
@@ -147,11 +150,11 @@ def line_form(poem: JointPoem, action: JointAction) -> discord.ui.Modal:
         default=poem.lines[-1].text[:MAX_LINE] if is_edit else None,
     )
     label: discord.ui.Label[Any] = discord.ui.Label(
-        text=f"Line {number} of {poem.length}"[:MAX_LABEL],
+        text=say("Line {number} of {count}", number=number, count=poem.length)[:MAX_LABEL],
         description=(wanted[:1].upper() + wanted[1:])[:MAX_DESCRIPTION] or None,
         component=typed,
     )
-    title = "Edit the last line" if is_edit else "Write a line"
+    title = say("Edit the last line") if is_edit else say("Write a line")
     return make_form(title, f"{PREFIX}:{action}:{poem.key}:{base36(poem.step)}", label)
 
 

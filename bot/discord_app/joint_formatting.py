@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from bot.core.languages import say, say_counted, sentence, translate
 from bot.core.records import VerseLine
 from bot.discord_app.joint_poem import BOT, JointLine, JointPoem, Phase
 from bot.discord_app.poem_formatting import (
@@ -21,7 +22,7 @@ from bot.discord_app.poem_formatting import (
 MAX_RHYME = 30  # characters of the word that the next line rhymes with
 LEAST_TOLD = 120  # UTF-16 units kept below the lines to choose from
 SHORTENINGS = (100, 60, 40, 25, 12)  # characters of an option, the first that fits
-RESTARTED = "I was restarted, so this poem ends here. Run /together to write another."
+RESTARTED = sentence("I was restarted, so this poem ends here. Run /together to write another.")
 
 
 def format_joint(poem: JointPoem, ends_at: float | None = None) -> str:
@@ -46,7 +47,7 @@ def format_ended(verse: str, sentence: str) -> str:
 
 def format_interrupted(content: str) -> str:
     """Show what a message has of a poem that a restart has ended; `content` may be ""."""
-    return format_ended(read_verse(content), RESTARTED)
+    return format_ended(read_verse(content), translate(RESTARTED))
 
 
 def format_lost(verse: str, sentence: str) -> str:
@@ -56,9 +57,11 @@ def format_lost(verse: str, sentence: str) -> str:
 
 def format_look(line: VerseLine) -> str:
     """Say a line's rhyme, show its beats in bold, and say what does not fit its form."""
-    rhyme = f"rhyme {line.looks.rhyme}: " if line.looks.rhyme else ""
-    notes = [escape(note) for note in line.notes]
-    return " ".join([f"{rhyme}{_beats(line)}", *notes])
+    notes = [escape(translate(note)) for note in line.notes]
+    beats = _beats(line)
+    if line.looks.rhyme:
+        beats = say("rhyme {rhyme}: {line}", rhyme=line.looks.rhyme, line=beats)
+    return " ".join([beats, *notes])
 
 
 def wish_for_next(poem: JointPoem, separator: str) -> str:
@@ -67,12 +70,16 @@ def wish_for_next(poem: JointPoem, separator: str) -> str:
         return ""
     looks = poem.candidates[0].looks
     others = [line for line in poem.lines if looks.rhyme and line.line.looks.rhyme == looks.rhyme]
-    rhyme = f"rhyme {looks.rhyme}" if looks.rhyme else "no rhyme"
+    rhyme = say("rhyme {rhyme}", rhyme=looks.rhyme) if looks.rhyme else say("no rhyme")
     if others:
-        rhyme += f" with “{_last_word(others[-1])}”"
+        word = _last_word(others[-1])
+        rhyme = say("rhyme {rhyme} with “{word}”", rhyme=looks.rhyme, word=word)
     syllables = [text for text, _ in looks.syllables if any(map(str.isalnum, text))]
     beats = sum(beat for _, beat in looks.syllables) if looks.rhyme else 0  # a haiku has no metre
-    size = _count(len(syllables), "syllable"), _count(beats, "beat") if beats else ""
+    size = (
+        say_counted("{count} syllable", "{count} syllables", len(syllables)),
+        say_counted("{count} beat", "{count} beats", beats) if beats else "",
+    )
     return separator.join(filter(None, (rhyme, *size)))
 
 
@@ -91,20 +98,29 @@ def _shown(verse: str) -> str:
 
 def _status(poem: JointPoem, ends_at: float | None) -> str:
     if poem.is_whole:
-        place = f"All {poem.length} lines are written"
+        place = say_counted(
+            "The only line is written", "All {count} lines are written", poem.length
+        )
     else:
-        place = f"Line {len(poem.lines) + 1} of {poem.length}" if poem.length else "Line 1"
+        place = _place(len(poem.lines) + 1, poem.length)
     match poem.phase:
         case Phase.LOOKING:
-            return f"{place} · I am looking for the next line…"
+            return " · ".join((place, say("I am looking for the next line…")))
         case Phase.FINISHING:
-            return f"{place} · I am finishing the poem…"
+            return " · ".join((place, say("I am finishing the poem…")))
         case Phase.PAUSED:
-            return f"{place} · paused"
+            return " · ".join((place, say("paused")))
     parts = [part for part in (place, escape(wish_for_next(poem, " · "))) if part]
     if poem.vote is not None and ends_at is not None:
-        parts.append(f"the vote ends <t:{round(ends_at)}:R>")
+        moment = f"<t:{round(ends_at)}:R>"
+        parts.append(say("the vote ends {time}", time=moment))
     return " · ".join(parts)
+
+
+def _place(number: int, length: int) -> str:
+    if not length:
+        return say("Line {number}", number=number)
+    return say("Line {number} of {count}", number=number, count=length)
 
 
 def _options(poem: JointPoem, room: int) -> str:
@@ -121,7 +137,8 @@ def _options(poem: JointPoem, room: int) -> str:
         for number, line in enumerate(lines, 1):
             shown = line.text if len(line.text) <= most else f"{line.text[: most - 1]}…"
             author = f" (<@{line.author}>)" if line.author != BOT else ""
-            cast = f" · {_count(votes[number - 1], 'vote')}" if votes and votes[number - 1] else ""
+            count = votes[number - 1] if votes else 0
+            cast = f" · {say_counted('{count} vote', '{count} votes', count)}" if count else ""
             rows.append(f"**{number}** {escape(shown)}{author}{cast}")
         text = "\n".join(rows)
         if measure(text) <= room:
@@ -129,21 +146,14 @@ def _options(poem: JointPoem, room: int) -> str:
     return ""  # the buttons are there all the same
 
 
-def _count(number: int, thing: str) -> str:
-    """Count things.
-
-    >>> _count(1, "vote"), _count(2, "vote")
-    ('1 vote', '2 votes')
-    """
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
 def _told(poem: JointPoem) -> str:
     """Say how a member's line fits, and what else there is to say."""
-    told = [poem.notice] if poem.notice else []
+    told = [translate(poem.notice)] if poem.notice else []
     last = poem.lines[-1] if poem.lines else None
     if last is not None and last.author != BOT and not poem.is_busy:
-        told.append(f"Line {len(poem.lines)}: {format_look(last.line)}")
+        told.append(
+            say("Line {number}: {look}", number=len(poem.lines), look=format_look(last.line))
+        )
     return "\n".join(told)
 
 

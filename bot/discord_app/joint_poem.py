@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from bot.core.errors import TooMuch
+from bot.core.languages import ENGLISH, counted, sentence, translate
 from bot.core.records import NextLine, Poem, PoemRequest, VerseLine
 from bot.discord_app.poem_formatting import MAX_VERSE, escape, measure
 
@@ -20,11 +21,19 @@ MAX_LINE = 100  # characters of a member's line, so that fourteen of them fit a 
 MAX_PROPOSALS = 7  # in a vote; with the bot's three lines, two rows of buttons
 EMPTY_VOTES = 2  # in a row, after which the poem pauses
 LINE_ROOM = 60  # kept in a message for each line to come
-TOO_LONG = "With this line the poem is too long for a message on Discord. Write a shorter line."
-PROPOSED_BEFORE = "You have proposed a line in this vote already. You can vote for any line."
-NO_ROOM = f"This vote has {MAX_PROPOSALS} proposals already. Vote for one of the lines."
-NOBODY_VOTED = "Nobody took part in the last two votes, so I wait. Press Go on to continue."
-NO_NEXT_LINE = "I found no next line. Write one, or take back the last one."
+TOO_LONG = sentence(
+    "With this line the poem is too long for a message on Discord. Write a shorter line."
+)
+PROPOSED_BEFORE = sentence(
+    "You have proposed a line in this vote already. You can vote for any line."
+)
+NO_ROOM = sentence(
+    "This vote has {most} proposals already. Vote for one of the lines.", most=MAX_PROPOSALS
+)
+NOBODY_VOTED = sentence(
+    "Nobody took part in the last two votes, so I wait. Press Go on to continue."
+)
+NO_NEXT_LINE = sentence("I found no next line. Write one, or take back the last one.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,7 @@ class JointPoem:
     owner: int  # the member who began it
     by_vote: bool
     request: PoemRequest
+    language: str = ENGLISH  # that its message speaks
     lines: list[JointLine] = field(default_factory=list)
     candidates: tuple[VerseLine, ...] = ()
     vote: Vote | None = None
@@ -185,7 +195,7 @@ class JointPoem:
             form=answer.settings.form,
             random_seed=answer.random_seed,
         )
-        notice = escape(" ".join(answer.notes))
+        notice = escape(" ".join(translate(note, self.language) for note in answer.notes))
         if self.is_whole or answer.candidates:
             self.enter(Phase.CHOOSING, notice)
         else:
@@ -237,7 +247,11 @@ class JointPoem:
         seed = self.request.seed.strip()
         is_opening = bool(seed) and "\n" not in seed and poem.text.startswith(seed)
         opening = seed if is_opening else poem.text.strip().partition("\n")[0]
-        who = f"{len(self.members)} members" if len(self.members) > 1 else "a member"
-        theirs = f"{own} of {self.length} lines {'is' if own == 1 else 'are'} theirs"
-        note = f"Written line by line with {who}: {theirs}."
+        note = counted(
+            "Written line by line with a member; lines of theirs: {own} of {length}.",
+            "Written line by line with {count} members; lines of theirs: {own} of {length}.",
+            max(len(self.members), 1),
+            own=own,
+            length=self.length,
+        )
         return replace(poem, seed=opening, notes=(*poem.notes, note))

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import discord
 
 from bot.core.errors import NotAllowed, NothingThere, ShuttingDown, TooMuch, TooSoon
+from bot.core.languages import current_language, say, sentence, speaking, translate
 from bot.core.poems import PoemService
 from bot.core.records import Asker, Ending, NextLine, Poem, PoemRequest
 from bot.core.tasks import cancel_tasks
@@ -40,6 +41,7 @@ from bot.discord_app.joint_buttons import (
 from bot.discord_app.joint_formatting import RESTARTED, format_ended, format_look
 from bot.discord_app.joint_poem import JointLine, JointPoem, Phase
 from bot.discord_app.joint_session import JointSession
+from bot.discord_app.languages import server_language, speak_to
 from bot.discord_app.live_message import EditThrottle, ReplyTiming
 from bot.discord_app.poem_formatting import escape, read_verse
 from bot.discord_app.retries import FAILURES, is_final
@@ -49,28 +51,28 @@ log = logging.getLogger(__name__)
 
 MAX_OF_MEMBER, MAX_OF_GUILD, MAX_OF_ALL = 2, 10, 500
 MAX_REMEMBERED = 1000  # poems that have ended
-TOO_MANY_OF_MEMBER = (
-    f"You are writing {MAX_OF_MEMBER} poems line by line already. Finish or stop one of them first."
+TOO_MANY_OF_MEMBER = sentence(
+    "You are writing {most} poems line by line already. Finish or stop one of them first.",
+    most=MAX_OF_MEMBER,
 )
-TOO_MANY_OF_GUILD = (
-    f"This server is writing {MAX_OF_GUILD} poems line by line already. Try again later."
+TOO_MANY_OF_GUILD = sentence(
+    "This server is writing {most} poems line by line already. Try again later.", most=MAX_OF_GUILD
 )
-TOO_MANY = f"{MAX_OF_ALL} poems are being written line by line already. Try again later."
-NO_VOTE_HERE = (
+TOO_MANY = sentence(
+    "{most} poems are being written line by line already. Try again later.", most=MAX_OF_ALL
+)
+NO_VOTE_HERE = sentence(
     "A channel can vote only on a server that I am a member of, where I can see the channel. "
     "Run /together without a vote."
 )
-NOT_YOURS = "Only <@{owner}> writes this poem. Run /together to write one of your own."
-NOT_YOURS_TO_LEAD = (
-    "Only <@{owner}>, who began this poem, or a member with Manage Messages can do that."
+TOO_LATE = sentence(
+    "The poem went on before your line came. You can write it again for the next line."
 )
-TOO_LATE = "The poem went on before your line came. You can write it again for the next line."
-HAS_ENDED = "This poem has ended. Run /together to write another."
-PROPOSED = "Your line is number {option}: {look}"
-STOPPED = "Stopped. Run /together to write another poem."
-IDLE = "Nobody went on, so this poem ends here. Run /together to write another."
-GONE = "The message with your poem was deleted, so the poem ends here."
-OUT_OF_REACH = "I can no longer change the message with your poem, so the poem ends here."
+HAS_ENDED = sentence("This poem has ended. Run /together to write another.")
+STOPPED = sentence("Stopped. Run /together to write another poem.")
+IDLE = sentence("Nobody went on, so this poem ends here. Run /together to write another.")
+GONE = sentence("The message with your poem was deleted, so the poem ends here.")
+OUT_OF_REACH = sentence("I can no longer change the message with your poem, so the poem ends here.")
 OPEN_TO_ALL = (JointAction.TAKE, JointAction.WRITE, JointAction.GO)  # in a vote
 
 Result = TypeVar("Result")
@@ -107,7 +109,11 @@ class JointPoems:
             raise NothingThere(NO_VOTE_HERE)
         admitted = await self._service.admit(replace(request, line_by_line=True))
         self._require_place(request.asker)
-        poem = JointPoem(base36(interaction.id), interaction.user.id, by_vote, request)
+        language = current_language()
+        if by_vote:
+            language = server_language(interaction.client, interaction.guild_id)
+        key, owner = base36(interaction.id), interaction.user.id
+        poem = JointPoem(key, owner, by_vote, request, language)
         session = JointSession(poem, interaction, self._timing.retry_seconds)
         session.can_keep = self._can_keep(request.asker.guild)
         self._sessions[poem.key] = session
@@ -193,6 +199,7 @@ class JointPoems:
 
     async def submit(self, interaction: discord.Interaction[Any]) -> None:
         """Take the line that a member wrote in the form, or say why not, and what the line was."""
+        speak_to(interaction.client, interaction)
         state, action, typed = read_line_form(interaction)
         try:
             with self._at_work():
@@ -231,8 +238,10 @@ class JointPoems:
         if poem.vote is not None:
             option = poem.vote.propose(member, line)
             self._refresh_soon(session)
-            sentence = PROPOSED.format(option=option, look=format_look(line))
-            await respond_privately(interaction, sentence)
+            told = say(
+                "Your line is number {option}: {look}", option=option, look=format_look(line)
+            )
+            await respond_privately(interaction, told)
             return
         if is_edit:
             poem.undo()
@@ -254,11 +263,11 @@ class JointPoems:
         if interaction.user.id == poem.owner:
             return
         if not poem.by_vote:
-            raise NotAllowed(NOT_YOURS.format(owner=poem.owner))
+            raise NotAllowed(not_yours(poem.owner))
         if action in OPEN_TO_ALL:
             self._service.require_permission(asker_of_interaction(interaction))
         elif not interaction.permissions.manage_messages:
-            raise NotAllowed(NOT_YOURS_TO_LEAD.format(owner=poem.owner))
+            raise NotAllowed(not_yours_to_lead(poem.owner))
 
     # Going on
 
@@ -309,7 +318,8 @@ class JointPoems:
         if work.cancelled() or poem.phase is Phase.ENDED:
             return None
         if error is not None:
-            poem.enter(Phase.PAUSED, error_message(error))
+            with speaking(poem.language):
+                poem.enter(Phase.PAUSED, error_message(error))
             await self._await_members(session)
             return None
         return work.result()
@@ -399,9 +409,9 @@ class JointPoems:
         except FAILURES as error:
             await self._lose(session, error)
 
-    async def _end(self, session: JointSession, sentence: str = "") -> None:
+    async def _end(self, session: JointSession, ending: str = "") -> None:
         """End a poem in its message, with a sentence unless it is finished."""
-        session.end = sentence
+        session.end = ending
         self._drop(session)
         try:
             await session.show()
@@ -447,8 +457,8 @@ class JointPoems:
         ended = None if state is None else self._ended.get(state.key)
         if not ended and interaction.message is not None:
             verse = read_verse(interaction.message.content)
-            sentence = RESTARTED if ended is None else HAS_ENDED
-            await replace_message(interaction, format_ended(verse, sentence))
+            told = translate(RESTARTED if ended is None else HAS_ENDED)
+            await replace_message(interaction, format_ended(verse, told))
 
     def forget(self, message_id: int) -> None:
         """End the poem whose message was deleted."""
@@ -493,3 +503,18 @@ def _may_vote_in(interaction: discord.Interaction[Any]) -> bool:
     """Whether the bot can keep a vote going: it must be able to change its message by itself."""
     is_member = interaction.guild_id is not None and not is_external(interaction)
     return is_member and interaction.app_permissions.view_channel
+
+
+def not_yours(owner: int) -> str:
+    member = f"<@{owner}>"
+    return sentence(
+        "Only {member} writes this poem. Run /together to write one of your own.", member=member
+    )
+
+
+def not_yours_to_lead(owner: int) -> str:
+    member = f"<@{owner}>"
+    return sentence(
+        "Only {member}, who began this poem, or a member with Manage Messages can do that.",
+        member=member,
+    )

@@ -15,6 +15,7 @@ from typing import Any
 
 import discord
 
+from bot.core.languages import speaking, translate
 from bot.core.records import Poem
 from bot.core.store.poems import HalfPoem
 from bot.discord_app.asker import guild_id_of, is_external
@@ -118,7 +119,9 @@ class JointSession:
         Discord allows that for 15 minutes after what they did last.
         """
         with suppress(*FAILURES):
-            await respond_privately(self._owners, format_lost(self.poem.verse, sentence))
+            await respond_privately(
+                self._owners, format_lost(self.poem.verse, translate(sentence, self.poem.language))
+            )
 
     async def _insist(self, call: Callable[[], Awaitable[None]]) -> None:
         began = _now()
@@ -153,12 +156,16 @@ class JointSession:
         return message_in(self.message.channel, self.message.id)
 
     def _draw(self) -> tuple[MessagePart, discord.ui.View | None]:
+        with speaking(self.poem.language):
+            return self._draw_spoken()
+
+    def _draw_spoken(self) -> tuple[MessagePart, discord.ui.View | None]:
         poem = self.poem
         if self.finished is not None:
             parts = format_finished(self.finished, may_attach=False)
             return parts[0], self._finished_view([]) if len(parts) == 1 else None
         if poem.phase is Phase.ENDED:
-            return MessagePart(format_ended(poem.verse, self.end)), joint_view(poem)
+            return MessagePart(format_ended(poem.verse, translate(self.end))), joint_view(poem)
         return MessagePart(format_joint(poem, self._vote_ends())), joint_view(poem)
 
     def _finished_view(self, earlier: list[int]) -> discord.ui.View:

@@ -59,10 +59,14 @@ class Together(AnsweringCog, name=COG_NAME):
     )
     @app_commands.rename(partner="with")
     @app_commands.choices(
-        form=[app_commands.Choice(name=form, value=form) for form in FORMS],
+        form=[
+            app_commands.Choice(name=app_commands.locale_str(form), value=form) for form in FORMS
+        ],
         partner=[
-            app_commands.Choice(name="Only me", value=ME),
-            app_commands.Choice(name="This channel, by vote", value=CHANNEL),
+            app_commands.Choice(name=app_commands.locale_str("Only me"), value=ME),
+            app_commands.Choice(
+                name=app_commands.locale_str("This channel, by vote"), value=CHANNEL
+            ),
         ],
     )
     @app_commands.allowed_installs(guilds=True, users=True)

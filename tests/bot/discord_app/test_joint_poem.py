@@ -202,7 +202,7 @@ def test_a_finished_poem_says_that_members_wrote_it_and_has_a_short_seed() -> No
     assert signed.seed == "Two roads"
     assert signed.notes == (
         "A note.",
-        "Written line by line with 2 members: 1 of 14 lines is theirs.",
+        "Written line by line with 2 members; lines of theirs: 1 of 14.",
     )
     again = replace(poem, request=replace(poem.request, seed="Two"))
     assert again.sign(finished("Two roads\nand that")).seed == "Two"

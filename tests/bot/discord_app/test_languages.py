@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,13 +10,18 @@ from typing import Any
 import pytest
 
 from bot.core.application import App
+from bot.core.guild_settings import GuildSettings
 from bot.core.languages import LANGUAGES, speaking
 from bot.core.policies import NOBODY_NAMED
+from bot.core.records import Defaults
+from bot.discord_app.book_form import BookEntry, book_form
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.formatting import format_privacy
 from bot.discord_app.languages import language_for, server_language
+from bot.discord_app.poem_buttons import examples_view
 from bot.discord_app.poem_formatting import MAX_MESSAGE, help_text, measure, read_verse
 from bot.discord_app.responses import AnsweringCog
+from bot.discord_app.settings_panel import PanelState, settings_form, settings_panel
 from tests.apps import FakeTrainer
 from tests.bot.discord_app.conftest import Simulation
 from tests.bot.discord_app.test_busy_database import option
@@ -24,6 +29,7 @@ from tests.bot.discord_app.test_training_message import running
 from tests.conftest import LogLines
 from tests.discord_payloads import Payload
 from tests.fake_discord import FakeDiscord, shown
+from tests.fakes import SONNETS
 
 
 @pytest.fixture
@@ -150,6 +156,36 @@ def test_what_is_told_at_length_fits_a_message(language: str) -> None:
         told = help_text("Sonneteer" * 3, "!", ["model" * 12] * 9, ids)
         assert measure(told) <= MAX_MESSAGE
         assert measure(format_privacy(NOBODY_NAMED)) <= MAX_MESSAGE - 100
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_forms_panels_and_buttons_are_within_discords_limits(language: str) -> None:
+    """https://discord.com/developers/docs/components/reference has them."""
+    most = {"label": 100, "description": 100, "title": 45, "placeholder": 100}
+    with speaking(language):
+        panel = settings_panel(
+            PanelState(GuildSettings(channels=("1",) * 50), Defaults(), (SONNETS,), None, None)
+        )
+        forms = [settings_form(what, GuildSettings()) for what in ("numbers", "daily")]
+        sent = [form.to_dict() for form in (*forms, book_form(BookEntry()))]
+        views: list[Any] = [panel, examples_view()]
+        sent += [{"components": view.to_components()} for view in views]
+    for part in walk_all(sent):
+        if part.get("type") == 18:  # a label around a field
+            assert len(part["label"]) <= 45, part["label"]
+        if part.get("type") == 2:
+            assert len(part["label"]) <= 80, part["label"]
+        for name, limit in most.items():
+            assert len(part.get(name) or "") <= limit, part[name]
+
+
+def walk_all(part: object) -> Iterator[dict[str, Any]]:
+    if isinstance(part, dict):
+        yield part
+        part = list(part.values())
+    if isinstance(part, list):
+        for each in part:
+            yield from walk_all(each)
 
 
 def client_of(fixed: str | None = None, locale: str = "fr") -> Any:

@@ -269,7 +269,7 @@ async def test_a_poem_with_all_its_lines_ends_as_any_other_with_its_buttons(
     await page.write("and so say I")
     assert page.verse.split("\n")[1] == "and so say I"
     signature = page.content.partition("\n-# ")[2]
-    note = "Written line by line with a member: 1 of 2 lines is theirs."
+    note = "Written line by line with a member; lines of theirs: 1 of 2."
     assert signature == f"sonnets · random seed 7 · {note}"
     assert page.labels == ["Again", "Continue", "Card", "Delete"]
 
@@ -597,7 +597,7 @@ async def test_a_poem_by_vote_ends_as_any_other_and_says_how_many_wrote_it(
     await page.press("Count now")
     await page.press("Vote 1")
     await simulation.env.advance_time(60)
-    note = "Written line by line with 2 members: 1 of 2 lines is theirs."
+    note = "Written line by line with 2 members; lines of theirs: 1 of 2."
     assert page.content.endswith(note)
     assert page.labels == ["Again", "Continue", "Card", "Delete"]
 
