@@ -33,7 +33,7 @@ from bot.discord_app.cogs.together import Together
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "bot" / "web" / "page"
-PAGES = ("index.html", "kiosk.html")
+PAGES = ("index.html", "kiosk.html", "room.html")
 COGS = (Books, Help, Poems, Privacy, Settings, Together)
 NAME = "name"  # the context of what a member types: names of commands and of options
 PYTHON: dict[str, Any] = {

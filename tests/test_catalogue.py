@@ -195,6 +195,8 @@ KEPT_ENGLISH = (
     *("channel models", "the default model", "lines and characters", "no lines"),
     *("measuring and writing", "an address", "an attachment", "address or number", "not one of"),
     *("`{p}book add NAME`", "`{p}settings show`", "sonnet --form haiku", " at most every "),
+    # The state of a room, which all its visitors get as one text.
+    *("Something went wrong. The next", "No line was found that fits", "alone seconds"),
     *("When winter nights", "An old silent pond", "Nobody told me", "training messages wait"),
 )
 

@@ -129,9 +129,22 @@ class LinesImpossible(BotError):
 
 
 class AvoidedSeed(BotError):
-    def __init__(self, word: str, line: int = 0) -> None:
-        """`line` is the number of a line that a reader wrote, 0 for the seed."""
-        if line:
+    def __init__(self, word: str, line: int = 0, *, gift: str = "") -> None:
+        """`line` is the number of a line that a reader wrote; `gift` is a visitor's line or word.
+
+        Without either it is the seed.
+        """
+        if gift == "line":
+            told = sentence(
+                "Your line has the word {word}, which is not allowed here. Try again without it.",
+                word=repr(word),
+            )
+        elif gift:
+            told = sentence(
+                "Your word has the word {word}, which is not allowed here. Try again without it.",
+                word=repr(word),
+            )
+        elif line:
             told = sentence(
                 "Line {line} has the word {word}, which is not allowed here. Try again without it.",
                 line=line,
@@ -275,34 +288,53 @@ class TooMuch(BotError):
 
 class NotTheHost(NotAllowed):
     def __init__(self) -> None:
-        super().__init__("Only the browser that opened this room may do that.")
+        super().__init__(sentence("Only the browser that opened this room may do that."))
 
 
 class NoSuchRoom(NothingThere):
     def __init__(self, code: str) -> None:
         super().__init__(
-            f"There is no room with the code {_quoted(code)}. Check the code. Perhaps the room has "
-            "ended: by its host, after an hour without anybody, or with a restart."
+            sentence(
+                "There is no room with the code {code}. Check the code. Perhaps the room has "
+                "ended: by its host, after an hour without anybody, or with a restart.",
+                code=_quoted(code),
+            )
         )
         self.code = code
 
 
 class TooManyRooms(TooMuch):
     def __init__(self, most: int) -> None:
-        super().__init__(f"Your address has {most} rooms already. Close one of them first.")
+        super().__init__(
+            counted(
+                "Your address has {count} room already. Close it first.",
+                "Your address has {count} rooms already. Close one of them first.",
+                most,
+            )
+        )
         self.most = most
 
 
 class RoomsFull(TooMuch):
     def __init__(self, most: int) -> None:
-        wait = f"There are {most} rooms already. Try again when one has ended."
-        super().__init__(wait if most else "Rooms are turned off here.")
+        wait = counted(
+            "There is {count} room already. Try again when it has ended.",
+            "There are {count} rooms already. Try again when one has ended.",
+            most,
+        )
+        super().__init__(wait if most else sentence("Rooms are turned off here."))
         self.most = most
 
 
 class RoomFull(TooMuch):
     def __init__(self, most: int) -> None:
-        super().__init__(f"This room is full: {most} visitors. Try again in a minute.")
+        super().__init__(
+            counted(
+                "This room is full: {count} visitor. Try again in a minute.",
+                "This room is full: {count} visitors. Try again in a minute.",
+                most,
+            )
+        )
         self.most = most
 
 

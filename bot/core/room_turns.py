@@ -16,6 +16,7 @@ from enum import StrEnum
 import regex
 
 from bot.core.errors import AvoidedSeed, BadSetting, NothingThere, RoomFull
+from bot.core.languages import sentence
 from bot.core.poem_settings import avoided_word, clean_lines
 from bot.core.records import MAX_LINE_CHARACTERS
 
@@ -122,7 +123,7 @@ class Turns:
         """
         visitor = self._visitors.get(token)
         if visitor is None:
-            raise NothingThere("You are not in this room any more. Join it again.")
+            raise NothingThere(sentence("You are not in this room any more. Join it again."))
         own = visitor.contribution
         number = next(self._numbers) if own is None or own is current else own.number
         visitor.contribution = Contribution(number, visitor, kind, text)
@@ -146,10 +147,12 @@ def screen(kind: Kind, typed: str, avoid: tuple[str, ...]) -> str:
     """
     [text] = clean_lines((typed,))
     if kind is Kind.WORD and not WORD.fullmatch(text):
-        raise BadSetting("word", typed, f"one word of 1 to {MAX_WORD_CHARACTERS} letters")
+        allowed = sentence("one word of 1 to {most} letters", most=MAX_WORD_CHARACTERS)
+        raise BadSetting("word", typed, allowed)
     is_visible = any(map(str.isprintable, text.replace(" ", "")))
     if len(text) > MAX_LINE_CHARACTERS or not is_visible:
-        raise BadSetting("line", typed, f"text of 1 to {MAX_LINE_CHARACTERS} characters")
+        allowed = sentence("text of 1 to {most} characters", most=MAX_LINE_CHARACTERS)
+        raise BadSetting("line", typed, allowed)
     if (word := avoided_word(text, avoid)) is not None:
-        raise AvoidedSeed(word, f"Your {kind.value}")
+        raise AvoidedSeed(word, gift=kind.value)
     return text
