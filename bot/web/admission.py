@@ -73,10 +73,10 @@ class ClientLimits:
         *,
         max_at_once: int,
         per_minute: int,
-        lines: bool = False,
+        what: str = "poem",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._lines = lines
+        self._what = what
         self._max_at_once = max_at_once
         self._per_minute = per_minute
         self._clock = clock
@@ -86,7 +86,7 @@ class ClientLimits:
     def check_pace(self, client: str) -> None:
         """Raise TooManyPoems where another one now is one too many; counts nothing."""
         if self._paces is not None and (wait := self._paces.of(client).wait_seconds(self._clock())):
-            raise TooManyPoems(self._per_minute, math.ceil(wait), lines=self._lines)
+            raise TooManyPoems(self._per_minute, math.ceil(wait), self._what)
 
     def spend(self, client: str) -> None:
         """Count one of a client's minute."""

@@ -73,7 +73,7 @@ def create_app(
     throttle = RequestThrottle()
     policies = PolicyPages(operator)
     scansions = ClientLimits(
-        max_at_once=0, per_minute=SCANSIONS_PER_POEM * poems_per_minute, lines=True, clock=clock
+        max_at_once=0, per_minute=SCANSIONS_PER_POEM * poems_per_minute, what="line", clock=clock
     )
     admission = Admission(hosts, clients, limits, stream_timing.max_body_seconds)
     description = describe_api(needs_key=api_key is not None)

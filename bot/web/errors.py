@@ -52,6 +52,7 @@ from bot.core.errors import (
     UnknownModel,
 )
 from bot.core.languages import (
+    Sentence,
     accepted_language,
     counted,
     say,
@@ -266,27 +267,47 @@ class TooManyAtOnce(RequestRefused):
 class TooManyPoems(RequestRefused):
     status = 429
 
-    def __init__(self, per_minute: int, wait_seconds: float, *, lines: bool = False) -> None:
-        """`lines` says that lines to look at were counted, not poems."""
-        if lines:
-            told = counted(
+    def __init__(self, per_minute: int, wait_seconds: float, what: str = "poem") -> None:
+        """`what` is counted: poems, lines to look at, contributions to a room, or requests."""
+        super().__init__(_limit(what, per_minute, wait_seconds))
+        self.per_minute = per_minute
+        self.retry_seconds = wait_seconds
+
+
+def _limit(what: str, per_minute: int, seconds: float) -> Sentence:
+    match what:
+        case "line":
+            return counted(
                 "The limit is one line per minute for one address. Try again in {seconds:.0f} s.",
                 "The limit is {count} lines per minute for one address. Try again in "
                 "{seconds:.0f} s.",
                 per_minute,
-                seconds=wait_seconds,
+                seconds=seconds,
             )
-        else:
-            told = counted(
-                "The limit is one poem per minute for one address. Try again in {seconds:.0f} s.",
-                "The limit is {count} poems per minute for one address. Try again in "
+        case "contribution":
+            return counted(
+                "The limit is one contribution per minute for one address. Try again in "
+                "{seconds:.0f} s.",
+                "The limit is {count} contributions per minute for one address. Try again in "
                 "{seconds:.0f} s.",
                 per_minute,
-                seconds=wait_seconds,
+                seconds=seconds,
             )
-        super().__init__(told)
-        self.per_minute = per_minute
-        self.retry_seconds = wait_seconds
+        case "request":
+            return counted(
+                "The limit is one request per minute for one address. Try again in "
+                "{seconds:.0f} s.",
+                "The limit is {count} requests per minute for one address. Try again in "
+                "{seconds:.0f} s.",
+                per_minute,
+                seconds=seconds,
+            )
+    return counted(
+        "The limit is one poem per minute for one address. Try again in {seconds:.0f} s.",
+        "The limit is {count} poems per minute for one address. Try again in {seconds:.0f} s.",
+        per_minute,
+        seconds=seconds,
+    )
 
 
 @web.middleware
