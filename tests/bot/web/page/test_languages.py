@@ -113,3 +113,14 @@ async def test_the_kiosk_speaks_the_browsers_language(read: Open) -> None:
     await reader.page.goto(f"{reader.url}/?kiosk")
     await expect(reader.page.locator("#write")).to_have_text("Escrever")
     await expect(reader.page.locator("html")).to_have_attribute("lang", "pt-BR")
+
+
+@pytest.mark.parametrize("language", OTHERS)
+async def test_rooms_speak_the_browsers_language_and_fit_a_phone(read: Open, language: str) -> None:
+    reader = await read(locale=language, viewport={"width": 360, "height": 740})
+    page = reader.page
+    await page.goto(f"{reader.url}/?room")
+    await expect(page.locator("html")).to_have_attribute("lang", language)
+    await expect(page.locator("#open")).to_be_visible()
+    assert "room" not in await page.locator("#begin").inner_text()
+    assert await page.evaluate(WIDER) == []
