@@ -192,7 +192,7 @@ WORDS = re.compile(r"[A-Za-z]{2,}[,:;]? [a-z]{2,}")
 # Names, verse, words of commands, and what is translated where it is shown.
 KEPT_ENGLISH = (
     *("the writing thread stopped", "the database is locked", "the bot was closed"),
-    *("channel models", "the default model", "lines and characters", "no lines"),
+    *("wrong code", "channel models", "the default model", "lines and characters", "no lines"),
     *("measuring and writing", "an address", "an attachment", "address or number", "not one of"),
     *("`{p}book add NAME`", "`{p}settings show`", "sonnet --form haiku", " at most every "),
     # The state of a room, which all its visitors get as one text.

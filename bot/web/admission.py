@@ -21,7 +21,7 @@ from aiohttp import hdrs, web
 
 from bot.core.fairness import Paces
 from bot.core.records import Asker
-from bot.web.errors import BodyTooSlow, Compressed, NotJson, TooManyAtOnce, TooManyPoems
+from bot.web.errors import BodyTooSlow, Compressed, Counted, NotJson, TooManyAtOnce, TooManyPoems
 from bot.web.security import ClientAddresses, HostGuard
 
 MAX_BODY_BYTES = 64 * 1024  # a seed of 10,000 characters of any script, and room for the rest
@@ -73,7 +73,7 @@ class ClientLimits:
         *,
         max_at_once: int,
         per_minute: int,
-        what: str = "poem",
+        what: Counted = "poem",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._what = what

@@ -25,7 +25,7 @@ from bot.web.admission import (
     ClientLimits,
     RequestThrottle,
 )
-from bot.web.errors import Handler, answer_errors
+from bot.web.errors import Counted, Handler, answer_errors
 from bot.web.events import StreamTiming
 from bot.web.lines import LinesEndpoint, ScansionEndpoint
 from bot.web.openai import OpenAIEndpoints
@@ -136,7 +136,7 @@ def _room_admissions(
 ) -> RoomAdmissions:
     """Return limits beside those of poems, so that a room takes nothing from the page."""
 
-    def limits(count: int, what: str) -> ClientLimits:
+    def limits(count: int, what: Counted) -> ClientLimits:
         return ClientLimits(max_at_once=0, per_minute=count, what=what, clock=clock)
 
     return RoomAdmissions(

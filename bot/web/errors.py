@@ -29,7 +29,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from reprlib import Repr
-from typing import Self
+from typing import Literal, Self
 
 from aiohttp import hdrs, web
 
@@ -63,6 +63,7 @@ from bot.core.languages import (
 
 log = logging.getLogger(__name__)
 
+Counted = Literal["poem", "line", "contribution", "request", "wrong code"]  # in a minute
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 RETRY_SECONDS = 30.0  # about how long a full queue takes to move, or the bot to restart
@@ -267,14 +268,13 @@ class TooManyAtOnce(RequestRefused):
 class TooManyPoems(RequestRefused):
     status = 429
 
-    def __init__(self, per_minute: int, wait_seconds: float, what: str = "poem") -> None:
-        """`what` is counted: poems, lines to look at, contributions to a room, or requests."""
+    def __init__(self, per_minute: int, wait_seconds: float, what: Counted = "poem") -> None:
         super().__init__(_limit(what, per_minute, wait_seconds))
         self.per_minute = per_minute
         self.retry_seconds = wait_seconds
 
 
-def _limit(what: str, per_minute: int, seconds: float) -> Sentence:
+def _limit(what: Counted, per_minute: int, seconds: float) -> Sentence:
     match what:
         case "line":
             return counted(
@@ -289,6 +289,15 @@ def _limit(what: str, per_minute: int, seconds: float) -> Sentence:
                 "The limit is one contribution per minute for one address. Try again in "
                 "{seconds:.0f} s.",
                 "The limit is {count} contributions per minute for one address. Try again in "
+                "{seconds:.0f} s.",
+                per_minute,
+                seconds=seconds,
+            )
+        case "wrong code":
+            return counted(
+                "The limit is one wrong code per minute for one address. Try again in "
+                "{seconds:.0f} s.",
+                "The limit is {count} wrong codes per minute for one address. Try again in "
                 "{seconds:.0f} s.",
                 per_minute,
                 seconds=seconds,

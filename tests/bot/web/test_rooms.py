@@ -207,7 +207,7 @@ async def test_a_full_room_refuses_one_more(serve: Serve) -> None:
         status, refusal = await post(client, f"{room}/events", {})
         assert (status, refusal["error"]) == (
             503,
-            "This room is full: 1 visitors. Try again in a minute.",
+            "This room is full: 1 visitor. Try again in a minute.",
         )
 
 
