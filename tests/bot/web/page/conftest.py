@@ -90,17 +90,52 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+async def make_context(browser: Browser, **options: Any) -> BrowserContext:
+    options.setdefault("reduced_motion", "reduce")
+    options.setdefault("service_workers", "block")
+    context = await browser.new_context(**options)
+    context.set_default_timeout(HANG_SECONDS * 1000)
+    await context.grant_permissions(["clipboard-read", "clipboard-write"])
+    return context
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_context(browser: Browser) -> BrowserContext:
+    """What most tests share: a new one starts processes anew, and takes twice as long.
+
+    One page stays open in it, so that the browser keeps what it has started.
+    """
+    context = await make_context(browser)
+    await context.new_page()
+    return context
+
+
+async def leave(reader: Reader) -> None:
+    """Let go of all that a reader's site has stored in the shared context."""
+    session = await reader.context.new_cdp_session(reader.page)
+    await session.send("Storage.clearDataForOrigin", {"origin": reader.url, "storageTypes": "all"})
+    for page in reader.context.pages:
+        if page.url.startswith(reader.url):
+            await page.close()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def read(browser: Browser) -> AsyncIterator[Open]:
-    """Open the page; afterwards nothing may have been complained of or fetched from elsewhere."""
+async def read(browser: Browser, shared_context: BrowserContext) -> AsyncIterator[Open]:
+    """Open the page; afterwards nothing may have been complained of or fetched from elsewhere.
+
+    Each call has a site of its own, with a port of its own. With `options` for the browser, or
+    `alone`, the context is its own, too: what a test does to the clock is done to the context.
+    Without a `path` nothing is opened yet.
+    """
     complaints: list[str] = []
     async with AsyncExitStack() as stack:
 
         async def begin(
             engine: FakeEngine | None = None,
             *,
-            path: str = "/",
+            path: str | None = "/",
             script: str = "",
+            alone: bool = False,
             models: Sequence[ModelRecord] = (SONNETS, SEA_SONGS),
             host: str = "127.0.0.1",
             **options: Any,
@@ -116,14 +151,16 @@ async def read(browser: Browser) -> AsyncIterator[Open]:
                 allowed_hosts=[host],
             )
             url = (await stack.enter_async_context(served)).replace("127.0.0.1", host)
-            options.setdefault("reduced_motion", "reduce")
-            options.setdefault("service_workers", "block")
-            context = await browser.new_context(**options)
-            stack.push_async_callback(context.close)
-            context.set_default_timeout(HANG_SECONDS * 1000)
-            await context.grant_permissions(["clipboard-read", "clipboard-write"])
-            await context.add_init_script(script)
+            if alone or options:
+                context = await make_context(browser, **options)
+                stack.push_async_callback(context.close)
+            else:
+                context = shared_context
             page = await context.new_page()
+            reader = Reader(page, context, engine, url)
+            if context is shared_context:
+                stack.push_async_callback(leave, reader)
+            await page.add_init_script(script)
             page.on("pageerror", lambda error: complaints.append(str(error)))
             page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
             page.on(
@@ -133,9 +170,9 @@ async def read(browser: Browser) -> AsyncIterator[Open]:
                 "console",
                 lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None,
             )
-            reader = Reader(page, context, engine, url)
-            await page.goto(url + path)
-            await page.wait_for_selector("#model option", state="attached")
+            if path is not None:
+                await page.goto(url + path)
+                await page.wait_for_selector("#model option", state="attached")
             return reader
 
         yield begin

@@ -68,7 +68,7 @@ class Dashboard:
 @pytest_asyncio.fixture(loop_scope="session")
 async def dashboard(read: Open) -> Any:
     async def open_it(**options: Any) -> Dashboard:
-        reader = await read(**options)
+        reader = await read(path=None, alone=True, **options)
         bot, page = Bot(), reader.page
         await page.clock.install(time=2000)
         await page.clock.pause_at(2001)

@@ -19,7 +19,7 @@ MINUTE_MS = 60_000
 
 
 async def open_kiosk(read: Open, engine: FakeEngine | None = None, **options: Any) -> Reader:
-    reader = await read(engine, **options)
+    reader = await read(engine, path=None, alone=True, **options)
     await reader.page.clock.install(time=2000)
     await reader.page.clock.pause_at(2001)
     await reader.page.goto(f"{reader.url}/?kiosk")
