@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -80,8 +81,9 @@ def make_poem_service(
     preferences: GuildPreferences | None = None,
     permissions: Permissions | None = None,
     elsewhere: RemoteWriter | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> PoemService:
-    """Join library, engine and limits; nothing is loaded yet.
+    """Join library, engine and limits; nothing is loaded yet. `clock` tells seconds.
 
     With a writer `elsewhere` this process writes itself only on the threads that are asked for.
     """
@@ -104,6 +106,7 @@ def make_poem_service(
         preferences=preferences,
         permissions=permissions,
         cooldown_seconds={"discord": config.discord.cooldown_seconds},
+        clock=clock,
     )
 
 
@@ -115,6 +118,7 @@ async def open_app(
     *,
     shard_range: ShardRange | None = None,
     elsewhere: RemoteWriter | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[App]:
     """Open the data folder and continue the trainings of an earlier run; raise DataFolderUnusable.
 
@@ -122,7 +126,7 @@ async def open_app(
     being written at the end are cut short; to have them finished, close the service first.
     """
     async with open_data(
-        config, library, trainer, shard_range=shard_range, elsewhere=elsewhere
+        config, library, trainer, shard_range=shard_range, elsewhere=elsewhere, clock=clock
     ) as app:
         await app.training_requests.open()
         try:
@@ -140,6 +144,7 @@ async def open_data(
     *,
     shard_range: ShardRange | None = None,
     elsewhere: RemoteWriter | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[App]:
     """Open the data folder and join everything; nothing is started, which is all a shell needs."""
     folder = data_folder(config)
@@ -181,6 +186,7 @@ async def open_data(
             preferences=guilds,
             permissions=permissions,
             elsewhere=elsewhere,
+            clock=clock,
         )
         half_poems = PoemStore(database, shard_range or ALL_SHARDS)
         yield App(
@@ -193,6 +199,8 @@ async def open_data(
             DayStore(database),
             KeptStore(database),
             operator_of(config),
+            clock,
+            clock(),
         )
     finally:
         await database.close()

@@ -19,6 +19,7 @@ from bot.core.shards import ShardRange
 from bot.core.training.process import TrainingEvent, TrainingExit, TrainingSpec
 from bot.core.training_requests import AttachedFile, TrainingRequests
 from tests.conftest import write_model
+from tests.fakes import Clock
 
 GUILD, OTHER_GUILD, OWNER = "10", "20", "99"
 ADMIN = Asker("discord:1", GUILD, manages=True)
@@ -135,7 +136,9 @@ def make_config(home: Path, **books: object) -> Config:
 async def open_test_app(
     config: Config, trainer: FakeTrainer, shard_range: ShardRange | None = None
 ) -> AsyncIterator[App]:
-    async with open_app(config, make_library(config), trainer, shard_range=shard_range) as app:
+    """Open it with a clock that stands still: pauses are as long as they are set."""
+    library = make_library(config)
+    async with open_app(config, library, trainer, shard_range=shard_range, clock=Clock()) as app:
         yield app
 
 

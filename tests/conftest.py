@@ -7,7 +7,9 @@ import io
 import json
 import logging
 import random
+import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +48,28 @@ def pytest_configure(config: pytest.Config) -> None:
     warm_kernel.pytest_configure(config)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long: what is left for the end can be shared among all cores."""
-    items.sort(key=lambda item: item.path.name not in LONG)
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    warm_kernel.pytest_configure_node(node)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes long: what is left for the end can be shared among all cores.
+
+    Not while the kernel is being compiled, for which that would have to wait.
+    """
+    if not warm_kernel.is_being_compiled(config):
+        items.sort(key=lambda item: item.path.name not in LONG)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Keep what was imported out of the garbage collector's rounds: it lives to the end."""
-    warm_kernel.pytest_collection_finish(session)
     gc.collect()
     gc.freeze()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    warm_kernel.pytest_runtest_setup(item)
 
 
 @pytest.hookimpl(trylast=True)
@@ -85,14 +99,25 @@ def write_header(path: Path, network: NetworkConfig) -> Path:
 
 def write_model(path: Path, *, seed: int = 1, alphabet: str = ALPHABET) -> Path:
     """Save an untrained network of a few thousand weights as a model file."""
-    torch.manual_seed(seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_model_file(path.stem, seed, alphabet))
+    return path
+
+
+@cache
+def _model_file(name: str, seed: int, alphabet: str) -> bytes:
+    """Make the file once for all tests, and leave PyTorch's random numbers as they are."""
     vocabulary = Vocabulary.of(alphabet)
-    network = StackedLSTM(
-        NetworkConfig(vocabulary_size=len(vocabulary), embedding_size=5, hidden_size=12, layers=2)
-    )
+    with torch.random.fork_rng(devices=[]):
+        SEED_TORCH(seed)
+        network = StackedLSTM(
+            NetworkConfig(
+                vocabulary_size=len(vocabulary), embedding_size=5, hidden_size=12, layers=2
+            )
+        )
     card = Card(
-        name=path.stem,
-        book_title=f"The Book of {path.stem.title()}",
+        name=name,
+        book_title=f"The Book of {name.title()}",
         book_sha256="0" * 64,
         book_characters=5_000,
         created="2026-11-25T00:00:00+00:00",
@@ -101,9 +126,10 @@ def write_model(path: Path, *, seed: int = 1, alphabet: str = ALPHABET) -> Path:
         loss=2.5,
         openings=OPENINGS,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_model(path, network.config, tensors_of(network), vocabulary, card)
-    return path
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.safetensors"
+        save_model(path, network.config, tensors_of(network), vocabulary, card)
+        return path.read_bytes()
 
 
 @pytest.fixture(autouse=True, scope="session")

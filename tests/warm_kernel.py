@@ -1,4 +1,4 @@
-"""The kernel is compiled once for a whole run of the tests, while the tests are collected.
+"""The kernel is compiled once for a whole run of the tests, beside the workers.
 
 Compiling takes half a minute of a core. Each worker of pytest-xdist did it again, and so did each
 program that a test started meanwhile.
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = "from model.kernel import checked_instruction_set; checked_instruction_set()"
 LOOK_SECONDS = 0.1
 WAIT_SECONDS = 120.0
+COMPILING = pytest.StashKey[bool]()
+WORKER_KEY = "sonneteer_compiling"  # of what a worker of pytest-xdist is told
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -33,12 +35,30 @@ def pytest_configure(config: pytest.Config) -> None:
         command = [sys.executable, "-W", "ignore", "-c", PROGRAM]
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
         config.add_cleanup(lambda: cast(None, process.wait()))
+        config.stash[COMPILING] = True
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Wait, in a worker, until programs that tests start have no compiling to announce."""
-    if not _is_worker(session.config) or compilation.CACHE is None:
+def pytest_configure_node(node: Any) -> None:
+    """Tell each worker alike: they must have the tests in the same order."""
+    node.workerinput[WORKER_KEY] = node.config.stash.get(COMPILING, False)
+
+
+def is_being_compiled(config: pytest.Config) -> bool:
+    """Whether this run of the tests began without a compiled kernel."""
+    return bool(getattr(config, "workerinput", {}).get(WORKER_KEY, False))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Wait, in a worker, before tests that start programs, which would announce their compiling.
+
+    Other tests go on meanwhile: in a new clone both cores have something to do.
+    """
+    if not (is_being_compiled(item.config) and _starts_programs(item)):
         return
     end = time.monotonic() + WAIT_SECONDS
     while not compilation.is_compiled() and time.monotonic() < end:
         time.sleep(LOOK_SECONDS)
+
+
+def _starts_programs(item: pytest.Item) -> bool:
+    return hasattr(getattr(item, "module", None), "subprocess")

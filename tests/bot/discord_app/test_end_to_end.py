@@ -20,9 +20,10 @@ from bot.discord_app.panels import shown_text
 from bot.discord_app.poem_formatting import unescape
 from tests.apps import serve
 from tests.bot.discord_app.conftest import FAST, Simulation
-from tests.texts import quatrains
+from tests.texts import in_cyrillic, quatrains
 
 BOOK = quatrains(40)
+CYRILLIC = in_cyrillic(BOOK)
 KINDS = ("safetensors", "png", "txt")
 SECONDS = 1.0  # of learning: enough for an epoch or two of so short a book
 
@@ -35,7 +36,8 @@ async def mirror() -> AsyncIterator[str]:
         header = (
             "Title: Walks in the Rain\n\n*** START OF THE PROJECT GUTENBERG EBOOK WALKS ***\n\n"
         )
-        text = header + BOOK if "1041" in request.path else BOOK.replace("miller", "sailor")
+        # In letters that the base model does not know: to begin with nothing is quicker.
+        text = header + CYRILLIC if "1041" in request.path else CYRILLIC.swapcase()
         return web.Response(text=text)
 
     async with serve(book) as address:
@@ -91,9 +93,9 @@ async def train(
     return seen(simulation, asked.id)
 
 
-async def signature(simulation: Simulation) -> str:
+async def signature(simulation: Simulation, seed: str = in_cyrillic("the rain")) -> str:
     """Let a member ask for a poem; return what stands under it."""
-    await simulation.ann.send(simulation.channel, "!sonnet the rain")
+    await simulation.ann.send(simulation.channel, f"!sonnet {seed}")
     return unescape(last(simulation).content.rpartition("-# ")[2])
 
 
@@ -112,7 +114,7 @@ async def test_an_admin_adds_books_by_three_ways_watches_switches_undoes_and_rem
     assert [file.filename for file in told.attachments] == ["loss.png"]
     edits = [str(call.json) for call in simulation.env.http_requests if call.method == "PATCH"]
     assert any(re.search(r"epoch \d+ of \d+", edit) for edit in edits)
-    assert (await signature(simulation)).startswith("walks · ")
+    assert (await signature(simulation, "the rain")).startswith("walks · ")
 
     # An address, with a slash command: of those on loopback, only the mirror's may be asked.
     result = await admin.slash(channel, "book add", source=f"{mirror}/7/pg7.txt", name="sea")
@@ -138,7 +140,7 @@ async def test_an_admin_adds_books_by_three_ways_watches_switches_undoes_and_rem
     assert result.response is not None
     assert result.ephemeral
     await admin.click(result.response, label="Delete it")
-    assert (await signature(simulation)).startswith("walks · ")
+    assert (await signature(simulation, "the rain")).startswith("walks · ")
     await admin.send(channel, "!book list")
     listed = last(simulation).content
     assert "▸ `walks`" in listed

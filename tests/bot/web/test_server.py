@@ -59,11 +59,12 @@ async def test_the_oldest_that_owes_us_something_goes_for_a_newcomer(
             writer.transport.abort()  # else the end waits for the bodies
 
 
-async def test_ten_thousand_that_say_nothing_do_not_keep_out_one_that_speaks(
-    connect: Connect, serve: Serve
+@pytest.mark.parametrize("hundreds", [10, pytest.param(100, marks=pytest.mark.slow)])
+async def test_thousands_that_say_nothing_do_not_keep_out_one_that_speaks(
+    connect: Connect, serve: Serve, hundreds: int
 ) -> None:
     client = await serve(connection_limits=ConnectionLimits(per_client=20))
-    for _ in range(100):
+    for _ in range(hundreds):
         silent = [await connect(client) for _ in range(100)]
         assert b"200 OK" in await say(client, GET)
         for _, writer in silent:

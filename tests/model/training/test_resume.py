@@ -51,18 +51,22 @@ def everything(training: Training) -> dict[str, torch.Tensor]:
 KEEPING = STREAMS.model_copy(update={"first_weights": 0.4})
 
 
-@pytest.mark.parametrize(
-    "recipe", [STREAMS, WINDOWS, KEEPING], ids=["streams", "windows", "keeping"]
+@pytest.fixture(
+    scope="module", params=[STREAMS, WINDOWS, KEEPING], ids=["streams", "windows", "keeping"]
 )
+def whole(request: pytest.FixtureRequest) -> Training:
+    """Return a training that was never stopped, to compare with those that were."""
+    training = Training(VERSES, request.param, seed=3)
+    list(training.run())
+    return training
+
+
 @pytest.mark.parametrize("stop", [0, 1, 17, 41, 42, 43, 60])
 def test_resumed_equals_uninterrupted_to_the_last_bit(
-    recipe: Recipe, stop: int, tmp_path: Path
+    whole: Training, stop: int, tmp_path: Path
 ) -> None:
-    whole = Training(VERSES, recipe, seed=3)
-    list(whole.run())
-
     path = tmp_path / "resume.safetensors"
-    stopped = Training(VERSES, recipe, seed=3)
+    stopped = Training(VERSES, whole.recipe, seed=3)
     list(islice(stopped.run(), stop))
     save_training(path, stopped, "ab")
     torch.manual_seed(99)  # another process, another beginning
