@@ -82,8 +82,9 @@ async def dashboard(read: Open) -> Any:
 
 async def work_out(read: Open, script: str) -> Any:
     """Evaluate a script that has what dashboard.figures.js and dashboard.panels.js export."""
-    page = (await read()).page
-    return await page.evaluate(
+    reader = await read(path=None)
+    await reader.page.goto(f"{reader.url}/favicon.svg")  # anything of the site: no page is needed
+    return await reader.page.evaluate(
         f"""async () => {{
             const {{ History, quantile, readFigures }} = await import("/dashboard.figures.js");
             const panels = await import("/dashboard.panels.js");
