@@ -13,20 +13,27 @@ that book can be measured on the part that is held out.
     --hours H           for all stages together; without it each text is read once
     --tokens pieces     pieces of words, learnt from the texts; or "characters"
     --device auto|cpu|cuda
-    --threads N         of the processor (default: all)
+    --threads N         of the processor (default: all; under torchrun one for each process)
     --seed N            random seed, 0 … 2**63 - 1 (default 0)
 
 After Ctrl-C, SIGTERM or a power cut the same command goes on, at most ten minutes back, from what
 it keeps in the folder beside FILE that ends in .training. There curve.tsv has the losses as they
 fall, in nats per character. FILE is the network as it was when the last line was written.
+
+Several processes train together, each on its share of the rows, on one machine or several:
+
+    torchrun --nproc-per-node 2 train_base.py TEXT … (as above)
+
+They learn what one process learns. The first one, of the first machine, has FILE and the folder.
+All machines need the texts. GPUs: as many processes as there are, each has one.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,7 +58,15 @@ from model import (
 )
 from model.next_line import Poem as Sonnet
 from model.next_line import sample, sonnets_of
-from model.training import EpochEnd, Interruption, Training, choose_device, tensors_of
+from model.training import (
+    EpochEnd,
+    Interruption,
+    Processes,
+    Training,
+    choose_device,
+    join_processes,
+    tensors_of,
+)
 from model.training.base import PIECES, STAGES, Poem, PoemReader, Stage, base_lexicon, stage_text
 from model.training.batches import encode_book, token_lengths
 from model.training.evaluation import evaluate_stream
@@ -64,6 +79,7 @@ SAVE_EVERY_SECONDS = 600.0
 MEASURED = 50_000  # characters of each author held out
 SONNETS = 40  # whose next lines are asked for; half a minute
 TEXTS = "base"  # what a training of the base calls its book
+ALONE = Processes(torch.device("cpu"))
 
 
 @dataclass
@@ -80,11 +96,17 @@ class BaseTraining:
     pieces: bool = True
     hours: float | None = None
     seed: int = 0
+    processes: Processes = ALONE
+    signal: int = 0  # the one that ended it
     vocabulary: Vocabulary = field(init=False)
     lexicon: Lexicon = field(init=False)
 
     def __post_init__(self) -> None:
-        self.folder = self.out.with_suffix(".training")
+        """Raises RowsIndivisible or ProcessesDiffer where the processes cannot train together."""
+        for stage in self.stages:
+            self.processes.own_rows(stage.recipe.rows)
+        self.processes.insist_on_same(self._facts())
+        self.folder = self.processes.folder or self.out.with_suffix(".training")
         self.folder.mkdir(parents=True, exist_ok=True)
         text = stage_text(self.stages[0], self.poems, self.seed)
         self.vocabulary = self._learn_vocabulary(text)
@@ -99,6 +121,7 @@ class BaseTraining:
         start: Model | None = None
         for number, stage in enumerate(self.stages, 1):
             ended = self.folder / f"stage-{number}.safetensors"
+            self.processes.copy_file(ended)
             if not ended.exists():
                 # Poems are in another order in each stage.
                 text = stage_text(stage, self.poems, self.seed + number - 1)
@@ -110,14 +133,31 @@ class BaseTraining:
                     start=start,
                     vocabulary=self.vocabulary,
                     seconds_limit=self.hours and self.hours * 3600 * stage.share,
+                    processes=self.processes,
                 )
                 if start is None and training.network.topics is not None:
                     self._teach_topics(training)
                 if not self._run_stage(number, training):
                     return False
-                self._save_model(ended, training)
+                if self.processes.is_first:
+                    self._save_model(ended, training)
+                self.processes.copy_file(ended)
             start = load_model(ended)
         return True
+
+    def _facts(self) -> Iterator[str]:
+        """Yield what must be the same in all processes."""
+        yield repr((self.pieces, self.hours, self.seed, self.device.type))
+        yield from (f"{stage.recipe} {stage.share}" for stage in self.stages)
+        yield from (poem.text for poem in self.poems)
+
+    def _once(self, name: str, write: Callable[[Path], object]) -> Path:
+        """Return a file of the folder; where it is missing, the first process writes it."""
+        path = self.folder / name
+        if self.processes.is_first and not path.exists():
+            write(path)
+        self.processes.copy_file(path)
+        return path
 
     def _recipe(self, stage: Stage) -> Recipe:
         # Characters are no words: nothing can be said of what a line is about.
@@ -125,11 +165,13 @@ class BaseTraining:
 
     def _teach_topics(self, training: Training) -> None:
         """Give the network the vectors of words, learnt once and kept for all stages."""
-        kept = self.folder / "topics.safetensors"
-        if not kept.exists():
+
+        def learn(path: Path) -> None:
             size = training.recipe.topic_size
             vectors = learn_topic_vectors(training.ids.cpu(), self.vocabulary, size)
-            safetensors.torch.save_file({"vectors": vectors}, kept)
+            safetensors.torch.save_file({"vectors": vectors}, path)
+
+        kept = self._once("topics.safetensors", learn)
         vectors = safetensors.torch.load_file(kept)["vectors"]
         for network in (training.network, training.averaged):
             if network.topics is not None:
@@ -137,24 +179,38 @@ class BaseTraining:
 
     def _run_stage(self, number: int, training: Training) -> bool:
         resume = self.folder / f"stage-{number}.resume"
+        self.processes.copy_file(resume)
         if resume.exists():
             threads = torch.get_num_threads()
             restore_training(training, load_training(resume))
             training.use_threads(threads)
-        saved = time.monotonic()
+        saved = training.seconds
         total = len(training.text)
         already = training.position.loss_count
         title = f"stage {number} of {len(self.stages)}"
-        with tqdm(total=total, initial=already, desc=title, unit=" c", unit_scale=True) as bar:
+        with tqdm(
+            total=total,
+            initial=already,
+            desc=title,
+            unit=" c",
+            unit_scale=True,
+            disable=not self.processes.is_first,
+        ) as bar:
             for event in training.run():
                 if isinstance(event, EpochEnd):
                     break
                 bar.update(event.characters)
                 bar.set_postfix_str(f"loss {event.loss:.4f}", refresh=False)
-                if self.interruption.signal or time.monotonic() - saved > SAVE_EVERY_SECONDS:
+                self.signal = self.processes.largest(self.interruption.signal)
+                if self.signal and self.processes.count > 1:
+                    # torchrun leaves them half a minute, which measuring may take.
+                    save_training(resume, training, TEXTS)
+                    self.processes.wait()
+                    return False
+                if self.signal or training.seconds - saved > SAVE_EVERY_SECONDS:
                     self._note(number, training, resume)
-                    saved = time.monotonic()
-                if self.interruption.signal:
+                    saved = training.seconds
+                if self.signal:
                     return False
         self._note(number, training, resume)
         return True
@@ -162,6 +218,8 @@ class BaseTraining:
     def _note(self, number: int, training: Training, resume: Path) -> None:
         """Save the position and the model, and add a line to the curve."""
         save_training(resume, training, TEXTS)
+        if not self.processes.is_first:
+            return
         self._save_model(self.out, training)
         lengths = token_lengths(self.vocabulary)
         losses = {
@@ -203,11 +261,13 @@ class BaseTraining:
         alphabet = Vocabulary.of("".join(filter(str.isascii, set(text))))
         if not self.pieces:
             return alphabet
-        kept = self.folder / "pieces.txt"
-        if not kept.exists():
+
+        def learn(path: Path) -> None:
             known = text.translate({ord(c): None for c in set(text) - set(alphabet.characters)})
             pieces = learn_pieces(known, PIECES - len(alphabet))
-            kept.write_text("\n".join(pieces), encoding="utf-8")
+            path.write_text("\n".join(pieces), encoding="utf-8")
+
+        kept = self._once("pieces.txt", learn)
         return Vocabulary(alphabet.characters, tuple(kept.read_text(encoding="utf-8").split("\n")))
 
     def _known(self, text: str) -> str:
@@ -226,14 +286,14 @@ def _loss(training: Training) -> float:
     return position.history[-1].running_loss
 
 
-def read_texts(paths: list[Path]) -> Iterator[str]:
+def read_texts(paths: list[Path], *, show: bool) -> Iterator[str]:
     """Yield the texts of files, and of those that end in .txt in folders."""
     files = [
         file
         for path in paths
         for file in (sorted(path.rglob("*.txt")) if path.is_dir() else [path])
     ]
-    for file in tqdm(files, desc="reading", unit=" files"):
+    for file in tqdm(files, desc="reading", unit=" files", disable=not show):
         yield file.read_text(encoding="utf-8")
 
 
@@ -259,31 +319,42 @@ def main() -> int:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     try:
-        unseen = {path.stem: read_book_files([path]).text for path in arguments.unseen}
-        held_out = {
-            path.stem: text[-len(text) // 10 :]
-            for path, text in zip(arguments.unseen, unseen.values(), strict=True)
-        }
-        for path in arguments.valid:
-            held_out[path.stem] = read_book_files([path]).text[:MEASURED]
-        reader = PoemReader(unseen.values())
-        training = BaseTraining(
-            arguments.out,
-            [poem for text in read_texts(arguments.texts) for poem in reader.read(text)],
-            held_out,
-            sample(
-                [x for name in unseen for x in sonnets_of(unseen[name], name)], SONNETS, Random(0)
-            ),
-            choose_device(arguments.device),
-            interruption,
-            pieces=arguments.tokens == "pieces",
-            hours=arguments.hours,
-            seed=arguments.seed,
-        )
-        return 0 if training.run() else interruption.exit_status
+        with join_processes(choose_device(arguments.device)) as processes:
+            return train(arguments, interruption, processes)
     except (ModelError, OSError, UnicodeDecodeError) as error:
-        sys.stderr.write(printable(f"train_base.py: {error}\n"))
+        rank = os.environ.get("RANK", "0")  # of torchrun
+        who = "train_base.py" if rank == "0" else f"train_base.py, rank {rank}"
+        sys.stderr.write(printable(f"{who}: {error}\n"))
+        if "RANK" in os.environ:
+            sys.stderr.flush()
+            os._exit(2)  # see join_processes
         return 2
+
+
+def train(arguments: argparse.Namespace, interruption: Interruption, processes: Processes) -> int:
+    """Train as the arguments say; return the exit status."""
+    unseen = {path.stem: read_book_files([path]).text for path in arguments.unseen}
+    held_out = {
+        path.stem: text[-len(text) // 10 :]
+        for path, text in zip(arguments.unseen, unseen.values(), strict=True)
+    }
+    for path in arguments.valid:
+        held_out[path.stem] = read_book_files([path]).text[:MEASURED]
+    reader = PoemReader(unseen.values())
+    texts = read_texts(arguments.texts, show=processes.is_first)
+    training = BaseTraining(
+        arguments.out,
+        [poem for text in texts for poem in reader.read(text)],
+        held_out,
+        sample([x for name in unseen for x in sonnets_of(unseen[name], name)], SONNETS, Random(0)),
+        processes.device,
+        interruption,
+        pieces=arguments.tokens == "pieces",
+        hours=arguments.hours,
+        seed=arguments.seed,
+        processes=processes,
+    )
+    return 0 if training.run() else 128 + training.signal
 
 
 if __name__ == "__main__":

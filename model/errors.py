@@ -26,6 +26,9 @@ ModelError
     ├── ResumeMismatch
     ├── ResumeOutdated
     ├── StartMismatch
+    ├── RowsIndivisible
+    ├── ProcessesDiffer
+    ├── ProcessLost
     └── TrainingDiverged
 """
 
@@ -271,6 +274,33 @@ class StartMismatch(TrainingError):
         self.what = what
         self.theirs = theirs
         self.ours = ours
+
+
+class RowsIndivisible(TrainingError):
+    def __init__(self, rows: int, processes: int) -> None:
+        numbers = [str(n) for n in range(1, rows + 1) if rows % n == 0]
+        super().__init__(
+            f"The {rows} rows of a batch cannot be divided among {processes} processes. "
+            f"Start {', '.join(numbers[:-1])} or {numbers[-1]} of them."
+        )
+        self.rows = rows
+        self.processes = processes
+
+
+class ProcessesDiffer(TrainingError):
+    def __init__(self) -> None:
+        super().__init__(
+            "The processes of this training were not given the same. "
+            "Start all of them with the same texts and options, on devices of one kind."
+        )
+
+
+class ProcessLost(TrainingError):
+    def __init__(self) -> None:
+        super().__init__(
+            "Another process of this training has ended or does not answer, so this one ends too. "
+            "The same command goes on from what was saved last."
+        )
 
 
 class TrainingDiverged(TrainingError):

@@ -9,6 +9,7 @@ The parts, in the order in which data passes them:
     batches                a text as ids, and ids as batches
     topics                 what the lines of a text are about
     network                the LSTM in PyTorch, and starting with another model's weights
+    processes              several processes that train one network together
     loop                   batch, loss, step, learning rate; yields what happens
     evaluation             the loss of a text, without dropout
     resume                 a training on disk between two steps
@@ -25,6 +26,7 @@ from model.training.folder import TrainingFolder, new_folder
 from model.training.interruption import Interruption, drop_unread
 from model.training.loop import EpochEnd, Training
 from model.training.network import StackedLSTM, choose_start, network_of, tensors_of
+from model.training.processes import Processes, join_processes
 from model.training.recipes import RecipeOverrides, adapt_recipe, recipe_for
 from model.training.reporting import JsonReporter, Reporter, TerminalReporter
 from model.training.run import TrainingRun
@@ -34,6 +36,7 @@ __all__ = [
     "EpochEnd",
     "Interruption",
     "JsonReporter",
+    "Processes",
     "RecipeOverrides",
     "Reporter",
     "StackedLSTM",
@@ -46,6 +49,7 @@ __all__ = [
     "choose_start",
     "drop_unread",
     "give_way",
+    "join_processes",
     "network_of",
     "new_folder",
     "recipe_for",

@@ -38,6 +38,7 @@ from model.training.batches import (
 from model.training.device import Precision, choose_precision
 from model.training.evaluation import evaluate_stream, evaluate_windows
 from model.training.network import LSTMState, StackedLSTM, adopt_weights
+from model.training.processes import Processes
 from model.training.recipes import Recipe
 from model.training.topics import read_topics
 from model.vocabulary import Vocabulary
@@ -105,15 +106,20 @@ class Training:
         start: Model | None = None,
         vocabulary: Vocabulary | None = None,
         seconds_limit: float | None = None,
+        processes: Processes | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Train on `text`, cut into the tokens of `vocabulary`: by default its characters, and the
-        pieces of words that `start` knows.
+        pieces of words that `start` knows. Of several `processes` each makes the same Training.
+
+        Raises RowsIndivisible where they cannot share a batch.
         """
         torch.manual_seed(seed)
         self.text = text
         self.recipe = recipe
         self.device = device or torch.device("cpu")
+        self.processes = processes or Processes(self.device)
+        self._own_rows = self.processes.own_rows(recipe.rows)
         self.seconds_limit = seconds_limit
         pieces = start.vocabulary.pieces if start else ()
         self.vocabulary = vocabulary or Vocabulary.of(text, pieces)
@@ -129,6 +135,7 @@ class Training:
         # What is measured and saved: a running average of the weights where the recipe has one.
         self.averaged = deepcopy(self.network) if recipe.average else self.network
         self.first = deepcopy(self.network) if recipe.average and recipe.first_weights else None
+        self._learner = self.processes.parallel(self.network)
         self.optimizer = make_optimizer(self.network, recipe)
         self.state: LSTMState | None = None
         self.position = TrainingPosition(
@@ -138,7 +145,9 @@ class Training:
             threads=torch.get_num_threads(),
         )
         self._clock = clock
-        self._began = clock()
+        self._time_of_first = 0.0
+        self._agree(0.0, 0)
+        self._began = self._now()
 
     @property
     def steps(self) -> int:
@@ -160,12 +169,33 @@ class Training:
     @property
     def seconds(self) -> float:
         """Since the training began, without the pauses between interruption and resumption."""
-        return self._clock() - self._began
+        return self._now() - self._began
+
+    def _now(self) -> float:
+        # The rate and the end follow the clock: several processes need the same one.
+        return self._clock() if self.processes.count == 1 else self._time_of_first
+
+    def _agree(self, loss: float, characters: int) -> tuple[float, int]:
+        """Return the mean loss and the characters of all processes; take the first's time."""
+        count = self.processes.count
+        if count == 1:
+            return loss, characters
+        time_of_first = self._clock() if self.processes.is_first else 0.0
+        summed = self.processes.sums(loss, characters, time_of_first)
+        self._time_of_first = summed[2]
+        return summed[0] / count, int(summed[1])
+
+    def whole_state(self) -> LSTMState | None:
+        """Return the state of all rows, those of other processes too, if there is one."""
+        if self.state is None:
+            return None
+        return LSTMState(*(self.processes.joined(part, 1) for part in self.state))  # (L, N, H)
 
     def _best_precision(self) -> Precision:
         # bfloat16 cannot tell apart the scalars of an alphabet of more than 128 characters.
         scalar = self.recipe.input == "scalar"
-        return "float32" if scalar else choose_precision(self.device)
+        able = not scalar and choose_precision(self.device) == "bfloat16"
+        return "float32" if self.processes.largest(not able) else "bfloat16"
 
     def use_threads(self, threads: int) -> None:
         """Compute with this many threads from now on."""
@@ -201,8 +231,9 @@ class Training:
         self.position = position.model_copy(update={"recipe": self.recipe})
         if self._best_precision() == "float32":  # another machine than before
             self.use_precision("float32")
-        self.state = state
-        self._began = self._clock() - position.seconds
+        # (L, N, H), of which each process goes on with its own rows
+        self.state = state and LSTMState(*(part[:, self._own_rows] for part in state))
+        self._began = self._now() - position.seconds
         torch.set_num_threads(position.threads)
 
     def run(self) -> Iterator[StepEnd | EpochEnd]:
@@ -219,15 +250,17 @@ class Training:
             if step <= already:
                 continue
             rate = self._set_learning_rate()
-            loss = self._step(inputs, targets, topics)
+            loss, characters = self._agree(
+                self._step(inputs, targets, topics), self.characters_of(targets)
+            )
             if not math.isfinite(loss):
                 raise TrainingDiverged(self.position.epoch, rate)
-            position, characters = self.position, self.characters_of(targets)
+            position = self.position
             self.position = position.model_copy(
                 update={
                     "step": step,
                     "steps_made": position.steps_made + 1,
-                    "loss_sum": position.loss_sum + loss * targets.numel(),
+                    "loss_sum": position.loss_sum + loss * (targets.numel() * self.processes.count),
                     "loss_count": position.loss_count + characters,
                     "seconds": self.seconds,
                 }
@@ -247,14 +280,15 @@ class Training:
 
     def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
         """Yield an epoch's batches (N, T), with what their targets are about (N, T, 3K), if that is
-        told; the same ones each time this epoch is started.
+        told; the same ones each time this epoch is started. Of several processes each has its rows.
         """
+        own = self._own_rows
         order = torch.Generator().manual_seed((self.position.seed * 10_007 + epoch) % 2**63)
         ids = self.ids[: self.trained_on]
         if self.recipe.reads == "windows":
             windows = sliding_windows(ids, self.recipe.window)
             for inputs, targets in window_batches(windows, self.recipe.rows, order):
-                yield inputs, targets, None
+                yield inputs[own], targets[own], None
             return
         if self.recipe.shuffle:
             newline = self.vocabulary.ids.get("\n")
@@ -266,12 +300,12 @@ class Training:
         batches = stream_batches(ids, rows, window)
         if self.network.topics is None:
             for inputs, targets in batches:
-                yield inputs, targets, None
+                yield inputs[own], targets[own], None
             return
         table = read_topics(ids, self.vocabulary, self.network.topics.vectors, order)
         lines = stream_windows(table.line_of[1:], rows, window)  # of the targets
         for (inputs, targets), numbers in zip(batches, lines, strict=True):
-            yield inputs, targets, table.of_lines(numbers)
+            yield inputs[own], targets[own], table.of_lines(numbers[own])
 
     def _step(self, inputs: Tensor, targets: Tensor, topics: Tensor | None) -> float:
         """Learn from one batch; return its loss, the mean over its targets."""
@@ -290,10 +324,12 @@ class Training:
     def _loss(self, inputs: Tensor, targets: Tensor, topics: Tensor | None) -> Tensor:
         """Read a batch from the carried state, which moves on; return its mean loss."""
         with self._autocast():
-            outputs, state = self.network.features(inputs, self._state_for(len(inputs)), topics)
-            if self.recipe.reads == "windows":
-                outputs = outputs[:, -1]  # (N, T, H) to (N, H): only the last step has a target
-            logits = self.network.head(outputs)  # (N, T, V), or (N, V) of windows
+            before = self._state_for(len(inputs))
+            with self.processes.own_randomness(self.position.seed + self.position.steps_made):
+                # (N, T, V), or (N, V) of windows: only the last step has a target
+                logits, state = self._learner(
+                    inputs, before, topics, last_only=self.recipe.reads == "windows"
+                )
         self.state = LSTMState(state.hidden.detach().float(), state.cell.detach().float())
         logits = logits.float().reshape(-1, logits.shape[-1])  # (N * T, V), or (N, V)
         return functional.cross_entropy(logits, targets.flatten())  # targets (N * T,), or (N,)
@@ -304,7 +340,9 @@ class Training:
             return self.network.initial_state(rows)
         if not self.recipe.cold_starts:
             return self.state
-        kept = torch.rand(rows, device=self.device) >= self.recipe.cold_starts  # (N,)
+        # Drawn for the rows of all processes, (N,), so that their number makes no difference.
+        drawn = torch.rand(rows * self.processes.count, device=self.device)
+        kept = drawn[self._own_rows] >= self.recipe.cold_starts
         hidden, cell = (part * kept[:, None] for part in self.state)  # (L, N, H) * (N, 1)
         return LSTMState(hidden, cell)
 

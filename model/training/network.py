@@ -107,10 +107,20 @@ class StackedLSTM(nn.Module):
             cell.append(c)
         return outputs, LSTMState(torch.cat(hidden), torch.cat(cell))  # (L, N, H)
 
-    def forward(self, ids: Tensor, state: LSTMState | None = None) -> tuple[Tensor, LSTMState]:
-        """Read `ids` (N, T) from `state` (zeros if None); return logits (N, T, V) and the state."""
-        outputs, state = self.features(ids, state or self.initial_state(ids.shape[0]))
-        return self.head(outputs), state
+    def forward(
+        self,
+        ids: Tensor,
+        state: LSTMState | None = None,
+        topics: Tensor | None = None,
+        *,
+        last_only: bool = False,
+    ) -> tuple[Tensor, LSTMState]:
+        """Read `ids` (N, T) from `state` (zeros if None); return logits (N, T, V) and the state.
+
+        `last_only`: logits (N, V) of the last token alone. `topics` as in `features`.
+        """
+        outputs, state = self.features(ids, state or self.initial_state(ids.shape[0]), topics)
+        return self.head(outputs[:, -1] if last_only else outputs), state
 
 
 class Topics(nn.Module):

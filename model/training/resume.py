@@ -59,6 +59,7 @@ def save_training(
 ) -> None:
     """Write where `training` stands, and the words that its model is to have.
 
+    Of several processes all call this, and the first writes. Any number of them can go on from it.
     Raises CheckpointUnwritable, the earlier file intact.
     """
     contents = _Contents(
@@ -68,7 +69,9 @@ def save_training(
         lexicon=lexicon.write() if lexicon else "",
     )
     metadata = {METADATA_KEY: contents.model_dump_json()}
-    write_atomically(path, safetensors.torch.save(_tensors(training), metadata))
+    tensors = _tensors(training)
+    if training.processes.is_first:
+        write_atomically(path, safetensors.torch.save(tensors, metadata))
 
 
 def load_training(path: Path) -> Saved:
@@ -132,8 +135,9 @@ def _tensors(training: Training) -> dict[str, Tensor]:
         tensors |= {f"first.{name}": t for name, t in training.first.state_dict().items()}
     for place, moments in training.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{place}.{key}": tensor for key, tensor in moments.items()}
-    if training.state is not None:
-        tensors |= {"state.hidden": training.state.hidden, "state.cell": training.state.cell}
+    state = training.whole_state()
+    if state is not None:
+        tensors |= {"state.hidden": state.hidden, "state.cell": state.cell}
     tensors["random.cpu"] = torch.get_rng_state()
     if training.device.type == "cuda":
         tensors["random.cuda"] = torch.cuda.get_rng_state()
