@@ -10,9 +10,12 @@ import torch
 
 from model.checkpoint import Model, load_model
 from model.next_line import sonnets_of
+from model.training import Processes
 from model.training.base import STAGES, PoemReader, Stage
+from model.training.resume import load_training
 from tests.model.training.test_base import OTHERS
-from train_base import BaseTraining
+from tests.model.training.test_processes import outcomes
+from train_base import ALONE, BaseTraining
 
 SMALL = {"embedding_size": 8, "hidden_size": 8, "rows": 2, "window": 16}
 # Nine of fourteen lines, no two alike.
@@ -41,8 +44,10 @@ class FakeInterruption:
         return 15 if self.left < 0 else 0
 
 
-def train(folder: Path, questions: int, stages: list[Stage] = SMALL_STAGES) -> bool:
-    training = BaseTraining(
+def make_small(
+    folder: Path, questions: int, stages: list[Stage], processes: Processes = ALONE
+) -> BaseTraining:
+    return BaseTraining(
         folder / "verse.safetensors",
         list(PoemReader([]).read(OTHERS)),
         {"goats": OTHERS},
@@ -50,8 +55,28 @@ def train(folder: Path, questions: int, stages: list[Stage] = SMALL_STAGES) -> b
         torch.device("cpu"),
         FakeInterruption(questions),  # type: ignore[arg-type]
         stages=stages,
+        processes=processes,
     )
-    return training.run()
+
+
+def train(folder: Path, questions: int, stages: list[Stage] = SMALL_STAGES) -> bool:
+    return make_small(folder, questions, stages).run()
+
+
+def train_until(processes: Processes, folder: Path) -> None:
+    """Train beside others; the second process of two gets a signal after twenty steps."""
+    training = make_small(folder, 20 if processes.rank else 10_000, SMALL_STAGES, processes)
+    assert not training.run()
+    assert training.signal == 15
+
+
+def test_a_signal_to_one_process_ends_all_and_one_alone_goes_on(tmp_path: Path) -> None:
+    assert outcomes(tmp_path, train_until) == ["done", "done"]
+    kept = tmp_path / "verse.training"
+    names = {"pieces.txt", "topics.safetensors", "stage-1.resume"}
+    assert {path.name for path in kept.iterdir()} == names  # no line, and no second folder
+    assert load_training(kept / "stage-1.resume").standing.steps_made == 21
+    assert train(tmp_path, 10_000)
 
 
 def same(one: Model, other: Model) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
@@ -78,6 +79,7 @@ def _child(folder: Path, work: Work, rank: int, count: int, port: int) -> None:
         "GLOO_SOCKET_IFNAME": "lo" if sys.platform == "linux" else "lo0",
     }
     os.environ |= environment
+    tempfile.tempdir = str(folder)
     said = folder / str(rank)
     try:
         with join_processes(CPU) as processes:
