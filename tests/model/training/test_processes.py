@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch.distributed import TCPStore
+from torch import distributed
 
 from model.errors import DeviceMissing, ProcessesDiffer, ProcessLost, RowsIndivisible
 from model.training.loop import StepEnd, Training
@@ -49,9 +49,11 @@ Work = Callable[[Processes, Path], None]
 @contextmanager
 def started(folder: Path, work: Work, count: int = 2) -> Iterator[list[BaseProcess]]:
     """Start processes as torchrun does; what each says is in a file by its rank."""
-    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    store = distributed.TCPStore(  # type: ignore[attr-defined]
+        "127.0.0.1", 0, is_master=True, wait_for_workers=False
+    )
     fork = multiprocessing.get_context("fork")
-    children = [
+    children: list[BaseProcess] = [
         fork.Process(target=_child, args=(folder, work, rank, count, store.port))
         for rank in range(count)
     ]
