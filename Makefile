@@ -94,7 +94,7 @@ lock: .venv/dev.done
 	@grep '^torch==' requirements.txt | $(COMPILE) - -o requirements-cuda.lock
 	@$(COMPILE) $(GPU) requirements.txt -o requirements.lock
 	@grep -vE '^(torch|tqdm|matplotlib)==' requirements.txt | $(COMPILE) - -o requirements-bot.lock
+	@$(COMPILE) requirements-cluster.txt -o requirements-cluster.lock
 	@$(COMPILE) $(GPU) requirements-dev.txt -o requirements-dev.lock
 	@grep '^atheris==' requirements-fuzz.txt | $(COMPILE) - -o requirements-fuzz.lock
-	@$(COMPILE) requirements-cluster.txt -o requirements-cluster.lock
 	@$(COMPILE) $(GPU) requirements-judge.txt -o requirements-judge.lock

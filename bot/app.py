@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from bot.config import Config
 from bot.core.application import VERSION, App
@@ -30,15 +35,23 @@ from bot.core.policies import Operator
 from bot.core.ports import GuildPreferences
 from bot.core.records import Defaults
 from bot.core.shards import ALL_SHARDS, ShardRange
+from bot.core.store.any_database import AnyDatabase
 from bot.core.store.books import BookStore
-from bot.core.store.database import Database
+from bot.core.store.database import FILE_NAME, Database
 from bot.core.store.days import DayStore
 from bot.core.store.guilds import GuildStore
 from bot.core.store.kept import KeptStore
+from bot.core.store.lock import lock_folder
 from bot.core.store.poems import PoemStore
+from bot.core.store.server_address import Login, ServerAddress
 from bot.core.training.process import ExclusiveTrainer, ProcessTrainer, Trainer
 from bot.core.training.queue import TrainingQueue
 from bot.core.training_requests import BookLimits, TrainingRequests
+
+if TYPE_CHECKING:  # imported where a server is named: it needs a library of its own
+    from bot.core.store.postgres import PostgresDatabase
+
+log = logging.getLogger(__name__)
 
 SHIPPED = ROOT / "model" / "pretrained"
 USER_AGENT = f"Sonneteer/{VERSION} (a Discord bot that writes verse)"
@@ -126,7 +139,13 @@ async def open_app(
     being written at the end are cut short; to have them finished, close the service first.
     """
     async with open_data(
-        config, library, trainer, shard_range=shard_range, elsewhere=elsewhere, clock=clock
+        config,
+        library,
+        trainer,
+        shard_range=shard_range,
+        elsewhere=elsewhere,
+        clock=clock,
+        serves=True,
     ) as app:
         await app.training_requests.open()
         try:
@@ -145,16 +164,20 @@ async def open_data(
     shard_range: ShardRange | None = None,
     elsewhere: RemoteWriter | None = None,
     clock: Callable[[], float] = time.monotonic,
+    serves: bool = False,
 ) -> AsyncIterator[App]:
-    """Open the data folder and join everything; nothing is started, which is all a shell needs."""
+    """Open the data folder and join everything; nothing is started, which is all a shell needs.
+
+    What `serves` has its shards alone, also where several machines have one database.
+    """
     folder = data_folder(config)
-    database = await Database.open(folder, shard_range)
-    try:
+    async with open_database(config, shard_range, serves=serves) as database:
         books, metrics = BookStore(database, shard_range or ALL_SHARDS), Metrics()
         metrics.build.info({"version": VERSION, "shards": str(shard_range or "")})
         trainer = trainer or ProcessTrainer(threads=config.books.threads or spare_processors())
         permissions = Permissions(frozenset(f"discord:{owner}" for owner in config.discord.owners))
         guilds = await Guilds.read(GuildStore(database), permissions)
+        database.watch(guilds.read_again)
         guild_models = GuildModels(library, guilds, books)
         training_queue = TrainingQueue(
             books,
@@ -202,8 +225,84 @@ async def open_data(
             clock,
             clock(),
         )
+
+
+@asynccontextmanager
+async def open_database(
+    config: Config, shard_range: ShardRange | None = None, *, serves: bool = False
+) -> AsyncIterator[AnyDatabase]:
+    """Open the database of an installation and lock its data folder.
+
+    Raises DataFolderUnusable, DatabaseUnusable, and BadConfig where a library is missing.
+    """
+    folder = data_folder(config)
+    if not config.cluster.database:
+        file = await Database.open(folder, shard_range)
+        try:
+            yield file
+        finally:
+            await file.close()
+        return
+    lock = await asyncio.to_thread(lock_folder, folder, shard_range)
+    try:
+        if (folder / FILE_NAME).exists():
+            log.warning(
+                "%s is not used, as [cluster] database names a server; to bring it there: "
+                "python -m bot database copy %s %s",
+                *(folder / FILE_NAME, folder, config.cluster.database),
+            )
+        server = await open_server(config, shard_range=shard_range, serves=serves)
+        lock.let_others_start()
+        try:
+            yield server
+        finally:
+            await server.close()
     finally:
-        await database.close()
+        lock.release()
+
+
+async def open_server(
+    config: Config,
+    address: str = "",
+    *,
+    shard_range: ShardRange | None = None,
+    serves: bool = False,
+    alone: bool = False,
+    migrates: bool = True,
+) -> PostgresDatabase:
+    """Open the database on the server that is named, in the settings if not as `address`.
+
+    For `alone` and `migrates` see `Claim` and `PostgresDatabase.open`. Raises DatabaseUnusable, and
+    BadConfig where a library is missing.
+    """
+    postgres = postgres_module()
+    claim = postgres.Claim(serves, shard_range, alone)
+    opened: PostgresDatabase = await postgres.PostgresDatabase.open(
+        server_login(config, address), claim, migrates=migrates
+    )
+    return opened
+
+
+def server_login(config: Config, address: str = "") -> Login:
+    """Return how to log in to a server: that of the settings, or of a sound `address`."""
+    password = config.database_password
+    return Login(
+        ServerAddress.read(address or config.cluster.database),
+        password.get_secret_value() if password else None,
+    )
+
+
+def postgres_module() -> ModuleType:
+    """Return the module that speaks to a server; raise BadConfig where a library is missing."""
+    try:
+        return importlib.import_module("bot.core.store.postgres")
+    except ModuleNotFoundError as error:
+        if error.name != "asyncpg":
+            raise
+        raise BadConfig(
+            "A database on a server needs a library that is not installed: "
+            "pip install -r requirements-cluster.txt"
+        ) from error
 
 
 def make_fetcher(config: Config) -> Fetcher:

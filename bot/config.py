@@ -35,6 +35,8 @@ from bot.core.guild_settings import is_snowflake
 from bot.core.paths import ROOT
 from bot.core.records import FORMS, FREE, RANGES, SAMPLING_SETTINGS, Defaults, Sampling
 from bot.core.redaction import Redactor
+from bot.core.store import server_address
+from bot.core.store.server_address import ServerAddress
 from bot.core.training_requests import BookLimits
 from model import MAX_BOOK_BYTES
 
@@ -43,7 +45,8 @@ MAX_SHOWN = 200  # characters of a value that is refused
 TOKEN_VARIABLE = "DISCORD_TOKEN"  # noqa: S105 - the variable's name
 KEY_VARIABLE = "SONNETEER_API_KEY"
 NATS_USER_VARIABLE, NATS_PASSWORD_VARIABLE = "SONNETEER_NATS_USER", "SONNETEER_NATS_PASSWORD"
-SECRET_VARIABLES = (TOKEN_VARIABLE, KEY_VARIABLE, NATS_PASSWORD_VARIABLE)
+DATABASE_VARIABLE = "SONNETEER_DATABASE_PASSWORD"
+SECRET_VARIABLES = (TOKEN_VARIABLE, KEY_VARIABLE, NATS_PASSWORD_VARIABLE, DATABASE_VARIABLE)
 API_KEY = re.compile(r"[!-~]{16,200}")  # what a header can hold, and nobody guesses
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")  # in small letters or capitals
 NAME = re.compile("[A-Za-z_]{1,30}")  # of a setting; what is spelled otherwise may be a secret
@@ -185,6 +188,12 @@ class WebConfig(Section):
     max_rooms: int = Field(default=20, ge=0, le=100)
 
 
+def _database(value: str) -> str:
+    if value:
+        ServerAddress.read(value)
+    return value
+
+
 class ClusterConfig(Section):
     nats: str = Field(
         default="",
@@ -198,6 +207,9 @@ class ClusterConfig(Section):
         description="1 to 30 small letters, digits and hyphens",
     )
     ca_file: str = ""
+    database: Annotated[str, AfterValidator(_database)] = Field(
+        default="", max_length=500, description=server_address.ALLOWED
+    )
 
 
 class Config(Section):
@@ -215,6 +227,7 @@ class Config(Section):
     api_key: SecretStr | None = None  # what programs send to /v1; None: it is open
     nats_user: str = ""
     nats_password: SecretStr | None = None
+    database_password: SecretStr | None = None
     home: Path = DEFAULT_PATH.parent  # what the folders are relative to
 
 
@@ -249,12 +262,13 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] = os.en
         raise BadConfig(f"The config file {file} cannot be read: {error.strerror}.") from None
     except ValueError as error:  # no UTF-8, no TOML, or a number of 5,000 digits
         raise BadConfig(f"The config file {file} cannot be read: {_reason(error)}.") from None
-    for key in ("token", "api_key", "nats_user", "nats_password", "home"):
+    for key in ("token", "api_key", "nats_user", "nats_password", "database_password", "home"):
         if key in content:
             raise BadConfig(f"{file.name} has a key {key!r}, which does not belong there.")
-    secrets = [environment.get(name, "").strip() for name in SECRET_VARIABLES]
-    redact = Redactor(*secrets)
-    token, api_key, password = (SecretStr(secret) if secret else None for secret in secrets)
+    given = {name: environment.get(name, "").strip() for name in SECRET_VARIABLES}
+    redact = Redactor(*given.values())
+    secrets = {name: SecretStr(secret) if secret else None for name, secret in given.items()}
+    api_key = secrets[KEY_VARIABLE]
     if api_key is not None and not API_KEY.fullmatch(api_key.get_secret_value()):
         raise BadConfig(
             f"{KEY_VARIABLE} has {len(api_key):,} characters, or unusual ones; it must be 16 to "
@@ -265,10 +279,11 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] = os.en
         return Config.model_validate(
             {
                 **content,
-                "token": token,
+                "token": secrets[TOKEN_VARIABLE],
                 "api_key": api_key,
                 "nats_user": environment.get(NATS_USER_VARIABLE, "").strip(),
-                "nats_password": password,
+                "nats_password": secrets[NATS_PASSWORD_VARIABLE],
+                "database_password": secrets[DATABASE_VARIABLE],
                 "home": file.resolve().parent,
             }
         )

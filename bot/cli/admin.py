@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from bot.app import data_folder, make_library, open_data
-from bot.cli import model_files
+from bot.app import data_folder, make_library, open_data, open_server
+from bot.cli import database, model_files
 from bot.config import Config
 from bot.core.errors import BadSetting
 from bot.core.guild_settings import is_snowflake, read_guild_settings
@@ -21,9 +22,9 @@ from bot.core.model_library import ModelLibrary
 from bot.core.permissions import TERMINAL
 from bot.core.records import ModelRecord
 from bot.core.store.archive import back_up, restore
-from bot.core.store.guilds import read_settings_beside_bot
+from bot.core.store.guilds import GuildStore, read_settings_beside_bot
 
-COMMANDS = ("models", "settings", "forget", "backup", "restore")
+COMMANDS = ("models", "settings", "forget", "backup", "restore", "database")
 NEED_GUILD = ("use", "undo")
 CLEAR = "none"
 
@@ -55,6 +56,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
     backup.add_argument("file", type=Path, metavar="FILE")
     restoring = commands.add_parser("restore", help="restore everything from a backup")
     restoring.add_argument("file", type=Path, metavar="FILE")
+    database.add_commands(commands)
 
 
 async def run(arguments: argparse.Namespace, config: Config, out: TextIO) -> None:
@@ -75,7 +77,10 @@ async def run(arguments: argparse.Namespace, config: Config, out: TextIO) -> Non
                 file=out,
             )
         case "backup":
-            made = back_up(data, library.shared_folder, arguments.file)
+            if config.cluster.database:
+                made = await database.back_up_server(config, library, arguments.file)
+            else:
+                made = back_up(data, library.shared_folder, arguments.file)
             for name in made.left_out:
                 print(f"Skipped {name}: it was being written, or is a link.", file=out)
             print(
@@ -84,7 +89,10 @@ async def run(arguments: argparse.Namespace, config: Config, out: TextIO) -> Non
                 file=out,
             )
         case "restore":
-            back = restore(arguments.file, data, library.shared_folder)
+            if config.cluster.database:
+                back = await database.restore_server(config, library, arguments.file)
+            else:
+                back = restore(arguments.file, data, library.shared_folder)
             print(
                 f"Restored the backup of {back.created}: "
                 f"{_count(back.guild_models, back.shared_models)}.",
@@ -92,6 +100,8 @@ async def run(arguments: argparse.Namespace, config: Config, out: TextIO) -> Non
             )
             if back.aside is not None:
                 print(f"The previous data was moved to {back.aside}.", file=out)
+        case "database":
+            await database.copy(arguments, config, out)
 
 
 def _count(guild_models: int, shared_models: int) -> str:
@@ -149,8 +159,7 @@ async def _settings(
     arguments: argparse.Namespace, config: Config, library: ModelLibrary, out: TextIO
 ) -> None:
     if arguments.name is None:
-        kept = await asyncio.to_thread(read_settings_beside_bot, data_folder(config))
-        guild_settings = read_guild_settings(kept.get(arguments.guild, {}))
+        guild_settings = read_guild_settings(await _kept_settings(arguments.guild, config))
     else:
         value = arguments.value[0] if len(arguments.value) == 1 else arguments.value
         wanted = None if value in (CLEAR, []) else value
@@ -160,6 +169,18 @@ async def _settings(
     for name, value in asdict(guild_settings).items():
         shown = ", ".join(value) if isinstance(value, tuple) else value
         print(f"{name}: {'' if shown is None else shown}".rstrip(), file=out)
+
+
+async def _kept_settings(guild: str, config: Config) -> Mapping[str, object]:
+    """Return what a server has settled, beside a bot that may be running."""
+    if not config.cluster.database:
+        kept = await asyncio.to_thread(read_settings_beside_bot, data_folder(config))
+        return kept.get(guild, {})
+    server = await open_server(config, migrates=False)
+    try:
+        return await GuildStore(server).settings_of(guild)
+    finally:
+        await server.close()
 
 
 def render_models(models: tuple[ModelRecord, ...]) -> str:

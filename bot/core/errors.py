@@ -24,8 +24,10 @@ BotError
 │   ├── RoomsFull         all together have
 │   └── RoomFull          a room has as many visitors as it may
 ├── DataFolderUnusable  the data folder cannot be opened
+├── DatabaseUnusable  the database on a server cannot be opened
 ├── DataNotKept       the database cannot be read or written just now
-│   └── DatabaseBusyError  another program has it locked
+│   ├── DatabaseBusyError  another program has it locked
+│   └── DataUncertain     nobody knows whether the last change was kept
 ├── BackupUnusable    a file that no data can be restored from
 └── PathRefused       a number or name that no file of ours can have
 """
@@ -348,15 +350,30 @@ class DataFolderUnusable(BotError):
         self.reason = reason
 
 
-class DataNotKept(BotError):
-    def __init__(self, reason: str) -> None:
+class DatabaseUnusable(BotError):
+    def __init__(self, address: object, reason: str) -> None:
         super().__init__(
-            sentence(
+            f"The database {address} cannot be used: {reason}. Its address is in config.toml, "
+            "section [cluster], or after the command."
+        )
+        self.reason = reason
+
+
+class DataNotKept(BotError):
+    def __init__(self, reason: str, *, on_server: bool = False) -> None:
+        if on_server:
+            said = sentence(
+                "That could not be saved: {reason}. Nothing was changed. The bot's admin should "
+                "check the database server.",
+                reason=reason,
+            )
+        else:
+            said = sentence(
                 "That could not be saved: {reason}. Nothing was changed. The bot's admin should "
                 "check the disk.",
                 reason=reason,
             )
-        )
+        super().__init__(said)
         self.reason = reason
 
 
@@ -373,6 +390,19 @@ class DatabaseBusyError(DataNotKept):
         )
         self.reason = "the database is locked by another program"
         self.seconds = seconds
+
+
+class DataUncertain(DataNotKept):
+    def __init__(self, reason: str) -> None:
+        BotError.__init__(
+            self,
+            sentence(
+                "It is not known whether that was saved: {reason}. Look whether it was, before you "
+                "do it again. The bot's admin should check the database server.",
+                reason=reason,
+            ),
+        )
+        self.reason = reason
 
 
 class BackupUnusable(BotError):

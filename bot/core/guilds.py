@@ -1,6 +1,7 @@
 """The settings and model choices of every guild: in memory for reading, stored in the database.
 
-One bot owns a data folder, so what is in memory is what is kept.
+A guild has one process, so what is in memory is what is kept. On a server, what another process
+changes all the same, such as a shell, is read again as soon as it is kept.
 """
 
 from __future__ import annotations
@@ -48,6 +49,22 @@ class Guilds:
         settings = await store.settings()
         guild_settings = {guild: read_guild_settings(values) for guild, values in settings.items()}
         return cls(store, guild_settings, await store.choices(), permissions)
+
+    async def read_again(self, guild: str | None) -> None:
+        """Read what another process has changed for a guild, or for any; raise DataNotKept."""
+        async with self._changing:
+            if guild is None:
+                settings = await self._store.settings()
+                choices = await self._store.choices()
+                self._guild_settings = {
+                    each: read_guild_settings(values) for each, values in settings.items()
+                }
+                self._choices = choices
+            else:
+                values = await self._store.settings_of(guild)
+                chosen = await self._store.choices_of(guild)
+                self._guild_settings[guild] = read_guild_settings(values)
+                self._choices[guild] = chosen
 
     def guild_settings(self, guild: str) -> GuildSettings:
         return self._guild_settings.get(guild, GuildSettings())
@@ -132,7 +149,8 @@ class Guilds:
             )
 
     async def _keep(self, guild: str, guild_settings: GuildSettings) -> None:
-        await self._store.keep_settings(guild, guild_settings.as_dict())
+        before = self.guild_settings(guild).as_dict()
+        await self._store.keep_settings(guild, guild_settings.as_dict(), before)
         self._guild_settings[guild] = guild_settings
 
     async def undo(self, guild: str, only: str = "") -> tuple[ModelChoice, ModelChoice]:

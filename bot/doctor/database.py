@@ -104,7 +104,8 @@ def _open(file: Path) -> sqlite3.Connection:
 
 def _read(connection: sqlite3.Connection) -> DatabaseContents:
     settings = read_settings(connection.execute(SETTINGS), strict=True)
-    choices = {g: chosen[-1] for g, chosen in read_choices(connection.execute(CHOICES)).items()}
+    chosen = read_choices(connection.execute(f"{CHOICES} ORDER BY id"))
+    choices = {guild: each[-1] for guild, each in chosen.items()}
     return DatabaseContents(
         {guild: read_guild_settings(values) for guild, values in settings.items()},
         {guild: choice for guild, choice in choices.items() if choice.name},

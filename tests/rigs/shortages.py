@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import psutil  # type: ignore[import-untyped]
 
@@ -22,6 +22,7 @@ from bot.config import BooksConfig, Config, DiscordConfig
 from bot.core.application import App
 from bot.core.jobs import Job, JobState
 from bot.core.records import Asker
+from bot.core.store.database import Database
 from bot.core.training.process import ProcessTrainer, TrainingEvent, TrainingExit, TrainingSpec
 from tests.discord_payloads import GUILD
 from tests.rigs.fault_trials import MAX_SECONDS, TrialResult, TrialRunner, TrialSetup
@@ -149,7 +150,7 @@ async def _database(
 
 
 def _connection(app: App) -> Any:
-    return app.books._database._connection
+    return cast(Database, app.books._database)._connection
 
 
 async def _settle(setup: TrialSetup, words: str) -> int:

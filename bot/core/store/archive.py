@@ -11,7 +11,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,6 +51,7 @@ SNAPSHOT = "snapshot"  # of a database, whose rows then go into a new one
 # What goes aside when a backup takes its place. The jobs are those of the old database: one of the
 # new must not find the folder of another that had its number.
 LIVE = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", GUILDS, "jobs")
+LIVE_BESIDE_SERVER = (GUILDS, "jobs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,14 @@ class RestoreSummary:
     aside: Path | None  # where the previous data was moved
 
 
-def back_up(data: Path, models: Path, file: Path) -> BackupSummary:
+PutDatabase = Callable[[Path, Path], None]  # a rebuilt file; where to move what was there
+
+
+def back_up(data: Path, models: Path, file: Path, rows: Path | None = None) -> BackupSummary:
     """Write a data folder and the shared models to a new `file`; a running bot is not disturbed.
 
-    Raises CannotWrite, and DataFolderUnusable where there is no sound database.
+    With `rows`, a file of SQLite's that nobody writes to, the database is that: a server's. Raises
+    CannotWrite, and DataFolderUnusable where there is no sound database.
     """
     if file.resolve().is_relative_to(data.resolve()):
         raise CannotWrite(file, "it lies in the data folder, which a backup must outlast")
@@ -84,17 +89,20 @@ def back_up(data: Path, models: Path, file: Path) -> BackupSummary:
         raise CannotWrite(file, "that file already exists")
     try:
         with tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as name:
-            return _back_up(data, models, file, Path(name))
+            return _back_up(data, models, file, Path(name), rows)
     except OSError as error:
         raise CannotWrite(file, error.strerror or str(error)) from error
 
 
-def _back_up(data: Path, models: Path, file: Path, folder: Path) -> BackupSummary:
+def _back_up(
+    data: Path, models: Path, file: Path, folder: Path, rows: Path | None
+) -> BackupSummary:
     """Copy everything into `folder` first: the index needs the hash of what will be written."""
     contents = {FILE_NAME: folder / FILE_NAME}
-    _snapshot(data, folder / SNAPSHOT)
+    if rows is None:
+        snapshot(data, folder / SNAPSHOT)
     try:
-        rebuild(folder / SNAPSHOT, contents[FILE_NAME])  # or it would be refused one day
+        rebuild(rows or folder / SNAPSHOT, contents[FILE_NAME])  # or it would be refused one day
     except Unsound as error:
         raise DataFolderUnusable(data, str(error)) from error
     remove_file(folder, SNAPSHOT)
@@ -118,7 +126,7 @@ def _back_up(data: Path, models: Path, file: Path, folder: Path) -> BackupSummar
     return BackupSummary(index.count(GUILDS), index.count(MODELS), size, tuple(left_out))
 
 
-def _snapshot(data: Path, into: Path) -> None:
+def snapshot(data: Path, into: Path) -> None:
     """Copy the database as it is at one moment, with what only its write-ahead log has yet."""
     path = data / FILE_NAME
     if not path.is_file():
@@ -172,9 +180,12 @@ def _copy(source: Path, into: Path) -> BackupEntry | None:
     return None
 
 
-def restore(file: Path, data: Path, models: Path) -> RestoreSummary:
+def restore(
+    file: Path, data: Path, models: Path, put_database: PutDatabase | None = None
+) -> RestoreSummary:
     """Replace the data of a folder by a backup; the previous data is moved aside.
 
+    With `put_database`, that is called with the rebuilt database: it belongs on a server.
     All of it is checked first. A restore that is killed is completed by a second one. Raises
     BackupUnusable, DataFolderUnusable while a bot runs on the folder, and CannotWrite.
     """
@@ -185,7 +196,7 @@ def restore(file: Path, data: Path, models: Path) -> RestoreSummary:
             remove_folder(data, STAGED)
         (staged / GUILDS).mkdir(parents=True)
         index = _check(file, staged)
-        return _put_in_place(index, staged, data, models)
+        return _put_in_place(index, staged, data, models, put_database)
     except OSError as error:
         raise CannotWrite(data, error.strerror or str(error)) from error
     finally:
@@ -217,7 +228,9 @@ def _check(file: Path, staged: Path) -> BackupIndex:
     return index
 
 
-def _put_in_place(index: BackupIndex, staged: Path, data: Path, models: Path) -> RestoreSummary:
+def _put_in_place(
+    index: BackupIndex, staged: Path, data: Path, models: Path, put_database: PutDatabase | None
+) -> RestoreSummary:
     """Move the previous data aside and the staged data in, the database last.
 
     At each moment a second restore, which begins with the backup again, comes to the same end.
@@ -227,12 +240,15 @@ def _put_in_place(index: BackupIndex, staged: Path, data: Path, models: Path) ->
     placed = 0
     for path in sorted((staged / MODELS).glob("*")):
         placed += _place_model(path, models / path.name, aside / MODELS)
-    _checkpoint(data / FILE_NAME)
-    for name in LIVE:
+    if put_database is None:
+        _checkpoint(data / FILE_NAME)
+    else:
+        put_database(staged / FILE_NAME, aside)
+    for name in LIVE if put_database is None else LIVE_BESIDE_SERVER:
         if os.path.lexists(data / name):
             aside.mkdir(exist_ok=True)
             (data / name).rename(aside / name)
-    for name in (GUILDS, FILE_NAME):
+    for name in (GUILDS,) if put_database else (GUILDS, FILE_NAME):
         sync_folder(data)  # no old file beside a new one, even after a power cut
         (staged / name).rename(data / name)
     sync_folder(data)

@@ -12,8 +12,9 @@ from typing import Any
 from bot.core.errors import DataFolderUnusable
 from bot.core.jobs import Job, JobState, TrainingLength
 from bot.core.shards import ALL_SHARDS, ShardRange
+from bot.core.store.any_database import KEEP_GUILD, AnyDatabase, Row
 from bot.core.store.connection import describe_error, open_read_only
-from bot.core.store.database import BUSY_SECONDS, FILE_NAME, Database, Row
+from bot.core.store.database import BUSY_SECONDS, FILE_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class BookStore:
     Where several processes serve, each looks for the jobs of its own guilds.
     """
 
-    def __init__(self, database: Database, shard_range: ShardRange = ALL_SHARDS) -> None:
+    def __init__(self, database: AnyDatabase, shard_range: ShardRange = ALL_SHARDS) -> None:
         self._database = database
         self._shard_range = shard_range
 
@@ -83,14 +84,14 @@ class BookStore:
         """Keep a new job; return its id, that of `job` does not count."""
         kept = [each.name for each in fields(Job) if each.name != "id"]
         values = [getattr(job, name) for name in kept]
-        async with self._database.transaction() as run:
-            await run("INSERT OR IGNORE INTO guilds VALUES (?)", job.guild)
-            cursor = await run(
-                f"INSERT INTO jobs ({', '.join(kept)}) VALUES ({', '.join('?' * len(kept))})",  # noqa: S608
+        marks = ", ".join("?" * len(kept))
+        async with self._database.transaction(job.guild) as run:
+            await run(KEEP_GUILD, job.guild)
+            added = await run(
+                f"INSERT INTO jobs ({', '.join(kept)}) VALUES ({marks}) RETURNING id",  # noqa: S608
                 *values,
             )
-        assert cursor.lastrowid is not None  # noqa: S101 - it was an INSERT
-        return cursor.lastrowid
+        return int(added.rows[0]["id"])
 
     async def update_job(self, job_id: int, **changes: object) -> None:
         """Change fields of a job."""
@@ -101,6 +102,14 @@ class BookStore:
             *changes.values(),
             job_id,
         )
+
+    async def claim_job(self, job_id: int) -> bool:
+        """Let a waiting job run; return whether it was still waiting.
+
+        Of several processes that claim a job, one gets it.
+        """
+        claim = "UPDATE jobs SET state = 'running' WHERE id = ? AND state = 'waiting'"
+        return await self._database.execute(claim, job_id) > 0
 
     async def job(self, job_id: int) -> Job | None:
         rows = await self._database.fetch("SELECT * FROM jobs WHERE id = ?", job_id)
@@ -125,7 +134,7 @@ class BookStore:
     async def untold_jobs(self) -> list[Job]:
         """Return the jobs that are under way, or have ended without their message saying so."""
         rows = await self._database.fetch(
-            "SELECT * FROM jobs WHERE state != 'proposed' AND NOT told ORDER BY id"
+            "SELECT * FROM jobs WHERE state != 'proposed' AND told = 0 ORDER BY id"
         )
         return self._own(rows)
 
@@ -155,15 +164,15 @@ class BookStore:
     async def add_model(self, added_models: AddedModel, job_id: int) -> None:
         """Store a guild's model, in the place of an earlier one of that name."""
         values = (getattr(added_models, each.name) for each in fields(AddedModel))
-        async with self._database.transaction() as run:
-            await run("INSERT OR IGNORE INTO guilds VALUES (?)", added_models.guild)
-            await run(
-                "INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *values, job_id
-            )
+        guild, name = added_models.guild, added_models.name
+        async with self._database.transaction(guild) as run:
+            await run(KEEP_GUILD, guild)
+            await run("DELETE FROM models WHERE guild = ? AND lower(name) = lower(?)", guild, name)
+            await run("INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *values, job_id)
 
     async def added_models(self, guild: str) -> Sequence[AddedModel]:
         """Return the models that a guild has added, by name."""
-        rows = await self._database.fetch(f"{MODELS} WHERE guild = ? ORDER BY name", guild)
+        rows = await self._database.fetch(f"{MODELS} WHERE guild = ? ORDER BY lower(name)", guild)
         return read_models(rows)
 
     # People
@@ -178,7 +187,7 @@ class BookStore:
             models = await run("UPDATE models SET added_by = '' WHERE added_by = ?", member)
             choices = await run("UPDATE choices SET chosen_by = '' WHERE chosen_by = ?", member)
             kept = await run("DELETE FROM keepers WHERE member = ?", member)
-        return Forgotten(jobs.rowcount, models.rowcount, choices.rowcount, kept.rowcount)
+        return Forgotten(jobs.count, models.count, choices.count, kept.count)
 
     def _own(self, rows: Sequence[Row]) -> list[Job]:
         return [_job(row) for row in rows if self._shard_range.owns(row["guild"])]

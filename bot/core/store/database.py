@@ -8,12 +8,12 @@ import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Protocol
 
 import aiosqlite
 
 from bot.core.errors import DatabaseBusyError, DataFolderUnusable, DataNotKept
 from bot.core.shards import ShardRange
+from bot.core.store.any_database import Heard, Ran, Run
 from bot.core.store.connection import GuardedConnection, describe_error
 from bot.core.store.lock import FolderLock, lock_folder
 from bot.core.store.schema import MIGRATIONS, OBJECTS, fault_of_schema, migration_script
@@ -26,17 +26,9 @@ BUSY_SECONDS = 10.0  # for a backup that reads, or another process that writes
 LOCKED = "another program has its database locked"
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
-Row = sqlite3.Row
-
-
-class Run(Protocol):
-    """Runs a statement within a transaction."""
-
-    async def __call__(self, sql: str, *values: object) -> aiosqlite.Cursor: ...
-
 
 class Database:
-    """One connection, whose statements and transactions come one after another.
+    """A file of SQLite's: one connection, whose statements and transactions come one after another.
 
     The folder is locked while it is open: a second bot on the same data is refused, or on the same
     shards of it.
@@ -81,7 +73,7 @@ class Database:
         await self._connection.close()
         self._lock.release()
 
-    async def fetch(self, sql: str, *values: object) -> Sequence[Row]:
+    async def fetch(self, sql: str, *values: object) -> Sequence[sqlite3.Row]:
         """Return the rows of a question; raise DataNotKept where the file cannot be read.
 
         It waits for the transaction under way: within one, ask with what that yields.
@@ -92,18 +84,24 @@ class Database:
     async def execute(self, sql: str, *values: object) -> int:
         """Run and commit one statement; return how many rows it changed, or raise DataNotKept."""
         async with self.transaction() as run:
-            cursor = await run(sql, *values)
-        return cursor.rowcount
+            ran = await run(sql, *values)
+        return ran.count
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Run]:
+    async def transaction(
+        self, guild: str | None = None, *, tells: bool = False
+    ) -> AsyncIterator[Run]:
         """Yield a function that runs a statement; all of them count, or none.
 
-        Raises DataNotKept where the disk is full, say, and its child DatabaseBusyError.
+        All transactions come one after another, those of a `guild` too. Nobody is told: a guild has
+        one process on a data folder. Raises DataNotKept where the disk is full, say, and its child
+        DatabaseBusyError.
         """
 
-        async def run(sql: str, *values: object) -> aiosqlite.Cursor:
-            return await self._connection.execute(sql, values)
+        async def run(sql: str, *values: object) -> Ran:
+            cursor = await self._connection.execute(sql, values)
+            rows = () if cursor.description is None else tuple(await cursor.fetchall())
+            return Ran(cursor.rowcount, rows)
 
         async with self._to_itself():
             try:
@@ -115,6 +113,9 @@ class Database:
                 with suppress(sqlite3.Error):  # a full disk has rolled it back already
                     await self._connection.execute("ROLLBACK")
                 raise
+
+    def watch(self, heard: Heard) -> None:
+        """Do nothing: the other processes on a data folder serve other guilds."""
 
     @asynccontextmanager
     async def _to_itself(self) -> AsyncIterator[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.core.store.database import Database
+from bot.core.store.any_database import KEEP_GUILD, AnyDatabase
 
 LOST = "lost"  # in place of a message: nobody knows whether it was sent, and it is not sent again
 
@@ -20,7 +20,7 @@ class SentDay:
 class DayStore:
     """Poems of the day; every writing method is one transaction and raises DataNotKept."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: AnyDatabase) -> None:
         self._database = database
 
     async def sent(self) -> dict[str, SentDay]:
@@ -29,6 +29,10 @@ class DayStore:
         return {row["guild"]: SentDay(row["day"], row["message"]) for row in rows}
 
     async def keep(self, guild: str, sent: SentDay) -> None:
-        async with self._database.transaction() as run:
-            await run("INSERT OR IGNORE INTO guilds VALUES (?)", guild)
-            await run("INSERT OR REPLACE INTO days VALUES (?, ?, ?)", guild, sent.day, sent.message)
+        async with self._database.transaction(guild) as run:
+            await run(KEEP_GUILD, guild)
+            await run(
+                "INSERT INTO days VALUES (?, ?, ?) ON CONFLICT (guild) "
+                "DO UPDATE SET day = excluded.day, message = excluded.message",
+                *(guild, sent.day, sent.message),
+            )

@@ -13,14 +13,15 @@ from typing import Any
 
 from bot.core.errors import DataFolderUnusable
 from bot.core.ports import ModelChoice
+from bot.core.store.any_database import KEEP_GUILD, AnyDatabase
 from bot.core.store.connection import describe_error, open_read_only
-from bot.core.store.database import BUSY_SECONDS, FILE_NAME, Database
+from bot.core.store.database import BUSY_SECONDS, FILE_NAME
 
 log = logging.getLogger(__name__)
 
 MAX_CHOICES = 20  # remembered per guild, for undoing
 SETTINGS = "SELECT guild, name, value FROM settings"
-CHOICES = "SELECT guild, name, sha256 FROM choices ORDER BY id"
+CHOICES = "SELECT guild, name, sha256 FROM choices"
 
 Cells = Iterable[Any]  # of a row, in the order that was asked for
 
@@ -28,28 +29,53 @@ Cells = Iterable[Any]  # of a row, in the order that was asked for
 class GuildStore:
     """Settings and choices; every writing method is one transaction and raises DataNotKept."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: AnyDatabase) -> None:
         self._database = database
 
     async def settings(self) -> dict[str, dict[str, object]]:
         """Return the stored settings of every guild; damaged ones are left out."""
         return read_settings(await self._database.fetch(SETTINGS))
 
-    async def keep_settings(self, guild: str, values: Mapping[str, object]) -> None:
-        """Replace all stored settings of a guild by `values`."""
-        async with self._database.transaction() as run:
-            await run("INSERT OR IGNORE INTO guilds VALUES (?)", guild)
-            await run("DELETE FROM settings WHERE guild = ?", guild)
+    async def settings_of(self, guild: str) -> dict[str, object]:
+        """Return the stored settings of one guild."""
+        rows = await self._database.fetch(f"{SETTINGS} WHERE guild = ?", guild)
+        return read_settings(rows).get(guild, {})
+
+    async def keep_settings(
+        self, guild: str, values: Mapping[str, object], before: Mapping[str, object] | None = None
+    ) -> None:
+        """Replace all stored settings of a guild by `values`.
+
+        With `before`, what they were when they were read: only what differs is written, so that
+        what another process has changed since stays.
+        """
+        async with self._database.transaction(guild, tells=True) as run:
+            await run(KEEP_GUILD, guild)
+            if before is None:
+                await run("DELETE FROM settings WHERE guild = ?", guild)
+            else:
+                for name in before.keys() - values.keys():
+                    await run("DELETE FROM settings WHERE guild = ? AND name = ?", guild, name)
             for name, value in values.items():
-                await run("INSERT INTO settings VALUES (?, ?, ?)", guild, name, json.dumps(value))
+                if before is None or name not in before or before[name] != value:
+                    await run(
+                        "INSERT INTO settings VALUES (?, ?, ?) "
+                        "ON CONFLICT (guild, name) DO UPDATE SET value = excluded.value",
+                        *(guild, name, json.dumps(value)),
+                    )
 
     async def choices(self) -> dict[str, list[ModelChoice]]:
         """Return what each guild has chosen, the latest last."""
-        return read_choices(await self._database.fetch(CHOICES))
+        return read_choices(await self._database.fetch(f"{CHOICES} ORDER BY id"))
+
+    async def choices_of(self, guild: str) -> list[ModelChoice]:
+        """Return what one guild has chosen, the latest last."""
+        rows = await self._database.fetch(f"{CHOICES} WHERE guild = ? ORDER BY id", guild)
+        return read_choices(rows).get(guild, [])
 
     async def choose(self, guild: str, choice: ModelChoice, by: str, now: str) -> None:
-        async with self._database.transaction() as run:
-            await run("INSERT OR IGNORE INTO guilds VALUES (?)", guild)
+        async with self._database.transaction(guild, tells=True) as run:
+            await run(KEEP_GUILD, guild)
             await run(
                 "INSERT INTO choices (guild, name, sha256, chosen, chosen_by) "
                 "VALUES (?, ?, ?, ?, ?)",
@@ -63,16 +89,17 @@ class GuildStore:
 
     async def unchoose(self, guild: str) -> None:
         """Forget a guild's latest choice."""
-        await self._database.execute(
-            "DELETE FROM choices WHERE id = (SELECT max(id) FROM choices WHERE guild = ?)", guild
-        )
+        latest = "SELECT max(id) FROM choices WHERE guild = ?"
+        async with self._database.transaction(guild, tells=True) as run:
+            await run(f"DELETE FROM choices WHERE id = ({latest})", guild)  # noqa: S608
 
     async def remove_models(self, guild: str, gone: Collection[tuple[str, ModelChoice]]) -> None:
         """Remove models, each with the guild that has added it; forget that `guild` chose them."""
-        async with self._database.transaction() as run:
+        async with self._database.transaction(guild, tells=True) as run:
             for owner, model in gone:
                 await run("DELETE FROM choices WHERE guild = ? AND sha256 = ?", guild, model.sha256)
-                await run("DELETE FROM models WHERE guild = ? AND name = ?", owner, model.name)
+                named = "guild = ? AND lower(name) = lower(?)"
+                await run(f"DELETE FROM models WHERE {named}", owner, model.name)  # noqa: S608
 
 
 def read_settings_beside_bot(folder: Path) -> dict[str, dict[str, object]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.core.store.database import Database
+from bot.core.store.any_database import KEEP_GUILD, AnyDatabase
 
 MAX_KEPT = 10_000  # poems of a server; the oldest are forgotten first, their copies stay
 
@@ -21,21 +21,23 @@ class KeptPoem:
 class KeptStore:
     """Kept poems; every writing method is one transaction and raises DataNotKept."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: AnyDatabase) -> None:
         self._database = database
 
     async def keep(self, guild: str, message: str, member: str) -> bool:
         """Note that a member keeps a poem; return whether that is new."""
-        async with self._database.transaction() as run:
-            await run("INSERT OR IGNORE INTO guilds VALUES (?)", guild)
-            await run("INSERT OR IGNORE INTO kept VALUES (?, ?, '', '')", message, guild)
-            cursor = await run("INSERT OR IGNORE INTO keepers VALUES (?, ?)", message, member)
+        async with self._database.transaction(guild) as run:
+            await run(KEEP_GUILD, guild)
+            kept = "INSERT INTO kept VALUES (?, ?, '', '') ON CONFLICT (message) DO NOTHING"
+            await run(kept, message, guild)
+            keeper = "INSERT INTO keepers VALUES (?, ?) ON CONFLICT (message, member) DO NOTHING"
+            added = await run(keeper, message, member)
             await run(
                 "DELETE FROM kept WHERE guild = ? AND message NOT IN (SELECT message FROM kept "
                 "WHERE guild = ? ORDER BY length(message) DESC, message DESC LIMIT ?)",
                 *(guild, guild, MAX_KEPT),
             )
-        return cursor.rowcount > 0
+        return added.count > 0
 
     async def find(self, message: str) -> KeptPoem:
         rows = await self._database.fetch(

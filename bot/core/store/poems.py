@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bot.core.shards import ALL_SHARDS, ShardRange
-from bot.core.store.database import Database
+from bot.core.store.any_database import AnyDatabase
 
 MAX_DIGITS = 20  # of a number of Discord's, which has 64 bits
 
@@ -23,7 +23,7 @@ class HalfPoem:
 class PoemStore:
     """Half poems; every writing method is one transaction and raises DataNotKept."""
 
-    def __init__(self, database: Database, shard_range: ShardRange = ALL_SHARDS) -> None:
+    def __init__(self, database: AnyDatabase, shard_range: ShardRange = ALL_SHARDS) -> None:
         self._database = database
         self._shard_range = shard_range
 
@@ -32,7 +32,11 @@ class PoemStore:
         async with self._database.transaction() as run:
             for half in begun:
                 numbers = (str(half.message), str(half.channel), str(half.guild or ""))
-                await run("INSERT OR REPLACE INTO unfinished VALUES (?, ?, ?)", *numbers)
+                await run(
+                    "INSERT INTO unfinished VALUES (?, ?, ?) ON CONFLICT (message) "
+                    "DO UPDATE SET channel = excluded.channel, guild = excluded.guild",
+                    *numbers,
+                )
             for half in ended:
                 await run("DELETE FROM unfinished WHERE message = ?", str(half.message))
 

@@ -18,8 +18,9 @@ from bot.core.jobs import Job, JobState
 from bot.core.model_library import GuildModels
 from bot.core.ports import DEFAULT_CHOICE
 from bot.core.records import PoemRequest
+from bot.core.store.any_database import Run
 from bot.core.store.books import AddedModel, BookStore, Forgotten
-from bot.core.store.database import BUSY_SECONDS, Database, Run
+from bot.core.store.database import BUSY_SECONDS, Database
 from bot.core.store.guilds import GuildStore
 from bot.core.training_requests import TrainingRequests
 from tests.apps import (
@@ -110,10 +111,12 @@ class SoonLocked(Database):
     left: int | None = None  # transactions
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Run]:
+    async def transaction(
+        self, guild: str | None = None, *, tells: bool = False
+    ) -> AsyncIterator[Run]:
         if self.left == 0:
             raise DatabaseBusyError(BUSY_SECONDS)
-        async with super().transaction() as run:
+        async with super().transaction(guild, tells=tells) as run:
             yield run
         if self.left is not None:
             self.left -= 1

@@ -9,16 +9,32 @@ from pathlib import Path
 import pytest
 
 from bot.core.errors import BackupUnusable
+from bot.core.store.any_database import AnyDatabase
 from bot.core.store.backup_file import INDEX_NAME
 from bot.core.store.database import FILE_NAME, Database
 from bot.core.store.lock import lock_folder
 from tests.bot.core.store.forgery import Forged, Refused
 from tests.bot.core.store.installation import Installation, tree
+from tests.postgres_server import open_empty
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     opened = await Database.open(tmp_path / "data")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def any_database(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[AnyDatabase]:
+    """Return an empty database of each kind."""
+    opened: AnyDatabase = (
+        await Database.open(tmp_path / "data")
+        if request.param == "sqlite"
+        else await open_empty(request.getfixturevalue("postgres_server"))
+    )
     yield opened
     await opened.close()
 

@@ -259,6 +259,15 @@ async def test_once_the_disk_has_room_again_all_goes_on(database: Database) -> N
     assert await guilds_of(database) == ["10"]
 
 
+async def test_settings_that_cannot_be_kept_leave_the_old_ones(database: Database) -> None:
+    rows = GuildStore(database)
+    await rows.keep_settings("10", {"lines": 8})
+    await database.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(DataNotKept):
+        await rows.keep_settings("10", {"avoid": ["x" * 100_000]})
+    assert await rows.settings() == {"10": {"lines": 8}}
+
+
 async def test_a_file_that_cannot_be_written_can_still_be_read(database: Database) -> None:
     await add_guild(database, "10")
     await database.execute("PRAGMA query_only = ON")

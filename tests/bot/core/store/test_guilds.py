@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.core.errors import DataNotKept
 from bot.core.ports import DEFAULT_CHOICE, ModelChoice
-from bot.core.store.database import Database
+from bot.core.store.any_database import AnyDatabase
 from bot.core.store.guilds import MAX_CHOICES, GuildStore
 
 NOW = "2026-11-26T00:00:00+00:00"
@@ -14,8 +13,8 @@ DUNES, TIDES = ModelChoice("dunes", "d1" * 32), ModelChoice("tides", "e2" * 32)
 
 
 @pytest.fixture
-def rows(database: Database) -> GuildStore:
-    return GuildStore(database)
+def rows(any_database: AnyDatabase) -> GuildStore:
+    return GuildStore(any_database)
 
 
 async def choose(rows: GuildStore, *choices: ModelChoice, guild: str = "10", by: str = "") -> None:
@@ -46,14 +45,21 @@ async def test_each_guild_has_settings_of_its_own(rows: GuildStore) -> None:
     assert await rows.settings() == {"11": {"lines": 9}}
 
 
-async def test_settings_that_cannot_be_kept_leave_the_old_ones(
-    rows: GuildStore, database: Database
+async def test_of_settings_that_were_read_before_only_what_differs_is_written(
+    rows: GuildStore,
 ) -> None:
-    await rows.keep_settings("10", {"lines": 8})
-    await database.execute("PRAGMA max_page_count = 1")
-    with pytest.raises(DataNotKept):
-        await rows.keep_settings("10", {"avoid": ["x" * 100_000]})
-    assert await rows.settings() == {"10": {"lines": 8}}
+    """Another process may have changed the others since."""
+    before = {"lines": 8, "form": "haiku", "avoid": ["sea"]}
+    await rows.keep_settings("10", {**before, "lines": 9, "switch": False})
+    await rows.keep_settings("10", {"lines": 8, "form": "sonnet"}, before)
+    assert await rows.settings_of("10") == {"lines": 9, "form": "sonnet", "switch": False}
+
+
+async def test_one_guilds_settings_and_choices_are_read_alone(rows: GuildStore) -> None:
+    await rows.keep_settings("11", {"lines": 8})
+    await choose(rows, DUNES, guild="11")
+    assert (await rows.settings_of("10"), await rows.choices_of("10")) == ({}, [])
+    assert (await rows.settings_of("11"), await rows.choices_of("11")) == ({"lines": 8}, [DUNES])
 
 
 async def test_choices_come_back_the_latest_last(rows: GuildStore) -> None:

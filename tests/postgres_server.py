@@ -1,0 +1,183 @@
+"""A real PostgreSQL server on loopback, for the tests: started, killed and started again."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import mkdtemp
+
+import asyncpg
+
+from bot.core.errors import DatabaseUnusable
+from bot.core.store.column_rules import COLUMN_RULES, NOT_KEPT
+from bot.core.store.postgres import PostgresDatabase
+from bot.core.store.server_address import Login, ServerAddress
+
+PLACES = "/usr/lib/postgresql/*/bin"
+USER, PASSWORD = "sonneteer", "a-wrong-token"  # one that tests/leaks.py looks for
+OTHERS = ("postgres", "nobody")  # as whom root starts it: it refuses to run as root
+SETTINGS = (
+    *("fsync=off", "max_connections=50", "shared_buffers=16MB", "listen_addresses=127.0.0.1"),
+    *("unix_socket_directories=", "logging_collector=off", "autovacuum=off", "jit=off"),
+)
+SHARED = "shared"  # the database of tests that need rows and no more
+START_SECONDS = 60.0
+
+
+def find_programs() -> Path | None:
+    """Return the folder with the newest server's programs, None where there is none."""
+    found = [path for path in Path("/").glob(PLACES.lstrip("/")) if (path / "initdb").exists()]
+    if found:
+        return max(found, key=lambda path: [int(n) for n in path.parent.name.split(".")])
+    on_path = shutil.which("initdb")
+    return Path(on_path).parent if on_path else None
+
+
+class PostgresServer:
+    """A server with a database cluster of its own in a temporary folder."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self._as = _another_user() if os.getuid() == 0 else None
+        self.folder = Path(mkdtemp(prefix="sonneteer-postgres-"))
+        if self._as:
+            os.chown(self.folder, self._as.pw_uid, self._as.pw_gid)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._process: subprocess.Popen[bytes] | None = None
+        secret = self.folder / "secret"
+        secret.write_text(PASSWORD)
+        if self._as:
+            os.chown(secret, self._as.pw_uid, self._as.pw_gid)
+        self._run(
+            *("initdb", "--pgdata", str(self.folder / "data"), "--username", USER, "--no-sync"),
+            *("--auth", "scram-sha-256", "--pwfile", str(secret), "--encoding", "UTF8"),
+            *("--locale", "C", "--no-instructions"),
+        )
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        self._process = self._open("postgres", "-D", str(self.folder / "data"), *self._options())
+        until = time.monotonic() + START_SECONDS
+        while not self._answers():
+            assert self._process.poll() is None, "PostgreSQL does not start"
+            assert time.monotonic() < until, "PostgreSQL does not answer"
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """Kill the server with all its processes: -9, nothing is put in order."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    def stop(self) -> None:
+        """Stop the server at once, and delete its folder."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(10)
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        shutil.rmtree(self.folder)
+
+    def login(self, name: str = "postgres", password: str = PASSWORD) -> Login:
+        address = f"postgresql://{USER}@127.0.0.1:{self.port}/{name}"
+        return Login(ServerAddress.read(address), password)
+
+    def _options(self) -> list[str]:
+        settings = (*SETTINGS, f"port={self.port}")
+        return [word for setting in settings for word in ("-c", setting)]
+
+    def _answers(self) -> bool:
+        ready = (self._programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port))
+        return subprocess.run(ready, check=False, env=ENVIRONMENT).returncode == 0
+
+    def _run(self, program: str, *arguments: str) -> None:
+        process = self._open(program, *arguments)
+        assert process.wait(START_SECONDS) == 0, f"{program} failed: see {self.folder / 'log'}"
+
+    def _open(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        user, group = (self._as.pw_uid, self._as.pw_gid) if self._as else (None, None)
+        with (self.folder / "log").open("ab") as written:
+            return subprocess.Popen(
+                [self._programs / program, *arguments],
+                stdout=written,
+                stderr=written,
+                stdin=subprocess.DEVNULL,
+                cwd=self.folder,
+                env=ENVIRONMENT,
+                user=user,
+                group=group,
+                extra_groups=[] if self._as else None,
+                start_new_session=True,
+            )
+
+
+ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
+
+
+def _another_user() -> pwd.struct_passwd:
+    for name in OTHERS:
+        with suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise LookupError(f"none of the users {OTHERS} is there")
+
+
+@contextmanager
+def running() -> Iterator[PostgresServer | None]:
+    """Run a server; None where PostgreSQL is not installed."""
+    programs = find_programs()
+    if programs is None:
+        yield None
+        return
+    server = PostgresServer(programs)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+async def run_sql(login: Login, *statements: str) -> None:
+    """Run statements as another program would."""
+    connection = await asyncpg.connect(**login.options())
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def new_database(server: PostgresServer) -> Login:
+    """Make an empty database and return where it is."""
+    name = f"t{secrets.token_hex(6)}"
+    await run_sql(server.login(), f"CREATE DATABASE {name}")
+    return server.login(name)
+
+
+async def open_empty(server: PostgresServer) -> PostgresDatabase:
+    """Open a database that many tests have, one after another, without rows."""
+    login = server.login(SHARED)
+    tables = ", ".join((*COLUMN_RULES, *NOT_KEPT, "commits"))
+    with suppress(asyncpg.InvalidCatalogNameError, asyncpg.UndefinedTableError):
+        await run_sql(login, f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+    try:
+        return await PostgresDatabase.open(login)
+    except DatabaseUnusable as error:  # new, or a test has left tables of its own
+        if "does not exist" in error.reason:
+            await run_sql(server.login(), f"CREATE DATABASE {SHARED}")
+        else:
+            await run_sql(login, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+        return await PostgresDatabase.open(login)
