@@ -79,7 +79,10 @@ class CheckRun:
 
     async def check_all(self) -> list[CheckResult]:
         """Look at everything; a check that fails is a finding, too."""
-        found_database, contents = await asyncio.to_thread(database.check_database, self._data)
+        if self._config.cluster.database:
+            found_database, contents = await database.check_server(self._config)
+        else:
+            found_database, contents = await asyncio.to_thread(database.check_database, self._data)
         checks = {
             "web page": self._page(),
             "Discord": self._discord(contents),

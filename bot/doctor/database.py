@@ -8,16 +8,24 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bot.app import open_server, postgres_module, server_login
+from bot.config import Config
+from bot.core.errors import BadConfig, DatabaseUnusable, DataNotKept
 from bot.core.guild_settings import GuildSettings, read_guild_settings
 from bot.core.ports import ModelChoice
+from bot.core.store.any_database import AnyDatabase
 from bot.core.store.books import MODELS, AddedModel, read_models
 from bot.core.store.connection import describe_error, open_read_only
 from bot.core.store.database import BUSY_SECONDS, FILE_NAME
-from bot.core.store.guilds import CHOICES, SETTINGS, read_choices, read_settings
+from bot.core.store.guilds import CHOICES, SETTINGS, GuildStore, read_choices, read_settings
 from bot.core.store.lock import LOCK_NAME, is_in_use
 from bot.core.store.schema import MIGRATIONS, OBJECTS, fault_of_schema
 from bot.doctor.results import CheckResult, failed, ok, warning
+
+if TYPE_CHECKING:
+    from bot.core.store.postgres import ServerReport
 
 NAME = "database"
 RESTORE = (
@@ -67,6 +75,59 @@ def check_database(
     return _judge(file, version, contents, may_write), contents
 
 
+async def check_server(config: Config) -> tuple[CheckResult, DatabaseContents]:
+    """Look at the database on a server; nothing in it changes."""
+    try:
+        postgres, login = postgres_module(), server_login(config)
+        report = await postgres.look_at(login)
+        contents = DatabaseContents()
+        if report.fault is None and report.version == len(MIGRATIONS):
+            server = await open_server(config, migrates=False)
+            try:
+                contents = await _read_server(server)
+            finally:
+                await server.close()
+    except (DatabaseUnusable, BadConfig, DataNotKept) as error:
+        way = "Check [cluster] database, the password in the environment, and the server's log."
+        return failed(NAME, str(error), way), DatabaseContents()
+    return _judge_server(str(login.address), report, contents), contents
+
+
+def _judge_server(address: str, report: ServerReport, contents: DatabaseContents) -> CheckResult:
+    if report.fault is not None:
+        way = "Name a database of Sonneteer's own in [cluster] database, or update Sonneteer."
+        return failed(NAME, f"{address}: {report.fault}", way)
+    plain = "" if report.encrypted else ", not encrypted"
+    on = f"{address} on PostgreSQL {report.server.partition(' ')[0]}{plain}"
+    use = "in use by a running bot" if report.in_use else "not in use"
+    known = len(MIGRATIONS)
+    if not report.version:
+        return ok(NAME, f"{on} is empty; the first start makes its tables")
+    seen = f"{on}, version {report.version}, {_of_servers(contents)}; {use}"
+    if report.version < known:
+        return warning(NAME, seen, f"The next start upgrades it to version {known}. Back up first.")
+    return ok(NAME, seen)
+
+
+async def _read_server(server: AnyDatabase) -> DatabaseContents:
+    store = GuildStore(server)
+    choices = {guild: each[-1] for guild, each in (await store.choices()).items()}
+    rows = await server.fetch(f"{MODELS} ORDER BY guild, lower(name)")
+    return DatabaseContents(
+        {guild: read_guild_settings(each) for guild, each in (await store.settings()).items()},
+        {guild: choice for guild, choice in choices.items() if choice.name},
+        tuple(read_models(rows)),
+    )
+
+
+def _of_servers(contents: DatabaseContents) -> str:
+    servers = len(
+        {*contents.guild_settings, *contents.choices, *(kept.guild for kept in contents.kept)}
+        - {""}
+    )
+    return f"data of {servers} server{'' if servers == 1 else 's'}"
+
+
 def _judge(
     file: Path, version: int, contents: DatabaseContents, may_write: Callable[[Path], bool]
 ) -> CheckResult:
@@ -81,12 +142,7 @@ def _judge(
         return failed(NAME, seen, "Make the data folder writable for the user that runs the bot.")
     in_use = is_in_use(file.parent)
     use = "" if in_use is None else "; in use by a running bot" if in_use else "; not in use"
-    servers = len(
-        {*contents.guild_settings, *contents.choices, *(kept.guild for kept in contents.kept)}
-        - {""}
-    )
-    of_servers = f"data of {servers} server{'' if servers == 1 else 's'}"
-    seen = f"{file} is intact, version {version}, {of_servers}{use}"
+    seen = f"{file} is intact, version {version}, {_of_servers(contents)}{use}"
     if version < known:
         return warning(NAME, seen, f"The next start upgrades it to version {known}. Back up first.")
     return ok(NAME, seen)

@@ -178,27 +178,34 @@ class PostgresDatabase:
         try:
             await connection.execute(begin)
         except BaseException:
-            connection.terminate()
-            await self._pool.release(connection)
+            _end(connection)
+            with suppress(Exception):
+                await self._pool.release(connection)
             raise
         return connection
 
     @asynccontextmanager
     async def _given_back(self, connection: Connection) -> AsyncIterator[None]:
-        """Roll back what has not ended, and give the connection back."""
+        """Roll back what has not ended, and give the connection back.
+
+        What goes wrong with that changes nothing: it is never a reason to do anything again.
+        """
         try:
             yield
         except BaseException as error:
             if isinstance(error, LOST) or not isinstance(error, Exception):
-                connection.terminate()
+                _end(connection)
             raise
         finally:
-            if not connection.is_closed() and connection.is_in_transaction():
-                try:
-                    await connection.execute("ROLLBACK")
-                except BaseException:
-                    connection.terminate()
-            await self._pool.release(connection)
+            with suppress(Exception):  # a connection that was ended is out of the pool already
+                if connection.is_in_transaction():
+                    try:
+                        await connection.execute("ROLLBACK")
+                    except BaseException:
+                        _end(connection)
+                        raise
+            with suppress(Exception):
+                await self._pool.release(connection)
 
     async def _commit(self, connection: Connection) -> None:
         """Commit; where the answer is lost, find out whether it was kept."""
@@ -207,7 +214,7 @@ class PostgresDatabase:
             # In one message, and of our own signs alone.
             await connection.execute(f"INSERT INTO commits (token) VALUES ('{token}'); COMMIT")  # noqa: S608
         except LOST as error:
-            connection.terminate()
+            _end(connection)
             try:
                 kept = await persist(lambda: self._was_kept(token), self._retry_seconds)
             except (*LOST, asyncpg.PostgresError) as further:
@@ -281,6 +288,12 @@ def _runner(connection: Connection) -> Run:
         return Ran(_count(await connection.execute(own, *plain)))
 
     return run
+
+
+def _end(connection: Connection) -> None:
+    """End a connection at once; the pool may have taken notice that it has ended already."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def _leave_as_it_is(_: Connection) -> None:
