@@ -107,11 +107,10 @@ async def dump(server: PostgresDatabase, into: Path) -> None:
                     async for page in _pages(run, table, columns):
                         file.executemany(insert, page)
                 for table in NUMBERED:
-                    question = f"SELECT last_value, is_called FROM {table}_id_seq"  # noqa: S608
-                    [(last, given)] = (await run(question)).rows
-                    if given:
-                        file.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
-                        file.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (table, last))
+                    given = "CASE WHEN is_called THEN last_value ELSE last_value - 1 END"
+                    [(last,)] = (await run(f"SELECT {given} FROM {table}_id_seq")).rows  # noqa: S608
+                    file.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
+                    file.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (table, last))
                 file.execute("COMMIT")
                 expected = await _sums_of_server(run, file)
         if sums_of_file(into) != expected:
