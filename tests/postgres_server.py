@@ -55,6 +55,7 @@ class PostgresServer:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
+        self._tls: list[str] = []
         secret = self.folder / "secret"
         secret.write_text(PASSWORD)
         if self._as:
@@ -73,6 +74,24 @@ class PostgresServer:
             assert self._process.poll() is None, "PostgreSQL does not start"
             assert time.monotonic() < until, "PostgreSQL does not answer"
             time.sleep(0.02)
+
+    def use_tls(self) -> Path:
+        """Encrypt from the next start on, with a certificate for localhost; return its file.
+
+        Raises FileNotFoundError where OpenSSL's program is missing.
+        """
+        key, certificate = self.folder / "key.pem", self.folder / "certificate.pem"
+        new = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
+        subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+        files = ("-keyout", str(key), "-out", str(certificate))
+        subprocess.run([*new, *subject, *files], check=True, capture_output=True)
+        key.chmod(0o600)
+        if self._as:
+            os.chown(key, self._as.pw_uid, self._as.pw_gid)
+        certificate.chmod(0o644)
+        tls = {"ssl": "on", "ssl_key_file": key, "ssl_cert_file": certificate}
+        self._tls = [f"{name}={value}" for name, value in tls.items()]
+        return certificate
 
     def kill(self) -> None:
         """Kill the server with all its processes: -9, nothing is put in order."""
@@ -97,7 +116,7 @@ class PostgresServer:
         return Login(ServerAddress.read(address), password)
 
     def _options(self) -> list[str]:
-        settings = (*SETTINGS, f"port={self.port}")
+        settings = (*SETTINGS, *self._tls, f"port={self.port}")
         return [word for setting in settings for word in ("-c", setting)]
 
     def _answers(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -454,6 +455,26 @@ async def test_a_server_that_is_killed_in_the_middle_of_writes_loses_and_doubles
             await GuildStore(other).keep_settings("10", {"lines": 9})
             await until(lambda: here.guild_settings("10").lines == 9)
         assert "has all shards already" in await refusal(login, Claim(serves=True))
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="OpenSSL's program is not installed")
+async def test_a_server_is_believed_by_its_certificate(own_server: PostgresServer) -> None:
+    login = await new_database(own_server)
+    certificate = await asyncio.to_thread(own_server.use_tls)
+    await asyncio.to_thread(own_server.kill)
+    await asyncio.to_thread(own_server.start)
+
+    def at(host: str, options: str) -> Login:
+        address = f"postgresql://sonneteer@{host}:{own_server.port}/{login.address.name}?{options}"
+        return Login(ServerAddress.read(address), PASSWORD)
+
+    trusted = f"sslmode=verify-full&sslrootcert={certificate}"
+    for options in ("sslmode=require", trusted):
+        assert (await look_at(at("localhost", options))).encrypted
+    assert "certificate verify failed" in await refusal(at("localhost", "sslmode=verify-full"))
+    assert "certificate verify failed" in await refusal(at("127.0.0.1", trusted))
+    nowhere = await refusal(at("localhost", "sslmode=verify-full&sslrootcert=/no/such.pem"))
+    assert "No such file" in nowhere
 
 
 async def test_while_a_server_restarts_questions_and_changes_wait(
