@@ -16,9 +16,9 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import asyncpg
+import psutil  # type: ignore[import-untyped]
 
 from bot.core.errors import DatabaseUnusable
-from bot.core.store.column_rules import COLUMN_RULES, NOT_KEPT
 from bot.core.store.postgres import PostgresDatabase
 from bot.core.store.server_address import Login, ServerAddress
 
@@ -30,6 +30,7 @@ SETTINGS = (
     *("unix_socket_directories=", "logging_collector=off", "autovacuum=off", "jit=off"),
 )
 SHARED = "shared"  # the database of tests that need rows and no more
+MIN_ROOM_BYTES = 2**30
 START_SECONDS = 60.0
 
 
@@ -48,7 +49,7 @@ class PostgresServer:
     def __init__(self, programs: Path) -> None:
         self._programs = programs
         self._as = _another_user() if os.getuid() == 0 else None
-        self.folder = Path(mkdtemp(prefix="sonneteer-postgres-"))
+        self.folder = Path(mkdtemp(prefix="sonneteer-postgres-", dir=_in_memory()))
         if self._as:
             os.chown(self.folder, self._as.pw_uid, self._as.pw_gid)
         with socket.socket() as free:
@@ -62,7 +63,7 @@ class PostgresServer:
             os.chown(secret, self._as.pw_uid, self._as.pw_gid)
         self._run(
             *("initdb", "--pgdata", str(self.folder / "data"), "--username", USER, "--no-sync"),
-            *("--auth", "scram-sha-256", "--pwfile", str(secret), "--encoding", "UTF8"),
+            *("--auth", "password", "--pwfile", str(secret), "--encoding", "UTF8"),
             *("--locale", "C", "--no-instructions"),
         )
 
@@ -96,19 +97,20 @@ class PostgresServer:
     def kill(self) -> None:
         """Kill the server with all its processes: -9, nothing is put in order."""
         assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.send_signal(signal.SIGSTOP)  # it makes no more of them
+        others = psutil.Process(self._process.pid).children()
+        for process in (self._process, *others):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self._process.wait()
+        while any(map(_is_there, others)):  # its memory is theirs, too
+            time.sleep(0.005)
         self._process = None
 
     def stop(self) -> None:
-        """Stop the server at once, and delete its folder."""
+        """Kill the server and delete its folder."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGQUIT)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(10)
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            self.kill()
         shutil.rmtree(self.folder)
 
     def login(self, name: str = "postgres", password: str = PASSWORD) -> Login:
@@ -145,6 +147,20 @@ class PostgresServer:
 
 
 ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
+
+
+def _in_memory() -> Path | None:
+    """Return a folder in memory with room for a server, None where there is none."""
+    folder = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder of its own there
+    room = folder.is_dir() and shutil.disk_usage(folder).free > MIN_ROOM_BYTES
+    return folder if room and os.access(folder, os.W_OK) else None
+
+
+def _is_there(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _another_user() -> pwd.struct_passwd:
@@ -186,17 +202,25 @@ async def new_database(server: PostgresServer) -> Login:
     return server.login(name)
 
 
-async def open_empty(server: PostgresServer) -> PostgresDatabase:
-    """Open a database that many tests have, one after another, without rows."""
+async def emptied(server: PostgresServer) -> Login:
+    """Return where a database without tables is, the same for all tests: a new one takes longer."""
     login = server.login(SHARED)
-    tables = ", ".join((*COLUMN_RULES, *NOT_KEPT, "commits"))
-    with suppress(asyncpg.InvalidCatalogNameError, asyncpg.UndefinedTableError):
-        await run_sql(login, f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
     try:
-        return await PostgresDatabase.open(login)
-    except DatabaseUnusable as error:  # new, or a test has left tables of its own
-        if "does not exist" in error.reason:
-            await run_sql(server.login(), f"CREATE DATABASE {SHARED}")
-        else:
-            await run_sql(login, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
-        return await PostgresDatabase.open(login)
+        await run_sql(login, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    except asyncpg.InvalidCatalogNameError:
+        await run_sql(server.login(), f"CREATE DATABASE {SHARED}")
+    return login
+
+
+async def open_empty(server: PostgresServer) -> PostgresDatabase:
+    """Open a database with our tables and no rows."""
+    login = server.login(SHARED)
+    with suppress(asyncpg.PostgresError):  # no tables yet, or others that a test has left
+        await run_sql(
+            login,
+            "DELETE FROM guilds; DELETE FROM unfinished; ALTER SEQUENCE jobs_id_seq RESTART; "
+            "ALTER SEQUENCE choices_id_seq RESTART",
+        )
+        with suppress(DatabaseUnusable):
+            return await PostgresDatabase.open(login)
+    return await PostgresDatabase.open(await emptied(server))

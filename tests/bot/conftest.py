@@ -41,5 +41,5 @@ def postgres_server() -> Iterator[servers.PostgresServer]:
 
 @pytest.fixture
 async def login(postgres_server: servers.PostgresServer) -> Login:
-    """Return where a new and empty database is."""
-    return await servers.new_database(postgres_server)
+    """Return where a database without tables is."""
+    return await servers.emptied(postgres_server)
