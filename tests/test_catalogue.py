@@ -228,7 +228,8 @@ IGNORED_CALLS = {
     *("execute", "fetch", "create_task", "ThrottledLog", "FairThread", "BadConfig", "TimeoutError"),
 }
 HOSTS_ERRORS = {
-    *("BadConfig", "CannotWrite", "DataFolderUnusable", "BackupUnusable", "PathRefused"),
+    *("BadConfig", "CannotWrite", "DataFolderUnusable", "DatabaseUnusable", "BackupUnusable"),
+    "PathRefused",
     *("CannotListen", "UnknownHost", "ForeignOrigin", "NotOurAddress", "LocalOnly", "WrongKey"),
     *("NotJson", "Compressed", "BodyTooSlow", "HeadersTooSlow", "Malformed", "BadBody"),
 }
