@@ -409,7 +409,7 @@ def _repeats(words: Sequence[str], given: int) -> bool:
 def _doubles(words: Sequence[str], given: int) -> bool:
     """Whether a word that says something comes twice, or two of its family, not both given.
 
-    >>> _doubles(["old", "pond", "the", "older"], 2), _doubles(["love", "is", "love"], 3)
+    >>> _doubles(["lovely", "pond", "of", "love"], 2), _doubles(["love", "is", "love"], 3)
     (True, False)
     """
     stems: set[str] = set()
