@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 import uuid
 from collections.abc import Awaitable, Callable
@@ -13,8 +14,8 @@ from typing import TypeVar
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.errors import AuthorizationError, NoRespondersError, SlowConsumerError
 from nats.errors import Error as NatsError
-from nats.errors import NoRespondersError, SlowConsumerError
 from nats.js import JetStreamContext
 
 from bot.cluster.messages import BadMessage, Message, decode
@@ -27,6 +28,9 @@ CONNECT_SECONDS = 5.0
 RETRY_SECONDS = 1
 PING_SECONDS = 4  # a link that was cut is noticed after three of them
 PENDING_MESSAGES, PENDING_BYTES = 20_000, 32 * 1024 * 1024  # of a subscription, not read yet
+# They say why we cannot connect. A server that turns us away may be gone before its reason is read;
+# the next try then tells.
+TELLING = (AuthorizationError, ConnectionRefusedError, socket.gaierror, ssl.SSLError)
 LOG_SECONDS = 30.0  # between two lines on messages that cannot be read
 
 Kind = TypeVar("Kind", bound=Message)
@@ -161,7 +165,8 @@ class Bus:
 
     async def _tell_error(self, error: Exception) -> None:
         self._error = error
-        self._refused.set()
+        if isinstance(error, TELLING):
+            self._refused.set()
         if isinstance(error, SlowConsumerError):
             self._warn("NATS sends more than can be read; some poems begin again.")
         else:

@@ -79,7 +79,8 @@ class _Order:
     attempt: int = 0
     worker: str = ""  # "": it waits for one
     number: int = 0  # of the next message
-    missing: int = 0  # beats in a row without it
+    accepted: bool = False  # by the worker, in this attempt
+    missing: int = 0  # beats in a row without it since
     begun: int = 0  # attempts of which something came, or that were accepted
     shown: str = ""
     repeated: str = ""  # of this attempt, while it repeats what was shown
@@ -163,7 +164,7 @@ class ClusterWriter:
                 worker.take(order.draft)
                 order.worker, order.number, order.missing = worker.beat.worker, 0, 0
                 order.attempt += 1
-                order.repeated = ""
+                order.accepted, order.repeated = False, ""
                 self._run(self._send(order))
 
     def _roomiest(self, draft: EngineDraft) -> _Worker | None:
@@ -194,17 +195,22 @@ class ClusterWriter:
         except (BotError, ValueError) as failure:
             self._deliver(Delivery(draft, "", failure=failure))
             return
-        answer = await self._bus.request(f"poem.{worker}", message, Answer, ANSWER_SECONDS)
-        if order.attempt != attempt or order.id not in self._orders:
+        if not self._is_current(order, attempt):  # to offer a file may take long
             return
-        if answer is None:
-            self._lose(worker)
-        elif answer.accepted:
+        answer = await self._bus.request(f"poem.{worker}", message, Answer, ANSWER_SECONDS)
+        if not self._is_current(order, attempt):
+            return
+        if answer is not None and answer.accepted:
+            order.accepted = True
             order.begun += 1
-        elif order.worker == worker and order.number == 0:
+        elif order.number == 0:  # else its text came, and the answer alone was lost
             if (known := self._workers.get(worker)) is not None:
                 known.poems = known.lines = known.rows = 0  # until it tells otherwise
             self._wait(order)
+
+    def _is_current(self, order: _Order, attempt: int) -> bool:
+        """Whether an attempt is still waited for, from the worker that it was given to."""
+        return order.id in self._orders and order.attempt == attempt and bool(order.worker)
 
     def _cancel(self, draft: EngineDraft) -> None:
         order = self._order_of(draft)
@@ -237,7 +243,7 @@ class ClusterWriter:
         under_way = set(beat.attempts)
         for order in [order for order in self._orders.values() if order.worker == beat.worker]:
             known = (order.id, order.attempt) in under_way
-            order.missing = 0 if known else order.missing + 1
+            order.missing = 0 if known or not order.accepted else order.missing + 1
             if order.missing > MISSING_BEATS:  # its last message was lost
                 self._again(order)
         self._give_out()
@@ -258,6 +264,7 @@ class ClusterWriter:
         if message.ending is Ending.CANCELLED:  # not by us
             self._again(order)
             return
+        order.accepted = True
         order.number += 1
         text = self._new_text(order, message.text)
         if text is None:
