@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -14,6 +15,18 @@ async def cancel_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks)
+
+
+@contextmanager
+def counted_in(tasks: set[asyncio.Task[Any]]) -> Iterator[None]:
+    """Count the running task among `tasks` meanwhile, so that others can wait for it."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - coroutines run in tasks
+    tasks.add(task)
+    try:
+        yield
+    finally:
+        tasks.discard(task)
 
 
 async def wait_uninterrupted(task: asyncio.Task[Any]) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from bot.core.errors import NotAllowed, NothingThere, ShuttingDown, TooMuch, Too
 from bot.core.languages import current_language, say, sentence, speaking, translate
 from bot.core.poems import PoemService
 from bot.core.records import Asker, Ending, NextLine, Poem, PoemRequest
-from bot.core.tasks import cancel_tasks
+from bot.core.tasks import cancel_tasks, counted_in
 from bot.discord_app.asker import asker_of_interaction, is_external
 from bot.discord_app.button_state import base36
 from bot.discord_app.error_messages import error_message, throttled_log
@@ -118,7 +118,7 @@ class JointPoems:
         session.can_keep = self._can_keep(request.asker.guild)
         self._sessions[poem.key] = session
         try:
-            with self._at_work():
+            with counted_in(self._tasks):
                 await session.open()
                 poem.offer(await self._service.suggest(admitted))
                 self._arm(session)
@@ -145,7 +145,7 @@ class JointPoems:
         self, interaction: discord.Interaction[Any], action: JointAction, packed: str
     ) -> None:
         """Do what a button says; raise what the member should be told."""
-        with self._at_work():
+        with counted_in(self._tasks):
             state = read_joint_state(packed)
             session = self._find(interaction, state)
             if session is None or state is None:
@@ -202,7 +202,7 @@ class JointPoems:
         speak_to(interaction.client, interaction)
         state, action, typed = read_line_form(interaction)
         try:
-            with self._at_work():
+            with counted_in(self._tasks):
                 await self._take_typed(interaction, state, action, typed)
         except Exception as error:
             line = f"\n> {escape(typed)}" if typed.strip() else ""
@@ -486,17 +486,6 @@ class JointPoems:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    @contextmanager
-    def _at_work(self) -> Iterator[None]:
-        """Let `close` wait for what a member's button or command does."""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - coroutines run in tasks
-        self._tasks.add(task)
-        try:
-            yield
-        finally:
-            self._tasks.discard(task)
 
 
 def _may_vote_in(interaction: discord.Interaction[Any]) -> bool:

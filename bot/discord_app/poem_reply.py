@@ -21,7 +21,7 @@ from bot.core.poem_stream import PoemStream
 from bot.core.poems import AdmittedRequest, PoemService
 from bot.core.records import Poem, PoemRequest
 from bot.core.store.poems import HalfPoem
-from bot.core.tasks import cancel_tasks
+from bot.core.tasks import cancel_tasks, counted_in
 from bot.discord_app.asker import guild_id_of
 from bot.discord_app.error_messages import ThrottledLog
 from bot.discord_app.live_message import EditThrottle, LiveMessage, ReplyGone, ReplyTiming
@@ -86,7 +86,7 @@ class PoemReplies:
         """Write the poem that `request` asks for, and send it with `responder`."""
         if not self._reply_limits.is_new(responder.command_id):
             return
-        with request_log.request(), self._at_work():
+        with request_log.request(), counted_in(self._tasks):
             request_log.note(messages=0, edits=0)
             try:
                 admitted = await self._service.admit(request)  # before anything is shown to all
@@ -135,16 +135,6 @@ class PoemReplies:
             return
         _, late = await asyncio.wait(others, timeout=seconds)
         await cancel_tasks(late)
-
-    @contextmanager
-    def _at_work(self) -> Iterator[None]:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - coroutines run in tasks
-        self._tasks.add(task)
-        try:
-            yield
-        finally:
-            self._tasks.discard(task)
 
     async def _settle(self, responder: Responder, beginning: asyncio.Future[None]) -> None:
         """Wait for the beginning, which must not fail the answer: it may have been typing only."""
