@@ -73,7 +73,7 @@ class NatsServer:
     async def counters(self) -> dict[str, float]:
         """Return how many messages and bytes went through it, and its memory in bytes.
 
-        Needs the options "-m" and a port; 0: any.
+        Needs the options "-m" and a port; -1: any.
         """
         address = MONITOR.search((self._folder / "nats.log").read_text("utf-8"))
         assert address is not None, "no monitoring"

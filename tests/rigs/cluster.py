@@ -432,7 +432,7 @@ async def measure_speed(home: Path, poems: int) -> tuple[list[Speed], dict[str, 
         async with BotProcess(config) as bot:
             await note(f"one process, threads = {threads}", await bot.address(), {"bot": bot})
     runner.tell("a gateway and two workers")
-    server = NatsServer(home / "nats-speed", "-m", "0")
+    server = NatsServer(home / "nats-speed", "-m", "-1")
     await server.start()
     try:
         async with AsyncExitStack() as running:
