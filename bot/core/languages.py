@@ -138,6 +138,23 @@ def translate(text: str, language: str | None = None) -> str:
     return _NamedFields(language).vformat(message, (), text.values)
 
 
+def translate_within(value: Any) -> Any:
+    """Return what JSON can say, with each sentence in it in the current language.
+
+    >>> translate_within({"notes": [sentence("It is {what}.", what="late")], "count": 1})
+    {'notes': ['It is late.'], 'count': 1}
+    """
+    match value:
+        case str():
+            return translate(value)
+        case list():
+            return [translate_within(each) for each in value]
+        case dict():
+            return {key: translate_within(each) for key, each in value.items()}
+        case _:
+            return value
+
+
 def say(message: str, /, **values: object) -> str:
     """Return `sentence` in the current language."""
     return translate(sentence(message, **values))

@@ -26,6 +26,7 @@ from bot.core.errors import (
     ShuttingDown,
     TooSoon,
 )
+from bot.core.languages import sentence
 from bot.core.poems import PoemService
 from bot.core.records import FORMS, Asker, PoemRequest, Range, VerseLine
 from bot.core.room_turns import SECRET_BYTES, Contribution, Kind, Turns, Visitor, screen
@@ -112,7 +113,7 @@ class Room:
         self.lines: list[RoomLine] = []
         self.title = ""
         self.busy = False  # the engine has no room
-        self.trouble = ""  # what went wrong last, a sentence
+        self.trouble: str = ""  # what went wrong last, a sentence
         self.ended: RoomEnd | None = None
         self.version = 0  # counts changes
         self._service, self._settings, self._limits, self._asker = service, settings, limits, asker
@@ -348,9 +349,9 @@ class Room:
 
     def _fail(self, error: BaseException, current: Contribution | None) -> None:
         """Tell why there is no line; the next contribution has its turn."""
-        self.trouble = "Something went wrong. The next contribution is tried."
+        self.trouble = sentence("Something went wrong. The next contribution is tried.")
         if isinstance(error, BotError):
-            self.trouble = str(error)
+            self.trouble = error.sentence
         else:
             log.error("a line of a room failed", exc_info=error)
         self._is_asked, self._last = False, self._now()

@@ -18,6 +18,7 @@ from aiohttp import web
 from pydantic import BaseModel, FailFast, Field
 
 from bot.core.errors import NoSuchRoom
+from bot.core.languages import current_language, translate_within
 from bot.core.poems import PoemService
 from bot.core.records import MAX_AVOIDED
 from bot.core.room import ALONE_SECONDS, Room, RoomEnd, RoomSettings
@@ -116,7 +117,7 @@ class RoomEndpoints:
         self._rooms = rooms
         self._admissions = admissions
         self._timing = stream_timing
-        self._texts: WeakKeyDictionary[Room, tuple[int, str]] = WeakKeyDictionary()
+        self._texts: WeakKeyDictionary[Room, tuple[int, dict[str, str]]] = WeakKeyDictionary()
 
     async def open(self, request: web.Request) -> web.Response:
         admission = self._admissions.opening
@@ -151,7 +152,7 @@ class RoomEndpoints:
             while True:
                 version, ended = room.version, room.ended
                 if visitor is None:
-                    await stream.send("room", room.state_for_host())
+                    await stream.send("room", translate_within(room.state_for_host()))
                 else:
                     await stream.send_text("room", self._text_of(room))
                     before, own = own, room.own_state(visitor)
@@ -164,18 +165,21 @@ class RoomEndpoints:
         await stream.send("ended", {"reason": ended.value})
 
     def _text_of(self, room: Room) -> str:
-        """Return what all visitors see in JSON, made once a change."""
-        version, text = self._texts.get(room, (-1, ""))
+        """Return what all visitors of a language see in JSON, made once a change."""
+        version, texts = self._texts.get(room, (-1, {}))
         if version != room.version:
-            version, text = room.version, json.dumps(room.state())
-            self._texts[room] = version, text
-        return text
+            texts = {}
+            self._texts[room] = room.version, texts
+        language = current_language()
+        if language not in texts:
+            texts[language] = json.dumps(translate_within(room.state()))
+        return texts[language]
 
     async def give(self, request: web.Request) -> web.Response:
         room, body = await self._receive(request, GiftBody, self._admissions.giving)
         visitor = await room.give(body.visitor, Kind(body.kind), body.text)
         answer = {**room.state(), **room.own_state(visitor)}
-        return web.json_response(answer, headers=NO_STORE)
+        return web.json_response(translate_within(answer), headers=NO_STORE)
 
     async def act(self, request: web.Request) -> web.Response:
         room, body = await self._receive(request, ActionBody, self._admissions.rest)
@@ -190,7 +194,7 @@ class RoomEndpoints:
             "close": lambda: room.end(RoomEnd.CLOSED),
         }
         acts[body.action]()
-        return web.json_response(room.state_for_host(), headers=NO_STORE)
+        return web.json_response(translate_within(room.state_for_host()), headers=NO_STORE)
 
     async def _receive(
         self, request: web.Request, kind: type[Keyed], admission: Admission

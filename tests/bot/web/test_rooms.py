@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
+from bot.core.languages import sentence
 from bot.core.room import RoomLimits
 from bot.web.events import StreamTiming
 from tests.bot.web.conftest import Connect, Serve, serving
@@ -97,6 +98,29 @@ async def test_a_host_and_a_visitor_write_a_poem_and_both_see_it_grow(serve: Ser
         assert status == 200
         assert [each async for each in phone][-1] == ("ended", {"reason": "closed"})
     assert (await post(client, f"{room}/events", {}))[0] == 404
+
+
+async def test_each_visitor_reads_what_is_said_about_a_line_in_their_language(serve: Serve) -> None:
+    engine = poet()
+    engine.line_notes = (sentence("Some stresses of this line are off the beat."),)
+    client = await serve(fake_service(engine), **QUICK)
+    room, _ = await open_room(client)
+    async with AsyncExitStack() as stack:
+        phones = []
+        for language in ("de", "ru", "en"):
+            client.headers["Accept-Language"] = language
+            phones.append(await stack.enter_async_context(watching(client, room)))
+            _, joined = await anext(phones[-1])
+        gift = {"visitor": joined["visitor"], "kind": "line", "text": "The rain has come"}
+        assert (await post(client, f"{room}/contributions", gift))[0] == 200
+        notes = []
+        for phone in phones:
+            while not (state := await until_room(phone, waiting=0))["lines"]:
+                pass
+            notes.append(state["lines"][0]["notes"])
+    german = ["Einige Betonungen dieser Zeile liegen neben dem Versmaß."]
+    russian = ["Некоторые ударения этой строки не попадают в размер."]
+    assert notes == [german, russian, [str(note) for note in engine.line_notes]]
 
 
 async def test_a_visitor_who_reconnects_is_the_same_one(serve: Serve) -> None:
