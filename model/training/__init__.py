@@ -10,7 +10,8 @@ The parts, in the order in which data passes them:
     topics                 what the lines of a text are about
     network                the LSTM in PyTorch, and starting with another model's weights
     processes              several processes that train one network together
-    loop                   batch, loss, step, learning rate; yields what happens
+    optim                  Adam, and the learning rate through a training
+    loop                   batch, loss, step; yields what happens
     evaluation             the loss of a text, without dropout
     resume                 a training on disk between two steps
     reporting, chart       what a person or a program is told; the picture of the losses

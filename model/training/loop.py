@@ -1,4 +1,4 @@
-"""The training loop: batch, loss, step, learning rate. It saves nothing and reports to nobody.
+"""The training loop: batch, loss, step. It saves nothing and reports to nobody.
 
 `Training.run` is a generator of events. Between two events the training stands still: the caller
 may save the model or the position, or stop. Another Training may then `continue_from` the position
@@ -38,6 +38,7 @@ from model.training.batches import (
 from model.training.device import Precision, choose_precision
 from model.training.evaluation import evaluate_stream, evaluate_windows
 from model.training.network import LSTMState, StackedLSTM, adopt_weights
+from model.training.optim import learning_rate, make_optimizer
 from model.training.processes import Processes
 from model.training.recipes import Recipe
 from model.training.topics import read_topics
@@ -431,42 +432,8 @@ class Training:
         if self.seconds_limit is not None:
             share = max(share, min(1.0, self.seconds / self.seconds_limit))
         rate = learning_rate(self.recipe, share)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        self.optimizer.learning_rate = rate
         return rate
-
-
-# How the weights are moved
-
-
-def make_optimizer(network: StackedLSTM, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return the recipe's optimizer over the weights that are trained."""
-    trained = [p for p in network.parameters() if p.requires_grad]
-    matrices = [p for p in trained if p.dim() > 1]
-    vectors = [p for p in trained if p.dim() == 1]  # biases are not decayed
-    groups = [
-        {"params": matrices, "weight_decay": recipe.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return kind(
-        groups,
-        lr=recipe.learning_rate,
-        betas=(0.9, recipe.beta2),
-        eps=recipe.epsilon,
-        fused=True,
-    )
-
-
-def learning_rate(recipe: Recipe, share: float) -> float:
-    """Return the rate at a share 0–1 of the training: linear warm-up, then half a cosine."""
-    if share < recipe.warmup:
-        return recipe.learning_rate * max(share / recipe.warmup, 0.02)
-    if recipe.schedule == "constant":
-        return recipe.learning_rate
-    done = min((share - recipe.warmup) / (1 - recipe.warmup), 1.0)
-    fall = 0.5 * (1 + math.cos(math.pi * done))
-    return recipe.learning_rate * (recipe.final_rate + (1 - recipe.final_rate) * fall)
 
 
 @contextmanager

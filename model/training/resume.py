@@ -112,12 +112,7 @@ def restore_training(training: Training, saved: Saved) -> None:
         training.averaged.load_state_dict(_under(tensors, "averaged."))
         if training.first is not None:
             training.first.load_state_dict(_under(tensors, "first."))
-        optimizer = training.optimizer.state_dict()
-        optimizer["state"] = {}
-        for name, tensor in _under(tensors, "optimizer.").items():
-            place, _, key = name.partition(".")
-            optimizer["state"].setdefault(int(place), {})[key] = tensor
-        training.optimizer.load_state_dict(optimizer)
+        training.optimizer.restore(_under(tensors, "optimizer."))
         if "state.hidden" in tensors:
             state = LSTMState(tensors["state.hidden"], tensors["state.cell"])
         torch.set_rng_state(saved.tensors["random.cpu"])
@@ -133,8 +128,7 @@ def _tensors(training: Training) -> dict[str, Tensor]:
     tensors |= {f"averaged.{name}": t for name, t in training.averaged.state_dict().items()}
     if training.first is not None:
         tensors |= {f"first.{name}": t for name, t in training.first.state_dict().items()}
-    for place, moments in training.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{place}.{key}": tensor for key, tensor in moments.items()}
+    tensors |= {f"optimizer.{name}": t for name, t in training.optimizer.tensors().items()}
     state = training.whole_state()
     if state is not None:
         tensors |= {"state.hidden": state.hidden, "state.cell": state.cell}
