@@ -2,6 +2,7 @@
 
 python -m bot                 run everything that is configured, until Ctrl-C
 python -m bot worker          write poems for the gateways of a cluster
+python -m bot trainer         train for the gateways of a cluster
 python -m bot console         write poems at a prompt: each line is an opening
 python -m bot write SEED      write one poem to stdout
 python -m bot models          list models; --help shows how to use, measure and export them

@@ -44,7 +44,12 @@ from bot.core.store.kept import KeptStore
 from bot.core.store.lock import lock_folder
 from bot.core.store.poems import PoemStore
 from bot.core.store.server_address import Login, ServerAddress
-from bot.core.training.process import ExclusiveTrainer, ProcessTrainer, Trainer
+from bot.core.training.process import (
+    ExclusiveTrainer,
+    ProcessTrainer,
+    Trainer,
+    TrainersElsewhere,
+)
 from bot.core.training.queue import TrainingQueue
 from bot.core.training_requests import BookLimits, TrainingRequests
 
@@ -131,6 +136,7 @@ async def open_app(
     *,
     shard_range: ShardRange | None = None,
     elsewhere: RemoteWriter | None = None,
+    trainers: TrainersElsewhere | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[App]:
     """Open the data folder and continue the trainings of an earlier run; raise DataFolderUnusable.
@@ -144,6 +150,7 @@ async def open_app(
         trainer,
         shard_range=shard_range,
         elsewhere=elsewhere,
+        trainers=trainers,
         clock=clock,
         serves=True,
     ) as app:
@@ -163,6 +170,7 @@ async def open_data(
     *,
     shard_range: ShardRange | None = None,
     elsewhere: RemoteWriter | None = None,
+    trainers: TrainersElsewhere | None = None,
     clock: Callable[[], float] = time.monotonic,
     serves: bool = False,
 ) -> AsyncIterator[App]:
@@ -174,7 +182,7 @@ async def open_data(
     async with open_database(config, shard_range, serves=serves) as database:
         books, metrics = BookStore(database, shard_range or ALL_SHARDS), Metrics()
         metrics.build.info({"version": VERSION, "shards": str(shard_range or "")})
-        trainer = trainer or ProcessTrainer(threads=config.books.threads or spare_processors())
+        trainer = trainer or make_trainer(config)
         permissions = Permissions(frozenset(f"discord:{owner}" for owner in config.discord.owners))
         guilds = await Guilds.read(GuildStore(database), permissions)
         database.watch(guilds.read_again)
@@ -188,6 +196,7 @@ async def open_data(
             withdraw=guild_models.withdraw,
             now=utc_now,
             max_seconds=60 * config.books.max_minutes,
+            elsewhere=trainers,
         )
         fetcher = make_fetcher(config)
         training_requests = TrainingRequests(
@@ -311,6 +320,11 @@ def make_fetcher(config: Config) -> Fetcher:
     trust = Trust(books.gutenberg, tuple(books.allowed_hosts), tuple(books.forbidden_networks))
     rules = FetchRules(USER_AGENT, books.max_bytes, books.fetch_seconds, trust)
     return Fetcher(SandboxedClient(rules), max_bytes=books.max_bytes)
+
+
+def make_trainer(config: Config) -> Trainer:
+    """Return what trains on this machine."""
+    return ProcessTrainer(threads=config.books.threads or spare_processors())
 
 
 def spare_processors() -> int:

@@ -207,6 +207,7 @@ class ClusterConfig(Section):
         description="1 to 30 small letters, digits and hyphens",
     )
     ca_file: str = ""
+    gateway_trains: bool = True
     database: Annotated[str, AfterValidator(_database)] = Field(
         default="", max_length=500, description=server_address.ALLOWED
     )

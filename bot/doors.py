@@ -55,6 +55,7 @@ async def serve(config: Config, shard_range: ShardRange | None = None) -> None:
             library,
             shard_range=shard_range,
             elsewhere=None if cluster is None else cluster.writer,
+            trainers=None if cluster is None else cluster.trainers,
         ) as app,
         AsyncExitStack() as doors,
     ):
@@ -84,13 +85,14 @@ async def serve(config: Config, shard_range: ShardRange | None = None) -> None:
     await asyncio.gather(*waits[1:])  # raises what ended Discord, such as a refused token
 
 
-async def work(config: Config) -> None:
-    """Write poems for a cluster until a signal asks to stop."""
+async def work(config: Config, command: str) -> None:
+    """Write poems for a cluster, or train for it, until a signal asks to stop."""
     start = _cluster_parts()
     stop = _stop_signal()
     forbid_core_dumps()
     hide_memory()
-    await start.run_worker(config, stop)
+    run = start.run_worker if command == "worker" else start.run_trainer
+    await run(config, stop)
 
 
 @asynccontextmanager

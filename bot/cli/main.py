@@ -24,7 +24,7 @@ from bot.core.records import SAMPLING_SETTINGS, PoemRequest
 from bot.core.shards import ShardRange
 from bot.doors import serve, work
 
-SERVERS = (None, "worker")  # commands that run until they are stopped
+SERVERS = (None, "worker", "trainer")  # commands that run until they are stopped
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
 
@@ -59,8 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             case command if command in admin.COMMANDS:
                 asyncio.run(admin.run(arguments, config, out))
                 out.flush()
-            case "worker":
-                asyncio.run(work(config))
+            case "worker" | "trainer":
+                asyncio.run(work(config, arguments.command))
             case "write" | "console":
                 _write(config, arguments, out, err)
             case _:

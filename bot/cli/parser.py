@@ -45,6 +45,7 @@ def make_parser() -> Parser:
     for command in (prompt, write):
         _add_settings(command)
     commands.add_parser("worker", help="write poems for the gateways of a cluster, until Ctrl-C")
+    commands.add_parser("trainer", help="train for the gateways of a cluster, until Ctrl-C")
     doctor = commands.add_parser(
         "doctor", help="check the installation, with advice for each fault"
     )

@@ -1,4 +1,4 @@
-"""What gateways and workers say to each other: JSON, bounded and checked, with a version."""
+"""What processes of a cluster say to each other: JSON, bounded and checked, with a version."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bot.core.jobs import TrainingStage
+from bot.core.names import MAX_TITLE
 from bot.core.records import Ending
 from model import FORMS, Request
 
 VERSION: Literal[1] = 1  # messages of another are left out, and the log says so
 MAX_BYTES = 64 * 1024
 MAX_TEXT = 20_000  # characters; a poem has 10,000 at most
+MAX_SAMPLE, MAX_COMPLAINT = 2_000, 4_000  # characters; 64 KiB hold both, whatever they are
 
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -111,6 +114,58 @@ class GatewayBeat(Message):
     """That a gateway is there; the poems of one that is silent are given up."""
 
     gateway: Id
+
+
+# Trainings
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Figure = Annotated[float, Field(ge=0.0, le=1e12, allow_inf_nan=False)]
+
+
+class TrainerBeat(Message):
+    """That a machine is there that trains."""
+
+    trainer: Id
+
+
+class TrainingReport(Message):
+    """How far a training has come; see `bot.core.jobs.Progress`."""
+
+    stage: Annotated[TrainingStage, Field(strict=False)] = TrainingStage.STARTING
+    share: Share = 0.0
+    epoch: Count = 0
+    epochs: Count = 0
+    loss: Figure | None = None
+    held_out_loss: Figure | None = None
+    best_loss: Figure | None = None
+    characters_per_second: Figure | None = None
+    seconds_left: Figure | None = None
+    sample: Annotated[str, Field(max_length=MAX_SAMPLE)] = ""
+    chart: Sha256 | None = None
+    seconds: Figure = 0.0
+
+
+class TrainingEnd(Message):
+    """How a training process ended on its machine; where it went well, the files that it left."""
+
+    status: Annotated[int, Field(ge=-255, le=255)]
+    complaint: Annotated[str, Field(max_length=MAX_COMPLAINT)] = ""
+    model: Sha256 | None = None
+    chart: Sha256 | None = None
+    poem: Sha256 | None = None
+
+
+class TrainingOrder(Message):
+    """A training, as all see it: what is asked for, who has it, how far it is, how it ended."""
+
+    book: Sha256
+    title: Annotated[str, Field(max_length=MAX_TITLE, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    seconds: Annotated[float, Field(gt=0.0, le=600_000.0)]  # of learning, at most
+    trainer: Id | Literal[""] = ""  # "": it waits
+    attempt: Count = 0
+    lost: Annotated[int, Field(ge=0, le=100)] = 0  # attempts whose machine fell silent
+    report: TrainingReport = TrainingReport()
+    end: TrainingEnd | None = None
 
 
 Kind = TypeVar("Kind", bound=Message)

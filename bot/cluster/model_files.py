@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from contextlib import suppress
 from pathlib import Path
 
 from nats.errors import Error as NatsError
-from nats.js.api import ObjectMeta, ObjectStoreConfig
-from nats.js.errors import BucketNotFoundError, ObjectNotFoundError
-from nats.js.object_store import ObjectStore
 
 from bot.cluster.bus import Bus
+from bot.cluster.file_store import FileNotFetched, FileStore
 from bot.core.errors import ModelUnusable, UnknownModel
 from bot.core.model_library import SUFFIX, ModelLibrary
 from bot.core.records import ModelRecord
@@ -22,7 +19,6 @@ from model import write_durably
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 200_000_000  # of a model that is fetched
-FETCH_SECONDS = 60.0
 MAX_FILES = 50  # that are kept of each kind
 SHARED, STRANGERS = "shared", "strangers"  # folders of what was fetched
 
@@ -31,12 +27,10 @@ class ModelFiles:
     """Offers the models of this machine to others, and fetches what it lacks into `folder`."""
 
     def __init__(self, bus: Bus, library: ModelLibrary, folder: Path, cluster: str) -> None:
-        self._bus = bus
         self._library = library
         self._folder = folder
-        self._bucket = f"sonneteer-{cluster}-models"
+        self._store = FileStore(bus, f"sonneteer-{cluster}-models")
         self._offered: set[str] = set()
-        self._store: ObjectStore | None = None
         self._turn = asyncio.Lock()
 
     async def offer(self, record: ModelRecord) -> None:
@@ -56,14 +50,12 @@ class ModelFiles:
                 log.warning("the model %s cannot be offered to workers: %s", record.name, error)
 
     async def _upload(self, record: ModelRecord) -> None:
-        store = await self._open()
-        with suppress(ObjectNotFoundError):
-            await store.get_info(record.sha256)
+        if await self._store.has(record.sha256):
             return
         data = await asyncio.to_thread(record.path.read_bytes)
         if hashlib.sha256(data).hexdigest() != record.sha256:
             raise ModelUnusable(record.name, "Its file was replaced just now. Try again.")
-        await store.put(record.sha256, data, ObjectMeta(name=record.sha256))
+        await self._store.put(record.sha256, data)
 
     async def find(self, sha256: str, name: str, *, from_stranger: bool) -> ModelRecord:
         """Return a model of this machine, fetched if need be; raise ModelUnusable."""
@@ -81,30 +73,10 @@ class ModelFiles:
 
     async def _fetch(self, sha256: str, name: str) -> bytes:
         try:
-            async with asyncio.timeout(FETCH_SECONDS):
-                store = await self._open()
-                info = await store.get_info(sha256)
-                if (size := info.size or 0) > MAX_BYTES:
-                    raise ModelUnusable(name, f"It has {size:,} bytes, more than is fetched.")
-                found = await store.get(sha256)
-        except (NatsError, OSError, TimeoutError) as error:
-            why = "This machine does not have it, and cannot fetch it"
-            raise ModelUnusable(name, f"{why}: {error or type(error).__name__}.") from error
-        data = found.data or b""
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise ModelUnusable(name, "What came from the object store is another file.")
-        return data
-
-    async def _open(self) -> ObjectStore:
-        if self._store is None:
-            try:
-                self._store = await self._bus.jetstream.object_store(self._bucket)
-            except BucketNotFoundError:
-                config = ObjectStoreConfig(bucket=self._bucket)
-                self._store = await self._bus.jetstream.create_object_store(
-                    self._bucket, config=config
-                )
-        return self._store
+            return await self._store.fetch(sha256, sha256, MAX_BYTES)
+        except FileNotFetched as error:
+            why = f"This machine does not have it, and cannot fetch it. {error}"
+            raise ModelUnusable(name, why) from error
 
 
 def _keep(path: Path, data: bytes) -> None:

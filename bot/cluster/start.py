@@ -1,18 +1,22 @@
-"""Joins the parts of a cluster in one process: what a gateway writes with, and a whole worker."""
+"""Joins the parts of a cluster in one process: a gateway's, a whole worker, a whole trainer."""
 
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from bot.app import data_folder, make_library, spare_processors
+from bot.app import data_folder, make_library, make_trainer, spare_processors
 from bot.cluster.bus import Bus, BusConfig
 from bot.cluster.identify import ClusterTurns
 from bot.cluster.model_files import ModelFiles
 from bot.cluster.remote import ClusterWriter
+from bot.cluster.remote_trainer import RemoteTrainer
+from bot.cluster.trainer import TrainingMachine
+from bot.cluster.training_orders import TrainingOrders
 from bot.cluster.worker import Capacity, PoemWorker
 from bot.config import Config
 from bot.core.engine_client import EngineClient
@@ -21,10 +25,11 @@ from bot.core.fair_queue import QueueLimits
 from bot.core.metrics import Metrics
 from bot.core.model_library import ModelLibrary
 from bot.core.shards import ShardRange
+from bot.core.store.lock import lock_for_trainer
 
 log = logging.getLogger(__name__)
 
-FOLDER = "cluster-models"  # in the data folder: what was fetched
+FOLDER, TRAININGS = "cluster-models", "cluster-trainings"  # in the data folder
 OPEN_WIDE = 10_000
 
 
@@ -34,6 +39,7 @@ class Cluster:
 
     writer: ClusterWriter
     turns: ClusterTurns
+    trainers: RemoteTrainer
 
 
 @asynccontextmanager
@@ -46,10 +52,14 @@ async def open_cluster(
         turns = ClusterTurns(bus, config.cluster.name)
         await turns.open(shard_range)
         writer = ClusterWriter(bus, _files(config, library, bus))
+        orders = TrainingOrders(bus, config.cluster.name)
+        trainers = RemoteTrainer(bus, orders, may_train_here=config.cluster.gateway_trains)
+        await trainers.open()
         await writer.open()
         try:
-            yield Cluster(writer, turns)
+            yield Cluster(writer, turns, trainers)
         finally:
+            await trainers.close()
             await writer.close()
             await turns.close()
     finally:
@@ -58,11 +68,7 @@ async def open_cluster(
 
 async def run_worker(config: Config, stop: asyncio.Event) -> None:
     """Write for the gateways until `stop` is set; raise BadConfig."""
-    if not config.cluster.nats:
-        raise BadConfig(
-            "A worker needs NATS, and [cluster] nats in config.toml is empty. Set it to the "
-            "address of the cluster's server, such as nats://10.0.0.1:4222."
-        )
+    _require_nats(config, "A worker")
     library = make_library(config, private=data_folder(config) / FOLDER)
     bus = await Bus.connect(_bus_config(config), "worker")
     capacity = Capacity(config.writing.threads or spare_processors(), config.writing.max_rows)
@@ -88,6 +94,43 @@ async def run_worker(config: Config, stop: asyncio.Event) -> None:
     finally:
         await worker.close(config.writing.stop_seconds)
         await bus.close()
+
+
+async def run_trainer(config: Config, stop: asyncio.Event) -> None:
+    """Train for the gateways until `stop` is set; raise BadConfig and DataFolderUnusable."""
+    _require_nats(config, "A trainer")
+    if importlib.util.find_spec("torch") is None:
+        raise BadConfig(
+            "A trainer needs PyTorch, which is not installed here. docs/install.md shows how to "
+            "install it."
+        )
+    folder = data_folder(config)
+    lock = await asyncio.to_thread(lock_for_trainer, folder)
+    try:
+        bus = await Bus.connect(_bus_config(config), "trainer")
+        try:
+            machine = TrainingMachine(
+                bus,
+                TrainingOrders(bus, config.cluster.name),
+                make_trainer(config),
+                folder / TRAININGS,
+                max_book_bytes=config.books.max_bytes,
+                max_seconds=60 * config.books.max_minutes,
+            )
+            log.info("the trainer %s waits for trainings", bus.id[:8])
+            await machine.run(stop)
+        finally:
+            await bus.close()
+    finally:
+        lock.release()
+
+
+def _require_nats(config: Config, who: str) -> None:
+    if not config.cluster.nats:
+        raise BadConfig(
+            f"{who} needs NATS, and [cluster] nats in config.toml is empty. Set it to the "
+            "address of the cluster's server, such as nats://10.0.0.1:4222."
+        )
 
 
 def _files(config: Config, library: ModelLibrary, bus: Bus) -> ModelFiles:

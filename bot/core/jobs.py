@@ -52,6 +52,11 @@ def read_length(text: str) -> TrainingLength:
         ) from error
 
 
+GIVEN_UP = sentence(
+    "The training was given up, as several machines were lost while they worked on it. Most often "
+    "that means that the memory ran out. Train a shorter book."
+)
+
 # How trainings end. The database keeps them in English, so they are known again after a restart.
 ENDINGS = (
     sentence("The model {name} is ready for everybody.", name=""),
@@ -74,6 +79,7 @@ ENDINGS = (
         status="",
         id="",
     ),
+    GIVEN_UP,
     sentence("The model could not be installed: {reason}", reason=""),
 )
 
@@ -104,6 +110,7 @@ class Job:
 class TrainingStage(StrEnum):
     """What the training process is about."""
 
+    WAITING = "waiting for a machine that trains"
     STARTING = "starting"
     LEARNING = "learning"
     FINISHING = "measuring and writing"

@@ -140,8 +140,10 @@ def tells_end(content: str, view: JobView) -> bool:
 
 
 def _progress(progress: Progress) -> list[str]:
+    if progress.stage is TrainingStage.WAITING:
+        return [_bar(0.0) + " " + say("waiting for a machine that trains…")]
     if progress.stage is TrainingStage.STARTING:
-        return [f"{_bar(0.0)} {say('starting…')}"]
+        return [_bar(0.0) + " " + say("starting…")]
     lines = [" · ".join((f"{_bar(progress.share)} {_share(progress)}", *_epoch(progress)))]
     facts = []
     if progress.loss is not None:

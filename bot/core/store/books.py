@@ -103,14 +103,6 @@ class BookStore:
             job_id,
         )
 
-    async def claim_job(self, job_id: int) -> bool:
-        """Let a waiting job run; return whether it was still waiting.
-
-        Of several processes that claim a job, one gets it.
-        """
-        claim = "UPDATE jobs SET state = 'running' WHERE id = ? AND state = 'waiting'"
-        return await self._database.execute(claim, job_id) > 0
-
     async def job(self, job_id: int) -> Job | None:
         rows = await self._database.fetch("SELECT * FROM jobs WHERE id = ?", job_id)
         return _job(rows[0]) if rows else None

@@ -16,11 +16,12 @@ from bot.core.errors import DataFolderUnusable
 from bot.core.paths import close_to_others, stay_private
 from bot.core.shards import ShardRange
 
-LOCK_NAME = "lock"
+LOCK_NAME, TRAINER_LOCK = "lock", "trainer"
 # What there may be in a data folder, the rest of which may be anything.
 OURS = (
     *(LOCK_NAME, "shard-*-of-*", "training", "sonneteer.db*", "discord-commands.json"),
     *("guilds", "jobs", "books", "incoming*", "before-restore-*", ".restoring"),
+    *("cluster-*", TRAINER_LOCK),
 )
 SHARD_LOCK = re.compile(r"shard-(\d+)-of-(\d+)")
 START_SECONDS = 15.0  # that another process may take to start
@@ -77,6 +78,20 @@ def lock_folder(folder: Path, shard_range: ShardRange | None = None) -> FolderLo
         held.release()
         raise
     return held
+
+
+def lock_for_trainer(folder: Path) -> FileLock:
+    """Make a data folder and keep other trainers out of it; raise DataFolderUnusable."""
+    try:
+        stay_private()
+        folder.mkdir(parents=True, exist_ok=True)
+        return _take(
+            folder / TRAINER_LOCK,
+            folder,
+            "another trainer is using it, and a machine trains one book at a time",
+        )
+    except OSError as error:
+        raise DataFolderUnusable(folder, error.strerror or str(error)) from error
 
 
 def is_in_use(folder: Path) -> bool | None:

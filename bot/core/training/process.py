@@ -35,6 +35,8 @@ TRAINING_VARIABLES = {
 # glibc then gives large blocks back at once, which saves some 20 MB of 600 and costs no time.
 MALLOC_VARIABLES = {"MALLOC_TRIM_THRESHOLD_": "1000000"}
 
+WRONG_USE = 2  # train.py's status for a sentence on stderr
+
 TrainingEvent = Mapping[str, Any]  # a line of JSON that the process says
 
 
@@ -65,6 +67,20 @@ class Trainer(Protocol):
         self, spec: TrainingSpec, tell: Callable[[TrainingEvent], None]
     ) -> TrainingExit:
         """Train until the end; when cancelled, stop the training first, with everything saved."""
+
+
+class TrainersElsewhere(Trainer, Protocol):
+    """Other machines that train; a training that is cancelled here goes on there."""
+
+    @property
+    def at_once(self) -> int:
+        """How many trainings can run, at least one."""
+
+    def stand_in(self, here: Trainer) -> None:
+        """Let `here` train what no other machine can."""
+
+    async def forget(self, out: Path) -> None:
+        """Stop the training into the folder `out`, if it goes on, and keep nothing of it."""
 
 
 def training_environment(environment: Mapping[str, str], *, threads: int) -> dict[str, str]:
@@ -198,6 +214,9 @@ def apply_event(progress: Progress, event: TrainingEvent) -> Progress:
             return replace(progress, notes=(*progress.notes, event["note"]))
         case "poem":
             return replace(progress, sample=event["text"])
+        case "elsewhere":  # of another machine, which tells everything at once
+            told: Progress = event["progress"]
+            return told
         case "done":
             return replace(
                 progress,

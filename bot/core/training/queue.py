@@ -1,4 +1,4 @@
-"""The queue of trainings: one at a time on this machine; members can see which ones wait.
+"""The queue of trainings: one at a time on each machine; members can see which ones wait.
 
 What must survive is in the database and in the job's folder, before it counts: a bot that is
 killed takes up each training from its last checkpoint when it starts again.
@@ -22,9 +22,11 @@ from bot.core.metrics import Metrics
 from bot.core.paths import named, numbered, remove_folder
 from bot.core.retry import until_kept
 from bot.core.store.books import BookStore
-from bot.core.tasks import wait_uninterrupted
+from bot.core.tasks import cancel_tasks, wait_uninterrupted
 from bot.core.training.process import (
+    WRONG_USE,
     Trainer,
+    TrainersElsewhere,
     TrainingEvent,
     TrainingExit,
     TrainingSpec,
@@ -38,7 +40,6 @@ SHORT_SECONDS = 300.0  # of learning, in a short training
 ATTEMPTS = 3  # at a training that gets no further
 MAX_REMEMBERED = 200  # trainings that have ended, for readers who still look
 RETRY_SECONDS = 30.0  # before the database is tried again; the disk may be full
-WRONG_USE = 2  # train.py's status for a sentence on stderr
 KILLED_IN_A_SHELL = 137  # the status of a wrapper whose child got SIGKILL
 STOPPED = TrainingExit(0, "")  # a training that somebody cancelled
 
@@ -56,11 +57,22 @@ Withdraw = Callable[[Job], Awaitable[None]]
 Answer = TypeVar("Answer")
 
 
+@dataclass(slots=True)
+class _Run:
+    """A training under way."""
+
+    training: asyncio.Task[TrainingExit] | None = None
+    outcome_known: bool = False  # whether it is known how the job ends
+    # While a finished model waits for the disk or the database: set when it is cancelled.
+    called_off: asyncio.Event | None = None
+
+
 class TrainingQueue:
     """Runs the trainings; `install(job, made)` puts a finished model in its place.
 
     `withdraw(job)` undoes that. Both are safe to do again. `folder` has a folder
-    for each job; `max_seconds` is how long one may learn.
+    for each job; `max_seconds` is how long one may learn. `elsewhere` trains in the trainer's
+    place, as many at once as it can.
     """
 
     def __init__(
@@ -75,9 +87,13 @@ class TrainingQueue:
         now: Callable[[], str],
         max_seconds: float,
         retry_seconds: float = RETRY_SECONDS,
+        elsewhere: TrainersElsewhere | None = None,
     ) -> None:
         self._store = store
-        self._trainer = trainer
+        if elsewhere is not None:
+            elsewhere.stand_in(trainer)
+        self._trainer = elsewhere or trainer
+        self._elsewhere = elsewhere
         self.folder = folder
         self._metrics = metrics
         self._install = install
@@ -86,17 +102,14 @@ class TrainingQueue:
         self._max_seconds = max_seconds
         self._retry_seconds = retry_seconds
         self._views: dict[int, JobView] = {}
-        self._queue: list[int] = []  # of job ids; the first is the one that runs
+        self._queue: list[int] = []  # of job ids; the first are those that run
         self._changed = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
-        self._training: asyncio.Task[TrainingExit] | None = None
+        self._runs: dict[int, _Run] = {}  # by job id
         self._cancelled: dict[int, str] = {}  # the sentences of jobs that are being stopped
-        self._outcome_known = False  # whether it is known how the job that runs ends
-        # While a finished model waits for the disk or the database: set when it is cancelled.
-        self._called_off: asyncio.Event | None = None
 
     async def start(self) -> None:
-        """Continue the jobs of an earlier run, the one that ran first; raise DataNotKept."""
+        """Continue the jobs of an earlier run, those that ran first; raise DataNotKept."""
         left = await self._store.jobs_in(JobState.RUNNING, JobState.WAITING)
         left.sort(key=lambda job: (job.state is not JobState.RUNNING, job.id))
         for job in left:
@@ -107,7 +120,7 @@ class TrainingQueue:
         self._wake_watchers()
 
     async def close(self) -> None:
-        """Stop the training under way, with everything saved, and leave it to the next start."""
+        """Stop what is under way here, with everything saved, and leave it to the next start."""
         if self._work is not None:
             self._work.cancel()
             await wait_uninterrupted(self._work)
@@ -143,29 +156,30 @@ class TrainingQueue:
         """End a job that waits or runs; return whether there was one, and it was not too late."""
         if job_id not in self._queue:
             return False
-        if self._views[job_id].job.state is not JobState.RUNNING:
+        run = self._runs.get(job_id)
+        if run is None:
             self._queue.remove(job_id)
             await self._end(job_id, JobState.CANCELLED, ending)
         elif job_id not in self._cancelled:
-            if self._outcome_known:
-                return self._call_off(job_id, ending)
+            if run.outcome_known:
+                return self._call_off(job_id, run, ending)
             self._cancelled[job_id] = ending
-            if self._training is not None:
-                self._training.cancel()  # once: it saves, which must not be interrupted
+            if run.training is not None:
+                run.training.cancel()  # once: it saves, which must not be interrupted
             with suppress(DataNotKept):  # for a bot that is killed now; the worker insists later
                 state, ended = JobState.CANCELLED, self._now()
                 await self._store.update_job(job_id, state=state, sentence=str(ending), ended=ended)
         return True
 
-    def _call_off(self, job_id: int, ending: str) -> bool:
+    def _call_off(self, job_id: int, run: _Run, ending: str) -> bool:
         """Give up a finished model that waits to be stored; return whether there was one.
 
         That is kept once nothing of the model is left: a bot that is killed before installs it.
         """
-        if self._called_off is None:
+        if run.called_off is None:
             return False
         self._cancelled[job_id] = ending
-        self._called_off.set()
+        run.called_off.set()
         return True
 
     def view(self, job_id: int) -> JobView | None:
@@ -174,7 +188,8 @@ class TrainingQueue:
         if view is None:
             return None
         waits = view.job.state is JobState.WAITING and job_id in self._queue
-        return replace(view, place=max(self._queue.index(job_id), 1) if waits else 0)
+        ahead = max(len(self._runs) - 1, 0)  # that do not count: they run beside the first
+        return replace(view, place=max(self._queue.index(job_id) - ahead, 1) if waits else 0)
 
     def views(self) -> list[JobView]:
         """Return the trainings that run or wait, in their order."""
@@ -195,29 +210,41 @@ class TrainingQueue:
     # The work
 
     async def _run(self) -> None:
-        while True:
-            while not self._queue:
-                await self._changed.wait()
-            job_id = self._queue[0]
-            try:
-                with request_log.request(f"job {job_id}"):
-                    await self._train(self._views[job_id].job)
-            except Exception:
-                self._outcome_known = True
-                log.exception("the training of job %d failed unexpectedly", job_id)
-                number = f"job {job_id}"
-                told = sentence(
-                    "Something went wrong. Give the bot's admin this ID: {id}", id=number
-                )
-                await self._end(job_id, JobState.FAILED, told)
-            self._queue.remove(job_id)
-            self._cancelled.pop(job_id, None)
-            self._wake_watchers()
+        """Begin one job after another, as many at once as there are machines."""
+        running: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                changed = self._changed
+                room = 1 if self._elsewhere is None else self._elsewhere.at_once
+                waiting = [job_id for job_id in self._queue if job_id not in self._runs]
+                for job_id in waiting[: max(room - len(self._runs), 0)]:
+                    self._runs[job_id] = _Run()
+                    seconds = self._views[job_id].job.seconds
+                    self._set(job_id, Progress(seconds=seconds), state=JobState.RUNNING)
+                    task = asyncio.create_task(self._run_job(job_id), name=f"job {job_id}")
+                    running.add(task)
+                    task.add_done_callback(running.discard)
+                await changed.wait()
+        finally:
+            await wait_uninterrupted(asyncio.create_task(cancel_tasks(running)))
+
+    async def _run_job(self, job_id: int) -> None:
+        try:
+            with request_log.request(f"job {job_id}"):
+                await self._train(self._views[job_id].job)
+        except Exception:
+            self._runs[job_id].outcome_known = True
+            log.exception("the training of job %d failed unexpectedly", job_id)
+            number = f"job {job_id}"
+            told = sentence("Something went wrong. Give the bot's admin this ID: {id}", id=number)
+            await self._end(job_id, JobState.FAILED, told)
+        self._queue.remove(job_id)
+        self._cancelled.pop(job_id, None)
+        del self._runs[job_id]
+        self._wake_watchers()
 
     async def _train(self, job: Job) -> None:
         """Run a job to its end, also when its process is killed."""
-        self._outcome_known = False
-        self._set(job.id, Progress(seconds=job.seconds), state=JobState.RUNNING)
         await self._keep(job.id, state=JobState.RUNNING)
         timekeeper = asyncio.create_task(self._note_seconds(job.id))
         try:
@@ -227,7 +254,7 @@ class TrainingQueue:
             await wait_uninterrupted(timekeeper)
             with suppress(DataNotKept):  # what was not stored yet when the bot stops
                 await self._store.update_job(job.id, seconds=self._views[job.id].progress.seconds)
-        self._outcome_known = True
+        self._runs[job.id].outcome_known = True
         if job.id in self._cancelled:
             await self._end(job.id, JobState.CANCELLED, self._cancelled[job.id])
         elif ended.status == 0:
@@ -255,19 +282,22 @@ class TrainingQueue:
         """Run the process once, from the last checkpoint if there is one."""
         job_folder = self.job_folder(job.id)
         checkpoint = named(job_folder, job.name) / "resume.safetensors"
+        resume = await asyncio.to_thread(checkpoint.exists)
+        spent = self._views[job.id].progress.seconds if resume else 0.0
         spec = TrainingSpec(
             book=job_folder / BOOK_NAME,
             title=job.title,
             name=job.name,
             out=job_folder,
-            seconds=self.limit_seconds(job.length) - self._views[job.id].progress.seconds,
-            resume=await asyncio.to_thread(checkpoint.exists),
+            seconds=self.limit_seconds(job.length) - spent,
+            resume=resume,
         )
         if spec.resume:
             self._set(job.id, await asyncio.to_thread(self._with_chart, job))
         if job.id in self._cancelled:
             return STOPPED
-        training = self._training = asyncio.create_task(
+        run = self._runs[job.id]
+        training = run.training = asyncio.create_task(
             self._trainer.train(spec, lambda event: self._receive_event(job.id, event))
         )
         try:
@@ -278,7 +308,7 @@ class TrainingQueue:
             await wait_uninterrupted(training)
             raise
         finally:
-            self._training = None
+            run.training = None
         return STOPPED if job.id in self._cancelled else training.result()
 
     def _with_chart(self, job: Job) -> Progress:
@@ -309,15 +339,17 @@ class TrainingQueue:
 
     async def _finish(self, job: Job) -> None:
         """Install the model, then say so; both are tried again, as it is the work of hours."""
-        progress = self._views[job.id].progress
+        run, progress = self._runs[job.id], self._views[job.id].progress
         self._set(job.id, replace(progress, stage=TrainingStage.FINISHING))
         installed, reason = None, ""
         try:
-            installed = await self._insist(job.id, lambda: self._put(job), self._wait_to_install)
+            installed = await self._insist(
+                job.id, lambda: self._put(job), lambda _: self._wait_to_install(run)
+            )
         except (BotError, OSError) as error:
             reason = sentence("The model could not be installed: {reason}", reason=error)
         finally:
-            self._called_off = None
+            run.called_off = None
         if job.id in self._cancelled:
             return await self._take_back(job)
         if installed is None:
@@ -332,12 +364,12 @@ class TrainingQueue:
             None if job.id in self._cancelled else await self._install(job, self.job_folder(job.id))
         )
 
-    async def _wait_to_install(self, _: int) -> None:
+    async def _wait_to_install(self, run: _Run) -> None:
         """Wait before the next try, or until the training is cancelled."""
-        self._called_off = self._called_off or asyncio.Event()
+        run.called_off = run.called_off or asyncio.Event()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._retry_seconds):
-                await self._called_off.wait()
+                await run.called_off.wait()
 
     async def _take_back(self, job: Job) -> None:
         """Remove a model whose training was cancelled at the very end."""
@@ -364,6 +396,8 @@ class TrainingQueue:
             progress = replace(progress, chart=None)  # it goes with the rest
         self._views[job_id] = JobView(job, progress)
         self._metrics.training_jobs.labels(state.value).inc()
+        if self._elsewhere is not None:
+            await self._elsewhere.forget(self.job_folder(job_id))
         await asyncio.to_thread(remove_folder, self.folder, job_id)
         self._prune()
         self._wake_watchers()
@@ -394,8 +428,9 @@ class TrainingQueue:
 
     def _wake_watchers(self) -> None:
         """Wake all tasks that watch."""
-        self._metrics.training_jobs_running.set(min(len(self._queue), 1))
-        self._metrics.training_jobs_waiting.set(max(len(self._queue) - 1, 0))
+        running = max(len(self._runs), min(len(self._queue), 1))
+        self._metrics.training_jobs_running.set(running)
+        self._metrics.training_jobs_waiting.set(len(self._queue) - running)
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 

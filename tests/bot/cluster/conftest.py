@@ -20,7 +20,7 @@ from tests.verse_words import verse_model
 
 nats = pytest.importorskip("nats", reason="nats-py is not installed: requirements-cluster.txt")
 
-from bot.cluster import identify, model_files, remote, worker  # noqa: E402
+from bot.cluster import file_store, identify, remote, worker  # noqa: E402
 from bot.cluster.bus import Bus, BusConfig  # noqa: E402
 from bot.cluster.model_files import ModelFiles  # noqa: E402
 from bot.cluster.remote import ClusterWriter  # noqa: E402
@@ -40,7 +40,7 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(identify, "IDENTIFY_SECONDS", 0.3)
     monkeypatch.setattr(identify, "MARGIN_SECONDS", 0.2)
     monkeypatch.setattr(identify, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(model_files, "FETCH_SECONDS", 5.0)
+    monkeypatch.setattr(file_store, "TRANSFER_SECONDS", 5.0)
 
 
 @pytest.fixture

@@ -10,7 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cluster.messages import MAX_BYTES, BadMessage, PoemOrder, PoemText, decode
+from bot.cluster.messages import (
+    MAX_BYTES,
+    MAX_COMPLAINT,
+    MAX_SAMPLE,
+    BadMessage,
+    PoemOrder,
+    PoemText,
+    TrainingEnd,
+    TrainingOrder,
+    TrainingReport,
+    decode,
+)
+from bot.core.jobs import TrainingStage
 from model import FORMS, NO_PLAN, LengthConfig, Opening, Request, Sampling
 
 ID, SHA = "0" * 32, "a" * 64
@@ -73,7 +85,60 @@ def test_a_long_message_is_not_read() -> None:
         decode(PoemText, b" " * (MAX_BYTES + 1))
 
 
+TRAINING = TrainingOrder(
+    book=SHA,
+    title="Walks — in the rain",
+    seconds=3_600.0,
+    trainer=ID,
+    attempt=2,
+    lost=1,
+    report=TrainingReport(
+        stage=TrainingStage.LEARNING,
+        share=0.5,
+        loss=1.5,
+        sample="\N{MUSICAL SYMBOL G CLEF}" * MAX_SAMPLE,
+        chart=SHA,
+    ),
+    end=TrainingEnd(
+        status=-9, complaint="\N{MUSICAL SYMBOL G CLEF}" * MAX_COMPLAINT, model=SHA, poem=SHA
+    ),
+)
+
+
+def test_the_longest_training_arrives_as_it_was_sent() -> None:
+    assert decode(TrainingOrder, TRAINING.encode()) == TRAINING
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"version": 2}, "version"),
+        ({"book": "../book"}, "book"),
+        ({"title": "a\0b"}, "title"),
+        ({"title": "x" * 201}, "title"),
+        ({"seconds": 0}, "seconds"),
+        ({"seconds": float("inf")}, "JSON|seconds"),
+        ({"trainer": "me"}, "trainer"),
+        ({"attempt": -1}, "attempt"),
+        ({"name": "../../model"}, "name"),
+        ({"report": {"version": 1, "share": 1.5}}, "share"),
+        ({"report": {"version": 1, "loss": float("nan")}}, "JSON|loss"),
+        ({"report": {"version": 1, "stage": "done"}}, "stage"),
+        ({"report": {"version": 1, "sample": "x" * 2_001}}, "sample"),
+        ({"end": {"version": 1, "status": "0"}}, "status"),
+        ({"end": {"version": 1, "status": 0, "model": "/etc/passwd"}}, "model"),
+    ],
+)
+def test_a_training_that_is_not_as_agreed_is_refused_by_name(
+    change: dict[str, Any], words: str
+) -> None:
+    values = {**json.loads(TRAINING.encode()), **change}
+    with pytest.raises(BadMessage, match=words):
+        decode(TrainingOrder, json.dumps(values, ensure_ascii=False).encode())
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_do_harm(data: bytes) -> None:
-    with pytest.raises(BadMessage):
-        decode(PoemText, data)
+    for kind in (PoemText, TrainingOrder):
+        with pytest.raises(BadMessage):
+            decode(kind, data)

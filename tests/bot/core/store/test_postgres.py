@@ -6,7 +6,6 @@ import asyncio
 import logging
 import shutil
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -320,57 +319,6 @@ async def test_a_text_with_the_character_0_is_kept_without_it(database: Postgres
 
 
 # Several processes
-
-
-CLAIMER = """
-import asyncio, sys
-from bot.core.store.books import BookStore
-from bot.core.store.postgres import PostgresDatabase
-from bot.core.store.server_address import Login, ServerAddress
-
-async def claim():
-    login = Login(ServerAddress.read(sys.argv[1]), sys.stdin.readline().strip())
-    database = await PostgresDatabase.open(login)
-    print("ready", flush=True)
-    sys.stdin.readline()
-    books = BookStore(database)
-    got = [job for job in range(1, 41) if await books.claim_job(job)]
-    print(*got, flush=True)
-    await database.close()
-
-asyncio.run(claim())
-"""
-
-
-async def test_of_two_processes_that_claim_the_same_jobs_each_job_has_one(
-    login: Login, database: PostgresDatabase
-) -> None:
-    books = BookStore(database)
-    for _ in range(40):
-        await books.add_job(JOB)
-    pipe = asyncio.subprocess.PIPE
-    claimers = [
-        await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", CLAIMER, str(login.address)), stdin=pipe, stdout=pipe, cwd=ROOT
-        )
-        for _ in range(2)
-    ]
-    said = []
-    async with asyncio.timeout(HANG_SECONDS):
-        for claimer in claimers:
-            assert claimer.stdin is not None
-            claimer.stdin.write(f"{PASSWORD}\n".encode())
-        for claimer in claimers:
-            assert claimer.stdout is not None
-            assert await claimer.stdout.readline() == b"ready\n"
-        for claimer in claimers:
-            assert claimer.stdin is not None
-            claimer.stdin.write(b"\n")
-        for claimer in claimers:
-            out, _ = await claimer.communicate()
-            said += [int(number) for number in out.split()]
-    assert sorted(said) == list(range(1, 41))
-    assert len(await books.jobs_in(JobState.RUNNING)) == 40
 
 
 async def test_what_another_process_has_changed_is_known_at_once(login: Login) -> None:
