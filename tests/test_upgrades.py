@@ -30,8 +30,7 @@ from bot.core.store.days import SentDay
 from bot.core.store.kept import KeptPoem
 from bot.core.store.poems import HalfPoem
 from bot.core.store.schema import MIGRATIONS
-from bot.core.training.process import TrainingEvent, TrainingExit, TrainingSpec
-from bot.core.training.queue import WRONG_USE
+from bot.core.training.process import WRONG_USE, TrainingEvent, TrainingExit, TrainingSpec
 from bot.discord_app import commands_sync
 from bot.discord_app.commands_sync import sync_commands
 from model import load_model, read_books, read_card

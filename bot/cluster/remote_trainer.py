@@ -20,12 +20,12 @@ from nats.errors import Error as NatsError
 
 from bot.cluster.bus import Bus
 from bot.cluster.file_store import FileNotFetched
-from bot.cluster.messages import MAX_TITLE, TrainerBeat, TrainingEnd, TrainingOrder, TrainingReport
+from bot.cluster.messages import TrainerBeat, TrainingEnd, TrainingOrder, TrainingReport
 from bot.cluster.model_files import MAX_BYTES
 from bot.cluster.training_orders import KEY, Entry, TrainingOrders, file_name
 from bot.core.jobs import GIVEN_UP, Progress, TrainingStage
 from bot.core.model_library import SUFFIX
-from bot.core.names import one_line
+from bot.core.names import MAX_TITLE, one_line
 from bot.core.paths import named
 from bot.core.tasks import cancel_tasks
 from bot.core.training.process import (

@@ -110,7 +110,7 @@ class Job:
 class TrainingStage(StrEnum):
     """What the training process is about."""
 
-    WAITING = "waiting for a machine that trains"
+    WAITING = "waiting"  # for a machine
     STARTING = "starting"
     LEARNING = "learning"
     FINISHING = "measuring and writing"

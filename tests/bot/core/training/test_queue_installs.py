@@ -115,7 +115,7 @@ async def test_a_training_whose_finished_model_waits_can_be_cancelled_and_leaves
     workshop.rows.shelve_failures = 1
     job = await workshop.submit()
     async with asyncio.timeout(HANG_SECONDS):
-        while workshop.training_queue._called_off is None:
+        while not workshop.waits_to_install:
             await asyncio.sleep(0.001)
     assert workshop.library.find("walks", GUILD).guild == GUILD  # half of it is done
     assert await workshop.training_queue.cancel(job.id, "It was cancelled.")
@@ -157,7 +157,7 @@ async def test_while_another_program_locks_the_database_a_finished_model_waits(
         another.execute("BEGIN EXCLUSIVE")
         workshop.trainer.go()
         async with asyncio.timeout(HANG_SECONDS):
-            while workshop.training_queue._called_off is None:
+            while not workshop.waits_to_install:
                 await asyncio.sleep(0.001)
     assert (await workshop.end_of(job)).job.state is JobState.DONE
     assert [kept.name for kept in await workshop.rows.added_models(GUILD)] == ["walks"]

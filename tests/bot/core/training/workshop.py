@@ -76,6 +76,11 @@ class Workshop:
         await self.training_queue.close()
         await self.database.close()
 
+    @property
+    def waits_to_install(self) -> bool:
+        """Whether a finished model waits for the disk or the database."""
+        return any(run.called_off for run in self.training_queue._runs.values())
+
     async def propose(self, **changes: str) -> Job:
         job = replace(JOB, **changes)  # type: ignore[arg-type]
         job = replace(job, id=await self.rows.add_job(job))
