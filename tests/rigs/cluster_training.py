@@ -218,9 +218,11 @@ async def try_one(name: str, home: Path, minutes: float) -> Row:
             await running.start("a")
             began = time.monotonic()
             async with asyncio.timeout(HANG_SECONDS):
-                while seen.order is None or seen.order.report.share < LEARNT:
+                while not seen.attempts:
                     await asyncio.sleep(0.1)
                 await running.start("a", "trainer")
+                while seen.order is None or seen.order.report.share < LEARNT:
+                    await asyncio.sleep(0.1)
                 host = running.trainers[seen.order.trainer[:8]]
                 wrong = time.monotonic()
                 await TRIALS[name](running, host)
