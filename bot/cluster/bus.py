@@ -58,6 +58,7 @@ class Bus:
         self._warned = -LOG_SECONDS
         self._error: Exception | None = None  # the latest
         self._refused = asyncio.Event()
+        self._closing = False
 
     @classmethod
     async def connect(cls, config: BusConfig, name: str) -> Bus:
@@ -108,6 +109,7 @@ class Bus:
         return self._client.jetstream()
 
     async def close(self) -> None:
+        self._closing = True
         await _drop(self._client)
 
     async def publish(self, subject: str, message: Message) -> None:
@@ -173,7 +175,8 @@ class Bus:
             self._warn("NATS: %s", error or type(error).__name__)
 
     async def _tell_disconnected(self) -> None:
-        log.warning("the connection to NATS is lost; trying again until it is back")
+        if not self._closing:
+            log.warning("the connection to NATS is lost; trying again until it is back")
 
     async def _tell_reconnected(self) -> None:
         log.info("the connection to NATS is back")

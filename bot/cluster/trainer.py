@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 LOST_SECONDS = 20.0  # without a word from a training's machine
+STOP_SECONDS = 1.0  # from the end of a training process to our own signal
 SWEEP_SECONDS = 3_600.0  # that a folder is kept whose order is gone
 NAME = "model"  # of every training here; its gateway knows the real one
 
@@ -196,10 +197,13 @@ class TrainingMachine:
         try:
             await asyncio.wait([training, keeping, stopping], return_when=asyncio.FIRST_COMPLETED)
             await cancel_tasks([keeping])
-            if training.done():
-                await self._finish(claim, training.result(), stop)
-            elif stop.is_set():
+            failed = training.done() and training.result().status != 0
+            if failed:  # who stops a service tells its processes in any order
+                await _wait(stop, STOP_SECONDS)
+            if stop.is_set() and (failed or not training.done()):
                 await self._give_back(claim)
+            elif training.done():
+                await self._finish(claim, training.result(), stop)
             else:
                 log.info("the training %s is not wanted any more", claim.key[:8])
                 await cancel_tasks([training])
@@ -235,8 +239,8 @@ class TrainingMachine:
 
     async def _give_back(self, claim: _Claim) -> None:
         try:
-            await self._set(claim, trainer="", report=await self._report(claim))
-            log.info("stopping: the training %s is given back", claim.key[:8])
+            if await self._set(claim, trainer=""):
+                log.info("stopping: the training %s is given back", claim.key[:8])
         except (NatsError, OSError) as error:
             log.warning(
                 "stopping: the training %s cannot be given back (%s); others take it in %.0f s",

@@ -258,6 +258,32 @@ async def test_a_machine_that_stops_gives_its_training_back_at_once(
     assert "is given back" in caplog.text
 
 
+class Stopped(FakeTrainer):
+    """Is ended by whoever stops the whole service, and that before the trainer is told."""
+
+    stop: asyncio.Event
+
+    async def train(
+        self, spec: TrainingSpec, tell: Callable[[TrainingEvent], None]
+    ) -> TrainingExit:
+        await super().train(spec, tell)
+        asyncio.get_running_loop().call_later(0.02, self.stop.set)
+        return TrainingExit(143, "")
+
+
+async def test_a_training_that_is_stopped_with_its_trainer_is_given_back(cluster: Cluster) -> None:
+    stopped = Stopped()
+    async with cluster.gateway() as gateway:
+        stopping = await cluster.machine("stopping", stopped)
+        stopped.stop = stopping.stop
+        job = await gateway.ask()
+        async with asyncio.timeout(HANG_SECONDS):
+            await stopping.stop.wait()
+        other = await cluster.machine("other")
+        assert (await gateway.end_of(job)).job.state is JobState.DONE
+        assert [len(each.specs) for each in (stopped, other.trainer)] == [1, 1]
+
+
 async def test_two_machines_have_one_training_once_and_two_at_once(cluster: Cluster) -> None:
     machines = [await cluster.machine(name, held=True) for name in ("one", "two")]
     async with cluster.gateway() as gateway:
