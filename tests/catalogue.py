@@ -8,6 +8,7 @@ those of the page are its texts; names and descriptions of commands are what dis
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 from collections.abc import Iterator
@@ -36,10 +37,7 @@ PAGE = ROOT / "bot" / "web" / "page"
 PAGES = ("index.html", "kiosk.html", "room.html")
 COGS = (Books, Help, Poems, Privacy, Settings, Together)
 NAME = "name"  # the context of what a member types: names of commands and of options
-PYTHON: dict[str, Any] = {
-    **dict.fromkeys(("sentence", "say"), None),
-    **dict.fromkeys(("counted", "say_counted"), (1, 2)),
-}
+PYTHON = {"sentence": 1, "say": 1, "counted": 2, "say_counted": 2}  # how many texts each takes
 SCRIPTS: dict[str, Any] = {"translate": None, "counted": (1, 2)}
 OPTIONS = {"parse_template_string": True}  # of scripts
 ATTRIBUTES = ("aria-label", "placeholder", "alt", "title")
@@ -75,9 +73,9 @@ class Message:
 def messages() -> Iterator[Message]:
     """Yield all that can be said, in the order of the files."""
     for path in sorted((ROOT / "bot").rglob("*.py")):
-        yield from _in_code(path, "python", PYTHON)
+        yield from _in_code(path)
     for path in sorted(PAGE.glob("*.js")):
-        yield from _in_code(path, "javascript", SCRIPTS)
+        yield from _in_script(path)
     for name in PAGES:
         shown = str((PAGE / name).relative_to(ROOT))
         for text in page_texts((PAGE / name).read_text("utf-8")):
@@ -86,9 +84,23 @@ def messages() -> Iterator[Message]:
         yield from _in_command(payload)
 
 
-def _in_code(path: Path, kind: str, keywords: dict[str, Any]) -> Iterator[Message]:
+def _in_code(path: Path) -> Iterator[Message]:
+    """Yield what a module says, also in f-strings, where Babel does not look."""
+    calls = [
+        node
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
+    for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
+        given = call.args[: PYTHON.get(call.func.id, 0)]
+        texts = tuple(each.value for each in given if isinstance(each, ast.Constant))
+        if texts:
+            yield Message(texts, str(path.relative_to(ROOT)))
+
+
+def _in_script(path: Path) -> Iterator[Message]:
     shown = str(path.relative_to(ROOT))
-    for _, texts, _, _ in extract_from_file(kind, path, keywords, options=OPTIONS):
+    for _, texts, _, _ in extract_from_file("javascript", path, SCRIPTS, options=OPTIONS):
         kept = (texts,) if isinstance(texts, str) else tuple(texts)
         yield Message(kept, shown)
 
