@@ -86,16 +86,13 @@ def messages() -> Iterator[Message]:
 
 def _in_code(path: Path) -> Iterator[Message]:
     """Yield what a module says, also in f-strings, where Babel does not look."""
-    calls = [
-        node
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    ]
+    nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
     for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
-        given = call.args[: PYTHON.get(call.func.id, 0)]
-        texts = tuple(each.value for each in given if isinstance(each, ast.Constant))
+        count = PYTHON.get(call.func.id, 0) if isinstance(call.func, ast.Name) else 0
+        texts = [each.value for each in call.args[:count] if isinstance(each, ast.Constant)]
         if texts:
-            yield Message(texts, str(path.relative_to(ROOT)))
+            yield Message(tuple(map(str, texts)), str(path.relative_to(ROOT)))
 
 
 def _in_script(path: Path) -> Iterator[Message]:
