@@ -8,6 +8,9 @@ with twice as many asked for at once as threads can write; in each round all num
 The event loop runs meanwhile, as it does for the bot.
 
     sonnets/s    the median of the rounds; × that of the first number beside it, round by round
+    apart        × that of the first number with so many processes of one thread instead, which
+                 share nothing but the machine: more than that no machine gives to threads
+    cores        how many cores were busy, the event loop's share included
     lag          how late the event loop was, looked at every 5 ms
     same         whether each poem is the same as with the first number of threads, to the letter
     MB a thread  what a process took more after its poems than with the first number, by threads
@@ -55,6 +58,8 @@ class Row:
 
     threads: int
     sonnets_per_second: list[float] = field(default_factory=list)  # a round each
+    apart: list[float] = field(default_factory=list)  # the same with processes instead
+    cores: list[float] = field(default_factory=list)
     lags: list[float] = field(default_factory=list)  # seconds
     poems: list[str] = field(default_factory=list)
     mb: float = 0.0
@@ -85,22 +90,71 @@ async def write_sonnets(service: PoemService, count: int, at_once: int) -> tuple
     return time.perf_counter() - began, poems
 
 
+class Apart:
+    """Processes that write with one thread each, all at once when asked."""
+
+    def __init__(self, count: int) -> None:
+        command = [sys.executable, "-m", "bench.threads", "--apart"]
+        self._processes = [
+            subprocess.Popen(
+                command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            for _ in range(count)
+        ]
+        for process in self._processes:
+            self._answer_of(process)
+
+    @staticmethod
+    def _answer_of(process: subprocess.Popen[str]) -> float:
+        assert process.stdout is not None
+        return float(process.stdout.readline())
+
+    def write_sonnets(self, count: int) -> float:
+        """Return how many sonnets they write in a second."""
+        each = count // len(self._processes)
+        for process in self._processes:
+            print(each, file=process.stdin, flush=True)
+        return sum(each / self._answer_of(process) for process in self._processes)
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.communicate()
+
+
+async def write_apart() -> None:
+    """Write as many sonnets as each line of standard input says; tell the seconds."""
+    service = make_service(1)
+    await service.warm_up()
+    await write_sonnets(service, 2, 2)
+    print(0.0, flush=True)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        seconds, _ = await write_sonnets(service, int(line), 2 * MAX_FORM_POEMS)
+        print(seconds, flush=True)
+    await service.close(grace_seconds=0)
+
+
 async def measure(threads: Sequence[int], poems: int, rounds: int) -> list[Row]:
     rows = [Row(each) for each in threads]
+    processes = [Apart(each) for each in threads]
     services = [make_service(each) for each in threads]
     for row, service in zip(rows, services, strict=True):
         await service.warm_up()
         await write_sonnets(service, 2 * row.threads, 2 * row.threads)
     for turn in range(rounds):
-        for row, service in zip(rows, services, strict=True):
+        for row, service, apart in zip(rows, services, processes, strict=True):
             print(f"round {turn + 1}, {row.threads} threads", file=sys.stderr)
             watching = asyncio.create_task(watch_lag(row.lags))
             at_once = 2 * MAX_FORM_POEMS * row.threads
+            before = time.process_time()
             seconds, row.poems = await write_sonnets(service, poems, at_once)
+            row.cores.append((time.process_time() - before) / seconds)
             watching.cancel()
             row.sonnets_per_second.append(poems / seconds)
+            row.apart.append(await asyncio.to_thread(apart.write_sonnets, poems))
     for service in services:
         await service.close(grace_seconds=0)
+    for apart in processes:
+        apart.close()
     return rows
 
 
@@ -189,25 +243,32 @@ def simulate(steps: Sequence[Step], threads: int, per_thread: int = SIMULATED_ST
     return alone / max(at)
 
 
+def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    return median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
 def report(rows: Sequence[Row], steps: Sequence[Step], simulated: Sequence[int]) -> str:
     first = rows[0]
     lines = []
     for row in rows:
-        times = zip(row.sonnets_per_second, first.sonnets_per_second, strict=True)
-        ratio = median(ours / theirs for ours, theirs in times)
         more = (row.mb - first.mb) / (row.threads - first.threads) if row is not first else 0.0
         lines.append(
             (
                 str(row.threads),
                 number(median(row.sonnets_per_second), 2),
-                number(ratio, 2),
+                number(_ratio(row.sonnets_per_second, first.sonnets_per_second), 2),
+                number(_ratio(row.apart, first.apart), 2),
+                number(median(row.cores), 2),
                 *(number(1000 * quantile(row.lags, share), 1) for share in (0.5, 0.99, 1.0)),
                 "yes" if row.poems == first.poems else "NO",
                 number(row.mb),
                 number(more, 1),
             )
         )
-    head = ("threads", "sonnets/s", "×", "lag p50 ms", "p99", "worst", "same", "MB", "MB a thread")
+    head = (
+        *("threads", "sonnets/s", "×", "apart", "cores", "lag p50 ms", "p99", "worst"),
+        *("same", "MB", "MB a thread"),
+    )
     free, locked = (sum(getattr(step, name) for step in steps) for name in ("free", "locked"))
     told = ", ".join(f"{n}: × {simulate(steps, n):.2f}" for n in simulated)
     return "\n".join(
@@ -231,7 +292,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one round of eight poems")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--memory", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--apart", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if asked.apart:
+        asyncio.run(write_apart())
+        return
     if asked.memory:
         print(json.dumps(asyncio.run(measure_memory(asked.memory))))
         return
@@ -249,6 +314,8 @@ def main() -> None:
             {
                 "threads": row.threads,
                 "sonnets_per_second": row.sonnets_per_second,
+                "apart": row.apart,
+                "cores": row.cores,
                 "lag_ms": [1000 * quantile(row.lags, share) for share in (0.5, 0.99, 1.0)],
                 "mb": row.mb,
             }
