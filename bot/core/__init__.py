@@ -22,7 +22,7 @@ reads; `training` trains one of the `jobs` at a time, and `model_library` instal
 A model's file: `model_files` measures the model on a text and exports it, with a `model_card`.
 
 The rest: `application` joins what the doors talk to. `store` keeps it on disk. `metrics` and
-`request_log` count and follow requests. `child_process`, `names`, `paths`, `redaction`, `retry`,
-`sandbox`, `shards`, `tasks`, `machine` and `core_dumps` are small tools, each used by several of
-the above.
+`request_log` count and follow requests. `child_process`, `names`, `paths`, `proxies`, `redaction`,
+`retry`, `sandbox`, `shards`, `tasks`, `machine` and `core_dumps` are small tools, each used by
+several of the above.
 """
