@@ -3,6 +3,7 @@
 A host is looked up once for each hop. Every address that comes back is checked, and exactly these
 are connected to, so a name that changes its answer (rebinding) changes nothing. A redirect is
 another address by a stranger and is treated as one. What is trusted is in `Trust`, nothing else.
+Through a proxy it is the same: the proxy is told one of the checked addresses.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from bot.core.fetching.addresses import (
 )
 from bot.core.fetching.meter import Meter
 from bot.core.fetching.routes import Route, route_to
+from bot.core.fetching.tunnel import ProxyFailed, Tunnel
+from bot.core.proxies import NO_PROXIES, Proxies, Proxy
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]  # a host and port, to its IP addresses
 FindRoute = Callable[[IPv4Address | IPv6Address], Route]
@@ -65,6 +68,7 @@ class FetchRules:
     max_bytes: int
     timeout_seconds: float
     trust: Trust = STRANGERS
+    proxies: Proxies = NO_PROXIES
 
 
 @dataclass(frozen=True)
@@ -168,17 +172,20 @@ class HttpClient:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Ask for an address, over a connection to checked addresses that serves this once."""
         trusted = self._rules.trust.trusts(url)
-        addresses = await self._look_up(url, source)
-        if not trusted:
-            for address in addresses:
-                self._check(address, source)
-        connector = _Connector(
-            addresses,
-            source,
-            checks_peer=not trusted,
-            open_socket=self._open_socket or meter.open_socket,
-        )
+        addresses = await self._look_up(url.raw_host or "", url.port or 0, source)
+        proxy = self._rules.proxies.choose(url)
+        if not trusted or proxy is not None:
+            try:
+                for address in addresses:
+                    self._check(address, source)
+            except SourceRefused:
+                if not trusted:
+                    raise
+                proxy = None  # a mirror in our own network is not the proxy's to reach
         async with (
+            self._connector(
+                url, addresses, source, meter, proxy, checks_peer=not trusted
+            ) as connector,
             aiohttp.ClientSession(
                 connector=connector,
                 headers=self._headers,
@@ -192,16 +199,48 @@ class HttpClient:
         ):
             yield response
 
-    async def _look_up(self, url: URL, source: str) -> tuple[str, ...]:
-        host = url.raw_host or ""
+    @contextlib.asynccontextmanager
+    async def _connector(
+        self,
+        url: URL,
+        addresses: Sequence[str],
+        source: str,
+        meter: Meter,
+        proxy: Proxy | None,
+        *,
+        checks_peer: bool,
+    ) -> AsyncIterator[_Connector]:
+        """Give a connector to these addresses, or through a proxy to the first that answers."""
+        if proxy is None:
+            open_socket = self._open_socket or meter.open_socket
+            yield _Connector(addresses, source, checks_peer=checks_peer, open_socket=open_socket)
+            return
+        through = await self._look_up(proxy.host, proxy.port, source, "the bot's proxy is unknown")
+        proxies = {ip_address(each) for each in through}
+        if any(not proxies.isdisjoint(equivalent_addresses(ip_address(to))) for to in addresses):
+            raise SourceRefused(source, OURS)
+        try:
+            tunnel = await Tunnel.open(
+                proxy, through, addresses, url.port or 0, meter, self._rules.user_agent
+            )
+        except ProxyFailed as error:
+            raise SourceFailed(source, str(error)) from error
+        try:
+            yield _Connector((tunnel.to,), source, checks_peer=False, open_socket=tunnel.take)
+        finally:
+            tunnel.close()
+
+    async def _look_up(
+        self, host: str, port: int, source: str, unknown: str = "there is no such host"
+    ) -> tuple[str, ...]:
         if is_address(host):
             return (host,)
         try:
-            addresses = await self._resolve(host, url.port or 0)
+            addresses = await self._resolve(host, port)
         except OSError as error:
-            raise SourceFailed(source, "there is no such host") from error
+            raise SourceFailed(source, unknown) from error
         if not addresses:
-            raise SourceFailed(source, "there is no such host")
+            raise SourceFailed(source, unknown)
         return tuple(addresses)
 
     def _check(self, address: str, source: str) -> None:

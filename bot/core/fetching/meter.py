@@ -42,8 +42,8 @@ class Meter:
         most_bytes = ALLOWANCE_BYTES + RAW_PER_USEFUL * self.useful_bytes
         return self.reads > most_reads or self.raw_bytes > most_bytes
 
-    def open_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
-        return _MeteredSocket(self, *address[:3])
+    def open_socket(self, address: aiohttp.AddrInfoType) -> MeteredSocket:
+        return MeteredSocket(self, *address[:3])
 
     def count(self, raw_bytes: int) -> None:
         """Count a read; raise TooMuchFraming, at which the connection is dropped."""
@@ -64,14 +64,20 @@ class Meter:
             raise
 
 
-class _MeteredSocket(socket.socket):
+class MeteredSocket(socket.socket):
     """Reads through a meter; asyncio's selector loop reads with these two methods alone."""
+
+    is_tunnel = False  # whether it leads to its address already, through a proxy
 
     def __init__(self, meter: Meter, family: int, kind: int, protocol: int) -> None:
         super().__init__(family, kind, protocol)
         self.setblocking(False)
         self.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WINDOW_BYTES)
         self._meter = meter
+
+    def connect(self, address: Any, /) -> None:
+        if not self.is_tunnel:
+            super().connect(address)
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         with self._meter.watch():

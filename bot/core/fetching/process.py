@@ -22,6 +22,7 @@ from typing import Any
 from bot.core.errors import BotError, SourceFailed, SourceRefused
 from bot.core.fetching.addresses import Trust, read_url
 from bot.core.fetching.client import BookResponse, FetchRules, HttpClient, StatusNotOk
+from bot.core.proxies import Proxies, Proxy
 from bot.core.sandbox import START_SECONDS, limit_this_process, sandboxed_process
 
 log = logging.getLogger(__name__)
@@ -105,7 +106,16 @@ def read_instructions(line: bytes) -> tuple[FetchRules, str]:
     rules = instructions["rules"]
     trust = rules.pop("trust")
     lists = {name: tuple(trust[name]) for name in ("allowed_hosts", "forbidden_networks")}
-    return FetchRules(**rules, trust=Trust(trust["template"], **lists)), instructions["url"]
+    proxies = rules.pop("proxies")
+    http, https = (proxies[name] and Proxy(**proxies[name]) for name in ("http", "https"))
+    return (
+        FetchRules(
+            **rules,
+            trust=Trust(trust["template"], **lists),
+            proxies=Proxies(http, https, proxies["exceptions"]),
+        ),
+        instructions["url"],
+    )
 
 
 def frame(kind: bytes, body: bytes = b"") -> bytes:
