@@ -9,11 +9,12 @@ python -m bot models          list models; --help shows how to use, measure and 
 python -m bot settings GUILD  show or change a server's settings
 python -m bot forget MEMBER   delete what is stored about a member
 python -m bot doctor          check the installation, with advice for each fault
+python -m bot health          ask the running bot whether it is well, for health checks
 python -m bot backup FILE     back up everything to one file; restore FILE restores it
 python -m bot database copy   copy the database to a PostgreSQL server, or back
 
-Exit: 0 done, 1 the doctor found something wrong, 2 wrong use or bad input (one sentence on
-stderr), 130 Ctrl-C in console and write.
+Exit: 0 done, 1 the doctor found something wrong or the bot is not well, 2 wrong use or bad input
+(one sentence on stderr), 130 Ctrl-C in console and write.
 """
 
 from __future__ import annotations

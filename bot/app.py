@@ -13,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from yarl import URL
+
 from bot.config import Config
 from bot.core.application import VERSION, App
 from bot.core.engine_client import EngineClient
@@ -33,6 +35,7 @@ from bot.core.permissions import Permissions
 from bot.core.poems import PoemService
 from bot.core.policies import Operator
 from bot.core.ports import GuildPreferences
+from bot.core.proxies import Proxies, Proxy, read_proxies
 from bot.core.records import Defaults
 from bot.core.shards import ALL_SHARDS, ShardRange
 from bot.core.store.any_database import AnyDatabase
@@ -314,11 +317,29 @@ def postgres_module() -> ModuleType:
         ) from error
 
 
+def discord_proxy(config: Config) -> Proxy | None:
+    """Return the proxy that Discord is asked through; raise BadConfig for one of another kind."""
+    return _proxies(config, config.discord.proxy).choose(URL(config.discord.api_url))
+
+
+def book_proxies(config: Config) -> Proxies:
+    """Return the proxies that books are fetched through; raise BadConfig as `discord_proxy`."""
+    return _proxies(config, config.books.proxy)
+
+
+def _proxies(config: Config, setting: str) -> Proxies:
+    variables = {name: value.get_secret_value() for name, value in config.proxies.items()}
+    password = config.proxy_password.get_secret_value() if config.proxy_password else ""
+    return read_proxies(setting, variables, config.proxy_user, password)
+
+
 def make_fetcher(config: Config) -> Fetcher:
     """Return a fetcher of books, limited to what the settings allow."""
     books = config.books
     trust = Trust(books.gutenberg, tuple(books.allowed_hosts), tuple(books.forbidden_networks))
-    rules = FetchRules(USER_AGENT, books.max_bytes, books.fetch_seconds, trust)
+    rules = FetchRules(
+        USER_AGENT, books.max_bytes, books.fetch_seconds, trust, book_proxies(config)
+    )
     return Fetcher(SandboxedClient(rules), max_bytes=books.max_bytes)
 
 

@@ -1,7 +1,7 @@
-"""config.toml and the environment, read once at the start.
+"""config.toml and the environment, read once at the start; what the environment says counts first.
 
 Strict: an unknown key, a wrong type or a value out of its range is refused in one sentence that
-names the key, the value and what is allowed.
+names the key or the variable, the value and what is allowed.
 """
 
 from __future__ import annotations
@@ -33,24 +33,35 @@ from bot.core.fair_queue import QueueLimits
 from bot.core.fetching.addresses import Trust
 from bot.core.guild_settings import is_snowflake
 from bot.core.paths import ROOT
+from bot.core.proxies import ALLOWED as PROXY
+from bot.core.proxies import DIRECT, Proxy, is_login, passwords_in, proxy_variables
 from bot.core.records import FORMS, FREE, RANGES, SAMPLING_SETTINGS, Defaults, Sampling
 from bot.core.redaction import Redactor
 from bot.core.store import server_address
 from bot.core.store.server_address import ServerAddress
 from bot.core.training_requests import BookLimits
+from bot.environment import (
+    DATABASE_VARIABLE,
+    KEY_VARIABLE,
+    NATS_PASSWORD_VARIABLE,
+    NATS_USER_VARIABLE,
+    PROXY_PASSWORD_VARIABLE,
+    PROXY_USER_VARIABLE,
+    SECRET_VARIABLES,
+    TOKEN_VARIABLE,
+    USER_VARIABLES,
+    given_secret,
+    given_settings,
+)
 from model import MAX_BOOK_BYTES
 
 DEFAULT_PATH = ROOT / "config.toml"
 MAX_SHOWN = 200  # characters of a value that is refused
-TOKEN_VARIABLE = "DISCORD_TOKEN"  # noqa: S105 - the variable's name
-KEY_VARIABLE = "SONNETEER_API_KEY"
-NATS_USER_VARIABLE, NATS_PASSWORD_VARIABLE = "SONNETEER_NATS_USER", "SONNETEER_NATS_PASSWORD"
-DATABASE_VARIABLE = "SONNETEER_DATABASE_PASSWORD"
-SECRET_VARIABLES = (TOKEN_VARIABLE, KEY_VARIABLE, NATS_PASSWORD_VARIABLE, DATABASE_VARIABLE)
 API_KEY = re.compile(r"[!-~]{16,200}")  # what a header can hold, and nobody guesses
-PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")  # in small letters or capitals
 NAME = re.compile("[A-Za-z_]{1,30}")  # of a setting; what is spelled otherwise may be a secret
 SECRET = re.compile(r"[\w+=-]{20,}")  # a text that may be one, if it has letters and digits
+LOGIN = re.compile(r"(?<=['\"])[^/'\"\s]*:(?!//)[^'\"\s]*@")  # NAME:PASSWORD@, without // before
+MAX_HOSTS = 16  # addresses of the page
 
 
 class Section(BaseModel):
@@ -116,6 +127,21 @@ def _mirror(value: str) -> str:
     return value
 
 
+def _proxy(value: str) -> str:
+    if value and value != DIRECT:
+        if "@" in value or not value.startswith("http://"):
+            raise ValueError(value)
+        Proxy.read(value)
+    return value
+
+
+def _hosts(value: str | list[str]) -> str | list[str]:
+    hosts = [value] if isinstance(value, str) else value
+    if not 1 <= len(hosts) <= MAX_HOSTS or not all(1 <= len(host) <= 253 for host in hosts):
+        raise ValueError(value)
+    return value
+
+
 def _member(value: str) -> str:
     if not is_snowflake(value):
         raise ValueError(value)
@@ -143,6 +169,7 @@ class BooksConfig(Section):
     forbidden_networks: list[Annotated[str, AfterValidator(_network)]] = Field(
         default=[], description='a list of addresses or networks such as "8.8.8.0/24"'
     )
+    proxy: Annotated[str, AfterValidator(_proxy)] = Field(default="", description=PROXY)
 
 
 class DiscordConfig(Section):
@@ -161,6 +188,7 @@ class DiscordConfig(Section):
         pattern=r"^https?://[^\s/@?#\\]+(/[^\s@?#]*)?$",
         description="an address that begins with http:// or https://, without a name or password",
     )
+    proxy: Annotated[str, AfterValidator(_proxy)] = Field(default="", description=PROXY)
 
 
 class OperatorConfig(Section):
@@ -176,7 +204,10 @@ class OperatorConfig(Section):
 
 class WebConfig(Section):
     enabled: bool = True
-    host: str = Field(default="127.0.0.1", min_length=1)
+    host: Annotated[str | list[str], AfterValidator(_hosts)] = Field(
+        default="127.0.0.1",
+        description=f"an address or a host name of this machine, or a list of up to {MAX_HOSTS}",
+    )
     port: int = Field(default=8080, ge=0, le=65_535)
     allowed_hosts: list[str] = Field(default=[], description="a list of host names")
     trusted_proxies: list[Annotated[str, AfterValidator(_network)]] = Field(
@@ -186,6 +217,12 @@ class WebConfig(Section):
     max_streams: int = Field(default=4, ge=0, le=1000)
     poems_per_minute: int = Field(default=60, ge=0, le=100_000)
     max_rooms: int = Field(default=20, ge=0, le=100)
+
+    @property
+    def hosts(self) -> list[str]:
+        """Where the page listens, an address or a name each, without the brackets of a URL."""
+        hosts = [self.host] if isinstance(self.host, str) else self.host
+        return [host.removeprefix("[").removesuffix("]") for host in hosts]
 
 
 def _database(value: str) -> str:
@@ -229,7 +266,27 @@ class Config(Section):
     nats_user: str = ""
     nats_password: SecretStr | None = None
     database_password: SecretStr | None = None
+    proxy_user: str = ""
+    proxy_password: SecretStr | None = None
+    proxies: dict[str, SecretStr] = {}  # HTTPS_PROXY and the like, as they are set
+    origins: dict[str, str] = {}  # of what the environment gave: "web.port" or a secret → variable
     home: Path = DEFAULT_PATH.parent  # what the folders are relative to
+
+    @property
+    def secrets(self) -> set[str]:
+        """What must never be shown."""
+        known = (
+            *(self.token, self.api_key, self.nats_password),
+            *(self.database_password, self.proxy_password),
+        )
+        return {
+            *(each.get_secret_value() for each in known if each is not None),
+            *(
+                word
+                for each in self.proxies.values()
+                for word in passwords_in(each.get_secret_value())
+            ),
+        }
 
 
 SECTIONS: dict[str, type[Section]] = {
@@ -263,33 +320,58 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] = os.en
         raise BadConfig(f"The config file {file} cannot be read: {error.strerror}.") from None
     except ValueError as error:  # no UTF-8, no TOML, or a number of 5,000 digits
         raise BadConfig(f"The config file {file} cannot be read: {_reason(error)}.") from None
-    for key in ("token", "api_key", "nats_user", "nats_password", "database_password", "home"):
-        if key in content:
-            raise BadConfig(f"{file.name} has a key {key!r}, which does not belong there.")
-    given = {name: environment.get(name, "").strip() for name in SECRET_VARIABLES}
-    redact = Redactor(*given.values())
-    secrets = {name: SecretStr(secret) if secret else None for name, secret in given.items()}
+    for name in Config.model_fields:
+        if name in content and name not in SECTIONS:
+            raise BadConfig(f"{file.name} has a key {name!r}, which does not belong there.")
+    secrets = {name: given_secret(environment, name) for name in SECRET_VARIABLES}
+    redact = Redactor(*(secret.value for secret in secrets.values()))
+    users = {name: environment.get(name, "").strip() for name in USER_VARIABLES}
+    origins = {
+        **{name: secret.variable for name, secret in secrets.items() if secret.value},
+        **{name: name for name, user in users.items() if user},
+    }
     api_key = secrets[KEY_VARIABLE]
-    if api_key is not None and not API_KEY.fullmatch(api_key.get_secret_value()):
+    if api_key.value and not API_KEY.fullmatch(api_key.value):
         raise BadConfig(
-            f"{KEY_VARIABLE} has {len(api_key):,} characters, or unusual ones; it must be 16 to "
-            "200 letters, digits and signs of ASCII, without a space. This makes one: "
+            f"{api_key.variable} has {len(api_key.value):,} characters, or unusual ones; it must "
+            "be 16 to 200 letters, digits and signs of ASCII, without a space. This makes one: "
             "python -c 'import secrets; print(secrets.token_urlsafe())'"
         )
+
+    if not is_login(users[PROXY_USER_VARIABLE], secrets[PROXY_PASSWORD_VARIABLE].value):
+        raise BadConfig(
+            f"{PROXY_USER_VARIABLE} has a colon, or it or the password has characters that are not "
+            "in Latin-1. A proxy cannot be told them."
+        )
+
+    def secret(name: str) -> SecretStr | None:
+        return SecretStr(secrets[name].value) if secrets[name].value else None
+
+    for (section, key), given in given_settings(environment, SECTIONS).items():
+        table = content.setdefault(section, {})
+        if isinstance(table, dict):
+            table[key] = given.value
+            origins[f"{section}.{key}"] = given.variable
     try:
         return Config.model_validate(
             {
                 **content,
-                "token": secrets[TOKEN_VARIABLE],
-                "api_key": api_key,
-                "nats_user": environment.get(NATS_USER_VARIABLE, "").strip(),
-                "nats_password": secrets[NATS_PASSWORD_VARIABLE],
-                "database_password": secrets[DATABASE_VARIABLE],
+                "token": secret(TOKEN_VARIABLE),
+                "api_key": secret(KEY_VARIABLE),
+                "nats_user": users[NATS_USER_VARIABLE],
+                "nats_password": secret(NATS_PASSWORD_VARIABLE),
+                "database_password": secret(DATABASE_VARIABLE),
+                "proxy_user": users[PROXY_USER_VARIABLE],
+                "proxy_password": secret(PROXY_PASSWORD_VARIABLE),
+                "proxies": {
+                    name: SecretStr(value) for name, value in proxy_variables(environment).items()
+                },
+                "origins": origins,
                 "home": file.resolve().parent,
             }
         )
     except ValidationError as error:
-        raise BadConfig(redact(f"{file.name}: {_sentence(error.errors()[0])}")) from None
+        raise BadConfig(redact(_sentence(error.errors()[0], file.name, origins))) from None
 
 
 def _reason(error: ValueError) -> str:
@@ -304,38 +386,47 @@ def _reason(error: ValueError) -> str:
     return re.sub(r"'[^']{2,}'", "'…'", text)
 
 
-def _sentence(error: ErrorDetails) -> str:
-    """Say what is wrong with a setting.
+def _sentence(error: ErrorDetails, file: str, origins: Mapping[str, str]) -> str:
+    """Say what is wrong with a setting, in the file or where the environment has it from.
 
-    >>> _sentence({"type": "extra_forbidden", "loc": ("wob",), "msg": "", "input": 1})
-    'unknown key wob; the file knows models, writing, books, data, discord, web, operator, cluster.'
+    >>> _sentence({"type": "extra_forbidden", "loc": ("a",), "msg": "", "input": 1}, "c.toml", {})
+    'c.toml: unknown key a; the file knows models, writing, books, data, discord, web, operator, \
+cluster.'
     """
     parts = [str(part) for part in error["loc"] if not isinstance(part, int)]
-    key = ".".join(part if NAME.fullmatch(part) else "…" for part in parts)
     section = SECTIONS.get(parts[0]) if len(parts) > 1 else None
+    if section and parts[1] in section.model_fields:
+        parts = parts[:2]  # beyond are the kinds that a value may have
+    key = ".".join(part if NAME.fullmatch(part) else "…" for part in parts)
     if error["type"] == "extra_forbidden":
         if key in MOVED:
-            return f"{key} has moved: write {MOVED[key]} instead."
+            return f"{file}: {key} has moved: write {MOVED[key]} instead."
         where = f"[{parts[0]}]" if section else "the file"
         known = section.model_fields if section else SECTIONS
         way = f" The token comes from {TOKEN_VARIABLE} alone." if "token" in key.lower() else ""
-        return f"unknown key {key}; {where} knows {', '.join(known)}.{way}"
+        return f"{file}: unknown key {key}; {where} knows {', '.join(known)}.{way}"
     allowed = _allowed(section.model_fields[parts[1]]) if section else "a section such as [web]"
-    return f"{key} is {_shown(error['input'])}; it must be {allowed}."
+    name = origins.get(".".join(parts)) or f"{file}: {key}"
+    return f"{name} is {_shown(error['input'])}; it must be {allowed}."
 
 
 def _shown(value: object) -> str:
     """Return a value as a sentence has room for it, without what may be a secret.
 
-    >>> _shown("https://me:secret@mirror/"), _shown(["hour", "Hx7Kq2Lw9Zr4Tn6Vb8Cm"])
-    ("'https://…@mirror/'", "['hour', '…']")
+    >>> _shown("https://me:secret@mirror/"), _shown(["me:secret@host", "Hx7Kq2Lw9Zr4Tn6Vb8Cm"])
+    ("'https://…@mirror/'", "['…@host', '…']")
     """
     try:
-        text = Redactor()(repr(value))
+        return without_secrets(repr(value))
     except (RecursionError, ValueError):  # so deep, or of so many digits
         return "too much to be shown"
+
+
+def without_secrets(text: str, most: int = MAX_SHOWN) -> str:
+    """Return a quoted value without what may be a secret in it, cut to `most` characters."""
+    text = LOGIN.sub("…@", Redactor()(text))
     text = SECRET.sub(_without_secret, text)
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _without_secret(match: re.Match[str]) -> str:
@@ -354,22 +445,3 @@ def _allowed(field: FieldInfo) -> str:
     if low is None or high is None:
         return "a text"
     return f"a {'whole ' if field.annotation is int else ''}number from {low:,} to {high:,}"
-
-
-def unused_proxies(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Say that no proxy is used, where the environment names one; values may have passwords.
-
-    A proxy looks names up by itself, so the bot could not check where a book comes from.
-
-    >>> unused_proxies({"https_proxy": "http://proxy:3128", "NO_PROXY": "*"})[:20]
-    'https_proxy is set, '
-    """
-    named = [
-        name for name, value in environment.items() if name.lower() in PROXY_VARIABLES and value
-    ]
-    if not named:
-        return None
-    return (
-        f"{' and '.join(sorted(named))} {'is' if len(named) == 1 else 'are'} set, and no proxy is "
-        "used: the bot connects to Discord and to book servers directly"
-    )

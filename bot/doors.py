@@ -12,8 +12,16 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from bot.app import data_folder, make_library, open_app, operator_of, require_default
-from bot.config import TOKEN_VARIABLE, Config, unused_proxies
+from bot.app import (
+    book_proxies,
+    data_folder,
+    discord_proxy,
+    make_library,
+    open_app,
+    operator_of,
+    require_default,
+)
+from bot.config import Config
 from bot.core.application import App
 from bot.core.core_dumps import forbid_core_dumps, hide_memory
 from bot.core.errors import BadConfig
@@ -22,6 +30,7 @@ from bot.core.model_library import ModelLibrary
 from bot.core.poems import PoemService
 from bot.core.room import RoomLimits
 from bot.core.shards import ShardRange
+from bot.environment import TOKEN_VARIABLE
 
 if TYPE_CHECKING:  # imported when they are opened: the command line starts sooner without
     from bot.cluster.start import Cluster
@@ -43,8 +52,7 @@ async def serve(config: Config, shard_range: ShardRange | None = None) -> None:
         )
     library = make_library(config)
     await asyncio.to_thread(require_default, config, library)
-    if sentence := unused_proxies():
-        log.warning(sentence)
+    _tell_proxies(config)
     stop = _stop_signal()
     forbid_core_dumps()
     hide_memory()
@@ -83,6 +91,18 @@ async def serve(config: Config, shard_range: ShardRange | None = None) -> None:
         await service.close(grace_seconds=config.writing.stop_seconds)
     waits[0].cancel()
     await asyncio.gather(*waits[1:])  # raises what ended Discord, such as a refused token
+
+
+def _tell_proxies(config: Config) -> None:
+    """Log what goes through a proxy; raise BadConfig where one cannot be used."""
+    books = book_proxies(config)
+    for what, proxy in (
+        ("Discord is", discord_proxy(config) if config.token else None),
+        ("books from https:// addresses are", books.https),
+        ("books from http:// addresses are", books.http),
+    ):
+        if proxy is not None:
+            log.info("%s asked for through the proxy %s", what, proxy)
 
 
 async def work(config: Config, command: str) -> None:
@@ -141,7 +161,7 @@ async def _open_page(
     web = config.web
     app = create_app(
         service,
-        allowed_hosts=[web.host, *web.allowed_hosts],
+        allowed_hosts=[*web.hosts, *web.allowed_hosts],
         trusted_proxies=web.trusted_proxies,
         metrics_public=web.metrics_public,
         operator=operator_of(config),
@@ -152,10 +172,10 @@ async def _open_page(
         shards=None if discord is None else lambda: discord.gateway.health,
     )
     port = web.port and web.port + (shard_range.first if shard_range else 0)
-    server = await WebServer.open(app, web.host, port)
+    server = await WebServer.open(app, web.hosts, port)
     doors.push_async_callback(server.cleanup)
-    for host, port, *_ in server.addresses:
-        log.info("the page is at http://%s:%d", f"[{host}]" if ":" in host else host, port)
+    for address in server.described:
+        log.info("the page is at %s", address)
 
 
 def _make_supervisor(
@@ -169,7 +189,7 @@ def _make_supervisor(
     from bot.discord_app.metrics import DiscordMetrics
     from bot.discord_app.supervisor import ClientSupervisor
 
-    settings, folder = config.discord, data_folder(config)
+    settings, folder, proxy = config.discord, data_folder(config), discord_proxy(config)
     timing = ReplyTiming(edit_seconds=settings.edit_seconds)
     metrics = DiscordMetrics(app.service.metrics.registry)
 
@@ -182,6 +202,7 @@ def _make_supervisor(
             api_url=settings.api_url,
             timing=timing,
             gateway=gateway,
+            proxy=proxy,
         )
 
     return ClientSupervisor(

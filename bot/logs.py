@@ -112,6 +112,16 @@ def guard_stderr(*secrets: str) -> TextIO:
     return guarded
 
 
+def hide(*secrets: str) -> None:
+    """From now on, remove these secrets and no others from the log and all else on stderr."""
+    redact = Redactor(*secrets)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, TextLines | JsonLines):
+            handler.formatter.redact = redact
+    if isinstance(sys.stderr, RedactingStream):
+        sys.stderr.redact = redact
+
+
 def for_terminal(out: TextIO) -> TextIO:
     """Return a stream for what strangers wrote: nothing of it is obeyed by the terminal."""
     return cast(TextIO, RedactingStream(out, printable))
@@ -129,7 +139,7 @@ class TextLines(logging.Formatter):
 
     def __init__(self, redact: Redactor, colourful: bool = False) -> None:
         super().__init__()
-        self._redact = redact
+        self.redact = redact
         self._colourful = colourful
 
     def format(self, record: logging.LogRecord) -> str:
@@ -143,10 +153,10 @@ class TextLines(logging.Formatter):
             level,
             record.name,
             *([f"[{number}]"] if number else []),
-            escape_line(self._redact(_message(record))),
-            *(f"{key}={_shown(self._redact(str(v)))}" for key, v in _extras(record).items()),
+            escape_line(self.redact(_message(record))),
+            *(f"{key}={_shown(self.redact(str(v)))}" for key, v in _extras(record).items()),
         ]
-        stack = [f"  | {escape_line(line)}" for line in self._redact(_stack(record)).splitlines()]
+        stack = [f"  | {escape_line(line)}" for line in self.redact(_stack(record)).splitlines()]
         return "\n".join([" ".join(words), *stack])
 
 
@@ -155,7 +165,7 @@ class JsonLines(logging.Formatter):
 
     def __init__(self, redact: Redactor) -> None:
         super().__init__()
-        self._redact = redact
+        self.redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -163,15 +173,15 @@ class JsonLines(logging.Formatter):
             "time": time.replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": self._redact(_message(record)),
+            "message": self.redact(_message(record)),
         }
         if number := request_number():
             content["request"] = number
         for key, value in _extras(record).items():
             plain = value is None or isinstance(value, bool | int | float)
-            content.setdefault(key, value if plain else self._redact(str(value)))
+            content.setdefault(key, value if plain else self.redact(str(value)))
         if stack := _stack(record):
-            content["error"] = self._redact(stack)
+            content["error"] = self.redact(stack)
         return json.dumps(content)  # in ASCII: no sign of a stranger's can break the line
 
 

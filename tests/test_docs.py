@@ -24,7 +24,9 @@ from discord.ext import commands
 import train
 from bot.cli.parser import make_parser
 from bot.config import SECTIONS
+from bot.core.proxies import VARIABLES
 from bot.discord_app import cogs
+from bot.environment import LOGIN_VARIABLES, SECRET_VARIABLES, variable_of
 from bot.web.openai import ChatBody, CompletionBody
 from bot.web.poems import PoemBody
 
@@ -36,17 +38,6 @@ DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
 MANUALS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 WORDS = {"README.md": 900, "docs": 1_500, "decisions": 600}
 WIDTH = 120
-# Where the table of each section of config.toml is.
-TABLES = {
-    "models": "install.md",
-    "writing": "install.md",
-    "data": "install.md",
-    "books": "training.md",
-    "discord": "discord.md",
-    "web": "api.md",
-    "operator": "api.md",
-    "cluster": "cluster.md",
-}
 OTHERS_MODULES = {"venv", "pytest"}
 OTHERS_OPTIONS = {"--build-arg"}  # of docker
 FOLDERS_NAMED = {"/tmp"}  # noqa: S108 - it looks like a slash command
@@ -304,15 +295,10 @@ SETTINGS = [(section, key) for section, kind in SECTIONS.items() for key in kind
 
 
 def documented_settings(section: str) -> dict[str, list[str]]:
-    """Return the rows of the tables of settings, by key; a page for several sections names them."""
-    page = ROOT / "docs" / TABLES[section]
-    if TABLES[section] == "install.md":
-        heads = [(row, re.fullmatch(rf"`\[{section}\] (\w+)`", row[0])) for row in rows(page)]
-        return {found[1]: row for row, found in heads if found}
-    _, _, text = read(page).partition(f"section `[{section}]`")
-    table = re.split(r"\n## |\n\n(?!\|)", text.partition("\n\n")[2])[0]
-    found = [re.split(r" *\| *", row) for row in ROW.findall(table)]
-    return {row[0].strip("`"): row for row in found if row[0].startswith("`")}
+    """Return the rows of a section in the table of settings, by key."""
+    found = rows(ROOT / "docs" / "configuration.md")
+    heads = [(row, re.fullmatch(rf"`\[{section}\] (\w+)`", row[0])) for row in found]
+    return {head[1]: row for row, head in heads if head}
 
 
 @pytest.mark.parametrize(("section", "key"), SETTINGS)
@@ -344,6 +330,19 @@ def test_every_setting_that_is_named_exists(page: Path) -> None:
         if language == "toml":
             for section, values in tomllib.loads(block).items():
                 SECTIONS[section].model_validate(values)
+
+
+@pytest.mark.parametrize("name", [*LOGIN_VARIABLES, *VARIABLES])
+def test_every_variable_beside_the_settings_is_documented(name: str) -> None:
+    assert f"`{name.upper()}" in read(ROOT / "docs" / "configuration.md")
+
+
+@each_manual
+def test_every_variable_that_is_named_exists(page: Path) -> None:
+    known = {variable_of(section, key) for section, key in SETTINGS} | set(LOGIN_VARIABLES)
+    known |= {f"{name}_FILE" for name in SECRET_VARIABLES}
+    for name in re.findall(r"(?:SONNETEER_|DISCORD_)[A-Z_]*[A-Z]", read(page)):
+        assert name in known, name
 
 
 def test_the_api_is_documented_key_by_key() -> None:

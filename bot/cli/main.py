@@ -15,16 +15,20 @@ from typing import TextIO
 from bot import logs
 from bot.app import make_library, make_poem_service, require_default
 from bot.cli import admin, console, model_files
+from bot.cli.health import check_health
 from bot.cli.parser import WRONG_USE, make_parser
-from bot.config import SECRET_VARIABLES, Config, load_config
+from bot.config import Config, load_config
 from bot.core.core_dumps import take_from_environment
 from bot.core.errors import BotError
 from bot.core.permissions import TERMINAL
+from bot.core.proxies import passwords_in, proxy_variables
 from bot.core.records import SAMPLING_SETTINGS, PoemRequest
 from bot.core.shards import ShardRange
 from bot.doors import serve, work
+from bot.environment import SECRET_VARIABLES
 
 SERVERS = (None, "worker", "trainer")  # commands that run until they are stopped
+UNWELL = 1
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
 
@@ -32,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say and return the exit status; see `bot.__main__`."""
     console.prepare_streams()
     environment = {**os.environ}
-    secrets = [take_from_environment(name).strip() for name in SECRET_VARIABLES]
+    secrets = _take_secrets()
     stderr = logs.guard_stderr(*secrets)
     out, err = logs.for_terminal(sys.stdout), logs.for_terminal(stderr)
     with redirect_stderr(err):
@@ -53,20 +57,24 @@ def main(argv: Sequence[str] | None = None) -> int:
                 environment=environment,
             )
         config = load_config(arguments.config, environment)
+        logs.hide(*config.secrets)
         match arguments.command:
             case "models" if arguments.action in model_files.ACTIONS:
                 model_files.run(arguments, config, out, err)
             case command if command in admin.COMMANDS:
                 asyncio.run(admin.run(arguments, config, out))
                 out.flush()
+            case "health":
+                well, told = asyncio.run(check_health(config, _shard_range(arguments)))
+                out.write(f"{told}\n")
+                out.flush()
+                return 0 if well else UNWELL
             case "worker" | "trainer":
                 asyncio.run(work(config, arguments.command))
             case "write" | "console":
                 _write(config, arguments, out, err)
             case _:
-                asyncio.run(
-                    serve(config, ShardRange.read(arguments.shards) if arguments.shards else None)
-                )
+                asyncio.run(serve(config, _shard_range(arguments)))
     except BotError as error:
         err.write(f"{error}\n")
         return WRONG_USE
@@ -75,6 +83,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our stdout, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _shard_range(arguments: argparse.Namespace) -> ShardRange | None:
+    return ShardRange.read(arguments.shards) if arguments.shards else None
+
+
+def _take_secrets() -> set[str]:
+    """Remove secrets from the environment and return them; those in files are not known yet."""
+    secrets = {take_from_environment(name).strip() for name in SECRET_VARIABLES}
+    for name, value in proxy_variables(os.environ).items():
+        if found := passwords_in(value):
+            take_from_environment(name)
+            secrets |= found
+    return secrets
 
 
 def _write(config: Config, arguments: argparse.Namespace, out: TextIO, err: TextIO) -> None:

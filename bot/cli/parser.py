@@ -46,6 +46,7 @@ def make_parser() -> Parser:
         _add_settings(command)
     commands.add_parser("worker", help="write poems for the gateways of a cluster, until Ctrl-C")
     commands.add_parser("trainer", help="train for the gateways of a cluster, until Ctrl-C")
+    commands.add_parser("health", help="ask the running bot whether it is well; exit 1: no")
     doctor = commands.add_parser(
         "doctor", help="check the installation, with advice for each fault"
     )

@@ -21,6 +21,7 @@ from discord.http import Route
 from bot.core.application import App
 from bot.core.errors import NothingThere
 from bot.core.languages import sentence
+from bot.core.proxies import Proxy
 from bot.core.shards import ALL_SHARDS
 from bot.discord_app.book_form import is_book_form
 from bot.discord_app.cogs.books import Books
@@ -167,7 +168,8 @@ class SonneteerBot(commands.AutoShardedBot):
     """Sonneteer on Discord.
 
     `data_folder` remembers which commands Discord knows, None sends them at each start. Without
-    `message_content` everything but the prefix works. `gateway` has the shards.
+    `message_content` everything but the prefix works. `gateway` has the shards. All that is asked
+    of Discord, and its events, go through `proxy`.
     """
 
     def __init__(
@@ -180,6 +182,7 @@ class SonneteerBot(commands.AutoShardedBot):
         api_url: str = OFFICIAL_API,
         timing: ReplyTiming | None = None,
         gateway: Gateway | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
         self.gateway = gateway or Gateway(ALL_SHARDS)
         shard_range = self.gateway.shard_range
@@ -198,6 +201,7 @@ class SonneteerBot(commands.AutoShardedBot):
             shard_count=None if shard_range is None else shard_range.total,
             heartbeat_timeout=self.gateway.timeouts.silence_seconds,
             http_trace=self.gateway.trace(),
+            proxy=None if proxy is None else proxy.secret_url,
         )
         self._app = app
         self._prefix = prefix

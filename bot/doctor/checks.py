@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from bot.app import data_folder, operator_of
-from bot.config import SECRET_VARIABLES, Config
+from bot import logs
+from bot.app import data_folder, discord_proxy, operator_of
+from bot.config import Config
+from bot.core.errors import BadConfig
 from bot.core.guild_settings import is_snowflake
 from bot.core.machine import count_processors, read_memory
 from bot.core.store.lock import is_in_use
@@ -25,6 +27,7 @@ from bot.doctor.results import (
     render,
     skipped,
 )
+from bot.environment import SECRET_VARIABLES
 
 log = logging.getLogger(__name__)
 
@@ -56,14 +59,17 @@ async def check_all(
     """Return what was found, secrets taken out."""
     config, result = settings.check_config(path, environment)
     found = [result, settings.check_versions(), settings.check_environment(environment)]
+    secrets = {environment.get(name, "").strip() for name in SECRET_VARIABLES}
     if config is None:
         why = "the settings are invalid"
         others = ("web page", "token", "data folder", "database", "model files")
         found += [skipped(name, why) for name in others]
         found.append(system.check_memory(read_memory(), bot_runs=False))
     else:
+        secrets = config.secrets
+        logs.hide(*secrets)
+        found += settings.check_proxies(config)
         found += await CheckRun(config, err).check_all()
-    secrets = [environment.get(name, "").strip() for name in SECRET_VARIABLES]
     return [hide_secrets(each, *secrets) for each in found]
 
 
@@ -120,9 +126,14 @@ class CheckRun:
         from bot.doctor import discord_checks
 
         config = self._config
+        try:
+            proxy = discord_proxy(config)
+        except BadConfig:
+            return [skipped(name, "the proxy cannot be used") for name in ("token", "clock")]
         facts = discord_checks.DiscordFacts(
             token=config.token.get_secret_value() if config.token else None,
             api_url=config.discord.api_url,
+            proxy=proxy,
             message_content=config.discord.message_content,
             operator=operator_of(config),
             needed=not config.web.enabled,

@@ -19,13 +19,14 @@ import aiohttp
 import discord
 from yarl import URL
 
+from bot.core.proxies import Proxy
 from bot.discord_app.clock import read_date
 from bot.discord_app.retries import retry_after_in
 
 USER_AGENT = f"DiscordBot (https://github.com/Rapptz/discord.py, {discord.__version__}) Sonneteer"
 TIMEOUT_SECONDS = 10.0
 MAX_PATIENCE_SECONDS = 5.0  # with an answer that says "slow down"
-DIRECTLY = "The bot does not use a proxy; it needs a direct connection to Discord."
+BY_PROXY = "If this network has a proxy, name it: [discord] proxy, or the variable HTTPS_PROXY."
 
 
 class NoResponse(Exception):
@@ -41,9 +42,15 @@ class DiscordApi:
     """One session with Discord; use `open`. `skew` is filled by each answer that has a date."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: str, token: str, now: Callable[[], float]
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        token: str,
+        now: Callable[[], float],
+        proxy: Proxy | None,
     ) -> None:
         self._session = session
+        self._proxy = proxy
         self._url = URL(url.rstrip("/"))
         self._headers = {"Authorization": f"Bot {token}", "User-Agent": USER_AGENT}
         self._now = now
@@ -57,12 +64,14 @@ class DiscordApi:
         url: str,
         token: str,
         *,
+        proxy: Proxy | None = None,
         now: Callable[[], float] = time.time,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> AsyncIterator[DiscordApi]:
         timeout = aiohttp.ClientTimeout(total=timeout_seconds)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            yield cls(session, url, token, now)
+        through = None if proxy is None else proxy.secret_url
+        async with aiohttp.ClientSession(timeout=timeout, proxy=through) as session:
+            yield cls(session, url, token, now, proxy)
 
     async def get(self, path: str, **query: str) -> Any:
         """Return what Discord answers; raise NoResponse."""
@@ -83,7 +92,7 @@ class DiscordApi:
                 asked = retry_after_in(response.headers)
                 return _Reply(response.status, kind, await response.read(), asked)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise explain_failure(error, self._url) from error
+            raise explain_failure(error, self._url, self._proxy) from error
 
     def _compare_clocks(self, begun: float, date: str | None) -> None:
         ended = self._now()
@@ -108,9 +117,7 @@ class DiscordApi:
         except ValueError:
             seen = f"{self._url} did not respond as Discord does (status {answer.status})"
             way = "Check [discord] api_url in config.toml and any proxy in between."
-            raise NoResponse(
-                f"{seen}: {answer.kind}", way, DIRECTLY, status=answer.status
-            ) from None
+            raise NoResponse(f"{seen}: {answer.kind}", way, status=answer.status) from None
         if answer.status >= 300:
             message = content.get("message", "") if isinstance(content, dict) else ""
             seen = f"Discord responded with status {answer.status}: {message or 'no reason given'}"
@@ -126,16 +133,31 @@ class _Reply:
     retry_after: float  # seconds that it asks to wait, 0 where it does not say
 
 
-def explain_failure(error: Exception, url: URL) -> NoResponse:
+def explain_failure(error: Exception, url: URL, proxy: Proxy | None = None) -> NoResponse:
     """Say why nothing came back from `url`, and what to do."""
     where = f"{url.host}:{url.port}"
+    if proxy is not None:
+        where += f" through the proxy {proxy}"
+    name = () if proxy is not None else (BY_PROXY,)
     match error:
         case aiohttp.InvalidURL():
             way = "Correct [discord] api_url in config.toml."
             return NoResponse(f"{url} is not a valid address", way)
+        case aiohttp.ClientHttpProxyError(status=407):
+            way = (
+                "Set SONNETEER_PROXY_USER and SONNETEER_PROXY_PASSWORD, or write NAME:PASSWORD@ "
+                "before the host in HTTPS_PROXY."
+            )
+            return NoResponse(f"the proxy {proxy} refuses the bot's name and password (407)", way)
+        case aiohttp.ClientHttpProxyError(status=status):
+            way = "Allow it there, or use another proxy."
+            return NoResponse(f"the proxy {proxy} refuses to connect to {url.host} ({status})", way)
+        case aiohttp.ClientProxyConnectionError():
+            way = "Check that the proxy runs, and [discord] proxy or HTTPS_PROXY."
+            return NoResponse(f"no connection to the proxy {proxy}: {_reason(error)}", way)
         case aiohttp.ClientConnectorDNSError():
             way = "Check the machine's network, its name server (DNS) and [discord] api_url."
-            return NoResponse(f"the name {url.host} cannot be found", way, DIRECTLY)
+            return NoResponse(f"the name {url.host} cannot be found", way, *name)
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
             way = (
                 "Check the clock, that the system certificates (ca-certificates) are installed "
@@ -144,16 +166,14 @@ def explain_failure(error: Exception, url: URL) -> NoResponse:
             return NoResponse(f"no secure connection (TLS) to {where}: {_reason(error)}", way)
         case TimeoutError():
             way = "Check the network and the firewall."
-            return NoResponse(f"{where} did not respond in time", way, DIRECTLY)
+            return NoResponse(f"{where} did not respond in time", way, *name)
         case aiohttp.ClientConnectorError():
             way = (
                 f"Check the network and the firewall: outgoing connections to port {url.port} "
                 "must be allowed."
             )
-            return NoResponse(f"no connection to {where}: {_reason(error)}", way, DIRECTLY)
-    return NoResponse(
-        f"the connection to {where} was lost: {_reason(error)}", "Try again.", DIRECTLY
-    )
+            return NoResponse(f"no connection to {where}: {_reason(error)}", way, *name)
+    return NoResponse(f"the connection to {where} was lost: {_reason(error)}", "Try again.", *name)
 
 
 def _reason(error: Exception) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.core.policies import NOBODY_NAMED, Operator
+from bot.core.proxies import Proxy
 from bot.discord_app.client import invite_url
 from bot.doctor.discord_api import TIMEOUT_SECONDS, DiscordApi, NoResponse
 from bot.doctor.discord_permissions import THREADS, missing_in, names_of, uses_of
@@ -46,6 +47,7 @@ class DiscordFacts:
 
     token: str | None
     api_url: str
+    proxy: Proxy | None = None  # through which Discord is asked
     message_content: bool = False
     operator: Operator = NOBODY_NAMED
     needed: bool = False  # whether there is nothing to run without Discord
@@ -71,7 +73,7 @@ async def check_discord(
         found = failed(TOKEN, f"DISCORD_TOKEN {fault}", COPY_AGAIN)
         return [found, *(skipped(name, "no token") for name in LATER)]
     async with DiscordApi.open(
-        facts.api_url, token, now=now, timeout_seconds=timeout_seconds
+        facts.api_url, token, proxy=facts.proxy, now=now, timeout_seconds=timeout_seconds
     ) as api:
         try:
             me = await api.get("users/@me")

@@ -32,6 +32,7 @@ class CheckResult:
     state: CheckStatus
     seen: str
     advice: tuple[str, ...] = ()  # what to do, a sentence or so each
+    details: tuple[str, ...] = ()  # lines of what was found
 
 
 MARKS = {
@@ -56,8 +57,8 @@ WORDS = {
 }
 
 
-def ok(name: str, seen: str) -> CheckResult:
-    return CheckResult(name, CheckStatus.OK, seen)
+def ok(name: str, seen: str, *details: str) -> CheckResult:
+    return CheckResult(name, CheckStatus.OK, seen, details=details)
 
 
 def warning(name: str, seen: str, *advice: str) -> CheckResult:
@@ -85,7 +86,12 @@ def first_of(lines: Sequence[str]) -> list[str]:
 def hide_secrets(result: CheckResult, *secrets: str | None) -> CheckResult:
     """Remove secrets from what is shown; an error may quote one that was typed into config.toml."""
     hide = Redactor(*secrets, hidden=HIDDEN)
-    return replace(result, seen=hide(result.seen), advice=tuple(map(hide, result.advice)))
+    return replace(
+        result,
+        seen=hide(result.seen),
+        advice=tuple(map(hide, result.advice)),
+        details=tuple(map(hide, result.details)),
+    )
 
 
 def _visible(text: str) -> str:
@@ -115,12 +121,13 @@ def can_show_marks(out: TextIO, environment: Mapping[str, str] = os.environ) -> 
 
 
 def render(results: Sequence[CheckResult], *, marks: bool) -> str:
-    """Return a line for each finding, its advice below it, and a summary."""
+    """Return a line for each finding, its details and advice below it, and a summary."""
     shown, arrow = MARKS if marks else PLAIN, ARROWS[marks]
     width = max((len(result.name) for result in results), default=0)
     lines = []
     for result in results:
         lines.append(f"{shown[result.state]} {result.name.ljust(width)}  {result.seen}")
+        lines += [f"    {detail}" for detail in result.details]
         lines += [f"    {arrow} {advice}" for advice in result.advice]
     return "\n".join([*map(_visible, lines), "", summary(results)])
 

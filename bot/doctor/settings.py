@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bot.config import DEFAULT_PATH, KEY_VARIABLE, TOKEN_VARIABLE, Config, load_config
+from bot.app import book_proxies, discord_proxy
+from bot.config import DEFAULT_PATH, SECTIONS, Config, load_config, without_secrets
 from bot.core.errors import BadConfig
 from bot.core.paths import ROOT
 from bot.doctor.results import CheckResult, failed, ok, warning
+from bot.environment import FILE, LOGIN_VARIABLES, TOKEN_VARIABLE
 
 REQUIREMENTS = ROOT / "requirements.txt"
-PREFIX = "SONNETEER_"
+MAX_SHOWN = 60  # characters of a value
 # What other bots call it; somebody who moves here may have set one of these.
 LIKE_TOKEN = ("BOT_TOKEN", "DISCORD_API_TOKEN", "DISCORD_BOT_TOKEN", "TOKEN")
 
@@ -22,33 +25,58 @@ LIKE_TOKEN = ("BOT_TOKEN", "DISCORD_API_TOKEN", "DISCORD_BOT_TOKEN", "TOKEN")
 def check_config(
     path: Path | None, environment: Mapping[str, str]
 ) -> tuple[Config | None, CheckResult]:
-    """Read the settings; None where they cannot be used."""
+    """Read the settings, None where they cannot be used; tell where they come from."""
     file = path or DEFAULT_PATH
     try:
         config = load_config(path, environment)
     except BadConfig as error:
-        advice = "Correct it. The config.toml that comes with Sonneteer lists all settings."
+        advice = "Correct it. docs/configuration.md lists all settings."
         return None, failed("config", str(error), advice)
-    if not file.is_file():
-        return config, ok("config", f"{file} does not exist; all settings have their defaults")
-    return config, ok("config", f"{file} is valid")
+    seen = f"{file} is valid" if file.is_file() else f"{file} does not exist, which is fine"
+    changed = list(_changed(config, file.name))
+    if not changed:
+        return config, ok("config", f"{seen}; all settings have their defaults")
+    width = max(len(what) for what, _ in changed)
+    lines = (f"{what.ljust(width)}  from {origin}" for what, origin in changed)
+    return config, ok("config", f"{seen}; not at their defaults:", *lines)
+
+
+def _changed(config: Config, file: str) -> Iterator[tuple[str, str]]:
+    """Yield what differs from its default, and where it comes from; of secrets only that."""
+    for section, kind in SECTIONS.items():
+        for key, field in kind.model_fields.items():
+            value = getattr(getattr(config, section), key)
+            if value != field.default:
+                shown = without_secrets(json.dumps(value, ensure_ascii=False), MAX_SHOWN)
+                yield f"[{section}] {key} = {shown}", config.origins.get(f"{section}.{key}", file)
+    for name in LOGIN_VARIABLES:
+        if origin := config.origins.get(name):
+            yield f"{name} is set", origin if origin == name else f"the file that {origin} names"
 
 
 def check_environment(environment: Mapping[str, str]) -> CheckResult:
-    """Look for variables that may be meant for the bot and that it does not read."""
-    unread = sorted(
-        name for name in environment if name.upper().startswith(PREFIX) and name != KEY_VARIABLE
-    )
-    if not environment.get(TOKEN_VARIABLE, "").strip():
-        unread += [name for name in LIKE_TOKEN if name in environment]
-    if unread:
+    """Look for variables that are called as other bots call the token."""
+    unread = [name for name in LIKE_TOKEN if name in environment]
+    if unread and not any(environment.get(TOKEN_VARIABLE + end, "").strip() for end in ("", FILE)):
         seen = f"{', '.join(unread)} {'is' if len(unread) == 1 else 'are'} set but ignored"
-        way = (
-            f"The token is read from {TOKEN_VARIABLE}, the key of the API from {KEY_VARIABLE}; all "
-            "other settings are in config.toml."
-        )
+        way = f"The token is read from {TOKEN_VARIABLE}, or from a file: {TOKEN_VARIABLE}{FILE}."
         return warning("environment", seen, way)
     return ok("environment", "no ignored variables")
+
+
+def check_proxies(config: Config) -> list[CheckResult]:
+    """Tell what is asked through which proxy; nothing where none is named."""
+    if not (config.discord.proxy or config.books.proxy or config.proxies):
+        return []
+    try:
+        discord, books = discord_proxy(config), book_proxies(config)
+    except BadConfig as error:
+        return [failed("proxies", str(error), "The bot does not start before that.")]
+    parts = {"Discord": discord, "books over https": books.https, "over http": books.http}
+    seen = (
+        f"{what} {f'through {proxy}' if proxy else 'directly'}" for what, proxy in parts.items()
+    )
+    return [ok("proxies", ", ".join(seen))]
 
 
 def check_versions(

@@ -3,8 +3,9 @@
 What lives here, in the order in which a request passes.
 
 - `app` joins the addresses with what guards them.
-- `server` accepts connections and limits them; `security` says who asks, whether the Host and the
-  Origin are ours, and what a browser may do with the answer.
+- `addresses` says where the page listens; `server` accepts connections and limits them.
+- `security` says who asks, whether the Host and the Origin are ours, and what a browser may do with
+  the answer.
 - `admission` says whether a client may ask for a poem now, and reads the body.
 - `poems` answers with a poem, or with a picture of one, from `PoemService`; `openai` does so as
   OpenAI's clients expect it, `lines` with what the next line of a poem may be. `events` sends a

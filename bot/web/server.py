@@ -33,8 +33,8 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
+from bot.web.addresses import describe, listen
 from bot.web.errors import (
-    CannotListen,
     HeadersTooSlow,
     Malformed,
     RequestRefused,
@@ -46,9 +46,7 @@ from bot.web.security import HEADERS, ClientAddresses
 log = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS = 3.0  # for answers under way; poems were ended by the service before
-BACKLOG = 1024  # waiting in the kernel; a burst of more is asked to come again by TCP itself
 AT_ONCE = 64  # accepted before the connections that are open have their turn
-SEND_BUFFER_BYTES = 64 * 1024  # the kernel's; without it, megabytes for a slow reader
 RETRY_SECONDS = 0.1  # between two tries when descriptors have run out
 TELL_SECONDS = 60.0  # between two lines in the log about that
 
@@ -101,16 +99,12 @@ class WebServer:
         self._tasks = [asyncio.create_task(self._accept(listener)) for listener in listeners]
 
     @classmethod
-    async def open(cls, app: web.Application, host: str, port: int) -> WebServer:
-        """Serve `app` on every address of `host` ("::" has both families) until `cleanup`.
+    async def open(cls, app: web.Application, hosts: Sequence[str], port: int) -> WebServer:
+        """Serve `app` on every address of `hosts`, see `listen`, until `cleanup`.
 
         Port 0 is any free one. Raises CannotListen.
         """
-        try:
-            listeners = await _listen(host, port)
-        except OSError as error:
-            reason = (error.strerror or str(error)).partition(" (while")[0]
-            raise CannotListen(host, port, reason) from error
+        listeners = await listen(hosts, port)
         runner = BoundedRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()
         return cls(runner, listeners)
@@ -118,6 +112,11 @@ class WebServer:
     @property
     def addresses(self) -> list[Any]:
         return [listener.getsockname() for listener in self._listeners]
+
+    @property
+    def described(self) -> list[str]:
+        """The addresses for readers."""
+        return [describe(listener) for listener in self._listeners]
 
     @property
     def connections(self) -> int:
@@ -182,36 +181,6 @@ def within_descriptors(connection_limits: ConnectionLimits) -> ConnectionLimits:
     return replace(
         connection_limits, connections=max(1, min(connection_limits.connections, soft // 2))
     )
-
-
-def serves_both(host: str) -> bool:
-    """Whether a socket bound to `host` is for IPv4 too: "::" is every address of the machine."""
-    return host == "::" and socket.has_dualstack_ipv6()
-
-
-async def _listen(host: str, port: int) -> list[socket.socket]:
-    found = dict.fromkeys(
-        await asyncio.get_running_loop().getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-    )
-    listeners: list[socket.socket] = []
-    try:
-        for family, _, _, _, address in found:
-            listener = socket.create_server(
-                address,
-                family=family,
-                backlog=BACKLOG,
-                dualstack_ipv6=len(found) == 1 and serves_both(str(address[0])),
-            )
-            listeners.append(listener)
-            listener.setblocking(False)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-    except OSError:
-        for listener in listeners:
-            listener.close()
-        raise
-    return listeners
 
 
 Connections = dict["Connection", None]  # the oldest first

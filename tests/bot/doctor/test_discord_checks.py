@@ -10,9 +10,11 @@ import discord
 import pytest
 
 from bot.core.policies import Operator
+from bot.core.proxies import Proxy
 from bot.discord_app.client import PERMISSIONS
 from bot.doctor.discord_checks import DiscordFacts, check_discord
 from bot.doctor.results import CheckResult, CheckStatus
+from tests.connect_proxy import LOGIN, ConnectProxy
 from tests.discord_payloads import (
     APPLICATION,
     BOT,
@@ -31,6 +33,7 @@ from tests.lasting_faults import json_ban
 Examine = Callable[..., Awaitable[dict[str, CheckResult]]]
 ALL = PERMISSIONS.value
 NO_FILES = ALL & ~discord.Permissions(attach_files=True).value
+NOT_THERE = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
 COMMAND: Payload = {"id": "1", "name": "sonnet", "type": 1}
 
 
@@ -409,3 +412,34 @@ async def test_a_question_without_an_answer_leaves_the_others_theirs(
     shows(found["starts"], CheckStatus.WARNING, "unknown: Discord has an outage")
     shows(found["permissions"], CheckStatus.WARNING, "unexpected response")
     assert found["intents"].state is CheckStatus.OK
+
+
+@pytest.mark.parametrize(
+    ("login", "answers", "words"),
+    [
+        (("", ""), {}, "refuses the bot's name and password (407)"),
+        (LOGIN, {"discord.test:443": NOT_THERE}, "refuses to connect to discord.test (403)"),
+        (LOGIN, {}, "no secure connection (TLS) to discord.test:443 through the proxy http://127"),
+    ],
+)
+async def test_discord_is_asked_through_the_proxy_and_its_refusal_is_told(
+    examine: Examine, login: tuple[str, str], answers: dict[str, bytes], words: str
+) -> None:
+    async with FakeDiscord().serve() as plain:  # what answers behind the proxy knows no TLS
+        port = int(plain.url.rpartition(":")[2].partition("/")[0])
+        async with ConnectProxy(port, login=LOGIN, answers=answers).serve() as proxy:
+            through = Proxy("127.0.0.1", proxy.port, *login)
+            found = await examine(api_url="https://discord.test/api/v10", proxy=through)
+    shows(found["token"], CheckStatus.WRONG, words)
+    assert set(proxy.places) == {"CONNECT discord.test:443"}
+    assert LOGIN[1] not in str(found)
+
+
+async def test_a_proxy_that_is_not_there_is_told(examine: Examine) -> None:
+    gone = ConnectProxy(1)
+    async with gone.serve():
+        pass
+    proxy = Proxy("127.0.0.1", gone.port, *LOGIN)
+    found = await examine(api_url="https://discord.test/api/v10", proxy=proxy)
+    told = f"no connection to the proxy http://127.0.0.1:{gone.port}: Connection refused"
+    shows(found["token"], CheckStatus.WRONG, told)

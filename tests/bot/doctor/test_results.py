@@ -99,6 +99,7 @@ def test_json_has_all_of_it() -> None:
         "state": "warning",
         "seen": "little room",
         "advice": ["Make room."],
+        "details": [],
     }
 
 

@@ -35,7 +35,7 @@ async def opening(
     service: PoemService, host: str = "127.0.0.1", **options: Any
 ) -> AsyncIterator[WebServer]:
     """Serve until the context ends; gives the open server."""
-    server = await WebServer.open(create_app(service, **options), host, 0)
+    server = await WebServer.open(create_app(service, **options), [host], 0)
     try:
         yield server
     finally:

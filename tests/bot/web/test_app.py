@@ -144,7 +144,7 @@ async def test_an_address_in_use_is_one_sentence(serve: Serve) -> None:
     client = await serve()
     port = client._base_url.port  # type: ignore[union-attr]
     with pytest.raises(CannotListen, match=rf"cannot be served on 127.0.0.1 port {port}: .*in use"):
-        await WebServer.open(create_app(fake_service()), "127.0.0.1", port or 0)
+        await WebServer.open(create_app(fake_service()), ["127.0.0.1"], port or 0)
 
 
 async def test_a_stop_ends_an_open_stream_with_what_was_written(serve: Serve) -> None:
