@@ -101,11 +101,10 @@ def read_proxies(
     >>> read_proxies("", {"ALL_PROXY": "http://me:secret@proxy:3128"}).https
     Proxy(host='proxy', port=3128, user='me')
     """
-    login = {"user": user, "password": password}
     if setting == DIRECT:
         return NO_PROXIES
     if setting:
-        proxy = replace(Proxy.read(setting), **login)
+        proxy = replace(Proxy.read(setting), user=user, password=password)
         return Proxies(proxy, proxy)
     # In small letters they count first, as for other programs.
     names = {name.lower(): name for name in sorted(variables)}
@@ -115,7 +114,7 @@ def read_proxies(
         if name is None:
             return None
         proxy = _read_variable(name, variables[name].strip())
-        return proxy if proxy.user else replace(proxy, **login)
+        return proxy if proxy.user else replace(proxy, user=user, password=password)
 
     exceptions = variables[names["no_proxy"]] if "no_proxy" in names else ""
     return Proxies(
