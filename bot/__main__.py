@@ -27,6 +27,11 @@ if __name__ == "__main__":  # before anything that takes time: until then others
 
 import sys
 
+from bot import health
+
+if __name__ == "__main__" and health.is_asked_for(sys.argv[1:]):
+    sys.exit(health.main(sys.argv[1:]))
+
 from bot.cli.main import main
 
 if __name__ == "__main__":

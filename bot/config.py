@@ -6,10 +6,8 @@ names the key or the variable, the value and what is allowed.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,8 +15,6 @@ from typing import Annotated, Any
 from annotated_types import Ge, Le
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -32,7 +28,6 @@ from bot.core.errors import BadConfig
 from bot.core.fair_queue import QueueLimits
 from bot.core.fetching.addresses import Trust
 from bot.core.guild_settings import is_snowflake
-from bot.core.paths import ROOT
 from bot.core.proxies import ALLOWED as PROXY
 from bot.core.proxies import DIRECT, Proxy, is_login, passwords_in, proxy_variables
 from bot.core.records import FORMS, FREE, RANGES, SAMPLING_SETTINGS, Defaults, Sampling
@@ -40,8 +35,10 @@ from bot.core.redaction import Redactor
 from bot.core.store import server_address
 from bot.core.store.server_address import ServerAddress
 from bot.core.training_requests import BookLimits
-from bot.environment import (
+from bot.sections import DataConfig, Section, WebConfig, network
+from bot.sources import (
     DATABASE_VARIABLE,
+    DEFAULT_PATH,
     KEY_VARIABLE,
     NATS_PASSWORD_VARIABLE,
     NATS_USER_VARIABLE,
@@ -52,20 +49,16 @@ from bot.environment import (
     USER_VARIABLES,
     given_secret,
     given_settings,
+    read_file,
+    refuse_unknown,
 )
 from model import MAX_BOOK_BYTES
 
-DEFAULT_PATH = ROOT / "config.toml"
 MAX_SHOWN = 200  # characters of a value that is refused
 API_KEY = re.compile(r"[!-~]{16,200}")  # what a header can hold, and nobody guesses
 NAME = re.compile("[A-Za-z_]{1,30}")  # of a setting; what is spelled otherwise may be a secret
 SECRET = re.compile(r"[\w+=-]{20,}")  # a text that may be one, if it has letters and digits
 LOGIN = re.compile(r"(?<=['\"])[^/'\"\s]*:(?!//)[^'\"\s]*@")  # NAME:PASSWORD@, without // before
-MAX_HOSTS = 16  # addresses of the page
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ModelsConfig(Section):
@@ -113,11 +106,6 @@ class WritingConfig(_WithSampling):
     stop_seconds: float = Field(default=10.0, ge=0.0, le=600.0)
 
 
-def _network(value: str) -> str:
-    ipaddress.ip_network(value, strict=False)
-    return value
-
-
 def _mirror(value: str) -> str:
     # No "@" before the path: a name and a secret there would be shown with the book's address.
     if "{number}" not in value or not re.fullmatch(r"https?://[^\s/@?#\\]+/\S*", value):
@@ -135,21 +123,10 @@ def _proxy(value: str) -> str:
     return value
 
 
-def _hosts(value: str | list[str]) -> str | list[str]:
-    hosts = [value] if isinstance(value, str) else value
-    if not 1 <= len(hosts) <= MAX_HOSTS or not all(1 <= len(host) <= 253 for host in hosts):
-        raise ValueError(value)
-    return value
-
-
 def _member(value: str) -> str:
     if not is_snowflake(value):
         raise ValueError(value)
     return value
-
-
-class DataConfig(Section):
-    folder: str = "data"
 
 
 class BooksConfig(Section):
@@ -166,7 +143,7 @@ class BooksConfig(Section):
         description="an address with {number} in it, and no name or password",
     )
     allowed_hosts: list[str] = Field(default=[], description="a list of host names")
-    forbidden_networks: list[Annotated[str, AfterValidator(_network)]] = Field(
+    forbidden_networks: list[Annotated[str, AfterValidator(network)]] = Field(
         default=[], description='a list of addresses or networks such as "8.8.8.0/24"'
     )
     proxy: Annotated[str, AfterValidator(_proxy)] = Field(default="", description=PROXY)
@@ -200,29 +177,6 @@ class OperatorConfig(Section):
         pattern=r"^(https?://[^\s/@?#\\<>]+(/[^\s@?#<>]*)?)?$",
         description="an address that begins with https:// or http://, without a name or password",
     )
-
-
-class WebConfig(Section):
-    enabled: bool = True
-    host: Annotated[str | list[str], AfterValidator(_hosts)] = Field(
-        default="127.0.0.1",
-        description=f"an address or a host name of this machine, or a list of up to {MAX_HOSTS}",
-    )
-    port: int = Field(default=8080, ge=0, le=65_535)
-    allowed_hosts: list[str] = Field(default=[], description="a list of host names")
-    trusted_proxies: list[Annotated[str, AfterValidator(_network)]] = Field(
-        default=[], description='a list of addresses or networks such as "10.0.0.0/8"'
-    )
-    metrics_public: bool = False
-    max_streams: int = Field(default=4, ge=0, le=1000)
-    poems_per_minute: int = Field(default=60, ge=0, le=100_000)
-    max_rooms: int = Field(default=20, ge=0, le=100)
-
-    @property
-    def hosts(self) -> list[str]:
-        """Where the page listens, an address or a name each, without the brackets of a URL."""
-        hosts = [self.host] if isinstance(self.host, str) else self.host
-        return [host.removeprefix("[").removesuffix("]") for host in hosts]
 
 
 def _database(value: str) -> str:
@@ -268,8 +222,9 @@ class Config(Section):
     database_password: SecretStr | None = None
     proxy_user: str = ""
     proxy_password: SecretStr | None = None
-    proxies: dict[str, SecretStr] = {}  # HTTPS_PROXY and the like, as they are set
-    origins: dict[str, str] = {}  # of what the environment gave: "web.port" or a secret → variable
+    proxies: dict[str, SecretStr] = Field(default={})  # HTTPS_PROXY and the like, as they are set
+    # Of what the environment gave: a setting such as "web.port", or a secret → the variable.
+    origins: dict[str, str] = Field(default={})
     home: Path = DEFAULT_PATH.parent  # what the folders are relative to
 
     @property
@@ -308,18 +263,7 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] = os.en
     Raises BadConfig. The project's own file may be missing: every setting has a default.
     """
     file = path or DEFAULT_PATH
-    try:
-        content = tomllib.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        if path is not None:
-            raise BadConfig(f"The config file {file} does not exist. Check --config.") from None
-        content = {}
-    except RecursionError as error:
-        raise BadConfig(f"The config file {file} is nested too deeply to be read.") from error
-    except OSError as error:
-        raise BadConfig(f"The config file {file} cannot be read: {error.strerror}.") from None
-    except ValueError as error:  # no UTF-8, no TOML, or a number of 5,000 digits
-        raise BadConfig(f"The config file {file} cannot be read: {_reason(error)}.") from None
+    content = read_file(path)
     for name in Config.model_fields:
         if name in content and name not in SECTIONS:
             raise BadConfig(f"{file.name} has a key {name!r}, which does not belong there.")
@@ -347,6 +291,7 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] = os.en
     def secret(name: str) -> SecretStr | None:
         return SecretStr(secrets[name].value) if secrets[name].value else None
 
+    refuse_unknown(environment, SECTIONS)
     for (section, key), given in given_settings(environment, SECTIONS).items():
         table = content.setdefault(section, {})
         if isinstance(table, dict):
@@ -372,18 +317,6 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] = os.en
         )
     except ValidationError as error:
         raise BadConfig(redact(_sentence(error.errors()[0], file.name, origins))) from None
-
-
-def _reason(error: ValueError) -> str:
-    """Say what is wrong with the file and where, without the names and values that it quotes.
-
-    >>> _reason(ValueError("Cannot declare ('a', 'b') twice (at line 2, column 5)"))
-    'Cannot declare (…) twice (at line 2, column 5)'
-    """
-    if isinstance(error, UnicodeDecodeError):
-        return f"it is not valid UTF-8 from byte {error.start:,} on"
-    text = re.sub(r"\(['\"].*\)(?= )", "(…)", str(error))
-    return re.sub(r"'[^']{2,}'", "'…'", text)
 
 
 def _sentence(error: ErrorDetails, file: str, origins: Mapping[str, str]) -> str:

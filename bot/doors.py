@@ -30,7 +30,7 @@ from bot.core.model_library import ModelLibrary
 from bot.core.poems import PoemService
 from bot.core.room import RoomLimits
 from bot.core.shards import ShardRange
-from bot.environment import TOKEN_VARIABLE
+from bot.sources import TOKEN_VARIABLE
 
 if TYPE_CHECKING:  # imported when they are opened: the command line starts sooner without
     from bot.cluster.start import Cluster

@@ -26,7 +26,7 @@ from bot.cli.parser import make_parser
 from bot.config import SECTIONS
 from bot.core.proxies import VARIABLES
 from bot.discord_app import cogs
-from bot.environment import LOGIN_VARIABLES, SECRET_VARIABLES, variable_of
+from bot.sources import LOGIN_VARIABLES, SECRET_VARIABLES, variable_of
 from bot.web.openai import ChatBody, CompletionBody
 from bot.web.poems import PoemBody
 

@@ -3,6 +3,5 @@
 - `main` reads the arguments with `parser` and calls one of the following, or opens the doors.
 - `console` writes one poem to stdout, or one for each line that is typed.
 - `model_files` measures a model on a text, and exports it with a card for people.
-- `health` asks the running bot how it is.
 - `admin` lists and changes models and settings, forgets members, makes and restores backups.
 """

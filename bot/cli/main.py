@@ -12,10 +12,9 @@ from contextlib import redirect_stderr, suppress
 from pathlib import Path
 from typing import TextIO
 
-from bot import logs
+from bot import health, logs
 from bot.app import make_library, make_poem_service, require_default
 from bot.cli import admin, console, model_files
-from bot.cli.health import check_health
 from bot.cli.parser import WRONG_USE, make_parser
 from bot.config import Config, load_config
 from bot.core.core_dumps import take_from_environment
@@ -25,10 +24,9 @@ from bot.core.proxies import passwords_in, proxy_variables
 from bot.core.records import SAMPLING_SETTINGS, PoemRequest
 from bot.core.shards import ShardRange
 from bot.doors import serve, work
-from bot.environment import SECRET_VARIABLES
+from bot.sources import SECRET_VARIABLES
 
 SERVERS = (None, "worker", "trainer")  # commands that run until they are stopped
-UNWELL = 1
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
 
@@ -56,6 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 err=err,
                 environment=environment,
             )
+        if arguments.command == health.COMMAND:
+            return health.run(
+                arguments.config, arguments.shards, out=sys.stdout, environment=environment
+            )
         config = load_config(arguments.config, environment)
         logs.hide(*config.secrets)
         match arguments.command:
@@ -64,11 +66,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             case command if command in admin.COMMANDS:
                 asyncio.run(admin.run(arguments, config, out))
                 out.flush()
-            case "health":
-                well, told = asyncio.run(check_health(config, _shard_range(arguments)))
-                out.write(f"{told}\n")
-                out.flush()
-                return 0 if well else UNWELL
             case "worker" | "trainer":
                 asyncio.run(work(config, arguments.command))
             case "write" | "console":

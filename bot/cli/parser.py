@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from bot import logs
+from bot import health, logs
 from bot.cli import admin
 from bot.core.records import FORMS, FREE, RANGES, SAMPLING_SETTINGS
 
@@ -46,7 +46,7 @@ def make_parser() -> Parser:
         _add_settings(command)
     commands.add_parser("worker", help="write poems for the gateways of a cluster, until Ctrl-C")
     commands.add_parser("trainer", help="train for the gateways of a cluster, until Ctrl-C")
-    commands.add_parser("health", help="ask the running bot whether it is well; exit 1: no")
+    commands.add_parser(health.COMMAND, help="ask the running bot whether it is well; exit 1: no")
     doctor = commands.add_parser(
         "doctor", help="check the installation, with advice for each fault"
     )

@@ -27,7 +27,7 @@ from bot.doctor.results import (
     render,
     skipped,
 )
-from bot.environment import SECRET_VARIABLES
+from bot.sources import SECRET_VARIABLES
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from bot.config import WebConfig
 from bot.doctor.results import CheckResult, CheckStatus, failed, ok, warning
-from bot.web.addresses import EVERY_IPV4, EVERY_IPV6, ask_health, authority, listen
+from bot.sections import WebConfig
+from bot.web.addresses import listen
 from bot.web.errors import CannotListen
+from bot.web.health import EVERY_IPV4, EVERY_IPV6, ask_health, authority
 
 NAME = "web page"
 TIMEOUT_SECONDS = 10.0

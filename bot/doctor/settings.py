@@ -10,11 +10,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bot.app import book_proxies, discord_proxy
-from bot.config import DEFAULT_PATH, SECTIONS, Config, load_config, without_secrets
+from bot.config import SECTIONS, Config, load_config, without_secrets
 from bot.core.errors import BadConfig
 from bot.core.paths import ROOT
 from bot.doctor.results import CheckResult, failed, ok, warning
-from bot.environment import FILE, LOGIN_VARIABLES, TOKEN_VARIABLE
+from bot.sources import DEFAULT_PATH, FILE, LOGIN_VARIABLES, TOKEN_VARIABLE
 
 REQUIREMENTS = ROOT / "requirements.txt"
 MAX_SHOWN = 60  # characters of a value

@@ -11,7 +11,8 @@ What lives here, in the order in which a request passes.
   OpenAI's clients expect it, `lines` with what the next line of a poem may be. `events` sends a
   poem while it is being written. `rooms` lets many people write one.
 - `policies` has the pages on privacy and the terms of use.
-- `status` has /healthz, /metrics, the models and the books; `qr_code` draws the page's address.
+- `status` has /healthz, /metrics, the models and the books; `health` asks a page on this machine
+  for /healthz. `qr_code` draws the page's address.
 - `page` has the files of the page, the kiosk, rooms and the dashboard, in the folder `page/`.
 - `errors` has what is refused, and makes every error an answer.
 """

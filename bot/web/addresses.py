@@ -1,4 +1,4 @@
-"""Where the page listens, and where on this machine it can be asked how it is.
+"""Where the page listens.
 
 "::" is every address of both families, unless an IPv4 address stands beside it or the system keeps
 the families apart. Each IPv6 socket is told which, so the system's default does not matter.
@@ -9,16 +9,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
-import aiohttp
-
 from bot.web.errors import CannotListen
+from bot.web.health import EVERY_IPV6, authority
 
 BACKLOG = 1024  # waiting in the kernel; a burst of more is asked to come again by TCP itself
 SEND_BUFFER_BYTES = 64 * 1024  # the kernel's; without it, megabytes for a slow reader
-EVERY_IPV4, EVERY_IPV6 = "0.0.0.0", "::"  # noqa: S104 - as the host has set it
 
 
 async def listen(hosts: Sequence[str], port: int) -> list[socket.socket]:
@@ -49,39 +46,6 @@ def describe(listener: socket.socket) -> str:
         return url
     only = listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
     return f"{url} ({'IPv6 only' if only else 'IPv6 and IPv4'})"
-
-
-async def ask_health(
-    hosts: Sequence[str], port: int, timeout_seconds: float
-) -> dict[str, Any] | None:
-    """Return what /healthz says of a Sonneteer that listens on `hosts`; None where none answers."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(timeout_seconds), aiohttp.ClientSession() as session:
-            for host in dict.fromkeys(at for each in hosts for at in _within_reach(each)):
-                with suppress(aiohttp.ClientError, OSError, ValueError):
-                    figures = await _ask(session, host, port)
-                    if isinstance(figures, dict) and "model_loaded" in figures:
-                        return figures
-    return None
-
-
-async def _ask(session: aiohttp.ClientSession, host: str, port: int) -> Any:
-    # The name of a link, as in fe80::1%eth0, says where to go; it is no part of a Host header.
-    headers = {"Host": authority(host.partition("%")[0], port)}
-    url = f"http://{authority(host, port)}/healthz"
-    async with session.get(url, headers=headers, allow_redirects=False) as response:
-        return await response.json()
-
-
-def authority(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _within_reach(host: str) -> tuple[str, ...]:
-    """Return where a page on `host` can be asked on this machine."""
-    if host == EVERY_IPV4:
-        return ("127.0.0.1",)
-    return ("::1", "127.0.0.1") if host == EVERY_IPV6 else (host,)
 
 
 async def _look_up(host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.config import DEFAULT_PATH, SECTIONS, Config, load_config
+from bot.config import SECTIONS, Config, load_config
 from bot.core.errors import BadConfig
+from bot.sources import DEFAULT_PATH
 
 
 def config_file(tmp_path: Path, text: str) -> Path:

@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 
 from bot.discord_app.poem_formatting import read_verse
-from bot.environment import KEY_VARIABLE, TOKEN_VARIABLE
+from bot.sources import KEY_VARIABLE, TOKEN_VARIABLE
 from tests.discord_payloads import BOT
 from tests.fake_discord import TOKEN, FakeDiscord
 from tests.timeouts import HANG_SECONDS

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from bench.gauges import ROOT
-from bot.environment import KEY_VARIABLE
+from bot.sources import KEY_VARIABLE
 from tests.conftest import write_model
 from tests.rigs import runner
 from tests.rigs.bot_process import BotProcess, write_config

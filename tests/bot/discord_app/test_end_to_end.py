@@ -13,11 +13,12 @@ from aiohttp import web
 from simcord.actors import MemberActor
 
 from bot.app import make_library, open_app
-from bot.config import BooksConfig, Config, DataConfig, DiscordConfig, WritingConfig
+from bot.config import BooksConfig, Config, DiscordConfig, WritingConfig
 from bot.core.application import App
 from bot.discord_app.client import SonneteerBot
 from bot.discord_app.panels import shown_text
 from bot.discord_app.poem_formatting import unescape
+from bot.sections import DataConfig
 from tests.apps import serve
 from tests.bot.discord_app.conftest import FAST, Simulation
 from tests.texts import in_cyrillic, quatrains

@@ -9,10 +9,10 @@ from contextlib import suppress
 
 import pytest
 
-from bot.config import WebConfig
 from bot.core.poems import PoemService
 from bot.doctor.page import check_page
 from bot.doctor.results import CheckStatus
+from bot.sections import WebConfig
 from tests.bot.doctor.conftest import shows
 from tests.bot.web.conftest import serving
 from tests.fakes import fake_service

@@ -9,8 +9,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from bot.web.addresses import ask_health, describe, listen
+from bot.web.addresses import describe, listen
 from bot.web.errors import CannotListen
+from bot.web.health import ask_health
 from bot.web.server import WebServer
 from tests.bot.web.conftest import opening
 from tests.fakes import fake_service

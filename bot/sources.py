@@ -1,8 +1,9 @@
-"""What the environment says: settings as SONNETEER_SECTION_KEY, and secrets, which may be in files.
+"""Where settings and secrets come from: config.toml, variables, and files with a secret.
 
-A setting's variable is read as the type of the setting wants: `8080`, `0.5`, `true`, a text as it
-stands, a list as `a, b` or `["a", "b"]`. What cannot be read stays text, for the check of the
-settings to refuse. An empty variable counts as none, as panels and compose files leave them.
+A setting's variable is called SONNETEER_SECTION_KEY and is read as the type of the setting wants:
+`8080`, `0.5`, `true`, a text as it stands, a list as `a, b` or `["a", "b"]`. What cannot be read
+stays text, for the check of the settings to refuse. An empty variable counts as none, as panels and
+compose files leave them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -21,6 +22,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 
 from bot.core.errors import BadConfig
+from bot.core.paths import ROOT
 
 PREFIX = "SONNETEER_"
 TOKEN_VARIABLE = "DISCORD_TOKEN"  # noqa: S105 - the variable's name, as the next
@@ -41,6 +43,7 @@ NAME = re.compile("[A-Za-z0-9_]{1,80}")  # of a variable; what is spelled otherw
 # What Kubernetes tells every container about a service that is called "sonneteer".
 OF_KUBERNETES = re.compile(r"SONNETEER_(SERVICE_(HOST|PORT)\w*|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)")
 
+DEFAULT_PATH = ROOT / "config.toml"
 Sections = Mapping[str, type[BaseModel]]
 
 
@@ -50,6 +53,35 @@ class Given:
 
     variable: str
     value: Any
+
+
+def read_file(path: Path | None) -> dict[str, Any]:
+    """Read a config file, the project's own if None; that one may be missing. Raises BadConfig."""
+    file = path or DEFAULT_PATH
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        if path is not None:
+            raise BadConfig(f"The config file {file} does not exist. Check --config.") from None
+        return {}
+    except RecursionError as error:
+        raise BadConfig(f"The config file {file} is nested too deeply to be read.") from error
+    except OSError as error:
+        raise BadConfig(f"The config file {file} cannot be read: {error.strerror}.") from None
+    except ValueError as error:  # no UTF-8, no TOML, or a number of 5,000 digits
+        raise BadConfig(f"The config file {file} cannot be read: {_reason(error)}.") from None
+
+
+def _reason(error: ValueError) -> str:
+    """Say what is wrong with the file and where, without the names and values that it quotes.
+
+    >>> _reason(ValueError("Cannot declare ('a', 'b') twice (at line 2, column 5)"))
+    'Cannot declare (…) twice (at line 2, column 5)'
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not valid UTF-8 from byte {error.start:,} on"
+    text = re.sub(r"\(['\"].*\)(?= )", "(…)", str(error))
+    return re.sub(r"'[^']{2,}'", "'…'", text)
 
 
 def variable_of(section: str, key: str) -> str:
@@ -64,18 +96,38 @@ def variable_of(section: str, key: str) -> str:
 def given_settings(
     environment: Mapping[str, str], sections: Sections
 ) -> dict[tuple[str, str], Given]:
-    """Return the settings that are set, by section and key; raise BadConfig for an unknown name."""
-    settings = {
-        variable_of(section, key): (section, key, field.annotation)
+    """Return the settings of these sections that are set, by section and key."""
+    return {
+        (section, key): Given(name, _read(value, field.annotation))
         for section, kind in sections.items()
         for key, field in kind.model_fields.items()
+        if (value := environment.get(name := variable_of(section, key), "").strip())
     }
-    _refuse_unknown(environment, [*settings, *_other_names()])
-    return {
-        (section, key): Given(name, _read(environment[name].strip(), kind))
-        for name, (section, key, kind) in settings.items()
-        if environment.get(name, "").strip()
-    }
+
+
+def refuse_unknown(environment: Mapping[str, str], sections: Sections) -> None:
+    """Raise BadConfig for a variable that looks like ours and is none."""
+    known = [
+        *(
+            variable_of(section, key)
+            for section in sections
+            for key in sections[section].model_fields
+        ),
+        *LOGIN_VARIABLES,
+        *(name + FILE for name in SECRET_VARIABLES),
+    ]
+    in_kubernetes = "KUBERNETES_SERVICE_HOST" in environment
+    for name in sorted(environment):
+        if not name.upper().startswith(PREFIX) or name in known:
+            continue
+        if in_kubernetes and OF_KUBERNETES.fullmatch(name):
+            continue
+        (near,) = difflib.get_close_matches(name[:80].upper(), known, 1, cutoff=0.0)
+        shown = name if NAME.fullmatch(name) else f"{PREFIX}…"
+        raise BadConfig(
+            f"{shown} is set, but Sonneteer has no such variable; the nearest is {near}. Correct "
+            "or remove it. docs/configuration.md lists all settings."
+        )
 
 
 def given_secret(environment: Mapping[str, str], name: str) -> Given:
@@ -89,26 +141,6 @@ def given_secret(environment: Mapping[str, str], name: str) -> Given:
     if value:
         raise BadConfig(f"{name} and {name}{FILE} are both set. Keep one of them.")
     return Given(name + FILE, _read_file(file, name + FILE))
-
-
-def _other_names() -> Iterator[str]:
-    yield from LOGIN_VARIABLES
-    yield from (name + FILE for name in SECRET_VARIABLES)
-
-
-def _refuse_unknown(environment: Mapping[str, str], known: list[str]) -> None:
-    in_kubernetes = "KUBERNETES_SERVICE_HOST" in environment
-    for name in sorted(environment):
-        if not name.upper().startswith(PREFIX) or name in known:
-            continue
-        if in_kubernetes and OF_KUBERNETES.fullmatch(name):
-            continue
-        (near,) = difflib.get_close_matches(name[:80].upper(), known, 1, cutoff=0.0)
-        shown = name if NAME.fullmatch(name) else f"{PREFIX}…"
-        raise BadConfig(
-            f"{shown} is set, but Sonneteer has no such variable; the nearest is {near}. Correct "
-            "or remove it. docs/configuration.md lists all settings."
-        )
 
 
 def _read(text: str, kind: Any) -> Any:

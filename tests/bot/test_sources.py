@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.config import SECTIONS, Config, load_config
 from bot.core.errors import BadConfig
-from bot.environment import MAX_SECRET_BYTES, SECRET_VARIABLES, variable_of
+from bot.sources import MAX_SECRET_BYTES, SECRET_VARIABLES, variable_of
 
 SETTINGS = [(section, key) for section, kind in SECTIONS.items() for key in kind.model_fields]
 SECRET = "hunter2-and-more-0123"
