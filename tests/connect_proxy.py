@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bot.core.fetching.addresses import is_address
+
 LOGIN = ("me", "opens-the-proxy")
 
 
@@ -96,12 +98,12 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 def certificate_for(folder: Path, *names: str) -> tuple[Path, ssl.SSLContext]:
-    """Make a certificate that proves these names; return its file and what a server needs.
+    """Make a certificate for names or addresses; return its file and what a server needs.
 
     Raises FileNotFoundError where OpenSSL's program is missing.
     """
     key, certificate = folder / "key.pem", folder / "certificate.pem"
-    known = ",".join(f"DNS:{name}" for name in names)
+    known = ",".join(f"{'IP' if is_address(name) else 'DNS'}:{name}" for name in names)
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 from bot.core.errors import SourceFailed, SourceRefused
 from bot.core.fetching.client import FetchRules, HttpClient
 from bot.core.fetching.fetcher import Fetcher
-from bot.core.fetching.process import read_instructions, write_instructions
+from bot.core.fetching.process import SandboxedClient, read_instructions, write_instructions
 from bot.core.proxies import Proxies, Proxy
 from tests.bot.core.fetching.conftest import (
     MAX_BYTES,
@@ -177,6 +177,23 @@ async def test_a_book_over_tls_is_of_the_site_and_not_of_the_proxy(
             )
     assert proxy.places == [f"CONNECT {PUBLIC}:443"]
     assert not mirror.app[NOTED]
+
+
+async def test_a_process_fetches_through_the_proxy_over_tls(
+    mirror: TestServer, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    try:
+        certificate, tls = certificate_for(tmp_path, PUBLIC)
+    except FileNotFoundError:
+        pytest.skip("OpenSSL's program is not installed")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    async with ConnectProxy(mirror.port or 0, login=LOGIN, tls=tls).serve() as proxy:
+        known = Proxy("127.0.0.1", proxy.port, *LOGIN)
+        rules = FetchRules("test", MAX_BYTES, 30, proxies=Proxies(known, known))
+        fetcher = Fetcher(SandboxedClient(rules), max_bytes=MAX_BYTES)
+        book = await fetcher.fetch(f"https://{PUBLIC}/poem.txt", folder / "a")
+    assert book.path.read_bytes() == POEM
+    assert proxy.places == [f"CONNECT {PUBLIC}:443"]
 
 
 async def test_what_comes_through_a_proxy_is_metered(mirror: TestServer, folder: Path) -> None:
