@@ -199,3 +199,14 @@ def test_the_guard_is_one_however_often_it_is_set_up() -> None:
         assert sys.stderr is stream
         sys.stderr.write("to another-token\n")
     assert out.getvalue() == "to [token]\n"
+
+
+@pytest.mark.parametrize("style", logs.STYLES)
+def test_a_secret_that_is_known_later_is_hidden_from_then_on(style: logs.Style) -> None:
+    out = begin(style)
+    with guarded() as err:
+        logs.hide("from-a-file")
+        log.info("with from-a-file")
+        sys.stderr.write("with from-a-file\n")
+    assert "with [token]" in out.getvalue()
+    assert err.getvalue() == "with [token]\n"

@@ -401,3 +401,37 @@ def test_ctrl_c_at_the_console_exits_with_130(config: Path) -> None:
         assert process.stdout.readline() != ""  # it is up, and about to wait for the next line
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=HANG_SECONDS) == 130
+
+
+def test_a_proxy_with_a_password_is_taken_out_of_the_environment(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://me:opens-the-proxy@127.0.0.1:9")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert answer(capsys, "--config", config, "models")[0] == 0
+    assert "https_proxy" not in os.environ
+    assert os.environ["HTTP_PROXY"] == "http://127.0.0.1:9"
+
+
+def test_a_variable_that_is_no_setting_gets_one_sentence_and_exit_2(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SONNETEER_WEB_PROT", "9000")
+    status, out, err = answer(capsys, "--config", config, "models")
+    assert (status, out) == (2, "")
+    assert err == (
+        "SONNETEER_WEB_PROT is set, but Sonneteer has no such variable; the nearest is "
+        "SONNETEER_WEB_PORT. Correct or remove it. docs/configuration.md lists all settings.\n"
+    )
+
+
+def test_a_proxy_of_another_kind_keeps_the_bot_from_starting_and_not_from_writing(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://me:opens-the-proxy@127.0.0.1:9")
+    status, _, err = answer(capsys, "--config", config)
+    assert status == 2
+    assert err.startswith("ALL_PROXY is '…@127.0.0.1:9'; it must be the address of an HTTP proxy")
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    options = ("--form", "free", "--chars", 9)
+    assert answer(capsys, "--config", config, "write", "a", *options)[0] == 0
