@@ -58,7 +58,7 @@ MAX_SHOWN = 200  # characters of a value that is refused
 API_KEY = re.compile(r"[!-~]{16,200}")  # what a header can hold, and nobody guesses
 NAME = re.compile("[A-Za-z_]{1,30}")  # of a setting; what is spelled otherwise may be a secret
 SECRET = re.compile(r"[\w+=-]{20,}")  # a text that may be one, if it has letters and digits
-LOGIN = re.compile(r"(?<=['\"])[^/'\"\s]*:(?!//)[^'\"\s]*@")  # NAME:PASSWORD@, without // before
+LOGIN = re.compile(r"(?<=['\"])[^/:'\"\s]*:(?!//)[^'\"\s]*@")  # NAME:PASSWORD@, without // before
 
 
 class ModelsConfig(Section):
@@ -281,7 +281,6 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] = os.en
             "be 16 to 200 letters, digits and signs of ASCII, without a space. This makes one: "
             "python -c 'import secrets; print(secrets.token_urlsafe())'"
         )
-
     if not is_login(users[PROXY_USER_VARIABLE], secrets[PROXY_PASSWORD_VARIABLE].value):
         raise BadConfig(
             f"{PROXY_USER_VARIABLE} has a colon, or it or the password has characters that are not "

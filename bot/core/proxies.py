@@ -83,6 +83,7 @@ class Proxies:
     exceptions: str = ""  # hosts that are asked directly, as in NO_PROXY
 
     def choose(self, url: URL) -> Proxy | None:
+        """Return the proxy for an address, None where it is asked directly."""
         proxy = self.https if url.scheme in ("https", "wss") else self.http
         return None if proxy is None or _is_among(url, self.exceptions) else proxy
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from bot.cli.main import main
+from bot.cli.parser import make_parser
 from bot.core.poems import PoemService
 from bot.core.shards import ShardRange
 from bot.core.store.lock import lock_folder
-from bot.health import check_health, is_asked_for, run
+from bot.health import WITH_VALUE, check_health, is_asked_for, run
 from bot.sections import WebConfig
 from tests.bot.web.conftest import opening
 from tests.fakes import fake_service
@@ -113,6 +114,12 @@ def test_wrong_settings_get_a_sentence_and_status_2(
 )
 def test_the_command_is_told_from_other_words(arguments: list[str], expected: bool) -> None:
     assert is_asked_for(arguments) is expected
+
+
+def test_the_options_that_may_stand_before_it_are_known() -> None:
+    options = [action for action in make_parser()._actions if action.option_strings]
+    taking = {action.option_strings[0] for action in options if action.nargs is None}
+    assert set(WITH_VALUE) == taking
 
 
 LIGHT = """

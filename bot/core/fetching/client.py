@@ -226,7 +226,7 @@ class HttpClient:
         except ProxyFailed as error:
             raise SourceFailed(source, str(error)) from error
         try:
-            yield _Connector((tunnel.to,), source, checks_peer=False, open_socket=tunnel.take)
+            yield _Connector((tunnel.via,), source, checks_peer=False, open_socket=tunnel.take)
         finally:
             tunnel.close()
 

@@ -28,12 +28,12 @@ class ProxyFailed(Exception):
 
 
 class Tunnel:
-    """A connection through a proxy to one address, whose socket is taken once."""
+    """A connection through a proxy, which is at `via`, to one address; its socket is taken once."""
 
-    def __init__(self, sock: MeteredSocket, to: str) -> None:
+    def __init__(self, sock: MeteredSocket) -> None:
         self._sock = sock
         self._taken = False
-        self.to = to
+        self.via = str(sock.getpeername()[0])
 
     @classmethod
     async def open(
@@ -50,18 +50,18 @@ class Tunnel:
         Raises ProxyFailed.
         """
         failure = ProxyFailed("there is no such host")
-        for to in addresses:
+        for to in sorted(addresses, key=lambda address: ":" in address):  # IPv4 is everywhere
             sock = await _reach(proxy, through, meter)
             try:
                 await _open(sock, proxy, to, port, user_agent)
+                return cls(sock)
             except ProxyFailed as error:
                 sock.close()
+                meter.is_broken = False  # it was not the site's connection
                 failure = error
             except BaseException:
                 sock.close()
                 raise
-            else:
-                return cls(sock, to)
         raise failure
 
     def take(self, _: aiohttp.AddrInfoType) -> socket.socket:

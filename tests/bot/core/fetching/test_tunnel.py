@@ -127,11 +127,21 @@ async def test_the_proxy_gets_the_login(mirror: TestServer, folder: Path) -> Non
 async def test_an_address_that_the_proxy_does_not_reach_gives_way_to_the_next(
     mirror: TestServer, folder: Path
 ) -> None:
-    first = "[2606:4700::1]:80"
+    first = f"{OTHER_PUBLIC}:80"
+    async with ConnectProxy(mirror.port or 0, answers={first: REFUSAL}).serve() as proxy:
+        resolve = names(books=[OTHER_PUBLIC, PUBLIC])
+        await through(proxy, resolve).fetch("http://books.example/poem.txt", folder / "a")
+    assert proxy.places == [f"CONNECT {first}", f"CONNECT {PUBLIC}:80"]
+
+
+async def test_ipv4_is_tried_first_as_the_proxy_may_have_no_other(
+    mirror: TestServer, folder: Path
+) -> None:
+    first = f"{PUBLIC}:80"
     async with ConnectProxy(mirror.port or 0, answers={first: REFUSAL}).serve() as proxy:
         resolve = names(books=["2606:4700::1", PUBLIC])
         await through(proxy, resolve).fetch("http://books.example/poem.txt", folder / "a")
-    assert proxy.places == [f"CONNECT {first}", f"CONNECT {PUBLIC}:80"]
+    assert proxy.places == [f"CONNECT {first}", "CONNECT [2606:4700::1]:80"]
 
 
 @pytest.mark.parametrize(
