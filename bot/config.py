@@ -28,7 +28,6 @@ from bot.core.errors import BadConfig
 from bot.core.fair_queue import QueueLimits
 from bot.core.fetching.addresses import Trust
 from bot.core.guild_settings import is_snowflake
-from bot.core.proxies import ALLOWED as PROXY
 from bot.core.proxies import DIRECT, Proxy, is_login, passwords_in, proxy_variables
 from bot.core.records import FORMS, FREE, RANGES, SAMPLING_SETTINGS, Defaults, Sampling
 from bot.core.redaction import Redactor
@@ -54,6 +53,10 @@ from bot.sources import (
 )
 from model import MAX_BOOK_BYTES
 
+PROXY = (
+    'http://HOST:PORT without a name or password, or "direct" for no proxy; the name and the '
+    "password come from SONNETEER_PROXY_USER and SONNETEER_PROXY_PASSWORD"
+)
 MAX_SHOWN = 200  # characters of a value that is refused
 API_KEY = re.compile(r"[!-~]{16,200}")  # what a header can hold, and nobody guesses
 NAME = re.compile("[A-Za-z_]{1,30}")  # of a setting; what is spelled otherwise may be a secret

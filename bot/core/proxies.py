@@ -22,10 +22,6 @@ from bot.core.errors import BadConfig
 DIRECT = "direct"  # the setting for no proxy, whatever the environment says
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 THIS_MACHINE = "localhost,127.0.0.1,::1"
-ALLOWED = (
-    'http://HOST:PORT without a name or password, or "direct" for no proxy; the name and the '
-    "password come from SONNETEER_PROXY_USER and SONNETEER_PROXY_PASSWORD"
-)
 
 
 @dataclass(frozen=True, slots=True)
