@@ -64,7 +64,7 @@ class Metrics:
         )
         self.steps = Counter(
             "sonneteer_engine_steps",
-            "Steps of the engines: each writes one character in every row.",
+            "Steps of the engines: each writes one token in every row.",
             registry=registry,
         )
         self.rows_running = Gauge(

@@ -406,8 +406,8 @@ def format_about(me: About, model: ModelRecord | None) -> str:
             minutes=minutes,
         ),
         say(
-            "-# a self-hosted bot that writes verse, character by character, with an LSTM trained "
-            "on one book · free software, MIT licence · /help, /privacy"
+            "-# a self-hosted bot that writes verse with an LSTM trained on one book · "
+            "free software, MIT licence · /help, /privacy"
         ),
     ]
     return _fit([*lines, *_runs(me.operator)])

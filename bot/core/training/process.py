@@ -220,7 +220,9 @@ def apply_event(progress: Progress, event: TrainingEvent) -> Progress:
         case "done":
             return replace(
                 progress,
+                stage=TrainingStage.FINISHING,
                 share=1.0,
+                seconds_left=None,
                 loss=event["training_loss"],
                 held_out_loss=event["held_out_loss"],
                 chart=Path(event["chart"]),

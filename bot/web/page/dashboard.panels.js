@@ -106,7 +106,7 @@ const MACHINE = [
   },
   {
     title: "Steps per second",
-    hint: "one character per poem in the batch",
+    hint: "one token per poem in the batch",
     format: formatNumber,
     absent: NO_DATA,
     curves: one("steps", speed("sonneteer_engine_steps_total")),

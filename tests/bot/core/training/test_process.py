@@ -221,6 +221,11 @@ def test_after_the_last_epoch_there_is_measuring_left() -> None:
     assert (now.stage, now.share, now.seconds_left) == (TrainingStage.FINISHING, 1.0, None)
 
 
+def test_a_training_that_its_time_limit_has_ended_has_nothing_left() -> None:
+    now = reduce(apply_event, [PROGRESS, done(Path("x.png"))], Progress())
+    assert (now.stage, now.share, now.seconds_left) == (TrainingStage.FINISHING, 1.0, None)
+
+
 def test_a_new_chart_is_counted() -> None:
     sample = {"event": "sample", "text": "O rose", "chart": "loss.png"}
     now = reduce(apply_event, [sample, sample, done(Path("x.png"))], Progress())
