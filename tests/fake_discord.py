@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from time import monotonic, time  # here a jump of the bot's clock is not seen
-from typing import Any
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -231,18 +231,19 @@ class FakeDiscord:
     # Serving
 
     @asynccontextmanager
-    async def serve(self) -> AsyncIterator[FakeDiscord]:
+    async def serve(self, host: str = "127.0.0.1") -> AsyncIterator[Self]:
         app = web.Application()
         app.router.add_get("/gateway/", self.gateway.handle)
         app.router.add_get("/files/{name}", self._file)
         app.router.add_route("*", "/api/v10/{path:.*}", self._rest)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, host, 0)
         await site.start()
-        host, port = runner.addresses[0][:2]
+        port = runner.addresses[0][1]
         self.url = f"http://{host}:{port}/api/v10"
-        self.gateway.url = f"ws://localhost:{port}/gateway/"  # a name, which may not be found
+        name = "localhost" if host == "127.0.0.1" else host  # a name, which may not be found
+        self.gateway.url = f"ws://{name}:{port}/gateway/"
         try:
             yield self
         finally:

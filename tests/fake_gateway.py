@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ class FakeGateway:
         self.approves_message_content = True
         self.heartbeat_ms = 41_250
         self.identified: list[Payload] = []
+        self.identified_at: list[float] = []  # by our monotonic clock
         self.resumed = 0
         self.close_codes: list[int] = []  # for the next connections, after they identify
         self.handshakes: list[int | str] = []  # a status, "cut" or "silent" for the next ones
@@ -132,6 +134,7 @@ class FakeGateway:
 
     async def _identify(self, socket: web.WebSocketResponse, identity: Payload) -> Session | None:
         self.identified.append(identity)
+        self.identified_at.append(time.monotonic())
         wants_content = bool(identity["intents"] & MESSAGE_CONTENT)
         if wants_content and not self.approves_message_content:
             await socket.close(code=4014)

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
@@ -26,7 +26,7 @@ PLACES = "/usr/lib/postgresql/*/bin"
 USER, PASSWORD = "sonneteer", "a-wrong-token"  # one that tests/leaks.py looks for
 OTHERS = ("postgres", "nobody")  # as whom root starts it: it refuses to run as root
 SETTINGS = (
-    *("fsync=off", "max_connections=50", "shared_buffers=16MB", "listen_addresses=127.0.0.1"),
+    *("fsync=off", "max_connections=50", "shared_buffers=16MB"),
     *("unix_socket_directories=", "logging_collector=off", "autovacuum=off", "jit=off"),
 )
 SHARED = "shared"  # the database of tests that need rows and no more
@@ -46,8 +46,18 @@ def find_programs() -> Path | None:
 class PostgresServer:
     """A server with a database cluster of its own in a temporary folder."""
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(
+        self,
+        programs: Path,
+        *settings: str,
+        host: str = "127.0.0.1",
+        inside: Sequence[str] = (),
+    ) -> None:
+        """Take further settings; `inside` is a command that runs another, as root, on `host`."""
         self._programs = programs
+        self._settings = settings
+        self._host = host
+        self._inside = tuple(inside)
         self._as = _another_user() if os.getuid() == 0 else None
         self.folder = Path(mkdtemp(prefix="sonneteer-postgres-", dir=_in_memory()))
         if self._as:
@@ -69,7 +79,8 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        self._process = self._open("postgres", "-D", str(self.folder / "data"), *self._options())
+        data = str(self.folder / "data")
+        self._process = self._open("postgres", "-D", data, *self._options(), inside=self._inside)
         until = time.monotonic() + START_SECONDS
         while not self._answers():
             assert self._process.poll() is None, "PostgreSQL does not start"
@@ -79,11 +90,13 @@ class PostgresServer:
     def use_tls(self) -> Path:
         """Encrypt from the next start on, with a certificate for localhost; return its file.
 
-        Raises FileNotFoundError where OpenSSL's program is missing.
+        On a host of its own it takes others' logins, then. Raises FileNotFoundError where OpenSSL's
+        program is missing.
         """
         key, certificate = self.folder / "key.pem", self.folder / "certificate.pem"
         new = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
-        subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+        names = "DNS:localhost" + (f",IP:{self._host}" if self._inside else "")
+        subject = ("-subj", "/CN=localhost", "-addext", f"subjectAltName={names}")
         files = ("-keyout", str(key), "-out", str(certificate))
         subprocess.run([*new, *subject, *files], check=True, capture_output=True)
         key.chmod(0o600)
@@ -92,6 +105,9 @@ class PostgresServer:
         certificate.chmod(0o644)
         tls = {"ssl": "on", "ssl_key_file": key, "ssl_cert_file": certificate}
         self._tls = [f"{name}={value}" for name, value in tls.items()]
+        if self._inside:
+            with (self.folder / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write("hostssl all all samenet scram-sha-256\n")
         return certificate
 
     def kill(self) -> None:
@@ -107,6 +123,13 @@ class PostgresServer:
             time.sleep(0.005)
         self._process = None
 
+    def shut_down(self) -> None:
+        """Stop the server as an admin does: connections are ended, everything is put in order."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(START_SECONDS)
+        self._process = None
+
     def stop(self) -> None:
         """Kill the server and delete its folder."""
         if self._process is not None:
@@ -114,26 +137,34 @@ class PostgresServer:
         shutil.rmtree(self.folder)
 
     def login(self, name: str = "postgres", password: str = PASSWORD) -> Login:
-        address = f"postgresql://{USER}@127.0.0.1:{self.port}/{name}"
+        address = f"postgresql://{USER}@{self._host}:{self.port}/{name}"
+        if self._tls and self._inside:
+            address += f"?sslrootcert={self.folder / 'certificate.pem'}"
         return Login(ServerAddress.read(address), password)
 
     def _options(self) -> list[str]:
-        settings = (*SETTINGS, *self._tls, f"port={self.port}")
+        ours = (f"listen_addresses={self._host}", f"port={self.port}")
+        settings = (*SETTINGS, *self._tls, *self._settings, *ours)
         return [word for setting in settings for word in ("-c", setting)]
 
     def _answers(self) -> bool:
-        ready = (self._programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port))
+        ready = (self._programs / "pg_isready", "-q", "-h", self._host, "-p", str(self.port))
         return subprocess.run(ready, check=False, env=ENVIRONMENT).returncode == 0
 
     def _run(self, program: str, *arguments: str) -> None:
         process = self._open(program, *arguments)
         assert process.wait(START_SECONDS) == 0, f"{program} failed: see {self.folder / 'log'}"
 
-    def _open(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def _open(
+        self, program: str, *arguments: str, inside: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
         user, group = (self._as.pw_uid, self._as.pw_gid) if self._as else (None, None)
+        if inside:  # as root, who steps down afterwards
+            inside = (*inside, "setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups")
+            user = group = None
         with (self.folder / "log").open("ab") as written:
             return subprocess.Popen(
-                [self._programs / program, *arguments],
+                [*inside, self._programs / program, *arguments],
                 stdout=written,
                 stderr=written,
                 stdin=subprocess.DEVNULL,
@@ -141,7 +172,7 @@ class PostgresServer:
                 env=ENVIRONMENT,
                 user=user,
                 group=group,
-                extra_groups=[] if self._as else None,
+                extra_groups=None if user is None else [],
                 start_new_session=True,
             )
 

@@ -43,8 +43,10 @@ Rig = Callable[[argparse.Namespace, Path], Report | Awaitable[Report]]
 
 def parser_of(doc: str | None, quick: str) -> argparse.ArgumentParser:
     """Return a parser with what every rig takes; `quick` tells what --quick does."""
+    program = Path(sys.argv[0])
+    name = program.parent.name if program.stem == "__main__" else program.stem
     parser = argparse.ArgumentParser(
-        prog=f"python -m tests.rigs.{Path(sys.argv[0]).stem}",
+        prog=f"python -m tests.rigs.{name}",
         description=doc,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
