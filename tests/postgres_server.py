@@ -50,12 +50,14 @@ class PostgresServer:
         self,
         programs: Path,
         *settings: str,
+        admin: str = USER,
         host: str = "127.0.0.1",
         inside: Sequence[str] = (),
     ) -> None:
         """Take further settings; `inside` is a command that runs another, as root, on `host`."""
         self._programs = programs
         self._settings = settings
+        self._admin = admin
         self._host = host
         self._inside = tuple(inside)
         self._as = _another_user() if os.getuid() == 0 else None
@@ -72,7 +74,7 @@ class PostgresServer:
         if self._as:
             os.chown(secret, self._as.pw_uid, self._as.pw_gid)
         self._run(
-            *("initdb", "--pgdata", str(self.folder / "data"), "--username", USER, "--no-sync"),
+            *("initdb", "--pgdata", str(self.folder / "data"), "--username", admin, "--no-sync"),
             *("--auth", "password", "--pwfile", str(secret), "--encoding", "UTF8"),
             *("--locale", "C", "--no-instructions"),
         )
@@ -137,7 +139,7 @@ class PostgresServer:
         shutil.rmtree(self.folder)
 
     def login(self, name: str = "postgres", password: str = PASSWORD) -> Login:
-        address = f"postgresql://{USER}@{self._host}:{self.port}/{name}"
+        address = f"postgresql://{self._admin}@{self._host}:{self.port}/{name}"
         if self._tls and self._inside:
             address += f"?sslrootcert={self.folder / 'certificate.pem'}"
         return Login(ServerAddress.read(address), password)
