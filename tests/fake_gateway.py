@@ -48,7 +48,8 @@ class FakeGateway:
         self.identified_at: list[float] = []  # by our monotonic clock
         self.resumed = 0
         self.close_codes: list[int] = []  # for the next connections, after they identify
-        self.handshakes: list[int | str] = []  # a status, "cut" or "silent" for the next ones
+        # For the next ones: a status, "cut", "silent", or what HELLO waits for.
+        self.handshakes: list[int | str | asyncio.Event] = []
         self.refused_resumes = 0  # how many of the next are answered "invalid session"
         self.connections = 0
         self.lost_events: list[Payload] = []  # of sessions that were given up, never heard
@@ -111,7 +112,10 @@ class FakeGateway:
             return web.Response(status=fault if isinstance(fault, int) else 500)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        if fault is None:
+        if isinstance(fault, asyncio.Event):
+            await self._changed()
+            await fault.wait()
+        if fault is None or isinstance(fault, asyncio.Event):
             await socket.send_json({"op": HELLO, "d": {"heartbeat_interval": self.heartbeat_ms}})
         await self._changed()
         session: Session | None = None

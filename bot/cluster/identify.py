@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable
+from contextlib import suppress
 
 from nats.errors import Error as NatsError
 from nats.js.api import KeyValueConfig, StorageType
@@ -22,7 +24,7 @@ from bot.core.tasks import cancel_tasks
 log = logging.getLogger(__name__)
 
 IDENTIFY_SECONDS = 5.0  # between two identifies of a bucket, as Discord demands
-MARGIN_SECONDS = 1.0  # from the turn to the identify itself
+MARGIN_SECONDS = 1.0  # from the turn's renewal to the identify itself
 CLAIM_SECONDS = 30.0  # that a claim lasts without its gateway
 LOOK_SECONDS = 0.25
 
@@ -82,22 +84,14 @@ class ClusterTurns:
             except (NatsError, TimeoutError) as error:
                 log.debug("shards are not given back: %s", error)
 
-    async def take(self, bucket: int) -> None:
+    async def take(self, bucket: int) -> ClusterTurn:
         """Return when a shard of `bucket` may identify; then no other may for some seconds.
 
         While NATS is away nobody identifies: gateways that cannot agree must wait.
         """
-        told = False
-        while True:
-            try:
-                turns = await self._bucket("identify", IDENTIFY_SECONDS + MARGIN_SECONDS)
-                if await self._create(turns, f"bucket-{bucket}", self._bus.id.encode()):
-                    return
-            except (NatsError, TimeoutError) as error:
-                if not told:
-                    log.warning("no turns from NATS (%s); identifies wait until it is back", error)
-                told = True
-            await asyncio.sleep(LOOK_SECONDS)
+        turn = ClusterTurn(self, bucket)
+        await turn.take()
+        return turn
 
     async def _renew(self, claims: KeyValue, total: bytes) -> None:
         """Keep the claims alive."""
@@ -109,6 +103,10 @@ class ClusterTurns:
                 await claims.put("total", total)
             except (NatsError, TimeoutError) as error:
                 log.debug("claims are not renewed: %s", error)
+
+    async def turns(self) -> KeyValue:
+        """Return where turns are."""
+        return await self._bucket("identify", IDENTIFY_SECONDS + MARGIN_SECONDS)
 
     async def _bucket(self, name: str, seconds: float) -> KeyValue:
         bucket = f"sonneteer-{self._cluster}-{name}"
@@ -124,8 +122,45 @@ class ClusterTurns:
     @staticmethod
     async def _create(bucket: KeyValue, key: str, value: bytes) -> bool:
         """Write a key that is not there; return whether it was written."""
-        try:
-            await bucket.create(key, value)
-        except (KeyWrongLastSequenceError, KeyNotFoundError):
-            return False
-        return True
+        return await _write(bucket.create(key, value)) is not None
+
+
+class ClusterTurn:
+    """A shard's turn: a key that is gone after some seconds."""
+
+    def __init__(self, turns: ClusterTurns, bucket: int) -> None:
+        self._turns = turns
+        self._key = f"bucket-{bucket}"
+        self._revision: int | None = None  # of the key, as we wrote it
+
+    async def take(self) -> None:
+        """Return when the turn has come."""
+        told = False
+        while True:
+            try:
+                keys = await self._turns.turns()
+                self._revision = await _write(keys.create(self._key, b""))
+                if self._revision is not None:
+                    return
+            except (NatsError, TimeoutError) as error:
+                if not told:
+                    log.warning("no turns from NATS (%s); identifies wait until it is back", error)
+                told = True
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def renew(self) -> None:
+        """Let the seconds begin anew; where the turn has passed, wait for another."""
+        revision, self._revision = self._revision, None
+        with suppress(NatsError, TimeoutError):
+            keys = await self._turns.turns()
+            self._revision = await _write(keys.update(self._key, b"", revision))
+        if self._revision is None:
+            await self.take()
+
+
+async def _write(writing: Awaitable[int]) -> int | None:
+    """Return the new revision of a key, None where it is not as it was to be."""
+    try:
+        return await writing
+    except (KeyWrongLastSequenceError, KeyNotFoundError):
+        return None

@@ -248,7 +248,9 @@ class SonneteerBot(commands.AutoShardedBot):
             await super().close()
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Do not wait: the gateway's IdentifyLimiter has waited already."""
+        """Wait for no more than a turn that has passed: the gateway has waited before."""
+        if shard_id is not None:
+            await self.gateway.before_identify(shard_id)
 
     async def invoke(self, ctx: commands.Context[Any], /) -> None:
         """Run a message's command, once, if there is room for an answer.

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import aiohttp
 import discord
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
+from filelock import FileLock
 
 from bot.core.retry import backoff
 from bot.core.shards import ShardRange
@@ -54,32 +55,82 @@ class GatewayTimeouts:
     max_identify_seconds: float = 300.0
 
 
-class IdentifyTurns(Protocol):
-    """Turns among the gateways of several machines; see `bot.cluster.identify`."""
+class IdentifyTurn(Protocol):
+    """A shard's turn: until some seconds have passed, no other shard of its bucket has one."""
 
-    async def take(self, bucket: int) -> None:
-        """Return when a shard of `bucket` may identify; others then wait for some seconds."""
+    async def renew(self) -> None:
+        """Let the seconds begin anew, right before the identify: a handshake may have taken long.
+
+        Where the turn has passed, wait for another.
+        """
+
+
+class IdentifyTurns(Protocol):
+    """Turns among processes; see `FolderTurns`, and `bot.cluster.identify` for several machines."""
+
+    async def take(self, bucket: int) -> IdentifyTurn:
+        """Return when a shard of `bucket` may connect and identify."""
+
+
+class FolderTurns:
+    """Turns among the processes of one machine: files that are locked for some seconds."""
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self._folder = folder
+        self._seconds = seconds
+
+    async def take(self, bucket: int) -> IdentifyTurn:
+        turn = _FileTurn(self._folder / f"identify-{bucket}", self._seconds)
+        await turn.take()
+        return turn
+
+
+class _FileTurn:
+    def __init__(self, path: Path, seconds: float) -> None:
+        self._path = path
+        self._seconds = seconds
+        self._lock: FileLock | None = None
+        self._ends: asyncio.TimerHandle | None = None
+
+    async def take(self) -> None:
+        try:
+            self._lock = await wait_for_lock(self._path, self._seconds / 10)
+        except OSError as error:  # a folder that cannot be written in
+            log.warning("cannot take turns with other processes: %s", error)
+            return
+        self._begin()
+
+    async def renew(self) -> None:
+        if self._lock is None:
+            await self.take()
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._ends is not None:
+            self._ends.cancel()
+        self._ends = asyncio.get_running_loop().call_later(self._seconds, self._end)
+
+    def _end(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+        self._lock = None
 
 
 class IdentifyLimiter:
     """Lets shards identify one by one, more slowly the more often, within the day's limit.
 
-    With a `folder` the processes of one machine take turns, with `turns` those of several.
+    With `turns` other processes' shards count, too.
     """
 
-    def __init__(
-        self,
-        timeouts: GatewayTimeouts,
-        folder: Path | None = None,
-        turns: IdentifyTurns | None = None,
-    ) -> None:
+    def __init__(self, timeouts: GatewayTimeouts, turns: IdentifyTurns | None = None) -> None:
         self._timeouts = timeouts
-        self._folder = folder
         self._turns = turns
+        self._latest: dict[int, IdentifyTurn] = {}  # shard → its turn
         self._recent: dict[int, deque[float]] = {}  # shard → its identifies of the last hour
 
     async def wait(self, client: discord.Client, shard: int) -> None:
-        """Return when `shard` may identify."""
+        """Return when `shard` may connect in order to identify."""
         now = asyncio.get_running_loop().time()
         recent = self._recent.setdefault(shard, deque())
         while recent and recent[0] < now - HOUR:
@@ -89,9 +140,12 @@ class IdentifyLimiter:
             await asyncio.sleep(min(pause, self._timeouts.max_identify_seconds))
         buckets = await self._within_the_limit(client)
         if self._turns is not None:
-            await self._turns.take(shard % buckets)
-        elif self._folder is not None:
-            await self._take_turn(self._folder / f"identify-{shard % buckets}")
+            self._latest[shard] = await self._turns.take(shard % buckets)
+
+    async def renew(self, shard: int) -> None:
+        """Return when `shard`, which is connected, may identify at once."""
+        if shard in self._latest:
+            await self._latest[shard].renew()
 
     def note(self, shard: int) -> None:
         """Count an identify of `shard`; a handshake that fails before it does not count."""
@@ -115,16 +169,6 @@ class IdentifyLimiter:
                 seconds / 60,
             )
             await asyncio.sleep(max(seconds, self._timeouts.identify_seconds))
-
-    async def _take_turn(self, path: Path) -> None:
-        """Keep other processes from identifying for the next seconds."""
-        try:
-            lock = await wait_for_lock(path, self._timeouts.identify_seconds / 10)
-        except OSError as error:  # a folder that cannot be written in
-            log.warning("cannot take turns with other processes: %s", error)
-            return
-        loop = asyncio.get_running_loop()
-        loop.call_later(self._timeouts.identify_seconds, lock.release)
 
 
 class Shard:
@@ -279,7 +323,9 @@ class Gateway:
         )
         self.clock = ClockWatch()
         self.timeouts = timeouts or GatewayTimeouts()
-        self._identify_limiter = IdentifyLimiter(self.timeouts, folder, turns)
+        if turns is None and folder is not None:
+            turns = FolderTurns(folder, self.timeouts.identify_seconds)
+        self._identify_limiter = IdentifyLimiter(self.timeouts, turns)
         self._shards: dict[int, Shard] = {}
 
     def trace(self) -> aiohttp.TraceConfig:
@@ -297,6 +343,10 @@ class Gateway:
     def health(self) -> Mapping[int, bool]:
         """Which shards are up."""
         return {number: shard.up for number, shard in self._shards.items()}
+
+    async def before_identify(self, shard: int) -> None:
+        """Return when a shard that is connected may identify at once."""
+        await self._identify_limiter.renew(shard)
 
     def mark_connected(self, shard: int, how: str) -> None:
         """Note that a shard was "identified" or "resumed"."""

@@ -104,6 +104,27 @@ async def test_shards_of_one_bucket_identify_one_after_another(
     await other.close()
 
 
+async def test_a_turn_lasts_from_the_identify_on_and_one_that_has_passed_is_taken_again(
+    bus: Bus, server: NatsServer
+) -> None:
+    """Turns were counted from before the handshake: with a slow one two came within 3.3 s."""
+    other = await Bus.connect(BusConfig(server.address, "tests"), "two")
+    slow, quick = ClusterTurns(bus, "tests"), ClusterTurns(other, "tests")
+    async with asyncio.timeout(HANG_SECONDS):
+        late = await slow.take(0)
+        turn = await quick.take(0)  # meanwhile that of the slow one has passed
+        await turn.renew()
+        began = time.monotonic()
+        await late.renew()
+        assert time.monotonic() - began >= 0.3
+        began = time.monotonic()
+        await late.renew()
+        assert time.monotonic() - began < 0.3
+        await quick.take(0)
+        assert time.monotonic() - began >= 0.3
+    await other.close()
+
+
 async def test_two_gateways_cannot_have_one_shard(bus: Bus, server: NatsServer) -> None:
     other = await Bus.connect(BusConfig(server.address, "tests"), "two")
     first, second = ClusterTurns(bus, "tests"), ClusterTurns(other, "tests")

@@ -132,6 +132,27 @@ async def test_processes_take_turns_to_identify(discord: FakeDiscord, tmp_path: 
     assert times[1] - times[0] > 0.2
 
 
+async def test_the_seconds_between_two_identifies_count_from_the_identify_itself(
+    discord: FakeDiscord, tmp_path: Path
+) -> None:
+    """A turn was counted from before the handshake, and a slow one came too close to the next."""
+    timeouts = GatewayTimeouts(identify_seconds=0.5)
+    discord.gateway.handshakes = [answered := asyncio.Event()]
+    async with AsyncExitStack() as stack:
+        slow = Gateway(ShardRange(0, 0, 2), timeouts=timeouts, folder=tmp_path)
+        await stack.enter_async_context(_on(discord, slow))
+        await discord.until(lambda: discord.gateway.connections)
+        other = Gateway(ShardRange(1, 1, 2), timeouts=timeouts, folder=tmp_path)
+        await stack.enter_async_context(_on(discord, other))
+        await discord.until(lambda: discord.gateway.identified)
+        answered.set()
+        await discord.until(lambda: len(discord.gateway.identified) == 2)
+        await asyncio.sleep(0.6)  # let the last turn end: its lock is of this loop
+    assert _shards(discord) == [[1, 2], [0, 2]]
+    first, second = discord.gateway.identified_at
+    assert second - first >= 0.45
+
+
 async def test_two_processes_serve_their_guilds_over_one_database(
     discord: FakeDiscord, tmp_path: Path
 ) -> None:
