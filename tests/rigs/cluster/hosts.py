@@ -8,6 +8,7 @@ bus ──── bridge ─┬─ wire ── a      The bridge is on the host `
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -15,7 +16,9 @@ from contextlib import asynccontextmanager
 
 from bench.gauges import ROOT
 
-PREFIX, NETWORK = "sonneteer", "10.77.0"
+# Several runs at once do not disturb each other.
+NUMBER = os.getpid() % 230 + 10
+PREFIX, LINK, NETWORK = f"sonneteer-{NUMBER}", f"snt{NUMBER}", f"10.77.{NUMBER}"
 BUS, HOST_A, HOST_B, OURS = (f"{NETWORK}.{n}" for n in (1, 2, 3, 254))
 ADDRESSES = {"a": HOST_A, "b": HOST_B}
 NAMES = ("bus", "a", "b", "wire")
@@ -28,7 +31,7 @@ def inside(host: str) -> tuple[str, ...]:
 
 def set_link(host: str, state: str) -> None:
     """Cut the link of a host, "down", or mend it, "up"."""
-    _ip("-n", f"{PREFIX}-{host}", "link", "set", f"snt-{host}", state)
+    _ip("-n", f"{PREFIX}-{host}", "link", "set", f"{LINK}-{host}", state)
 
 
 @asynccontextmanager
@@ -43,16 +46,16 @@ async def hosts(delay_ms: tuple[float, float]) -> AsyncIterator[None]:
         _ip("-n", f"{PREFIX}-bus", "addr", "add", f"{BUS}/24", "dev", "br0")
         _ip("-n", f"{PREFIX}-bus", "link", "set", "br0", "up")
         for host in ADDRESSES:
-            _join((f"snt-{host}", host), (f"snt-{host}-far", "wire"))
-            _join((f"snt-{host}-near", "wire"), (f"snt-{host}-port", "bus"))
-            _ip("-n", f"{PREFIX}-bus", "link", "set", f"snt-{host}-port", "master", "br0")
+            _join((f"{LINK}-{host}", host), (f"{LINK}-{host}-far", "wire"))
+            _join((f"{LINK}-{host}-near", "wire"), (f"{LINK}-{host}-port", "bus"))
+            _ip("-n", f"{PREFIX}-bus", "link", "set", f"{LINK}-{host}-port", "master", "br0")
             _ip(
                 *("-n", f"{PREFIX}-{host}", "addr", "add", f"{ADDRESSES[host]}/24"),
-                *("dev", f"snt-{host}"),
+                *("dev", f"{LINK}-{host}"),
             )
-        _join(("snt-us", None), ("snt-us-port", "bus"))
-        _ip("-n", f"{PREFIX}-bus", "link", "set", "snt-us-port", "master", "br0")
-        _ip("addr", "add", f"{OURS}/24", "dev", "snt-us")
+        _join((f"{LINK}-us", None), (f"{LINK}-us-port", "bus"))
+        _ip("-n", f"{PREFIX}-bus", "link", "set", f"{LINK}-us-port", "master", "br0")
+        _ip("addr", "add", f"{OURS}/24", "dev", f"{LINK}-us")
         async with _wires(delay_ms):
             yield
     finally:
@@ -61,7 +64,7 @@ async def hosts(delay_ms: tuple[float, float]) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _wires(delay_ms: tuple[float, float]) -> AsyncIterator[None]:
-    ends = [f"snt-{host}-{end}" for host in ADDRESSES for end in ("far", "near")]
+    ends = [f"{LINK}-{host}-{end}" for host in ADDRESSES for end in ("far", "near")]
     process = await asyncio.create_subprocess_exec(
         *(*inside("wire"), sys.executable, "-m", "tests.rigs.cluster.wire"),
         *(*map(str, delay_ms), *ends),
@@ -96,4 +99,4 @@ def _join(one: tuple[str, str | None], other: tuple[str, str | None]) -> None:
 def _take_down() -> None:
     for name in NAMES:
         _ip("netns", "del", f"{PREFIX}-{name}", check=False)
-    _ip("link", "del", "snt-us", check=False)
+    _ip("link", "del", f"{LINK}-us", check=False)
