@@ -21,6 +21,7 @@ namespaces, and nats-server; what needs PostgreSQL or libfaketime is left out wi
     claims       two gateways start with the same shards at once, five times
     clocks       the clock of one host is five minutes ahead, and both gateways start
     speed        sonnets a second of one process, of two threads, of a gateway with two workers
+    rows         what a gateway pays for the settings of 100,000 servers
 
 At the start both gateways identify with eight shards each; over all trials the fake Discord looks
 whether five seconds are between any two identifies.
@@ -39,7 +40,7 @@ from tests.rigs import runner
 from tests.rigs.bot_process import BotProcess
 from tests.rigs.cluster.admins import Outcome
 from tests.rigs.cluster.processes import write_config
-from tests.rigs.cluster.speed import measure_speed
+from tests.rigs.cluster.speed import measure_rows, measure_speed
 from tests.rigs.cluster.trials import (
     IDENTIFY_SECONDS,
     NEED_DATABASE,
@@ -50,6 +51,9 @@ from tests.rigs.cluster.trials import (
     try_all,
 )
 from tests.rigs.cluster.visitors import ask
+
+MEASURES = ("speed", "rows")
+GUILDS = 100_000
 
 
 async def write_alone(home: Path, poems: int) -> dict[int, str]:
@@ -63,7 +67,7 @@ def left_out(names: list[str]) -> dict[str, str]:
     """Return which trials cannot be run here, and what is missing."""
     missing: dict[str, str] = {}
     for name in names:
-        if name in NEED_DATABASE and find_programs() is None:
+        if name in (*NEED_DATABASE, "rows") and find_programs() is None:
             missing[name] = "no PostgreSQL here; on Debian: apt install postgresql"
         elif name == "clocks" and clock_library() is None:
             missing[name] = "no libfaketime here; on Debian: apt install faketime"
@@ -74,7 +78,7 @@ async def measure(asked: argparse.Namespace, home: Path) -> runner.Report:
     if NATS_SERVER is None:
         raise SystemExit(WITHOUT)
     poems = 24 if asked.quick else asked.poems
-    names = asked.only or [*TRIALS, "speed"]
+    names = asked.only or [*TRIALS, *MEASURES]
     missing = left_out(names)
     report = runner.Report("", {}, [], [f"{name} left out: {why}" for name, why in missing.items()])
     if tried := [name for name in names if name in TRIALS and name not in missing]:
@@ -84,6 +88,12 @@ async def measure(asked: argparse.Namespace, home: Path) -> runner.Report:
         _tell_trials(await try_all(tried, poems, home, alone, (least, most)), report)
     if "speed" in names:
         await _tell_speed(home, poems, report)
+    if "rows" in names and "rows" not in missing:
+        runner.tell("rows")
+        rows = await measure_rows(1_000 if asked.quick else GUILDS)
+        told = ", ".join(f"{name} {value:,.2f}" for name, value in asdict(rows).items())
+        report.text += f"\n\nA gateway's share of the database: {told}"
+        report.figures = {**report.figures, "rows": asdict(rows)}
     return report
 
 
@@ -166,7 +176,7 @@ def main() -> None:
         metavar=("LEAST", "MOST"),
         help="milliseconds that a packet takes one way; default: 1 20",
     )
-    parser.add_argument("--only", nargs="+", choices=[*TRIALS, "speed"])
+    parser.add_argument("--only", nargs="+", choices=[*TRIALS, *MEASURES])
     runner.run(parser.parse_args(), measure)
 
 

@@ -1,16 +1,23 @@
-"""What a cluster costs: sonnets a second, seconds, memory and the bus, all on loopback."""
+"""What a cluster costs: sonnets a second, seconds, memory, the bus and rows, all on loopback."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+import psutil  # type: ignore[import-untyped]
+
 from bench.stats import quantile
+from bot.core.guilds import Guilds
+from bot.core.permissions import TERMINAL
+from bot.core.store.guilds import GuildStore
+from bot.core.store.postgres import PostgresDatabase
 from tests.nats_server import NatsServer
+from tests.postgres_server import PostgresServer, find_programs, new_database, run_sql
 from tests.rigs import runner
 from tests.rigs.bot_process import BotProcess
 from tests.rigs.cluster.processes import write_config
@@ -79,3 +86,77 @@ async def _speed(what: str, address: str, poems: int, running: dict[str, BotProc
     memory = {name: bot.seen().memory_info().rss / 2**20 for name, bot in running.items()}
     p95 = quantile(asked.seconds, 0.95)
     return Speed(what, len(asked.texts) / seconds, median(asked.seconds), p95, memory)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a gateway pays for the rows of many guilds."""
+
+    rows: int
+    database_mb: float  # on the server's disk
+    read_seconds: float  # of a processor, at a gateway's start
+    memory_mb: float  # of that gateway more
+    again_seconds: float  # when the connection was lost, while poems are written
+    still_seconds: float  # in these, the longest in which its event loop did nothing else
+    change_ms: float  # a setting that is changed, median
+
+
+async def measure_rows(guilds: int) -> Rows:
+    """Measure with SETTINGS settings of each guild and the model that it has chosen."""
+    programs = find_programs()
+    assert programs is not None
+    server = await asyncio.to_thread(PostgresServer, programs, "fsync=on")
+    try:
+        await asyncio.to_thread(server.start)
+        login = await new_database(server)
+        database = await PostgresDatabase.open(login)
+        try:
+            await run_sql(login, *(fill.format(guilds=guilds) for fill in FILL))
+            process, loop = psutil.Process(), asyncio.get_running_loop()
+            memory, began = process.memory_info().rss, time.thread_time()
+            known = await Guilds.read(GuildStore(database))
+            read, grown = time.thread_time() - began, process.memory_info().rss - memory
+            began, pauses = time.thread_time(), [0.0]
+            ticking = asyncio.create_task(_note_pauses(pauses))
+            await known.read_again(None)
+            await asyncio.sleep(0)
+            ticking.cancel()
+            again, changes = time.thread_time() - began, []
+            for number in range(CHANGES):
+                began = loop.time()
+                asker = replace(TERMINAL, guild=str(10**18 + 1 + number))
+                await known.change(asker, "cooldown_seconds", number)
+                changes.append(loop.time() - began)
+            [size] = await database.fetch("SELECT pg_database_size(current_database()) AS bytes")
+        finally:
+            await database.close()
+    finally:
+        await asyncio.to_thread(server.stop)
+    rows = guilds * (SETTINGS + 2)
+    megabytes = (size["bytes"] / 2**20, grown / 2**20)
+    return Rows(rows, megabytes[0], read, megabytes[1], again, max(pauses), median(changes) * 1000)
+
+
+async def _note_pauses(pauses: list[float]) -> None:
+    before = time.thread_time()
+    while True:
+        await asyncio.sleep(0.001)
+        pauses.append(time.thread_time() - before)
+        before = time.thread_time()
+
+
+SETTINGS, CHANGES = 5, 100
+FILL = (
+    "INSERT INTO guilds SELECT (1000000000000000000 + n)::text FROM generate_series(1, {guilds}) n",
+    """
+    INSERT INTO settings SELECT guild, name, value FROM guilds, (VALUES
+        ('cooldown_seconds', '10.0'), ('form', '"sonnet"'), ('lines', '14'),
+        ('avoid', '["moon", "june"]'), ('channels', '["1000000000000000001"]')
+    ) AS given (name, value)
+    """,
+    f"""
+    INSERT INTO choices (guild, name, sha256, chosen)
+    SELECT guild, 'sonnets', '{"0" * 64}', '2026-11-29T00:00:00+00:00' FROM guilds
+    """,  # noqa: S608
+    "ANALYZE",
+)
