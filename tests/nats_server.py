@@ -49,6 +49,11 @@ class NatsServer:
     def address(self) -> str:
         return f"nats://{self._host}:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "it does not run"
+        return self._process.pid
+
     async def start(self) -> None:
         """Start it and return when it takes connections."""
         assert NATS_SERVER is not None, WITHOUT

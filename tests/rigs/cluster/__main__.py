@@ -150,11 +150,12 @@ def _told(row: Row) -> str:
 async def _tell_speed(home: Path, poems: int, report: runner.Report) -> None:
     speeds, bus = await measure_speed(home, poems)
     rows = table(
-        ("way", "sonnets/s", "p50 s", "p95 s", "MB"),
+        ("way", "sonnets/s", "p50 s", "p95 s", "MB", "ms of a processor a sonnet"),
         [
             (
                 *(row.what, number(row.per_second, 2), number(row.p50, 2), number(row.p95, 2)),
                 ", ".join(f"{name} {mb:.0f}" for name, mb in row.memory.items()),
+                ", ".join(f"{name} {ms:.1f}" for name, ms in row.processor.items()),
             )
             for row in speeds
         ],

@@ -32,22 +32,20 @@ class Speed:
     per_second: float
     p50: float
     p95: float
-    memory: dict[str, float]  # MB
+    memory: dict[str, float]  # MB of each process
+    processor: dict[str, float]  # milliseconds of a processor for each sonnet
 
 
 async def measure_speed(home: Path, poems: int) -> tuple[list[Speed], dict[str, float]]:
     """Measure one way after another; the bus's own cost from its counters."""
     rows: list[Speed] = []
     for threads in (1, 2):
-        runner.tell(f"one process, {threads} threads")
+        runner.tell(what := f"one process, threads = {threads}")
         config = write_config(home / f"speed-{threads}", "127.0.0.1", 0, threads=threads)
         async with BotProcess(config) as bot:
-            address = await bot.address()
-            rows.append(
-                await _speed(f"one process, threads = {threads}", address, poems, {"bot": bot})
-            )
+            rows.append(await _speed(what, await bot.address(), poems, {"bot": bot.seen()}))
     runner.tell("a gateway and two workers")
-    server = NatsServer(home / "nats-speed", "-m", "0")
+    server = NatsServer(home / "nats-speed", "-m", "-1")
     await server.start()
     try:
         async with AsyncExitStack() as running:
@@ -65,27 +63,38 @@ async def measure_speed(home: Path, poems: int) -> tuple[list[Speed], dict[str, 
             address = await parts["gateway"].address()
             await asyncio.sleep(2.0)
             before = await server.counters()
-            rows.append(await _speed("a gateway and two workers", address, poems, parts))
+            seen = {name: bot.seen() for name, bot in parts.items()}
+            seen["NATS"] = psutil.Process(server.pid)
+            rows.append(await _speed("a gateway and two workers", address, poems, seen))
             after = await server.counters()
             alone = await ask((address,), min(poems, 20), at_once=1)
             return rows, {
                 "messages of a poem": (after["messages"] - before["messages"]) / (poems + WARM_UP),
                 "bytes of a poem": (after["bytes"] - before["bytes"]) / (poems + WARM_UP),
                 "one at a time, median s": median(alone.seconds),
-                "NATS, MB": after["memory"] / 2**20,
             }
     finally:
         await server.stop()
 
 
-async def _speed(what: str, address: str, poems: int, running: dict[str, BotProcess]) -> Speed:
+async def _speed(what: str, address: str, poems: int, running: dict[str, psutil.Process]) -> Speed:
     await ask((address,), WARM_UP)
+    before = {name: _processor_seconds(process) for name, process in running.items()}
     began = time.perf_counter()
     asked = await ask((address,), poems)
     seconds = time.perf_counter() - began
-    memory = {name: bot.seen().memory_info().rss / 2**20 for name, bot in running.items()}
+    processor = {
+        name: (_processor_seconds(process) - before[name]) / poems * 1000
+        for name, process in running.items()
+    }
+    memory = {name: process.memory_info().rss / 2**20 for name, process in running.items()}
     p95 = quantile(asked.seconds, 0.95)
-    return Speed(what, len(asked.texts) / seconds, median(asked.seconds), p95, memory)
+    return Speed(what, len(asked.texts) / seconds, median(asked.seconds), p95, memory, processor)
+
+
+def _processor_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 @dataclass(frozen=True, slots=True)
