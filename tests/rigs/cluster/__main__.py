@@ -54,6 +54,11 @@ from tests.rigs.cluster.visitors import ask
 
 MEASURES = ("speed", "rows")
 GUILDS = 100_000
+OF_SONNETS = (
+    *("tried", "asked", "came", "other text", "refused", "asked again", "pause s"),
+    *("well again s", "load"),
+)
+OF_CHANGES = ("tried", *(each.value for each in Outcome), "lost", "doubled", "false", "pause s")
 
 
 async def write_alone(home: Path, poems: int) -> dict[int, str]:
@@ -98,19 +103,23 @@ async def measure(asked: argparse.Namespace, home: Path) -> runner.Report:
 
 
 def _tell_trials(trials: Trials, report: runner.Report) -> None:
-    heads = ("tried", "asked", "came", "other text", "refused", "asked again", "pause s")
-    sonnets = table((*heads, "well again s", "load"), [_sonnets(row) for row in trials.rows])
-    heads = ("tried", *(each.value for each in Outcome), "lost", "doubled", "false", "pause s")
-    with_changes = [row for row in trials.rows if row.seen.changes is not None]
-    changes = table(heads, [_changes(row) for row in with_changes])
+    sonnets = [_sonnets(row) for row in trials.rows]
+    changes = [_changes(row) for row in trials.rows if row.seen.changes is not None]
     memory = ", ".join(f"{name} {mb:.0f}" for name, mb in trials.memory.items())
     first, all_gaps = trials.first_gaps, trials.gaps
     identified = (
         f"{len(first) + 1} identifies at the start, {min(first):.2f} to {max(first):.2f} s between "
         f"two; {len(all_gaps) + 1} in all, at least {min(all_gaps):.2f} s"
     )
-    report.text += "\n\n".join((sonnets, *([changes] if with_changes else []), identified, memory))
-    report.figures = {**report.figures, "trials": asdict(trials)}
+    tables = [table(OF_SONNETS, sonnets), *([table(OF_CHANGES, changes)] if changes else [])]
+    report.text += "\n\n".join((*tables, identified, f"MB: {memory}"))
+    report.figures = {
+        **report.figures,
+        "sonnets": [dict(zip(OF_SONNETS, cells, strict=True)) for cells in sonnets],
+        "changes": [dict(zip(OF_CHANGES, cells, strict=True)) for cells in changes],
+        "identify_gaps": all_gaps,
+        "memory": trials.memory,
+    }
     checks = [runner.Check(row.name, row.holds, _told(row)) for row in trials.rows]
     least = min(all_gaps)
     checks.append(runner.Check("identify", least >= IDENTIFY_SECONDS, f"at least {least:.2f} s"))
