@@ -39,7 +39,7 @@ MANUALS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 WORDS = {"README.md": 900, "docs": 1_500, "decisions": 600}
 WIDTH = 120
 OTHERS_MODULES = {"venv", "pytest"}
-OTHERS_OPTIONS = {"--build-arg"}  # of docker
+OTHERS_OPTIONS = {"--build-arg", "--scale"}  # of docker
 FOLDERS_NAMED = {"/tmp"}  # noqa: S108 - it looks like a slash command
 LOG_PARTS = {"[id]", "[token]"}  # they look like sections of config.toml
 

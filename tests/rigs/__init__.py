@@ -10,6 +10,7 @@ if a promise was broken; `runner.py` has what they share. The tests here are abo
     connections          ten thousand connections to the web page
     rooms                a venue full of phones in one room, and those who mean no good
     hostile_books        sites that answer the fetching of a book with harm
+    cluster              three hosts, and what can be lost on them and between
     fuzz                 bytes without sense for the parsers
     kills                the bot or its training is killed at random
     soak, swaps, shards  a hundred thousand poems, models replaced meanwhile, many servers
