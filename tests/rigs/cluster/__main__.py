@@ -120,7 +120,7 @@ def _tell_trials(trials: Trials, report: runner.Report) -> None:
         "identify_gaps": all_gaps,
         "memory": trials.memory,
     }
-    checks = [runner.Check(row.name, row.holds, _told(row)) for row in trials.rows]
+    checks = [runner.Check(row.name, row.holds, row.told) for row in trials.rows]
     least = min(all_gaps)
     checks.append(runner.Check("identify", least >= IDENTIFY_SECONDS, f"at least {least:.2f} s"))
     report.checks = [*report.checks, *checks]
@@ -146,14 +146,6 @@ def _changes(row: Row) -> tuple[str, ...]:
     counts = (changes.lost, changes.doubled, changes.false)
     told = [str(changes.count(outcome)) for outcome in Outcome]
     return (row.name, *told, *map(str, counts), number(changes.pause, 1))
-
-
-def _told(row: Row) -> str:
-    told = f"{len(row.seen.asked.texts)} of {row.asked} came"
-    if (changes := row.seen.changes) is not None:
-        confirmed = changes.count(Outcome.CONFIRMED)
-        told += f"; of {confirmed} changes {changes.lost} lost, {changes.doubled} doubled"
-    return told
 
 
 async def _tell_speed(home: Path, poems: int, report: runner.Report) -> None:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from tests.rigs import runner
-from tests.rigs.cluster.admins import Admins, Changes
+from tests.rigs.cluster.admins import Admins, Changes, Outcome
 from tests.rigs.cluster.hosts import hosts, set_link
 from tests.rigs.cluster.processes import (
     PAGE_A,
@@ -245,6 +245,14 @@ class Row:
     load: float  # of the machine, as it tells it for the last minute
 
     @property
+    def told(self) -> str:
+        told = f"{len(self.seen.asked.texts)} of {self.asked} came"
+        if (changes := self.seen.changes) is not None:
+            confirmed = changes.count(Outcome.CONFIRMED)
+            told += f", of {confirmed} changes {changes.lost} lost, {changes.doubled} doubled"
+        return told
+
+    @property
     def holds(self) -> bool:
         changes = self.seen.changes
         sound = changes is None or not (changes.lost or changes.doubled or changes.false)
@@ -284,8 +292,9 @@ async def try_all(
             runner.tell(name)
             seen = await TRIALS[name](cluster, admins, poems)
             wrong, recovered = seen.asked.count_wrong(alone), await wait_for_both()
-            load = os.getloadavg()[0]
-            trials.rows.append(Row(name, poems, wrong, recovered, seen, load))
+            row = Row(name, poems, wrong, recovered, seen, os.getloadavg()[0])
+            trials.rows.append(row)
+            runner.tell(f"{name}: {row.told}; on")
         trials.memory = cluster.memory
         trials.gaps = gaps_between(cluster.discord.gateway.identified_at)
     return trials
