@@ -39,6 +39,7 @@ from tests.postgres_server import find_programs
 from tests.rigs import runner
 from tests.rigs.bot_process import BotProcess
 from tests.rigs.cluster.admins import Outcome
+from tests.rigs.cluster.hosts import DELAY_MS
 from tests.rigs.cluster.processes import write_config
 from tests.rigs.cluster.speed import measure_rows, measure_speed
 from tests.rigs.cluster.trials import (
@@ -174,7 +175,7 @@ def main() -> None:
         "--delay",
         nargs=2,
         type=float,
-        default=(1.0, 20.0),
+        default=DELAY_MS,
         metavar=("LEAST", "MOST"),
         help="milliseconds that a packet takes one way; default: 1 20",
     )

@@ -22,6 +22,7 @@ PREFIX, LINK, NETWORK = f"sonneteer-{NUMBER}", f"snt{NUMBER}", f"10.77.{NUMBER}"
 BUS, HOST_A, HOST_B, OURS = (f"{NETWORK}.{n}" for n in (1, 2, 3, 254))
 ADDRESSES = {"a": HOST_A, "b": HOST_B}
 NAMES = ("bus", "a", "b", "wire")
+DELAY_MS = (1.0, 20.0)  # at least and at most, of each packet, one way
 
 
 def inside(host: str) -> tuple[str, ...]:
@@ -35,8 +36,8 @@ def set_link(host: str, state: str) -> None:
 
 
 @asynccontextmanager
-async def hosts(delay_ms: tuple[float, float]) -> AsyncIterator[None]:
-    """Make the hosts and the links, on which each packet takes so many milliseconds one way."""
+async def hosts(delay_ms: tuple[float, float] = DELAY_MS) -> AsyncIterator[None]:
+    """Make the hosts, and links on which each packet takes a while."""
     _take_down()
     try:
         for name in NAMES:
