@@ -39,6 +39,7 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(identify, "CLAIM_SECONDS", 2.0)
     monkeypatch.setattr(identify, "IDENTIFY_SECONDS", 0.3)
     monkeypatch.setattr(identify, "MARGIN_SECONDS", 0.2)
+    monkeypatch.setattr(identify, "PROMPT_SECONDS", 0.1)
     monkeypatch.setattr(identify, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(file_store, "TRANSFER_SECONDS", 5.0)
 

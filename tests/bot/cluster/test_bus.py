@@ -7,8 +7,10 @@ import time
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+from nats.js.kv import KeyValue
 
 from bot.cluster.bus import Bus, BusConfig
 from bot.cluster.identify import ClusterTurns
@@ -122,6 +124,41 @@ async def test_a_turn_lasts_from_the_identify_on_and_one_that_has_passed_is_take
         assert time.monotonic() - began < 0.3
         await quick.take(0)
         assert time.monotonic() - began >= 0.3
+    await other.close()
+
+
+class SlowAnswers(ClusterTurns):
+    """Turns of a machine that is so busy that it reads NATS's first answer late."""
+
+    late_seconds = 0.0
+
+    async def turns(self) -> KeyValue:
+        keys = await super().turns()
+        update = keys.update
+
+        async def update_slowly(*values: Any) -> int:
+            revision = await update(*values)
+            late, self.late_seconds = self.late_seconds, 0.0
+            await asyncio.sleep(late)
+            return revision
+
+        keys.update = update_slowly  # type: ignore[assignment,method-assign]
+        return keys
+
+
+async def test_a_turn_that_is_renewed_too_slowly_is_renewed_again(
+    bus: Bus, server: NatsServer
+) -> None:
+    """On a machine that was very busy, two identifies came within 4.9 s."""
+    other = await Bus.connect(BusConfig(server.address, "tests"), "two")
+    slow, quick = SlowAnswers(bus, "tests"), ClusterTurns(other, "tests")
+    async with asyncio.timeout(HANG_SECONDS):
+        turn = await slow.take(0)
+        slow.late_seconds = 0.3
+        await turn.renew()
+        began = time.monotonic()
+        await quick.take(0)
+    assert time.monotonic() - began >= 0.3
     await other.close()
 
 
