@@ -42,7 +42,8 @@ from model import load_model
 from tests.nats_server import NATS_SERVER, WITHOUT, NatsServer
 from tests.rigs import runner
 from tests.rigs.bot_process import BotProcess
-from tests.rigs.cluster import BUS, NATS_PORT, hosts, inside, set_link
+from tests.rigs.cluster.hosts import BUS, hosts, inside, set_link
+from tests.rigs.cluster.processes import NATS_PORT
 
 GUILD, NAME = "10", "walks"
 BOOK_KILOBYTES = 40
