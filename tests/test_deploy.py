@@ -180,7 +180,7 @@ async def test_the_cluster_starts_with_these_files(
         )
         found = services(CLUSTER / "compose.yaml")
         bots: dict[str, BotProcess] = {}
-        for name in ("worker", "gateway-1", "gateway-2"):
+        for name in of_ours(CLUSTER / "compose.yaml"):
             home = tmp_path / name
             home.mkdir()
             extra = f'\n[discord]\napi_url = "{discord.url}"\n' if "gateway" in name else ""
@@ -194,8 +194,9 @@ async def test_the_cluster_starts_with_these_files(
         on_the_bus = found["worker"]["healthcheck"]["test"]
         port = (":107E", f":{bus.port:04X}")
         assert not await runs(on_the_bus, port)
-        await running.enter_async_context(bots["worker"])
-        await wait_for(bots["worker"], "writes on")
+        for name, words in (("worker", "writes on"), ("trainer", "waits for trainings")):
+            await running.enter_async_context(bots[name])
+            await wait_for(bots[name], words)
         assert await runs(on_the_bus, port)
         for name in ("gateway-1", "gateway-2"):
             await running.enter_async_context(bots[name])
