@@ -20,8 +20,9 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from bot.cli.parser import make_parser
-from bot.config import SECRET_VARIABLES, load_config
+from bot.config import load_config
 from bot.core.store.server_address import Login, ServerAddress
+from bot.sources import SECRET_VARIABLES
 from tests.fake_discord import TOKEN, FakeDiscord
 from tests.nats_server import NATS_SERVER, WITHOUT, NatsServer, free_port
 from tests.postgres_server import PASSWORD, PostgresServer, find_programs
