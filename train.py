@@ -88,6 +88,8 @@ from model.training import (
 )
 
 RecipeName = Literal["default", "tutorial"]
+PROGRAM = "train.py"
+OUT = Path("models")
 SAVE_EVERY_SECONDS = 60.0  # within long epochs; a save takes about 0.1 s
 TUTORIAL_CHARACTERS = 200
 SAMPLE = Sampling(temperature=0.6)
@@ -315,7 +317,7 @@ class SentenceParser(argparse.ArgumentParser):
     """An argument parser that reports an error in one sentence."""
 
     def error(self, message: str) -> NoReturn:
-        sentence = f"train.py: {message[0].upper()}{message[1:]}. See --help.\n"
+        sentence = f"{self.prog}: {message[0].upper()}{message[1:]}. See --help.\n"
         sys.stderr.write(printable(sentence))
         sys.exit(2)
 
@@ -335,9 +337,11 @@ def number(kind: type, low: float, high: float) -> Callable[[str], float]:
     return convert
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
+def parse(arguments: Sequence[str], name: str = PROGRAM, out: Path = OUT) -> argparse.Namespace:
+    manual = (__doc__ or "").replace("python train.py", name)
+    manual = manual.replace("default: models", f"default: {out}")
     parser = SentenceParser(
-        prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=name, description=manual, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("books", nargs="+", type=Path, metavar="BOOK")
     parser.add_argument("--name")
@@ -349,7 +353,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--monitor", choices=("validation", "training"))
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--from", dest="start", metavar="MODEL")
-    parser.add_argument("--out", type=Path, default=Path("models"), metavar="DIR")
+    parser.add_argument("--out", type=Path, default=out, metavar="DIR")
     parser.add_argument("--seed", type=number(int, 0, 2**63 - 1), metavar="N")
     parser.add_argument("--show", action="store_true")
     parser.add_argument("--json", action="store_true")
@@ -367,8 +371,9 @@ def choose_folder(arguments: argparse.Namespace) -> TrainingFolder:
     return TrainingFolder(arguments.out, check_name(arguments.name or stem))
 
 
-def main(arguments: Sequence[str]) -> int:
-    parsed = parse(arguments)
+def main(arguments: Sequence[str], name: str = PROGRAM, out: Path = OUT) -> int:
+    """Train; return the exit status. `name` is what was typed, `out` the default of --out."""
+    parsed = parse(arguments, name, out)
     reporter: Reporter = JsonReporter() if parsed.json else TerminalReporter()
     if torch.cuda.is_available():
         torch.set_float32_matmul_precision("high")  # TF32: three digits are enough to train by
@@ -380,7 +385,7 @@ def main(arguments: Sequence[str]) -> int:
             return Program(parsed, book, folder, reporter).run()
     except ModelError as error:
         reporter.close()
-        sys.stderr.write(printable(f"train.py: {error}\n"))
+        sys.stderr.write(printable(f"{name}: {error}\n"))
         return 2
     except KeyboardInterrupt:
         reporter.close()

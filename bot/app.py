@@ -27,10 +27,10 @@ from bot.core.fetching.fetcher import Fetcher
 from bot.core.fetching.gutenberg import Gutenberg
 from bot.core.fetching.process import SandboxedClient
 from bot.core.guilds import Guilds, utc_now
+from bot.core.installation import COMMAND, ROOT, how_to_install
 from bot.core.machine import count_processors
 from bot.core.metrics import Metrics
 from bot.core.model_library import GuildModels, ModelLibrary
-from bot.core.paths import ROOT
 from bot.core.permissions import Permissions
 from bot.core.poems import PoemService
 from bot.core.policies import Operator
@@ -260,8 +260,8 @@ async def open_database(
         if (folder / FILE_NAME).exists():
             log.warning(
                 "%s is not used, as [cluster] database names a server; to bring it there: "
-                "python -m bot database copy %s %s",
-                *(folder / FILE_NAME, folder, config.cluster.database),
+                "%s database copy %s %s",
+                *(folder / FILE_NAME, COMMAND, folder, config.cluster.database),
             )
         server = await open_server(config, shard_range=shard_range, serves=serves)
         lock.let_others_start()
@@ -313,7 +313,7 @@ def postgres_module() -> ModuleType:
             raise
         raise BadConfig(
             "A database on a server needs a library that is not installed: "
-            "pip install -r requirements-cluster.txt"
+            + how_to_install("cluster")
         ) from error
 
 

@@ -28,6 +28,7 @@ from bot.core.errors import BadConfig
 from bot.core.fair_queue import QueueLimits
 from bot.core.fetching.addresses import Trust
 from bot.core.guild_settings import is_snowflake
+from bot.core.installation import HOME
 from bot.core.proxies import DIRECT, Proxy, is_login, passwords_in, proxy_variables
 from bot.core.records import FORMS, FREE, RANGES, SAMPLING_SETTINGS, Defaults, Sampling
 from bot.core.redaction import Redactor
@@ -228,7 +229,7 @@ class Config(Section):
     proxies: dict[str, SecretStr] = Field(default={})  # HTTPS_PROXY and the like, as they are set
     # Of what the environment gave: a setting such as "web.port", or a secret → the variable.
     origins: dict[str, str] = Field(default={})
-    home: Path = DEFAULT_PATH.parent  # what the folders are relative to
+    home: Path = HOME  # what the folders are relative to
 
     @property
     def secrets(self) -> set[str]:
@@ -314,11 +315,17 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] = os.en
                     name: SecretStr(value) for name, value in proxy_variables(environment).items()
                 },
                 "origins": origins,
-                "home": file.resolve().parent,
+                "home": _home(file),
             }
         )
     except ValidationError as error:
         raise BadConfig(redact(_sentence(error.errors()[0], file.name, origins))) from None
+
+
+def _home(file: Path) -> Path:
+    """Return what the folders of a config file are relative to."""
+    file = file.resolve()
+    return HOME if file == DEFAULT_PATH.resolve() else file.parent
 
 
 def _sentence(error: ErrorDetails, file: str, origins: Mapping[str, str]) -> str:

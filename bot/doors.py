@@ -25,6 +25,7 @@ from bot.config import Config
 from bot.core.application import App
 from bot.core.core_dumps import forbid_core_dumps, hide_memory
 from bot.core.errors import BadConfig
+from bot.core.installation import how_to_install
 from bot.core.metrics import watch_loop_lag
 from bot.core.model_library import ModelLibrary
 from bot.core.poems import PoemService
@@ -134,8 +135,7 @@ def _cluster_parts() -> ModuleType:
         if error.name != "nats":
             raise
         raise BadConfig(
-            "A cluster needs a library that is not installed: "
-            "pip install --require-hashes -r requirements-cluster.lock"
+            "A cluster needs a library that is not installed: " + how_to_install("cluster")
         ) from error
 
 

@@ -22,7 +22,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 
 from bot.core.errors import BadConfig
-from bot.core.paths import ROOT
+from bot.core.installation import CONFIG_FILE
 
 PREFIX = "SONNETEER_"
 TOKEN_VARIABLE = "DISCORD_TOKEN"  # noqa: S105 - the variable's name, as the next
@@ -43,7 +43,7 @@ NAME = re.compile("[A-Za-z0-9_]{1,80}")  # of a variable; what is spelled otherw
 # What Kubernetes tells every container about a service that is called "sonneteer".
 OF_KUBERNETES = re.compile(r"SONNETEER_(SERVICE_(HOST|PORT)\w*|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)")
 
-DEFAULT_PATH = ROOT / "config.toml"
+DEFAULT_PATH = CONFIG_FILE
 Sections = Mapping[str, type[BaseModel]]
 
 

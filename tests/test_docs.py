@@ -22,6 +22,7 @@ from annotated_types import Ge, Le
 from discord.ext import commands
 
 import train
+from bot.cli.main import split_training
 from bot.cli.parser import make_parser
 from bot.config import SECTIONS
 from bot.core.proxies import VARIABLES
@@ -39,7 +40,7 @@ MANUALS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 WORDS = {"README.md": 900, "docs": 1_500, "decisions": 600}
 WIDTH = 120
 OTHERS_MODULES = {"venv", "pytest"}
-OTHERS_OPTIONS = {"--build-arg", "--scale"}  # of docker
+OTHERS_OPTIONS = {"--build-arg", "--env-file", "--scale"}  # of docker
 FOLDERS_NAMED = {"/tmp"}  # noqa: S108 - it looks like a slash command
 LOG_PARTS = {"[id]", "[token]"}  # they look like sections of config.toml
 
@@ -195,6 +196,16 @@ def test_every_command_of_the_bot_can_be_read(page: Path) -> None:
     calls = [*programs(page, "python -m bot"), *programs(page, "sonneteer-shell")]
     for arguments in calls:
         assert status_of(make_parser().parse_args, arguments) == 0, shlex.join(arguments)
+
+
+@each_manual
+def test_every_command_of_the_package_can_be_read(page: Path) -> None:
+    for line in shell_lines(page):
+        if found := re.match("sonneteer (.*)", line):
+            arguments = shlex.split(found[1], comments=True)
+            ours, of_training = split_training(arguments)
+            assert status_of(make_parser().parse_args, ours) == 0, line
+            assert not of_training or status_of(train.parse, of_training) == 0, line
 
 
 @pytest.mark.parametrize(

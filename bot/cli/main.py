@@ -14,16 +14,18 @@ from typing import TextIO
 
 from bot import health, logs
 from bot.app import make_library, make_poem_service, require_default
-from bot.cli import admin, console, model_files
-from bot.cli.parser import WRONG_USE, make_parser
+from bot.cli import admin, console, model_files, setup, train
+from bot.cli.parser import TRAIN, WRONG_USE, make_parser
 from bot.config import Config, load_config
 from bot.core.core_dumps import take_from_environment
 from bot.core.errors import BotError
+from bot.core.installation import CONFIG_FILE
 from bot.core.permissions import TERMINAL
 from bot.core.proxies import passwords_in, proxy_variables
 from bot.core.records import SAMPLING_SETTINGS, PoemRequest
 from bot.core.shards import ShardRange
 from bot.doors import serve, work
+from bot.environment_file import environment_file, read_environment_file
 from bot.sources import SECRET_VARIABLES
 
 SERVERS = (None, "worker", "trainer")  # commands that run until they are stopped
@@ -37,13 +39,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     secrets = _take_secrets()
     stderr = logs.guard_stderr(*secrets)
     out, err = logs.for_terminal(sys.stdout), logs.for_terminal(stderr)
+    ours, of_training = split_training(sys.argv[1:] if argv is None else list(argv))
     with redirect_stderr(err):
-        arguments = make_parser().parse_args(argv)
+        arguments = make_parser().parse_args(ours)
     level = logging.INFO if arguments.command in SERVERS else logging.WARNING
     if arguments.verbose:
         level = logging.DEBUG
-    logs.set_up(arguments.log, level, stderr, secrets=secrets)
     try:
+        kept = read_environment_file(environment_file(arguments.config or CONFIG_FILE))
+        environment = {**kept, **environment}
+        secrets |= {kept.get(name, "") for name in SECRET_VARIABLES}
+        logs.guard_stderr(*secrets)
+        logs.set_up(arguments.log, level, stderr, secrets=secrets)
+        if arguments.command == setup.INIT:
+            return setup.run(arguments, environment, out, err)
         if arguments.command == "doctor":
             from bot.doctor import checks  # settings that cannot be read are a finding, too
 
@@ -66,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             case command if command in admin.COMMANDS:
                 asyncio.run(admin.run(arguments, config, out))
                 out.flush()
+            case "train":
+                return train.run(of_training, config)
             case "worker" | "trainer":
                 asyncio.run(work(config, arguments.command))
             case "write" | "console":
@@ -94,6 +105,18 @@ def _take_secrets() -> set[str]:
             take_from_environment(name)
             secrets |= found
     return secrets
+
+
+def split_training(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Return the arguments of the bot, and those of train.py, which follow the command `train`.
+
+    >>> split_training(["--config", "my.toml", "train", "book.txt", "--epochs", "3"])
+    (['--config', 'my.toml', 'train'], ['book.txt', '--epochs', '3'])
+    """
+    before = 2 if argv[:1] == ["--config"] else 0
+    if argv[before : before + 1] != [TRAIN]:
+        return argv, []
+    return argv[: before + 1], argv[before + 1 :]
 
 
 def _write(config: Config, arguments: argparse.Namespace, out: TextIO, err: TextIO) -> None:

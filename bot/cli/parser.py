@@ -1,4 +1,4 @@
-"""What can be typed after `python -m bot`."""
+"""What can be typed after `python -m bot`, or `sonneteer` where it was installed as a package."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from bot import health, logs
-from bot.cli import admin
+from bot.cli import admin, setup
+from bot.core.application import VERSION
+from bot.core.installation import COMMAND, CONFIG_FILE
 from bot.core.records import FORMS, FREE, RANGES, SAMPLING_SETTINGS
 
 WRONG_USE = 2
+TRAIN = "train"  # its arguments are those of train.py, which reads them
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,9 +24,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def make_parser() -> Parser:
-    parser = Parser(prog="python -m bot", description="Sonneteer, a bot that writes verse.")
+    parser = Parser(prog=COMMAND, description="Sonneteer, a bot that writes verse.")
+    parser.add_argument("--version", action="version", version=f"Sonneteer {VERSION}")
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="settings; default: config.toml"
+        "--config", type=Path, metavar="FILE", help=f"settings; default: {CONFIG_FILE}"
     )
     parser.add_argument(
         "--shards",
@@ -44,6 +48,10 @@ def make_parser() -> Parser:
     write.add_argument("--json", action="store_true", help="print one JSON object on one line")
     for command in (prompt, write):
         _add_settings(command)
+    setup.add_command(commands)
+    commands.add_parser(
+        TRAIN, help=f"train a model on a book; see {COMMAND} {TRAIN} --help", add_help=False
+    )
     commands.add_parser("worker", help="write poems for the gateways of a cluster, until Ctrl-C")
     commands.add_parser("trainer", help="train for the gateways of a cluster, until Ctrl-C")
     commands.add_parser(health.COMMAND, help="ask the running bot whether it is well; exit 1: no")

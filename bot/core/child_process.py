@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from bot.core.core_dumps import forbid_core_dumps
-from bot.core.paths import ROOT
+from bot.core.installation import ROOT
 
 # What every child may know of the bot's environment, which holds secrets.
 COMMON_VARIABLES = {
     *("PATH", "HOME", "LANG", "TZ", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV"),
+    *("USERPROFILE", "LOCALAPPDATA", "XDG_CACHE_HOME"),  # where compiled arithmetic is kept
     *("NUMBA_CACHE_DIR", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"),
 }
 

@@ -38,6 +38,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from bot.core.installation import COMMAND
 from bot.core.languages import counted, form_name, sentence
 
 
@@ -416,7 +417,7 @@ class PathRefused(BotError):
     def __init__(self, folder: Path, name: object) -> None:
         super().__init__(
             f"{_quoted(name)} is not a valid number or name in {folder}. Nothing was read, "
-            "written or removed. Check the database: python -m bot doctor."
+            f"written or removed. Check the database: {COMMAND} doctor."
         )
         self.folder = folder
         self.name = name

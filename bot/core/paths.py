@@ -20,8 +20,6 @@ from bot.core.names import is_device
 
 log = logging.getLogger(__name__)
 
-ROOT = Path(__file__).resolve().parents[2]  # of the checkout: bot, model and train.py are in it
-
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 PLAIN = re.compile(r"[^/\\:\x00-\x1f\x7f\ud800-\udfff]{1,250}")
 

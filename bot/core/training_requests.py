@@ -32,6 +32,7 @@ from bot.core.fairness import AttemptLimit, Slots
 from bot.core.fetching.fetcher import Fetcher
 from bot.core.fetching.gutenberg import Gutenberg, gutenberg_number
 from bot.core.guilds import Guilds, utc_now
+from bot.core.installation import has_extra
 from bot.core.jobs import Job, JobState, JobView, Proposal, TrainingLength
 from bot.core.languages import counted, sentence
 from bot.core.names import one_line
@@ -140,7 +141,8 @@ class TrainingRequests:
         """Fetch a book and look at it; it is trained on once `accept` is called.
 
         `source` is an address, a Project Gutenberg number, or a file. Raises NotAllowed, TooMuch,
-        SourceRefused, SourceFailed, BookRefused, BadSetting for a name, and DataNotKept.
+        NothingThere without PyTorch, SourceRefused, SourceFailed, BookRefused, BadSetting for a
+        name, and DataNotKept.
         """
         guild = self._guilds.managed_by(asker, shared=shared)
         await self._require_room(guild)
@@ -258,9 +260,16 @@ class TrainingRequests:
     # Within
 
     async def _require_room(self, guild: str) -> None:
-        """Raise TooMuch, or ShuttingDown, where no further training may be asked for."""
+        """Raise TooMuch, NothingThere or ShuttingDown where no training may be asked for."""
         if self._closing:
             raise ShuttingDown
+        if not has_extra("train"):
+            raise NothingThere(
+                sentence(
+                    "I cannot train here: what that needs is not installed. Ask the bot's admin "
+                    "to install it."
+                )
+            )
         limits = self.limits
         queue = self.queue.views()
         if len(queue) > limits.max_waiting:

@@ -14,6 +14,7 @@ from bot.app import open_server, postgres_module, server_login
 from bot.config import Config
 from bot.core.errors import BadConfig, DatabaseUnusable, DataNotKept
 from bot.core.guild_settings import GuildSettings, read_guild_settings
+from bot.core.installation import COMMAND
 from bot.core.ports import ModelChoice
 from bot.core.store.any_database import AnyDatabase
 from bot.core.store.books import MODELS, AddedModel, read_models
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 NAME = "database"
 RESTORE = (
-    "Stop the bot and restore a backup: python -m bot restore FILE. Without a backup, move {file} "
+    f"Stop the bot and restore a backup: {COMMAND} restore FILE. Without a backup, move {{file}} "
     "away: the bot starts fresh, and the servers' model files stay in {guilds}."
 )
 

@@ -86,6 +86,16 @@ async def check_discord(
         return [found, *await _ask_on(api, facts, me), check_clock(api.skew)]
 
 
+async def find_invite(token: str, api_url: str) -> str | None:
+    """Return the link that invites the bot of a token; None where Discord does not know it."""
+    async with DiscordApi.open(api_url, token) as api:
+        try:
+            told = await api.get("oauth2/applications/@me")
+            return invite_url(int(told["id"]), api_url)
+        except (NoResponse, KeyError, TypeError, ValueError):
+            return None
+
+
 async def _ask_on(api: DiscordApi, facts: DiscordFacts, me: dict[str, Any]) -> list[CheckResult]:
     told = asyncio.ensure_future(api.get("oauth2/applications/@me"))  # three ask for it
 

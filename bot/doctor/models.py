@@ -9,6 +9,7 @@ from pathlib import Path
 from bot.app import SHIPPED
 from bot.core.errors import ModelUnusable
 from bot.core.guild_settings import is_snowflake
+from bot.core.installation import COMMAND
 from bot.core.model_library import SUFFIX, ModelLibrary
 from bot.core.records import ModelRecord
 from bot.doctor.database import DatabaseContents
@@ -108,7 +109,7 @@ def check_chosen_models(installed: InstalledModels, contents: DatabaseContents) 
     if lines:
         way = (
             "Restore the file from a backup, or stop the bot and remove the entry: "
-            "python -m bot models --guild ID undo, or remove NAME."
+            f"{COMMAND} models --guild ID undo, or remove NAME."
         )
         count = "1 is unavailable" if len(lines) == 1 else f"{len(lines)} are unavailable"
         return warning("servers' models", count, *first_of(lines), way)

@@ -6,18 +6,21 @@ import json
 import platform
 import re
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from bot.app import book_proxies, discord_proxy
 from bot.config import SECTIONS, Config, load_config, without_secrets
 from bot.core.errors import BadConfig
-from bot.core.paths import ROOT
+from bot.core.installation import EXTRAS, IS_PACKAGE, NAME, ROOT, has_extra, how_to_install
 from bot.doctor.results import CheckResult, failed, ok, warning
 from bot.sources import DEFAULT_PATH, FILE, LOGIN_VARIABLES, TOKEN_VARIABLE
 
 REQUIREMENTS = ROOT / "requirements.txt"
 MAX_SHOWN = 60  # characters of a value
+REQUIREMENT = re.compile(r"^([\w.-]+)(==|~=)([\w.]+)(?:.*extra == '(\w+)')?", re.MULTILINE)
+REINSTALL = "Install Sonneteer again with the tool that installed it, such as pipx."
+FOR = {"train": "for trainings", "cluster": "for a cluster"}
 # What other bots call it; somebody who moves here may have set one of these.
 LIKE_TOKEN = ("BOT_TOKEN", "DISCORD_API_TOKEN", "DISCORD_BOT_TOKEN", "TOKEN")
 
@@ -80,28 +83,55 @@ def check_proxies(config: Config) -> list[CheckResult]:
 
 
 def check_versions(
-    requirements: Path = REQUIREMENTS, installed: Callable[[str], str] = version
+    requirements: str | None = None, installed: Callable[[str], str] = version
 ) -> CheckResult:
-    """Compare what is installed with requirements.txt."""
+    """Compare what is installed with what is required: lines of NAME==VERSION or NAME~=VERSION.
+
+    Without them it is what this installation requires. Of an extra, all is required or nothing.
+    """
     python = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     try:
-        wanted = re.findall(r"^([\w.-]+)==([\w.]+)", requirements.read_text("utf-8"), re.MULTILINE)
+        text = _requirements() if requirements is None else requirements
     except OSError:
         return ok("versions", f"{python}; there is no requirements.txt to compare with")
+    absent = [extra for extra in EXTRAS if f"'{extra}'" in text and not has_extra(extra)]
+    wanted = [each[:3] for each in REQUIREMENT.findall(text) if each[3] not in absent]
     missing, others = [], []
-    for name, number in wanted:
+    for name, comparison, number in wanted:
         try:
             found = installed(name)
         except PackageNotFoundError:
             missing.append(f"{name} {number}")
             continue
-        if found.partition("+")[0] != number:  # torch says which build it is after a plus
+        if not _fits(found, comparison, number):
             others.append(f"{name} {found} instead of {number}")
-    way = "Install them with make .venv/run.done, or with the pip commands in docs/install.md."
+    way = REINSTALL if IS_PACKAGE else "Install them with " + how_to_install("train") + "."
     if missing:
         return failed("versions", f"{python}; not installed: {', '.join(missing)}", way)
     if others:
         return warning("versions", f"{python}; {', '.join(others)}", way)
+    seen = f"{python}; all {len(wanted)} libraries have the versions that are required"
     return ok(
-        "versions", f"{python}; all {len(wanted)} libraries have the versions in requirements.txt"
+        "versions",
+        "; ".join([seen, *(f"{FOR[extra]}: {how_to_install(extra)}" for extra in absent)]),
     )
+
+
+def _requirements() -> str:
+    """Return what this installation requires; raise OSError where nothing says so."""
+    if not IS_PACKAGE:
+        return REQUIREMENTS.read_text("utf-8")
+    return "\n".join(requires(NAME) or []).replace('"', "'")
+
+
+def _fits(found: str, comparison: str, wanted: str) -> bool:
+    """Whether a version will do: the same, or for ~= the same up to its last number, or later.
+
+    >>> _fits("3.14.7", "~=", "3.14.5"), _fits("3.15.0", "~=", "3.14.5")
+    (True, False)
+    """
+    release = found.partition("+")[0]  # torch says which build it is after a plus
+    if comparison == "==":
+        return release == wanted
+    has, least = ([int(part) for part in re.findall(r"\d+", each)] for each in (release, wanted))
+    return has[: len(least) - 1] == least[:-1] and has >= least

@@ -10,11 +10,12 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from bot.core.installation import COMMAND
 from bot.core.machine import Memory
 from bot.doctor.results import CheckResult, failed, ok, warning
 
 LITTLE_BYTES, NONE_BYTES = 1_000_000_000, 100_000_000  # a training keeps some 50 MB
-FREE_SPACE = "Free some space: delete old backups, logs and unused models (python -m bot models)."
+FREE_SPACE = f"Free some space: delete old backups, logs and unused models ({COMMAND} models)."
 BOT_BYTES, TRAINING_BYTES = 250_000_000, 650_000_000
 
 

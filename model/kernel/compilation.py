@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+import platformdirs
 from filelock import FileLock, Timeout
 from numba import extending
 from numba.core import config
@@ -24,7 +25,10 @@ from numba.core import config
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 HERE = Path(__file__).resolve().parent
-PLACES = (HERE / "__pycache__", Path("~/.cache/sonneteer").expanduser())
+# An installed package's folder is not written to (only a package has this file: deploy/wheel).
+_IS_PACKAGE = (HERE.parents[1] / "__main__.py").is_file()
+_OF_USER = platformdirs.user_cache_path("sonneteer", appauthor=False)
+PLACES = (_OF_USER,) if _IS_PACKAGE else (HERE / "__pycache__", _OF_USER)
 PREFIX = "compiled-"
 OTHERS_SECONDS = 300.0  # that another process may take to compile before this one does it, too
 

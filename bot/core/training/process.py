@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bot.core.child_process import COMMON_VARIABLES, start_child, stop_child
+from bot.core.installation import ROOT
 from bot.core.jobs import Progress, TrainingStage
-from bot.core.paths import ROOT
 from bot.core.store.lock import wait_for_lock
 from bot.core.tasks import wait_uninterrupted
 

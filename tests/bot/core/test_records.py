@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bot.config import WritingConfig
-from bot.core.paths import ROOT
+from bot.core.installation import ROOT
 from bot.core.records import FORMS as FORM_LINES
 from bot.core.records import RANGES, Asker, Poem, PoemSettings, Range
 from model import FORMS

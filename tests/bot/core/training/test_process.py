@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.core.installation import ROOT
 from bot.core.jobs import Progress, TrainingStage
-from bot.core.paths import ROOT
 from bot.core.training.process import (
     ExclusiveTrainer,
     ProcessTrainer,

@@ -1,0 +1,62 @@
+"""The file of variables beside config.toml."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bot.core.errors import BadConfig
+from bot.environment_file import environment_file, read_environment_file, with_variables
+
+
+def test_variables_are_read_as_systemd_and_docker_read_them(tmp_path: Path) -> None:
+    file = environment_file(tmp_path / "config.toml")
+    file.write_text(
+        '# mine\n; and mine\n\nDISCORD_TOKEN=a.b=c#d\n  SONNETEER_API_KEY="k \'y"  \nEMPTY=\n'
+    )
+    assert read_environment_file(file) == {
+        "DISCORD_TOKEN": "a.b=c#d",
+        "SONNETEER_API_KEY": "k 'y",
+        "EMPTY": "",
+    }
+
+
+def test_no_file_has_no_variables(tmp_path: Path) -> None:
+    assert read_environment_file(tmp_path / "environment") == {}
+    (tmp_path / "environment").mkdir()
+    assert read_environment_file(tmp_path / "environment") == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"A=1\nexport B=hush\n", "line 2: write NAME=VALUE"),
+        (b"A: hush\n", "line 1: write NAME=VALUE"),
+        (b"A=hush\xff\n", "not valid UTF-8 from byte 6"),
+        (b"#" * 70_000, "more than 65,536 bytes"),
+    ],
+)
+def test_what_cannot_be_read_gets_a_sentence_without_a_value(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
+    file = tmp_path / "environment"
+    file.write_bytes(content)
+    with pytest.raises(BadConfig, match=words) as refused:
+        read_environment_file(file)
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
+def test_a_file_for_root_alone_is_left_to_the_services_manager(tmp_path: Path) -> None:
+    file = tmp_path / "environment"
+    file.write_text("DISCORD_TOKEN=a\n")
+    file.chmod(0)
+    assert read_environment_file(file) == {}
+
+
+def test_a_new_token_leaves_the_other_lines() -> None:
+    text = "# mine\nDISCORD_TOKEN=old\nSONNETEER_API_KEY=key\n"
+    new = with_variables(text, {"DISCORD_TOKEN": "new"})
+    assert new == "# mine\nSONNETEER_API_KEY=key\nDISCORD_TOKEN=new\n"
