@@ -178,6 +178,7 @@ ENGLISH_ONLY = (
     "core/book_reader",
     "core/card",
     "core/fetching",
+    "core/installation",
     "core/metrics",
     "core/model_card",
     "core/model_files",

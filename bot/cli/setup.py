@@ -52,7 +52,7 @@ class Terminal:
         self._out = out
         self.is_there = lines.isatty()
 
-    def say(self, sentence: object) -> None:
+    def tell(self, sentence: object) -> None:
         print(sentence, file=self._out, flush=True)
 
     def ask(self, question: str) -> str:
@@ -83,7 +83,7 @@ class Terminal:
             try:
                 return check(ask())
             except (BadSetting, CannotWrite) as error:
-                self.say(error)
+                self.tell(error)
 
 
 def run(
@@ -250,7 +250,8 @@ def _say_what_is_next(path: Path | None, environment: Mapping[str, str], out: Te
         return  # the doctor has said so
     if config.token is not None:
         token = config.token.get_secret_value()
-        if link := asyncio.run(find_invite(token, config.discord.api_url)):
-            print(f"Invite the bot to a server: {link}", file=out)
+        link = asyncio.run(find_invite(token, config.discord.api_url))
+        shown = link or "the bot's log shows the link once it is on Discord"
+        print(f"Invite the bot to a server: {shown}", file=out)
     option = "" if path is None else f" --config {path}"
     print(f"Start it: {COMMAND}{option}", file=out, flush=True)

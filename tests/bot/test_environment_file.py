@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.cli.main import main
 from bot.core.errors import BadConfig
 from bot.environment_file import environment_file, read_environment_file, with_variables
 
@@ -54,6 +55,20 @@ def test_a_file_for_root_alone_is_left_to_the_services_manager(tmp_path: Path) -
     file.write_text("DISCORD_TOKEN=a\n")
     file.chmod(0)
     assert read_environment_file(file) == {}
+
+
+def test_the_bot_reads_its_token_there_unless_the_environment_has_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Quotes are told from the token itself, before Discord is asked."""
+    config = tmp_path / "config.toml"
+    config.write_text("[web]\nport = 0\n")
+    (tmp_path / "environment").write_text("DISCORD_TOKEN=Bot abc\n")
+    for variable, words in ((None, "DISCORD_TOKEN begins with 'Bot'"), ("", "is not set")):
+        if variable is not None:
+            monkeypatch.setenv("DISCORD_TOKEN", variable)
+        main(["--config", str(config), "doctor"])
+        assert words in capsys.readouterr().out
 
 
 def test_a_new_token_leaves_the_other_lines() -> None:

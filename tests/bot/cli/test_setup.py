@@ -29,7 +29,7 @@ class Person(setup.Terminal):
         self.asked: list[str] = []
         self.said: list[str] = []
 
-    def say(self, sentence: object) -> None:
+    def tell(self, sentence: object) -> None:
         self.said.append(str(sentence))
 
     def ask(self, question: str) -> str:
