@@ -7,7 +7,6 @@ import asyncio
 import getpass
 import json
 import os
-import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -16,7 +15,7 @@ from typing import Any, TextIO, TypeVar
 
 from bot.config import TOKEN_VARIABLE, load_config
 from bot.core.errors import BadConfig, BadSetting, BotError, CannotWrite
-from bot.core.installation import COMMAND, CONFIG_FILE, HOME, ROOT
+from bot.core.installation import COMMAND, CONFIG_FILE, HOME, ROOT, as_typed
 from bot.core.paths import stay_private
 from bot.environment_file import environment_file, read_environment_file, with_variables
 from model import write_durably
@@ -80,9 +79,10 @@ class Terminal:
     def until_good(self, ask: Callable[[], str], check: Callable[[str], Answer]) -> Answer:
         """Ask until an answer passes a check; say each time what is wrong."""
         while True:
+            answer = ask()
             try:
-                return check(ask())
-            except (BadSetting, CannotWrite) as error:
+                return check(answer)
+            except BotError as error:
                 self.tell(error)
 
 
@@ -111,7 +111,7 @@ def run(
         _write(file, _settings(folder, file.parent))
     for written in (*([file] if folder is not None else []), *([secrets] if kept else [])):
         print(f"Wrote {written}.", file=out, flush=True)
-    variables = {**environment, TOKEN_VARIABLE: token}
+    variables = {**environment, **read_environment_file(secrets)}
     status = checks.run(arguments.config, as_json=False, out=out, err=err, environment=variables)
     _say_what_is_next(arguments.config, variables, out)
     return status
@@ -154,7 +154,7 @@ def _check_folder(text: str) -> Path:
 
 
 def _ask_token(arguments: argparse.Namespace, known: str, terminal: Terminal) -> str:
-    """Return the bot's token, "" for none; raise BadConfig and BadSetting."""
+    """Return the bot's token, "" for none; raise BadConfig."""
     if arguments.no_token:
         return ""
     if arguments.token_file is not None:
@@ -178,15 +178,8 @@ def _check_token(token: str) -> str:
 
     fault = token_fault(token) if token else None
     if fault is not None:
-        raise _BadToken(fault)
+        raise BadConfig(f"The token {fault}.")
     return token
-
-
-class _BadToken(BadSetting):
-    """What is wrong with a token, of which nothing is shown."""
-
-    def __init__(self, fault: str) -> None:
-        BotError.__init__(self, f"The token {fault}.")
 
 
 def _read_token(name: str) -> str:
@@ -225,9 +218,10 @@ def _settings(folder: Path, beside: Path) -> str:
     if folder == beside:
         return text
     for section in SECTIONS:
+        before, key, after = text.partition(f"\n[{section}]\nfolder = ")
         value = json.dumps(str(folder / section), ensure_ascii=False)  # as TOML writes it, too
-        pattern = rf'(?m)(?<=^\[{section}\]\nfolder = )"[^"\n]*"'
-        text = re.sub(pattern, lambda _, value=value: value, text)
+        rest = after.split('"', 2)[2]  # behind the default
+        text = f"{before}{key}{value}{rest}"
     return text
 
 
@@ -253,5 +247,5 @@ def _say_what_is_next(path: Path | None, environment: Mapping[str, str], out: Te
         link = asyncio.run(find_invite(token, config.discord.api_url))
         shown = link or "the bot's log shows the link once it is on Discord"
         print(f"Invite the bot to a server: {shown}", file=out)
-    option = "" if path is None else f" --config {path}"
+    option = "" if path is None else f" {as_typed('--config', str(path))}"
     print(f"Start it: {COMMAND}{option}", file=out, flush=True)

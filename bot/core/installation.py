@@ -57,19 +57,20 @@ def command_for(extra: str, environment: Path, source: str) -> str:
     """
     wanted = f"{NAME}[{extra}]"
     if (environment / "pipx_metadata.json").is_file():
-        return _quoted("pipx", "runpip", NAME, "install", wanted)
+        return as_typed("pipx", "runpip", NAME, "install", wanted)
     every = ",".join(each for each in EXTRAS if each == extra or has_extra(each))
     whole = f"{NAME}[{every}]" + (f" @ {source}" if source else "")
     if (environment / "uv-receipt.toml").is_file():
-        return _quoted("uv", "tool", "install", "--force", whole)
+        return as_typed("uv", "tool", "install", "--force", whole)
     if "archive-v0" in environment.parts:  # of uv's cache: uvx makes it, and may remove it
-        return _quoted("uvx", "--from", whole, NAME)
+        return as_typed("uvx", "--from", whole, NAME)
     if find_spec("pip") is None:
-        return _quoted("uv", "pip", "install", "--python", sys.executable, wanted)
-    return _quoted(sys.executable, "-m", "pip", "install", wanted)
+        return as_typed("uv", "pip", "install", "--python", sys.executable, wanted)
+    return as_typed(sys.executable, "-m", "pip", "install", wanted)
 
 
-def _quoted(*words: str) -> str:
+def as_typed(*words: str) -> str:
+    """Return words as a shell takes them."""
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.core.installation import COMMAND
 from bot.core.policies import NOBODY_NAMED, Operator
 from bot.core.proxies import Proxy
 from bot.discord_app.client import invite_url
@@ -37,7 +38,7 @@ NOT_ASKED = "no token"
 TO_CONNECT = (
     "To connect to Discord, create a token at https://discord.com/developers/applications (your "
     "application, Bot, Reset Token) and start the bot with the environment variable DISCORD_TOKEN "
-    "set to it. See docs/discord.md."
+    f"set to it, or give it to {COMMAND} init. See docs/discord.md."
 )
 
 

@@ -20,7 +20,6 @@ REQUIREMENTS = ROOT / "requirements.txt"
 MAX_SHOWN = 60  # characters of a value
 REQUIREMENT = re.compile(r"^([\w.-]+)(==|~=)([\w.]+)(?:.*extra == '(\w+)')?", re.MULTILINE)
 REINSTALL = "Install Sonneteer again with the tool that installed it, such as pipx."
-FOR = {"train": "for trainings", "cluster": "for a cluster"}
 # What other bots call it; somebody who moves here may have set one of these.
 LIKE_TOKEN = ("BOT_TOKEN", "DISCORD_API_TOKEN", "DISCORD_BOT_TOKEN", "TOKEN")
 
