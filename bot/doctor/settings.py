@@ -110,10 +110,8 @@ def check_versions(
     if others:
         return warning("versions", f"{python}; {', '.join(others)}", way)
     seen = f"{python}; all {len(wanted)} libraries have the versions that are required"
-    return ok(
-        "versions",
-        "; ".join([seen, *(f"{FOR[extra]}: {how_to_install(extra)}" for extra in absent)]),
-    )
+    more = f"; for trainings: {how_to_install('train')}" if "train" in absent else ""
+    return ok("versions", seen + more)
 
 
 def _requirements() -> str:
