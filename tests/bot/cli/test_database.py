@@ -218,7 +218,7 @@ sys.exit(main(["--config", sys.argv[1], "settings", "10"]))
 
 @pytest.mark.parametrize(
     ("database", "status", "said"),
-    [("", 0, ""), ("postgresql://bot@db/verse", 2, "pip install -r requirements-cluster.txt")],
+    [("", 0, ""), ("postgresql://bot@db/verse", 2, "-r requirements-cluster.lock")],
 )
 def test_the_library_is_needed_only_where_a_server_is_named(
     tmp_path: Path, database: str, status: int, said: str
