@@ -191,7 +191,7 @@ def test_a_package_writes_serves_trains_and_goes_without_a_trace(
     installed: tuple[Installation, dict[str, tuple[int, int]]],
 ) -> None:
     there, before = installed
-    after = snapshot(there.python_folder)
+    after, of_pip = snapshot(there.python_folder), snapshot(there.home)
     assert there.run(there.command, "--version").stdout == f"Sonneteer {VERSION}\n"
 
     told = there.run(there.command, "init", "--no-token").stdout
@@ -218,9 +218,9 @@ def test_a_package_writes_serves_trains_and_goes_without_a_trace(
     whose = (there.scripts / "python", "-B", "-c", "import bot; print(bot.WHOSE)")
     assert there.run(*whose).stdout == "somebody else\n"
     assert snapshot(there.python_folder) == after, "something was written beside the code"
-    there.pip("uninstall", "--yes", NAME)
-    assert snapshot(there.python_folder) == before
-    kept = [path.relative_to(there.home) for path in there.home.rglob("*") if path.is_file()]
+    kept = [Path(path) for path in snapshot(there.home).keys() - of_pip.keys()]
     folders = [f".config/{NAME}", f".local/share/{NAME}", f".cache/{NAME}"]
     folders += [".config/matplotlib", ".cache/matplotlib", book.name]
     assert not [path for path in kept if not any(map(path.is_relative_to, folders))]
+    there.pip("uninstall", "--yes", NAME)
+    assert snapshot(there.python_folder) == before
