@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from bot.config import Config
 from bot.core.engine_client import EngineClient
 from bot.core.errors import BadConfig
 from bot.core.fair_queue import QueueLimits
+from bot.core.installation import has_extra, how_to_install
 from bot.core.metrics import Metrics
 from bot.core.model_library import ModelLibrary
 from bot.core.shards import ShardRange
@@ -99,10 +99,9 @@ async def run_worker(config: Config, stop: asyncio.Event) -> None:
 async def run_trainer(config: Config, stop: asyncio.Event) -> None:
     """Train for the gateways until `stop` is set; raise BadConfig and DataFolderUnusable."""
     _require_nats(config, "A trainer")
-    if importlib.util.find_spec("torch") is None:
+    if not has_extra("train"):
         raise BadConfig(
-            "A trainer needs PyTorch, which is not installed here. docs/install.md shows how to "
-            "install it."
+            "A trainer needs libraries that are not installed: " + how_to_install("train")
         )
     folder = data_folder(config)
     lock = await asyncio.to_thread(lock_for_trainer, folder)

@@ -32,7 +32,6 @@ from bot.core.fairness import AttemptLimit, Slots
 from bot.core.fetching.fetcher import Fetcher
 from bot.core.fetching.gutenberg import Gutenberg, gutenberg_number
 from bot.core.guilds import Guilds, utc_now
-from bot.core.installation import has_extra
 from bot.core.jobs import Job, JobState, JobView, Proposal, TrainingLength
 from bot.core.languages import counted, sentence
 from bot.core.names import one_line
@@ -263,7 +262,7 @@ class TrainingRequests:
         """Raise TooMuch, NothingThere or ShuttingDown where no training may be asked for."""
         if self._closing:
             raise ShuttingDown
-        if not has_extra("train"):
+        if not self.queue.can_train:
             raise NothingThere(
                 sentence(
                     "I cannot train here: what that needs is not installed. Ask the bot's admin "

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from bot.core import request_log
 from bot.core.errors import BotError, DataNotKept
+from bot.core.installation import has_extra
 from bot.core.jobs import Job, JobState, JobView, Progress, TrainingLength, TrainingStage
 from bot.core.languages import sentence
 from bot.core.metrics import Metrics
@@ -90,7 +91,9 @@ class TrainingQueue:
         elsewhere: TrainersElsewhere | None = None,
     ) -> None:
         self._store = store
-        if elsewhere is not None:
+        trains_here = has_extra("train")
+        self.can_train = trains_here or elsewhere is not None  # else no book is taken
+        if elsewhere is not None and trains_here:
             elsewhere.stand_in(trainer)
         self._trainer = elsewhere or trainer
         self._elsewhere = elsewhere
