@@ -100,6 +100,15 @@ async def test_a_book_comes_by_its_gutenberg_number_or_an_address(
         await training_requests.propose(ADMIN, "404")
 
 
+async def test_where_nothing_can_train_no_book_is_fetched(
+    training_requests: TrainingRequests, trainer: FakeTrainer
+) -> None:
+    training_requests.queue.can_train = False
+    with pytest.raises(NothingThere, match="is not installed"):
+        await training_requests.propose(ADMIN, "1041")
+    assert trainer.specs == []
+
+
 @pytest.mark.parametrize(
     "address",
     ["http://127.0.0.1/", "http://169.254.169.254/latest/meta-data", "file:///etc/passwd", "x"],
