@@ -49,6 +49,7 @@ from bot.sources import (
     USER_VARIABLES,
     given_secret,
     given_settings,
+    home_of,
     read_file,
     refuse_unknown,
 )
@@ -315,17 +316,11 @@ def load_config(path: Path | None = None, environment: Mapping[str, str] = os.en
                     name: SecretStr(value) for name, value in proxy_variables(environment).items()
                 },
                 "origins": origins,
-                "home": _home(file),
+                "home": home_of(path),
             }
         )
     except ValidationError as error:
         raise BadConfig(redact(_sentence(error.errors()[0], file.name, origins))) from None
-
-
-def _home(file: Path) -> Path:
-    """Return what the folders of a config file are relative to."""
-    file = file.resolve()
-    return HOME if file == DEFAULT_PATH.resolve() else file.parent
 
 
 def _sentence(error: ErrorDetails, file: str, origins: Mapping[str, str]) -> str:

@@ -16,12 +16,14 @@ from typing import Any, TextIO
 
 from pydantic import ValidationError
 
+from bot.core import installation
 from bot.core.errors import BotError
 from bot.core.redaction import Redactor
 from bot.core.shards import ShardRange
 from bot.core.store.lock import is_in_use
+from bot.environment_file import environment_file, read_environment_file
 from bot.sections import DataConfig, Section, WebConfig
-from bot.sources import DEFAULT_PATH, given_settings, read_file
+from bot.sources import DEFAULT_PATH, given_settings, home_of, read_file
 from bot.web.health import ask_health
 
 COMMAND = "health"
@@ -36,18 +38,23 @@ def is_asked_for(arguments: Sequence[str]) -> bool:
     >>> is_asked_for(["--config", "a.toml", "health"]), is_asked_for(["write", "health"])
     (True, False)
     """
-    words = iter(arguments)
-    for word in words:
+    return list(arguments[find_command(arguments) :][:1]) == [COMMAND]
+
+
+def find_command(arguments: Sequence[str]) -> int:
+    """Return the place of the command among the arguments, their number where there is none."""
+    words = iter(enumerate(arguments))
+    for place, word in words:
         if word in WITH_VALUE:
             next(words, None)
         elif not word.startswith("-"):
-            return word == COMMAND
-    return False
+            return place
+    return len(arguments)
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> int:
     """Do what `python -m bot health` says; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m bot")
+    parser = argparse.ArgumentParser(prog=installation.COMMAND)
     parser.add_argument("--config", type=Path)
     for option in ("--shards", "--log"):
         parser.add_argument(option)
@@ -71,7 +78,7 @@ def run(
         sys.stderr.write(f"{Redactor()(str(error))}\n")
         return WRONG_USE
     except ValidationError:
-        sys.stderr.write("The settings are wrong; python -m bot doctor says how.\n")
+        sys.stderr.write(f"The settings are wrong; {installation.COMMAND} doctor says how.\n")
         return WRONG_USE
     well, told = asyncio.run(check_health(web, folder, shard_range))
     out.write(f"{told}\n")
@@ -99,6 +106,8 @@ async def check_health(
 
 def _read(path: Path | None, environment: Mapping[str, str]) -> tuple[WebConfig, Path]:
     """Read the settings of the page, and where the data are; the others may be wrong."""
+    file = environment_file(path or DEFAULT_PATH)
+    environment = {**read_environment_file(file), **environment}
     content = read_file(path)
     sections: dict[str, type[Section]] = {"web": WebConfig, "data": DataConfig}
     tables: dict[str, Any] = {name: content.get(name, {}) for name in sections}
@@ -106,8 +115,7 @@ def _read(path: Path | None, environment: Mapping[str, str]) -> tuple[WebConfig,
         if isinstance(tables[section], dict):
             tables[section][key] = given.value
     data = DataConfig.model_validate(tables["data"])
-    home = (path or DEFAULT_PATH).resolve().parent
-    return WebConfig.model_validate(tables["web"]), home / data.folder
+    return WebConfig.model_validate(tables["web"]), home_of(path) / data.folder
 
 
 def _complaint(figures: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 
 from bot.core.errors import BadConfig
-from bot.core.installation import CONFIG_FILE
+from bot.core.installation import CONFIG_FILE, HOME
 
 PREFIX = "SONNETEER_"
 TOKEN_VARIABLE = "DISCORD_TOKEN"  # noqa: S105 - the variable's name, as the next
@@ -70,6 +70,12 @@ def read_file(path: Path | None) -> dict[str, Any]:
         raise BadConfig(f"The config file {file} cannot be read: {error.strerror}.") from None
     except ValueError as error:  # no UTF-8, no TOML, or a number of 5,000 digits
         raise BadConfig(f"The config file {file} cannot be read: {_reason(error)}.") from None
+
+
+def home_of(path: Path | None) -> Path:
+    """Return what the folders in a config file (the project's own if None) are relative to."""
+    file = (path or DEFAULT_PATH).resolve()
+    return HOME if file == DEFAULT_PATH.resolve() else file.parent
 
 
 def _reason(error: ValueError) -> str:

@@ -113,10 +113,10 @@ def split_training(argv: list[str]) -> tuple[list[str], list[str]]:
     >>> split_training(["--config", "my.toml", "train", "book.txt", "--epochs", "3"])
     (['--config', 'my.toml', 'train'], ['book.txt', '--epochs', '3'])
     """
-    before = 2 if argv[:1] == ["--config"] else 0
-    if argv[before : before + 1] != [TRAIN]:
+    command = health.find_command(argv)
+    if argv[command : command + 1] != [TRAIN]:
         return argv, []
-    return argv[: before + 1], argv[before + 1 :]
+    return argv[: command + 1], argv[command + 1 :]
 
 
 def _write(config: Config, arguments: argparse.Namespace, out: TextIO, err: TextIO) -> None:

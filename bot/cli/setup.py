@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
-from bot.config import TOKEN_VARIABLE, load_config
+from bot.config import load_config
 from bot.core.errors import BadConfig, BadSetting, BotError, CannotWrite
 from bot.core.installation import COMMAND, CONFIG_FILE, HOME, ROOT, as_typed
 from bot.core.paths import stay_private
 from bot.environment_file import environment_file, read_environment_file, with_variables
+from bot.sources import FILE, TOKEN_VARIABLE, given_secret
 from model import write_durably
 
 INIT = "init"
@@ -105,7 +106,10 @@ def run(
     stay_private()
     replaces = _may_replace(file, arguments, terminal)
     folder = _ask_folder(arguments, terminal) if replaces else None
-    token = _ask_token(arguments, environment.get(TOKEN_VARIABLE, "").strip(), terminal)
+    known = given_secret(environment, TOKEN_VARIABLE)
+    token = _ask_token(arguments, known.value, terminal)
+    if token == known.value and known.variable.endswith(FILE):
+        token = ""  # it stays in the file of its own
     kept = _keep_token(secrets, token, arguments, terminal)
     if folder is not None:
         _write(file, _settings(folder, file.parent))

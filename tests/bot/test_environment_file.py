@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot import health
 from bot.cli.main import main
 from bot.core.errors import BadConfig
 from bot.environment_file import environment_file, read_environment_file, with_variables
@@ -69,6 +70,14 @@ def test_the_bot_reads_its_token_there_unless_the_environment_has_one(
             monkeypatch.setenv("DISCORD_TOKEN", variable)
         main(["--config", str(config), "doctor"])
         assert words in capsys.readouterr().out
+
+
+def test_a_health_check_reads_it_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "config.toml"
+    config.touch()
+    (tmp_path / "environment").write_text("SONNETEER_WEB_ENABLED=false\n")
+    health.main(["--config", str(config), "health"], {})
+    assert "the page is off" in capsys.readouterr().out
 
 
 def test_a_new_token_leaves_the_other_lines() -> None:

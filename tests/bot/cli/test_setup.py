@@ -6,7 +6,7 @@ import asyncio
 import io
 import os
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -54,13 +54,15 @@ async def discord() -> AsyncIterator[FakeDiscord]:
 
 
 def init(
-    file: Path, *arguments: str, person: Person | None = None, token: str = ""
+    file: Path,
+    *arguments: str,
+    person: Person | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> tuple[int, str]:
     """Run `init` for a config file; return the status and what was printed."""
     parsed = make_parser().parse_args(["--config", str(file), "init", *arguments])
     out = io.StringIO()
-    environment = {"DISCORD_TOKEN": token} if token else {}
-    status = setup.run(parsed, environment, out, io.StringIO(), person or Person())
+    status = setup.run(parsed, environment or {}, out, io.StringIO(), person or Person())
     return status, out.getvalue()
 
 
@@ -106,7 +108,7 @@ async def test_a_person_gives_a_token_and_gets_the_invite_link(
     assert TOKEN not in printed
     # The next visit changes nothing: the token is kept, as the empty answer says.
     again = Person("n", "")
-    await asyncio.to_thread(init, file, person=again, token=TOKEN)
+    await asyncio.to_thread(init, file, person=again, environment={"DISCORD_TOKEN": TOKEN})
     assert "keep the one there is" in again.asked[1]
     assert len(again.asked) == 2
 
@@ -124,6 +126,22 @@ async def test_a_token_can_come_from_a_file_and_other_variables_stay(
     assert (tmp_path / "environment").read_text() == (
         f"SONNETEER_API_KEY=key-of-programs-0123\nDISCORD_TOKEN={TOKEN}\n"
     )
+
+
+@pytest.mark.token_on_purpose("file")
+async def test_a_token_in_a_file_of_its_own_stays_there_alone(
+    tmp_path: Path, discord: FakeDiscord
+) -> None:
+    """Given both ways, the bot would not start."""
+    file, secret = tmp_path / "config.toml", tmp_path / "secret"
+    file.write_text(f'[web]\nport = 0\n[discord]\napi_url = "{discord.url}"\n')
+    secret.write_text(TOKEN)
+    person = Person("n", "")
+    given = {"DISCORD_TOKEN_FILE": str(secret)}
+    status, printed = await asyncio.to_thread(init, file, person=person, environment=given)
+    assert status == 0
+    assert "Invite the bot to a server: http" in printed
+    assert "DISCORD_TOKEN=\n" in (tmp_path / "environment").read_text()
 
 
 def test_what_is_there_is_replaced_only_when_that_is_wanted(tmp_path: Path) -> None:
