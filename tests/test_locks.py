@@ -3,68 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-# Each lock, and the file whose pins it is made of.
-LOCKS = {
-    "requirements.lock": "requirements.txt",
-    "requirements-bot.lock": "requirements.txt",
-    "requirements-cluster.lock": "requirements-cluster.txt",
-    "requirements-cpu.lock": "requirements.txt",
-    "requirements-cuda.lock": "requirements.txt",
-    "requirements-dev.lock": "requirements-dev.txt",
-    "requirements-fuzz.lock": "requirements-fuzz.txt",
-    "requirements-judge.lock": "requirements-judge.txt",
-}
-ENTRY = re.compile(
-    r"([a-z0-9-]+)==([^\s;]+)(?: ; ([^\\\n]+))?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)"
-)
+from tests.locks import LOCKS, ROOT, Locked, pins_of, read_lock
+
 TRAINING = {"torch", "tqdm", "matplotlib"}  # without them poems are written as ever
 IN_ANOTHER_LOCK = {
     "requirements.lock": {"torch"},
     "requirements-dev.lock": {"torch"},
     "requirements-judge.lock": {"torch"},
 }
-
-
-@dataclass(frozen=True)
-class Locked:
-    version: str
-    hashes: frozenset[str]
-    wanted_by: frozenset[str]  # packages, and files of pins
-
-
-def plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def pins_of(name: str) -> dict[str, str]:
-    """Return the pins of a file and of those that it includes."""
-    text = (ROOT / name).read_text("utf-8")
-    pins = {plain(n): v for n, v in re.findall(r"^([\w.-]+)==(\S+)$", text, re.MULTILINE)}
-    for other in re.findall(r"^-r (\S+)$", text, re.MULTILINE):
-        pins |= pins_of(other)
-    return pins
-
-
-def read_lock(name: str) -> dict[str, Locked]:
-    """Read a lock; whatever in it is neither an entry nor a comment is an error."""
-    text = (ROOT / name).read_text("utf-8")
-    found: dict[str, Locked] = {}
-    for match in ENTRY.finditer(text):
-        reason = re.match(r"\n    # via (.+)", text[match.end() :])
-        wanted_by = reason[1].removeprefix("-r ").replace("-r ", "").split(", ") if reason else []
-        hashes = re.findall("[0-9a-f]{64}", match[4])
-        assert match[1] not in found, f"{match[1]} is in {name} twice"
-        assert len(hashes) == len(set(hashes))
-        found[match[1]] = Locked(match[2], frozenset(hashes), frozenset(wanted_by))
-    rest = re.sub(r"^\s*#.*\n", "", ENTRY.sub("", text), flags=re.MULTILINE)
-    assert rest.split() == ["--only-binary", ":all:"]
-    return found
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -118,3 +67,32 @@ def test_the_locks_agree_with_each_other() -> None:
 def test_a_lock_names_no_place_where_packages_come_from() -> None:
     for name in LOCKS:
         assert "://" not in (ROOT / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_what_is_pinned_is_for_every_system_and_python(name: str) -> None:
+    pins = pins_of(LOCKS[name])
+    limited = {n: each.only_where for n, each in read_lock(name).items() if each.only_where}
+    assert not limited.keys() & pins.keys()
+
+
+def test_pytorch_without_cuda_is_locked_for_every_system_and_python() -> None:
+    """Four files for each Python: Linux on ARM and x86-64, Windows, and macOS.
+
+    Whether a file is another one than that of the plain index shows that each is in its place.
+    """
+    hashes = re.findall(
+        "sha256:([0-9a-f]{64})", (ROOT / "requirements-cpu.lock").read_text("utf-8")
+    )
+    with_cuda = read_lock("requirements-cuda.lock")["torch"].hashes
+    shared = [each in with_cuda for each in hashes]
+    until_3_13, for_3_14 = [False, False, False, True], [False, False, True, True]
+    assert shared == 3 * until_3_13 + for_3_14
+
+
+def test_set_up_the_image_and_continuous_integration_install_from_locks_alone() -> None:
+    """Where a lock is named, pip wants a hash for every package."""
+    for name in ("Makefile", "deploy/Dockerfile", ".ci/run", ".github/workflows/ci.yml"):
+        for line in (ROOT / name).read_text("utf-8").replace("\\\n", " ").splitlines():
+            if "pip install" in line:
+                assert re.search(r"--require-hashes| -r \S+\.lock", line), f"{name}: {line}"

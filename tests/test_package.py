@@ -24,7 +24,7 @@ from hatchling.builders.wheel import WheelBuilder
 
 from bot.core.application import VERSION
 from bot.core.installation import NAME
-from tests.test_locks import pins_of, plain
+from tests.locks import pins_of, plain
 from tests.texts import quatrains
 from tests.timeouts import HANG_SECONDS
 
