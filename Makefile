@@ -4,6 +4,8 @@
 # make judge   set up what python -m bench.sense needs besides; and: apt install link-grammar
 # make catalogue  bring the translations up to date with the code; then fill in what is empty
 # make lock    write the locks anew after a change of requirements*.txt; UPGRADE=--upgrade takes newer
+# make wheels  ask the index whether every system and Python has a wheel of each package in the locks
+# make notice  write NOTICE anew after a change of the locks
 # Without make (Windows): docs/install.md has the same in plain pip and python lines.
 
 PYTHON ?= python3
@@ -19,7 +21,7 @@ TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not slow" -n $(WOR
 # Nothing but wheels, each with a hash that a lock names. Nothing of a package runs in the set-up.
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
-.PHONY: run test test-slow check format clean judge lock catalogue
+.PHONY: run test test-slow check format clean judge lock wheels notice catalogue
 
 run: .venv/run.done
 	@$(BIN)/python -m bot
@@ -98,3 +100,17 @@ lock: .venv/dev.done
 	@$(COMPILE) $(GPU) requirements-dev.txt -o requirements-dev.lock
 	@grep '^atheris==' requirements-fuzz.txt | $(COMPILE) - -o requirements-fuzz.lock
 	@$(COMPILE) $(GPU) requirements-judge.txt -o requirements-judge.lock
+
+# A lock has the hashes of all wheels of a version; this says whether each of these has one. It takes
+# a few minutes. PyTorch's wheels are for macOS 14 and newer.
+SYSTEMS := x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu aarch64-apple-darwin x86_64-pc-windows-msvc
+
+wheels: .venv/dev.done
+	@for system in $(SYSTEMS); do for python in 3.11 3.12 3.13 3.14; do \
+	echo "$$system, Python $$python"; \
+	MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip compile --quiet --no-deps --python-platform $$system \
+	--python-version $$python requirements-dev.lock requirements-cuda.lock >/dev/null || exit 1; \
+	done; done
+
+notice: .venv/dev.done
+	@$(BIN)/python -m tests.notice
