@@ -6,6 +6,7 @@
 # make lock    write the locks anew after a change of requirements*.txt; UPGRADE=--upgrade takes newer
 # make wheels  ask the index whether every system and Python has a wheel of each package in the locks
 # make notice  write NOTICE anew after a change of the locks
+# make sbom    write build/sonneteer.cdx.json, the list of parts that tools read
 # Without make (Windows): docs/install.md has the same in plain pip and python lines.
 
 PYTHON ?= python3
@@ -21,7 +22,7 @@ TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not slow" -n $(WOR
 # Nothing but wheels, each with a hash that a lock names. Nothing of a package runs in the set-up.
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
-.PHONY: run test test-slow check format clean judge lock wheels notice catalogue
+.PHONY: run test test-slow check format clean judge lock wheels notice sbom catalogue
 
 run: .venv/run.done
 	@$(BIN)/python -m bot
@@ -114,3 +115,6 @@ wheels: .venv/dev.done
 
 notice: .venv/dev.done
 	@$(BIN)/python -m tests.notice
+
+sbom: .venv/dev.done
+	@$(BIN)/python -m tests.sbom && echo build/sonneteer.cdx.json
