@@ -15,6 +15,7 @@ from model.config import SAMPLING_SETTINGS, Sampling
 from model.kernel.constraints import (
     IN_WORD,
     LINE_START,
+    MAX_FAMILIES,
     MAX_TRIGRAMS,
     NO_SLOT,
     OTHER,
@@ -54,11 +55,13 @@ class LineSpec:
     boost: float
     poem_trie: Trie  # the poem's own words
     trigrams: Sequence[int]
+    no_doubles: bool = False
     # where its rows stand at first
     initial_syllables: int = 1  # bits: numbers of syllables that it has
     phase: int = IN_WORD
     may_end: bool = False
     last_words: tuple[int, int] = (0, 0)
+    families: Sequence[int] = ()
     min_temperature: float = 0.0  # above 0: no filter counts, and this at the least
 
 
@@ -195,6 +198,7 @@ class Batch:
         lines.metre[slot] = line.metre
         lines.must_rhyme[slot] = line.must_rhyme
         lines.must_close[slot] = line.must_close
+        lines.no_doubles[slot] = line.no_doubles
         lines.boost[slot] = line.boost
         trigrams = line.trigrams[-MAX_TRIGRAMS:]
         lines.trigrams[slot, : len(trigrams)] = trigrams
@@ -222,6 +226,9 @@ class Batch:
         line_state.reached[row] = line.initial_syllables
         line_state.may_end[row] = line.may_end
         line_state.words[row] = line.last_words
+        families = line.families[:MAX_FAMILIES]
+        line_state.families[row, : len(families)] = families
+        line_state.family_count[row] = len(families)
         line_state.log_weight[row] = line_state.nats[row] = 0.0
         line_state.copied[row] = 0
         line_state.log_boost[row] = 0.0

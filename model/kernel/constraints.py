@@ -27,6 +27,7 @@ IN_WORD, AFTER_WORD, AFTER_PAUSE, AFTER_STOP, DONE = range(5)  # phases of a row
 LINE_START, AFTER_SPACE = 0, 1  # roots of a trie: of words as a line begins, and after a space
 MAX_POEM_NODES = 8192  # nodes of a poem's own trie
 MAX_TRIGRAMS = 256  # of three words, that a poem has had
+MAX_FAMILIES = 16  # of the words in a line
 NO_SLOT = -1  # the slot of rows that are in no form
 NOWHERE = -1  # the node of a row whose word under way is not in the trie
 
@@ -48,6 +49,7 @@ class Trie(NamedTuple):
     final_mask: Masks  # what it does at the end of a line
     final_mask_below: Masks
     word_number: Masks  # its number
+    family: Masks  # a number of the word's family; 0: of none
 
 
 class LineSpecs(NamedTuple):
@@ -58,6 +60,7 @@ class LineSpecs(NamedTuple):
     metre: Ints
     must_rhyme: NDArray[np.bool_]  # only the poem's own words may end it
     must_close: NDArray[np.bool_]  # it ends with a stop
+    no_doubles: NDArray[np.bool_]  # two words of a family may not be in it
     boost: NDArray[np.float64]  # by how much the poem's own words are likelier, per token
     trigrams: Ints  # (S, MAX_TRIGRAMS), see `trigram_code`
     trigram_count: Ints
@@ -84,6 +87,8 @@ class LineState(NamedTuple):
     may_end: NDArray[np.bool_]  # after a word: whether the line may end with it
     twins: Ints  # rows of one number are alike in all but their random state; 0: like no other
     words: Ints  # (N, 2), the numbers of the last two
+    families: Ints  # (N, MAX_FAMILIES), of the words that the line has
+    family_count: Ints
     log_weight: NDArray[np.float64]  # log of the share of probability that the form has left
     nats: NDArray[np.float64]  # what the line has cost the network
     log_boost: NDArray[np.float64]  # log of how much likelier the word under way was made
@@ -132,6 +137,7 @@ def _poem_trie(form: FormConstraints, slot: int) -> Trie:
         tries.final_mask[slot],
         tries.final_mask_below[slot],
         tries.word_number[slot],
+        tries.family[slot],
     )
 
 
@@ -144,10 +150,12 @@ def find_allowed(
     poem = _poem_trie(form, slot)
     allowed[:] = False
     after, may_end, ends_word = reached, line_state.may_end[row], phase == AFTER_WORD
+    family = 0  # of the word that would end
     if phase == IN_WORD:
         node, poem_node = line_state.node[row], line_state.poem_node[row]
-        _allow_children(form.trie, node, form.lines, slot, reached, False, allowed)
-        _allow_children(poem, poem_node, form.lines, slot, reached, True, allowed)
+        _allow_children(form, line_state, row, form.trie, node, reached, family, False, allowed)
+        _allow_children(form, line_state, row, poem, poem_node, reached, family, True, allowed)
+        family = _family_of(form.trie, node, poem, poem_node)
         word = _word_of(form.trie, node, poem, poem_node)
         if word == NOWHERE or _repeats(form, line_state, row, word):
             return
@@ -156,8 +164,9 @@ def find_allowed(
     after &= form.lines.continue_mask[slot]
     goes_on = after != 0
     if goes_on:
-        _allow_children(form.trie, AFTER_SPACE, form.lines, slot, after, False, allowed)
-        _allow_children(poem, AFTER_SPACE, form.lines, slot, after, True, allowed)
+        root = AFTER_SPACE
+        _allow_children(form, line_state, row, form.trie, root, after, family, False, allowed)
+        _allow_children(form, line_state, row, poem, root, after, family, True, allowed)
     must_close = form.lines.must_close[slot]
     for id_ in form.marks:
         kind = form.kinds[id_]
@@ -171,11 +180,13 @@ def find_allowed(
 
 @inner
 def _allow_children(
+    form: FormConstraints,
+    line_state: LineState,
+    row: int,
     trie: Trie,
     node: int,
-    lines: LineSpecs,
-    slot: int,
     reached: int,
+    family: int,
     is_poems_own: bool,
     allowed: NDArray[np.bool_],
 ) -> None:
@@ -184,9 +195,11 @@ def _allow_children(
     Where a rhyme is owed, only the poem's own words may end the line. A token that is a word by
     itself, and may not be one here, is left out: the network expects the word, and the longer
     words that begin with it are not what comes. So "the" under the beat does not become "theft".
+    Nor does a word come whose family the line has, or the word before, which is of `family`.
     """
     if node == NOWHERE:
         return
+    lines, slot = form.lines, line_state.slot[row]
     metre, whole = lines.metre[slot], 1 << lines.syllables[slot]
     inner_mask = leading_mask(reached, metre, lines.continue_mask[slot])
     final_mask = 0
@@ -197,8 +210,29 @@ def _allow_children(
         is_word = trie.inner_mask[child] | trie.final_mask[child]
         if node == AFTER_SPACE and is_word and not fits and not is_poems_own:
             continue
+        if lines.no_doubles[slot] and _has_family(line_state, row, trie.family[child], family):
+            continue
         if trie.inner_mask_below[child] & inner_mask | trie.final_mask_below[child] & final_mask:
             allowed[trie.token[child]] = True
+
+
+@inner
+def _has_family(line_state: LineState, row: int, family: int, last: int) -> bool:
+    """Whether a word of `family` is in the row's line, whose last word is of `last`."""
+    if family == 0:
+        return False
+    for n in range(line_state.family_count[row]):
+        if line_state.families[row, n] == family:
+            return True
+    return family == last
+
+
+@inner
+def _family_of(trie: Trie, node: int, poem: Trie, poem_node: int) -> int:
+    """Return the family of the word that ends here, 0 if none does."""
+    if node != NOWHERE and trie.family[node] != 0:
+        return int(trie.family[node])
+    return 0 if poem_node == NOWHERE else int(poem.family[poem_node])
 
 
 @inner
@@ -320,6 +354,10 @@ def _end_word(form: FormConstraints, line_state: LineState, row: int) -> None:
     after, may_end = _after(form, line_state, row)
     line_state.words[row, 0] = line_state.words[row, 1]
     line_state.words[row, 1] = word
+    family, count = _family_of(form.trie, node, poem, poem_node), line_state.family_count[row]
+    if family != 0 and count < MAX_FAMILIES:
+        line_state.families[row, count] = family
+        line_state.family_count[row] = count + 1
     line_state.reached[row] = after
     line_state.may_end[row] = may_end
 

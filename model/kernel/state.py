@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from model.config import SAMPLING_SETTINGS, Sampling
 from model.kernel.compilation import inner
 from model.kernel.constraints import (
+    MAX_FAMILIES,
     MAX_POEM_NODES,
     MAX_TRIGRAMS,
     NO_SLOT,
@@ -123,6 +124,8 @@ def make_line_state(count: int) -> LineState:
         may_end=np.zeros(count, np.bool_),
         twins=np.zeros(count, np.int64),
         words=np.zeros((count, 2), np.int64),
+        families=np.zeros((count, MAX_FAMILIES), np.int64),
+        family_count=np.zeros(count, np.int64),
         log_weight=np.zeros(count, np.float64),
         nats=np.zeros(count, np.float64),
         log_boost=np.zeros(count, np.float64),
@@ -153,6 +156,7 @@ def make_line_specs(slots: int) -> LineSpecs:
         metre=numbers(),
         must_rhyme=np.zeros(slots, np.bool_),
         must_close=np.zeros(slots, np.bool_),
+        no_doubles=np.zeros(slots, np.bool_),
         boost=np.ones(slots, np.float64),
         trigrams=numbers(MAX_TRIGRAMS),
         trigram_count=numbers(),

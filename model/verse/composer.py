@@ -33,13 +33,13 @@ from model.verse.opening import Opening, Theme
 from model.verse.plan import NO_PLAN, Plan, Planner
 from model.verse.prosody import Prosody
 from model.verse.trie import TrieWord, build_trie, make_final_mask, make_inner_mask
-from model.verse.words import is_content_word, last_word, stem_of, words_of
+from model.verse.words import family_of, is_content_word, last_word, stem_of, words_of
 
 PARTICLES = 24
 MAX_ROUNDS = 6  # of particles, to find lines that differ; there is one for each at least
 DRAWS_PER_LINE = 1_000  # more than a line takes; each line of a poem has chances of its own
 MAX_ATTEMPTS = 12  # at one line, each with other chances and the warmer
-LAST_STRICT = 4  # attempts that have no line with a word twice, or with two of a family
+LAST_STRICT = 4  # attempts at a line without two words of a family
 LAST_RHYME = 8  # attempts that keep to the rhyme
 HEAT, MAX_HEAT = 0.4, 2.0  # least temperature of the second attempt, and of the last ones
 WISHED = 6  # last words that the particles of a line are told by turns
@@ -168,6 +168,8 @@ class Composer:
             phase=phase,
             may_end=may_end,
             last_words=self._last_two_words(words),
+            no_doubles=self.attempt < LAST_STRICT,
+            families=[family for word in words_of(self.beginning) if (family := family_of(word))],
             min_temperature=min(HEAT * self.attempt, MAX_HEAT),
         )
 
@@ -212,8 +214,7 @@ class Composer:
     def _scorer(self) -> LineScorer:
         opening = self.opening
         given = 1 if opening.line_by_line else len(opening.lines)
-        strict = self.attempt < LAST_STRICT
-        return LineScorer(self.lines, self.form, opening.theme, given, self.prosody, strict=strict)
+        return LineScorer(self.lines, self.form, opening.theme, given, self.prosody)
 
     # What is owed
 
@@ -336,11 +337,8 @@ class LineScorer:
         theme: Theme,
         given: int,
         prosody: Prosody,
-        *,
-        strict: bool = False,
     ) -> None:
-        """The first `given` of the lines are the reader's own; `strict` refuses doubled words."""
-        self._strict = strict
+        """The first `given` of the lines are the reader's own."""
         self._prosody = prosody
         self._form = form
         self._theme = theme
@@ -363,8 +361,6 @@ class LineScorer:
         """
         words = [*given, *words_of(candidate.text)]
         if len(words) == len(given) == 0 or _repeats(words, len(given)):
-            return -math.inf
-        if self._strict and _doubles(words, len(given)):
             return -math.inf
         per_letter = candidate.nats / max(len(candidate.text), 1)
         score = -LINE_CHARACTERS * max(per_letter, BOOK_LOSS_SHARE * self._prosody.book_loss)
@@ -404,18 +400,3 @@ def _repeats(words: Sequence[str], given: int) -> bool:
     return any(
         phrase in phrases[:place] for place, phrase in enumerate(phrases) if place + 3 > given
     )
-
-
-def _doubles(words: Sequence[str], given: int) -> bool:
-    """Whether a word that says something comes twice, or two of its family, not both given.
-
-    >>> _doubles(["lovely", "pond", "of", "love"], 2), _doubles(["love", "is", "love"], 3)
-    (True, False)
-    """
-    stems: set[str] = set()
-    for place, word in enumerate(words):
-        if is_content_word(word):
-            if stem_of(word) in stems and place >= given:
-                return True
-            stems.add(stem_of(word))
-    return False

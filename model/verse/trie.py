@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.kernel.constraints import Trie
 from model.kernel.syllables import ANY_STRESS, INITIAL, STRONG, WEAK, word_mask
 from model.verse.lexicon import Variant
-from model.verse.words import ARTICLES, CANNOT_END_LINE
+from model.verse.words import ARTICLES, CANNOT_END_LINE, family_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def build_trie(parts: Iterable[TrieWord], encode: Callable[[str], Sequence[int]]
             nodes.append(node.children[id_])
     first.append(len(nodes))
     size = len(nodes)
-    inner_mask, final_mask, word = (np.zeros(size, np.int32) for _ in range(3))
+    inner_mask, final_mask, word, family = (np.zeros(size, np.int32) for _ in range(4))
     for place, node in enumerate(nodes):
         found = node.part
         if found is not None:
@@ -111,6 +111,7 @@ def build_trie(parts: Iterable[TrieWord], encode: Callable[[str], Sequence[int]]
                 found.final_mask,
                 found.number,
             )
+            family[place] = family_of(found.word)
     inner_mask_below, final_mask_below = inner_mask.copy(), final_mask.copy()
     for place in range(size - 1, -1, -1):
         for child in range(first[place], first[place + 1]):
@@ -120,6 +121,5 @@ def build_trie(parts: Iterable[TrieWord], encode: Callable[[str], Sequence[int]]
     def whole(values: list[int]) -> NDArray[np.int32]:
         return np.array(values, np.int32)
 
-    return Trie(
-        whole(first), whole(token), inner_mask, inner_mask_below, final_mask, final_mask_below, word
-    )
+    masks = (inner_mask, inner_mask_below, final_mask, final_mask_below)
+    return Trie(whole(first), whole(token), *masks, word, family)

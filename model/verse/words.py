@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from functools import lru_cache
 
 from model.characters import STRAIGHT
@@ -75,6 +76,16 @@ def last_word(line: str) -> str:
 def stem_of(word: str) -> str:
     """Return what a word begins with: words with the same beginning are mostly of one family."""
     return word[:4]
+
+
+@lru_cache(65536)
+def family_of(word: str) -> int:
+    """Return a number of the word's family, 0 for a word that says nothing by itself.
+
+    >>> family_of("love") == family_of("lovely") != family_of("lone"), family_of("the")
+    (True, 0)
+    """
+    return zlib.crc32(stem_of(word).encode()) >> 1 | 1 if is_content_word(word) else 0
 
 
 @lru_cache(8192)

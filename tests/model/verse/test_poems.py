@@ -20,7 +20,7 @@ from model.requests import PoemPiece, Request
 from model.stopping import FinishReason
 from model.verse import FORMS, NO_PLAN, Composer, Form, Opening, lay_out_seed
 from model.verse.prosody import Prosody
-from model.verse.words import words_of
+from model.verse.words import family_of, words_of
 from tests.verse_words import ALPHABET, PIECES, RHYMES, small_lexicon, verse_model
 
 SONNET = FORMS["sonnet"]
@@ -118,6 +118,25 @@ def test_whatever_is_asked_words_are_real_and_lines_are_whole(
         assert number < given_lines or fits(line, syllables)
         for word in words_of(line):
             assert word in own or word in small_lexicon().numbers
+
+
+@by_tokens
+@pytest.mark.parametrize("seed", ["", "the river", "o, the garden of the garden"])
+def test_a_line_has_no_two_words_of_a_family(pieces: tuple[str, ...], seed: str) -> None:
+    for form in ("sonnet", "haiku", "couplet"):
+        for random_seed in range(4):
+            request = asking(seed, FORMS[form], random_seed=random_seed)
+            lines = lines_of(write(request, shared_engine(pieces)))
+            for line in lines[1:]:  # the reader's own may have them
+                families = [family for word in words_of(line) if (family := family_of(word))]
+                assert len(families) == len(set(families)), line
+
+
+def test_what_the_reader_gave_of_a_line_does_not_come_again_in_it() -> None:
+    for random_seed in range(8):
+        request = asking("the river", FORMS["couplet"], random_seed=random_seed)
+        first = lines_of(write(request))[0]
+        assert words_of(first).count("river") == 1, first
 
 
 def test_a_new_form_is_a_new_value() -> None:
