@@ -15,6 +15,7 @@ from nats.js.object_store import ObjectStore
 
 from bot.cluster.bus import Bus
 from bot.core.errors import BotError
+from bot.core.languages import sentence
 
 TRANSFER_SECONDS = 60.0
 
@@ -29,7 +30,9 @@ class FileTooLong(FileNotFetched):
     too_long = True
 
     def __init__(self, max_bytes: int) -> None:
-        super().__init__(f"It is longer than the {max_bytes:,} bytes that are taken.")
+        super().__init__(
+            sentence("It is longer than the {most:,} bytes that are taken.", most=max_bytes)
+        )
 
 
 class FileStore:
@@ -70,15 +73,18 @@ class FileStore:
                 if (info.size or 0) > max_bytes:
                     raise FileTooLong(max_bytes)
                 if info.is_link():
-                    raise FileNotFetched("The object store has a link in its place.")
+                    raise FileNotFetched(sentence("The object store has a link in its place."))
                 await store.get(name, writeinto=content)
         except (NatsError, OSError, TimeoutError) as error:
             raise FileNotFetched(
-                f"The object store does not give it: {error or type(error).__name__}."
+                sentence(
+                    "The object store does not give it: {reason}.",
+                    reason=str(error) or type(error).__name__,
+                )
             ) from error
         data = content.getvalue()
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise FileNotFetched("What came from the object store is another file.")
+            raise FileNotFetched(sentence("What came from the object store is another file."))
         return data
 
     async def remove(self, name: str) -> None:

@@ -5,9 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+)
 
 from bot.core.jobs import TrainingStage
+from bot.core.languages import pack_sentence, unpack_sentence
 from bot.core.names import MAX_TITLE
 from bot.core.records import Ending
 from model import FORMS, Request
@@ -20,6 +28,7 @@ MAX_SAMPLE, MAX_COMPLAINT = 2_000, 4_000  # characters; 64 KiB hold both, whatev
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=100_000)]
+Told = Annotated[str, PlainValidator(unpack_sentence), PlainSerializer(pack_sentence)]
 
 
 class Message(BaseModel):
@@ -88,7 +97,7 @@ class PoemText(Message):
     number: Count
     text: Annotated[str, Field(max_length=MAX_TEXT)] = ""
     ending: Annotated[Ending, Field(strict=False)] | None = None  # with the last one
-    failure: Annotated[str, Field(max_length=1_000)] | None = None  # a sentence, in place of it
+    failure: Told | None = None  # a sentence, in place of it
 
 
 class Cancel(Message):

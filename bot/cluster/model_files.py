@@ -12,6 +12,7 @@ from nats.errors import Error as NatsError
 from bot.cluster.bus import Bus
 from bot.cluster.file_store import FileNotFetched, FileStore
 from bot.core.errors import ModelUnusable, UnknownModel
+from bot.core.languages import sentence
 from bot.core.model_library import SUFFIX, ModelLibrary
 from bot.core.records import ModelRecord
 from model import write_durably
@@ -54,7 +55,7 @@ class ModelFiles:
             return
         data = await asyncio.to_thread(record.path.read_bytes)
         if hashlib.sha256(data).hexdigest() != record.sha256:
-            raise ModelUnusable(record.name, "Its file was replaced just now. Try again.")
+            raise ModelUnusable(record.name, sentence("Its file was replaced just now. Try again."))
         await self._store.put(record.sha256, data)
 
     async def find(self, sha256: str, name: str, *, from_stranger: bool) -> ModelRecord:
@@ -75,7 +76,10 @@ class ModelFiles:
         try:
             return await self._store.fetch(sha256, sha256, MAX_BYTES)
         except FileNotFetched as error:
-            why = f"This machine does not have it, and cannot fetch it. {error}"
+            why = sentence(
+                "This machine does not have it, and cannot fetch it. {reason}",
+                reason=error.sentence,
+            )
             raise ModelUnusable(name, why) from error
 
 

@@ -20,6 +20,7 @@ from bot.cluster.messages import Answer, Cancel, GatewayBeat, PoemOrder, PoemTex
 from bot.cluster.model_files import ModelFiles
 from bot.core.engine_worker import Delivery, EngineDraft
 from bot.core.errors import BotError, NoWriter
+from bot.core.languages import counted, sentence
 from bot.core.records import Ending
 from bot.core.tasks import cancel_tasks
 
@@ -41,8 +42,10 @@ class WorkerFailed(BotError):
 class OtherPoem(BotError):
     def __init__(self) -> None:
         super().__init__(
-            "The machine that wrote this poem was lost, and another one has other program files, "
-            "so it cannot go on. Ask for the poem again."
+            sentence(
+                "The machine that wrote this poem was lost, and another one has other program "
+                "files, so it cannot go on. Ask for the poem again."
+            )
         )
 
 
@@ -225,8 +228,12 @@ class ClusterWriter:
     def _again(self, order: _Order) -> None:
         """Have a poem written from its beginning by whoever has room."""
         if order.begun >= MAX_ATTEMPTS:
-            sentence = f"The poem could not be written: {order.begun} machines were lost with it."
-            self._deliver(Delivery(order.draft, "", failure=WorkerFailed(sentence)))
+            told = counted(
+                "The poem could not be written: {count} machine was lost with it.",
+                "The poem could not be written: {count} machines were lost with it.",
+                order.begun,
+            )
+            self._deliver(Delivery(order.draft, "", failure=WorkerFailed(told)))
         else:
             self._wait(order)
 

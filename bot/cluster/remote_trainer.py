@@ -24,6 +24,7 @@ from bot.cluster.messages import TrainerBeat, TrainingEnd, TrainingOrder, Traini
 from bot.cluster.model_files import MAX_BYTES
 from bot.cluster.training_orders import KEY, Entry, TrainingOrders, file_name
 from bot.core.jobs import GIVEN_UP, Progress, TrainingStage
+from bot.core.languages import sentence
 from bot.core.model_library import SUFFIX
 from bot.core.names import MAX_TITLE, one_line
 from bot.core.paths import named
@@ -238,7 +239,7 @@ class RemoteTrainer:
         """Put the files of a finished training into the job's folder; return why not."""
         spec, made = follow.spec, follow.spec.out / f"{follow.spec.name}{SUFFIX}"
         if end.model is None:
-            return "The machine that trained it gave no model."
+            return sentence("The machine that trained it gave no model.")
         model = await self._fetch(follow, end.model, MAX_BYTES)
         await asyncio.to_thread(write_durably, made, [model])
         try:

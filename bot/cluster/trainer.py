@@ -31,6 +31,7 @@ from bot.cluster.messages import (
 from bot.cluster.remote_trainer import BEAT_SECONDS, MAX_CHART_BYTES, MAX_LOST
 from bot.cluster.training_orders import KEY, Entry, TrainingOrders, file_name
 from bot.core.jobs import Progress
+from bot.core.languages import sentence
 from bot.core.paths import named, remove_folder
 from bot.core.tasks import cancel_tasks
 from bot.core.training.process import (
@@ -276,7 +277,8 @@ class TrainingMachine:
             )
         except FileNotFetched as error:
             status = WRONG_USE if error.too_long else 1
-            return TrainingEnd(status=status, complaint=f"The book did not come. {error}")
+            told = sentence("The book did not come. {reason}", reason=error.sentence)
+            return TrainingEnd(status=status, complaint=told)
         except Exception as error:  # of one training, which the next has no part in
             log.exception("the training %s cannot be done here", claim.key[:8])
             return TrainingEnd(status=1, complaint=_clean(str(error))[:MAX_COMPLAINT])

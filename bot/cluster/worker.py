@@ -17,6 +17,7 @@ from bot.cluster.remote import BEAT_SECONDS, GONE_SECONDS
 from bot.core.engine_client import EngineClient
 from bot.core.engine_worker import EngineDraft
 from bot.core.errors import BotError
+from bot.core.languages import sentence
 from bot.core.records import Asker
 from bot.core.tasks import cancel_tasks
 from model import LINE_SLOTS, MAX_FORM_POEMS, Engine
@@ -194,10 +195,12 @@ class PoemWorker:
             if not attempt.cancelled:  # else somebody else writes it, or nobody wants it
                 await send(ending=draft.ending)
         except BotError as error:
-            await send(failure=str(error)[:1_000])
+            await send(failure=error.sentence)
         except Exception:  # of one poem, which the others have no part in
             log.exception("a poem failed")
-            await send(failure="The poem could not be written; the worker's log says why.")
+            await send(
+                failure=sentence("The poem could not be written; the worker's log says why.")
+            )
         finally:
             if attempt.draft is not None:
                 attempt.draft.cancel()

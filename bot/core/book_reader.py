@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -17,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from bot.core.errors import BadSetting, BookRefused
 from bot.core.jobs import FoundBook
 from bot.core.languages import sentence
+from bot.core.model_sentences import as_sentence
 from bot.core.names import MAX_TITLE, one_line
 from bot.core.sandbox import START_SECONDS, limit_this_process, sandboxed_process
 from model import BookError, SettingError, check_name, read_book, safe_name
@@ -27,6 +29,7 @@ SHORT_BYTES = 64 * 2**10  # whose steps take 10 ms at most; a process takes a se
 SECONDS = 60.0  # 64 MB take 30
 CPU_SECONDS = 60
 MEMORY_BYTES = 3 * 2**30  # of addresses; 64 MB of four-byte characters take 1.5 GB
+MAX_REFUSAL_BYTES = 4_000
 MODULE = "bot.core.book_reader"
 FOUND = TypeAdapter(FoundBook)
 
@@ -39,7 +42,7 @@ def read_file(path: Path, title: str) -> FoundBook:
     try:
         book = read_book(path.read_bytes(), title)
     except BookError as error:
-        raise BookRefused(str(error)) from error
+        raise BookRefused(as_sentence(error)) from error
     lines = (line.strip() for line in book.text.split("\n"))
     first = [line[:MAX_LINE] for line in lines if any(map(str.isalnum, line))][:FIRST_LINES]
     return FoundBook(
@@ -49,7 +52,7 @@ def read_file(path: Path, title: str) -> FoundBook:
         words=len(book.text.split()),
         first_lines=tuple(first),
         encoding=book.encoding,
-        notes=book.notes,
+        notes=tuple(map(as_sentence, book.notes)),
         sha256=book.sha256,
     )
 
@@ -65,7 +68,7 @@ def fit_name(wanted: str, *, tidy: bool = False) -> str:
     try:
         return check_name(wanted)
     except SettingError as error:
-        raise BadSetting("name", error.value, error.allowed) from error
+        raise BadSetting("name", error.value, as_sentence(error.allowed)) from error
 
 
 async def read_book_in_sandbox(path: Path, title: str) -> FoundBook:
@@ -83,9 +86,11 @@ async def read_book_in_sandbox(path: Path, title: str) -> FoundBook:
     except TimeoutError:
         answer = b""
     if answer.startswith(b"!"):
-        raise BookRefused(answer[1:].decode("utf-8", "replace"))
+        told = answer[1 : MAX_REFUSAL_BYTES + 1].decode("utf-8", "replace")
+        raise BookRefused(as_sentence(told))
     try:
-        return FOUND.validate_json(answer)
+        found = FOUND.validate_json(answer)
+        return replace(found, notes=tuple(map(as_sentence, found.notes)))
     except ValidationError as error:
         raise BookRefused(
             sentence(

@@ -23,7 +23,7 @@ from bot.core.errors import (
     QueueFull,
 )
 from bot.core.fair_queue import FairQueue, QueueLimits
-from bot.core.languages import counted, sentence
+from bot.core.languages import counted, form_name, sentence
 from bot.core.metrics import Metrics
 from bot.core.model_cache import LoadedModel, ModelCache
 from bot.core.ports import EngineRequest, Opening, Prompt
@@ -150,7 +150,13 @@ class EngineClient:
         try:
             return lay_out_seed(seed, FORMS[form], loaded.prosody, loaded.fold)
         except SeedTooLong as error:
-            raise FormImpossible(form, str(error)) from error
+            reason = sentence(
+                "The seed fills {lines} lines, and a {form} has {whole}.",
+                lines=error.lines,
+                form=form_name(form),
+                whole=len(FORMS[form]),
+            )
+            raise FormImpossible(form, reason) from error
 
     def take_lines(
         self,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bot.core.errors import BadSetting
 from bot.core.languages import sentence
+from bot.core.model_sentences import KNOWN
 
 
 class JobState(StrEnum):
@@ -81,6 +82,7 @@ ENDINGS = (
     ),
     GIVEN_UP,
     sentence("The model could not be installed: {reason}", reason=""),
+    *KNOWN,
 )
 
 

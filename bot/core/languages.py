@@ -10,7 +10,7 @@ from __future__ import annotations
 import gettext
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date
@@ -41,6 +41,12 @@ _NUMBERS: Final[Mapping[str, Mapping[int, str]]] = {
     "ru": str.maketrans({",": "\N{NO-BREAK SPACE}", ".": ",", "%": "\N{NO-BREAK SPACE}%"}),
 }
 MAX_HEADER = 200  # characters of an Accept-Language that are read
+MAX_RECOGNISED = 2_000  # characters; looking for fields takes time by their square
+MAX_PACKED = 2_000  # characters of what another process says, and of each part of it
+MAX_NUMBER = 1e15  # of another process
+MAX_DEPTH = 3  # of sentences within sentences, of another process
+# A field has a name, and a format only where it is a number's: {size:,} {share:.1%} {seconds:g}
+_FIELD = re.compile(r"\{(\w+)(?::((?:\.\d)?[%fg]|,))?\}", re.ASCII)
 
 _current: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
@@ -109,19 +115,128 @@ def _make(messages: tuple[str, ...], values: Mapping[str, Any]) -> Sentence:
     return made
 
 
-def recognise(text: str, known: Iterable[Sentence]) -> str:
+def recognise(text: str, known: Sequence[Sentence]) -> str:
     """Return text that was kept as English as the sentence that it was, if it is a known one.
 
-    >>> recognise("Ann is here.", [sentence("{name} is here.", name="")]).values
-    {'name': 'Ann'}
+    What it quotes may be a known sentence, too. A text that is too long to be one stays text.
+
+    >>> recognise("Ann is 1,000.", [sentence("{name} is {age:,}.", name="", age=0)]).values
+    {'name': 'Ann', 'age': 1000}
     """
+    if isinstance(text, Sentence) or len(text) > MAX_RECOGNISED:
+        return text
     for each in known:
-        parts = re.split(r"\{(\w+)\}", each.messages[0])
-        parts[::2] = map(re.escape, parts[::2])
-        parts[1::2] = [f"(?P<{name}>.+)" for name in parts[1::2]]
-        if match := re.fullmatch("".join(parts), text, re.DOTALL):
-            return sentence(each.messages[0], **match.groupdict())
+        for message in each.messages:
+            if match := _pattern(message).fullmatch(text):
+                found = _recognised(each.messages, message, match.groupdict(), known)
+                if found == text:
+                    return found
     return text
+
+
+# How values with a format are read again, by the last letter of the format.
+_FORMATS: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
+    "": (r".+", str),
+    ",": (r"\d[\d,]{0,20}", lambda text: int(text.replace(",", ""))),
+    "%": (r"\d{1,3}(?:\.\d{1,3})?%", lambda text: float(text[:-1]) / 100),
+    "f": (r"\d{1,20}(?:\.\d{1,20})?", float),
+    "g": (r"\d{1,20}(?:\.\d{1,20})?(?:e[+-]\d{2})?", float),
+}
+
+
+def _format_of(message: str) -> dict[str, str]:
+    """Return the last letter of each field's format; a count is a number without one, too."""
+    fields = {name: spec[-1:] for name, spec in _FIELD.findall(message)}
+    return {name: spec or "," * (name == "count") for name, spec in fields.items()}
+
+
+@cache
+def _pattern(message: str) -> re.Pattern[str]:
+    """Return what the English of a message looks like."""
+    parts = _FIELD.split(message)
+    formats = _format_of(message)
+    texts = [re.escape(text) for text in parts[::3]]
+    fields = [f"(?P<{name}>{_FORMATS[formats[name]][0]})" for name in parts[1::3]] + [""]
+    return re.compile("".join(map("".join, zip(texts, fields, strict=True))), re.DOTALL)
+
+
+def _recognised(
+    messages: tuple[str, ...], message: str, found: Mapping[str, str], known: Sequence[Sentence]
+) -> Sentence:
+    formats = _format_of(message)
+    values = {name: _FORMATS[formats[name]][1](text) for name, text in found.items()}
+    values = {
+        name: recognise(value, known) if isinstance(value, str) else value
+        for name, value in values.items()
+    }
+    if messages[1:]:
+        values.setdefault("count", 1)  # the message for one may leave it out
+    return _make(messages, values)
+
+
+# Sentences that another process says
+
+
+def pack_sentence(text: str) -> object:
+    """Return a sentence as JSON can say it to another process, which has to unpack it.
+
+    >>> pack_sentence(sentence("{name} is here.", name="Ann"))
+    {'messages': ['{name} is here.'], 'values': {'name': 'Ann'}}
+    """
+    if not isinstance(text, Sentence) or len(text) > MAX_PACKED:
+        return str(text)[:MAX_PACKED]
+    values = {
+        name: value if isinstance(value, int | float) else pack_sentence(value)
+        for name, value in text.values.items()
+    }
+    return {"messages": list(text.messages), "values": values}
+
+
+def unpack_sentence(told: object, *, depth: int = MAX_DEPTH) -> str:
+    """Build a sentence anew; raise ValueError for what no process of ours would have packed.
+
+    It may have been taken over, so it gets no more than to say something short: no field of a
+    message reaches into a value or makes it longer.
+    """
+    match told:
+        case str():
+            return told if len(told) <= MAX_PACKED else told[:MAX_PACKED]
+        case {"messages": list() | tuple() as messages, "values": dict() as packed, **rest}:
+            fits = depth and not rest and len(messages) in (1, 2)
+            if not fits or not all(map(_is_message, messages)):
+                raise ValueError("no sentence")
+            values = {str(name): _unpack_value(value, depth) for name, value in packed.items()}
+            if messages[1:] and not isinstance(values.get("count"), int):
+                raise ValueError("no count")
+            return _unpacked(tuple(messages), values)
+    raise ValueError("no sentence")
+
+
+def _is_message(message: object) -> bool:
+    return (
+        isinstance(message, str)
+        and len(message) <= MAX_PACKED
+        and re.search(r"[{}]", _FIELD.sub("", message)) is None
+    )
+
+
+def _unpack_value(value: object, depth: int) -> object:
+    if isinstance(value, int | float):
+        if not abs(value) <= MAX_NUMBER:
+            raise ValueError("no number of ours")
+        return value
+    return unpack_sentence(value, depth=depth - 1)
+
+
+def _unpacked(messages: tuple[str, ...], values: Mapping[str, object]) -> Sentence:
+    """Make a sentence; a translation may choose the other message, which must fit as well."""
+    try:
+        texts = [_NamedFields(ENGLISH).vformat(each, (), values) for each in messages]
+    except KeyError as error:
+        raise ValueError("a field without a value") from error
+    if max(map(len, texts)) > MAX_PACKED:
+        raise ValueError("a long sentence")
+    return _make(messages, values)
 
 
 def translate(text: str, language: str | None = None) -> str:

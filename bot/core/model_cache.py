@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from bot.core.errors import ModelUnusable, ShuttingDown
 from bot.core.languages import sentence
+from bot.core.model_sentences import as_sentence
 from bot.core.records import ModelRecord
 from model import (
     Engine,
@@ -199,7 +200,7 @@ class ModelCache:
         try:
             model = load_model(record.path, for_guild=bool(record.guild))
         except ModelError as error:
-            reason = str(error).replace(str(record.path), record.path.name)
+            reason = as_sentence(str(error).replace(str(record.path), record.path.name))
             raise ModelUnusable(record.name, reason) from error
         if model.sha256 != record.sha256:
             raise ModelUnusable(record.name, sentence("Its file was replaced just now. Try again."))

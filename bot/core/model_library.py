@@ -20,6 +20,7 @@ from bot.core.guild_settings import is_snowflake
 from bot.core.guilds import Guilds, utc_now
 from bot.core.jobs import Job
 from bot.core.languages import sentence
+from bot.core.model_sentences import as_sentence
 from bot.core.paths import named, read_blocks, remove_file
 from bot.core.ports import ModelChoice, Models
 from bot.core.records import Asker, EpochLoss, ModelRecord
@@ -163,7 +164,8 @@ class ModelLibrary:
             model = load_model(path, for_guild=bool(guild))
         except ModelError as error:
             # Members read this sentence: it must not show where the file is.
-            raise ModelUnusable(path.stem, str(error).replace(str(path), path.name)) from error
+            reason = as_sentence(str(error).replace(str(path), path.name))
+            raise ModelUnusable(path.stem, reason) from error
         return ModelRecord(
             name=path.stem,
             path=path,

@@ -20,6 +20,7 @@ from pathlib import PurePosixPath
 from yarl import URL
 
 from bot.core.errors import SourceRefused
+from bot.core.languages import sentence
 
 MAX_URL_CHARACTERS = 2_000  # what every browser and server bears
 MAX_HOST_CHARACTERS = 253  # RFC 1035, without the root's dot
@@ -31,7 +32,8 @@ LABEL = re.compile("[a-z0-9_-]{1,63}")
 NUMBER = re.compile("[0-9]+|0x[0-9a-f]*")
 MARK = "numbergoeshere"  # stands for a number while a template is read: letters that yarl leaves
 INSIDE_SUFFIXES = (".localhost", ".local", ".internal", ".home.arpa")
-NOT_PUBLIC = "it leads to an address that is not on the public Internet"
+NOT_PUBLIC = sentence("it leads to an address that is not on the public Internet")
+INVALID = sentence("it is not a valid address")
 
 # IANA's special-purpose registries. Not `is_global`: its lists differ between Python's releases
 # (CVE-2024-4032), and it calls multicast global.
@@ -120,11 +122,11 @@ def read_url(typed: str, trust: Trust = STRANGERS) -> URL:
     if trust.trusts(url):
         return url
     if url.port not in PORTS:
-        raise SourceRefused(typed, "the port is neither 80 nor 443")
+        raise SourceRefused(typed, sentence("the port is neither 80 nor 443"))
     host = url.raw_host or ""
     _check_host(host, typed)
     if not trust.allows_host(host):
-        raise SourceRefused(typed, "the host is not on this bot's list")
+        raise SourceRefused(typed, sentence("the host is not on this bot's list"))
     return url
 
 
@@ -135,10 +137,10 @@ def read_redirect(url: URL, location: str, trust: Trust = STRANGERS) -> URL:
         relative = URL(location)
         whole = location if relative.scheme else str(url.join(relative))
     except ValueError as error:
-        raise SourceRefused(location, "it is not a valid address") from error
+        raise SourceRefused(location, INVALID) from error
     target = read_url(whole, trust)
     if url.scheme == "https" and target.scheme != "https":
-        raise SourceRefused(location, "it leads from https to http")
+        raise SourceRefused(location, sentence("it leads from https to http"))
     return target
 
 
@@ -171,25 +173,27 @@ def _parse(typed: str) -> URL:
     _check_characters(typed)
     shape = SHAPE.match(typed)
     if not shape:
-        raise SourceRefused(typed, "it is not an http:// or https:// address")
+        raise SourceRefused(typed, sentence("it is not an http:// or https:// address"))
     if "@" in shape[1]:
-        raise SourceRefused(typed, "it contains a user name or password")
+        raise SourceRefused(typed, sentence("it contains a user name or password"))
     try:
         url = URL(typed).with_fragment(None)
         host, port = url.raw_host, url.port
     except ValueError as error:
-        raise SourceRefused(typed, "it is not a valid address") from error
+        raise SourceRefused(typed, INVALID) from error
     # yarl reads "[v1.x]", an address of some future kind, as the name v1.x.
     if not host or not port or (shape[1].startswith("[") and ":" not in host):
-        raise SourceRefused(typed, "it is not a valid address")
+        raise SourceRefused(typed, INVALID)
     return url
 
 
 def _check_characters(typed: str) -> None:
     if len(typed) > MAX_URL_CHARACTERS:
-        raise SourceRefused(typed, f"it is longer than {MAX_URL_CHARACTERS:,} characters")
+        reason = sentence("it is longer than {most:,} characters", most=MAX_URL_CHARACTERS)
+        raise SourceRefused(typed, reason)
     if not typed.isprintable() or " " in typed or "\\" in typed:
-        raise SourceRefused(typed, "it contains a space, a backslash or an invisible character")
+        reason = sentence("it contains a space, a backslash or an invisible character")
+        raise SourceRefused(typed, reason)
 
 
 def _check_host(host: str, source: str) -> None:
@@ -199,11 +203,12 @@ def _check_host(host: str, source: str) -> None:
         return
     labels = host.split(".")
     if NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2]):
-        raise SourceRefused(source, "the host is a number, which can be read in several ways")
+        reason = sentence("the host is a number, which can be read in several ways")
+        raise SourceRefused(source, reason)
     if len(host) > MAX_HOST_CHARACTERS or not all(map(LABEL.fullmatch, labels)):
-        raise SourceRefused(source, "the host is not a valid name")
+        raise SourceRefused(source, sentence("the host is not a valid name"))
     if len(labels) == 1 or host.endswith(INSIDE_SUFFIXES):
-        raise SourceRefused(source, "the host is a name on a local network")
+        raise SourceRefused(source, sentence("the host is a name on a local network"))
 
 
 @cache

@@ -38,6 +38,7 @@ from bot.core.fetching.addresses import (
 from bot.core.fetching.meter import Meter
 from bot.core.fetching.routes import Route, route_to
 from bot.core.fetching.tunnel import ProxyFailed, Tunnel
+from bot.core.languages import sentence
 from bot.core.proxies import NO_PROXIES, Proxies, Proxy
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]  # a host and port, to its IP addresses
@@ -54,10 +55,12 @@ OTHER_TEXT = frozenset(
     {"application/octet-stream", "binary/octet-stream", "application/json", "application/x-tex"}
 )
 MEDIA_TYPE = re.compile("[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,40}")
-OURS = "it leads to the bot's own machine or to the network next to it"
-CUT_SHORT = "the connection ended before the file did"
-TOO_SLOW = "it sends too slowly"
-TOO_MUCH_FRAMING = "it sends too much that is not the book"
+OURS = sentence("it leads to the bot's own machine or to the network next to it")
+CUT_SHORT = sentence("the connection ended before the file did")
+TOO_SLOW = sentence("it sends too slowly")
+TOO_MUCH_FRAMING = sentence("it sends too much that is not the book")
+NO_HOST = sentence("there is no such host")
+NO_PROXY = sentence("the bot's proxy is unknown")
 
 
 @dataclass(frozen=True)
@@ -90,11 +93,11 @@ class StatusNotOk(SourceFailed):
     """The site answered, and not with a file."""
 
     def __init__(self, source: str, status: int) -> None:
-        try:
-            meaning = f" ({HTTPStatus(status).phrase})"
-        except ValueError:
-            meaning = ""
-        super().__init__(source, f"the site answered {status}{meaning}")
+        if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+            reason = sentence("the site has no such file (status {status})", status=status)
+        else:
+            reason = sentence("the site gave no file (status {status})", status=status)
+        super().__init__(source, reason)
         self.status = status
 
 
@@ -162,9 +165,13 @@ class HttpClient:
             try:
                 url = read_redirect(url, location, trust)
             except SourceRefused as error:
-                reason = f"it redirects to a place that is not allowed ({error.reason})"
+                reason = sentence(
+                    "it redirects to a place that is not allowed ({reason})", reason=error.reason
+                )
                 raise SourceRefused(source, reason) from error
-        raise SourceFailed(source, f"it redirects more than {MAX_REDIRECTS} times")
+        raise SourceFailed(
+            source, sentence("it redirects more than {most} times", most=MAX_REDIRECTS)
+        )
 
     @contextlib.asynccontextmanager
     async def _ask(
@@ -215,7 +222,7 @@ class HttpClient:
             open_socket = self._open_socket or meter.open_socket
             yield _Connector(addresses, source, checks_peer=checks_peer, open_socket=open_socket)
             return
-        through = await self._look_up(proxy.host, proxy.port, source, "the bot's proxy is unknown")
+        through = await self._look_up(proxy.host, proxy.port, source, NO_PROXY)
         proxies = {ip_address(each) for each in through}
         if any(not proxies.isdisjoint(equivalent_addresses(ip_address(to))) for to in addresses):
             raise SourceRefused(source, OURS)
@@ -224,14 +231,14 @@ class HttpClient:
                 proxy, through, addresses, url.port or 0, meter, self._rules.user_agent
             )
         except ProxyFailed as error:
-            raise SourceFailed(source, str(error)) from error
+            raise SourceFailed(source, error.reason) from error
         try:
             yield _Connector((tunnel.via,), source, checks_peer=False, open_socket=tunnel.take)
         finally:
             tunnel.close()
 
     async def _look_up(
-        self, host: str, port: int, source: str, unknown: str = "there is no such host"
+        self, host: str, port: int, source: str, unknown: str = NO_HOST
     ) -> tuple[str, ...]:
         if is_address(host):
             return (host,)
@@ -248,7 +255,7 @@ class HttpClient:
         check_address(address, source)
         for face in equivalent_addresses(ip_address(address)):
             if self._rules.trust.forbids(face):
-                raise SourceRefused(source, "its address is not allowed here")
+                raise SourceRefused(source, sentence("its address is not allowed here"))
             if self._find_route(face) in (Route.LOCAL, Route.LINK):
                 raise SourceRefused(source, OURS)
 
@@ -261,13 +268,15 @@ class HttpClient:
             *response.headers.getall(hdrs.TRANSFER_ENCODING, []),
         ]
         if any(coding.strip().lower() not in ("", "identity", "chunked") for coding in codings):
-            raise SourceRefused(source, "it is compressed")
+            raise SourceRefused(source, sentence("it is compressed"))
         kind = response.content_type.lower()
         if kind in WEB_PAGES:
-            raise SourceRefused(source, "it is a web page, not a text file")
+            raise SourceRefused(source, sentence("it is a web page, not a text file"))
         if not kind.startswith("text/") and kind not in OTHER_TEXT:
-            shown = kind if MEDIA_TYPE.fullmatch(kind) else "something else"
-            raise SourceRefused(source, f"it is {shown}, not a text file")
+            reason = sentence("it is not a text file")
+            if MEDIA_TYPE.fullmatch(kind):
+                reason = sentence("it is {kind}, not a text file", kind=kind)
+            raise SourceRefused(source, reason)
         if (response.content_length or 0) > self._rules.max_bytes:
             raise too_long(source, self._rules.max_bytes)
 
@@ -293,7 +302,12 @@ class HttpClient:
 
 
 def too_long(source: str, max_bytes: int) -> SourceRefused:
-    return SourceRefused(source, f"it has more than {max_bytes:,} bytes")
+    return SourceRefused(source, sentence("it has more than {most:,} bytes", most=max_bytes))
+
+
+def took_too_long(seconds: float) -> str:
+    """Return that as a reason."""
+    return sentence("it took longer than {seconds:g} s", seconds=seconds)
 
 
 class _Pace:
@@ -311,7 +325,7 @@ class _Pace:
     def complaint(self) -> str:
         if asyncio.get_running_loop().time() < self._began + self._seconds:
             return TOO_SLOW
-        return f"it took longer than {self._seconds:g} s"
+        return took_too_long(self._seconds)
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -391,14 +405,14 @@ def _describe(error: Exception) -> str:
     """Say in a clause what went wrong; the error's own text may name addresses inside."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
-            return "its certificate cannot be trusted"
+            return sentence("its certificate cannot be trusted")
         case aiohttp.ClientSSLError() | ssl.SSLError():
-            return "no secure connection to it is possible"
+            return sentence("no secure connection to it is possible")
         case aiohttp.ClientConnectorError():
-            return "it cannot be reached"
+            return sentence("it cannot be reached")
         case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError():
             return CUT_SHORT
         case aiohttp.ClientResponseError():
-            return "its answer is not valid HTTP"
+            return sentence("its answer is not valid HTTP")
         case _:
-            return "the connection to it broke"
+            return sentence("the connection to it broke")

@@ -13,6 +13,8 @@ from bot.core.errors import BookRefused, SourceFailed
 from bot.core.fetching.addresses import file_name
 from bot.core.fetching.client import BLOCK_BYTES, BookClient, BookResponse, too_long
 from bot.core.fetching.part_file import PartFile
+from bot.core.languages import sentence
+from bot.core.model_sentences import as_sentence
 from model import ModelError, check_beginning
 
 BEGINNING_BYTES = 16  # enough for every signature that check_beginning knows
@@ -63,7 +65,7 @@ class Fetcher:
             digest.update(block)
             await part.write(block)
         if not size_bytes:
-            raise SourceFailed(source, "the file is empty")
+            raise SourceFailed(source, sentence("the file is empty"))
         await part.finish()
         return FetchedBook(answer.url, part.into, size_bytes, digest.hexdigest(), name)
 
@@ -85,4 +87,4 @@ def _check_beginning(raw: bytes, title: str) -> None:
     try:
         check_beginning(raw, title)
     except ModelError as error:
-        raise BookRefused(str(error)) from error
+        raise BookRefused(as_sentence(error)) from error

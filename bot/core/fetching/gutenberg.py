@@ -24,6 +24,7 @@ from bot.core.fetching.addresses import file_name
 from bot.core.fetching.client import StatusNotOk
 from bot.core.fetching.fetcher import FetchedBook, Fetcher
 from bot.core.fetching.part_file import PartFile
+from bot.core.languages import sentence
 from bot.core.paths import named, remove_file
 
 FORMAT = 1
@@ -80,9 +81,8 @@ class Gutenberg:
         Raises what Fetcher.fetch raises, and SourceRefused for what can be no number.
         """
         if not 1 <= number <= MAX_NUMBER:
-            raise SourceRefused(
-                str(number), f"Project Gutenberg's numbers go from 1 to {MAX_NUMBER:,}"
-            )
+            reason = sentence("Project Gutenberg's numbers go from 1 to {most:,}", most=MAX_NUMBER)
+            raise SourceRefused(str(number), reason)
         lock = self._locks.setdefault(number, asyncio.Lock())
         async with lock:
             kept = await asyncio.to_thread(self._read_kept, number)
@@ -96,7 +96,7 @@ class Gutenberg:
         except StatusNotOk as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
-            reason = "Project Gutenberg has no plain text with that number"
+            reason = sentence("Project Gutenberg has no plain text with that number")
             raise SourceFailed(str(number), reason) from error
         record = {
             "format": FORMAT,

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from bot.core.errors import SourceFailed
+from bot.core.languages import sentence
 
 log = logging.getLogger(__name__)
 
@@ -81,4 +82,4 @@ class PartFile:
 
     def _unwritable(self, error: OSError) -> SourceFailed:
         log.error("%s cannot be written: %s", self.into, error)
-        return SourceFailed(self._source, "it could not be stored here")
+        return SourceFailed(self._source, sentence("it could not be stored here"))

@@ -21,14 +21,21 @@ from typing import Any
 
 from bot.core.errors import BotError, SourceFailed, SourceRefused
 from bot.core.fetching.addresses import Trust, read_url
-from bot.core.fetching.client import BookResponse, FetchRules, HttpClient, StatusNotOk
+from bot.core.fetching.client import (
+    BookResponse,
+    FetchRules,
+    HttpClient,
+    StatusNotOk,
+    took_too_long,
+)
+from bot.core.languages import pack_sentence, sentence, unpack_sentence
 from bot.core.proxies import Proxies, Proxy
 from bot.core.sandbox import START_SECONDS, limit_this_process, sandboxed_process
 
 log = logging.getLogger(__name__)
 
 MODULE = "bot.core.fetching.process"
-BROKEN = "its answer could not be read"
+BROKEN = sentence("its answer could not be read")
 CPU_SECONDS = 20  # starting takes 0.3, 64 MB over TLS some 2
 MEMORY_BYTES = 2**30  # of addresses, of which the threads' stacks are most; 40 MB are used
 # Kinds of frames, and the head of each.
@@ -56,7 +63,7 @@ class SandboxedClient:
                 assert process.stdout is not None  # noqa: S101 - it is a pipe
                 yield await _answer(process.stdout, url)
         except TimeoutError as error:
-            raise SourceFailed(url, f"it took longer than {seconds:g} s") from error
+            raise SourceFailed(url, took_too_long(seconds)) from error
 
 
 async def _answer(stdout: asyncio.StreamReader, url: str) -> BookResponse:
@@ -89,7 +96,8 @@ async def _next(stdout: asyncio.StreamReader, url: str) -> tuple[bytes, bytes]:
 
 
 def _failure(kind: bytes, body: bytes, url: str) -> BotError:
-    with suppress(ValueError, KeyError, TypeError):  # a process may have been taken over
+    # The process may have been taken over.
+    with suppress(ValueError, KeyError, TypeError, OverflowError, RecursionError):
         if kind == ERROR:
             return read_error(body)
     log.warning("a fetching process failed: %s", body.decode("utf-8", "replace"))
@@ -123,7 +131,7 @@ def frame(kind: bytes, body: bytes = b"") -> bytes:
 
 
 def write_error(error: SourceRefused | SourceFailed) -> bytes:
-    told = {"source": error.source, "reason": error.reason}
+    told: dict[str, object] = {"source": error.source, "reason": pack_sentence(error.reason)}
     if isinstance(error, StatusNotOk):
         told["status"] = str(error.status)
     if isinstance(error, SourceRefused):
@@ -137,7 +145,7 @@ def read_error(body: bytes) -> BotError:
     if "status" in told:
         return StatusNotOk(told["source"], int(told["status"]))
     kind = SourceRefused if "refused" in told else SourceFailed
-    return kind(told["source"], told["reason"])
+    return kind(told["source"], unpack_sentence(told["reason"]))
 
 
 async def fetch_to_stdout(rules: FetchRules, url: str) -> None:

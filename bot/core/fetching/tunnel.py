@@ -15,16 +15,22 @@ from typing import Self
 import aiohttp
 
 from bot.core.fetching.meter import Meter, MeteredSocket
+from bot.core.languages import sentence
 from bot.core.proxies import Proxy
 
 MAX_HEAD_BYTES = 8 * 2**10  # of the proxy's answer
 STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r]")
 END = b"\r\n\r\n"
 LOGIN_ASKED = 407
+NO_PROXY = sentence("the bot's proxy did not answer as a proxy does")
 
 
 class ProxyFailed(Exception):
-    """The proxy leads nowhere; `str(error)` is a clause that says why."""
+    """The proxy leads nowhere; `reason` is a clause that says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Tunnel:
@@ -49,7 +55,7 @@ class Tunnel:
 
         Raises ProxyFailed.
         """
-        failure = ProxyFailed("there is no such host")
+        failure = ProxyFailed(sentence("there is no such host"))
         for to in sorted(addresses, key=lambda address: ":" in address):  # IPv4 is everywhere
             sock = await _reach(proxy, through, meter)
             try:
@@ -88,7 +94,7 @@ async def _reach(proxy: Proxy, through: Sequence[str], meter: Meter) -> MeteredS
             raise
         else:
             return sock
-    raise ProxyFailed("the bot's proxy cannot be reached")
+    raise ProxyFailed(sentence("the bot's proxy cannot be reached"))
 
 
 def _request(proxy: Proxy, to: str, port: int, user_agent: str) -> bytes:
@@ -110,7 +116,7 @@ async def _open(sock: MeteredSocket, proxy: Proxy, to: str, port: int, user_agen
                 break
             head += piece
     except OSError as error:
-        raise ProxyFailed("the bot's proxy broke the connection") from error
+        raise ProxyFailed(sentence("the bot's proxy broke the connection")) from error
     if (objection := _objection(head)) is not None:
         raise ProxyFailed(objection)
     sock.is_tunnel = True
@@ -120,11 +126,11 @@ def _objection(head: bytes) -> str | None:
     """Say why an answer opens no tunnel, None where it does."""
     status = STATUS.match(head)
     if status is None or END not in head:
-        return "the bot's proxy did not answer as a proxy does"
+        return NO_PROXY
     number = int(status[1])
     if number == LOGIN_ASKED:
-        return "the bot's proxy refuses the bot's name and password (407)"
+        return sentence("the bot's proxy refuses the bot's name and password (407)")
     if not 200 <= number < 300:
-        return f"the bot's proxy refuses to connect there ({number})"
+        return sentence("the bot's proxy refuses to connect there ({number})", number=number)
     # Nobody has asked the site anything yet.
-    return None if head.endswith(END) else "the bot's proxy did not answer as a proxy does"
+    return None if head.endswith(END) else NO_PROXY

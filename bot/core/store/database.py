@@ -12,6 +12,7 @@ from pathlib import Path
 import aiosqlite
 
 from bot.core.errors import DatabaseBusyError, DataFolderUnusable, DataNotKept
+from bot.core.languages import recognise, sentence
 from bot.core.shards import ShardRange
 from bot.core.store.any_database import Heard, Ran, Run
 from bot.core.store.connection import GuardedConnection, describe_error
@@ -25,6 +26,13 @@ BUSY_SECONDS = 10.0  # for a backup that reads, or another process that writes
 
 LOCKED = "another program has its database locked"
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+SQLITE_SAYS = (  # where the disk fails; what else it says stays English
+    sentence("database or disk is full"),
+    sentence("disk I/O error"),
+    sentence("attempt to write a readonly database"),
+    sentence("unable to open database file"),
+    sentence("database disk image is malformed"),
+)
 
 
 class Database:
@@ -133,7 +141,7 @@ class Database:
         except sqlite3.Error as error:
             if is_busy(error):
                 raise self._is_busy() from error
-            raise DataNotKept(describe_error(error)) from error
+            raise DataNotKept(recognise(describe_error(error), SQLITE_SAYS)) from error
         else:
             if self._busy:
                 self._busy = False

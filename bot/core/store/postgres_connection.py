@@ -10,6 +10,7 @@ from typing import TypeVar
 import asyncpg
 
 from bot.core.errors import BotError
+from bot.core.languages import sentence
 from bot.core.retry import backoff
 from bot.core.store.connection import describe_error
 
@@ -50,13 +51,15 @@ async def persist(call: Callable[[], Awaitable[Answer]], seconds: float) -> Answ
 def reason(error: BaseException) -> str:
     """Say what is wrong, in the server's words where it has some."""
     if isinstance(error, BotError):
-        return str(error)
+        return error.sentence
     if isinstance(error, TimeoutError):
-        return "the database server does not answer"
+        return sentence("the database server does not answer")
     if isinstance(error, OSError):
-        return f"the database server cannot be reached: {describe_error(error.strerror or error)}"
+        said = describe_error(error.strerror or error)
+        return sentence("the database server cannot be reached: {reason}", reason=said)
+    said = describe_error(error)
     if isinstance(error, LOST):
-        return f"the connection to the database server was lost: {describe_error(error)}"
+        return sentence("the connection to the database server was lost: {reason}", reason=said)
     if isinstance(error, asyncpg.QueryCanceledError):
-        return "the database server took too long"
-    return f"the database server refuses: {describe_error(error)}"
+        return sentence("the database server took too long")
+    return sentence("the database server refuses: {reason}", reason=said)

@@ -350,7 +350,8 @@ class TrainingQueue:
                 job.id, lambda: self._put(job), lambda _: self._wait_to_install(run)
             )
         except (BotError, OSError) as error:
-            reason = sentence("The model could not be installed: {reason}", reason=error)
+            told = error.sentence if isinstance(error, BotError) else str(error)
+            reason = sentence("The model could not be installed: {reason}", reason=told)
         finally:
             run.called_off = None
         if job.id in self._cancelled:
