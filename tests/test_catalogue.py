@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +19,14 @@ from bot.core.languages import (
     LANGUAGES,
     counted,
     known_language,
+    pack_sentence,
     page_messages,
     recognise,
     say,
     sentence,
     speaking,
     translate,
+    unpack_sentence,
     write_number,
 )
 from bot.discord_app.languages import CommandTranslator
@@ -292,6 +295,20 @@ def test_the_page_gets_what_it_says_and_no_more(language: str) -> None:
 
 # Sentences
 
+HOSTILE_FIELDS = (
+    *("{x.__class__}", "{x[0]}", "{x!r}", "{x:>999999999}", "{x:{x}}", "{0}", "{}", "{", "}", "{{"),
+    *("{x:.999999999f}", "{x:999999999}", "{x:%Y}", "{x:s}"),
+)
+
+
+def nested(depth: int) -> dict[str, object]:
+    """Return a sentence in a sentence, `depth` of them."""
+    value: object = "y"
+    for _ in range(depth):
+        value = {"messages": ["{x}"], "values": {"x": value}}
+    assert isinstance(value, dict)
+    return value
+
 
 def test_a_sentence_is_english_text_until_somebody_reads_it_in_another_language() -> None:
     told = sentence("The model {name} was deleted.", name="rose")
@@ -348,6 +365,59 @@ def test_numbers_and_dates_are_written_as_a_language_writes_them() -> None:
     day = sentence("Poem of the day, {date}", date=date(2026, 3, 1))
     assert day == "Poem of the day, 1 March 2026"
     assert translate(day, "pt-BR") == "Poema do dia, 1 de março de 2026"
+
+
+def test_a_sentence_of_another_process_can_be_translated() -> None:
+    told = sentence(
+        "{note} Together that is {share:.0%} of the file. If text of the book is missing, delete "
+        "the lines about Project Gutenberg from the file and add it again.",
+        note=counted(
+            "Credits and notes were left out ({characters:,} characters).",
+            "{count} blocks of credits and notes were left out ({characters:,} characters).",
+            3,
+            characters=1234,
+        ),
+        share=0.5,
+    )
+    again = unpack_sentence(json.loads(json.dumps(pack_sentence(told))))
+    assert again == told
+    for language in LANGUAGES:
+        assert translate(again, language) == translate(told, language)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *(7, None, [], {}, {"messages": ["x"]}, {"values": {}}),
+        {"messages": "x", "values": {}},
+        {"messages": ["x"], "values": {}, "more": 1},
+        {"messages": [], "values": {}},
+        {"messages": ["x", "x", "x"], "values": {"count": 1}},
+        {"messages": ["x", "y"], "values": {}},
+        {"messages": ["x", "y"], "values": {"count": 1.5}},
+        {"messages": ["x", "{y}"], "values": {"count": 1}},
+        {"messages": [7], "values": {}},
+        {"messages": ["{x}"], "values": {}},
+        {"messages": ["{x}"], "values": {"x": None}},
+        {"messages": ["{x}"], "values": {"x": 1e300}},
+        {"messages": ["{x}"], "values": {"x": float("nan")}},
+        {"messages": ["{x:g}"], "values": {"x": 10**400}},
+        {"messages": ["{x:,}"], "values": {"x": "y"}},
+        *({"messages": [field], "values": {"x": "y"}} for field in HOSTILE_FIELDS),
+        {"messages": ["x" * 2_001], "values": {}},
+        {"messages": ["{x}" * 3], "values": {"x": "y" * 1_000}},
+        {"messages": ["{x}"], "values": {"x": {"messages": ["{y.z}"], "values": {"y": "z"}}}},
+        nested(4),
+    ],
+)
+def test_a_process_that_was_taken_over_can_say_no_more_than_a_sentence(told: object) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        unpack_sentence(told)
+
+
+def test_text_of_another_process_is_cut() -> None:
+    assert unpack_sentence("x" * 9_999) == "x" * 2_000
+    assert unpack_sentence("{x.y}") == "{x.y}"
 
 
 def test_the_ways_in_which_trainings_end_are_known_again() -> None:

@@ -22,7 +22,9 @@ from bot.cluster.messages import (
     TrainingReport,
     decode,
 )
+from bot.core.errors import ModelUnusable
 from bot.core.jobs import TrainingStage
+from bot.core.languages import sentence, translate
 from model import FORMS, NO_PLAN, LengthConfig, Opening, Request, Sampling
 
 ID, SHA = "0" * 32, "a" * 64
@@ -83,6 +85,29 @@ def test_a_form_is_never_taken_from_the_bus() -> None:
 def test_a_long_message_is_not_read() -> None:
     with pytest.raises(BadMessage, match="65,536"):
         decode(PoemText, b" " * (MAX_BYTES + 1))
+
+
+def failed(failure: str) -> PoemText:
+    return PoemText(worker=ID, draft=ID, attempt=1, number=0, failure=failure)
+
+
+def test_why_a_worker_cannot_write_is_still_a_sentence() -> None:
+    reason = sentence("It is longer than the {most:,} bytes that are taken.", most=2_000)
+    failure = ModelUnusable("rose", reason).sentence
+    told = decode(PoemText, failed(failure).encode()).failure
+    assert told == failure
+    assert translate(told, "de") == (
+        "Das Modell 'rose' kann nicht benutzt werden. Es ist länger als die 2.000 Bytes, die "
+        "angenommen werden."
+    )
+    assert len(decode(PoemText, failed("x" * 99_999).encode()).failure or "") == 2_000
+
+
+@pytest.mark.parametrize("failure", [7, [], {}, {"messages": ["{x.y}"], "values": {"x": "y"}}])
+def test_a_failure_that_is_no_sentence_is_refused(failure: object) -> None:
+    values = {**json.loads(failed("x").encode()), "failure": failure}
+    with pytest.raises(BadMessage, match="failure"):
+        decode(PoemText, json.dumps(values).encode())
 
 
 TRAINING = TrainingOrder(

@@ -16,6 +16,7 @@ from bot.core.ports import EngineRequest, Opening
 from bot.core.records import Asker, Ending, ModelRecord, PoemSettings, Sampling
 from tests.bot.cluster.conftest import LIMITS, Machine, MakeMachine
 from tests.nats_server import NatsServer
+from tests.sentences import left_in_english
 from tests.timeouts import HANG_SECONDS
 
 FREE = PoemSettings(Sampling(), lines=None, characters=400, form="free")
@@ -111,8 +112,9 @@ async def test_a_poem_that_ends_worker_after_worker_is_given_up(
         await dying.bus.close()
         await room(gateway, 0)
     assert draft is not None
-    with pytest.raises(BotError, match="2 machines were lost with it"):
+    with pytest.raises(BotError, match="2 machines were lost with it") as caught:
         await read(draft)
+    assert left_in_english(caught.value.sentence) == []
 
 
 async def test_a_message_that_is_lost_on_the_way_is_noticed(

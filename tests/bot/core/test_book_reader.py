@@ -9,6 +9,7 @@ import pytest
 
 from bot.core.book_reader import MEMORY_BYTES, SHORT_BYTES, read_book_in_sandbox, read_file
 from bot.core.errors import BookRefused
+from bot.core.languages import translate
 from tests.texts import quatrains
 
 
@@ -27,6 +28,10 @@ async def test_a_long_book_is_refused_with_the_same_sentence(tmp_path: Path) -> 
     with pytest.raises(BookRefused) as elsewhere:
         await read_book_in_sandbox(path, "Lalala")
     assert str(elsewhere.value) == str(here.value)
+    assert translate(elsewhere.value.sentence, "de") == (
+        "Aus dem Buch 'Lalala' kann ein Modell nichts lernen: es hat nur 2 verschiedene Zeichen. "
+        "Gib einen abwechslungsreicheren Text an."
+    )
 
 
 async def test_a_book_that_takes_too_much_memory_is_refused(tmp_path: Path) -> None:

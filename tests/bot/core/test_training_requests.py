@@ -38,6 +38,7 @@ from tests.apps import (
     trained,
 )
 from tests.bot.core.hostile_files import HOSTILE, NAMES
+from tests.sentences import left_in_english
 from tests.texts import VERSES, quatrains
 
 LONG = quatrains(200)
@@ -96,8 +97,9 @@ async def test_a_book_comes_by_its_gutenberg_number_or_an_address(
     )
     by_address = await training_requests.propose(ADMIN, f"{mirror}/1042.txt")
     assert (by_address.job.source, by_address.job.title) == ("an address", "1042")
-    with pytest.raises(SourceFailed, match="no plain text"):
+    with pytest.raises(SourceFailed, match="no plain text") as caught:
         await training_requests.propose(ADMIN, "404")
+    assert left_in_english(caught.value.sentence) == []
 
 
 async def test_where_nothing_can_train_no_book_is_fetched(
@@ -129,6 +131,7 @@ async def test_a_hostile_file_is_refused_with_a_sentence_and_leaves_nothing(
         await training_requests.propose(ADMIN, attached(content))
     assert str(refusal.value).endswith(".")
     assert len(str(refusal.value)) < 300
+    assert left_in_english(refusal.value.sentence) == []
     assert files(tmp_path) == []
 
 

@@ -19,7 +19,13 @@ from bot.discord_app.client import SonneteerBot
 from bot.discord_app.formatting import format_privacy
 from bot.discord_app.languages import language_for, server_language
 from bot.discord_app.poem_buttons import examples_view
-from bot.discord_app.poem_formatting import MAX_MESSAGE, help_text, measure, read_verse
+from bot.discord_app.poem_formatting import (
+    MAX_MESSAGE,
+    help_text,
+    measure,
+    read_verse,
+    unescape,
+)
 from bot.discord_app.responses import AnsweringCog
 from bot.discord_app.settings_panel import PanelState, settings_form, settings_panel
 from tests.apps import FakeTrainer
@@ -90,6 +96,40 @@ async def test_a_refusal_is_translated_for_the_member_and_english_in_the_log(
     told = await ask(discord, "de", "sonnet", option("lines", 4, 9999))
     assert told == "lines ist 9999; erlaubt ist: zwischen 1 und 500."
     assert not [line for line in log_lines() if "erlaubt" in str(line)]
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("http://127.0.0.1/walk.txt", "das Ziel liegt nicht im öffentlichen Internet"),
+        ("http://example.org:8080/", "der Port ist weder 80 noch 443"),
+        ("ftp://example.org/", "das ist keine Adresse mit http:// oder https://"),
+    ],
+)
+async def test_why_a_book_is_not_fetched_is_told_in_german(
+    discord: FakeDiscord, app: App, address: str, reason: str
+) -> None:
+    command = await discord.interact(
+        2, discord.called("book add", option("source", 3, address)), locale="de"
+    )
+    await discord.until(lambda: any("Von" in content for content in discord.contents))
+    assert discord.answers_to(command)
+    assert unescape(discord.contents[-1]) == (
+        f"Von '{address}' kann ich kein Buch holen: {reason}. Gib die https://-Adresse einer "
+        "reinen Textdatei oder eine Nummer von Project Gutenberg an, oder häng die Datei an."
+    )
+
+
+async def test_why_a_book_is_refused_is_told_in_german(discord: FakeDiscord, app: App) -> None:
+    file = discord.attach("walks.txt", b"%PDF-1.7" * 999)
+    data = discord.called("book add", option("file", 11, file["id"]))
+    data["resolved"] = {"attachments": {file["id"]: file}}
+    await discord.interact(2, data, locale="de")
+    await discord.until(lambda: any("PDF" in content for content in discord.contents))
+    assert unescape(discord.contents[-1]) == (
+        "Das Buch 'walks' ist kein Text: es ist ein PDF. Gib eine reine Textdatei an (.txt, .md, "
+        ".tex …)."
+    )
 
 
 @pytest.mark.parametrize("typed", ["{name}", "{0.__class__}", "%s %d", "{", "}}", "{value!r}"])

@@ -17,6 +17,7 @@ from bot.core.fetching.addresses import (
     read_redirect,
     read_url,
 )
+from tests.sentences import left_in_english
 
 HTTPS = URL("https://www.gutenberg.org/ebooks/1041.txt.utf-8")
 
@@ -188,6 +189,7 @@ def test_no_trick_is_read_as_an_address(typed: str) -> None:
         read_url(typed)
     assert caught.value.source == typed
     assert not caught.value.reason.endswith(".")
+    assert left_in_english(caught.value.sentence) == []
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from tests.bot.core.fetching.conftest import (
     in_process,
     names,
 )
+from tests.sentences import left_in_english
 
 
 async def test_a_book_arrives_whole(fetch: Fetch) -> None:
@@ -141,8 +142,9 @@ async def test_a_public_host_is_reached_at_the_address_that_was_checked(
 async def test_what_is_no_text_file_is_refused(
     fetch: Fetch, folder: Path, path: str, reason: str
 ) -> None:
-    with pytest.raises(SourceRefused, match=reason):
+    with pytest.raises(SourceRefused, match=reason) as caught:
         await fetch(path)
+    assert left_in_english(caught.value.sentence) == []
     assert not list(folder.iterdir())
 
 
@@ -162,8 +164,9 @@ async def test_what_is_no_text_file_is_refused(
 async def test_what_only_says_that_it_is_text_is_refused(
     fetch: Fetch, folder: Path, name: str
 ) -> None:
-    with pytest.raises(BookRefused, match="is not text"):
+    with pytest.raises(BookRefused, match="is not text") as caught:
         await fetch(f"/body/{name}")
+    assert left_in_english(caught.value.sentence) == []
     assert not list(folder.iterdir())
 
 
@@ -181,6 +184,7 @@ async def test_a_site_that_has_no_file_fails(fetch: Fetch, folder: Path, status:
     with pytest.raises(StatusNotOk, match=f"status {status}") as caught:
         await fetch(f"/answer?status={status}")
     assert caught.value.status == status
+    assert left_in_english(caught.value.sentence) == []
     assert not list(folder.iterdir())
 
 
@@ -196,8 +200,9 @@ async def test_a_site_that_has_no_file_fails(fetch: Fetch, folder: Path, status:
 async def test_what_does_not_arrive_whole_fails(
     fetch: Fetch, folder: Path, path: str, reason: str
 ) -> None:
-    with pytest.raises(SourceFailed, match=reason):
+    with pytest.raises(SourceFailed, match=reason) as caught:
         await fetch(path)
+    assert left_in_english(caught.value.sentence) == []
     assert not list(folder.iterdir())
 
 

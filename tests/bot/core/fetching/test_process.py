@@ -16,6 +16,7 @@ from bot.core.fetching.addresses import Trust
 from bot.core.fetching.client import FetchRules, StatusNotOk
 from bot.core.fetching.fetcher import Fetcher
 from bot.core.fetching.process import SandboxedClient, _answer
+from bot.core.languages import sentence, translate
 from bot.core.sandbox import sandbox_environment, sandboxed_process
 from tests.bot.core.fetching.conftest import BEGUN, MAX_BYTES, POEM
 
@@ -38,6 +39,10 @@ async def test_a_book_and_a_refusal_come_from_another_process(
     with pytest.raises(StatusNotOk) as caught:
         await fetcher_of(f"{base}/{{number}}").fetch(f"{base}/404", tmp_path / "none.txt")
     assert caught.value.status == 404
+    assert translate(caught.value.sentence, "de") == (
+        f"Das Buch konnte nicht von '{base}/404' geholt werden: die Website hat keine solche Datei "
+        "(Status 404). Versuch es noch einmal oder häng die Datei an."
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["book.txt"]
 
 
@@ -79,6 +84,10 @@ async def test_a_process_that_does_not_understand_ends_without_a_word() -> None:
         frames.frame(frames.ERROR, b"{"),
         frames.frame(frames.ERROR, b"[]"),
         frames.frame(frames.ERROR, b"{}"),
+        frames.frame(frames.ERROR, b"[" * 100_000),
+        frames.frame(frames.ERROR, b'{"source": "a", "status": Infinity}'),
+        frames.frame(frames.ERROR, b'{"source": "a", "reason": 7}'),
+        frames.frame(frames.ERROR, b'{"source": "a", "reason": {"messages": []}}'),
         frames.frame(frames.URL, b"http://a/") + frames.frame(frames.FAULT, b"ValueError()"),
     ],
 )
@@ -110,6 +119,14 @@ def test_an_order_is_read_as_it_was_written() -> None:
     "error",
     [
         SourceRefused("http://a/", "it is compressed"),
+        SourceRefused(
+            "http://a/",
+            sentence(
+                "it redirects to a place that is not allowed ({reason})",
+                reason=sentence("it is longer than {most:,} characters", most=2_000),
+            ),
+        ),
+        SourceFailed("http://a/", sentence("it took longer than {seconds:g} s", seconds=0.5)),
         SourceFailed("http://a/'", "no such host"),
         StatusNotOk("http://a/", 799),
     ],
@@ -120,6 +137,8 @@ def test_an_error_is_the_same_on_the_other_side(error: SourceRefused | SourceFai
     found = frames.read_error(raw[frames.HEAD.size :])
     assert (kind, size) == (frames.ERROR, len(raw) - frames.HEAD.size)
     assert (type(found), str(found)) == (type(error), str(error))
+    for language in ("de", "ru"):
+        assert translate(found.sentence, language) == translate(error.sentence, language)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such limits")

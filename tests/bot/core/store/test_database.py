@@ -24,6 +24,7 @@ from bot.core.store.database import BUSY_SECONDS, FILE_NAME, Database
 from bot.core.store.guilds import GuildStore
 from bot.core.store.lock import lock_folder
 from bot.core.store.schema import MIGRATIONS
+from tests.sentences import left_in_english
 from tests.simulated_time import simulated
 
 ROOT = Path(__file__).parents[4]
@@ -245,8 +246,9 @@ async def test_whoever_is_cancelled_holds_nobody_up(database: Database) -> None:
 async def test_on_a_full_disk_nothing_is_kept_and_nothing_is_lost(database: Database) -> None:
     await add_guild(database, "10")
     await database.execute("PRAGMA max_page_count = 1")  # not one page more than it has
-    with pytest.raises(DataNotKept, match="full"):
+    with pytest.raises(DataNotKept, match="full") as caught:
         await add_guild(database, "x" * 100_000)
+    assert left_in_english(caught.value.sentence) == []
     assert await guilds_of(database) == ["10"]
 
 
