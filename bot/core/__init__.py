@@ -18,6 +18,7 @@ A poem:
 
 A training: `training_requests` takes a book from a member, which `fetching` gets and `book_reader`
 reads; `training` trains one of the `jobs` at a time, and `model_library` installs what was made.
+What the model's side says meanwhile becomes translatable in `model_sentences`.
 
 A model's file: `model_files` measures the model on a text and exports it, with a `model_card`.
 
