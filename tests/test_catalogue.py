@@ -415,6 +415,13 @@ def test_a_process_that_was_taken_over_can_say_no_more_than_a_sentence(told: obj
         unpack_sentence(told)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_known_message_without_its_values_stays_english(language: str) -> None:
+    one = "Project Gutenberg's header was left out ({characters:,} characters)."  # Russian counts
+    told = unpack_sentence({"messages": [one], "values": {"characters": 7}})
+    assert "7" in translate(told, language)
+
+
 def test_text_of_another_process_is_cut() -> None:
     assert unpack_sentence("x" * 9_999) == "x" * 2_000
     assert unpack_sentence("{x.y}") == "{x.y}"

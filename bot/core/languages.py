@@ -250,7 +250,10 @@ def translate(text: str, language: str | None = None) -> str:
         message = catalogue.gettext(one)
     else:
         message = catalogue.ngettext(one, many, text.values["count"])
-    return _NamedFields(language).vformat(message, (), text.values)
+    try:
+        return _NamedFields(language).vformat(message, (), text.values)
+    except KeyError:  # a process that was taken over may name a message and leave out values
+        return str(text)
 
 
 def translate_within(value: Any) -> Any:
