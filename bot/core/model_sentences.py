@@ -112,6 +112,7 @@ KNOWN: Final[tuple[Sentence, ...]] = (
     ),
     # Why a model file cannot be used: `model.errors`. What exactly is wrong in it stays English.
     sentence("The model {name} cannot be used. {reason}", name="", reason=""),
+    sentence("Its file was replaced just now. Try again."),
     sentence("The model file {path} cannot be read: {reason}. Check the path.", path="", reason=""),
     sentence(
         "The model file {path} is damaged: {reason}. Copy it again, or train the model again.",
