@@ -26,7 +26,12 @@ from model.kernel.constraints import (
 )
 from model.kernel.filters import begin_word, hash_of, letters_of, masked_of, symbols_of
 from model.kernel.forward import read, set_next, write
-from model.kernel.quantization import ACTIVATION_ZERO, Floats, QuantizedWeights
+from model.kernel.quantization import (
+    ACTIVATION_ZERO,
+    Floats,
+    QuantizedWeights,
+    for_signed_activations,
+)
 from model.kernel.state import (
     BY_LAYER,
     CHUNK,
@@ -40,7 +45,7 @@ from model.kernel.state import (
     make_state,
     sampling_record,
 )
-from model.kernel.tiles import InstructionSet
+from model.kernel.tiles import SIGNED, InstructionSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ class Batch:
         are hashes of runs that must not come, `trie` the words that guided rows may write.
         """
         self._isa = isa
-        self._weights = weights
+        self._weights = for_signed_activations(weights) if isinstance(isa, SIGNED) else weights
         size = weights.vocabulary_size
         kinds = np.array([kind_of(token) for token in tokens] or [OTHER] * size, np.int64)
         self._constraints = Constraints(

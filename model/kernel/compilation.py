@@ -16,11 +16,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import llvmlite.binding
 import numba
 import platformdirs
 from filelock import FileLock, Timeout
 from numba import extending
 from numba.core import config
+from numpy._core._multiarray_umath import __cpu_features__
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -30,6 +32,7 @@ _IS_PACKAGE = (HERE.parents[1] / "__main__.py").is_file()
 _OF_USER = platformdirs.user_cache_path("sonneteer", appauthor=False)
 PLACES = (_OF_USER,) if _IS_PACKAGE else (HERE / "__pycache__", _OF_USER)
 PREFIX = "compiled-"
+IS_ARM = llvmlite.binding.get_process_triple().startswith(("aarch64", "arm64"))
 OTHERS_SECONDS = 300.0  # that another process may take to compile before this one does it, too
 
 
@@ -92,6 +95,21 @@ def _is_private_group(group: int) -> bool:
 CACHE = cache_folder(HERE, PLACES)
 if CACHE is not None:
     config.CACHE_DIR = str(CACHE)  # type: ignore[attr-defined]
+
+
+def arm_features() -> str:
+    """Return what this ARM processor can do, as LLVM writes it.
+
+    LLVM does not ask the system for dot products: it takes them for granted where it knows the
+    processor's name, and for missing elsewhere. numpy asks.
+    """
+    found = llvmlite.binding.get_host_cpu_features()
+    found |= {"neon": True, "dotprod": __cpu_features__["ASIMDDP"]}
+    return found.flatten()
+
+
+if IS_ARM and config.CPU_FEATURES is None:  # type: ignore[attr-defined]
+    config.CPU_FEATURES = arm_features()  # type: ignore[attr-defined]
 
 
 def is_compiled() -> bool:

@@ -182,6 +182,14 @@ def quantize_network(config: NetworkConfig, tensors: Tensors) -> QuantizedWeight
     )
 
 
+def for_signed_activations(weights: QuantizedWeights) -> QuantizedWeights:
+    """Return the same network for sums of signed bytes 127 h, from which nothing is to be taken."""
+    return weights._replace(
+        initial_sums=aligned(weights.initial_sums.shape, np.int32),
+        head_initial_sums=aligned(weights.head_initial_sums.shape, np.int32),
+    )
+
+
 def _stacked(arrays: Sequence[NDArray[np.generic]], kind: type[np.generic]) -> Any:
     out = aligned((len(arrays), *arrays[0].shape), kind)
     np.stack(arrays, out=out)

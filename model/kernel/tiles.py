@@ -16,6 +16,7 @@ loop over a block's inputs, and the functions that compiled code calls.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import llvmlite.binding
@@ -68,28 +69,49 @@ class Avx2(NamedTuple):
     rows: int = 1
 
 
+class NeonDot(NamedTuple):
+    """ARM with dot products: SDOT multiplies 16 signed bytes by 16 others and adds fours."""
+
+    rows: int = 1
+
+
+class Neon(NamedTuple):
+    """ARM without them: SMULL to 16 bits, pairs summed there, and again into 32."""
+
+    rows: int = 1
+
+
 class Plain(NamedTuple):
     """Vectors of whatever width LLVM makes of them; every processor has it."""
 
     rows: int = 4
 
 
-InstructionSet = Vnni512 | Vnni256 | Avx2 | Plain
+InstructionSet = Vnni512 | Vnni256 | Avx2 | NeonDot | Neon | Plain
+SIGNED = (NeonDot, Neon)  # these read activations as signed bytes: 128 less
+
+
+def processor_features() -> set[str]:
+    """Return what the processor that numba compiles for can do, in LLVM's words."""
+    features = config.CPU_FEATURES  # type: ignore[attr-defined]
+    if features is None:
+        found = llvmlite.binding.get_host_cpu_features()
+        return {name for name, present in found.items() if present}
+    return {name[1:] for name in features.split(",") if name.startswith("+")}
 
 
 def best_instruction_set() -> InstructionSet:
     """Return the quickest arithmetic of the processor that numba compiles for."""
-    features = config.CPU_FEATURES  # type: ignore[attr-defined]
-    if features is None:
-        found = llvmlite.binding.get_host_cpu_features()
-        has = {name for name, present in found.items() if present}
-    else:
-        has = {name[1:] for name in features.split(",") if name.startswith("+")}
+    has = processor_features()
     if "avx512vnni" in has:
         return Vnni512()
     if "avxvnni" in has:
         return Vnni256()
-    return Avx2() if "avx2" in has else Plain()
+    if "avx2" in has:
+        return Avx2()
+    if "dotprod" in has:
+        return NeonDot()
+    return Neon() if "neon" in has else Plain()
 
 
 Dot = Callable[[ir.IRBuilder, ir.Value, ir.Value, ir.Value], ir.Value]
@@ -132,6 +154,36 @@ def _dot_avx2(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -
     return _whole(builder, *halves)
 
 
+def _quarters(builder: ir.IRBuilder, vector: ir.Value) -> list[ir.Value]:
+    halves = [_half(builder, vector, second) for second in (0, 1)]
+    return [_half(builder, half, second) for half in halves for second in (0, 1)]
+
+
+def _dot_neon(
+    builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value, four: Dot
+) -> ir.Value:
+    """Make a dot product of four that take 128 bits and signed bytes."""
+    x = builder.xor(x, ir.Constant(BYTES, [-128] * BYTES.count))  # 128 less, as signed bytes
+    parts = (_quarters(builder, vector) for vector in (sums, x, w))
+    a, b, c, d = (four(builder, *quarter) for quarter in zip(*parts, strict=True))
+    return _whole(builder, _whole(builder, a, b), _whole(builder, c, d))
+
+
+def _sdot(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+    return instruction(builder, "llvm.aarch64.neon.sdot.v4i32.v16i8", sums.type, sums, x, w)
+
+
+def _smull(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+    products = ir.VectorType(ir.IntType(16), 8)
+    halves = []
+    for second in (0, 1):
+        a, b = (_half(builder, vector, second) for vector in (x, w))
+        halves.append(instruction(builder, "llvm.aarch64.neon.smull.v8i16", products, a, b))
+    pairs = instruction(builder, "llvm.aarch64.neon.addp.v8i16", products, *halves)
+    fours = instruction(builder, "llvm.aarch64.neon.saddlp.v4i32.v8i16", sums.type, pairs)
+    return builder.add(sums, fours)
+
+
 def _dot_plain(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
     for input_ in range(QUAD):
         places = ir.Constant(SUMS, [QUAD * lane + input_ for lane in range(LANES)])
@@ -145,6 +197,8 @@ DOTS: dict[str, Dot] = {
     "Vnni512": _dot_vnni512,
     "Vnni256": _dot_vnni256,
     "Avx2": _dot_avx2,
+    "NeonDot": partial(_dot_neon, four=_sdot),
+    "Neon": partial(_dot_neon, four=_smull),
     "Plain": _dot_plain,
 }
 
@@ -218,7 +272,7 @@ def lstm_cell(i: Floats, f: Floats, o: Floats, g: Floats, cell: Floats) -> tuple
 # The loops
 
 
-class _Loop:
+class Loop:
     """Pointers and the loop over the inputs, common to all blocks."""
 
     def __init__(self, builder: ir.IRBuilder, dot: Dot) -> None:
@@ -320,7 +374,7 @@ def _gates(rows: int) -> Any:
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
             _, x, x_stride, quads, w, start, scale, bias, bias_offsets, *rest = values
             cell, hidden, bytes_, stride = rest
-            loop = _Loop(builder, dot)
+            loop = Loop(builder, dot)
             inputs = [loop.at(x, builder.mul(x_stride, I64(row)), I8) for row in range(rows)]
             sums = loop.sums(start, inputs, w, quads)
             scales = [loop.load(scale, VECTOR_BYTES * gate, FLOATS, 64) for gate in range(GATES)]
@@ -373,7 +427,7 @@ def _sums(rows: int) -> Any:
 
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
             _, x, x_stride, quads, w, start, out, out_stride = values
-            loop = _Loop(builder, dot)
+            loop = Loop(builder, dot)
             inputs = [loop.at(x, builder.mul(x_stride, I64(row)), I8) for row in range(rows)]
             found = loop.sums(start, inputs, w, quads)
             for row in range(rows):

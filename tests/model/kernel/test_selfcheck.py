@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import llvmlite.binding
 import numpy as np
 import pytest
 from llvmlite import ir
@@ -27,23 +26,28 @@ from model.kernel.tiles import (
     SUMS,
     Avx2,
     InstructionSet,
+    Neon,
+    NeonDot,
     Plain,
     Vnni256,
     Vnni512,
     best_instruction_set,
+    processor_features,
 )
 
-HOST = llvmlite.binding.get_host_cpu_features()
+HOST = processor_features()
 
 
 def needs(feature: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(not HOST.get(feature), reason=f"this processor has no {feature}")
+    return pytest.mark.skipif(feature not in HOST, reason=f"this processor has no {feature}")
 
 
 INSTRUCTION_SETS = [
     pytest.param(Vnni512(), marks=needs("avx512vnni")),
     pytest.param(Vnni256(), marks=needs("avx512vnni")),
     pytest.param(Avx2(), marks=needs("avx2")),
+    pytest.param(NeonDot(), marks=needs("dotprod")),
+    pytest.param(Neon(), marks=needs("neon")),
 ]
 
 
@@ -70,6 +74,8 @@ def test_the_plain_arithmetic_agrees_with_plain_sums() -> None:
         ("+avxvnni,+avx2", Vnni256()),
         ("-avx512vnni,+avx2", Avx2()),
         ("+sse4.2", Plain()),
+        ("+dotprod,+neon", NeonDot()),
+        ("-dotprod,+neon", Neon()),
     ],
 )
 def test_the_best_arithmetic_is_chosen_by_what_numba_may_use(
