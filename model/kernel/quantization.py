@@ -28,7 +28,7 @@ from model.kernel.reference import (
 from model.kernel.tiles import BLOCK, BLOCK_BYTES, GATES, LANES, QUAD, VECTOR_BYTES
 
 LARGEST_WEIGHT = 64  # two products with bytes up to 255 still fit AVX2's sums of 16 bits
-TABLE_CHUNK = 1024  # tokens whose input is put in order; four copies are made meanwhile
+TABLE_CHUNK = 1024  # tokens whose input is computed at a time
 ACTIVATION_ZERO = 128  # the byte of an activation of 0
 
 Floats = NDArray[np.float32]
@@ -75,6 +75,18 @@ def quantize(matrix: Floats, bias: Floats) -> QuantizedMatrix:
     quantized.scale[:] = (scale / ACTIVATION_ONE).reshape(count, BLOCK)
     quantized.bias[:] = bias.reshape(count, BLOCK)
     return quantized
+
+
+def on_grid(matrix: Floats) -> NDArray[np.float64]:
+    """Round a matrix (M, K) so that sums of K products of two such are exact in float64.
+
+    They are then the same in whatever order a processor's library adds them.
+    """
+    bits = (np.finfo(np.float64).nmant + 1 - (matrix.shape[1] - 1).bit_length()) // 2
+    _, exponent = np.frexp(np.abs(matrix).max())
+    step = 2.0 ** (int(exponent) - bits)
+    rounded: NDArray[np.float64] = np.rint(matrix / np.float64(step)) * step
+    return rounded
 
 
 def padded_to(size: int, step: int) -> int:
@@ -143,11 +155,11 @@ def quantize_network(config: NetworkConfig, tensors: Tensors) -> QuantizedWeight
         )
         own = columns(gates(own))
         if layer == 0:
-            reads = input_vectors(config, tensors) @ below.T  # (V, 4H)
-            reads += layer_bias
+            vectors, below = on_grid(input_vectors(config, tensors)), on_grid(gates(below))
+            layer_bias = gates(layer_bias[:, None])[:, 0]  # (64 B,)
             for at in range(0, config.vocabulary_size, TABLE_CHUNK):
-                part = gates(reads[at : at + TABLE_CHUNK].T).T  # (T, 4H) → (4H, T) → (T, 64 B)
-                some = part.reshape(-1, blocks, BLOCK)  # (T, B, 64)
+                reads = vectors[at : at + TABLE_CHUNK] @ below.T  # (T, 64 B)
+                some = (reads.astype(np.float32) + layer_bias).reshape(-1, blocks, BLOCK)
                 bias[at : at + len(some)] = some
             parts.append(quantize(own, np.zeros(len(own), np.float32)))
             continue
