@@ -1,6 +1,7 @@
 """What measures speed and quality: `python -m bench.NAME` prints a table, --json writes it too.
 
     generation        characters a second on one core; generation_methods has what is compared
+    instructions      how many the innermost loop takes, on processors that need not be here
     threads           how much more several writing threads write than one
     latency           how long members wait under load; load_phase puts it on, load_report reads it
     loop_lag          how late the event loop is while the page is attacked, by watched_bot
