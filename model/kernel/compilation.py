@@ -32,7 +32,6 @@ _IS_PACKAGE = (HERE.parents[1] / "__main__.py").is_file()
 _OF_USER = platformdirs.user_cache_path("sonneteer", appauthor=False)
 PLACES = (_OF_USER,) if _IS_PACKAGE else (HERE / "__pycache__", _OF_USER)
 PREFIX = "compiled-"
-IS_ARM = llvmlite.binding.get_process_triple().startswith(("aarch64", "arm64"))
 OTHERS_SECONDS = 300.0  # that another process may take to compile before this one does it, too
 
 
@@ -108,7 +107,8 @@ def arm_features() -> str:
     return found.flatten()
 
 
-if IS_ARM and config.CPU_FEATURES is None:  # type: ignore[attr-defined]
+ON_ARM = llvmlite.binding.get_process_triple().startswith(("aarch64", "arm64"))
+if ON_ARM and config.CPU_FEATURES is None:  # type: ignore[attr-defined]
     config.CPU_FEATURES = arm_features()  # type: ignore[attr-defined]
 
 

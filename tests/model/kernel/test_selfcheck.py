@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba.core import config
 
 from model.config import Sampling
-from model.kernel import selfcheck, tiles
+from model.kernel import compilation, selfcheck, tiles
 from model.kernel.batch import Batch
 from model.kernel.quantization import quantize_network
 from model.kernel.selfcheck import (
@@ -84,6 +84,17 @@ def test_the_best_arithmetic_is_chosen_by_what_numba_may_use(
     monkeypatch.setattr(config, "CPU_FEATURES", features)
     assert best_instruction_set() == best
     assert type(best_instruction_set()) is type(best)
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_on_arm_numba_is_told_what_numpy_knows_of_dot_products(
+    present: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LLVM goes by the processor's name alone; what is not there must not be compiled."""
+    monkeypatch.setitem(compilation.__cpu_features__, "ASIMDDP", present)
+    features = compilation.arm_features().split(",")
+    assert ("+dotprod" if present else "-dotprod") in features
+    assert "+neon" in features
 
 
 class Wrong(Plain):
