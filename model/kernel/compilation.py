@@ -22,7 +22,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 from numba import extending
 from numba.core import config
-from numpy._core._multiarray_umath import __cpu_features__
+from numpy._core._multiarray_umath import __cpu_features__  # type: ignore[import-not-found]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -96,20 +96,20 @@ if CACHE is not None:
     config.CACHE_DIR = str(CACHE)  # type: ignore[attr-defined]
 
 
-def arm_features() -> str:
+def arm_features(dot_products: bool) -> str:
     """Return what this ARM processor can do, as LLVM writes it.
 
     LLVM does not ask the system for dot products: it takes them for granted where it knows the
     processor's name, and for missing elsewhere. numpy asks.
     """
     found = llvmlite.binding.get_host_cpu_features()
-    found |= {"neon": True, "dotprod": __cpu_features__["ASIMDDP"]}
-    return found.flatten()
+    found |= {"neon": True, "dotprod": dot_products}
+    return str(found.flatten())
 
 
 ON_ARM = llvmlite.binding.get_process_triple().startswith(("aarch64", "arm64"))
 if ON_ARM and config.CPU_FEATURES is None:  # type: ignore[attr-defined]
-    config.CPU_FEATURES = arm_features()  # type: ignore[attr-defined]
+    config.CPU_FEATURES = arm_features(__cpu_features__["ASIMDDP"])  # type: ignore[attr-defined]
 
 
 def is_compiled() -> bool:

@@ -155,10 +155,10 @@ def quantize_network(config: NetworkConfig, tensors: Tensors) -> QuantizedWeight
         )
         own = columns(gates(own))
         if layer == 0:
-            vectors, below = on_grid(input_vectors(config, tensors)), on_grid(gates(below))
+            vectors, exact = on_grid(input_vectors(config, tensors)), on_grid(gates(below))
             layer_bias = gates(layer_bias[:, None])[:, 0]  # (64 B,)
             for at in range(0, config.vocabulary_size, TABLE_CHUNK):
-                reads = vectors[at : at + TABLE_CHUNK] @ below.T  # (T, 64 B)
+                reads = vectors[at : at + TABLE_CHUNK] @ exact.T  # (T, 64 B)
                 some = (reads.astype(np.float32) + layer_bias).reshape(-1, blocks, BLOCK)
                 bias[at : at + len(some)] = some
             parts.append(quantize(own, np.zeros(len(own), np.float32)))
