@@ -6,10 +6,13 @@ No container is started. The commands, settings and servers' files are those of 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+import sysconfig
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -21,8 +24,12 @@ import yaml  # type: ignore[import-untyped]
 
 from bot.cli.parser import make_parser
 from bot.config import load_config
+from bot.core.application import VERSION
+from bot.core.languages import LANGUAGES
 from bot.core.store.server_address import Login, ServerAddress
-from bot.sources import SECRET_VARIABLES
+from bot.health import TIMEOUT_SECONDS
+from bot.sources import FILE, SECRET_VARIABLES
+from deploy.trim import trim, unread_locales
 from tests.fake_discord import TOKEN, FakeDiscord
 from tests.nats_server import NATS_SERVER, WITHOUT, NatsServer, free_port
 from tests.postgres_server import PASSWORD, PostgresServer, find_programs
@@ -32,6 +39,7 @@ from tests.timeouts import HANG_SECONDS
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
 CLUSTER = DEPLOY / "cluster"
+DOCKERFILE = DEPLOY / "Dockerfile"
 FILES = [DEPLOY / "compose.yaml", CLUSTER / "compose.yaml"]
 SECRET = re.compile(r"\$\{\w+:?\?[^}]+\}")  # from the environment, refused where it is missing
 NATS_PASSWORD = "p4ssword-of-the-bus"
@@ -69,7 +77,11 @@ def test_no_secret_is_in_the_file_and_none_is_told_to_who_does_not_need_it(file:
     for name, service in services(file).items():
         told = service.get("environment", {})
         for key, value in told.items():
-            assert key == "SONNETEER_NATS_USER" or SECRET.fullmatch(value), f"{name} {key}"
+            if key.endswith(FILE):  # of a secret that Docker puts there
+                assert key.removesuffix(FILE) in SECRET_VARIABLES, f"{name} {key}"
+                assert value.removeprefix("/run/secrets/") in service["secrets"], f"{name} {key}"
+            else:
+                assert key == "SONNETEER_NATS_USER" or SECRET.fullmatch(value), f"{name} {key}"
         if name in ("worker", "trainer"):
             assert set(told) == {"SONNETEER_NATS_USER", "SONNETEER_NATS_PASSWORD"}
         assert "DISCORD_TOKEN" not in told or name.startswith("gateway")
@@ -108,6 +120,105 @@ def args_of(service: dict[str, Any]) -> dict[str, str]:
     return found
 
 
+def test_a_secret_of_compose_is_a_file_outside_the_project() -> None:
+    content = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+    assert content["secrets"] == {"token": {"file": "/etc/sonneteer/token"}}
+
+
+# The image
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Return what the Dockerfile says, such as ("USER", "build"), with long lines joined."""
+    text = re.sub(r"^\s*#.*\n", "", DOCKERFILE.read_text("utf-8"), flags=re.MULTILINE)
+    lines = re.sub(r"\\\n\s*", "", text).splitlines()
+    return [(word, rest) for word, _, rest in (line.partition(" ") for line in lines) if word]
+
+
+def image() -> list[tuple[str, str]]:
+    """Return what the Dockerfile says of its last stage, which is the image."""
+    found = instructions()
+    return found[max(at for at, (word, _) in enumerate(found) if word == "FROM") :]
+
+
+def test_the_image_runs_as_a_user_without_rights_and_installs_as_another() -> None:
+    users = [rest for word, rest in instructions() if word == "USER"]
+    assert users == ["build", "10001:10001"]
+    assert not any("pip" in rest for word, rest in image() if word == "RUN")
+    copied = [rest.split() for word, rest in instructions() if word == "COPY"]
+    names = [name for words in copied for name in words[:-1] if not name.startswith("--")]
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    for name in names:
+        if not name.startswith("/"):  # of another stage
+            assert f"!{name}" in ignored
+            assert (ROOT / name).exists()
+
+
+def test_the_image_starts_the_bot_and_asks_it_how_it_is() -> None:
+    said = dict(image())
+    start: list[str] = json.loads(said["ENTRYPOINT"])
+    assert start[:3] == ["python", "-m", "bot"]
+    options, _, check = said["HEALTHCHECK"].partition(" CMD ")
+    assert json.loads(check) == [*start, "health"]
+    assert f"--timeout={TIMEOUT_SECONDS + 1:.0f}s" in options
+    assert f"COPY deploy/docker.toml {start[-1]}\n" in DOCKERFILE.read_text("utf-8")
+    assert said["VOLUME"] == "/var/lib/sonneteer"
+    config = load_config(DEPLOY / "docker.toml", {})
+    assert said["EXPOSE"] == str(config.web.port)
+
+
+def targets_of(text: str) -> dict[str, str]:
+    """Return the targets of docker-bake.hcl by name; each ends with a line "}"."""
+    return dict(re.findall(r'^target "(\w+)" {\n(.*?)^}$', text, re.MULTILINE | re.DOTALL))
+
+
+def texts(block: str, key: str) -> list[str]:
+    """Return the texts after `key =` in a block of docker-bake.hcl, one or a list."""
+    found = re.search(rf"^\s*{key}\s*= (.*)$", block, re.MULTILINE)
+    return re.findall(r'"([^"]*)"', found[1]) if found else []
+
+
+def test_all_images_are_described_for_both_kinds_of_processors() -> None:
+    text = (DEPLOY / "docker-bake.hcl").read_text("utf-8")
+    targets = targets_of(text)
+    base = targets.pop("base")
+    assert set(targets) == {"bot", "training", "cluster"}
+    assert texts(base, "platforms") == ["linux/amd64", "linux/arm64"]
+    assert ROOT / texts(base, "dockerfile")[0] == DOCKERFILE
+    assert texts(base, "attest") == ["type=provenance,mode=max", "type=sbom"]
+    known = re.findall(r"^ARG (\w+)=", DOCKERFILE.read_text("utf-8"), re.MULTILINE)
+    tags = [tag for block in targets.values() for tag in texts(block, "tags")]
+    assert len(tags) == len(set(tags)) == 6
+    for block in targets.values():
+        assert texts(block, "inherits") == ["base"]
+        given = re.findall(r'(\w+) = "(?:yes|no)"', block)
+        assert given == ["TRAINING", "CLUSTER"]
+        assert set(given) <= set(known)
+    assert f'variable "VERSION" {{ default = "{VERSION}" }}\n' in text
+
+
+def test_trimming_leaves_what_the_bot_reads(tmp_path: Path) -> None:
+    gone = ["numpy/tests/test.py", "numba/cuda/tests/a.py", "torch/include/a.h"]
+    gone += ["babel/locale-data/fi.dat", "babel/locale-data/pt_PT.dat"]
+    kept = ["numpy/linalg.py", "discord/tests/a.py", "babel/global.dat"]
+    kept += [f"babel/locale-data/{name}.dat" for name in ("root", "en", "pt", "pt_BR", "ru")]
+    for name in (*gone, *kept):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    trim(tmp_path)
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == set(kept)
+
+
+def test_trimming_leaves_a_file_of_each_language() -> None:
+    packages = Path(sysconfig.get_path("purelib"))
+    removed = {path.stem for path in unread_locales(packages)}
+    for language in LANGUAGES:
+        name = language.replace("-", "_")
+        assert (packages / "babel" / "locale-data" / f"{name}.dat").is_file()
+        assert name not in removed
+
+
 @pytest.mark.parametrize("file", [DEPLOY / "docker.toml", CLUSTER / "config.toml"], ids=str)
 def test_the_settings_of_a_container_can_be_read(file: Path) -> None:
     config = load_config(file, {})
@@ -131,7 +242,9 @@ async def runs(check: list[str], *changes: tuple[str, str]) -> bool:
     program, *arguments = check[1:]
     assert program == "python"
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, arguments[0], changed(arguments[1], *changes)),
+        *(sys.executable, *shlex.split(changed(shlex.join(arguments), *changes))),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
     return await process.wait() == 0
@@ -210,7 +323,8 @@ async def test_the_cluster_starts_with_these_files(
                 url = f"http://127.0.0.1:{page + number}/api/poems"
                 async with http.post(url, json={"seed": "the sea", "form": "sonnet"}) as answer:
                     assert answer.status == 200, await answer.text()
-            while not await runs(well, ("8081", str(page + 1))):
+            settings = ("/etc/sonneteer/config.toml", str(tmp_path / "gateway-2" / "config.toml"))
+            while not await runs(well, settings):
                 await asyncio.sleep(0.2)
             async with http.get(f"http://127.0.0.1:{monitor}/healthz") as answer:
                 assert answer.status == 200

@@ -38,6 +38,7 @@ KEYS |= {"file_denylist", "startup", "config", "scripts", "variables"}
 RESERVED = {"SERVER_MEMORY", "SERVER_IP", "SERVER_PORT", "ENV", "HOME", "USER", "STARTUP"}
 RESERVED |= {"SERVER_UUID", "UUID"}
 SCRIPT: str = EGG["scripts"]["installation"]["script"]
+BASH = shutil.which("bash")
 
 
 def test_the_egg_has_what_both_panels_read() -> None:
@@ -87,14 +88,15 @@ def test_the_installation_takes_the_python_that_starts_the_bot() -> None:
     assert EGG["scripts"]["installation"]["container"].startswith("python:3.11-slim")
     for name in re.findall(r"requirements[\w-]*\.lock", SCRIPT):
         assert (ROOT / name).is_file(), name
-    assert OF_THE_INSTALLATION == set(re.findall(r"\$\{?(GIT_\w+|TRAINING)", SCRIPT))
+    assert set(re.findall(r"\$\{?(GIT_\w+|TRAINING)", SCRIPT)) == OF_THE_INSTALLATION
 
 
-@pytest.mark.skipif(not shutil.which("bash"), reason="no bash here")
+@pytest.mark.skipif(BASH is None, reason="no bash here")
 def test_the_script_of_the_installation_is_bash_that_asks_for_an_address(tmp_path: Path) -> None:
     script = SCRIPT.replace("/mnt/server", str(tmp_path))
+    assert BASH is not None
     done = subprocess.run(
-        ["bash"],
+        [BASH],
         input=script,
         env={"PATH": os.environ["PATH"], "GIT_ADDRESS": ""},
         capture_output=True,
@@ -104,7 +106,7 @@ def test_the_script_of_the_installation_is_bash_that_asks_for_an_address(tmp_pat
     assert done.stdout.startswith("The address of the repository is missing.")
 
 
-@pytest.mark.skipif(sys.platform == "win32" or not shutil.which("bash"), reason="no bash here")
+@pytest.mark.skipif(sys.platform == "win32" or BASH is None, reason="no bash here")
 async def test_what_the_panel_waits_for_is_said_and_its_stop_ends_the_bot(tmp_path: Path) -> None:
     """The command is read as the panels' images read it: {{X}} is $X, and a shell splits it."""
     (tmp_path / "config.toml").write_text("")
@@ -116,7 +118,7 @@ async def test_what_the_panel_waits_for_is_said_and_its_stop_ends_the_bot(tmp_pa
     defaults = {name: each["default_value"] for name, each in VARIABLES.items()}
     own = {"SERVER_PORT": str(port), "SONNETEER_WEB_HOST": "127.0.0.1"}
     process = await asyncio.create_subprocess_exec(
-        *("bash", "-c", f"exec {command}"),
+        *(str(BASH), "-c", f"exec {command}"),
         env={**os.environ, **defaults, **own},
         stderr=asyncio.subprocess.PIPE,
     )
