@@ -1,4 +1,4 @@
-"""Ways in besides Docker alone: the egg for Pelican and Pterodactyl, and the template for Unraid."""
+"""Ways in besides Docker: the egg for Pelican and Pterodactyl, and the template for Unraid."""
 
 from __future__ import annotations
 
