@@ -145,6 +145,10 @@ def test_the_image_runs_as_a_user_without_rights_and_installs_as_another() -> No
     users = [rest for word, rest in instructions() if word == "USER"]
     assert users == ["build", "10001:10001"]
     assert not any("pip" in rest for word, rest in image() if word == "RUN")
+    (packages,) = [rest for word, rest in instructions() if "-m pip" in rest]
+    for call in re.findall(r"\binstall (?!\(\)|\"\$@)[^;]*", packages):
+        assert re.search(r"-r /tmp/[\w-]+\.lock$", call.strip()), call
+    assert any("PIP_REQUIRE_HASHES=1" in rest for word, rest in instructions() if word == "ENV")
     copied = [rest.split() for word, rest in instructions() if word == "COPY"]
     names = [name for words in copied for name in words[:-1] if not name.startswith("--")]
     ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
