@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -23,6 +24,15 @@ def test_it_is_due_from_its_time_to_the_end_of_the_day_where_the_server_lives() 
     assert BERLIN.due(at("2026-11-29 07:00"), "") == DAY
     assert BERLIN.due(at("2026-11-29 22:59"), "2026-11-28") == DAY
     assert BERLIN.due(at("2026-11-29 23:00"), "2026-11-28") is None  # the next day has begun
+
+
+def test_a_system_without_time_zones_gets_them_from_a_package() -> None:
+    """Windows has none, and small containers: there only UTC was taken."""
+    try:
+        zoneinfo.reset_tzpath(())
+        assert {"Europe/Berlin", "America/New_York", "UTC"} <= zoneinfo.available_timezones()
+    finally:
+        zoneinfo.reset_tzpath()
 
 
 def test_it_is_due_once_a_day() -> None:
