@@ -20,7 +20,12 @@ from bot.core.jobs import FoundBook
 from bot.core.languages import sentence
 from bot.core.model_sentences import as_sentence
 from bot.core.names import MAX_TITLE, one_line
-from bot.core.sandbox import START_SECONDS, limit_this_process, sandboxed_process
+from bot.core.sandbox import (
+    START_SECONDS,
+    end_with_the_bot,
+    limit_this_process,
+    sandboxed_process,
+)
 from model import BookError, SettingError, check_name, read_book, safe_name
 
 FIRST_LINES = 4
@@ -106,6 +111,7 @@ def _size(path: Path) -> int:
 
 def main() -> None:
     instructions = json.loads(sys.stdin.buffer.readline())
+    end_with_the_bot()
     limit_this_process(cpu_seconds=CPU_SECONDS, memory_bytes=MEMORY_BYTES)
     try:
         answer = FOUND.dump_json(read_file(Path(instructions["path"]), instructions["title"]))

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from bot.core.child_process import COMMON_VARIABLES, start_child, stop_child
 
@@ -57,8 +58,23 @@ async def sandboxed_process(
         await stop_child(process, process.communicate, grace_seconds=END_SECONDS)
 
 
+def end_with_the_bot() -> None:
+    """Let this process end once its stdin does: the bot, which holds the other end, has let go.
+
+    What was to be read from stdin has been read before.
+    """
+    threading.Thread(target=_end_after_stdin, name="leash", daemon=True).start()
+
+
+def _end_after_stdin() -> None:
+    with suppress(OSError):
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+    os._exit(1)
+
+
 def limit_this_process(*, cpu_seconds: int, memory_bytes: int) -> None:
-    """Limit this process to what it needs; POSIX only."""
+    """Limit this process to what it needs; Windows has no such limits, macOS none of addresses."""
     if sys.platform == "win32":
         return
     import resource
@@ -66,7 +82,8 @@ def limit_this_process(*, cpu_seconds: int, memory_bytes: int) -> None:
     os.nice(NICENESS)
     for kind, most in (
         (resource.RLIMIT_CPU, cpu_seconds),
-        (resource.RLIMIT_AS, memory_bytes),
+        # macOS refuses any that is below the 400 GB of addresses that a process begins with.
+        *([] if sys.platform == "darwin" else [(resource.RLIMIT_AS, memory_bytes)]),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, OPEN_FILES),
         (resource.RLIMIT_CORE, 0),

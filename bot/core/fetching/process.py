@@ -30,7 +30,12 @@ from bot.core.fetching.client import (
 )
 from bot.core.languages import pack_sentence, sentence, unpack_sentence
 from bot.core.proxies import Proxies, Proxy
-from bot.core.sandbox import START_SECONDS, limit_this_process, sandboxed_process
+from bot.core.sandbox import (
+    START_SECONDS,
+    end_with_the_bot,
+    limit_this_process,
+    sandboxed_process,
+)
 
 log = logging.getLogger(__name__)
 
@@ -149,9 +154,6 @@ def read_error(body: bytes) -> BotError:
 
 
 async def fetch_to_stdout(rules: FetchRules, url: str) -> None:
-    if sys.platform != "win32":
-        # The bot holds the other end of stdin: when it lets go, we end.
-        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), os._exit, 1)
     try:
         async with HttpClient(rules).get(url) as answer:
             _tell(frame(URL, answer.url.encode()))
@@ -171,6 +173,7 @@ def _tell(frame: bytes) -> None:
 
 def main() -> None:
     rules, url = read_instructions(sys.stdin.buffer.readline())
+    end_with_the_bot()
     limit_this_process(cpu_seconds=CPU_SECONDS, memory_bytes=MEMORY_BYTES)
     # Windows' other loop reads past the meter.
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
