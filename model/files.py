@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import sys
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+# Of a rename. Windows refuses it while somebody has the old file open: the bot that looks at a
+# model, say, or a virus scanner.
+TRIES, PAUSE_SECONDS = 20 if sys.platform == "win32" else 1, 0.1
 
 
 def write_durably(path: Path, blocks: Iterable[bytes]) -> None:
@@ -19,16 +25,35 @@ def write_durably(path: Path, blocks: Iterable[bytes]) -> None:
             file.writelines(blocks)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        replace_file(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
 
 
+def replace_file(
+    source: Path,
+    target: Path,
+    *,
+    tries: int = TRIES,
+    rename: Callable[[Path, Path], object] = os.replace,
+    pause: Callable[[float], object] = time.sleep,
+) -> None:
+    """Rename a file over another; where that is not permitted, try again. Raises OSError."""
+    for _ in range(tries - 1):
+        try:
+            rename(source, target)
+        except PermissionError:
+            pause(PAUSE_SECONDS)
+        else:
+            return
+    rename(source, target)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in `folder` last through a power cut; Windows has no way and no need."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -11,7 +11,9 @@ MAX_TITLE = 200  # characters of a book's
 NAME = re.compile(r"[^\W_][\w-]{0,63}")
 # What Windows takes for a device in every folder, with or without a suffix:
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
-DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE | re.DOTALL)
+DEVICE = re.compile(
+    r"(con|prn|aux|nul|con(in|out)\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE | re.DOTALL
+)
 
 
 def is_name(name: str) -> bool:

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -42,6 +43,8 @@ def named(folder: Path, name: str) -> Path:
     'guilds/10/dunes.txt'
     """
     if not isinstance(name, str) or not PLAIN.fullmatch(name) or is_device(name):
+        raise PathRefused(folder, name)
+    if name.endswith((".", " ")):  # which Windows leaves out: it would be another file's name
         raise PathRefused(folder, name)
     return _one_step(folder, name)
 
@@ -88,7 +91,7 @@ def close_to_others(folder: Path, names: tuple[str, ...]) -> None:
 
     Other entries stay as they are: the folder may be somebody's home.
     """
-    if os.name == "nt":
+    if sys.platform == "win32":
         return
     opened = 0
     for path in _ours(folder.resolve(), names):

@@ -17,6 +17,7 @@ import pytest
 from model.checkpoint import load_model, write_atomically
 from model.config import NetworkConfig
 from model.errors import CheckpointUnwritable
+from model.files import PAUSE_SECONDS, replace_file
 from model.training.network import network_of
 from tests.model.small_model import CARD, make_network, save
 
@@ -49,6 +50,23 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CheckpointUnwritable, match="--out"):
         write_atomically(tmp_path / "file" / "m.safetensors", b"x")
+
+
+def test_a_rename_waits_for_whoever_has_the_old_file_open(tmp_path: Path) -> None:
+    """Windows refuses the rename until then. Whoever stays too long is told of."""
+    source, target = tmp_path / "new", tmp_path / "old"
+    asked, pauses = iter([False, False, True]), list[float]()
+
+    def rename(one: Path, other: Path) -> None:
+        assert (one, other) == (source, target)
+        if not next(asked):
+            raise PermissionError
+
+    replace_file(source, target, tries=3, rename=rename, pause=pauses.append)
+    assert pauses == [PAUSE_SECONDS] * 2
+    asked = iter([False, False])
+    with pytest.raises(PermissionError):
+        replace_file(source, target, tries=2, rename=rename, pause=pauses.append)
 
 
 def fork(child: Callable[[], int]) -> int:

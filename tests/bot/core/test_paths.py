@@ -30,7 +30,8 @@ unix = pytest.mark.skipif("sys.platform == 'win32'", reason="there are no modes"
 NO_NUMBERS = ["/etc", "7", "../7", "", 0, -1, 1.0, True, None, b"7", 2**63]
 NO_NAMES = [
     *("", ".", "..", "/", "/etc", "../x", "x/../..", "x/y", "x/", "C:x", "x\\y", "x\0", "x\ny"),
-    *("CON", "nul.safetensors", "com1", "Lpt¹.txt", "\ud800", "x" * 300, 7, None),
+    *("CON", "nul.safetensors", "com1", "Lpt¹.txt", "conout$", "x.", "x "),
+    *("\ud800", "x" * 300, 7, None),
 ]
 
 
