@@ -9,7 +9,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from bot.app import (
@@ -140,11 +140,20 @@ def _cluster_parts() -> ModuleType:
 
 
 def _stop_signal() -> asyncio.Event:
-    """Return an event that Ctrl-C or SIGTERM sets."""
+    """Return an event that Ctrl-C, SIGTERM, or Ctrl-Break on Windows sets."""
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # Windows, where Ctrl-C raises KeyboardInterrupt
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    loop = asyncio.get_running_loop()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(stop.set)
+
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+        if number := getattr(signal, name, None):
+            try:
+                loop.add_signal_handler(number, stop.set)
+            except NotImplementedError:  # Windows
+                signal.signal(number, note)
     return stop
 
 

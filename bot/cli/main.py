@@ -156,4 +156,6 @@ def _write(config: Config, arguments: argparse.Namespace, out: TextIO, err: Text
 
 
 def _is_path(model: str) -> bool:
-    return model.endswith(".safetensors") or os.sep in model or Path(model).is_file()
+    return (
+        model.endswith(".safetensors") or "/" in model or os.sep in model or Path(model).is_file()
+    )

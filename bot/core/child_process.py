@@ -7,6 +7,7 @@ when the bot is killed.
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -19,7 +20,11 @@ COMMON_VARIABLES = {
     *("PATH", "HOME", "LANG", "TZ", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV"),
     *("USERPROFILE", "LOCALAPPDATA", "XDG_CACHE_HOME"),  # where compiled arithmetic is kept
     *("NUMBA_CACHE_DIR", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"),
+    # Windows: what Python and PyTorch read of it there, besides some of the above
+    *("SYSTEMDRIVE", "WINDIR", "PROGRAMFILES", "PROCESSOR_ARCHITECTURE", "NUMBER_OF_PROCESSORS"),
 }
+# Ctrl-C at the terminal is the bot's to hear: elsewhere a child has a session of its own.
+OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows
 
 
 async def start_child(
@@ -35,7 +40,8 @@ async def start_child(
         limit=limit,
         env=environment,
         cwd=ROOT,
-        start_new_session=True,  # Ctrl-C at the terminal is the bot's to hear
+        start_new_session=True,
+        creationflags=OWN_GROUP,
     )
     forbid_core_dumps(process.pid)
     return process

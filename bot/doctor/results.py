@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -111,7 +112,7 @@ def can_show_marks(out: TextIO, environment: Mapping[str, str] = os.environ) -> 
         return False
     if not out.isatty():
         return True
-    if os.name == "nt":
+    if sys.platform == "win32":
         return "WT_SESSION" in environment  # the old console has fonts without them
     if environment.get("TERM", "dumb") in ("dumb", "linux"):  # the kernel's own has 512 characters
         return False

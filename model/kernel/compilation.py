@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -64,7 +65,7 @@ def is_ours_alone(folder: Path) -> bool:
 
     Windows keeps users apart by their profile's folders, whose rights are not looked at.
     """
-    if os.name == "nt":
+    if sys.platform == "win32":
         return True
     folder = folder.resolve()
     return _is_safe(folder.stat()) and all(

@@ -299,7 +299,7 @@ def test_with_an_unknown_default_models_can_be_listed_and_named(
     assert (status, len(out)) == (0, 41)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGPIPE")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGPIPE")
 @pytest.mark.parametrize(
     "command", [("models",), ("write", "a", "--chars", "99"), ("console", "--lines", "3")]
 )
@@ -368,7 +368,7 @@ def served(
     process.stderr.close()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
 @pytest.mark.parametrize(("style", "number"), [("text", signal.SIGTERM), ("json", signal.SIGINT)])
 def test_a_running_bot_logs_serves_the_page_and_ends_with_0(
     served: tuple[subprocess.Popen[str], str, list[dict[str, str]]], number: signal.Signals
@@ -381,7 +381,7 @@ def test_a_running_bot_logs_serves_the_page_and_ends_with_0(
     assert process.wait(timeout=HANG_SECONDS) == 0
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to one child")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send Ctrl-C to one child")
 def test_ctrl_c_at_the_console_exits_with_130(config: Path) -> None:
     options = ("--chars", "20", "--random-seed", "1")
     process = subprocess.Popen(

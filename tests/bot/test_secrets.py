@@ -80,7 +80,7 @@ async def running(config: Path) -> AsyncIterator[Running]:
         await process.wait()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
 async def test_a_bot_with_a_token_writes_it_nowhere(tmp_path: Path, model_file: MakeModel) -> None:
     model_file("harbour")
     async with FakeDiscord().serve() as fake:

@@ -1,6 +1,7 @@
 """Where compiled code is kept."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from filelock import FileLock
 
 from model.kernel.compilation import announcement, cache_folder, is_ours_alone, one_at_a_time
 
-needs_modes = pytest.mark.skipif(os.name == "nt", reason="Windows has no modes of files")
+needs_modes = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes of files")
 
 
 @pytest.fixture

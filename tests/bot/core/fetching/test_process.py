@@ -141,7 +141,7 @@ def test_an_error_is_the_same_on_the_other_side(error: SourceRefused | SourceFai
         assert translate(found.sentence, language) == translate(error.sentence, language)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limits")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
 async def test_a_process_can_write_no_file_and_gives_way(tmp_path: Path) -> None:
     told = tmp_path / "told"
     told.touch()
