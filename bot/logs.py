@@ -95,6 +95,8 @@ class RedactingStream(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
+        if self._out.closed:  # as when both are garbage
+            return
         with self._lock:
             held, self._held = self._held, ""
             if held:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 import traceback
 from pathlib import Path
@@ -90,8 +91,6 @@ def test_a_key_that_is_easily_guessed_or_cannot_be_sent_is_refused(
         ("x = [", "cannot be read: Invalid value"),
         ("x = " + "[" * 100_000, "is nested too deeply to be read."),
         ("x = " + "{a=" * 2_000, "is nested too deeply to be read."),
-        ("a" + ".a" * 5_000 + " = 1", "unknown key a; the file knows models"),
-        ("web.port" + ".a" * 5_000 + " = 1", "web.port is too much to be shown; it must be"),
         ("web.port" + ".a" * 500 + " = 1", "web.port is {'a': {'a': {'a'"),
         ("x = " + "9" * 5_000, "cannot be read: Exceeds the limit"),
         ("web.port = 0x" + "f" * 5_000, "web.port is too much to be shown; it must be"),
@@ -106,6 +105,17 @@ def test_bad_settings_get_key_value_and_what_is_allowed(
     with pytest.raises(BadConfig) as caught:
         load_config(config_file(tmp_path, text), {})
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["a", "web.port"])
+def test_a_key_of_thousands_of_parts_gets_one_short_sentence(tmp_path: Path, key: str) -> None:
+    """How deep tables may be, and be shown, depends on the version of Python."""
+    with pytest.raises(BadConfig) as caught:
+        load_config(config_file(tmp_path, f"{key}{'.a' * 5_000} = 1"), {})
+    sentence = str(caught.value)
+    assert len(sentence) < 600
+    assert "\n" not in sentence
+    assert re.search("unknown key a;|web.port is .+; it must be|is nested too deeply", sentence)
 
 
 def test_a_token_in_the_file_is_refused_without_being_repeated(tmp_path: Path) -> None:

@@ -51,6 +51,14 @@ def test_a_line_has_time_level_logger_request_message_and_extras() -> None:
     )
 
 
+def test_a_stream_ends_after_the_one_it_writes_to_without_a_complaint() -> None:
+    """From Python 3.13 on, one that was thrown away complained on stderr."""
+    stream = logs.for_terminal(out := io.StringIO())
+    stream.write("a rose")
+    out.close()
+    stream.close()
+
+
 def test_without_a_request_the_brackets_are_left_out() -> None:
     out = begin()
     log.warning("a rose")

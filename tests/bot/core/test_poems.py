@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -348,11 +349,16 @@ async def test_a_model_whose_file_was_replaced_before_it_was_loaded_is_looked_fo
 
 async def test_who_goes_while_a_request_is_admitted_is_counted_as_cancelled() -> None:
     service = fake_service()
+    gate = threading.Event()  # before which the thread has no time for the request
+    busy = asyncio.ensure_future(service.run_in_thread(REQUEST.asker, gate.wait))
+    await asyncio.sleep(0)
     admitting = asyncio.create_task(service.admit(REQUEST))
     await asyncio.sleep(0)
     admitting.cancel()
+    gate.set()
     with pytest.raises(asyncio.CancelledError):
         await admitting
+    await busy
     assert _counted(service, "cancelled") == 1.0
 
 
