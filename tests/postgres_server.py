@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -14,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import TYPE_CHECKING
 
 import asyncpg
 import psutil  # type: ignore[import-untyped]
@@ -21,6 +21,9 @@ import psutil  # type: ignore[import-untyped]
 from bot.core.errors import DatabaseUnusable
 from bot.core.store.postgres import PostgresDatabase
 from bot.core.store.server_address import Login, ServerAddress
+
+if TYPE_CHECKING:
+    from pwd import struct_passwd  # not on Windows
 
 PLACES = "/usr/lib/postgresql/*/bin"
 USER, PASSWORD = "sonneteer", "a-wrong-token"  # one that tests/leaks.py looks for
@@ -196,7 +199,9 @@ def _is_there(process: psutil.Process) -> bool:
         return False
 
 
-def _another_user() -> pwd.struct_passwd:
+def _another_user() -> struct_passwd:
+    import pwd  # not on Windows
+
     for name in OTHERS:
         with suppress(KeyError):
             return pwd.getpwnam(name)

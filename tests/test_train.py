@@ -198,7 +198,7 @@ def test_killed_in_the_middle_and_resumed_it_arrives_at_the_same_weights(
     child = start(book, "--epochs", 3, "--out", out, "--name", "killed", "--seed", 5, cwd=out)
     with child:
         wait_for(child, "epoch")
-        child.send_signal(signal.SIGKILL)
+        child.kill()
     assert load_model(out / "killed.safetensors").card.epoch >= 1
     resumed = run(book, "--out", out, "--name", "killed", "--resume")
     assert resumed.returncode == 0, resumed.stderr
@@ -208,6 +208,7 @@ def test_killed_in_the_middle_and_resumed_it_arrives_at_the_same_weights(
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send Ctrl-C to one child")
 def test_ctrl_c_saves_everything_and_ends_with_130(book: Path) -> None:
     out = book.parent
     child = start(book, "--epochs", 10_000, "--out", out, "--name", "walks", cwd=out)

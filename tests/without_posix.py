@@ -1,6 +1,7 @@
 """Runs Python with what Windows lacks taken away, on a system that has it.
 
     python tests/without_posix.py STARTER -m MODULE ARGUMENT …
+    python tests/without_posix.py STARTER -c CODE ARGUMENT …
     python tests/without_posix.py STARTER FILE ARGUMENT …
 
 STARTER is a program that calls this one: what is run finds it as `sys.executable`, so that its
@@ -33,7 +34,7 @@ LIBRARIES = (
     *("filelock", "numba", "PIL.ImageFont"),
 )
 OF_TRAINING = ("torch", "tqdm", "matplotlib.backends.backend_agg", "matplotlib.font_manager")
-OF_TESTS = ("_pytest.capture", "hypothesis", "psutil", "pytest")
+OF_TESTS = ("_pytest.capture", "psutil")
 MODULES = ("fcntl", "grp", "pwd", "pty", "resource", "syslog", "termios", "tty")
 OF_OS = (
     *("chown", "chroot", "fchmod", "fchown", "fork", "forkpty", "getegid", "geteuid", "getgid"),
@@ -92,14 +93,17 @@ def main(starter: str, *arguments: str) -> None:
     further = (*(OF_TRAINING if tests or trains else ()), *(OF_TESTS if tests else ()))
     take_posix_away((*LIBRARIES, *further))
     sys.executable = starter
-    if arguments[0] == "-m":
-        sys.path[0] = str(Path.cwd())
-        sys.argv = list(arguments[1:])
-        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    kind, *rest = arguments
+    sys.path[0] = str(Path.cwd() if kind in ("-m", "-c") else Path(kind).resolve().parent)
+    if kind == "-m":
+        sys.argv = rest
+        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    elif kind == "-c":
+        sys.argv = ["-c", *rest[1:]]
+        exec(rest[0], {"__name__": "__main__"})  # noqa: S102 - as Python does
     else:
-        sys.path[0] = str(Path(arguments[0]).resolve().parent)
-        sys.argv = list(arguments)
-        runpy.run_path(arguments[0], run_name="__main__")
+        sys.argv = [kind, *rest]
+        runpy.run_path(kind, run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,10 @@ from __future__ import annotations
 import select
 import socket
 
+import pytest
+
+pytest.importorskip("resource", reason="Windows has no limits of descriptors")
+
 from tests.rigs.connections import Attack, AttackingConnection
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -36,7 +37,9 @@ async def test_a_sound_database_is_read(tmp_path: Path) -> None:
     await fill(tmp_path)
     found, contents = check_database(tmp_path)
     known = len(MIGRATIONS)
-    shows(found, CheckStatus.OK, f"is intact, version {known}, data of 1 server; not in use")
+    shows(found, CheckStatus.OK, f"is intact, version {known}, data of 1 server")
+    if sys.platform != "win32":
+        shows(found, CheckStatus.OK, "; not in use")
     assert contents.guild_settings["10"].channels == ("30",)
     assert contents.choices == {"10": ModelChoice(SEA_SONGS.name, SEA_SONGS.sha256)}
 

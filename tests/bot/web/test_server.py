@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import resource
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -126,9 +126,14 @@ async def test_who_leaves_makes_room(connect: Connect, serve: Serve) -> None:
     assert b"200 OK" in await say(client, GET)
 
 
+needs_limits = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
+
+
 @contextmanager
 def no_more_descriptors() -> Iterator[None]:
     """Let this process open nothing more."""
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     spare = os.dup(0)
     os.close(spare)
@@ -139,6 +144,7 @@ def no_more_descriptors() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@needs_limits
 async def test_where_descriptors_run_out_newcomers_wait_and_one_line_tells(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -158,7 +164,10 @@ async def test_where_descriptors_run_out_newcomers_wait_and_one_line_tells(
     assert record.getMessage() == "new web connections have to wait: Too many open files"
 
 
+@needs_limits
 def test_the_page_takes_at_most_half_of_the_descriptors() -> None:
+    import resource
+
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert within_descriptors(ConnectionLimits(connections=10**9)).connections == soft // 2
     assert within_descriptors(ConnectionLimits(connections=7)).connections == 7
