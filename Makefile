@@ -52,8 +52,8 @@ clean:
 
 .venv/venv.done:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; \
-	sys.exit(0 if v >= (3, 11) else f"Sonneteer needs Python 3.11 or newer; {sys.executable} is " \
-	f"{v.major}.{v.minor}. Choose another: make PYTHON=python3.11")'
+	sys.exit(0 if (3, 11) <= v < (3, 15) else "Sonneteer needs Python 3.11, 3.12, 3.13 or 3.14; " \
+	f"{sys.executable} is {v.major}.{v.minor}. Choose another: make PYTHON=python3.11")'
 	@echo "Setting up .venv (once; a few minutes) ..."
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
 	echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
