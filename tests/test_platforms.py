@@ -6,7 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from tests.test_locks import read_lock
+from tests.locks import read_lock
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from bot.core.child_process import COMMON_VARIABLES
-from bot.core.paths import ROOT
+from bot.core.installation import ROOT
 from tests.timeouts import HANG_SECONDS
 
 WORK = """
