@@ -31,7 +31,7 @@ from typing import Any, NoReturn
 # They choose what suits the system when they are imported.
 LIBRARIES = (
     *("aiohttp.web", "aiosqlite", "concurrent.futures.process", "discord.ext.commands"),
-    *("filelock", "numba", "PIL.ImageFont"),
+    *("filelock", "numba", "PIL.ImageFont", "platformdirs"),
 )
 OF_TRAINING = ("torch", "tqdm", "matplotlib.backends.backend_agg", "matplotlib.font_manager")
 OF_TESTS = ("_pytest.capture", "psutil")
