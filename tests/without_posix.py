@@ -53,6 +53,8 @@ def take_posix_away(libraries: Iterable[str]) -> None:
         with suppress(ModuleNotFoundError):
             importlib.import_module(name)
     sysconfig.get_config_vars()  # which are kept
+    asyncio.new_event_loop().close()  # its kind is kept, too
+    os.process_cpu_count = os.cpu_count  # type: ignore[attr-defined]  # since Python 3.13
     zoneinfo.reset_tzpath(())
     socket.socketpair = partial(socket.socketpair, socket.AF_UNIX)  # for asyncio's own use
     for name in MODULES:
