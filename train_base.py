@@ -12,6 +12,7 @@ that book can be measured on the part that is held out.
                         characters of each
     --hours H           for all stages together; without it each text is read once
     --tokens pieces     pieces of words, learnt from the texts; or "characters"
+    --start FILE        a base model to train on: its tokens, words and weights; TEXT may be new
     --device auto|cpu|cuda
     --threads N         of the processor (default: all; under torchrun one for each process)
     --seed N            random seed, 0 … 2**63 - 1 (default 0)
@@ -94,6 +95,7 @@ class BaseTraining:
     interruption: Interruption
     stages: Sequence[Stage] = STAGES
     pieces: bool = True
+    start: Model | None = None
     hours: float | None = None
     seed: int = 0
     processes: Processes = ALONE
@@ -108,9 +110,13 @@ class BaseTraining:
         self.processes.insist_on_same(self._facts())
         self.folder = self.processes.folder or self.out.with_suffix(".training")
         self.folder.mkdir(parents=True, exist_ok=True)
-        text = stage_text(self.stages[0], self.poems, self.seed)
-        self.vocabulary = self._learn_vocabulary(text)
-        self.lexicon = base_lexicon(text, [poem.text for poem in self.poems])
+        if self.start is None:
+            text = stage_text(self.stages[0], self.poems, self.seed)
+            self.vocabulary = self._learn_vocabulary(text)
+            self.lexicon = base_lexicon(text, [poem.text for poem in self.poems])
+        else:
+            self.vocabulary, self.lexicon = self.start.vocabulary, self.start.lexicon
+            self.pieces = bool(self.vocabulary.pieces)
         self._measured = {
             name: encode_book(self.vocabulary.fold(text.lower()).text, self.vocabulary)
             for name, text in self.held_out.items()
@@ -118,7 +124,7 @@ class BaseTraining:
 
     def run(self) -> bool:
         """Train all stages from where they stand; False where a signal came first."""
-        start: Model | None = None
+        start = self.start
         for number, stage in enumerate(self.stages, 1):
             ended = self.folder / f"stage-{number}.safetensors"
             self.processes.copy_file(ended)
@@ -147,7 +153,8 @@ class BaseTraining:
 
     def _facts(self) -> Iterator[str]:
         """Yield what must be the same in all processes."""
-        yield repr((self.pieces, self.hours, self.seed, self.device.type))
+        sha256 = self.start and self.start.sha256
+        yield repr((self.pieces, self.hours, self.seed, self.device.type, sha256))
         yield from (f"{stage.recipe} {stage.share}" for stage in self.stages)
         yield from (poem.text for poem in self.poems)
 
@@ -307,6 +314,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     parser.add_argument("--hours", type=float, metavar="H")
     parser.add_argument("--tokens", choices=["pieces", "characters"], default="pieces")
+    parser.add_argument("--start", type=Path, metavar="FILE")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--threads", type=int, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
@@ -350,6 +358,7 @@ def train(arguments: argparse.Namespace, interruption: Interruption, processes: 
         processes.device,
         interruption,
         pieces=arguments.tokens == "pieces",
+        start=load_model(arguments.start) if arguments.start else None,
         hours=arguments.hours,
         seed=arguments.seed,
         processes=processes,

@@ -110,3 +110,20 @@ def test_a_training_of_the_base_goes_on_where_it_was_stopped(tmp_path: Path) -> 
     )
     assert same(whole, parts)
     assert whole.vocabulary == parts.vocabulary
+
+
+def test_a_base_is_trained_on_with_its_tokens_its_words_and_its_weights(tmp_path: Path) -> None:
+    assert train(tmp_path / "first", 10_000)
+    first = load_model(tmp_path / "first" / "verse.safetensors")
+    still = {"learning_rate": 1e-9, "weight_decay": 0.0}
+    stages = [
+        replace(stage, recipe=stage.recipe.model_copy(update=still)) for stage in SMALL_STAGES
+    ]
+    training = make_small(tmp_path / "second", 10_000, stages)
+    others = list(PoemReader([]).read(OTHERS.replace("e", "o")))
+    assert replace(training, start=first, poems=others).run()
+    second = load_model(tmp_path / "second" / "verse.safetensors")
+    assert second.vocabulary == first.vocabulary
+    assert second.lexicon == first.lexicon
+    for name, tensor in first.tensors.items():
+        assert np.allclose(second.tensors[name], tensor, atol=0.01), name
