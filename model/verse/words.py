@@ -73,12 +73,27 @@ def last_word(line: str) -> str:
     return (words_of(line) or [""])[-1]
 
 
-def stem_of(word: str) -> str:
-    """Return what a word begins with: words with the same beginning are mostly of one family."""
-    return word[:4]
+# What words of one family differ in, from the outside to the inside. Two letters must be left.
+_ENDINGS = (
+    re.compile(r"(?<=..)(?:'s|(?<!s)s'?)$"),
+    re.compile(r"(?<=...)(?:ing|ed|er|est|eth|ly|ness|less|ful)$"),
+    re.compile(r"(?<=..)(?:ie|e|y|i)$"),
+    re.compile(r"(?<=([bdgmnpt]))\1$"),  # running
+)
 
 
 @lru_cache(65536)
+def stem_of(word: str) -> str:
+    """Return up to four letters: words that have the same are mostly of one family.
+
+    >>> [stem_of(word) for word in ("sea's", "seas", "love", "lovely", "loving", "running")]
+    ['sea', 'sea', 'lov', 'lov', 'lov', 'run']
+    """
+    for ending in _ENDINGS:
+        word = ending.sub("", word)
+    return word[:4]
+
+
 def family_of(word: str) -> int:
     """Return a number of the word's family, 0 for a word that says nothing by itself.
 
