@@ -215,7 +215,7 @@ class FormPoem:
             return ""
         if self.request.candidates:
             return self._offer()
-        line = particle_filter.choose_line(self.vocabulary.shown)
+        line = particle_filter.choose_line(self.parts.batch, self.vocabulary.shown)
         if line is None:
             self.finished = FinishReason.CUT_OFF if self.composer.is_stuck else None
             return ""
@@ -235,7 +235,9 @@ class FormPoem:
         return self._filter
 
     def _offer(self) -> str:
-        lines = self._particle_filter.offer_lines(self.vocabulary.shown, self.request.candidates)
+        lines = self._particle_filter.offer_lines(
+            self.parts.batch, self.vocabulary.shown, self.request.candidates
+        )
         if lines is None:
             self.finished = FinishReason.CUT_OFF if self.composer.is_stuck else None
             return ""

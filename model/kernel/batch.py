@@ -32,6 +32,7 @@ from model.kernel.quantization import (
     QuantizedWeights,
     for_signed_activations,
 )
+from model.kernel.sampling import fill_surprisals
 from model.kernel.state import (
     BY_LAYER,
     CHUNK,
@@ -180,6 +181,18 @@ class Batch:
             parts.append(self._scratch.logits[: len(chunk)].copy())
         return np.concatenate(parts)
 
+    def surprisals(self, ids: Sequence[int]) -> NDArray[np.float64]:
+        """Read all of `ids` but the last; return the nats (T - 1,) of each but the first."""
+        nats = np.empty(len(ids) - 1, np.float64)
+        begin, scratch = 0, self._scratch
+        for chunk in _chunks(ids[:-1]):
+            self._read(chunk, predict=True)
+            end = begin + len(chunk)
+            targets = np.asarray(ids[begin + 1 : end + 1], np.int64)
+            fill_surprisals(scratch.logits, targets, scratch.probs, nats[begin:end])
+            begin = end
+        return nats
+
     def join(self, next_id: int) -> None:
         """Let the row that has read write from place n on; it reads `next_id` first."""
         self._set_next(next_id)
@@ -234,7 +247,7 @@ class Batch:
         families = line.families[:MAX_FAMILIES]
         line_state.families[row, : len(families)] = families
         line_state.family_count[row] = len(families)
-        line_state.log_weight[row] = line_state.nats[row] = 0.0
+        line_state.log_weight[row] = 0.0
         line_state.copied[row] = 0
         line_state.log_boost[row] = 0.0
         places = np.arange(self._size, self._size + len(random_states))
@@ -257,11 +270,11 @@ class Batch:
         """Return the log weights of guided rows."""
         return self._line_state.log_weight[list(places)]
 
-    def outcome(self, place: int) -> tuple[float, int]:
-        """Return what the line of a guided row has cost the network, in nats, and how long its
-        longest run of the book is, in characters; 0 for a short one.
+    def copied(self, place: int) -> int:
+        """Return how long the longest run of the book is that the line of a guided row has, in
+        characters; 0 for a short one.
         """
-        return float(self._line_state.nats[place]), int(self._line_state.copied[place])
+        return int(self._line_state.copied[place])
 
     def resample(
         self,

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from model.characters import APOSTROPHES
 from model.kernel.compilation import inner
 from model.kernel.syllables import leading_mask, syllables_after
-from model.kernel.vectors import exponential, largest_of, sum_of
+from model.kernel.vectors import sum_of
 
 LETTER, SPACE, NEWLINE, PAUSE, STOP, OTHER = range(6)  # kinds of tokens; LETTER: or several
 IN_WORD, AFTER_WORD, AFTER_PAUSE, AFTER_STOP, DONE = range(5)  # phases of a row
@@ -90,7 +90,6 @@ class LineState(NamedTuple):
     families: Ints  # (N, MAX_FAMILIES), of the words that the line has
     family_count: Ints
     log_weight: NDArray[np.float64]  # log of the share of probability that the form has left
-    nats: NDArray[np.float64]  # what the line has cost the network
     log_boost: NDArray[np.float64]  # log of how much likelier the word under way was made
     copied: Ints  # characters of the longest run of the book in the line; 0 if they are few
 
@@ -403,12 +402,3 @@ def mask_probs(
         return False
     line_state.log_weight[row] += math.log(kept / total)
     return True
-
-
-@inner
-def surprisal(logits: NDArray[np.float32], id_: int, probs: NDArray[np.float64]) -> float:
-    """Return the nats of `id_`: how little the network expected it. Overwrites `probs` (V,)."""
-    largest = largest_of(logits)
-    for n in range(len(logits)):
-        probs[n] = exponential(np.float64(logits[n]) - largest)
-    return math.log(sum_of(probs)) - (np.float64(logits[id_]) - largest)

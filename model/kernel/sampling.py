@@ -8,12 +8,13 @@ has probability 0, and the others stay as they are.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.kernel.compilation import inner
+from model.kernel.compilation import entry, inner
 from model.kernel.constraints import (
     NO_SLOT,
     FormConstraints,
@@ -22,7 +23,6 @@ from model.kernel.constraints import (
     boost_poem_words,
     find_allowed,
     mask_probs,
-    surprisal,
 )
 from model.kernel.filters import GRAM, add_letter, is_forbidden, note_symbol
 from model.kernel.state import GUARD_WINDOW, HITS, BatchState, Constraints, ScratchSpace
@@ -69,7 +69,6 @@ def sample_token(
         logits[chosen] = -np.inf
         line_state.log_weight[row] = log_weight_before
     if in_form:
-        line_state.nats[row] += surprisal(logits, chosen, scratch.probs)
         accept(form, line_state, row, chosen)
     remember(state, constraints, row, chosen)
     hits = state.ring_state[row, HITS]
@@ -159,6 +158,18 @@ def apply_temperature(logits: NDArray[np.float32], value: float, probs: Probs) -
     largest, inverse = largest_of(logits), 1.0 / value
     for i in range(len(logits)):
         probs[i] = exponential((np.float64(logits[i]) - largest) * inverse)
+
+
+@entry
+def fill_surprisals(logits: NDArray[np.float32], ids: Ids, probs: Probs, nats: Probs) -> None:
+    """Fill `nats` (T,) with how little each of `ids` (T,) was expected by its logits (T, V).
+
+    Overwrites `probs` (V,).
+    """
+    for t in range(len(ids)):
+        apply_temperature(logits[t], 1.0, probs)
+        largest = np.float64(largest_of(logits[t]))
+        nats[t] = math.log(sum_of(probs)) + largest - np.float64(logits[t, ids[t]])
 
 
 @inner

@@ -127,7 +127,6 @@ def make_line_state(count: int) -> LineState:
         families=np.zeros((count, MAX_FAMILIES), np.int64),
         family_count=np.zeros(count, np.int64),
         log_weight=np.zeros(count, np.float64),
-        nats=np.zeros(count, np.float64),
         log_boost=np.zeros(count, np.float64),
         copied=np.zeros(count, np.int64),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -58,6 +58,7 @@ SAME_BEGINNING = 1.5  # as an earlier line
 TWICE = 8.0  # a word twice in a row, or two words twice in a line
 SAME_RHYME = 30.0  # where the form wants another
 WORDS_PER_LINE, EACH_WORD_OFF = 7.9, 4.5
+FAIR_END = 5.0  # nats of a last word, with all after it; the more it costs, the less it fits
 FAIR_COPY, COPIED = 14, 2.5  # characters of the book in a row, and what each one more costs
 ANSWER = 8.0  # an answer to the seed, as long as it has not had
 ANSWERS_WANTED = 2
@@ -92,19 +93,25 @@ class Composer:
 
         They are told several last words, so that their lines are not too much alike.
         """
-        if self.planner is None or not self.plan.topic:
-            return None
         number = len(self.lines)
-        ends = self._wished_ends(number)
-        return np.stack([self.planner.told(self.plan, number, end) for end in ends])
+        ends = self._wished_ends(number) if self.plan.topic else []
+        told = [topic for end in ends if (topic := self._told(number, end)) is not None]
+        return np.stack(told) if told else None
+
+    def topic_without_end(self) -> NDArray[np.float32] | None:
+        """Return what the next line is about (H,), with nothing said of its last word."""
+        return self._told(len(self.lines), "")
 
     def topic_before(self) -> NDArray[np.float32] | None:
         """Return what the last line was about (H,), with the last word that it has."""
+        number = len(self.lines) - 1
+        return self._told(max(number, 0), self._last_word(number) if number >= 0 else "")
+
+    def _told(self, number: int, end: str) -> NDArray[np.float32] | None:
+        """Return what the network is told of a line (H,); None: nothing."""
         if self.planner is None or not self.plan.topic:
             return None
-        number = len(self.lines) - 1
-        end = self._last_word(number) if number >= 0 else ""
-        return self.planner.told(self.plan, max(number, 0), end)
+        return self.planner.told(self.plan, number, end)
 
     def _wished_ends(self, number: int) -> list[str]:
         """Return last words that the next line may well have, [""] for any."""
@@ -173,32 +180,35 @@ class Composer:
             min_temperature=min(HEAT * self.attempt, MAX_HEAT),
         )
 
-    def choose(self, candidates: Sequence[Candidate]) -> str | None:
+    def choose(self, candidates: Sequence[Candidate], weigh: Weigh) -> str | None:
         """Add the best line to the poem and return its text; return None if all are refused.
 
         The text is the candidate's: the `beginning` of the line, if it has one, is not in it.
+        Only lines that may still be the best are weighed.
         """
-        given, scorer = self.beginning, self._scorer()
-        scored = [
-            (scorer.score(words_of(given), candidate), candidate.text)
-            for candidate in dict.fromkeys(candidates)
-        ]
-        best = max(scored, default=(-math.inf, ""))
+        given, scorer = words_of(self.beginning), self._scorer()
+        promise = {each: scorer.score(given, each, 0.0, 0.0) for each in candidates}
+        best = (-math.inf, "")
+        for candidate, most in sorted(promise.items(), key=_best_first):
+            if most == -math.inf or most < best[0]:
+                break
+            best = max(best, (scorer.score(given, candidate, *weigh(candidate)), candidate.text))
         if best[0] == -math.inf:
             self.attempt += 1
             return None
         self.attempt = 0
-        self.lines.append(given + best[1])
+        self.lines.append(self.beginning + best[1])
         return best[1]
 
-    def offer(self, candidates: Sequence[Candidate], count: int) -> list[str] | None:
+    def offer(self, candidates: Sequence[Candidate], weigh: Weigh, count: int) -> list[str] | None:
         """Return up to `count` lines that differ, the best first; None to look for more of them.
 
         Nothing is added to the poem.
         """
         given, scorer = words_of(self.beginning), self._scorer()
         self._rounds += 1
-        self._found |= {each: scorer.score(given, each) for each in candidates}
+        new = [each for each in dict.fromkeys(candidates) if each not in self._found]
+        self._found |= {each: scorer.score(given, each, *weigh(each)) for each in new}
         chosen: list[list[str]] = []
         texts: list[str] = []
         for candidate, score in sorted(self._found.items(), key=_best_first):
@@ -308,8 +318,11 @@ class Candidate:
     """A line as a particle wrote it, without its beginning if that was given."""
 
     text: str
-    nats: float
+    ids: tuple[int, ...] = ()  # of its tokens
     copied: int = 0  # characters of the longest run of the book in it; 0 for a short one
+
+
+Weigh = Callable[[Candidate], tuple[float, float]]  # nats: of the line, of its end
 
 
 def _best_first(found: tuple[Candidate, float]) -> tuple[float, str]:
@@ -354,16 +367,21 @@ class LineScorer:
         number = len(lines)
         self._opens = form.opens_rhyme(number) and form.partner(number) is None
 
-    def score(self, given: Sequence[str], candidate: Candidate) -> float:
+    def score(
+        self, given: Sequence[str], candidate: Candidate, nats: float, end_nats: float
+    ) -> float:
         """Return how good a line is, in nats; -inf for one that must not be.
 
-        `given` are the words that it begins with by the reader's will.
+        `given` are the words that it begins with by the reader's will. The line costs the network
+        `nats`, of which its last word and what comes after are `end_nats`; with 0 for both the
+        result is the most that it can be.
         """
         words = [*given, *words_of(candidate.text)]
         if len(words) == len(given) == 0 or _repeats(words, len(given)):
             return -math.inf
-        per_letter = candidate.nats / max(len(candidate.text), 1)
+        per_letter = nats / max(len(candidate.text), 1)
         score = -LINE_CHARACTERS * max(per_letter, BOOK_LOSS_SHARE * self._prosody.book_loss)
+        score -= max(end_nats - FAIR_END, 0.0)
         score -= COPIED * max(candidate.copied - FAIR_COPY, 0)
         score -= self._repetition_penalty(words)
         if self._opens and any(self._prosody.end_alike(words[-1], end) for end in self._ends):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -39,7 +40,9 @@ class ParticleBatch(Protocol):
 
     def log_weights(self, places: Sequence[int]) -> NDArray[np.float64]: ...
 
-    def outcome(self, place: int) -> tuple[float, int]: ...
+    def copied(self, place: int) -> int: ...
+
+    def surprisals(self, ids: Sequence[int]) -> NDArray[np.float64]: ...
 
     def resample(
         self,
@@ -69,7 +72,7 @@ class ParticleFilter:
     newline: int
     snapshot: RowSnapshot | None = None  # of all before
     writing: int = 0  # particles that are on their way
-    done: list[tuple[list[int], float, int]] = field(default_factory=list)  # see Candidate
+    done: list[tuple[list[int], int]] = field(default_factory=list)  # ids, characters copied
 
     def start_line(self, batch: ParticleBatch) -> list[Particle]:
         """Let the particles begin a line; the row that reads has read all but the last id."""
@@ -95,7 +98,7 @@ class ParticleFilter:
         """Take what a particle wrote; True when it goes on."""
         for id_ in ids:
             if id_ == self.newline:
-                self.done.append((particle.ids, *batch.outcome(place)))
+                self.done.append((particle.ids, batch.copied(place)))
                 break
             if id_ < 0:
                 break
@@ -129,16 +132,48 @@ class ParticleFilter:
         mean = largest + math.log(total / len(found))
         batch.resample(places, [places[source] for source in chosen], mean, random_states[:-1])
 
-    def choose_line(self, decode: Sequence[str]) -> str | None:
+    def choose_line(self, batch: ParticleBatch, decode: Sequence[str]) -> str | None:
         """Choose among the lines that came out; None when none did and it is tried again."""
-        return self.composer.choose(self._candidates(decode))
+        weigh = partial(self._weigh, batch, decode)
+        return self.composer.choose(self._candidates(decode), weigh)
 
-    def offer_lines(self, decode: Sequence[str], count: int) -> list[str] | None:
+    def offer_lines(
+        self, batch: ParticleBatch, decode: Sequence[str], count: int
+    ) -> list[str] | None:
         """Choose up to `count` lines that differ; None where more must be written first."""
-        return self.composer.offer(self._candidates(decode), count)
+        weigh = partial(self._weigh, batch, decode)
+        return self.composer.offer(self._candidates(decode), weigh, count)
 
     def _candidates(self, decode: Sequence[str]) -> list[Candidate]:
         return [
-            Candidate("".join([decode[id_] for id_ in ids]), nats, copied)
-            for ids, nats, copied in self.done
+            Candidate("".join([decode[id_] for id_ in ids]), tuple(ids), copied)
+            for ids, copied in self.done
         ]
+
+    def _weigh(
+        self, batch: ParticleBatch, decode: Sequence[str], candidate: Candidate
+    ) -> tuple[float, float]:
+        """Return what a line costs the network that is told no last word, in nats: all of it, and
+        its last word with what comes after.
+
+        One that is told a last word finds it likely, even where it makes no sense.
+        """
+        assert self.snapshot is not None  # noqa: S101 - the line was begun
+        reading = batch.save()  # another prompt may be half read
+        batch.load(self.snapshot)
+        topic = self.composer.topic_without_end()
+        if topic is not None:
+            batch.set_topic(topic)
+        nats = batch.surprisals([self.unread[-1], *candidate.ids, self.newline])
+        batch.load(reading)
+        last = _last_word([decode[id_] for id_ in candidate.ids])
+        return math.fsum(nats), math.fsum(nats[last:])
+
+
+def _last_word(parts: Sequence[str]) -> int:
+    """Return the number of the token in which the last word of a line begins.
+
+    >>> _last_word([" the", " gr", "ee", "n", "."]), _last_word(list("I am!")), _last_word([])
+    (1, 1, 0)
+    """
+    return next((n for n in reversed(range(len(parts))) if parts[n].startswith(" ")), 0)

@@ -13,6 +13,7 @@ from model.config import NetworkConfig, Sampling, Tensors
 from model.kernel import Batch, checked_instruction_set, quantize_network
 from model.kernel.quantization import TABLE_CHUNK, quantize
 from model.kernel.reference import ACTIVATION_ONE, reference_logits, topic_vector
+from model.kernel.state import CHUNK
 
 GREEDY = Sampling(greedy=True)
 SHAPES = [
@@ -53,6 +54,18 @@ def test_the_logits_are_those_of_plain_sums(config: NetworkConfig) -> None:
     exact = reference_logits(config, some_tensors(config), ids)
     assert logits.shape == exact.shape == (100, config.vocabulary_size)
     assert np.abs(logits - exact).mean() < 0.05 * exact.std()  # weights are rounded, too
+
+
+@every_shape
+def test_what_is_read_costs_what_the_logits_say(config: NetworkConfig) -> None:
+    ids = some_ids(config, CHUNK + 7)  # in two parts
+    batch = batch_of(config)
+    batch.begin(GREEDY, 0)
+    logits = batch.predict(ids[:-1]).astype(np.float64)
+    costs = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(ids) - 1), ids[1:]]
+    batch.begin(GREEDY, 0)
+    assert batch.surprisals(ids) == pytest.approx(costs, abs=1e-5)
+    assert batch.surprisals(ids[:1]).shape == (0,)
 
 
 def test_a_topic_is_added_to_the_first_layers_output_and_is_forgotten_at_a_new_beginning() -> None:

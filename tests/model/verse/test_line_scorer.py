@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from model.verse import FORMS, Prosody
-from model.verse.composer import FAMILY, REPEATED, Candidate, LineScorer
+from model.verse.composer import FAIR_END, FAMILY, REPEATED, Candidate, LineScorer
 from model.verse.opening import Theme
 from tests.verse_words import ALPHABET, small_lexicon
 
@@ -14,7 +14,7 @@ PROSODY = Prosody(small_lexicon(), ALPHABET, 2.0)
 
 def score(lines: list[str], line: str) -> float:
     scorer = LineScorer(lines, FORMS["haiku"], Theme(), 0, PROSODY)
-    return scorer.score((), Candidate(line, 80.0))
+    return scorer.score((), Candidate(line), 80.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,12 @@ def test_a_word_and_its_family_cost_more_each_time_they_come_again(line: str, co
         scores.append(score(lines, line))
     first, second = scores[0] - scores[1], scores[1] - scores[2]
     assert first == pytest.approx(second) == pytest.approx(cost)
+
+
+@pytest.mark.parametrize(("end_nats", "cost"), [(FAIR_END, 0.0), (FAIR_END + 3.0, 3.0)])
+def test_a_last_word_costs_what_it_is_less_likely_than_most(end_nats: float, cost: float) -> None:
+    scorer = LineScorer([], FORMS["haiku"], Theme(), 0, PROSODY)
+    fair, other = (
+        scorer.score((), Candidate("a river runs"), 80.0, nats) for nats in (1.0, end_nats)
+    )
+    assert fair - other == pytest.approx(cost)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from model.config import LengthConfig, Sampling
-from model.engine import Engine, make_engine
+from model.engine import PROMPT_TOKENS_PER_STEP, Engine, make_engine
 from model.errors import SettingError
 from model.kernel import Batch
 from model.kernel.constraints import LINE_START, Trie
@@ -169,6 +169,24 @@ def test_the_same_request_gives_the_same_poem_whatever_else_is_written() -> None
             texts[piece.ticket] += piece.text
     assert "the river".capitalize() + texts[tickets[2]] == alone
     assert len(set(texts.values())) == 7
+
+
+def test_the_choice_of_a_line_leaves_alone_what_is_half_read() -> None:
+    engine = make_engine(MODEL, max_rows=2)
+    prompt = "in the river " * PROMPT_TOKENS_PER_STEP  # read in thirteen steps
+    length = LengthConfig(characters=len(prompt) + 30)
+    free = Request(Opening(rest=prompt), Sampling(), 1, length)
+    alone = write(free, engine)
+    engine.add(asking("the river"))
+    ticket, lines = engine.add(free), 0
+    text = ""
+    while engine.has_work:
+        for piece in engine.step():
+            text += piece.text if piece.ticket == ticket else ""
+            lines += piece.ticket != ticket and not text
+    assert lines  # were chosen while it read
+    assert alone.endswith(text)
+    assert text
 
 
 def test_another_random_seed_gives_another_poem() -> None:
