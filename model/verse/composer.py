@@ -61,7 +61,7 @@ WORDS_PER_LINE, EACH_WORD_OFF = 7.9, 4.5
 FAIR_END = 5.0  # nats of a last word, with all after it; the more it costs, the less it fits
 FAIR_COPY, COPIED = 14, 2.5  # characters of the book in a row, and what each one more costs
 ANSWER = 8.0  # an answer to the seed, as long as it has not had
-ANSWERS_WANTED = 2
+LINES_AN_ANSWER = 7  # short poems come to no answer: they would say the seed again and again
 
 
 @dataclass(eq=False, slots=True)
@@ -363,7 +363,7 @@ class LineScorer:
         self._ends = [words[-1] for words in said]
         self._is_later = bool(lines)
         answered = sum(theme.answers(words_of(line), prosody) for line in lines[max(given, 1) :])
-        self.wanted = max(ANSWERS_WANTED - answered, 0)  # answers to the seed
+        self.wanted = max(len(form) // LINES_AN_ANSWER - answered, 0)  # answers to the seed
         number = len(lines)
         self._opens = form.opens_rhyme(number) and form.partner(number) is None
 

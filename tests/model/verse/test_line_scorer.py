@@ -37,3 +37,9 @@ def test_a_last_word_costs_what_it_is_less_likely_than_most(end_nats: float, cos
         scorer.score((), Candidate("a river runs"), 80.0, nats) for nats in (1.0, end_nats)
     )
     assert fair - other == pytest.approx(cost)
+
+
+@pytest.mark.parametrize(("form", "wanted"), [("sonnet", 2), ("quatrain", 0), ("haiku", 0)])
+def test_short_poems_are_not_to_come_back_to_the_seed(form: str, wanted: int) -> None:
+    scorer = LineScorer(["a river runs"], FORMS[form], Theme(("river",)), 1, PROSODY)
+    assert scorer.wanted == wanted
