@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from model.kernel.reference import topic_vector
 from model.verse.forms import Form
 from model.verse.prosody import Prosody
-from model.verse.words import last_word, stem_of
+from model.verse.words import last_word, root_of, stem_of
 from model.vocabulary import Vocabulary
 
 Floats = NDArray[np.float64]
@@ -90,12 +90,16 @@ class Planner:
         self._families: dict[str, list[int]] = {}  # by stem
         for number, word in enumerate(self._words):
             self._families.setdefault(stem_of(word), []).append(number)
+        # By root, the shortest of its words: who asks for "dreaming" gets a dream.
+        self._roots = {
+            root_of(word): word for word in sorted(self._words, key=lambda w: (-len(w), w))
+        }
         self._prosody = prosody
         self._rhymes: dict[str, list[int]] = {}
 
-    def knows(self, word: str) -> bool:
-        """Whether a word has a place."""
-        return word in self._numbers
+    def known_form(self, word: str) -> str | None:
+        """Return a word that has a place: `word`, or else another form of it."""
+        return word if word in self._numbers else self._roots.get(root_of(word))
 
     def plan(
         self, seed: Sequence[str], form: Form, avoided: Collection[str], random_seed: int
@@ -113,7 +117,8 @@ class Planner:
         if not free.any():
             return NO_PLAN
         # Of other forms of a word one is enough.
-        topic = tuple({stem_of(w): w for w in reversed(seed) if self.knows(w)}.values())
+        known = [word for each in reversed(seed) if (word := self.known_form(each))]
+        topic = tuple({stem_of(word): word for word in known}.values())
         if not topic:
             topic = (self._words[_choose(np.where(free, 0.0, -np.inf), draw)],)
         score = NEAR_TOPIC * self._likeness(self._sum(topic)) - SELDOM * self._lengths  # (W,)

@@ -83,15 +83,24 @@ _ENDINGS = (
 
 
 @lru_cache(65536)
-def stem_of(word: str) -> str:
-    """Return up to four letters: words that have the same are mostly of one family.
+def root_of(word: str) -> str:
+    """Return what forms of one word have in common, mostly.
 
-    >>> [stem_of(word) for word in ("sea's", "seas", "love", "lovely", "loving", "running")]
-    ['sea', 'sea', 'lov', 'lov', 'lov', 'run']
+    >>> [root_of(word) for word in ("sea's", "seas", "lovely", "loving", "running", "dreamed")]
+    ['sea', 'sea', 'lov', 'lov', 'run', 'dream']
     """
     for ending in _ENDINGS:
         word = ending.sub("", word)
-    return word[:4]
+    return word
+
+
+def stem_of(word: str) -> str:
+    """Return up to four letters: words that have the same are mostly of one family.
+
+    >>> stem_of("beauties"), stem_of("beauteous")
+    ('beau', 'beau')
+    """
+    return root_of(word)[:4]
 
 
 def family_of(word: str) -> int:

@@ -110,6 +110,10 @@ def test_a_rhyme_is_found_near_the_topic_for_a_line_that_ended_otherwise() -> No
     assert PLANNER.nearest_rhymes(chosen, "window", ()) == []
 
 
-@pytest.mark.parametrize("word", ["light", "qwert"])
-def test_what_is_known_has_a_place(word: str) -> None:
-    assert PLANNER.knows(word) == (word in ALL)
+@pytest.mark.parametrize(
+    ("word", "form"),
+    [("light", "light"), ("rivers", "river"), ("river's", "river"), ("qwert", None)],
+)
+def test_another_form_of_a_word_has_its_place(word: str, form: str | None) -> None:
+    assert PLANNER.known_form(word) == form
+    assert (plan(word).topic == (form,)) == (form is not None)
