@@ -1,7 +1,8 @@
 """How many characters a second one core writes, in eight methods, for one row and for many.
 
     python -m bench.generation [--rows 1 4 16 64 256] [--rounds 5] [--seconds 0.4] [--text FILE]
-                               [--processors here avx2 sse4] [--quick] [--json FILE] [--chart FILE]
+                               [--processors here avx2 avxvnni sse4] [--quick] [--json FILE]
+                               [--chart FILE]
 
 The methods stand in `bench/generation_methods.py`: what people would use, and ours, each with the
 same weights, on one core with one thread. Machines are noisy, so the methods take turns for
@@ -9,7 +10,8 @@ same weights, on one core with one thread. Machines are noisy, so the methods ta
 
 The networks: the tutorial's (4 × 256, 48 characters, random weights: speed does not depend on what
 they are) and every model in model/pretrained/. The processors: this one as it is; with its
-AVX-512 and AMX switched off, to stand for a cheap server; and, for ours alone, without AVX2 too.
+AVX-512 and AMX switched off, to stand for a cheap server, with AVX-VNNI and without it; and, for
+ours alone, without AVX2 too.
 
 The bound is how many characters the network's int8 products alone would allow, at the best of the
 rounds. `KL` is the mean divergence of a method's expectations from float32's, in nats per
@@ -23,9 +25,6 @@ import argparse
 import math
 import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,11 +34,12 @@ import numpy as np
 import torch
 
 from bench.charts import generation_chart
-from bench.gauges import ROOT, machine, machine_line
+from bench.gauges import machine, machine_line
 from bench.generation_methods import BURST, METHODS, Method, upper_bound
-from bench.networks import tutorial_model
-from bench.tables import number, read_json, table, write_json
-from model import Model, load_model
+from bench.networks import name_of, networks
+from bench.processors import PROCESSORS, possible_processors, report_of
+from bench.tables import number, table, write_json
+from model import Model
 from model.kernel import checked_instruction_set
 from model.training import network_of
 
@@ -47,23 +47,6 @@ MAX_TEXT = 10_000  # characters that accuracy is measured on
 MAX_RANDOM_TEXT = 1_000  # where the weights are random
 BOUND_SHARE = 0.25  # of a turn's seconds
 BOUND = "bound: the int8 products alone"
-AVX2 = "+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt"
-PROCESSORS: dict[str, dict[str, str]] = {
-    "here": {},
-    "avx2": {
-        "NUMBA_CPU_NAME": "haswell",
-        "NUMBA_CPU_FEATURES": AVX2,
-        "ONEDNN_MAX_CPU_ISA": "AVX2",
-        "ATEN_CPU_CAPABILITY": "avx2",
-        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
-    },
-    "sse4": {
-        "NUMBA_CPU_NAME": "nehalem",
-        "NUMBA_CPU_FEATURES": "+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt",
-        "ONEDNN_MAX_CPU_ISA": "SSE41",
-        "ATEN_CPU_CAPABILITY": "default",
-    },
-}
 OURS = "ours"
 
 
@@ -83,10 +66,6 @@ class Figure:
     of_bound: float
     divergence: float  # KL, nats per character; nan where the method is float32
     loss_change: float  # of the loss in nats, as a share; nan for random weights too
-
-
-def name_of(model: Model) -> str:
-    return f"{model.card.name} {model.network.layers} × {model.network.hidden_size}"
 
 
 def rate(method: Method, rows: int, seconds: float) -> float:
@@ -201,10 +180,9 @@ def measure_here(arguments: argparse.Namespace, processor: str) -> list[Figure]:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    shipped = sorted((ROOT / "model" / "pretrained").glob("*.safetensors"))
     figures: list[Figure] = []
     with torch.inference_mode():
-        for model in (tutorial_model(), *map(load_model, shipped)):
+        for model in networks():
             figures += measure(
                 model,
                 processor,
@@ -227,17 +205,12 @@ def text_for(model: Model, path: Path | None) -> str:
 
 def measure_elsewhere(arguments: argparse.Namespace, processor: str) -> list[Figure]:
     """Measure in a process of its own that believes to be on another processor."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "figures.json"
-        command = [sys.executable, "-m", "bench.generation", "--child", processor]
-        command += ["--json", str(file)]
-        command += ["--rounds", str(arguments.rounds), "--seconds", str(arguments.seconds)]
-        command += ["--rows", *map(str, arguments.rows)]
-        if arguments.text is not None:
-            command += ["--text", str(arguments.text)]
-        environment = {**os.environ, **PROCESSORS[processor]}
-        subprocess.run(command, env=environment, check=True)
-        return [Figure(**_with_nan(values)) for values in read_json(file)["figures"]]
+    options = ["--rounds", str(arguments.rounds), "--seconds", str(arguments.seconds)]
+    options += ["--rows", *map(str, arguments.rows)]
+    if arguments.text is not None:
+        options += ["--text", str(arguments.text)]
+    report = report_of("bench.generation", processor, options)
+    return [Figure(**_with_nan(values)) for values in report["figures"]]
 
 
 def _with_nan(values: dict[str, Any]) -> dict[str, Any]:
@@ -250,7 +223,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.4, help="of each turn")
     parser.add_argument("--text", type=Path, metavar="FILE", help="to measure accuracy on")
-    parser.add_argument("--processors", nargs="+", choices=PROCESSORS, default=list(PROCESSORS))
+    here = possible_processors()
+    parser.add_argument("--processors", nargs="+", choices=here, default=here)
     parser.add_argument("--quick", action="store_true", help="fewer rows, short turns")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--chart", type=Path, metavar="FILE", help="draw this processor's figures")

@@ -18,18 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bench.products import layer_products
 from model import LengthConfig, Model, Opening, Request, Sampling, make_engine
-from model.kernel import (
-    Batch,
-    InstructionSet,
-    QuantizedWeights,
-    checked_instruction_set,
-    quantize_network,
-)
-from model.kernel.compilation import inner
-from model.kernel.forward import multiply
-from model.kernel.quantization import aligned, block_vector, padded_to, weight_block
-from model.kernel.tiles import BLOCK, LANES, address
+from model.kernel import Batch, checked_instruction_set, quantize_network
 from model.training import StackedLSTM, network_of
 
 WINDOW = 100  # the tutorial's
@@ -252,28 +243,6 @@ def _drawn(logits: Tensor) -> Tensor:
 TRIES = 5
 
 
-@inner
-def _products(
-    isa: InstructionSet, weights: QuantizedWeights, x: NDArray[np.uint8], out: NDArray[np.int32]
-) -> None:
-    """Multiply x (N, 2H) with every layer's weights; out (N, 64) takes all sums in turn."""
-    layers, blocks = weights.initial_sums.shape[0], weights.initial_sums.shape[1]
-    width = x.shape[1]
-    for layer in range(layers):
-        inputs = width if layer else width // 2
-        for block in range(blocks):
-            w = address(weights.blocks, weight_block(weights.layer_offset[layer], block, inputs))
-            start = address(weights.initial_sums, block_vector(layer, block, blocks))
-            multiply(isa, x[:, :inputs], w, start, out)
-
-
-def _by_tiles(model: Model, rows: int) -> Callable[[], object]:
-    weights, isa = quantize_network(model.network, model.tensors), checked_instruction_set()
-    hidden = padded_to(model.network.hidden_size, LANES)
-    x, out = aligned((rows, 2 * hidden), np.uint8), aligned((rows, BLOCK), np.int32)
-    return lambda: _products(isa, weights, x, out)
-
-
 def _by_torch(model: Model, rows: int) -> Callable[[], object]:
     size, layers = model.network.hidden_size, model.network.layers
     widths = [size, *[2 * size] * (layers - 1)]
@@ -285,7 +254,7 @@ def _by_torch(model: Model, rows: int) -> Callable[[], object]:
 def upper_bound(model: Model, rows: int, seconds: float) -> tuple[float, str]:
     """Return characters a second by products alone, the quicker of two ways, and which it was."""
     rates = {}
-    for name, make in (("tiles", _by_tiles), ("_int_mm", _by_torch)):
+    for name, make in (("tiles", layer_products), ("_int_mm", _by_torch)):
         step = make(model, rows)
         step()
         rates[name] = max(_rate(step, seconds / TRIES) for _ in range(TRIES)) * rows

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from model import Card, Model, NetworkConfig, Tensors, Vocabulary
+from bench.gauges import ROOT
+from model import Card, Model, NetworkConfig, Tensors, Vocabulary, load_model
 from model.checkpoint import expected_shapes
 
 TUTORIAL_ALPHABET = Vocabulary.of("\n abcdefghijklmnopqrstuvwxyz!'(),-.:;?0123456789")
@@ -40,3 +41,13 @@ def tutorial_model() -> Model:
         loss=0.0,
     )
     return Model(config, random_tensors(config), TUTORIAL_ALPHABET, card, "")
+
+
+def networks() -> list[Model]:
+    """Return the networks that speed is measured with: the tutorial's and those that ship."""
+    shipped = sorted((ROOT / "model" / "pretrained").glob("*.safetensors"))
+    return [tutorial_model(), *map(load_model, shipped)]
+
+
+def name_of(model: Model) -> str:
+    return f"{model.card.name} {model.network.layers} × {model.network.hidden_size}"
