@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,7 +32,7 @@ from llvmlite import ir
 from numba.core import types
 from numpy.typing import NDArray
 
-from bench.gauges import machine, machine_line
+from bench.gauges import machine, machine_line, per_second
 from bench.generation_methods import BURST, OurBatch
 from bench.networks import name_of, networks
 from bench.processors import PROCESSORS, possible_processors, report_of
@@ -162,17 +161,6 @@ def multiply_adds(numbers: NDArray[np.float32], rounds: int) -> None:
 def read(numbers: NDArray[np.uint8]) -> int:
     """Read numbers (bytes,), a multiple of 256, and return all of them in one, exclusively or'd."""
     return int(_read(address(numbers, 0), len(numbers) // (LINES * LINE)))
-
-
-def per_second(step: Callable[[], object], seconds: float) -> float:
-    """Return how often a second of the processor `step` is done."""
-    steps, began = 0, time.process_time()
-    while True:
-        step()
-        steps += 1
-        spent = time.process_time() - began
-        if spent >= seconds:
-            return steps / spent
 
 
 def measure(

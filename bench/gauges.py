@@ -6,6 +6,7 @@ import asyncio
 import os
 import platform
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -38,6 +39,20 @@ async def watch_lag(lags: list[float], look_seconds: float = LOOK_SECONDS) -> No
         due = time.perf_counter() + look_seconds
         await asyncio.sleep(look_seconds)
         lags.append(max(0.0, time.perf_counter() - due))
+
+
+def per_second(step: Callable[[], object], seconds: float) -> float:
+    """Return how often a second of the processor `step` is done; it is done at least once.
+
+    What others do with the core meanwhile does not count.
+    """
+    steps, began = 0, time.process_time()
+    while True:
+        step()
+        steps += 1
+        spent = time.process_time() - began
+        if spent >= seconds:
+            return steps / spent
 
 
 def processor() -> str:

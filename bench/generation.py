@@ -6,7 +6,8 @@
 
 The methods stand in `bench/generation_methods.py`: what people would use, and ours, each with the
 same weights, on one core with one thread. Machines are noisy, so the methods take turns for
-`--seconds` each, `--rounds` times, and the table tells medians.
+`--seconds` each, `--rounds` times, and the table tells medians. Seconds are the processor's own,
+not the clock's, because others may use the core too.
 
 The networks: the tutorial's (4 × 256, 48 characters, random weights: speed does not depend on what
 they are) and every model in model/pretrained/. The processors: this one as it is; with its
@@ -25,7 +26,6 @@ import argparse
 import math
 import os
 import statistics
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ import numpy as np
 import torch
 
 from bench.charts import generation_chart
-from bench.gauges import machine, machine_line
+from bench.gauges import machine, machine_line, per_second
 from bench.generation_methods import BURST, METHODS, Method, upper_bound
 from bench.networks import name_of, networks
 from bench.processors import PROCESSORS, possible_processors, report_of
@@ -70,13 +70,7 @@ class Figure:
 
 def rate(method: Method, rows: int, seconds: float) -> float:
     """Write for `seconds` (at least once); return characters per second of all rows."""
-    bursts, began = 0, time.perf_counter()
-    while True:
-        method.write()
-        bursts += 1
-        spent = time.perf_counter() - began
-        if spent >= seconds:
-            return bursts * BURST * rows / spent
+    return per_second(method.write, seconds) * BURST * rows
 
 
 def accuracy(model: Model, method: Method, text: str) -> tuple[float, float]:

@@ -7,7 +7,6 @@ method's own arithmetic.
 
 from __future__ import annotations
 
-import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bench.gauges import per_second
 from bench.products import layer_products
 from model import LengthConfig, Model, Opening, Request, Sampling, make_engine
 from model.kernel import Batch, checked_instruction_set, quantize_network
@@ -257,16 +257,6 @@ def upper_bound(model: Model, rows: int, seconds: float) -> tuple[float, str]:
     for name, make in (("tiles", layer_products), ("_int_mm", _by_torch)):
         step = make(model, rows)
         step()
-        rates[name] = max(_rate(step, seconds / TRIES) for _ in range(TRIES)) * rows
+        rates[name] = max(per_second(step, seconds / TRIES) for _ in range(TRIES)) * rows
     best = max(rates, key=lambda name: rates[name])
     return rates[best], best
-
-
-def _rate(step: Callable[[], object], seconds: float) -> float:
-    steps, began = 0, time.perf_counter()
-    while True:
-        step()
-        steps += 1
-        spent = time.perf_counter() - began
-        if spent >= seconds:
-            return steps / spent

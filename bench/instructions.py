@@ -18,20 +18,19 @@ from llvmlite import ir
 
 from bench.tables import table
 from model.kernel.tiles import (
-    BLOCK,
-    DOTS,
+    GATES,
     I8,
     I64,
     QUAD,
-    VECTOR_BYTES,
     Avx2,
     InstructionSet,
-    Loop,
     Neon,
     NeonDot,
     Plain,
     Vnni256,
     Vnni512,
+    units_at_once,
+    write_sums,
 )
 
 ARM, X86 = "aarch64-unknown-linux-gnu", "x86_64-unknown-linux-gnu"
@@ -67,14 +66,8 @@ def assembly(isa: InstructionSet, processor: Processor) -> str:
     pointer = I8.as_pointer()
     kinds = [pointer, I64, I64, pointer, pointer, pointer, I64]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), "sums")
-    x, x_stride, quads, w, start, out, out_stride = function.args
     builder = ir.IRBuilder(function.append_basic_block())
-    loop = Loop(builder, DOTS[type(isa).__name__])
-    rows = [loop.at(x, builder.mul(x_stride, I64(row)), I8) for row in range(isa.rows)]
-    for row, sums in enumerate(loop.sums(start, rows, w, quads)):
-        for gate, vector in enumerate(sums):
-            at = builder.add(builder.mul(out_stride, I64(row)), I64(VECTOR_BYTES * gate))
-            loop.store(vector, out, at, VECTOR_BYTES)
+    write_sums(builder, type(isa), isa.rows, function.args)
     builder.ret_void()
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
@@ -83,6 +76,7 @@ def assembly(isa: InstructionSet, processor: Processor) -> str:
     )
     compiled = llvm.parse_assembly(str(module))
     options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_unrolling = False  # a loop is then a quad's products
     passes = llvm.create_pass_builder(machine, options)
     passes.getModulePassManager().run(compiled, passes)
     return str(machine.emit_assembly(compiled))
@@ -118,7 +112,8 @@ def main() -> None:
     for processor in PROCESSORS:
         for isa in processor.instruction_sets:
             loop = inner_loop(assembly(isa, processor))
-            products = BLOCK * QUAD * isa.rows
+            units = units_at_once(type(isa), isa.rows)
+            products = GATES * units * QUAD * isa.rows
             stores = sum(map(is_store, loop))
             name = type(isa).__name__
             figures = (isa.rows, len(loop), products, stores)

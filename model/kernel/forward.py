@@ -41,8 +41,10 @@ from model.kernel.tiles import (
     address,
     gates_of_1,
     gates_of_2,
+    gates_of_3,
     gates_of_4,
     sums_of_1,
+    sums_of_3,
     sums_of_4,
 )
 
@@ -211,7 +213,11 @@ def _step(
                     gates_of_4(isa, x, stride, inputs // QUAD, w, start, scale, bias,
                                bias_offsets, cell, out, hidden_bytes, hidden)
                     lane += 4
-                elif isa.rows >= 2 and lane + 2 <= lanes:
+                elif isa.rows == 3 and lane + 3 <= lanes:
+                    gates_of_3(isa, x, stride, inputs // QUAD, w, start, scale, bias,
+                               bias_offsets, cell, out, hidden_bytes, hidden)
+                    lane += 3
+                elif isa.rows >= 4 and lane + 2 <= lanes:
                     gates_of_2(isa, x, stride, inputs // QUAD, w, start, scale, bias,
                                bias_offsets, cell, out, hidden_bytes, hidden)
                     lane += 2
@@ -290,6 +296,9 @@ def multiply(
         if isa.rows >= 4 and row + 4 <= rows:
             sums_of_4(isa, there, across, quads, w, start, here, down)
             row += 4
+        elif isa.rows == 3 and row + 3 <= rows:
+            sums_of_3(isa, there, across, quads, w, start, here, down)
+            row += 3
         else:
             sums_of_1(isa, there, across, quads, w, start, here, down)
             row += 1

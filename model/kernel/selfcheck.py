@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 # Enough for padding, two blocks of logits, and sums as large as a wide network has.
 TRIAL = NetworkConfig(vocabulary_size=70, embedding_size=6, hidden_size=200, layers=2)
 TRIAL_STEPS = 6
-ROWS = 7  # 4 + 2 + 1: every width in which rows are computed
+ROWS = 7  # 4 + 2 + 1, or 3 + 3 + 1: every width in which rows are computed
 TOLERANCE = 0.01  # of a logit, where logits are about 2: a byte may be rounded otherwise
 
 

@@ -37,7 +37,6 @@ OFFSET_BYTES = 8  # of an int64
 I8, I32, I64, F32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
 BYTES = ir.VectorType(I8, QUAD * LANES)
 SUMS = ir.VectorType(I32, LANES)
-FLOATS = ir.VectorType(F32, LANES)
 
 
 def instruction(builder: ir.IRBuilder, name: str, out: ir.Type, *values: ir.Value) -> ir.Value:
@@ -48,7 +47,10 @@ def instruction(builder: ir.IRBuilder, name: str, out: ir.Type, *values: ir.Valu
 
 # Instruction sets: ways of multiplying bytes, one for each generation of processors. A dot product
 # takes 64 unsigned and 64 signed bytes and adds to each of 16 sums the products of four neighbours.
-# All give the same sums. `rows` is how many rows one pass over a block's weights takes.
+# All give the same sums. `rows` is how many rows one pass over a block's weights takes at most: one
+# of WIDTHS, which tells how the rest of the rows is taken.
+
+WIDTHS = {4: (4, 2, 1), 3: (3, 1), 1: (1,)}
 
 
 class Vnni512(NamedTuple):
@@ -58,9 +60,9 @@ class Vnni512(NamedTuple):
 
 
 class Vnni256(NamedTuple):
-    """AVX-VNNI, or AVX-512 VNNI on 256 bits."""
+    """AVX-VNNI, or AVX-512 VNNI on 256 bits; of several rows, half a block at a time."""
 
-    rows: int = 2
+    rows: int = 3  # sums of half a block for three rows are 12 of 16 registers
 
 
 class Avx2(NamedTuple):
@@ -117,6 +119,13 @@ def best_instruction_set() -> InstructionSet:
 Dot = Callable[[ir.IRBuilder, ir.Value, ir.Value, ir.Value], ir.Value]
 
 
+def units_at_once(isa: type[InstructionSet], rows: int) -> int:
+    """Return how many of a block's 16 units a pass takes, so that `rows` rows' sums of them stay in
+    registers.
+    """
+    return LANES // 2 if isa is Vnni256 and rows > 1 else LANES
+
+
 def _half(builder: ir.IRBuilder, vector: ir.Value, second: int) -> ir.Value:
     """Return the first half of a vector, or its second."""
     size = vector.type.count // 2
@@ -130,33 +139,32 @@ def _whole(builder: ir.IRBuilder, first: ir.Value, second: ir.Value) -> ir.Value
     return builder.shuffle_vector(first, second, places)
 
 
+def _in_parts(
+    builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value, of: Dot, lanes: int
+) -> ir.Value:
+    """Make a dot product of several that take `lanes` sums."""
+    if sums.type.count == lanes:
+        return of(builder, sums, x, w)
+    parts = []
+    for second in (0, 1):
+        s, a, b = (_half(builder, vector, second) for vector in (sums, x, w))
+        parts.append(_in_parts(builder, s, a, b, of, lanes))
+    return _whole(builder, *parts)
+
+
 def _dot_vnni512(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
     return instruction(builder, "llvm.x86.avx512.vpdpbusd.512", SUMS, sums, x, w)
 
 
-def _dot_vnni256(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
-    halves = []
-    for second in (0, 1):
-        s, a, b = (_half(builder, vector, second) for vector in (sums, x, w))
-        halves.append(instruction(builder, "llvm.x86.avx512.vpdpbusd.256", s.type, s, a, b))
-    return _whole(builder, *halves)
+def _vpdpbusd(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+    return instruction(builder, "llvm.x86.avx512.vpdpbusd.256", sums.type, sums, x, w)
 
 
-def _dot_avx2(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
-    pairs = ir.VectorType(ir.IntType(16), LANES)
-    ones = ir.Constant(pairs, [1] * LANES)
-    halves = []
-    for second in (0, 1):
-        s, a, b = (_half(builder, vector, second) for vector in (sums, x, w))
-        two = instruction(builder, "llvm.x86.avx2.pmadd.ub.sw", pairs, a, b)
-        four = instruction(builder, "llvm.x86.avx2.pmadd.wd", s.type, two, ones)
-        halves.append(builder.add(s, four))
-    return _whole(builder, *halves)
-
-
-def _quarters(builder: ir.IRBuilder, vector: ir.Value) -> list[ir.Value]:
-    halves = [_half(builder, vector, second) for second in (0, 1)]
-    return [_half(builder, half, second) for half in halves for second in (0, 1)]
+def _vpmaddubsw(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+    pairs = ir.VectorType(ir.IntType(16), 16)
+    two = instruction(builder, "llvm.x86.avx2.pmadd.ub.sw", pairs, x, w)
+    ones = ir.Constant(pairs, [1] * pairs.count)
+    return builder.add(sums, instruction(builder, "llvm.x86.avx2.pmadd.wd", sums.type, two, ones))
 
 
 def _dot_neon(
@@ -164,9 +172,7 @@ def _dot_neon(
 ) -> ir.Value:
     """Make a dot product of four that take 128 bits and signed bytes."""
     x = builder.xor(x, ir.Constant(BYTES, [-128] * BYTES.count))  # 128 less, as signed bytes
-    parts = (_quarters(builder, vector) for vector in (sums, x, w))
-    a, b, c, d = (four(builder, *quarter) for quarter in zip(*parts, strict=True))
-    return _whole(builder, _whole(builder, a, b), _whole(builder, c, d))
+    return _in_parts(builder, sums, x, w, four, 4)
 
 
 def _sdot(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
@@ -195,8 +201,8 @@ def _dot_plain(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) 
 
 DOTS: dict[str, Dot] = {
     "Vnni512": _dot_vnni512,
-    "Vnni256": _dot_vnni256,
-    "Avx2": _dot_avx2,
+    "Vnni256": partial(_in_parts, of=_vpdpbusd, lanes=8),
+    "Avx2": partial(_in_parts, of=_vpmaddubsw, lanes=8),
     "NeonDot": partial(_dot_neon, four=_sdot),
     "Neon": partial(_dot_neon, four=_smull),
     "Plain": _dot_plain,
@@ -211,7 +217,7 @@ TANH_BELOW = (1.0, 0.44771409, 0.017487403, 5.5186003e-05)
 
 
 class Floats:
-    """16 floats in IR, so that a formula below reads as one."""
+    """A vector of floats in IR, so that a formula below reads as one."""
 
     def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
         self.builder, self.value = builder, value
@@ -219,7 +225,7 @@ class Floats:
     def _of(self, other: Floats | float) -> ir.Value:
         if isinstance(other, Floats):
             return other.value
-        return ir.Constant(FLOATS, [float(other)] * LANES)
+        return ir.Constant(self.value.type, [float(other)] * self.value.type.count)
 
     def __add__(self, other: Floats | float) -> Floats:
         return Floats(self.builder, self.builder.fadd(self.value, self._of(other)))
@@ -230,7 +236,9 @@ class Floats:
     def times_plus(self, factor: Floats | float, more: Floats | float) -> Floats:
         """Return self × factor + more, rounded once, on processors that have to work it out too."""
         values = (self.value, self._of(factor), self._of(more))
-        return Floats(self.builder, instruction(self.builder, "llvm.fma.v16f32", FLOATS, *values))
+        kind = self.value.type
+        name = f"llvm.fma.v{kind.count}f32"
+        return Floats(self.builder, instruction(self.builder, name, kind, *values))
 
     def __truediv__(self, other: Floats | float) -> Floats:
         return Floats(self.builder, self.builder.fdiv(self.value, self._of(other)))
@@ -273,10 +281,14 @@ def lstm_cell(i: Floats, f: Floats, o: Floats, g: Floats, cell: Floats) -> tuple
 
 
 class Loop:
-    """Pointers and the loop over the inputs, common to all blocks."""
+    """Pointers and the loop over the inputs, common to all blocks.
 
-    def __init__(self, builder: ir.IRBuilder, dot: Dot) -> None:
-        self.builder, self.dot = builder, dot
+    It takes `units` of the block's units, from `first` on, so vectors have as many lanes.
+    """
+
+    def __init__(self, builder: ir.IRBuilder, dot: Dot, units: int = LANES, first: int = 0) -> None:
+        self.builder, self.dot, self.units, self.first = builder, dot, units, first
+        self.floats = ir.VectorType(F32, units)
 
     def at(self, base: ir.Value, offset: ir.Value | int, kind: ir.Type) -> ir.Value:
         """Return a pointer to `kind`, `offset` bytes after `base`."""
@@ -284,6 +296,10 @@ class Loop:
             offset = I64(offset)
         raw = self.builder.gep(self.builder.bitcast(base, I8.as_pointer()), [offset])
         return self.builder.bitcast(raw, kind.as_pointer())
+
+    def gate(self, gate: int) -> int:
+        """Return where the units' sums, floats or weights for a quad begin among a gate's."""
+        return VECTOR_BYTES * gate + FLOAT_BYTES * self.first
 
     def load(self, base: ir.Value, offset: ir.Value | int, kind: ir.Type, align: int) -> ir.Value:
         value = self.builder.load(self.at(base, offset, kind))
@@ -304,8 +320,10 @@ class Loop:
 
         `w` is the block's weights (quads, 4 gates, 16 units, 4 inputs).
         """
-        builder = self.builder
-        begin = [self.load(start, VECTOR_BYTES * gate, SUMS, 64) for gate in range(GATES)]
+        builder, align = self.builder, FLOAT_BYTES * self.units
+        kind = ir.VectorType(I32, self.units)
+        bytes_ = ir.VectorType(I8, QUAD * self.units)
+        begin = [self.load(start, self.gate(gate), kind, align) for gate in range(GATES)]
         before = builder.block
         loop, after = builder.append_basic_block(), builder.append_basic_block()
         builder.branch(loop)
@@ -314,22 +332,22 @@ class Loop:
         i.add_incoming(I64(0), before)
         sums = []
         for _ in rows:
-            phis = [builder.phi(SUMS) for _ in begin]
+            phis = [builder.phi(kind) for _ in begin]
             for phi, value in zip(phis, begin, strict=True):
                 phi.add_incoming(value, before)
             sums.append(phis)
         offset = builder.mul(i, I64(BLOCK_BYTES))
-        weights = [
-            self.load(w, builder.add(offset, I64(VECTOR_BYTES * gate)), BYTES, 64)
-            for gate in range(GATES)
-        ]
-        nexts = []
-        for row, phis in zip(rows, sums, strict=True):
+        xs = []
+        for row in rows:
             four = self.load(row, builder.mul(i, I64(QUAD)), I32, 4)
-            spread = builder.insert_element(ir.Constant(SUMS, ir.Undefined), four, I32(0))
-            spread = builder.shuffle_vector(spread, spread, ir.Constant(SUMS, [0] * LANES))
-            x = builder.bitcast(spread, BYTES)
-            nexts.append([self.dot(builder, s, x, b) for s, b in zip(phis, weights, strict=True)])
+            spread = builder.insert_element(ir.Constant(kind, ir.Undefined), four, I32(0))
+            spread = builder.shuffle_vector(spread, spread, ir.Constant(kind, [0] * self.units))
+            xs.append(builder.bitcast(spread, bytes_))
+        nexts: list[list[ir.Value]] = [[] for _ in rows]
+        for gate in range(GATES):  # one register of weights for all rows
+            weights = self.load(w, builder.add(offset, I64(self.gate(gate))), bytes_, align)
+            for x, phis, row in zip(xs, sums, nexts, strict=True):
+                row.append(self.dot(builder, phis[gate], x, weights))
         following = builder.add(i, I64(1))
         i.add_incoming(following, loop)
         for row, phis in zip(nexts, sums, strict=True):
@@ -338,6 +356,47 @@ class Loop:
         builder.cbranch(builder.icmp_signed("<", following, quads), loop, after)
         builder.position_at_end(after)
         return nexts
+
+    def cells(
+        self,
+        sums: Sequence[Sequence[ir.Value]],
+        scale: ir.Value,
+        bias: ir.Value,
+        bias_offsets: ir.Value,
+        cell: ir.Value,
+        hidden: ir.Value,
+        bytes_: ir.Value,
+        stride: ir.Value,
+    ) -> None:
+        """Write what cells make of the sums (rows, 4 vectors), to where `_gates` says."""
+        builder, floats, align = self.builder, self.floats, FLOAT_BYTES * self.units
+        scales = [self.load(scale, self.gate(gate), floats, align) for gate in range(GATES)]
+        for row, its_sums in enumerate(sums):
+            bias_offset = self.load(bias_offsets, OFFSET_BYTES * row, I64, 8)
+            gates = []
+            for gate in range(GATES):
+                number = Floats(builder, builder.sitofp(its_sums[gate], floats))
+                at = builder.add(bias_offset, I64(self.gate(gate)))
+                more = Floats(builder, self.load(bias, at, floats, align))
+                gates.append(number.times_plus(Floats(builder, scales[gate]), more))
+            at = builder.add(builder.mul(stride, I64(row)), I64(self.first))
+            at4 = builder.mul(at, I64(FLOAT_BYTES))
+            old = Floats(builder, self.load(cell, at4, floats, align))
+            i, f, o, g = gates
+            new_cell, h = lstm_cell(i, f, o, g, old)
+            self.store(new_cell.value, cell, at4, align)
+            self.store(h.value, hidden, at4, align)
+            rounded = builder.fptosi(h.times_plus(127.0, 128.5).value, its_sums[0].type)
+            narrow = builder.trunc(rounded, ir.VectorType(I8, self.units))
+            self.store(narrow, bytes_, at, self.units)
+
+
+def loops(builder: ir.IRBuilder, isa: type[InstructionSet], rows: int) -> list[Loop]:
+    """Return the passes over a block's weights for `rows` rows; none where it is never so many."""
+    if rows not in WIDTHS[isa._field_defaults["rows"]]:
+        return []
+    units, dot = units_at_once(isa, rows), DOTS[isa.__name__]
+    return [Loop(builder, dot, units, first) for first in range(0, LANES, units)]
 
 
 def _gates(rows: int) -> Any:
@@ -369,41 +428,31 @@ def _gates(rows: int) -> Any:
     ) -> Any:
         p, n = types.voidptr, types.int64
         signature = types.void(isa, p, n, n, p, p, p, p, p, p, p, p, n)
-        dot = DOTS[isa.instance_class.__name__]
 
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
             _, x, x_stride, quads, w, start, scale, bias, bias_offsets, *rest = values
-            cell, hidden, bytes_, stride = rest
-            loop = Loop(builder, dot)
-            inputs = [loop.at(x, builder.mul(x_stride, I64(row)), I8) for row in range(rows)]
-            sums = loop.sums(start, inputs, w, quads)
-            scales = [loop.load(scale, VECTOR_BYTES * gate, FLOATS, 64) for gate in range(GATES)]
-            for row in range(rows):
-                bias_offset = loop.load(bias_offsets, OFFSET_BYTES * row, I64, 8)
-                gates = []
-                for gate in range(GATES):
-                    number = Floats(builder, builder.sitofp(sums[row][gate], FLOATS))
-                    more = loop.load(
-                        bias, builder.add(bias_offset, I64(VECTOR_BYTES * gate)), FLOATS, 64
-                    )
-                    gates.append(
-                        number.times_plus(Floats(builder, scales[gate]), Floats(builder, more))
-                    )
-                at = builder.mul(stride, I64(row))
-                at4 = builder.mul(at, I64(FLOAT_BYTES))
-                old = Floats(builder, loop.load(cell, at4, FLOATS, 64))
-                i, f, o, g = gates
-                new_cell, h = lstm_cell(i, f, o, g, old)
-                loop.store(new_cell.value, cell, at4, 64)
-                loop.store(h.value, hidden, at4, 64)
-                rounded = builder.fptosi(h.times_plus(127.0, 128.5).value, SUMS)
-                narrow = builder.trunc(rounded, ir.VectorType(I8, LANES))
-                loop.store(narrow, bytes_, at, 16)
+            for loop in loops(builder, isa.instance_class, rows):
+                inputs = [loop.at(x, builder.mul(x_stride, I64(row)), I8) for row in range(rows)]
+                sums = loop.sums(start, inputs, w, quads)
+                loop.cells(sums, scale, bias, bias_offsets, *rest)
             return context.get_dummy_value()
 
         return signature, generate
 
     return gates
+
+
+def write_sums(
+    builder: ir.IRBuilder, isa: type[InstructionSet], rows: int, pointers: Sequence[ir.Value]
+) -> None:
+    """Write what `_sums` is."""
+    x, x_stride, quads, w, start, out, out_stride = pointers
+    for loop in loops(builder, isa, rows):
+        inputs = [loop.at(x, builder.mul(x_stride, I64(row)), I8) for row in range(rows)]
+        for row, sums in enumerate(loop.sums(start, inputs, w, quads)):
+            for gate, vector in enumerate(sums):
+                at = builder.add(builder.mul(out_stride, I64(row)), I64(loop.gate(gate)))
+                loop.store(vector, out, at, FLOAT_BYTES * loop.units)
 
 
 def _sums(rows: int) -> Any:
@@ -423,17 +472,10 @@ def _sums(rows: int) -> Any:
     ) -> Any:
         p, n = types.voidptr, types.int64
         signature = types.void(isa, p, n, n, p, p, p, n)
-        dot = DOTS[isa.instance_class.__name__]
 
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
-            _, x, x_stride, quads, w, start, out, out_stride = values
-            loop = Loop(builder, dot)
-            inputs = [loop.at(x, builder.mul(x_stride, I64(row)), I8) for row in range(rows)]
-            found = loop.sums(start, inputs, w, quads)
-            for row in range(rows):
-                for part in range(GATES):
-                    at = builder.add(builder.mul(out_stride, I64(row)), I64(VECTOR_BYTES * part))
-                    loop.store(found[row][part], out, at, 64)
+            _, *pointers = values
+            write_sums(builder, isa.instance_class, rows, pointers)
             return context.get_dummy_value()
 
         return signature, generate
@@ -452,5 +494,5 @@ def address(typingctx: Any, array: Any, offset: Any) -> Any:
     return types.voidptr(array, types.int64), generate
 
 
-gates_of_1, gates_of_2, gates_of_4 = (_gates(rows) for rows in (1, 2, 4))
-sums_of_1, sums_of_4 = (_sums(rows) for rows in (1, 4))
+gates_of_1, gates_of_2, gates_of_3, gates_of_4 = (_gates(rows) for rows in (1, 2, 3, 4))
+sums_of_1, sums_of_3, sums_of_4 = (_sums(rows) for rows in (1, 3, 4))

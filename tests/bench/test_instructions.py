@@ -5,8 +5,13 @@ import re
 import pytest
 
 from bench.instructions import PROCESSORS, assembly, inner_loop, is_store
-from model.kernel.tiles import InstructionSet, Neon, NeonDot
+from model.kernel.tiles import Avx2, InstructionSet, Neon, NeonDot, Vnni256, Vnni512
 
+X86 = [
+    ("haswell", Avx2(), {"vpmaddubsw": 8, "vpmaddwd": 8, "vpaddd": 8, "vpbroadcastd": 1}),
+    ("alderlake", Vnni256(), {"vpdpbusd": 12, "vmovdqa": 4, "vpbroadcastd": 3}),
+    ("icelake-server", Vnni512(), {"vpdpbusd": 16, "vmovdqa64": 4, "vpbroadcastd": 4}),
+]
 NAMED = {processor.cpu: processor for processor in PROCESSORS}
 
 
@@ -22,7 +27,22 @@ def test_on_arm_a_block_stays_in_registers(
     cpu: str, isa: InstructionSet, meant: dict[str, int]
 ) -> None:
     loop = inner_loop(assembly(isa, NAMED[cpu]))
-    names = [re.split(r"[\s.]", line)[0] for line in loop]
+    names = mnemonics(loop)
     assert {name: names.count(name) for name in meant} == meant
     assert len(loop) <= sum(meant.values()) + 7  # to read and spread four inputs, and to loop
     assert not any(map(is_store, loop))
+
+
+@pytest.mark.parametrize(("cpu", "isa", "meant"), X86)
+def test_on_x86_the_sums_of_a_pass_stay_in_registers(
+    cpu: str, isa: InstructionSet, meant: dict[str, int]
+) -> None:
+    loop = inner_loop(assembly(isa, NAMED[cpu]))
+    names = [name for name in mnemonics(loop) if not name.startswith("prefetch")]
+    assert {name: names.count(name) for name in meant} == meant
+    assert len(names) <= sum(meant.values()) + 5  # to loop
+    assert not any(map(is_store, loop))
+
+
+def mnemonics(loop: list[str]) -> list[str]:
+    return [re.split(r"[\s.]", line.removeprefix("{vex}").strip())[0] for line in loop]

@@ -38,13 +38,16 @@ from model.kernel.tiles import (
 HOST = processor_features()
 
 
-def needs(feature: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(feature not in HOST, reason=f"this processor has no {feature}")
+def needs(*features: str) -> pytest.MarkDecorator:
+    """One of the features."""
+    return pytest.mark.skipif(
+        not HOST.intersection(features), reason=f"this processor has no {' or '.join(features)}"
+    )
 
 
 INSTRUCTION_SETS = [
     pytest.param(Vnni512(), marks=needs("avx512vnni")),
-    pytest.param(Vnni256(), marks=needs("avx512vnni")),
+    pytest.param(Vnni256(), marks=needs("avx512vnni", "avxvnni")),
     pytest.param(Avx2(), marks=needs("avx2")),
     pytest.param(NeonDot(), marks=needs("dotprod")),
     pytest.param(Neon(), marks=needs("neon")),
