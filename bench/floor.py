@@ -41,8 +41,9 @@ from bench.tables import number, table, write_json
 from model import Model
 from model.kernel import checked_instruction_set
 from model.kernel.compilation import inner, intrinsic
+from model.kernel.instruction_sets import I32, instruction
 from model.kernel.quantization import aligned
-from model.kernel.tiles import F32, I32, I64, address, instruction
+from model.kernel.tiles import F32, I64, address
 
 WIDTH = 8  # floats in 256 bits
 CHAINS = 12  # enough for two multiply-adds a cycle that take five or six cycles each

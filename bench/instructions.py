@@ -17,10 +17,8 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 
 from bench.tables import table
-from model.kernel.tiles import (
-    GATES,
+from model.kernel.instruction_sets import (
     I8,
-    I64,
     QUAD,
     Avx2,
     InstructionSet,
@@ -30,8 +28,8 @@ from model.kernel.tiles import (
     Vnni256,
     Vnni512,
     units_at_once,
-    write_sums,
 )
+from model.kernel.tiles import GATES, I64, write_sums
 
 ARM, X86 = "aarch64-unknown-linux-gnu", "x86_64-unknown-linux-gnu"
 

@@ -16,6 +16,7 @@ from model.kernel import (
 )
 from model.kernel.compilation import inner
 from model.kernel.forward import multiply
+from model.kernel.instruction_sets import LANES
 from model.kernel.quantization import (
     aligned,
     block_vector,
@@ -23,7 +24,7 @@ from model.kernel.quantization import (
     padded_to,
     weight_block,
 )
-from model.kernel.tiles import BLOCK, LANES, address
+from model.kernel.tiles import BLOCK, address
 
 Bytes = NDArray[np.uint8]
 Sums = NDArray[np.int32]

@@ -7,7 +7,8 @@ In the order in which data passes:
 - `quantization`: a model's weights become bytes in blocks; where each block lies.
 - `state`: what each row remembers and was asked for, as arrays.
 - `batch`: Python's side: rows begin, read a prompt, write, leave.
-- `forward`: rows through the layers; `tiles` has the two innermost loops, in LLVM's language.
+- `forward`: rows through the layers; `tiles` has the two innermost loops, in LLVM's
+  language; `instruction_sets` the dot products of each processor.
 - `sampling`: from logits to the next token of a row.
 - `constraints`: what a line in a form allows. `filters`: what must not come out. `vectors`: sums
   and exponentials over a vocabulary.
@@ -15,9 +16,9 @@ In the order in which data passes:
 """
 
 from model.kernel.batch import Batch
+from model.kernel.instruction_sets import InstructionSet
 from model.kernel.quantization import QuantizedWeights, quantize_network
 from model.kernel.selfcheck import checked_instruction_set
-from model.kernel.tiles import InstructionSet
 
 __all__ = [
     "Batch",

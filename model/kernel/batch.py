@@ -26,6 +26,7 @@ from model.kernel.constraints import (
 )
 from model.kernel.filters import begin_word, hash_of, letters_of, masked_of, symbols_of
 from model.kernel.forward import read, set_next, write
+from model.kernel.instruction_sets import SIGNED, InstructionSet
 from model.kernel.quantization import (
     ACTIVATION_ZERO,
     Floats,
@@ -46,7 +47,6 @@ from model.kernel.state import (
     make_state,
     sampling_record,
 )
-from model.kernel.tiles import SIGNED, InstructionSet
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from model.kernel.compilation import entry, inner
 from model.kernel.constraints import DONE, NO_SLOT, LineState
+from model.kernel.instruction_sets import QUAD, InstructionSet
 from model.kernel.quantization import (
     ACTIVATION_ZERO,
     Floats,
@@ -36,8 +37,6 @@ from model.kernel.state import (
 from model.kernel.tiles import (
     BLOCK,
     OFFSET_BYTES,
-    QUAD,
-    InstructionSet,
     address,
     gates_of_1,
     gates_of_2,

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from model.config import NetworkConfig, Tensors
 from model.kernel.compilation import inner
+from model.kernel.instruction_sets import LANES, QUAD
 from model.kernel.reference import (
     ACTIVATION_ONE,
     activation_bound,
     head_weights,
     input_vectors,
 )
-from model.kernel.tiles import BLOCK, BLOCK_BYTES, GATES, LANES, QUAD, VECTOR_BYTES
+from model.kernel.tiles import BLOCK, BLOCK_BYTES, GATES, VECTOR_BYTES
 
 LARGEST_WEIGHT = 64  # two products with bytes up to 255 still fit AVX2's sums of 16 bits
 TABLE_CHUNK = 1024  # tokens whose input is computed at a time

@@ -13,9 +13,9 @@ import numpy as np
 from model.config import NetworkConfig, Sampling, Tensors
 from model.kernel import compilation
 from model.kernel.batch import Batch
+from model.kernel.instruction_sets import InstructionSet, Plain, best_instruction_set
 from model.kernel.quantization import Floats, quantize_network
 from model.kernel.reference import reference_logits
-from model.kernel.tiles import InstructionSet, Plain, best_instruction_set
 
 log = logging.getLogger(__name__)
 

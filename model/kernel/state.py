@@ -22,8 +22,9 @@ from model.kernel.constraints import (
     LineState,
     Trie,
 )
+from model.kernel.instruction_sets import LANES
 from model.kernel.quantization import Floats, QuantizedWeights, aligned
-from model.kernel.tiles import BLOCK, FLOAT_BYTES, LANES
+from model.kernel.tiles import BLOCK, FLOAT_BYTES
 
 GUARD_WINDOW = 256  # tokens that the repetition guard looks back
 RING = 32  # hashes that a row remembers, more than a gram is long

@@ -9,204 +9,42 @@ memory as a block needs them: (K / 4, 4 gates, 16 units, 4 inputs), so that one 
 four inputs' weights of 16 units. Activations are unsigned bytes, weights signed ones within ±64,
 sums 32-bit integers: exact in any order, on any processor, whatever rows are computed beside.
 
-From top to bottom: sizes, the instruction sets and their dot products, the formulas of a cell, the
-loop over a block's inputs, and the functions that compiled code calls.
+From top to bottom: sizes, the formulas of a cell, the loop over a block's inputs, and the functions
+that compiled code calls. `instruction_sets` has the dot products.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
-import llvmlite.binding
 from llvmlite import ir
-from numba.core import config, types
+from numba.core import types
 
 from model.kernel.compilation import intrinsic
+from model.kernel.instruction_sets import (
+    DOTS,
+    FETCHING,
+    I8,
+    I32,
+    LANES,
+    QUAD,
+    WIDTHS,
+    InstructionSet,
+    instruction,
+    units_at_once,
+)
 
-LANES = 16  # sums, or floats, in a vector
 GATES = 4
-QUAD = 4  # neighbouring inputs, whose products one dot product adds to a sum
 BLOCK = GATES * LANES  # sums of a block; also the bytes of its weights for one input
 VECTOR_BYTES = LANES * 4  # of 16 sums or floats, or of 16 units' weights for a quad
 BLOCK_BYTES = BLOCK * 4  # of 64 sums or floats, or of a block's weights for a quad
 FLOAT_BYTES = 4
+CACHE_LINE = 64
+FETCHED_BYTES = 2048  # between weights that are asked for and those that are multiplied
 OFFSET_BYTES = 8  # of an int64
 
-I8, I32, I64, F32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
-BYTES = ir.VectorType(I8, QUAD * LANES)
-SUMS = ir.VectorType(I32, LANES)
-
-
-def instruction(builder: ir.IRBuilder, name: str, out: ir.Type, *values: ir.Value) -> ir.Value:
-    """Let LLVM use what it calls `name`: often one instruction of the processor."""
-    kind = ir.FunctionType(out, [value.type for value in values])
-    return builder.call(builder.module.declare_intrinsic(name, (), kind), values)
-
-
-# Instruction sets: ways of multiplying bytes, one for each generation of processors. A dot product
-# takes 64 unsigned and 64 signed bytes and adds to each of 16 sums the products of four neighbours.
-# All give the same sums. `rows` is how many rows one pass over a block's weights takes at most: one
-# of WIDTHS, which tells how the rest of the rows is taken.
-
-WIDTHS = {4: (4, 2, 1), 3: (3, 1), 1: (1,)}
-
-
-class Vnni512(NamedTuple):
-    """AVX-512 VNNI: 64 products in one instruction, 512 bits wide."""
-
-    rows: int = 4
-
-
-class Vnni256(NamedTuple):
-    """AVX-VNNI, or AVX-512 VNNI on 256 bits; of several rows, half a block at a time."""
-
-    rows: int = 3  # sums of half a block for three rows are 12 of 16 registers
-
-
-class Avx2(NamedTuple):
-    """AVX2: pairs of products summed in 16 bits, which weights within ±64 cannot overflow."""
-
-    rows: int = 1
-
-
-class NeonDot(NamedTuple):
-    """ARM with dot products: SDOT multiplies 16 signed bytes by 16 others and adds fours."""
-
-    rows: int = 1
-
-
-class Neon(NamedTuple):
-    """ARM without them: SMULL to 16 bits, pairs summed there, and again into 32."""
-
-    rows: int = 1
-
-
-class Plain(NamedTuple):
-    """Vectors of whatever width LLVM makes of them; every processor has it."""
-
-    rows: int = 4
-
-
-InstructionSet = Vnni512 | Vnni256 | Avx2 | NeonDot | Neon | Plain
-SIGNED = (NeonDot, Neon)  # these read activations as signed bytes: 128 less
-
-
-def processor_features() -> set[str]:
-    """Return what the processor that numba compiles for can do, in LLVM's words."""
-    features = config.CPU_FEATURES  # type: ignore[attr-defined]
-    if features is None:
-        found = llvmlite.binding.get_host_cpu_features()
-        return {name for name, present in found.items() if present}
-    return {name[1:] for name in features.split(",") if name.startswith("+")}
-
-
-def best_instruction_set() -> InstructionSet:
-    """Return the quickest arithmetic of the processor that numba compiles for."""
-    has = processor_features()
-    if "avx512vnni" in has:
-        return Vnni512()
-    if "avxvnni" in has:
-        return Vnni256()
-    if "avx2" in has:
-        return Avx2()
-    if "dotprod" in has:
-        return NeonDot()
-    return Neon() if "neon" in has else Plain()
-
-
-Dot = Callable[[ir.IRBuilder, ir.Value, ir.Value, ir.Value], ir.Value]
-
-
-def units_at_once(isa: type[InstructionSet], rows: int) -> int:
-    """Return how many of a block's 16 units a pass takes, so that `rows` rows' sums of them stay in
-    registers.
-    """
-    return LANES // 2 if isa is Vnni256 and rows > 1 else LANES
-
-
-def _half(builder: ir.IRBuilder, vector: ir.Value, second: int) -> ir.Value:
-    """Return the first half of a vector, or its second."""
-    size = vector.type.count // 2
-    places = ir.Constant(ir.VectorType(I32, size), [second * size + i for i in range(size)])
-    return builder.shuffle_vector(vector, vector, places)
-
-
-def _whole(builder: ir.IRBuilder, first: ir.Value, second: ir.Value) -> ir.Value:
-    """Return one vector of two halves."""
-    places = ir.Constant(ir.VectorType(I32, 2 * first.type.count), [*range(2 * first.type.count)])
-    return builder.shuffle_vector(first, second, places)
-
-
-def _in_parts(
-    builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value, of: Dot, lanes: int
-) -> ir.Value:
-    """Make a dot product of several that take `lanes` sums."""
-    if sums.type.count == lanes:
-        return of(builder, sums, x, w)
-    parts = []
-    for second in (0, 1):
-        s, a, b = (_half(builder, vector, second) for vector in (sums, x, w))
-        parts.append(_in_parts(builder, s, a, b, of, lanes))
-    return _whole(builder, *parts)
-
-
-def _dot_vnni512(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
-    return instruction(builder, "llvm.x86.avx512.vpdpbusd.512", SUMS, sums, x, w)
-
-
-def _vpdpbusd(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
-    return instruction(builder, "llvm.x86.avx512.vpdpbusd.256", sums.type, sums, x, w)
-
-
-def _vpmaddubsw(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
-    pairs = ir.VectorType(ir.IntType(16), 16)
-    two = instruction(builder, "llvm.x86.avx2.pmadd.ub.sw", pairs, x, w)
-    ones = ir.Constant(pairs, [1] * pairs.count)
-    return builder.add(sums, instruction(builder, "llvm.x86.avx2.pmadd.wd", sums.type, two, ones))
-
-
-def _dot_neon(
-    builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value, four: Dot
-) -> ir.Value:
-    """Make a dot product of four that take 128 bits and signed bytes."""
-    x = builder.xor(x, ir.Constant(BYTES, [-128] * BYTES.count))  # 128 less, as signed bytes
-    return _in_parts(builder, sums, x, w, four, 4)
-
-
-def _sdot(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
-    return instruction(builder, "llvm.aarch64.neon.sdot.v4i32.v16i8", sums.type, sums, x, w)
-
-
-def _smull(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
-    products = ir.VectorType(ir.IntType(16), 8)
-    halves = []
-    for second in (0, 1):
-        a, b = (_half(builder, vector, second) for vector in (x, w))
-        halves.append(instruction(builder, "llvm.aarch64.neon.smull.v8i16", products, a, b))
-    pairs = instruction(builder, "llvm.aarch64.neon.addp.v8i16", products, *halves)
-    fours = instruction(builder, "llvm.aarch64.neon.saddlp.v4i32.v8i16", sums.type, pairs)
-    return builder.add(sums, fours)
-
-
-def _dot_plain(builder: ir.IRBuilder, sums: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
-    for input_ in range(QUAD):
-        places = ir.Constant(SUMS, [QUAD * lane + input_ for lane in range(LANES)])
-        a = builder.zext(builder.shuffle_vector(x, x, places), SUMS)
-        b = builder.sext(builder.shuffle_vector(w, w, places), SUMS)
-        sums = builder.add(sums, builder.mul(a, b))
-    return sums
-
-
-DOTS: dict[str, Dot] = {
-    "Vnni512": _dot_vnni512,
-    "Vnni256": partial(_in_parts, of=_vpdpbusd, lanes=8),
-    "Avx2": partial(_in_parts, of=_vpmaddubsw, lanes=8),
-    "NeonDot": partial(_dot_neon, four=_sdot),
-    "Neon": partial(_dot_neon, four=_smull),
-    "Plain": _dot_plain,
-}
+I64, F32 = ir.IntType(64), ir.FloatType()
 
 
 # The cell: formulas that any processor computes alike
@@ -283,11 +121,15 @@ def lstm_cell(i: Floats, f: Floats, o: Floats, g: Floats, cell: Floats) -> tuple
 class Loop:
     """Pointers and the loop over the inputs, common to all blocks.
 
-    It takes `units` of the block's units, from `first` on, so vectors have as many lanes.
+    It takes some of the block's `units`, from `first` on, so vectors have as many lanes.
     """
 
-    def __init__(self, builder: ir.IRBuilder, dot: Dot, units: int = LANES, first: int = 0) -> None:
-        self.builder, self.dot, self.units, self.first = builder, dot, units, first
+    def __init__(
+        self, builder: ir.IRBuilder, isa: type[InstructionSet], units: int, first: int
+    ) -> None:
+        self.builder, self.units, self.first = builder, units, first
+        self.dot = DOTS[isa.__name__]
+        self.fetching = isa in FETCHING
         self.floats = ir.VectorType(F32, units)
 
     def at(self, base: ir.Value, offset: ir.Value | int, kind: ir.Type) -> ir.Value:
@@ -308,6 +150,17 @@ class Loop:
 
     def store(self, value: ir.Value, base: ir.Value, offset: ir.Value | int, align: int) -> None:
         self.builder.store(value, self.at(base, offset, value.type)).align = align
+
+    def fetch(self, base: ir.Value, offset: ir.Value) -> None:
+        """Ask for a block's weights for a quad, so that they are in the first cache in time.
+
+        What lies behind the last weights may be asked for: that is no error.
+        """
+        read, all_caches, data = I32(0), I32(3), I32(1)
+        for line in range(0, BLOCK_BYTES, CACHE_LINE):
+            place = self.at(base, self.builder.add(offset, I64(line)), I8)
+            kinds = (read, all_caches, data)
+            instruction(self.builder, "llvm.prefetch.p0", ir.VoidType(), place, *kinds)
 
     def sums(
         self,
@@ -337,6 +190,8 @@ class Loop:
                 phi.add_incoming(value, before)
             sums.append(phis)
         offset = builder.mul(i, I64(BLOCK_BYTES))
+        if self.fetching and len(rows) == 1:  # more take longer than their weights
+            self.fetch(w, builder.add(offset, I64(FETCHED_BYTES)))
         xs = []
         for row in rows:
             four = self.load(row, builder.mul(i, I64(QUAD)), I32, 4)
@@ -395,8 +250,8 @@ def loops(builder: ir.IRBuilder, isa: type[InstructionSet], rows: int) -> list[L
     """Return the passes over a block's weights for `rows` rows; none where it is never so many."""
     if rows not in WIDTHS[isa._field_defaults["rows"]]:
         return []
-    units, dot = units_at_once(isa, rows), DOTS[isa.__name__]
-    return [Loop(builder, dot, units, first) for first in range(0, LANES, units)]
+    units = units_at_once(isa, rows)
+    return [Loop(builder, isa, units, first) for first in range(0, LANES, units)]
 
 
 def _gates(rows: int) -> Any:

@@ -9,8 +9,8 @@ from bench.instructions import inner_loop
 from bench.networks import tutorial_model
 from bench.processors import PROCESSORS, possible_processors
 from bench.products import weights_of
+from model.kernel.instruction_sets import processor_features
 from model.kernel.quantization import aligned
-from model.kernel.tiles import processor_features
 
 
 def test_every_lane_of_every_chain_is_multiplied_and_added_to_in_each_round() -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from bench.instructions import PROCESSORS, assembly, inner_loop, is_store
-from model.kernel.tiles import Avx2, InstructionSet, Neon, NeonDot, Vnni256, Vnni512
+from model.kernel.instruction_sets import Avx2, InstructionSet, Neon, NeonDot, Vnni256, Vnni512
 
 X86 = [
     ("haswell", Avx2(), {"vpmaddubsw": 8, "vpmaddwd": 8, "vpaddd": 8, "vpbroadcastd": 1}),

@@ -13,16 +13,9 @@ from llvmlite import ir
 from numba.core import config
 
 from model.config import Sampling
-from model.kernel import compilation, selfcheck, tiles
+from model.kernel import compilation, instruction_sets, selfcheck, tiles
 from model.kernel.batch import Batch
-from model.kernel.quantization import quantize_network
-from model.kernel.selfcheck import (
-    TRIAL,
-    agrees_with_reference,
-    checked_instruction_set,
-    trial_tensors,
-)
-from model.kernel.tiles import (
+from model.kernel.instruction_sets import (
     SUMS,
     Avx2,
     InstructionSet,
@@ -33,6 +26,13 @@ from model.kernel.tiles import (
     Vnni512,
     best_instruction_set,
     processor_features,
+)
+from model.kernel.quantization import quantize_network
+from model.kernel.selfcheck import (
+    TRIAL,
+    agrees_with_reference,
+    checked_instruction_set,
+    trial_tensors,
 )
 
 HOST = processor_features()
@@ -111,7 +111,7 @@ def wrong(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
             sums = builder.add(sums, builder.mul(a, b))
         return sums
 
-    monkeypatch.setitem(tiles.DOTS, "Wrong", forget_the_sign)
+    monkeypatch.setitem(instruction_sets.DOTS, "Wrong", forget_the_sign)
     return lambda: monkeypatch.setattr(selfcheck, "best_instruction_set", Wrong)
 
 
