@@ -72,7 +72,7 @@ class Plain(NamedTuple):
 
 InstructionSet = Vnni512 | Vnni256 | Avx2 | NeonDot | Neon | Plain
 SIGNED = (NeonDot, Neon)  # these read activations as signed bytes: 128 less
-FETCHING = (Vnni512, Vnni256, Avx2)  # of one row, these ask for weights before they need them
+FETCHING = (Vnni256, Avx2)  # of one row, these ask for weights before they need them
 
 
 def processor_features() -> set[str]:
