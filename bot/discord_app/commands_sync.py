@@ -29,7 +29,11 @@ async def sync_commands(tree: app_commands.CommandTree[Any], folder: Path | None
     the same token may have put its own in their place. A failure is logged and tried again at the
     next start: the other ways of asking still work.
     """
-    digest = await _digest(tree)
+    client = tree.client
+    payload = await _payload(tree)
+    digest = _hash(
+        [[client.application_id, discord.http.Route.BASE], payload]
+    )  # and whose they are
     path = folder / FILE_NAME if folder is not None else None
     sent, had = await asyncio.to_thread(_read, path) if path is not None else (None, None)
     if sent == digest:
@@ -39,7 +43,9 @@ async def sync_commands(tree: app_commands.CommandTree[Any], folder: Path | None
         if had is not None:
             log.warning("Discord has other slash commands than this bot sent")
     try:
-        await tree.sync()
+        if client.application_id is None:
+            raise app_commands.MissingApplicationID
+        await client.http.bulk_upsert_global_commands(client.application_id, payload=payload)
     except FAILURES as error:
         log.warning("the slash commands could not be sent to Discord: %s", error)
         return {}
@@ -79,17 +85,15 @@ def _ids(known: list[Any] | None) -> dict[str, int]:
     return {str(each["name"]): int(each["id"]) for each in slash}
 
 
-async def _digest(tree: app_commands.CommandTree[Any]) -> str:
-    """Return a hash of the commands and of whose they are."""
+async def _payload(tree: app_commands.CommandTree[Any]) -> list[dict[str, Any]]:
+    """Return the commands as Discord takes them; naming them in all languages takes a while."""
     names = tree.translator
-    payload = [
+    return [
         command.to_dict(tree)
         if names is None
         else await command.get_translated_payload(tree, names)
         for command in tree.get_commands()
     ]
-    whose = [tree.client.application_id, discord.http.Route.BASE]
-    return _hash([whose, payload])
 
 
 def _hash(content: object) -> str:

@@ -20,6 +20,12 @@ from bot.core.languages import (
 )
 
 SETTINGS_COG = "Settings"  # it knows which language a server has fixed
+# Of Discord's languages, those that need a translation: it asks for each of its own, many times.
+TRANSLATED = {
+    locale.value: language
+    for locale in discord.Locale
+    if (language := known_language(locale.value)) not in (None, ENGLISH)
+}
 
 
 def language_for(client: Any, asked: discord.Interaction[Any] | discord.Message) -> str:
@@ -66,8 +72,8 @@ class CommandTranslator(app_commands.Translator):
         locale: discord.Locale,
         context: app_commands.TranslationContextTypes,
     ) -> str | None:
-        language = known_language(locale.value)
-        if language is None or language == ENGLISH:
+        language = TRANSLATED.get(locale.value)
+        if language is None:
             return None
         location = app_commands.TranslationContextLocation
         names = (location.command_name, location.group_name, location.parameter_name)
