@@ -17,8 +17,10 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from bot.app import SHIPPED
+from bot.core import model_library
 from bot.logs import Handler, set_up
-from model.checkpoint import METADATA_KEY, Card, Contents, save_model
+from model.checkpoint import METADATA_KEY, Card, Contents, Model, load_model, save_model
 from model.config import NetworkConfig
 from model.training.network import StackedLSTM, tensors_of
 from model.vocabulary import Vocabulary
@@ -43,6 +45,7 @@ OPENINGS = ("the morning opens", "a quiet harbour", "when lamps are lit")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    torch.set_num_threads(1)  # as below, and for what is made while tests are collected
     leaks.pytest_configure(config)
     memory_disk.pytest_configure(config)
     warm_kernel.pytest_configure(config)
@@ -142,6 +145,22 @@ def _one_thread() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
         torch.set_num_threads(1)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _shipped_models_read_once() -> Iterator[None]:
+    """Let the library of each test know the models that ship from one reading of all their weights.
+
+    That takes a tenth of a second. Other models are read as ever.
+    """
+    shipped = cache(load_model)
+
+    def read(path: Path, *, for_guild: bool = False) -> Model:
+        return shipped(path) if path.parent == SHIPPED else load_model(path, for_guild=for_guild)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model_library, "load_model", read)
         yield
 
 
