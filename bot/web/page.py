@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 
 from aiohttp import hdrs, web
@@ -44,6 +45,7 @@ class PageFile:
         return cls(path.read_bytes(), path.suffix)
 
     @classmethod
+    @cache
     def of_language(cls, language: str) -> PageFile:
         """Return what the page says in a language, as JSON by its English."""
         return cls(json.dumps(page_messages(language), ensure_ascii=False).encode(), ".json")
