@@ -68,7 +68,7 @@ def small(spec: TrainingSpec) -> TrainingSpec:
 
 
 async def test_a_training_tells_its_events_leaves_its_files_and_knows_no_secret(
-    spec: TrainingSpec, monkeypatch: pytest.MonkeyPatch
+    small: TrainingSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a title that looks like an option, and secrets around."""
     for name, value in SECRETS.items():
@@ -81,14 +81,14 @@ async def test_a_training_tells_its_events_leaves_its_files_and_knows_no_secret(
         if not looked and sys.platform == "linux":
             looked.append(_look_at_child("train.py"))
 
-    ended = await ProcessTrainer(threads=1).train(spec, tell)
+    ended = await ProcessTrainer(threads=1).train(small, tell)
     assert (ended.status, ended.complaint) == (0, "")
     names = [event.get("event") for event in events]
     for name in ("training", "progress", "epoch", "sample", "poem", "done"):
         assert name in names
     trained = next(event for event in events if event["event"] == "training")
     assert (trained["title"], trained["threads"]) == ("--Walks in the Rain", 1)
-    assert all((spec.out / f"walks.{kind}").exists() for kind in ("safetensors", "png", "txt"))
+    assert all((small.out / f"walks.{kind}").exists() for kind in ("safetensors", "png", "txt"))
     for environment, limits in looked:
         assert not any(value.encode() in environment for value in SECRETS.values())
         (core,) = (line for line in limits.splitlines() if line.startswith("Max core file size"))
