@@ -169,18 +169,24 @@ import os, signal, sys
 from pathlib import Path
 from bot.core.store.archive import restore
 
-moves = 0
+moves = last = 0
 
 def kill(event, _):
     global moves
     if event == "os.rename":
         moves += 1
-        if moves == int(sys.argv[4]):
+        if moves == last:
             os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(kill)
-restore(*map(Path, sys.argv[1:4]))
+for last, home in enumerate(map(Path, sys.argv[2:]), start=1):
+    child = os.fork()  # a process for each, and the modules are imported once
+    if child == 0:
+        restore(Path(sys.argv[1]), home / "data", home / "models")
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
+MOVES = 20  # more than there are
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
@@ -189,18 +195,24 @@ def test_a_restore_that_is_killed_is_completed_by_a_second(
 ) -> None:
     """Killed before each move of a file, one after the other, until there is none left."""
     here.back_up()
-    for move in range(1, 20):
-        there = Installation(tmp_path / f"there-{move}")
+    installations = [Installation(tmp_path / f"there-{move}") for move in range(1, MOVES)]
+    for there in installations:
         there.have(lines=99)
         there.put("data/guilds/11/tides.safetensors", b"the tides")
         there.put("models/apples.safetensors", b"other apples")
-        old = tree(there.data)
-        folders = map(str, (here.file, there.data, there.models))
-        command = [sys.executable, "-c", KILLED, *folders, str(move)]
-        killed = subprocess.run(command, cwd=ROOT, check=False, capture_output=True)
-        if killed.returncode == 0:
-            break
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
+    old = [tree(there.data) for there in installations]
+    command = [
+        sys.executable,
+        "-c",
+        KILLED,
+        str(here.file),
+        *(str(there.home) for there in installations),
+    ]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    ends = [int(line) for line in done.stdout.split()]
+    killed = ends.index(0)
+    assert ends == [-signal.SIGKILL] * killed + [0] * (len(installations) - killed), done.stderr
+    for there, before in list(zip(installations, old, strict=True))[:killed]:
         there.restore(here.file)
         assert there.lines() == 8
         files = tree(there.home)
@@ -209,6 +221,6 @@ def test_a_restore_that_is_killed_is_completed_by_a_second(
         ]
         assert files["models/apples.safetensors"] == b"the apples"
         assert not [name for name in files if "/." in name]
-        assert {*old.values(), b"other apples"} <= set(files.values())  # nothing is lost
+        assert {*before.values(), b"other apples"} <= set(files.values())  # nothing is lost
         assert not (there.data / ".restoring").exists()
-    assert 5 < move < 19
+    assert 4 < killed < len(installations) - 1
