@@ -67,12 +67,13 @@ def small(spec: TrainingSpec) -> TrainingSpec:
     return spec
 
 
-async def test_a_training_tells_its_events_leaves_its_files_and_knows_no_secret(
+async def test_a_training_that_is_cancelled_saves_and_the_next_goes_on_and_leaves_its_files(
     small: TrainingSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a title that looks like an option, and secrets around."""
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
+    learning = asyncio.Event()
     events: list[TrainingEvent] = []
     looked: list[tuple[bytes, str]] = []
 
@@ -80,8 +81,20 @@ async def test_a_training_tells_its_events_leaves_its_files_and_knows_no_secret(
         events.append(event)
         if not looked and sys.platform == "linux":
             looked.append(_look_at_child("train.py"))
+        if event.get("event") == "progress":
+            learning.set()
 
-    ended = await ProcessTrainer(threads=1).train(small, tell)
+    longer = replace(small, seconds=600.0)
+    task = asyncio.create_task(ProcessTrainer(threads=1).train(longer, tell))
+    async with asyncio.timeout(HANG_SECONDS):
+        await learning.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert (small.out / "walks" / "resume.safetensors").exists()
+
+    events.clear()
+    ended = await ProcessTrainer(threads=1).train(replace(small, resume=True), tell)
     assert (ended.status, ended.complaint) == (0, "")
     names = [event.get("event") for event in events]
     for name in ("training", "progress", "epoch", "sample", "poem", "done"):
@@ -108,25 +121,6 @@ async def test_a_book_that_cannot_be_read_ends_with_its_sentence(spec: TrainingS
     ended = await ProcessTrainer(threads=1).train(spec, lambda _: None)
     assert ended.status == 2
     assert "it is a PDF" in ended.complaint
-
-
-async def test_a_cancelled_training_saves_before_it_stops(small: TrainingSpec) -> None:
-    learning = asyncio.Event()
-
-    def tell(event: TrainingEvent) -> None:
-        if event.get("event") == "progress":
-            learning.set()
-
-    longer = TrainingSpec(small.book, "Walks", "walks", small.out, seconds=600.0, resume=False)
-    task = asyncio.create_task(ProcessTrainer(threads=1).train(longer, tell))
-    async with asyncio.timeout(HANG_SECONDS):
-        await learning.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    assert (small.out / "walks" / "resume.safetensors").exists()
-    again = TrainingSpec(small.book, "Walks", "walks", small.out, seconds=1.0, resume=True)
-    assert (await ProcessTrainer(threads=1).train(again, lambda _: None)).status == 0
 
 
 async def test_a_training_that_is_cancelled_again_while_it_saves_saves_all_the_same(
