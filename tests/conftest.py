@@ -37,8 +37,11 @@ settings.register_profile(
 )
 settings.load_profile("steady")
 
-# Files whose tests train for many seconds, one after the other.
-LONG = ("test_train.py", "test_process.py", "test_end_to_end.py")
+# Files whose tests train for many seconds, one after the other. Trainings give way to all else.
+LONG = (
+    *("test_train.py", "test_process.py", "test_end_to_end.py", "test_without_posix.py"),
+    *("test_trainings.py", "test_main.py"),
+)
 # Without a GPU, `torch.manual_seed` makes each time three traces of the stack, and keeps them.
 SEED_TORCH = torch.manual_seed if torch.cuda.is_available() else torch.default_generator.manual_seed
 OPENINGS = ("the morning opens", "a quiet harbour", "when lamps are lit")
