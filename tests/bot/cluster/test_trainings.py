@@ -187,6 +187,7 @@ async def test_a_training_of_another_machine_ends_with_its_model_in_the_guilds_f
         assert not gateway.here.specs
 
 
+@pytest.mark.slow  # the others have a machine that leaves the files of a training at once
 async def test_what_a_real_training_leaves_is_installed(cluster: Cluster) -> None:
     await cluster.machine("one", ProcessTrainer(threads=1), max_seconds=1.0)
     async with cluster.gateway() as gateway:

@@ -30,7 +30,8 @@ async def faults(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("look", ["light", "dark"])
+# What is dark differs in colours alone: test_theme.py and test_dashboard.py measure them in both.
+@pytest.mark.parametrize("look", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 async def test_axe_finds_nothing(read: Open, look: str) -> None:
     engine = FakeEngine()
     engine.looks = LOOKS
