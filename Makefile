@@ -20,9 +20,9 @@ WORKERS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 # Python keeps what it compiled, whatever the environment says: tests start the bot many times.
 TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist worksteal
 # Nothing but wheels, each with a hash that a lock names. Nothing of a package runs in the set-up.
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
-.PHONY: run test test-slow check format clean judge lock wheels notice sbom catalogue
+.PHONY: run usable test test-slow check format clean judge lock wheels notice sbom catalogue
 
 run: .venv/run.done
 	@$(BIN)/python -m bot
@@ -51,17 +51,19 @@ clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/venv.done:
-	@$(PYTHON) -c 'import sys; v = sys.version_info; \
-	sys.exit(0 if (3, 11) <= v < (3, 15) else "Sonneteer needs Python 3.11, 3.12, 3.13 or 3.14; " \
-	f"{sys.executable} is {v.major}.{v.minor}. Choose another: make PYTHON=python3.11")'
+	@$(PYTHON) bot/supported.py
 	@echo "Setting up .venv (once; a few minutes) ..."
-	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
-	echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 	@touch $@
+
+# The Python of the set-up may have been replaced since, or the folder brought from another machine.
+usable: .venv/venv.done
+	@$(BIN)/python -c 'import pip' 2>/dev/null || { \
+	echo "The Python that .venv was made with is gone. Set up again: make clean, make run"; exit 1; }
 
 # Torch first: on a machine without an NVIDIA GPU the build without CUDA, from its own index if that
 # answers within five seconds, or from wherever pip is set up to look. Else the build with CUDA.
-.venv/torch.done: .venv/venv.done requirements-cpu.lock requirements-cuda.lock
+.venv/torch.done: .venv/venv.done requirements-cpu.lock requirements-cuda.lock | usable
 	@index=$$($(BIN)/python -c \
 	'import urllib.request; urllib.request.urlopen("$(CPU_INDEX)/torch/", timeout=5).close()' \
 	2>/dev/null && echo "--extra-index-url $(CPU_INDEX)"); \

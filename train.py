@@ -35,6 +35,11 @@ model/training/recipes.py has every other hyperparameter with its default and it
 
 from __future__ import annotations
 
+from bot import supported
+
+if __name__ == "__main__":  # before anything that an older Python cannot read
+    supported.begin()
+
 import argparse
 import random
 import sys

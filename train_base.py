@@ -31,6 +31,11 @@ All machines need the texts. GPUs: as many processes as there are, each has one.
 
 from __future__ import annotations
 
+from bot import supported
+
+if __name__ == "__main__":  # before anything that an older Python cannot read
+    supported.begin()
+
 import argparse
 import os
 import sys

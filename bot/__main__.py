@@ -21,7 +21,10 @@ Exit: 0 done, 1 the doctor found something wrong or the bot is not well, 2 wrong
 (one sentence on stderr), 130 Ctrl-C in console and write.
 """
 
-from __future__ import annotations
+from bot import supported
+
+if __name__ == "__main__":  # before anything that an older Python cannot read
+    supported.begin()
 
 from bot.core.core_dumps import forbid_core_dumps, hide_memory
 

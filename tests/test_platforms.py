@@ -6,6 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
+from bot import supported
 from tests.locks import read_lock
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,7 +33,8 @@ def test_set_up_takes_the_pythons_that_are_promised_and_no_other() -> None:
     first, last = (tuple(map(int, PYTHONS[place].split("."))) for place in (0, -1))
     after = (last[0], last[1] + 1)
     assert PROJECT["requires-python"] == ">={}.{},<{}.{}".format(*first, *after)
-    assert f"{first} <= v < {after}" in (ROOT / "Makefile").read_text("utf-8")
+    assert [f"{major}.{minor}" for major, minor in supported.PYTHONS] == PYTHONS
+    assert supported.NEEDED.endswith(f"{', '.join(PYTHONS[:-1])} or {PYTHONS[-1]}")
 
 
 def test_pytorch_without_cuda_is_locked_for_each_python_on_each_system() -> None:
