@@ -35,6 +35,12 @@ IN_CHECKOUT = {
     "train": "make .venv/run.done, or the pip commands in docs/install.md",
     "cluster": "pip install --require-hashes -r requirements-cluster.lock",
 }
+IN_IMAGE = {
+    "train": "take an image that was built with --build-arg TRAINING=yes",
+    "cluster": "take an image that was built with --build-arg CLUSTER=yes",
+}
+ON_PANEL = {"train": "set TRAINING to 1 on the server's Startup page, then choose Reinstall"}
+PANEL = "P_SERVER_UUID"  # what Pelican and Pterodactyl set in a server's container
 
 
 def has_extra(extra: str) -> bool:
@@ -43,10 +49,17 @@ def has_extra(extra: str) -> bool:
 
 
 def how_to_install(extra: str) -> str:
-    """Return the command that installs one of EXTRAS, for the tool that installed Sonneteer."""
-    if not IS_PACKAGE:
-        return IN_CHECKOUT[extra]
-    return command_for(extra, Path(sys.prefix), _source())
+    """Return what installs one of EXTRAS: a command for the tool that installed Sonneteer, say."""
+    if IS_PACKAGE:
+        return command_for(extra, Path(sys.prefix), _source())
+    return without_package(extra, ROOT, on_panel=PANEL in os.environ)
+
+
+def without_package(extra: str, root: Path, *, on_panel: bool) -> str:
+    """Return what installs one of EXTRAS in a checkout, or in an image, which has no Makefile."""
+    if on_panel and extra in ON_PANEL:
+        return ON_PANEL[extra]
+    return (IN_CHECKOUT if (root / "Makefile").is_file() else IN_IMAGE)[extra]
 
 
 def command_for(extra: str, environment: Path, source: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.core import installation
-from bot.core.installation import command_for, has_extra, how_to_install
+from bot.core.installation import command_for, has_extra, how_to_install, without_package
 
 WHEEL = "file:///tmp/sonneteer-0.1.0-py3-none-any.whl"
 
@@ -19,6 +19,14 @@ def test_a_checkout_keeps_everything_beside_the_code() -> None:
     assert (root, root / "config.toml") == (installation.HOME, installation.CONFIG_FILE)
     assert installation.COMMAND == "python -m bot"
     assert "requirements-cluster.lock" in how_to_install("cluster")
+
+
+def test_an_image_and_a_panel_are_not_told_to_use_make(tmp_path: Path) -> None:
+    assert "--build-arg TRAINING=yes" in without_package("train", tmp_path, on_panel=False)
+    assert "Reinstall" in without_package("train", tmp_path, on_panel=True)
+    assert "--build-arg CLUSTER=yes" in without_package("cluster", tmp_path, on_panel=True)
+    (tmp_path / "Makefile").touch()
+    assert without_package("train", tmp_path, on_panel=False).startswith("make ")
 
 
 @pytest.mark.parametrize(
