@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bot.core.errors import BadConfig
+from bot.sources import FILE, SECRET_VARIABLES
 
 FILE_NAME = "environment"
 MAX_BYTES = 65_536
@@ -57,6 +58,25 @@ def _variables(file: Path, text: str) -> list[tuple[str, str]]:
         quoted = QUOTED.fullmatch(match[2])
         found.append((match[1], quoted[2] if quoted else match[2]))
     return found
+
+
+def under(variables: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment over the variables of a file.
+
+    A secret that the environment has goes before the same secret in the file, whichever of the two
+    names a file that has it.
+
+    >>> under({"DISCORD_TOKEN": "a", "B": "b"}, {"DISCORD_TOKEN_FILE": "/run/token"})
+    {'B': 'b', 'DISCORD_TOKEN_FILE': '/run/token'}
+    """
+    hidden = {
+        other
+        for name in SECRET_VARIABLES
+        for given, other in ((name, name + FILE), (name + FILE, name))
+        if environment.get(given, "").strip()
+    }
+    kept = {name: value for name, value in variables.items() if name not in hidden}
+    return {**kept, **environment}
 
 
 def with_variables(text: str, variables: Mapping[str, str]) -> str:

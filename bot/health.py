@@ -21,7 +21,7 @@ from bot.core.errors import BotError
 from bot.core.redaction import Redactor
 from bot.core.shards import ShardRange
 from bot.core.store.lock import is_in_use
-from bot.environment_file import environment_file, read_environment_file
+from bot.environment_file import environment_file, read_environment_file, under
 from bot.sections import DataConfig, Section, WebConfig
 from bot.sources import DEFAULT_PATH, given_settings, home_of, read_file
 from bot.web.health import ask_health
@@ -107,7 +107,7 @@ async def check_health(
 def _read(path: Path | None, environment: Mapping[str, str]) -> tuple[WebConfig, Path]:
     """Read the settings of the page, and where the data are; the others may be wrong."""
     file = environment_file(path or DEFAULT_PATH)
-    environment = {**read_environment_file(file), **environment}
+    environment = under(read_environment_file(file), environment)
     content = read_file(path)
     sections: dict[str, type[Section]] = {"web": WebConfig, "data": DataConfig}
     tables: dict[str, Any] = {name: content.get(name, {}) for name in sections}

@@ -25,7 +25,7 @@ from bot.core.proxies import passwords_in, proxy_variables
 from bot.core.records import SAMPLING_SETTINGS, PoemRequest
 from bot.core.shards import ShardRange
 from bot.doors import serve, work
-from bot.environment_file import environment_file, read_environment_file
+from bot.environment_file import environment_file, read_environment_file, under
 from bot.sources import SECRET_VARIABLES
 
 SERVERS = (None, "worker", "trainer")  # commands that run until they are stopped
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         level = logging.DEBUG
     try:
         kept = read_environment_file(environment_file(arguments.config or CONFIG_FILE))
-        environment = {**kept, **environment}
+        environment = under(kept, environment)
         secrets |= {kept.get(name, "") for name in SECRET_VARIABLES}
         logs.guard_stderr(*secrets)
         logs.set_up(arguments.log, level, stderr, secrets=secrets)

@@ -17,7 +17,12 @@ from bot.config import load_config
 from bot.core.errors import BadConfig, BadSetting, BotError, CannotWrite
 from bot.core.installation import COMMAND, CONFIG_FILE, HOME, ROOT, as_typed
 from bot.core.paths import stay_private
-from bot.environment_file import environment_file, read_environment_file, with_variables
+from bot.environment_file import (
+    environment_file,
+    read_environment_file,
+    under,
+    with_variables,
+)
 from bot.sources import FILE, TOKEN_VARIABLE, given_secret
 from model import write_durably
 
@@ -115,7 +120,7 @@ def run(
         _write(file, _settings(folder, file.parent))
     for written in (*([file] if folder is not None else []), *([secrets] if kept else [])):
         print(f"Wrote {written}.", file=out, flush=True)
-    variables = {**environment, **read_environment_file(secrets)}
+    variables = under(environment, read_environment_file(secrets))  # the file is newer
     status = checks.run(arguments.config, as_json=False, out=out, err=err, environment=variables)
     _say_what_is_next(arguments.config, variables, out)
     return status
