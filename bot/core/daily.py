@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -19,6 +19,7 @@ MAX_SEEDS = 60
 MAX_SEED = 100  # characters
 TIME_OF_DAY, TIMEZONE = "08:00", "UTC"  # where an admin names none
 TIME = re.compile(r"([01]?[0-9]|2[0-3])[:.]([0-5][0-9])")
+DOUBT = timedelta(days=2)  # by which a day may be ahead when a server or the clock moves
 DOOR = "daily"  # of the asker: what a server's admins have set up needs no role and no channel
 ALLOWED_TIME = sentence("a time such as 8:00 or 18:30")
 ALLOWED_ZONE = sentence("a time zone such as Europe/Berlin, America/New_York or UTC")
@@ -43,12 +44,14 @@ class DailyPoem:
         """Return the day whose poem has to be sent now, None if there is none.
 
         `last` is the day of the latest one, ISO 8601. A poem that could not be sent in time is due
-        until the day ends. What the clock skips in spring is due right after.
+        until the day ends. What the clock skips in spring is due right after. A day that is far
+        ahead is one of a wrong clock, and counts as none.
         """
         local = now.astimezone(ZoneInfo(self.timezone))
         is_time = local.time() >= time.fromisoformat(self.time)
-        is_due = is_time and not self.paused and last < local.date().isoformat()
-        return local.date() if is_due else None
+        today, latest = local.date(), (local + DOUBT).date().isoformat()
+        is_due = is_time and not self.paused and not today.isoformat() <= last <= latest
+        return today if is_due else None
 
     def seed(self, day: date) -> str:
         """Return the first words for a day: of the list, or a word from the date."""

@@ -280,8 +280,10 @@ class TrainingRequests:
             raise TooMuch(told)
         if not guild:
             return
-        day = datetime.now(UTC) - timedelta(days=1)
-        asked = await self._store.count_jobs(guild, day.isoformat(timespec="seconds"))
+        now, day = datetime.now(UTC), timedelta(days=1)
+        # What a wrong clock has put far ahead would count for years.
+        within = ((now + sign * day).isoformat(timespec="seconds") for sign in (-1, 1))
+        asked = await self._store.count_jobs(guild, *within)
         if asked >= limits.max_per_day:
             raise TooMuch(
                 counted(

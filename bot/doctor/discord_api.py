@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -25,6 +26,7 @@ from bot.discord_app.retries import retry_after_in
 
 USER_AGENT = f"DiscordBot (https://github.com/Rapptz/discord.py, {discord.__version__}) Sonneteer"
 TIMEOUT_SECONDS = 10.0
+OF_CLOCK = (9, 10)  # of OpenSSL: a certificate is not valid yet, or no longer
 MAX_PATIENCE_SECONDS = 5.0  # with an answer that says "slow down"
 BY_PROXY = "If this network has a proxy, name it: [discord] proxy, or the variable HTTPS_PROXY."
 
@@ -159,6 +161,13 @@ def explain_failure(error: Exception, url: URL, proxy: Proxy | None = None) -> N
             way = "Check the machine's network, its name server (DNS) and [discord] api_url."
             return NoResponse(f"the name {url.host} cannot be found", way, *name)
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            if getattr(_cause(error), "verify_code", None) in OF_CLOCK:
+                day = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+                way = (
+                    f"This machine's clock says {day}. If that is wrong, set it: timedatectl "
+                    "set-ntp true, or your system's date settings."
+                )
+                return NoResponse(f"no secure connection (TLS) to {where}: {_reason(error)}", way)
             way = (
                 "Check the clock, that the system certificates (ca-certificates) are installed "
                 "and current, and that no proxy intercepts TLS."
@@ -176,8 +185,15 @@ def explain_failure(error: Exception, url: URL, proxy: Proxy | None = None) -> N
     return NoResponse(f"the connection to {where} was lost: {_reason(error)}", "Try again.", *name)
 
 
+def _cause(error: Exception) -> Exception:
+    found: Exception = (
+        getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    )
+    return found
+
+
 def _reason(error: Exception) -> str:
-    cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    cause = _cause(error)
     if isinstance(cause, ConnectionError) and cause.errno:
         return os.strerror(cause.errno)  # asyncio says "Connect call failed" of all of them
     told = getattr(cause, "verify_message", None) or getattr(cause, "strerror", None)

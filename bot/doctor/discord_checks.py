@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bot.core.installation import COMMAND
@@ -18,6 +19,7 @@ from bot.doctor.discord_results import (
     COPY_AGAIN,
     check_application,
     check_clock,
+    check_clock_alone,
     check_commands,
     check_intents,
     check_permissions,
@@ -53,6 +55,7 @@ class DiscordFacts:
     operator: Operator = NOBODY_NAMED
     needed: bool = False  # whether there is nothing to run without Discord
     commands_sent: bool = False  # as far as the data folder remembers
+    installed: float = field(default_factory=lambda: Path(__file__).stat().st_mtime)
     channels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # for poems, by guild
 
 
@@ -65,11 +68,12 @@ async def check_discord(
     """Ask Discord everything; what cannot be asked is said to be so."""
     token = facts.token
     if token is None:
+        clock = check_clock_alone(NOT_ASKED, now(), facts.installed)
         if facts.needed:
             seen = "there is nothing to run: DISCORD_TOKEN is not set and the web page is off"
-            return [failed(TOKEN, seen, TO_CONNECT), skipped("clock", NOT_ASKED)]
+            return [failed(TOKEN, seen, TO_CONNECT), clock]
         seen = "DISCORD_TOKEN is not set; only the web page and the terminal work"
-        return [warning(TOKEN, seen, TO_CONNECT), skipped("clock", NOT_ASKED)]
+        return [warning(TOKEN, seen, TO_CONNECT), clock]
     if (fault := token_fault(token)) is not None:
         found = failed(TOKEN, f"DISCORD_TOKEN {fault}", COPY_AGAIN)
         return [found, *(skipped(name, "no token") for name in LATER)]
@@ -79,8 +83,11 @@ async def check_discord(
         try:
             me = await api.get("users/@me")
         except NoResponse as error:
-            later = [skipped(name, "Discord did not respond") for name in LATER]
-            if api.skew is not None:
+            why = "Discord did not respond"
+            later = [skipped(name, why) for name in LATER]
+            if api.skew is None:
+                later[-1] = check_clock_alone(why, now(), facts.installed)
+            else:
                 later[-1] = check_clock(api.skew)
             return [explain_refusal(error, token), *later]
         found = ok(TOKEN, f"valid, for {me.get('username')} (user {me.get('id')})")

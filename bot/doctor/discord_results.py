@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import discord
 
@@ -19,14 +20,19 @@ FEW_STARTS = 100
 LATE_SECONDS = 5.0
 CONTENT_FLAGS = 1 << 18 | 1 << 19  # GATEWAY_MESSAGE_CONTENT, and _LIMITED: below 100 servers
 COPY_AGAIN = (
-    "Copy it again into DISCORD_TOKEN: https://discord.com/developers/applications, your "
-    "application, Bot, Reset Token. The old token then stops working."
+    "Copy it again from https://discord.com/developers/applications (your application, Bot, Reset "
+    "Token) into DISCORD_TOKEN. The old token then stops working."
 )
 SWITCH_ON = (
     "Slash commands, mentions and direct messages still work. To enable the prefix, go to "
     "https://discord.com/developers/applications, your application, Bot, turn on Message Content "
     "Intent, and restart the bot. To do without it, set message_content = false in config.toml.",
 )
+SET_CLOCK = (
+    "Synchronise it: timedatectl set-ntp true, or your system's date settings. "
+    "Cooldowns, certificates and message ages depend on it."
+)
+DAY_SECONDS = 86_400.0
 SHAPES = {
     r"\d+": "It looks like the application ID, not a token.",
     r"[0-9a-f]{64}": "It looks like the application's public key, not a token.",
@@ -57,7 +63,7 @@ def explain_refusal(error: NoResponse, token: str) -> CheckResult:
     hint = next((hint for shape, hint in SHAPES.items() if re.fullmatch(shape, token)), None)
     return failed(
         "token",
-        "Discord rejected DISCORD_TOKEN: it is wrong or was reset",
+        "Discord does not accept DISCORD_TOKEN; it is wrong or was reset",
         *([hint] if hint else []),
         COPY_AGAIN,
     )
@@ -141,20 +147,28 @@ def check_commands(known: Sequence[Payload], *, sent: bool) -> CheckResult:
     return warning("commands", "no slash commands are registered", way)
 
 
+def check_clock_alone(why: str, now: float, installed: float) -> CheckResult:
+    """See whether the clock is behind the day of the installation; `why` Discord's is not known.
+
+    Both in seconds since 1970.
+    """
+    if installed - now < DAY_SECONDS:
+        return skipped("clock", why)
+    says, then = (datetime.fromtimestamp(each, UTC).date() for each in (now, installed))
+    seen = f"it says {says}, but the program was installed on {then}"
+    return failed("clock", seen, SET_CLOCK)
+
+
 def check_clock(skew: float | None) -> CheckResult:
     """Compare the clocks; `skew` is how many seconds ours is ahead."""
     if skew is None:
         return skipped("clock", "Discord sent no date")
     off = abs(skew)
     seen = f"{off:,.0f} s {'ahead of' if skew > 0 else 'behind'} Discord's"
-    way = (
-        "Synchronise it: timedatectl set-ntp true, or your system's date settings. "
-        "Cooldowns, certificates and message ages depend on it."
-    )
     if off > WRONG_SECONDS:
-        return failed("clock", seen, way)
+        return failed("clock", seen, SET_CLOCK)
     if off > LATE_SECONDS:
-        return warning("clock", seen, way)
+        return warning("clock", seen, SET_CLOCK)
     return ok("clock", f"within {max(off, 1):.0f} s of Discord's")
 
 

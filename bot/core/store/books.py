@@ -137,12 +137,12 @@ class BookStore:
         )
         return [_job(row) for row in rows]
 
-    async def count_jobs(self, guild: str, since: str) -> int:
-        """Count the trainings that a guild has asked for since a time."""
+    async def count_jobs(self, guild: str, since: str, until: str) -> int:
+        """Count the trainings that a guild has asked for between two times."""
         [row] = await self._database.fetch(
             "SELECT count(*) AS count FROM jobs WHERE guild = ? AND created >= ? "
-            "AND state != 'proposed'",
-            *(guild, since),
+            "AND created <= ? AND state != 'proposed'",
+            *(guild, since, until),
         )
         return int(row["count"])
 

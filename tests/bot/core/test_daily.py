@@ -40,6 +40,10 @@ def test_it_is_due_once_a_day() -> None:
     assert BERLIN.due(at("2026-11-29 12:00"), "2026-11-30") is None  # the clock was set back
 
 
+def test_a_day_that_a_wrong_clock_told_does_not_silence_it_for_years() -> None:
+    assert BERLIN.due(at("2026-11-29 12:00"), "2040-01-01") == DAY
+
+
 def test_paused_it_is_never_due() -> None:
     assert DailyPoem("7", paused=True).due(at("2026-11-29 12:00"), "") is None
 

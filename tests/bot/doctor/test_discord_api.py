@@ -15,6 +15,7 @@ from bot.doctor.discord_api import explain_failure
 URL_ = URL("https://discord.com/api/v10")
 KEY = ConnectionKey("discord.com", 443, True, True, None, None, None)
 EXPIRED = ssl.SSLCertVerificationError(1, "certificate has expired")
+EXPIRED.verify_code = 10  # as OpenSSL has it
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,8 @@ def test_each_failure_has_its_sentence_and_its_way_out(error: Exception, sentenc
     told = explain_failure(error, URL_)
     assert str(told).startswith(sentence)
     assert told.advice
+
+
+def test_a_certificate_of_another_time_makes_the_clock_suspicious() -> None:
+    told = explain_failure(aiohttp.ClientConnectorCertificateError(KEY, EXPIRED), URL_)
+    assert "This machine's clock says 20" in told.advice[0]

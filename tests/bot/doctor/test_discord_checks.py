@@ -13,7 +13,7 @@ from bot.core.policies import Operator
 from bot.core.proxies import Proxy
 from bot.discord_app.client import PERMISSIONS
 from bot.doctor.discord_checks import DiscordFacts, check_discord
-from bot.doctor.results import CheckResult, CheckStatus
+from bot.doctor.results import HIDDEN, CheckResult, CheckStatus, hide_secrets
 from tests.connect_proxy import LOGIN, ConnectProxy
 from tests.discord_payloads import (
     APPLICATION,
@@ -75,6 +75,26 @@ async def test_a_sound_bot_is_found_sound(fake: FakeDiscord, examine: Examine) -
     ]
     assert {result.state for result in found.values()} == {CheckStatus.OK}
     assert found["token"].seen == f"valid, for Sonneteer (user {BOT})"
+
+
+@pytest.mark.parametrize("known", [{"token": None}, {"api_url": "http://127.0.0.1:9/api/v10"}])
+async def test_a_clock_before_the_installation_is_wrong_even_without_discord(
+    examine: Examine, known: dict[str, Any]
+) -> None:
+    found = await examine(now=lambda: 978_350_400.0, installed=1_796_000_000.0, **known)
+    shows(found["clock"], CheckStatus.WRONG, "it says 2001-01-01, but the program was installed on")
+    found = await examine(now=lambda: 1_796_000_000.0, installed=978_350_400.0, **known)
+    assert found["clock"].state is CheckStatus.SKIPPED
+
+
+async def test_no_advice_is_hidden_as_if_it_were_a_secret(
+    fake: FakeDiscord, examine: Examine
+) -> None:
+    """What follows "token:" is hidden, as a token is."""
+    fake.fail("GET", "users/@me$", [Fault(401, {"message": "401: Unauthorized", "code": 0})])
+    told = hide_secrets((await examine())["token"], TOKEN)
+    assert HIDDEN not in " ".join([told.seen, *told.advice])
+    assert "https://discord.com/developers" in told.advice[-1]
 
 
 async def test_nothing_is_changed_by_asking(fake: FakeDiscord, examine: Examine) -> None:

@@ -134,9 +134,11 @@ async def test_a_guilds_trainings_are_counted_since_a_time_without_those_only_pr
         JOB,
         replace(waiting, guild="11"),
         replace(waiting, created="2026-11-25T23:59:59+00:00"),
+        replace(waiting, created="2040-01-01T00:00:00+00:00"),  # of a wrong clock
     ):
         await rows.add_job(job)
-    assert await rows.count_jobs("10", since="2026-11-26T00:00:00+00:00") == 2
+    since, until = "2026-11-26T00:00:00+00:00", "2026-11-28T00:00:00+00:00"
+    assert await rows.count_jobs("10", since, until) == 2
 
 
 # Models
