@@ -71,6 +71,8 @@ async def serve(config: Config, shard_range: ShardRange | None = None) -> None:
         service = app.service
         lag = asyncio.create_task(watch_loop_lag(service.metrics))
         doors.callback(lag.cancel)
+        if config.web.enabled:  # before the first start compiles, which takes minutes on some
+            await _require_port(config, shard_range)
         model = await service.warm_up()
         log.info("the model %s (%s) is ready", model.name, model.book)
         # What stays until the end need not be collected again: a full collection stopped
@@ -157,6 +159,18 @@ def _stop_signal() -> asyncio.Event:
     return stop
 
 
+def _port_of(config: Config, shard_range: ShardRange | None) -> int:
+    return config.web.port and config.web.port + (shard_range.first if shard_range else 0)
+
+
+async def _require_port(config: Config, shard_range: ShardRange | None) -> None:
+    """Raise CannotListen where the page cannot be served."""
+    from bot.web.addresses import listen
+
+    for listener in await listen(config.web.hosts, _port_of(config, shard_range)):
+        listener.close()
+
+
 async def _open_page(
     config: Config,
     service: PoemService,
@@ -180,8 +194,7 @@ async def _open_page(
         room_limits=RoomLimits(rooms=web.max_rooms),
         shards=None if discord is None else lambda: discord.gateway.health,
     )
-    port = web.port and web.port + (shard_range.first if shard_range else 0)
-    server = await WebServer.open(app, web.hosts, port)
+    server = await WebServer.open(app, web.hosts, _port_of(config, shard_range))
     doors.push_async_callback(server.cleanup)
     for address in server.described:
         log.info("the page is at %s", address)

@@ -345,7 +345,7 @@ class DataFolderUnusable(BotError):
     def __init__(self, folder: Path, reason: str) -> None:
         super().__init__(
             f"The data folder {folder} cannot be used: {reason}. It is set in config.toml, "
-            "section [data]."
+            "section [data], or by SONNETEER_DATA_FOLDER."
         )
         self.folder = folder
         self.reason = reason

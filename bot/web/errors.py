@@ -98,7 +98,7 @@ class CannotListen(BotError):
     def __init__(self, host: str, port: int, reason: str) -> None:
         super().__init__(
             f"The web page cannot be served on {host} port {port}: {reason}. "
-            "Choose another host or port in config.toml, section [web]."
+            "Choose another: [web] host or port in config.toml, or SONNETEER_WEB_PORT."
         )
         self.host = host
         self.port = port
