@@ -47,7 +47,7 @@ def test_the_page_has_what_hubs_read_and_what_people_ask(model: Model) -> None:
     for part in (
         "# harbour",
         "*The Book of Harbour* (5,000 characters)",
-        "python -m bot write 'The sea' --model harbour",
+        "sonneteer write 'The sea' --model harbour",
         "| rows | 16 |",
         "| clip | – |",
         "| 2 | 1.0000 | 1.2500 | 2 |",
