@@ -28,7 +28,7 @@ from bot.core.fetching.gutenberg import Gutenberg
 from bot.core.fetching.process import SandboxedClient
 from bot.core.guilds import Guilds, utc_now
 from bot.core.installation import COMMAND, ROOT, how_to_install
-from bot.core.machine import count_processors
+from bot.core.machine import COMPILING_BYTES, Memory, count_processors
 from bot.core.metrics import Metrics
 from bot.core.model_library import GuildModels, ModelLibrary
 from bot.core.permissions import Permissions
@@ -91,6 +91,18 @@ def require_default(config: Config, library: ModelLibrary) -> None:
         raise BadConfig(
             f"models.default in config.toml is {config.models.default!r}, "
             f"and no usable model of that name is installed. {choice}"
+        )
+
+
+def tell_memory(memory: Memory, *, compiled: bool) -> None:
+    """Log that the first start may take more memory than there is, before it is killed for it."""
+    free = memory.total if memory.available is None else memory.available
+    if not compiled and free is not None and free < COMPILING_BYTES:
+        log.warning(
+            "the first start takes some %d MB of memory, because it compiles, and %d MB are free: "
+            "if it is killed, stop other programs or raise the limit for this once",
+            COMPILING_BYTES // 1_000_000,
+            free // 1_000_000,
         )
 
 

@@ -20,13 +20,16 @@ from bot.app import (
     open_app,
     operator_of,
     require_default,
+    tell_memory,
 )
 from bot.config import Config
 from bot.core.application import App
 from bot.core.core_dumps import forbid_core_dumps, hide_memory
 from bot.core.errors import BadConfig
 from bot.core.installation import how_to_install
+from bot.core.machine import read_memory
 from bot.core.metrics import watch_loop_lag
+from bot.core.model_cache import has_compiled
 from bot.core.model_library import ModelLibrary
 from bot.core.poems import PoemService
 from bot.core.room import RoomLimits
@@ -73,6 +76,7 @@ async def serve(config: Config, shard_range: ShardRange | None = None) -> None:
         doors.callback(lag.cancel)
         if config.web.enabled:  # before the first start compiles, which takes minutes on some
             await _require_port(config, shard_range)
+        tell_memory(read_memory(), compiled=has_compiled())
         model = await service.warm_up()
         log.info("the model %s (%s) is ready", model.name, model.book)
         # What stays until the end need not be collected again: a full collection stopped

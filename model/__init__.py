@@ -55,6 +55,7 @@ from model.engine import LINE_SLOTS, MAX_FORM_POEMS, Engine, make_engine, make_e
 from model.errors import BookError, ModelError, SettingError
 from model.evaluation import Evaluation, evaluate, fold_text
 from model.files import sync_folder, write_durably
+from model.kernel.compilation import is_compiled
 from model.naming import check_name, safe_name
 from model.requests import PoemPiece, Request
 from model.stopping import FinishReason
@@ -125,6 +126,7 @@ __all__ = [
     "fit_line",
     "fold_text",
     "follow",
+    "is_compiled",
     "lay_out_seed",
     "load_model",
     "make_engine",

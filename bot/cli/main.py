@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import TextIO
 
 from bot import health, logs
-from bot.app import make_library, make_poem_service, require_default
+from bot.app import make_library, make_poem_service, require_default, tell_memory
 from bot.cli import admin, console, model_files, setup, train
 from bot.cli.parser import TRAIN, WRONG_USE, make_parser
 from bot.config import Config, load_config
 from bot.core.core_dumps import take_from_environment
 from bot.core.errors import BotError
 from bot.core.installation import CONFIG_FILE
+from bot.core.machine import read_memory
+from bot.core.model_cache import has_compiled
 from bot.core.permissions import TERMINAL
 from bot.core.proxies import passwords_in, proxy_variables
 from bot.core.records import SAMPLING_SETTINGS, PoemRequest
@@ -121,6 +123,7 @@ def split_training(argv: list[str]) -> tuple[list[str], list[str]]:
 
 def _write(config: Config, arguments: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     library = make_library(config)
+    tell_memory(read_memory(), compiled=has_compiled())
     model = arguments.model
     if model is None:
         require_default(config, library)

@@ -27,6 +27,7 @@ from model import (
     Planner,
     Prosody,
     Vocabulary,
+    is_compiled,
     load_model,
     make_engines,
     make_verse,
@@ -53,6 +54,11 @@ class LoadedModel:
 
 
 M_MMAP_THRESHOLD, LARGE = -3, 2**20  # a setting of glibc's mallopt, and bytes for it
+
+
+def has_compiled() -> bool:
+    """Whether the arithmetic is compiled; the start that does it takes more memory and time."""
+    return is_compiled()
 
 
 def trim_heap() -> None:

@@ -15,6 +15,7 @@ from bot.config import Config
 from bot.core.errors import BadConfig
 from bot.core.guild_settings import is_snowflake
 from bot.core.machine import count_processors, read_memory
+from bot.core.model_cache import has_compiled
 from bot.core.store.lock import is_in_use
 from bot.doctor import database, models, page, results, settings, system
 from bot.doctor.database import DatabaseContents
@@ -114,7 +115,7 @@ class CheckRun:
     async def _machine(self) -> list[CheckResult]:
         runs = await asyncio.to_thread(is_in_use, self._data) is True
         return [
-            system.check_memory(read_memory(), bot_runs=runs),
+            system.check_memory(read_memory(), bot_runs=runs, compiled=has_compiled()),
             system.check_processors(
                 count_processors(),
                 {"books": self._config.books.threads, "writing": self._config.writing.threads},

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bot.core.installation import COMMAND
-from bot.core.machine import Memory
+from bot.core.machine import COMPILING_BYTES, Memory
 from bot.doctor.results import CheckResult, failed, ok, warning
 
 LITTLE_BYTES, NONE_BYTES = 1_000_000_000, 100_000_000  # a training keeps some 50 MB
@@ -76,8 +76,11 @@ def format_bytes(size: float) -> str:
     return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{int(size / 1e6)} MB"
 
 
-def check_memory(memory: Memory, *, bot_runs: bool) -> CheckResult:
-    """Say whether the bot fits, and a training beside it; a bot that runs has its part already."""
+def check_memory(memory: Memory, *, bot_runs: bool, compiled: bool = True) -> CheckResult:
+    """Say whether the bot fits, and a training beside it; a bot that runs has its part already.
+
+    Where nothing is `compiled` yet, the first start takes more.
+    """
     if memory.total is None:
         return ok(
             "memory",
@@ -92,6 +95,9 @@ def check_memory(memory: Memory, *, bot_runs: bool) -> CheckResult:
     if memory.total < BOT_BYTES or available < bot:
         needs = f"The bot needs about {format_bytes(BOT_BYTES)}."
         return failed("memory", seen, f"{needs} Stop other programs or raise the limit.")
+    if not compiled and available < COMPILING_BYTES:
+        needs = f"The first start compiles, and takes about {format_bytes(COMPILING_BYTES)}."
+        return failed("memory", seen, f"{needs} Stop other programs or raise the limit for it.")
     if memory.total < BOT_BYTES + TRAINING_BYTES or available < bot + TRAINING_BYTES:
         way = (
             f"Poems work; a training needs about {format_bytes(TRAINING_BYTES)} more and may be "

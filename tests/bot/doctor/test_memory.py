@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.app import tell_memory
 from bot.core.machine import Memory, count_processors, read_memory
 from bot.doctor.results import CheckStatus
 from bot.doctor.system import check_memory, check_processors
@@ -87,6 +88,20 @@ def test_memory_is_held_against_what_was_measured(
     memory: Memory, bot_runs: bool, state: CheckStatus, words: str
 ) -> None:
     shows(check_memory(memory, bot_runs=bot_runs), state, words)
+
+
+@pytest.mark.parametrize("megabytes", [400, 900])
+def test_the_first_start_needs_more(megabytes: int, caplog: pytest.LogCaptureFixture) -> None:
+    """It compiles; a system that kills it says nothing."""
+    memory, enough = Memory(1024 * MB, megabytes * MB), megabytes > 500
+    found = check_memory(memory, bot_runs=False, compiled=False)
+    assert (found.state is not CheckStatus.WRONG) is enough
+    tell_memory(memory, compiled=False)
+    assert bool(caplog.text) is not enough
+    assert enough or "500 MB of memory, because it compiles, and 400 MB are free" in caplog.text
+    caplog.clear()
+    tell_memory(memory, compiled=True)
+    assert not caplog.text
 
 
 def test_processors_are_as_many_as_are_allowed(tmp_path: Path) -> None:
