@@ -60,8 +60,8 @@ def processor_fault(cpuinfo: str = CPUINFO) -> str:
         return ""
     return (
         f"The processor, {told.get('model name', 'unknown')}, lacks {', '.join(missing)}, which "
-        "Sonneteer's libraries need: processors have them since 2009. In a virtual machine, give "
-        "it the processor type host, or x86-64-v2 or later."
+        "Sonneteer's libraries need: processors made since 2013 have them. In a virtual machine, "
+        "give it the processor type host, or x86-64-v2 or later."
     )
 
 

@@ -13,5 +13,6 @@ if a promise was broken; `runner.py` has what they share. The tests here are abo
     cluster              three hosts, and what can be lost on them and between
     fuzz                 bytes without sense for the parsers
     kills                the bot or its training is killed at random
+    newcomer             what newcomers do, see and wait for, and where they go wrong
     soak, swaps, shards  a hundred thousand poems, models replaced meanwhile, many servers
 """
