@@ -35,15 +35,26 @@ def python_fault(version: "tuple[int, int]", path: str, newest: "tuple[int, int]
     """
     if PYTHONS[0] <= version <= newest:
         return ""
-    import shutil
-
     names = ["python{}.{}".format(*each) for each in reversed(PYTHONS)]
-    found = next((name for name in names if shutil.which(name)), None)
+    found = next(filter(starts, names), None)
     if found:
         way = f"Take {found}, which is installed: make run PYTHON={found}"
     else:
         way = "Install one of them; docs/install.md says how. Then: make run PYTHON=python3.12"
     return "{}; {} is {}.{}. {}".format(NEEDED, path, *version, way)
+
+
+def starts(python: str) -> bool:
+    """Whether a Python of that name can be started; a version manager has names for others, too."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            [python, "-c", ""], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+        )
+    except OSError:
+        return False
+    return done.returncode == 0
 
 
 def processor_fault(cpuinfo: str = CPUINFO) -> str:

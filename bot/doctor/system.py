@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bot.core.installation import COMMAND
 from bot.core.machine import COMPILING_BYTES, Memory
+from bot.core.retry import FULL
 from bot.doctor.results import CheckResult, failed, ok, warning
 
 LITTLE_BYTES, NONE_BYTES = 1_000_000_000, 100_000_000  # a training keeps some 50 MB
@@ -52,7 +53,9 @@ def check_folder(
     except OSError as error:
         seen = f"{there} is not writable: {error.strerror or error}"
         way = (
-            "Make it writable for the user that runs the bot, or set "
+            FREE_SPACE
+            if error.errno in FULL
+            else "Make it writable for the user that runs the bot, or set "
             f"[{setting}] folder in config.toml."
         )
         return (failed if needed else warning)(name, seen, way)

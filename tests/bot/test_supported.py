@@ -40,8 +40,8 @@ def test_nothing_is_loaded_before_the_python_is_looked_at(name: str) -> None:
 
 
 def test_an_old_python_is_told_which_one_to_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = {"python3.12": "/usr/bin/python3.12"}
-    monkeypatch.setattr("shutil.which", names.get)
+    names = {"python3.12"}
+    monkeypatch.setattr(supported, "starts", names.__contains__)
     told = supported.python_fault((3, 10), "/usr/bin/python3")
     assert told == (
         "Sonneteer needs Python 3.11, 3.12, 3.13 or 3.14; /usr/bin/python3 is 3.10. "
@@ -50,6 +50,15 @@ def test_an_old_python_is_told_which_one_to_take(monkeypatch: pytest.MonkeyPatch
     names.clear()
     assert "Install one of them; docs/install.md" in supported.python_fault((3, 6), "python3")
     assert supported.python_fault((3, 11), "python3") == ""
+
+
+def test_a_name_that_a_version_manager_keeps_for_nothing_is_no_python(tmp_path: Path) -> None:
+    shim = tmp_path / "python3.12"
+    shim.write_text("#!/bin/sh\nexit 127\n")
+    shim.chmod(0o755)
+    assert not supported.starts(str(shim))
+    assert not supported.starts(str(tmp_path / "none"))
+    assert supported.starts(sys.executable)
 
 
 def test_set_up_takes_no_python_that_is_newer_than_the_locks() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ import aiosqlite
 
 from bot.core.errors import DatabaseBusyError, DataFolderUnusable, DataNotKept
 from bot.core.languages import recognise, sentence
+from bot.core.retry import FULL
 from bot.core.shards import ShardRange
 from bot.core.store.any_database import Heard, Ran, Run
 from bot.core.store.connection import GuardedConnection, describe_error
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 FILE_NAME = "sonneteer.db"
 BUSY_SECONDS = 10.0  # for a backup that reads, or another process that writes
 
+ROOM_BYTES = 100_000  # what a new database takes, or so
 LOCKED = "another program has its database locked"
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 SQLITE_SAYS = (  # where the disk fails; what else it says stays English
@@ -61,7 +64,7 @@ class Database:
             )
         except sqlite3.Error as error:
             lock.release()
-            raise DataFolderUnusable(folder, describe_error(error)) from error
+            raise DataFolderUnusable(folder, _explain(folder, error)) from error
         database = cls(connection, lock)
         try:
             connection.row_factory = sqlite3.Row
@@ -71,7 +74,7 @@ class Database:
         except BaseException as error:
             await database.close()
             if isinstance(error, sqlite3.Error):
-                reason = LOCKED if is_busy(error) else describe_error(error)
+                reason = LOCKED if is_busy(error) else _explain(folder, error)
                 raise DataFolderUnusable(folder, reason) from error
             raise
         lock.let_others_start()
@@ -179,3 +182,14 @@ def is_busy(error: sqlite3.Error) -> bool:
     """Whether another program, or another process of ours, has the database locked."""
     # The low byte is the kind, what is above it the details: https://sqlite.org/rescode.html
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in BUSY
+
+
+def _explain(folder: Path, error: sqlite3.Error) -> str:
+    """Say why a database cannot be opened; SQLite says little of a disk that is full."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(ROOM_BYTES))
+    except OSError as fault:
+        if fault.errno in FULL:
+            return f"{fault.strerror}. Free some space"
+    return describe_error(error)

@@ -43,6 +43,7 @@ def test_little_room_is_told(tmp_path: Path, room: int, state: CheckStatus, word
         (True, read_only, CheckStatus.WRONG, "Read-only file system"),
         (False, read_only, CheckStatus.WARNING, "Read-only file system"),
         (True, full, CheckStatus.WRONG, "No space left"),
+        (True, full, CheckStatus.WRONG, "Free some space"),
     ],
 )
 def test_a_folder_that_takes_no_files_is_told(

@@ -114,7 +114,8 @@ async def by_tool(
     }
     person = Person(folder / tool, {**downloads.offline, **settings})
     with walk.step("download", counts=False) as step:
-        step.megabytes = await asyncio.to_thread(downloads.fetch, wheel)
+        extra = ("pip",) if tool == "pipx" else ()  # it installs the newest for itself
+        step.megabytes = await asyncio.to_thread(downloads.fetch, wheel, *extra)
         step.seen = f"{len(list(downloads.folder.iterdir()))} files"
     with walk.step(f"{tool} install") as step:
         walk.look(await asyncio.to_thread(person.do, *call, *install))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.gauges import ROOT
+from bot import supported
 from bot.core.installation import NAME
 from tests.fake_discord import TOKEN, FakeDiscord, Fault
 from tests.rigs import runner
@@ -134,9 +135,10 @@ def memory_group() -> Path | None:
 
 def old_python() -> str | None:
     """Return a Python that is too old, if there is one."""
-    found = next(filter(None, map(shutil.which, OLD_PYTHONS)), None)
-    versions = sorted(Path("/root/.pyenv/versions").glob("3.10.*/bin/python")) if not found else []
-    return found or (str(versions[-1]) if versions else None)
+    versions = Path.home() / ".pyenv" / "versions"
+    found = [*OLD_PYTHONS, *map(str, sorted(versions.glob("3.[6-9].*/bin/python")))]
+    found += map(str, sorted(versions.glob("3.10.*/bin/python")))
+    return next(filter(supported.starts, found), None)
 
 
 def take(turn: Turn, person: Person) -> Outcome:
@@ -309,7 +311,8 @@ def of_disks(
     on_disk = {**any_port, "SONNETEER_DATA_FOLDER": str(place / "data")}
     for name, options, words in (
         ("a read-only disk", ("ro",), "Read-only file system"),
-        ("a full disk", ("size=8k", "nr_inodes=3"), "No space left on device"),
+        ("a full disk", ("size=8k",), "Free some space"),
+        ("a disk that takes no more files", ("nr_inodes=3",), "Free some space"),
     ):
         yield Turn(name, (bot,), words, (2,), on_disk, before=disk(*options))
         yield Turn(f"{name}: doctor", (bot, "doctor"), words, (1,), on_disk, before=disk(*options))

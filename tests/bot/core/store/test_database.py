@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import random
 import signal
@@ -76,6 +77,21 @@ async def test_a_folder_that_could_not_be_opened_is_not_kept_locked(tmp_path: Pa
         await Database.open(tmp_path)
     (tmp_path / FILE_NAME).unlink()
     await (await Database.open(tmp_path)).close()
+
+
+async def test_a_full_disk_is_named_where_sqlite_says_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / FILE_NAME).mkdir()  # "unable to open database file", as where no file can be made
+
+    def full(dir: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(DataFolderUnusable, match="unable to open database file"):
+        await Database.open(tmp_path)
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    with pytest.raises(DataFolderUnusable, match=r"No space left on device\. Free some space"):
+        await Database.open(tmp_path)
 
 
 async def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
