@@ -104,7 +104,7 @@ def way_to_libraries(reason: str, root: "Path", prefix: "Path") -> str:
     if (own / "run.done").exists():
         python = "Scripts\\python" if sys.platform == "win32" else "bin/python"
         return f"Take the Python of the set-up: {own / python}"
-    return f"{NEEDED}, and a set-up: make run. docs/install.md has the lines without make."
+    return "Set up first: make run. docs/install.md has the lines without make."
 
 
 def set_up_fault() -> str:

@@ -169,7 +169,10 @@ class Database:
         await self._require_schema(folder, version)
         for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
             await self._connection.executescript(migration_script(number, script))
-            log.info("the database was brought to version %d", number)
+        if version == 0:
+            log.info("the database was made")
+        elif version < len(MIGRATIONS):
+            log.info("the database was brought to version %d", len(MIGRATIONS))
 
     async def _require_schema(self, folder: Path, version: int) -> None:
         """Raise DataFolderUnusable for a database in which something else might run than ours."""

@@ -52,10 +52,13 @@ async def add_guild(database: Database, guild: str) -> None:
 # Who may open it
 
 
-async def test_opening_makes_the_folder(tmp_path: Path) -> None:
+async def test_opening_makes_the_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "bot")
     folder = tmp_path / "far" / "away"
-    await (await Database.open(folder)).close()
+    for _ in range(2):
+        await (await Database.open(folder)).close()
     assert (folder / FILE_NAME).is_file()
+    assert caplog.messages == ["the database was made"]
 
 
 async def test_a_second_bot_on_the_same_folder_is_refused(
