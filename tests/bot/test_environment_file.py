@@ -72,6 +72,31 @@ def test_the_bot_reads_its_token_there_unless_the_environment_has_one(
         assert words in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("there", "given"),
+    [
+        ("DISCORD_TOKEN=Bot abc\n", {"DISCORD_TOKEN_FILE": "token"}),
+        ("DISCORD_TOKEN_FILE=/nowhere\n", {"DISCORD_TOKEN": "Bearer abc"}),
+    ],
+)
+def test_the_environments_secret_goes_before_the_files_whichever_names_a_file(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    there: str,
+    given: dict[str, str],
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("[web]\nport = 0\n")
+    (tmp_path / "environment").write_text(there)
+    (tmp_path / "token").write_text("Bearer abc\n")
+    monkeypatch.chdir(tmp_path)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    main(["--config", str(config), "doctor"])
+    assert "DISCORD_TOKEN begins with 'Bearer'" in capsys.readouterr().out
+
+
 def test_a_health_check_reads_it_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "config.toml"
     config.touch()
