@@ -33,8 +33,6 @@ Ctrl-C, 143 after SIGTERM, 141 when stdout is closed, each with everything saved
 model/training/recipes.py has every other hyperparameter with its default and its sane range.
 """
 
-from __future__ import annotations
-
 from bot import supported
 
 if __name__ == "__main__":  # before anything that an older Python cannot read

@@ -29,8 +29,6 @@ They learn what one process learns. The first one, of the first machine, has FIL
 All machines need the texts. GPUs: as many processes as there are, each has one.
 """
 
-from __future__ import annotations
-
 from bot import supported
 
 if __name__ == "__main__":  # before anything that an older Python cannot read
