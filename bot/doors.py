@@ -32,6 +32,7 @@ from bot.core.metrics import watch_loop_lag
 from bot.core.model_cache import has_compiled
 from bot.core.model_library import ModelLibrary
 from bot.core.poems import PoemService
+from bot.core.records import ModelRecord
 from bot.core.room import RoomLimits
 from bot.core.shards import ShardRange
 from bot.sources import TOKEN_VARIABLE
@@ -77,7 +78,9 @@ async def serve(config: Config, shard_range: ShardRange | None = None) -> None:
         if config.web.enabled:  # before the first start compiles, which takes minutes on some
             await _require_port(config, shard_range)
         tell_memory(read_memory(), compiled=has_compiled())
-        model = await service.warm_up()
+        model = await _warm_up(service, stop)
+        if model is None:
+            return
         log.info("the model %s (%s) is ready", model.name, model.book)
         # What stays until the end need not be collected again: a full collection stopped
         # the event loop for up to 97 ms, and then for 3.
@@ -98,6 +101,18 @@ async def serve(config: Config, shard_range: ShardRange | None = None) -> None:
         await service.close(grace_seconds=config.writing.stop_seconds)
     waits[0].cancel()
     await asyncio.gather(*waits[1:])  # raises what ended Discord, such as a refused token
+
+
+async def _warm_up(service: PoemService, stop: asyncio.Event) -> ModelRecord | None:
+    """Load the default model; return None where a signal asked to stop meanwhile."""
+    loading = asyncio.ensure_future(service.warm_up())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if not loading.done():
+        log.info("stopping: what is being compiled is finished first, and kept for the next start")
+    model = await loading
+    stopping.cancel()
+    return None if stop.is_set() else model
 
 
 def _tell_proxies(config: Config) -> None:

@@ -122,8 +122,8 @@ def split_training(argv: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _write(config: Config, arguments: argparse.Namespace, out: TextIO, err: TextIO) -> None:
-    library = make_library(config)
-    tell_memory(read_memory(), compiled=has_compiled())
+    library, compiled = make_library(config), has_compiled()
+    tell_memory(read_memory(), compiled=compiled)
     model = arguments.model
     if model is None:
         require_default(config, library)
@@ -149,6 +149,10 @@ def _write(config: Config, arguments: argparse.Namespace, out: TextIO, err: Text
             runner.run(console.write_poem(service, request, out, err, as_json=as_json, card=card))
         else:
             console.run_prompt(service, request, runner.run, lines=sys.stdin, out=out, err=err)
+    except KeyboardInterrupt:
+        if not compiled:
+            err.write("Stopping. What still compiles is finished first, for the next start.\n")
+        raise
     finally:
         # Ctrl-C at the very end of a poem leaves the loop half stopped: asyncio then says
         # "Event loop stopped before Future completed", and there is nothing left to wait for.
