@@ -29,6 +29,7 @@ def stored(value: str) -> str:
 
 async def open_gallery(page: Page) -> None:
     await page.click("#gallery > summary")
+    await page.evaluate("new Promise(requestAnimationFrame)")  # it makes its list once it is open
 
 
 async def test_a_poem_that_is_kept_is_there_after_a_reload_until_it_is_deleted(read: Open) -> None:
