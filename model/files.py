@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -29,6 +30,24 @@ def write_durably(path: Path, blocks: Iterable[bytes]) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    sync_folder(path.parent)
+
+
+def save_durably(path: Path, save: Callable[[Path], object]) -> None:
+    """Let `save` write a file at the path that it is given, and put it at `path`, as above.
+
+    Whatever `save` leaves in that path's folder when it is killed is removed the next time.
+    """
+    folder = path.with_name(f".{path.name}.new")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        save(folder / path.name)
+        with (folder / path.name).open("rb+") as file:
+            os.fsync(file.fileno())
+        replace_file(folder / path.name, path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     sync_folder(path.parent)
 
 

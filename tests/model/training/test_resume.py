@@ -10,10 +10,12 @@ import pytest
 import safetensors
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 
 from model.errors import (
     CheckpointForeign,
     CheckpointTruncated,
+    CheckpointUnwritable,
     CheckpointVersion,
     ResumeMissing,
 )
@@ -140,3 +142,31 @@ def test_a_resume_file_of_another_network_is_told(tmp_path: Path) -> None:
     other = Training(VERSES, STREAMS.model_copy(update={"hidden_size": 11}))
     with pytest.raises(CheckpointForeign):
         restore_training(other, load_training(path))
+
+
+def test_a_full_disk_is_told_and_the_earlier_file_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "resume.safetensors"
+    training = Training(VERSES, STREAMS, seed=3)
+    save_training(path, training, "a book")
+    before = path.read_bytes()
+
+    def fail(tensors: object, file: Path, metadata: object) -> None:
+        file.write_bytes(b"half")
+        raise SafetensorError("Error while serializing: I/O error: No space left (os error 28)")
+
+    monkeypatch.setattr(safetensors, "serialize_file", fail)
+    with pytest.raises(CheckpointUnwritable, match=r"resume\.safetensors.*: No space left"):
+        save_training(path, training, "a book")
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_what_a_kill_left_half_written_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "resume.safetensors"
+    half = tmp_path / ".resume.safetensors.new" / "half"
+    half.parent.mkdir()
+    half.write_bytes(b"half")
+    save_training(path, Training(VERSES, STREAMS, seed=3), "a book")
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
