@@ -20,13 +20,8 @@ from tests.bot.web.conftest import serving
 from tests.fakes import SEA_SONGS, SONNETS, VERSE, FakeEngine, fake_service
 from tests.timeouts import HANG_SECONDS
 
-# Chromium's build without windows is the same engine and takes two thirds of the time.
-PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser")
 FLAGS = [
     "--no-sandbox",
-    # All sites in one process that stays: each test has a site of its own.
-    "--renderer-process-limit=1",
-    "--disable-site-isolation-trials",
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -83,9 +78,9 @@ Open = Callable[..., Awaitable[Reader]]
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    chromium = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
-        pytest.skip(f"no Chromium here: install Debian's package `{PROGRAMS[0]}` to try the page")
+        pytest.skip("no Chromium here: install Debian's package `chromium` to try the page")
     async with async_playwright() as playwright:
         expect.set_options(timeout=HANG_SECONDS * 1000)
         browser = await playwright.chromium.launch(
