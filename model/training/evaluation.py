@@ -10,8 +10,7 @@ from model.training.batches import sliding_windows
 from model.training.network import StackedLSTM
 
 RUN_UP = 256  # tokens; after them the loss is that of having read everything, to 1e-3 nats
-WINDOW = 64  # tokens a call, at most; only memory depends on it
-LOGITS = 1 << 22  # of a call, at most: 64 rows of 64 tokens took 300 MB where there are 4,096
+WINDOW = 64  # tokens a call; only memory depends on it: 256 took 100 MB more
 ROWS = 16
 MANY_ROWS = 64  # for long stretches: a quarter of the calls, more to run up
 NOT_COUNTED = -100  # cross_entropy's own mark for a target to pass over
@@ -51,9 +50,8 @@ def evaluate_stream(
         for part in state:
             part[:, starts.to(device) < run_up] = 0.0  # (L, N, H): before the book is nothing
     total = 0.0
-    window = min(max(LOGITS // (rows * len(lengths)), 1), WINDOW)
-    for start in range(run_up, run_up + each, window):
-        x, y = inputs[:, start : start + window], targets[:, start : start + window]
+    for start in range(run_up, run_up + each, WINDOW):
+        x, y = inputs[:, start : start + WINDOW], targets[:, start : start + WINDOW]
         logits, state = network(x, state)
         total += functional.cross_entropy(  # (N, T, V) to (N * T, V), and (N, T) to (N * T,)
             logits.flatten(0, 1), y.flatten(), reduction="sum", ignore_index=NOT_COUNTED
