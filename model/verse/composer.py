@@ -187,12 +187,13 @@ class Composer:
         Only lines that may still be the best are weighed.
         """
         given, scorer = words_of(self.beginning), self._scorer()
-        promise = {each: scorer.score(given, each, 0.0, 0.0) for each in candidates}
+        merits = {each: scorer.merit(given, each) for each in candidates}
         best = (-math.inf, "")
-        for candidate, most in sorted(promise.items(), key=_best_first):
-            if most == -math.inf or most < best[0]:
+        for candidate, merit in sorted(merits.items(), key=_best_first):
+            if merit == -math.inf or merit < best[0]:
                 break
-            best = max(best, (scorer.score(given, candidate, *weigh(candidate)), candidate.text))
+            score = merit - scorer.cost(candidate, *weigh(candidate))
+            best = max(best, (score, candidate.text))
         if best[0] == -math.inf:
             self.attempt += 1
             return None
@@ -208,7 +209,9 @@ class Composer:
         given, scorer = words_of(self.beginning), self._scorer()
         self._rounds += 1
         new = [each for each in dict.fromkeys(candidates) if each not in self._found]
-        self._found |= {each: scorer.score(given, each, *weigh(each)) for each in new}
+        self._found |= {
+            each: scorer.merit(given, each) - scorer.cost(each, *weigh(each)) for each in new
+        }
         chosen: list[list[str]] = []
         texts: list[str] = []
         for candidate, score in sorted(self._found.items(), key=_best_first):
@@ -367,22 +370,25 @@ class LineScorer:
         number = len(lines)
         self._opens = form.opens_rhyme(number) and form.partner(number) is None
 
-    def score(
-        self, given: Sequence[str], candidate: Candidate, nats: float, end_nats: float
-    ) -> float:
-        """Return how good a line is, in nats; -inf for one that must not be.
+    def cost(self, candidate: Candidate, nats: float, end_nats: float) -> float:
+        """Return what is taken from a line's merit, in nats, at least 0.
 
-        `given` are the words that it begins with by the reader's will. The line costs the network
-        `nats`, of which its last word and what comes after are `end_nats`; with 0 for both the
-        result is the most that it can be.
+        The line costs the network `nats`, of which its last word and what comes after are
+        `end_nats`. Being likelier than the book makes it no better.
+        """
+        fair = BOOK_LOSS_SHARE * self._prosody.book_loss
+        unlikely = max(nats / max(len(candidate.text), 1) - fair, 0.0)
+        return LINE_CHARACTERS * unlikely + max(end_nats - FAIR_END, 0.0)
+
+    def merit(self, given: Sequence[str], candidate: Candidate) -> float:
+        """Return how good a likely line would be, in nats; -inf for one that must not be.
+
+        `given` are the words that it begins with by the reader's will.
         """
         words = [*given, *words_of(candidate.text)]
         if len(words) == len(given) == 0 or _repeats(words, len(given)):
             return -math.inf
-        per_letter = nats / max(len(candidate.text), 1)
-        score = -LINE_CHARACTERS * max(per_letter, BOOK_LOSS_SHARE * self._prosody.book_loss)
-        score -= max(end_nats - FAIR_END, 0.0)
-        score -= COPIED * max(candidate.copied - FAIR_COPY, 0)
+        score = -COPIED * max(candidate.copied - FAIR_COPY, 0)
         score -= self._repetition_penalty(words)
         if self._opens and any(self._prosody.end_alike(words[-1], end) for end in self._ends):
             score -= SAME_RHYME

@@ -14,7 +14,7 @@ PROSODY = Prosody(small_lexicon(), ALPHABET, 2.0)
 
 def score(lines: list[str], line: str) -> float:
     scorer = LineScorer(lines, FORMS["haiku"], Theme(), 0, PROSODY)
-    return scorer.score((), Candidate(line), 80.0, 0.0)
+    return scorer.merit((), Candidate(line))
 
 
 @pytest.mark.parametrize(
@@ -33,10 +33,8 @@ def test_a_word_and_its_family_cost_more_each_time_they_come_again(line: str, co
 @pytest.mark.parametrize(("end_nats", "cost"), [(FAIR_END, 0.0), (FAIR_END + 3.0, 3.0)])
 def test_a_last_word_costs_what_it_is_less_likely_than_most(end_nats: float, cost: float) -> None:
     scorer = LineScorer([], FORMS["haiku"], Theme(), 0, PROSODY)
-    fair, other = (
-        scorer.score((), Candidate("a river runs"), 80.0, nats) for nats in (1.0, end_nats)
-    )
-    assert fair - other == pytest.approx(cost)
+    fair, other = (scorer.cost(Candidate("a river runs"), 80.0, nats) for nats in (1.0, end_nats))
+    assert other - fair == pytest.approx(cost)
 
 
 @pytest.mark.parametrize(("form", "wanted"), [("sonnet", 2), ("quatrain", 0), ("haiku", 0)])
