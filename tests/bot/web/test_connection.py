@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -73,7 +74,9 @@ async def test_a_connection_between_two_requests_may_rest(connect: Connect, serv
 async def test_a_body_that_comes_in_drops_gets_408(
     connect: Connect, serve: Serve, path: str
 ) -> None:
-    client = await serve(connection_limits=HASTY, stream_timing=StreamTiming(max_body_seconds=0.05))
+    # It lingers longer than the loop may stand still: a close would discard the answer unread.
+    limits, timing = replace(HASTY, linger_seconds=0.5), StreamTiming(max_body_seconds=0.05)
+    client = await serve(connection_limits=limits, stream_timing=timing)
     reader, writer = await connect(client)
     answer = asyncio.create_task(whole(reader, writer))
     head = POST.replace(b"/api/poems", path.encode())
