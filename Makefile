@@ -31,7 +31,7 @@ test: .venv/dev.done
 	@$(TESTS)
 
 test-slow: .venv/dev.done
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -m slow -o faulthandler_timeout=0
 
 check: .venv/dev.done
 	@$(BIN)/ruff format --check

@@ -128,9 +128,10 @@ async def test_what_is_refused_is_told_and_the_poem_stays(read: Open) -> None:
     await page.fill("#own", "mine")
     reader.engine.refusal = QueueFull(3)
     await page.click("[data-part=take]")
-    await expect(trouble).to_contain_text("The queue is full")
+    await expect(trouble).to_contain_text("The queue is full (3 poems waiting)")
+    reader.engine.refusal = QueueFull(4)
     await page.click("[data-part=finish]")
-    await expect(trouble).to_contain_text("The queue is full")
+    await expect(trouble).to_contain_text("The queue is full (4 poems waiting)")
     reader.engine.refusal = None
     assert await page.input_value("#own") == "mine"
     await page.click("[data-part=take]")
