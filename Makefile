@@ -22,7 +22,7 @@ TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not slow" -n $(WOR
 # Nothing but wheels, each with a hash that a lock names. Nothing of a package runs in the set-up.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
-.PHONY: run usable test test-slow check format clean judge lock wheels notice sbom catalogue
+.PHONY: run usable test test-slow check format clean judge lock wheels notice sbom catalogue definitions
 
 run: .venv/run.done
 	@$(BIN)/python -m bot
@@ -46,6 +46,9 @@ format: .venv/dev.done
 
 catalogue: .venv/dev.done
 	@$(BIN)/python -m tests.catalogue
+
+definitions: .venv/dev.done
+	@$(BIN)/python -m tests.definitions
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -37,6 +37,7 @@ ALLOWED = frozenset(
         "BSL-1.0",
         "CC0-1.0",
         "CNRI-Python",
+        "LicenseRef-WordNet-3.0",
         "MIT",
         "MIT-CMU",
         "MPL-2.0",
@@ -152,6 +153,14 @@ DATA = (
         "https://github.com/cmusphinx/cmudict",
         ("model/verse/cmudict.dict.gz",),
         "model/verse/cmudict.LICENSE",
+    ),
+    Data(
+        "WordNet",
+        "3.0",
+        "LicenseRef-WordNet-3.0",
+        "https://wordnet.princeton.edu",
+        ("model/verse/definitions.txt.gz",),
+        "model/verse/wordnet.LICENSE",
     ),
 )
 

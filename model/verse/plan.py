@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.kernel.reference import topic_vector
+from model.verse.definitions import look_up_definition
 from model.verse.forms import Form
 from model.verse.prosody import Prosody
-from model.verse.words import last_word, root_of, stem_of
+from model.verse.words import KnownWords, base_forms, last_word, stem_of
 from model.vocabulary import Vocabulary
 
 Floats = NDArray[np.float64]
@@ -27,6 +28,7 @@ Draw = Callable[[], float]  # the next random number, 0 … 1
 # What a likeness of 1 is worth, nats: to the topic, the word before, and the line's last word.
 NEAR_TOPIC, NEAR_BEFORE, NEAR_END = 7.0, 4.0, 3.0
 SELDOM = 0.5  # what it costs a word to be seldom, of the log of how seldom
+DEFINING = 3  # words of a definition that stand for a word that has no place
 PAIRS = 8  # of rhymes, of which the nearest to the topic is taken
 ROUND = 6  # digits of a likeness: all processors choose the same
 
@@ -35,7 +37,7 @@ ROUND = 6  # digits of a likeness: all processors choose the same
 class Plan:
     """The words that a poem hangs on."""
 
-    topic: tuple[str, ...] = ()  # words of the seed; one by chance where it has none that is known
+    topic: tuple[str, ...] = ()  # words of the seed or of their definitions, or else one by chance
     keywords: tuple[str, ...] = ()  # one for each line of the form, "" for none
     ends: tuple[str, ...] = ()  # the last word of each line, "" for none
 
@@ -90,16 +92,20 @@ class Planner:
         self._families: dict[str, list[int]] = {}  # by stem
         for number, word in enumerate(self._words):
             self._families.setdefault(stem_of(word), []).append(number)
-        # By root, the shortest of its words: who asks for "dreaming" gets a dream.
-        self._roots = {
-            root_of(word): word for word in sorted(self._words, key=lambda w: (-len(w), w))
-        }
+        self._known = KnownWords(self._numbers)
         self._prosody = prosody
         self._rhymes: dict[str, list[int]] = {}
 
-    def known_form(self, word: str) -> str | None:
-        """Return a word that has a place: `word`, or else another form of it."""
-        return word if word in self._numbers else self._roots.get(root_of(word))
+    def known_words(self, word: str) -> list[str]:
+        """Return words with a place for one of a seed: itself, another form, or its definition's.
+
+        Of a definition, those are taken that say most.
+        """
+        if (form := self._known.form_of(word)) is not None:
+            return [form]
+        base = next(filter(None, map(look_up_definition, (word, *base_forms(word)))), ())
+        found = {form: None for each in base if (form := self._known.form_of(each)) is not None}
+        return sorted(found, key=lambda form: -self._lengths[self._numbers[form]])[:DEFINING]
 
     def plan(
         self, seed: Sequence[str], form: Form, avoided: Collection[str], random_seed: int
@@ -117,7 +123,7 @@ class Planner:
         if not free.any():
             return NO_PLAN
         # Of other forms of a word one is enough.
-        known = [word for each in reversed(seed) if (word := self.known_form(each))]
+        known = [word for each in reversed(seed) for word in self.known_words(each)]
         topic = tuple({stem_of(word): word for word in known}.values())
         if not topic:
             topic = (self._words[_choose(np.where(free, 0.0, -np.inf), draw)],)

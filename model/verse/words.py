@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 
 from model.characters import STRAIGHT
@@ -101,6 +102,56 @@ def stem_of(word: str) -> str:
     ('beau', 'beau')
     """
     return root_of(word)[:4]
+
+
+# How other forms of a word are spelled, and the word itself. The likelier come first.
+_FORMS = tuple(
+    (re.compile(ending), base)
+    for ending, base in (
+        (r"'s$", ""),
+        (r"ies$", "y"),
+        (r"(?<![s'])s$", ""),
+        (r"(?<=[sxzh])es$", ""),
+        (r"i(?:ed|er|est|eth|ly|ness|less|ful)$", "y"),
+        (r"(?<!e)(?:ing|ed|er|est|eth)$", "e"),
+        (r"([bdgklmnprt])\1(?:ing|ed|er|est|eth)$", r"\1"),
+        (r"(?:ing|ed|er|est|eth|ly|ness|less|ful)$", ""),
+    )
+)
+
+
+def base_forms(word: str) -> Iterator[str]:
+    """Yield what `word` may be a form of; not all of it are words.
+
+    >>> list(base_forms("hoped")), list(base_forms("running")), list(base_forms("berries"))
+    (['hope', 'hop'], ['runne', 'run', 'runn'], ['berry', 'berrie'])
+    """
+    for ending, base in _FORMS:
+        found = ending.sub(base, word)
+        if found != word and len(found) > 2:
+            yield found
+
+
+class KnownWords:
+    """Words that other forms of them stand for."""
+
+    def __init__(self, words: Collection[str]) -> None:
+        self._words = words
+        # "billows" for "billow". Other endings would mislead: "mother" is no form of "moth".
+        plurals = sorted(word for word in words if word.endswith("s"))
+        self._plurals = {base: word for word in plurals for base in base_forms(word)}
+
+    def form_of(self, word: str) -> str | None:
+        """Return the word that is known: `word` itself, or else another form of it.
+
+        >>> known = KnownWords(["dream", "billows"])
+        >>> known.form_of("dreaming"), known.form_of("billow"), known.form_of("drear")
+        ('dream', 'billows', None)
+        """
+        forms = (word, *base_forms(word))
+        return next((form for form in forms if form in self._words), None) or next(
+            (self._plurals[form] for form in forms if form in self._plurals), None
+        )
 
 
 def family_of(word: str) -> int:

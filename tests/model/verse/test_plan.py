@@ -111,9 +111,22 @@ def test_a_rhyme_is_found_near_the_topic_for_a_line_that_ended_otherwise() -> No
 
 
 @pytest.mark.parametrize(
-    ("word", "form"),
-    [("light", "light"), ("rivers", "river"), ("river's", "river"), ("qwert", None)],
+    ("word", "known"),
+    [
+        ("light", {"light"}),
+        ("rivers", {"river"}),
+        ("river's", {"river"}),
+        ("grandmother", {"mother", "father"}),  # by its definition
+        ("grandmothers", {"mother", "father"}),
+        ("qwert", set()),
+        ("любовь", set()),
+    ],
 )
-def test_another_form_of_a_word_has_its_place(word: str, form: str | None) -> None:
-    assert PLANNER.known_form(word) == form
-    assert (plan(word).topic == (form,)) == (form is not None)
+def test_a_word_without_a_place_has_that_of_another(word: str, known: set[str]) -> None:
+    assert set(PLANNER.known_words(word)) == known
+    assert (set(plan(word).topic) == known) == bool(known)
+
+
+def test_of_a_long_definition_the_words_are_taken_that_say_most() -> None:
+    # light, skin, hair, blue, grey, eyes
+    assert PLANNER.known_words("blond") == ["blue", "hair", "grey"]
