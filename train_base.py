@@ -38,7 +38,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -76,8 +76,11 @@ from model.training.batches import encode_book, token_lengths
 from model.training.evaluation import evaluate_stream
 from model.training.pieces import learn_pieces
 from model.training.recipes import Recipe
+from model.training.related import find_related
 from model.training.resume import load_training, restore_training, save_training
 from model.training.topics import learn_topic_vectors
+from model.verse.plan import placed_words
+from model.verse.related import RelatedWords
 
 SAVE_EVERY_SECONDS = 600.0
 MEASURED = 50_000  # characters of each author held out
@@ -146,6 +149,7 @@ class BaseTraining:
                 )
                 if start is None and training.network.topics is not None:
                     self._teach_topics(training)
+                self._find_related(training)
                 if not self._run_stage(number, training):
                     return False
                 if self.processes.is_first:
@@ -186,6 +190,22 @@ class BaseTraining:
         for network in (training.network, training.averaged):
             if network.topics is not None:
                 network.topics.vectors.copy_(vectors)
+
+    def _find_related(self, training: Training) -> None:
+        """Add the words to the lexicon that go with those that have a place among the topics."""
+        topics = training.network.topics
+        if topics is None or self.lexicon.related.text:
+            return
+        vectors = topics.vectors.cpu().numpy()
+
+        def find(path: Path) -> None:
+            placed = list(placed_words(vectors, self.vocabulary, self.lexicon))
+            path.write_text(find_related(training.text, placed).text, encoding="ascii")
+
+        kept = self._once("related.txt", find)
+        if kept.exists():  # an empty one is not sent to the other processes
+            related = RelatedWords.read(kept.read_text(encoding="ascii"))
+            self.lexicon = replace(self.lexicon, related=related)
 
     def _run_stage(self, number: int, training: Training) -> bool:
         resume = self.folder / f"stage-{number}.resume"

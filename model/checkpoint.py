@@ -40,7 +40,8 @@ from model.kernel.quantization import input_table_bytes
 from model.verse.lexicon import Lexicon
 from model.vocabulary import MAX_PIECE, Vocabulary
 
-FORMAT_VERSION = 5  # with topics
+FORMAT_VERSION = 6  # with words that are related to others
+TOPICS_VERSION = 5  # with topics
 PIECES_VERSION = 4  # with pieces of words as tokens
 CHARACTERS_VERSION = 3  # characters alone, words and hashes of the book; 2 had none, 1 float32
 METADATA_KEY = "sonneteer"
@@ -168,7 +169,7 @@ def save_model(
     """Write a model file in one stroke; raise CheckpointUnwritable, the earlier file intact."""
     # A file without what is new in it can be read by versions that know nothing else.
     left_out: dict[str, Any] = {}
-    version = FORMAT_VERSION
+    version = FORMAT_VERSION if lexicon and lexicon.related.text else TOPICS_VERSION
     if not network.topic_size:
         version, left_out = PIECES_VERSION, {"network": {"topic_size"}}
         if not vocabulary.pieces and not network.tied:

@@ -17,15 +17,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from model import load_model
-from model.verse.definitions import DEFINITIONS
 from model.verse.pronunciation import look_up_cmudict
+from model.verse.related import DEFINITIONS, MAX_RELATED
 from model.verse.words import KnownWords, is_content_word, words_of
 from tests.locks import ROOT
 
 BASE = ROOT / "model" / "pretrained" / "base" / "verse.safetensors"
 WORDNET = Path("/usr/share/wordnet")
 KINDS = {"noun": "1", "verb": "2", "adj": "35", "adv": "4"}  # digits of the counts' keys
-FEW, MANY = 3, 6  # words of a definition
+FEW = 3  # words of a definition
 
 # What definitions are made of, and what tells nothing of their subject.
 IDIOM = frozenset(
@@ -65,7 +65,7 @@ def nearest(word: str, senses: Iterable[list[str]], known: KnownWords) -> list[s
             break
         forms = (known.form_of(each) for each in sense if each not in IDIOM)
         near |= dict.fromkeys(each for each in forms if each and each != word)
-    return list(near)[:MANY]
+    return list(near)[:MAX_RELATED]
 
 
 def read_senses(folder: Path) -> dict[str, list[list[str]]]:

@@ -73,7 +73,7 @@ def train_until(processes: Processes, folder: Path) -> None:
 def test_a_signal_to_one_process_ends_all_and_one_alone_goes_on(tmp_path: Path) -> None:
     assert outcomes(tmp_path, train_until) == ["done", "done"]
     kept = tmp_path / "verse.training"
-    names = {"pieces.txt", "topics.safetensors", "stage-1.resume"}
+    names = {"pieces.txt", "topics.safetensors", "related.txt", "stage-1.resume"}
     assert {path.name for path in kept.iterdir()} == names  # no line, and no second folder
     assert load_training(kept / "stage-1.resume").standing.steps_made == 21
     assert train(tmp_path, 10_000)
@@ -91,6 +91,7 @@ def test_the_base_is_trained_stage_by_stage_with_a_curve(tmp_path: Path) -> None
     assert "goat" in model.lexicon.numbers
     assert model.tensors["topics.vectors"][model.vocabulary.ids[" goat"]].any()
     assert model.tensors["topics.weight"].any()
+    assert set(model.lexicon.related.of("barn")) <= {"goat"}
     head, *rows = (tmp_path / "verse.training" / "curve.tsv").read_text().splitlines()
     facts = ["stage", "step", "seconds", "characters"]
     assert head.split("\t") == [*facts, "training", "goats", "next line"]
@@ -124,6 +125,6 @@ def test_a_base_is_trained_on_with_its_tokens_its_words_and_its_weights(tmp_path
     assert replace(training, start=first, poems=others).run()
     second = load_model(tmp_path / "second" / "verse.safetensors")
     assert second.vocabulary == first.vocabulary
-    assert second.lexicon == first.lexicon
+    assert second.lexicon.entries == first.lexicon.entries
     for name, tensor in first.tensors.items():
         assert np.allclose(second.tensors[name], tensor, atol=0.01), name

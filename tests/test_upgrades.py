@@ -34,20 +34,26 @@ from bot.core.training.process import WRONG_USE, TrainingEvent, TrainingExit, Tr
 from bot.discord_app import commands_sync
 from bot.discord_app.commands_sync import sync_commands
 from model import load_model, read_books, read_card
-from model.checkpoint import CHARACTERS_VERSION, FORMAT_VERSION, PIECES_VERSION
+from model.checkpoint import (
+    CHARACTERS_VERSION,
+    FORMAT_VERSION,
+    PIECES_VERSION,
+    TOPICS_VERSION,
+)
 from model.training import EpochEnd, RecipeOverrides, TrainingFolder, TrainingRun
 from model.training import resume as resume_file
 from tests.apps import ADMIN, GUILD, STRANGER, FakeTrainer, open_test_app, trained
 
 UPGRADES = Path(__file__).parent / "data" / "upgrades"
 ALL = sorted(path.name for path in UPGRADES.iterdir() if path.is_dir())
-WITH_WORDS = ["4", "5", "6", "7", "8", "9", "10", "11"]
+WITH_WORDS = ["4", "5", "6", "7", "8", "9", "10", "11", "12"]
 WITH_BOOKS = ["5", "6", "7"]  # and a database
 STOPPED = {  # book and folder of trainings that were stopped half way
     "1": ("dunes.txt", "models", "dunes"),
     "3": ("dunes.txt", "models", "dunes"),
     "8": ("dunes.txt", "models", "dunes"),
     "9": ("dunes.txt", "models", "dunes"),
+    "12": ("dunes.txt", "models", "dunes"),
     "5": ("data/jobs/2/_book.txt", "data/jobs/2", "harbour"),
 }
 NOWHERE = "http://127.0.0.1:9/{number}.txt"  # nobody listens there
@@ -140,7 +146,7 @@ def test_a_training_that_was_stopped_goes_on_to_its_end(home: Path, number: str)
             run.end_epoch(event)
     after = run.finish()
     assert after.vocabulary.pieces == before.vocabulary.pieces
-    formats = {"8": PIECES_VERSION, "9": FORMAT_VERSION}
+    formats = {"8": PIECES_VERSION, "9": TOPICS_VERSION, "12": FORMAT_VERSION}
     assert after.card.format_version == formats.get(number, CHARACTERS_VERSION)
     assert (len(after.card.history), after.card.history[:1]) == (3, already.history)
     assert after.lexicon == before.lexicon

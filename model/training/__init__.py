@@ -17,6 +17,7 @@ The parts, in the order in which data passes them:
     reporting, chart       what a person or a program is told; the picture of the losses
     tutorial               what only the classic tutorial's program does
     pieces                 what tokens a base model has, for train_base.py
+    related                words that go with those that have topics, for train_base.py
     base                   the text and the stages of the base model, for train_base.py
 
 `chart` is not imported here: it loads matplotlib, which only the end of a training needs.

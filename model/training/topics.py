@@ -11,6 +11,7 @@ P passages, N rows, T tokens in a window.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -48,16 +49,21 @@ def find_passages(ids: Ids, newline: int) -> Passages:
     line_of = np.cumsum(is_newline, dtype=np.int32)
     line_of -= is_newline  # a newline belongs to the line that it ends
     sizes = np.bincount(line_of[~is_newline], minlength=line_of[-1] + 1)  # (L,)
-    passage_of = np.empty(len(sizes), np.int32)
+    return Passages(line_of, cut_passages((sizes == 0).tolist()))
+
+
+def cut_passages(blank_lines: Iterable[bool]) -> NDArray[np.int32]:
+    """Return the passage of each line (L,), blank ones too, of whether they are blank."""
+    passage_of = []
     passage = lines = blank = 0
-    for line, is_blank in enumerate((sizes == 0).tolist()):
+    for is_blank in blank_lines:
         if not is_blank:
             if blank > 1 or (blank and lines >= SHORTEST) or lines >= LONGEST:
                 passage, lines = passage + 1, 0
             lines += 1
         blank = blank + 1 if is_blank else 0
-        passage_of[line] = passage
-    return Passages(line_of, passage_of)
+        passage_of.append(passage)
+    return np.array(passage_of, np.int32)
 
 
 class WordFinder:

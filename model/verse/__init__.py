@@ -2,6 +2,7 @@
 
 words, spoken        the words of a text; numbers and abbreviations as people say them
 pronunciation        how a word is said: the dictionary, corrections, rules
+related              words that stand for a seed's word of which the network cannot be told
 lexicon              the words of a book and how they are said, as its model file has them
 trie                 words with their metre, as the kernel reads them
 prosody              a model's lexicon on its alphabet: stresses, syllables, rhymes

@@ -7,11 +7,12 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from model.errors import ModelError
 from model.verse.pronunciation import MAX_SYLLABLES, Pronouncer, Pronunciation
+from model.verse.related import RelatedWords
 from model.verse.words import words_of
 
 MIN_KNOWN = 0.85  # share of a book's words that must be English; the sonnets have 0.995
@@ -78,6 +79,7 @@ class Lexicon:
     """Words in alphabetical order; a word's number is its place."""
 
     entries: tuple[LexiconEntry, ...] = ()
+    related: RelatedWords = field(default_factory=RelatedWords)  # words of seeds
 
     @cached_property
     def numbers(self) -> Mapping[str, int]:
@@ -106,8 +108,8 @@ class Lexicon:
         return sum(size for size in families if size > MIN_RHYMES) >= MIN_OPENERS
 
     def write(self) -> str:
-        """Return the lexicon as lines: word, count, sayings."""
-        return "\n".join(
+        """Return the lexicon as lines: word, count, sayings; below them related words, if any."""
+        lines = "\n".join(
             " ".join(
                 [
                     entry.word,
@@ -117,11 +119,15 @@ class Lexicon:
             )
             for entry in self.entries
         )
+        return f"{lines}\n\n{self.related.text}" if self.related.text else lines
 
     @classmethod
     def read(cls, text: str) -> Lexicon:
         """Read what `write` wrote; raise ValueError for anything else."""
-        lines = text.split("\n") if text else []
+        words, blank, related = text.partition("\n\n")
+        if blank and not related:
+            raise ValueError("the lexicon has a blank line at its end")
+        lines = words.split("\n") if words else []
         if len(lines) > MAX_WORDS:
             raise ValueError(f"the lexicon has more than {MAX_WORDS:,} words")
         entries = []
@@ -131,12 +137,12 @@ class Lexicon:
                 raise ValueError(f"the lexicon has a line that is not valid: {line[:60]!r}")
             variants = tuple(Variant(*found) for found in _SAYING.findall(match[3]))
             entries.append(LexiconEntry(match[1], int(match[2]), variants))
-        words = [entry.word for entry in entries]
-        if sum(map(len, words)) > MAX_LETTERS:
+        spelled = [entry.word for entry in entries]
+        if sum(map(len, spelled)) > MAX_LETTERS:
             raise ValueError(f"the lexicon has more than {MAX_LETTERS:,} letters")
-        if words != sorted(set(words)):
+        if spelled != sorted(set(spelled)):
             raise ValueError("the lexicon is not sorted")
-        lexicon = cls(tuple(entries))
+        lexicon = cls(tuple(entries), RelatedWords.read(related))
         if any(len(family) > MAX_FAMILY for family in lexicon.rhymes.values()):
             raise ValueError(f"the lexicon has more than {MAX_FAMILY:,} words that end alike")
         return lexicon
@@ -173,7 +179,8 @@ def make_lexicon(text: str, elsewhere: Lexicon | None = None) -> Lexicon:
     for entry in elsewhere.entries if elsewhere else ():
         if entry.count >= MIN_COUNT:
             found.setdefault(entry.word, LexiconEntry(entry.word, 0, entry.variants))
-    return Lexicon(tuple(found[word] for word in sorted(_most_used(found))))
+    entries = tuple(found[word] for word in sorted(_most_used(found)))
+    return Lexicon(entries, RelatedWords() if elsewhere is None else elsewhere.related)
 
 
 def _most_used(found: Mapping[str, LexiconEntry]) -> list[str]:

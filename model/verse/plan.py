@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.kernel.reference import topic_vector
-from model.verse.definitions import look_up_definition
 from model.verse.forms import Form
+from model.verse.lexicon import Lexicon
 from model.verse.prosody import Prosody
+from model.verse.related import RelatedWords, definitions
 from model.verse.words import KnownWords, base_forms, last_word, stem_of
 from model.vocabulary import Vocabulary
 
@@ -28,7 +29,7 @@ Draw = Callable[[], float]  # the next random number, 0 … 1
 # What a likeness of 1 is worth, nats: to the topic, the word before, and the line's last word.
 NEAR_TOPIC, NEAR_BEFORE, NEAR_END = 7.0, 4.0, 3.0
 SELDOM = 0.5  # what it costs a word to be seldom, of the log of how seldom
-DEFINING = 3  # words of a definition that stand for a word that has no place
+RELATED = 4  # words that stand for one that has no place
 PAIRS = 8  # of rhymes, of which the nearest to the topic is taken
 ROUND = 6  # digits of a likeness: all processors choose the same
 
@@ -37,7 +38,7 @@ ROUND = 6  # digits of a likeness: all processors choose the same
 class Plan:
     """The words that a poem hangs on."""
 
-    topic: tuple[str, ...] = ()  # words of the seed or of their definitions, or else one by chance
+    topic: tuple[str, ...] = ()  # words of the seed or related to them, or else one by chance
     keywords: tuple[str, ...] = ()  # one for each line of the form, "" for none
     ends: tuple[str, ...] = ()  # the last word of each line, "" for none
 
@@ -61,6 +62,16 @@ def follow(plan: Plan, lines: Sequence[str], form: Form) -> Plan:
     return replace(plan, ends=tuple(found))
 
 
+def placed_words(
+    vectors: NDArray[np.float32], vocabulary: Vocabulary, lexicon: Lexicon
+) -> dict[str, int]:
+    """Return the words that have a place among the topics (V, K), each with its token."""
+    tokens = [(vocabulary.tokens[id_], id_) for id_ in np.flatnonzero(vectors.any(axis=1)).tolist()]
+    return {
+        token[1:]: id_ for token, id_ in tokens if token[0] == " " and token[1:] in lexicon.numbers
+    }
+
+
 class Planner:
     """Knows which words go together, and how the network is told.
 
@@ -76,15 +87,9 @@ class Planner:
     ) -> None:
         """`vectors` (V, K) and `weight` (H, 3K) are tensors of a model file."""
         lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)  # (V,)
-        known = prosody.lexicon.numbers
-        words = {
-            id_: word
-            for id_ in np.flatnonzero(lengths).tolist()
-            if (word := vocabulary.tokens[id_].removeprefix(" ")) in known
-            and word != vocabulary.tokens[id_]
-        }
-        ids = list(words)
-        self._words = list(words.values())
+        words = placed_words(vectors, vocabulary, prosody.lexicon)
+        ids = list(words.values())
+        self._words = list(words)
         self._numbers = {word: number for number, word in enumerate(self._words)}
         self._vectors = vectors[ids].astype(np.float64)  # (W, K)
         self._lengths = np.round(lengths[ids], ROUND)  # (W,)
@@ -93,19 +98,21 @@ class Planner:
         for number, word in enumerate(self._words):
             self._families.setdefault(stem_of(word), []).append(number)
         self._known = KnownWords(self._numbers)
+        self._related: RelatedWords = prosody.lexicon.related
         self._prosody = prosody
         self._rhymes: dict[str, list[int]] = {}
 
     def known_words(self, word: str) -> list[str]:
-        """Return words with a place for one of a seed: itself, another form, or its definition's.
-
-        Of a definition, those are taken that say most.
-        """
+        """Return words with a place for one of a seed: itself, another form, or related ones."""
         if (form := self._known.form_of(word)) is not None:
             return [form]
-        base = next(filter(None, map(look_up_definition, (word, *base_forms(word)))), ())
-        found = {form: None for each in base if (form := self._known.form_of(each)) is not None}
-        return sorted(found, key=lambda form: -self._lengths[self._numbers[form]])[:DEFINING]
+        forms = (word, *base_forms(word))
+        for listed in (self._related, definitions()):
+            near = next(filter(None, map(listed.of, forms)), ())
+            found = dict.fromkeys(filter(None, map(self._known.form_of, near)))
+            if found:
+                return list(found)[:RELATED]
+        return []
 
     def plan(
         self, seed: Sequence[str], form: Form, avoided: Collection[str], random_seed: int

@@ -1,12 +1,14 @@
 """The words of a book: which are kept, how they are written down, when there is no verse."""
 
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from model.verse.lexicon import Lexicon, LexiconEntry, NoVerse, Variant, make_lexicon
+from model.verse.related import RelatedWords
 from tests.texts import VERSES
 from tests.verse_words import small_lexicon
 
@@ -47,15 +49,40 @@ def test_our_own_verses_are_english() -> None:
     assert len(make_lexicon(VERSES.lower())) > 40
 
 
+RELATED = RelatedWords("candle light night\nclock hour\n")
+
+
 def test_a_lexicon_is_read_as_it_was_written() -> None:
     lexicon = small_lexicon()
     assert Lexicon.read(lexicon.write()) == lexicon
+    related = replace(lexicon, related=RELATED)
+    assert Lexicon.read(related.write()) == related != lexicon
     assert Lexicon.read("") == Lexicon()
+
+
+def test_related_words_of_elsewhere_are_kept() -> None:
+    assert make_lexicon("the cat sat\n", Lexicon((), RELATED)).related == RELATED
 
 
 @pytest.mark.parametrize(
     "text",
-    ["cat", "cat 1 1/K/AE_T\nant 1 1/N/AE_T", "cat x 1/K/AE_T", "cat 1 9/K/AE_T", "a b 1 1//AH"],
+    [
+        *(
+            "cat",
+            "cat 1 1/K/AE_T\nant 1 1/N/AE_T",
+            "cat x 1/K/AE_T",
+            "cat 1 9/K/AE_T",
+            "a b 1 1//AH",
+        ),
+        *(
+            f"cat 1 1/K/AE_T\n{related}"
+            for related in ("\n", "\ndog", "\ndog cat", "\n\ndog cat\n")
+        ),
+        *(
+            f"cat 1 1/K/AE_T\n\n{related}\n"
+            for related in ("dog 1", "dog cat\nant bee", "dog" + 7 * " a")
+        ),
+    ],
 )
 def test_what_is_no_lexicon_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="lexicon"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from model.verse import FORMS, NO_PLAN, Plan, Planner, Prosody
+from model.verse import FORMS, NO_PLAN, Lexicon, Plan, Planner, Prosody
+from model.verse.related import RelatedWords
 from model.verse.words import stem_of
 from model.vocabulary import Vocabulary
 from tests.verse_words import ALPHABET, FILLERS, RHYMES, small_lexicon
@@ -20,7 +22,7 @@ ALL = [word for word in " ".join([*RHYMES, FILLERS]).split() if len(word) > 2]
 K, H = 4, 8
 
 
-def make_planner() -> Planner:
+def make_planner(lexicon: Lexicon | None = None) -> Planner:
     words = sorted(set(ALL))
     vocabulary = Vocabulary(ALPHABET.characters, tuple(f" {word}" for word in words))
     generator = np.random.default_rng(1)
@@ -29,7 +31,7 @@ def make_planner() -> Planner:
         place = [1, 0, 0, 0] if word in SKY else [0, 1, 0, 0]
         vectors[vocabulary.ids[f" {word}"]] = place + generator.normal(0, 0.05, K)
     weight = generator.normal(0, 0.2, (H, 3 * K)).astype(np.float32)
-    return Planner(vectors, weight, vocabulary, Prosody(small_lexicon(), ALPHABET, 2.0))
+    return Planner(vectors, weight, vocabulary, Prosody(lexicon or small_lexicon(), ALPHABET, 2.0))
 
 
 PLANNER = make_planner()
@@ -127,6 +129,9 @@ def test_a_word_without_a_place_has_that_of_another(word: str, known: set[str]) 
     assert (set(plan(word).topic) == known) == bool(known)
 
 
-def test_of_a_long_definition_the_words_are_taken_that_say_most() -> None:
-    # light, skin, hair, blue, grey, eyes
-    assert PLANNER.known_words("blond") == ["blue", "hair", "grey"]
+def test_words_of_the_model_come_before_those_of_definitions() -> None:
+    related = RelatedWords("grandmother old river\nqwert zzz\n")
+    planner = make_planner(replace(small_lexicon(), related=related))
+    assert planner.known_words("grandmothers") == ["old", "river"]
+    assert planner.known_words("qwert") == []
+    assert planner.known_words("blond") == ["light", "hair", "blue", "grey"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model.verse.definitions import DEFINITIONS, look_up_definition
+from model.verse.related import DEFINITIONS, definitions
 from model.verse.words import KnownWords, is_content_word
 from tests.definitions import KINDS, nearest, read_senses
 
@@ -28,12 +28,12 @@ def test_each_line_of_the_file_has_a_word_and_what_it_means() -> None:
 def test_a_word_is_found_wherever_its_line_is(word: str) -> None:
     lines = gzip.decompress(DEFINITIONS.read_bytes()).decode("ascii").splitlines()
     expected = next((line.split(" ")[1:] for line in lines if line.split(" ")[0] == word), [])
-    assert list(look_up_definition(word)) == expected
+    assert list(definitions().of(word)) == expected
 
 
 @pytest.mark.parametrize("word", ["", "mother's", "mother father", "любовь", "\n", "🙂"])
 def test_what_is_no_word_of_it_has_none(word: str) -> None:
-    assert look_up_definition(word) == ()
+    assert definitions().of(word) == ()
 
 
 def test_the_file_is_made_of_synonyms_and_definitions(tmp_path: Path) -> None:
