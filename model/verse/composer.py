@@ -33,7 +33,14 @@ from model.verse.opening import Opening, Theme
 from model.verse.plan import NO_PLAN, Plan, Planner
 from model.verse.prosody import Prosody
 from model.verse.trie import TrieWord, build_trie, make_final_mask, make_inner_mask
-from model.verse.words import family_of, is_content_word, last_word, stem_of, words_of
+from model.verse.words import (
+    family_of,
+    is_content_word,
+    is_wrong_article,
+    last_word,
+    stem_of,
+    words_of,
+)
 
 PARTICLES = 24
 MAX_ROUNDS = 6  # of particles, to find lines that differ; there is one for each at least
@@ -56,6 +63,7 @@ REPEATED, SMALL_REPEATED = (
 FAMILY = 3.0  # for each time that it has had another word of the family: love, lovely
 SAME_BEGINNING = 1.5  # as an earlier line
 TWICE = 8.0  # a word twice in a row, or two words twice in a line
+WRONG_ARTICLE = 8.0  # "an" before a consonant, "a" before a vowel
 SAME_RHYME = 30.0  # where the form wants another
 WORDS_PER_LINE, EACH_WORD_OFF = 7.9, 4.5
 FAIR_END = 5.0  # nats of a last word, with all after it; the more it costs, the less it fits
@@ -390,6 +398,7 @@ class LineScorer:
             return -math.inf
         score = -COPIED * max(candidate.copied - FAIR_COPY, 0)
         score -= self._repetition_penalty(words)
+        score -= WRONG_ARTICLE * sum(is_wrong_article(*pair) for pair in pairwise(words))
         if self._opens and any(self._prosody.end_alike(words[-1], end) for end in self._ends):
             score -= SAME_RHYME
         if self._form.stress:

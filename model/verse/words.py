@@ -163,6 +163,24 @@ def family_of(word: str) -> int:
     return zlib.crc32(stem_of(word).encode()) >> 1 | 1 if is_content_word(word) else 0
 
 
+_VOWEL = re.compile(
+    r"(?!one|once|eu|ewe|u(?:ni(?![mn])|s[eu]|ti|topia))[aeiou]|hour|hono|heir|hones"
+)
+
+
+def is_wrong_article(article: str, word: str) -> bool:
+    """Whether "a" or "an" cannot stand before a word; False for what is no article.
+
+    >>> [is_wrong_article("an", word) for word in ("perfect", "hundred", "hour", "union")]
+    [True, False, False, True]
+    >>> [is_wrong_article("a", word) for word in ("perfect", "hundred", "hour", "other")]
+    [False, False, True, True]
+    """
+    if _VOWEL.match(word):
+        return article == "a"
+    return article == "an" and not word.startswith("h")  # poets have "an hundred", too
+
+
 @lru_cache(8192)
 def is_content_word(word: str) -> bool:
     """Whether `word` says something by itself."""

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from model.verse import FORMS, Prosody
-from model.verse.composer import FAIR_END, FAMILY, REPEATED, Candidate, LineScorer
+from model.verse.composer import (
+    FAIR_END,
+    FAMILY,
+    REPEATED,
+    WRONG_ARTICLE,
+    Candidate,
+    LineScorer,
+)
 from model.verse.opening import Theme
 from tests.verse_words import ALPHABET, small_lexicon
 
@@ -28,6 +35,11 @@ def test_a_word_and_its_family_cost_more_each_time_they_come_again(line: str, co
         scores.append(score(lines, line))
     first, second = scores[0] - scores[1], scores[1] - scores[2]
     assert first == pytest.approx(second) == pytest.approx(cost)
+
+
+@pytest.mark.parametrize(("right", "wrong"), [("an apple", "a apple"), ("a river", "an river")])
+def test_a_wrong_article_costs_much(right: str, wrong: str) -> None:
+    assert score([], f"{right} by day") - score([], f"{wrong} by day") == WRONG_ARTICLE
 
 
 @pytest.mark.parametrize(("end_nats", "cost"), [(FAIR_END, 0.0), (FAIR_END + 3.0, 3.0)])
