@@ -67,6 +67,7 @@ from model import (
     printable,
     read_book_files,
     safe_name,
+    trim_heap,
     write_atomically,
 )
 from model.training import (
@@ -258,6 +259,8 @@ class Program:
     def finish(self) -> None:
         """Measure the best model, draw the chart, write the poem, and say where everything is."""
         best = self.training_run.finish()
+        self.training.release()
+        trim_heap()
         card = best.card
         self.draw(card.history)
         if self.recipe.name == "tutorial":

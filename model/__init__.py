@@ -14,6 +14,7 @@ only. The parts, in the order in which data passes them:
     kernel/              one token of every row: LSTM, constraints, sampling, compiled
     stopping, capitals   where a poem ends; capital letters put back into it
     config, errors       settings with their ranges; what can go wrong
+    files, heap          writing that survives a power cut; memory given back
 """
 
 from model.book import (
@@ -55,6 +56,7 @@ from model.engine import LINE_SLOTS, MAX_FORM_POEMS, Engine, make_engine, make_e
 from model.errors import BookError, ModelError, SettingError
 from model.evaluation import Evaluation, evaluate, fold_text
 from model.files import sync_folder, write_durably
+from model.heap import map_large_blocks, trim_heap
 from model.kernel.compilation import is_compiled
 from model.naming import check_name, safe_name
 from model.requests import PoemPiece, Request
@@ -133,6 +135,7 @@ __all__ = [
     "make_engines",
     "make_title",
     "make_verse",
+    "map_large_blocks",
     "printable",
     "read_book",
     "read_book_files",
@@ -145,6 +148,7 @@ __all__ = [
     "skeleton",
     "sync_folder",
     "take_lines",
+    "trim_heap",
     "without_decoration",
     "without_invisible",
     "write_atomically",

@@ -9,12 +9,9 @@ count too, up to as many and as much again; a further load waits for one to be d
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import sys
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.core.errors import ModelUnusable, ShuttingDown
@@ -31,6 +28,8 @@ from model import (
     load_model,
     make_engines,
     make_verse,
+    map_large_blocks,
+    trim_heap,
 )
 
 
@@ -53,29 +52,9 @@ class LoadedModel:
         return self.vocabulary.fold(text).text
 
 
-M_MMAP_THRESHOLD, LARGE = -3, 2**20  # a setting of glibc's mallopt, and bytes for it
-
-
 def has_compiled() -> bool:
     """Whether the arithmetic is compiled; the start that does it takes more memory and time."""
     return is_compiled()
-
-
-def trim_heap() -> None:
-    """Return what the C library keeps of freed memory to the system, where that is glibc's."""
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # musl has no such function
-            ctypes.CDLL(None).malloc_trim(0)
-
-
-def map_large_blocks() -> None:
-    """Let large blocks of memory be the system's again as soon as they are freed.
-
-    By itself glibc stops doing so once one was freed; a model then took 45 MB more.
-    """
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
 
 
 class ModelCache:

@@ -9,6 +9,7 @@ The parts, in the order in which data passes them:
     batches                a text as ids, and ids as batches
     topics                 what the lines of a text are about
     network                the LSTM in PyTorch, and starting with another model's weights
+    head_loss              its loss, without the logits of all tokens at once
     processes              several processes that train one network together
     optim                  Adam, and the learning rate through a training
     loop                   batch, loss, step; yields what happens

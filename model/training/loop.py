@@ -20,7 +20,6 @@ from dataclasses import dataclass
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional
 
 from model.checkpoint import EpochLosses, Model
 from model.config import StrictSettings
@@ -327,13 +326,10 @@ class Training:
         with self._autocast():
             before = self._state_for(len(inputs))
             with self.processes.own_randomness(self.position.seed + self.position.steps_made):
-                # (N, T, V), or (N, V) of windows: only the last step has a target
-                logits, state = self._learner(
-                    inputs, before, topics, last_only=self.recipe.reads == "windows"
-                )
+                loss: Tensor
+                loss, state = self._learner(inputs, before, topics, targets)
         self.state = LSTMState(state.hidden.detach().float(), state.cell.detach().float())
-        logits = logits.float().reshape(-1, logits.shape[-1])  # (N * T, V), or (N, V)
-        return functional.cross_entropy(logits, targets.flatten())  # targets (N * T,), or (N,)
+        return loss
 
     def _state_for(self, rows: int) -> LSTMState:
         """Return the rows' state; a share of the rows, `cold_starts`, begins with zeros."""
@@ -403,6 +399,11 @@ class Training:
         if self.trained_on == len(self.ids):
             return training_loss, None
         return training_loss, self._evaluate(network, self.trained_on, len(self.ids))
+
+    def release(self) -> None:
+        """Let go of all weights, once there is nothing more to train or to measure."""
+        del self.network, self.averaged, self.first, self.optimizer, self._learner
+        self.state = None
 
     def held_out_loss(self) -> float | None:
         """Measure the loss on the held-out tail, dropout off; None where nothing is held out."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from model.checkpoint import Model, load_model
 from model.config import NetworkConfig, Tensors
 from model.errors import StartMismatch
+from model.training.head_loss import head_loss
 from model.training.recipes import SHAPE
 from model.vocabulary import Vocabulary
 
@@ -112,15 +113,19 @@ class StackedLSTM(nn.Module):
         ids: Tensor,
         state: LSTMState | None = None,
         topics: Tensor | None = None,
-        *,
-        last_only: bool = False,
+        targets: Tensor | None = None,
     ) -> tuple[Tensor, LSTMState]:
         """Read `ids` (N, T) from `state` (zeros if None); return logits (N, T, V) and the state.
 
-        `last_only`: logits (N, V) of the last token alone. `topics` as in `features`.
+        With `targets` (N, T), or (N,) after the last token, their mean loss (), in nats, instead of
+        logits. `topics` as in `features`.
         """
         outputs, state = self.features(ids, state or self.initial_state(ids.shape[0]), topics)
-        return self.head(outputs[:, -1] if last_only else outputs), state
+        if targets is None:
+            return self.head(outputs), state
+        if targets.ndim == 1:
+            outputs = outputs[:, -1]
+        return head_loss(outputs.flatten(0, -2), self.head, targets.flatten()), state
 
 
 class Topics(nn.Module):

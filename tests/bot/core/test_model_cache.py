@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.errors import ModelUnusable, ShuttingDown
-from bot.core.model_cache import ModelCache, trim_heap
+from bot.core.model_cache import ModelCache
 from bot.core.model_library import ModelLibrary
 from bot.core.records import ModelRecord
 from model import NetworkConfig
@@ -149,10 +149,6 @@ async def test_a_closed_shelf_loads_nothing(cache: ModelCache, record: Record) -
     await cache.close()
     with pytest.raises(ShuttingDown):
         await cache.load(record("apples"))
-
-
-def test_giving_memory_back_does_no_harm_wherever_it_runs() -> None:
-    trim_heap()
 
 
 async def test_models_that_take_too_much_together_make_room(record: Record) -> None:

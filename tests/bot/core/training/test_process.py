@@ -47,7 +47,6 @@ def test_of_the_environment_only_what_is_named_is_passed_on() -> None:
     assert passed == {
         "PATH": "/bin",
         "LC_ALL": "C.UTF-8",
-        "MALLOC_TRIM_THRESHOLD_": "1000000",
         "OMP_NUM_THREADS": "3",
         "PYTHONUNBUFFERED": "1",
     }
