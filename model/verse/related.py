@@ -16,7 +16,8 @@ from pathlib import Path
 
 DEFINITIONS = Path(__file__).with_name("definitions.txt.gz")
 MAX_RELATED = 6  # to one word
-_LINES = re.compile(rf"(?:[a-z]{{1,30}}(?: [a-z'-]{{1,30}}){{1,{MAX_RELATED}}}\n)*")
+MAX_LISTED = 30_000  # words of a model file, which may come from a stranger
+_LINE = re.compile(rf"[a-z]{{1,30}}(?: [a-z'-]{{1,30}}){{1,{MAX_RELATED}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,10 @@ class RelatedWords:
     @classmethod
     def read(cls, text: str) -> RelatedWords:
         """Return the list that `text` is; raise ValueError for anything else."""
-        lines = text.splitlines()
-        if not _LINES.fullmatch(text) or lines != sorted(lines):
+        *lines, rest = text.split("\n")
+        if len(lines) > MAX_LISTED:
+            raise ValueError(f"the lexicon has more than {MAX_LISTED:,} related words")
+        if rest or lines != sorted(lines) or not all(map(_LINE.fullmatch, lines)):
             raise ValueError("the lexicon has related words that are not valid")
         return cls(text)
 
