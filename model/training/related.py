@@ -15,7 +15,7 @@ import numpy as np
 
 from model.training.topics import MIN_PASSAGES, SMOOTHING, cut_passages
 from model.verse.plan import RELATED
-from model.verse.related import RelatedWords
+from model.verse.related import MAX_LISTED, RelatedWords
 from model.verse.words import KnownWords, is_content_word, words_of
 
 
@@ -28,13 +28,14 @@ def find_related(text: str, placed: Sequence[str]) -> RelatedWords:
         passages[passage].update(words_of(line))
     counts = Counter(word for words in passages for word in words)
     known = KnownWords(frozenset(placed))
-    others = sorted(
+    others = [
         word
-        for word, count in counts.items()
+        for word, count in counts.most_common()
         if count >= MIN_PASSAGES
         and (word.isalpha() and word.isascii() and is_content_word(word))
         and known.form_of(word) is None
-    )
+    ]
+    others = sorted(others[:MAX_LISTED])
     rows = {word: row for row, word in enumerate(others)}
     columns = {word: column for column, word in enumerate(placed)}
     together = np.zeros((len(others), len(placed)), np.float32)
