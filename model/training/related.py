@@ -30,7 +30,7 @@ def find_related(text: str, placed: Sequence[str]) -> RelatedWords:
     known = KnownWords(frozenset(placed))
     others = [
         word
-        for word, count in counts.most_common()
+        for word, count in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
         if count >= MIN_PASSAGES
         and (word.isalpha() and word.isascii() and is_content_word(word))
         and known.form_of(word) is None
