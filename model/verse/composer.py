@@ -66,6 +66,7 @@ TWICE = 8.0  # a word twice in a row, or two words twice in a line
 WRONG_ARTICLE = 8.0  # "an" before a consonant, "a" before a vowel
 SAME_RHYME = 30.0  # where the form wants another
 WORDS_PER_LINE, EACH_WORD_OFF = 7.9, 4.5
+FAIR_SMALL, SMALL_WORD = 2, 5.0  # small words of a haiku's line, which has no room for more
 FAIR_END = 5.0  # nats of a last word, with all after it; the more it costs, the less it fits
 FAIR_COPY, COPIED = 14, 2.5  # characters of the book in a row, and what each one more costs
 ANSWER = 8.0  # an answer to the seed, as long as it has not had
@@ -403,6 +404,9 @@ class LineScorer:
             score -= SAME_RHYME
         if self._form.stress:
             score -= EACH_WORD_OFF * max(abs(len(words) - WORDS_PER_LINE) - 0.5, 0.0)
+        else:
+            small = sum(not is_content_word(word) for word in words)
+            score -= SMALL_WORD * max(small - FAIR_SMALL, 0)
         if self.wanted and self._is_later:
             score += ANSWER * min(self._theme.answers(words, self._prosody), self.wanted)
         return score

@@ -9,6 +9,7 @@ from model.verse.composer import (
     FAIR_END,
     FAMILY,
     REPEATED,
+    SMALL_WORD,
     WRONG_ARTICLE,
     Candidate,
     LineScorer,
@@ -40,6 +41,11 @@ def test_a_word_and_its_family_cost_more_each_time_they_come_again(line: str, co
 @pytest.mark.parametrize(("right", "wrong"), [("an apple", "a apple"), ("a river", "an river")])
 def test_a_wrong_article_costs_much(right: str, wrong: str) -> None:
     assert score([], f"{right} by day") - score([], f"{wrong} by day") == WRONG_ARTICLE
+
+
+@pytest.mark.parametrize(("small", "cost"), [("by my", 0.0), ("the with by my", 2 * SMALL_WORD)])
+def test_many_small_words_take_a_haiku_its_picture(small: str, cost: float) -> None:
+    assert score([], "silver apple") - score([], f"{small} silver apple") == cost
 
 
 @pytest.mark.parametrize(("end_nats", "cost"), [(FAIR_END, 0.0), (FAIR_END + 3.0, 3.0)])
