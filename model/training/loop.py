@@ -207,14 +207,17 @@ class Training:
         self.position = self.position.model_copy(update={"precision": precision})
 
     def forget_unfamiliar(self) -> None:
-        """Keep nothing of the first weights if they are far from the book, as verse is from prose.
+        """Keep nothing of the first weights if they are far from the book, as verse is from prose,
+        and learn it for longer.
 
         Before the first step. The loss of a book that is near to the base is below FAMILIAR.
         """
         some = min(len(self.ids), MAX_ASKED)
         if self.first is not None and self._evaluate(self.network, 0, some) > FAMILIAR:
             self.first = None
-            self.recipe = self.recipe.model_copy(update={"first_weights": 0.0})
+            epochs = self.recipe.unfamiliar_epochs or self.recipe.epochs
+            update = {"first_weights": 0.0, "epochs": epochs}
+            self.recipe = self.recipe.model_copy(update=update)
             self.position = self.position.model_copy(update={"recipe": self.recipe})
 
     def rehearse(self) -> None:

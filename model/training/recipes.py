@@ -52,6 +52,8 @@ class Recipe(StrictSettings):
     # Share of the first weights in that average: 0.3–0.6 for fine-tuning, so that the model still
     # knows what the other one knew. Wortsman et al. 2022.
     first_weights: float = Field(default=0.0, ge=0.0, lt=1.0)
+    # Epochs for a book that is unlike what the other model has read; 0: as many as for any.
+    unfamiliar_epochs: int = Field(default=0, ge=0, le=10_000)
     # what is kept
     monitor: Literal["validation", "training"] = "validation"  # the loss that picks the best epoch
     patience: int = Field(default=5, ge=0)  # 3–10 epochs without improvement; 0: never stop early
@@ -127,7 +129,8 @@ def fine_tuning(characters: int, network: NetworkConfig) -> Recipe:
     """Return the recipe that trains a `network` further on a book of this many characters."""
     epochs = next((epochs for limit, epochs in FINE_TUNING_EPOCHS if characters <= limit), 1)
     shape = {field: getattr(network, field) for field in SHAPE}
-    return Recipe.checked(name="fine-tuning", epochs=epochs, **shape, **FINE_TUNING)
+    lengths = {"epochs": epochs, "unfamiliar_epochs": 2 * epochs}
+    return Recipe.checked(name="fine-tuning", **lengths, **shape, **FINE_TUNING)
 
 
 def recipe_for(
@@ -159,7 +162,7 @@ def adapt_recipe(recipe: Recipe, overrides: RecipeOverrides) -> Recipe:
     """Return `recipe` with the overrides in place of its own settings; raise SettingError."""
     settings = recipe.model_dump()
     if overrides.epochs is not None:
-        settings["epochs"] = overrides.epochs
+        settings.update(epochs=overrides.epochs, unfamiliar_epochs=0)
     if overrides.monitor is not None:
         settings["monitor"] = overrides.monitor
         settings["held_out"] = recipe.held_out or 0.1

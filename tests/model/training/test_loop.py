@@ -212,11 +212,12 @@ def test_a_share_of_the_first_weights_stays_in_what_is_kept() -> None:
 def test_first_weights_that_are_far_from_the_book_are_not_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    recipe = TINY.model_copy(update={"first_weights": 0.25})
+    recipe = TINY.model_copy(update={"first_weights": 0.25, "unfamiliar_epochs": 9})
     strange = Training(VERSES, recipe)
     strange.forget_unfamiliar()  # they know nothing yet
     assert strange.first is None
-    assert strange.recipe.first_weights == strange.position.recipe.first_weights == 0.0
+    assert strange.recipe == strange.position.recipe
+    assert (strange.recipe.first_weights, strange.recipe.epochs) == (0.0, 9)
     monkeypatch.setattr(loop, "FAMILIAR", 10.0)
     known = Training(VERSES, recipe)
     known.forget_unfamiliar()

@@ -35,6 +35,9 @@ def test_the_network_for_a_book_of_sonnets_is_small_enough_to_ship() -> None:
 def test_wishes_take_the_place_of_settings() -> None:
     recipe = adapt_recipe(recipe_for("default", 94_372), RecipeOverrides(7, "training"))
     assert (recipe.epochs, recipe.monitor) == (7, "training")
+    known = recipe_for("default", 94_372, recipe.network_config(9))
+    assert known.unfamiliar_epochs > known.epochs
+    assert adapt_recipe(known, RecipeOverrides(7)).unfamiliar_epochs == 0
 
 
 @pytest.mark.parametrize("characters", [2_000, 94_372, 1_115_394, 10_000_000])
