@@ -67,7 +67,8 @@ WRONG_ARTICLE = 8.0  # "an" before a consonant, "a" before a vowel
 SAME_RHYME = 30.0  # where the form wants another
 WORDS_PER_LINE, EACH_WORD_OFF = 7.9, 4.5
 FAIR_SMALL, SMALL_WORD = 2, 5.0  # small words of a haiku's line, which has no room for more
-FAIR_END = 5.0  # nats of a last word, with all after it; the more it costs, the less it fits
+# Nats of a last word, with all after it; what each one more costs, because the word fits less.
+FAIR_END, EACH_MORE = 5.0, 2.0
 FAIR_COPY, COPIED = 14, 2.5  # characters of the book in a row, and what each one more costs
 ANSWER = 8.0  # an answer to the seed, as long as it has not had
 LINES_AN_ANSWER = 7  # short poems come to no answer: they would say the seed again and again
@@ -387,7 +388,7 @@ class LineScorer:
         """
         fair = BOOK_LOSS_SHARE * self._prosody.book_loss
         unlikely = max(nats / max(len(candidate.text), 1) - fair, 0.0)
-        return LINE_CHARACTERS * unlikely + max(end_nats - FAIR_END, 0.0)
+        return LINE_CHARACTERS * unlikely + EACH_MORE * max(end_nats - FAIR_END, 0.0)
 
     def merit(self, given: Sequence[str], candidate: Candidate) -> float:
         """Return how good a likely line would be, in nats; -inf for one that must not be.

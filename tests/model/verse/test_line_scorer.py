@@ -6,6 +6,7 @@ import pytest
 
 from model.verse import FORMS, Prosody
 from model.verse.composer import (
+    EACH_MORE,
     FAIR_END,
     FAMILY,
     REPEATED,
@@ -48,7 +49,7 @@ def test_many_small_words_take_a_haiku_its_picture(small: str, cost: float) -> N
     assert score([], "silver apple") - score([], f"{small} silver apple") == cost
 
 
-@pytest.mark.parametrize(("end_nats", "cost"), [(FAIR_END, 0.0), (FAIR_END + 3.0, 3.0)])
+@pytest.mark.parametrize(("end_nats", "cost"), [(FAIR_END, 0.0), (FAIR_END + 3.0, 3.0 * EACH_MORE)])
 def test_a_last_word_costs_what_it_is_less_likely_than_most(end_nats: float, cost: float) -> None:
     scorer = LineScorer([], FORMS["haiku"], Theme(), 0, PROSODY)
     fair, other = (scorer.cost(Candidate("a river runs"), 80.0, nats) for nats in (1.0, end_nats))
