@@ -121,7 +121,7 @@ FINE_TUNING: dict[str, object] = {
     "dropout": 0.1,
     "weight_drop": 0.05,
     "cold_starts": 0.05,
-    "first_weights": 0.6,
+    "first_weights": 0.5,
 }
 
 
