@@ -32,6 +32,9 @@ TRAINING_VARIABLES = {
     *("LANGUAGE", "TMPDIR"),
     *("CUDA_VISIBLE_DEVICES", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY"),
 }
+# glibc then gives blocks back at once that are larger, which saves some 35 MB and costs 15 % of the
+# time. With smaller ones it saves 80 MB and costs 60 %.
+MALLOC_VARIABLES = {"MALLOC_MMAP_THRESHOLD_": "8388608"}
 
 WRONG_USE = 2  # train.py's status for a sentence on stderr
 
@@ -88,7 +91,7 @@ def training_environment(environment: Mapping[str, str], *, threads: int) -> dic
         for name, value in environment.items()
         if name.upper() in TRAINING_VARIABLES or name.startswith("LC_")
     }
-    return {**passed, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+    return {**passed, **MALLOC_VARIABLES, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
 
 
 class ProcessTrainer:

@@ -76,9 +76,9 @@ def test_a_machine_that_tells_nothing_is_not_judged(tmp_path: Path) -> None:
     [
         (Memory(4096 * MB, 3072 * MB), False, CheckStatus.OK, "a training"),
         (Memory(4096 * MB, None), False, CheckStatus.OK, "4.1 GB; enough"),
-        (Memory(2048 * MB, 900 * MB), False, CheckStatus.WARNING, "a training needs about 830 MB"),
+        (Memory(2048 * MB, 900 * MB), False, CheckStatus.WARNING, "a training needs about 730 MB"),
         (Memory(2048 * MB, 900 * MB), True, CheckStatus.OK, "enough for poems and a training"),
-        (Memory(1024 * MB, 900 * MB), True, CheckStatus.WARNING, "may be killed"),
+        (Memory(1024 * MB, 600 * MB), True, CheckStatus.WARNING, "may be killed"),
         (Memory(512 * MB, 400 * MB, limited=True), False, CheckStatus.WARNING, "container"),
         (Memory(512 * MB, 200 * MB), False, CheckStatus.WRONG, "The bot needs about 300 MB"),
         (Memory(200 * MB, 199 * MB), True, CheckStatus.WRONG, "The bot needs about 300 MB"),

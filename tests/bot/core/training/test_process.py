@@ -47,6 +47,7 @@ def test_of_the_environment_only_what_is_named_is_passed_on() -> None:
     assert passed == {
         "PATH": "/bin",
         "LC_ALL": "C.UTF-8",
+        "MALLOC_MMAP_THRESHOLD_": "8388608",
         "OMP_NUM_THREADS": "3",
         "PYTHONUNBUFFERED": "1",
     }
