@@ -163,6 +163,7 @@ def family_of(word: str) -> int:
     return zlib.crc32(stem_of(word).encode()) >> 1 | 1 if is_content_word(word) else 0
 
 
+# Words that begin with the sound of a vowel, by their spelling: "hour", and not "one" or "use".
 _VOWEL = re.compile(
     r"(?!one|once|eu|ewe|u(?:ni(?![mn])|s[eu]|ti|topia))[aeiou]|hour|hono|heir|hones"
 )
