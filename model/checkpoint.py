@@ -50,10 +50,10 @@ GRAMS = "book.grams"  # the one entry that is not a weight
 MAX_GRAMS = 64 * 2**20  # as many as the longest book has characters
 MAX_LEXICON = 6 * 2**20
 # Of a server's own model, which may come from a backup: train.py's have 15 MB, and 24 with the
-# largest alphabet that it learns. The table grows with characters × hidden units, up to eight times
-# as fast as the file; 8,000 characters and 512 units, the most that a book can have, make 65 MB.
+# largest alphabet that it learns. The table grows with characters × hidden units, up to four times
+# as fast as the file; 8,000 characters and 512 units, the most that a book can have, make 33 MB.
 MAX_GUILD_MODEL_BYTES = 2**25
-MAX_GUILD_TABLE_BYTES = 2**26
+MAX_GUILD_TABLE_BYTES = 2**25
 # A history of 10,000 epochs, the longest, takes 2 MB; the library allows 100 MB.
 MAX_HEADER_BYTES = 2**23
 MAX_EPOCHS = 10_000

@@ -28,7 +28,6 @@ from model import (
     load_model,
     make_engines,
     make_verse,
-    map_large_blocks,
     trim_heap,
 )
 
@@ -69,7 +68,6 @@ class ModelCache:
         threads: int = 1,
         give_back: Callable[[], None] = trim_heap,
     ) -> None:
-        map_large_blocks()
         self._max_models = max_models
         self._max_bytes = max_bytes
         self._max_rows = max_rows

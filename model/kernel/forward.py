@@ -19,6 +19,7 @@ from model.kernel.quantization import (
     ACTIVATION_ZERO,
     Floats,
     QuantizedWeights,
+    bias_block,
     bias_row,
     block_vector,
     head_block,
@@ -150,7 +151,7 @@ def read(
                     address(weights.blocks, recurrent_part(layer_offset, block, inputs, hidden)),
                     start,
                     address(weights.scale, block_vector(layer, block, blocks)),
-                    address(weights.bias, block_vector(0, block, blocks)),
+                    address(weights.bias, bias_block(block)),
                     address(scratch.bias_offsets, 0),
                     address(state.cell, unit_floats(layer * capacity + row, block, hidden)),
                     address(scratch.hidden, unit_floats(t, block, hidden)),
@@ -199,7 +200,7 @@ def _step(
             w = address(weights.blocks, weight_block(layer_offset, block, inputs))
             start = address(weights.initial_sums, block_vector(layer, block, blocks))
             scale = address(weights.scale, block_vector(layer, block, blocks))
-            bias = address(weights.bias, block_vector(0, block, blocks))
+            bias = address(weights.bias, bias_block(block))
             lane = 0
             while lane < lanes:
                 x = address(scratch.inputs, layer_input(lane, hidden, inputs))

@@ -26,7 +26,7 @@ from model.kernel.reference import (
     head_weights,
     input_vectors,
 )
-from model.kernel.tiles import BLOCK, BLOCK_BYTES, GATES, VECTOR_BYTES
+from model.kernel.tiles import BIAS_BYTES, BIAS_STEP, BLOCK, BLOCK_BYTES, GATES, VECTOR_BYTES
 
 LARGEST_WEIGHT = 64  # two products with bytes up to 255 still fit AVX2's sums of 16 bits
 TABLE_CHUNK = 1024  # tokens whose input is computed at a time
@@ -90,6 +90,14 @@ def on_grid(matrix: Floats) -> NDArray[np.float64]:
     return rounded
 
 
+def in_steps(values: NDArray[np.floating[Any]]) -> NDArray[np.int16]:
+    """Round values to whole BIAS_STEPs; larger ones than fit are the largest."""
+    bounds = np.iinfo(np.int16)
+    whole = np.rint(values / BIAS_STEP).clip(bounds.min, bounds.max)
+    steps: NDArray[np.int16] = whole.astype(np.int16)
+    return steps
+
+
 def padded_to(size: int, step: int) -> int:
     """Return `size` rounded up to a multiple of `step`.
 
@@ -112,7 +120,8 @@ class QuantizedWeights(NamedTuple):
     layer_offset: NDArray[np.int64]  # (L,)
     initial_sums: NDArray[np.int32]  # (L, B, 64)
     scale: Floats  # (L, B, 64)
-    bias: Floats  # (V + L - 1, B, 64): the first layer's input by token, the others' biases
+    # (V + L - 1, B, 64), BIAS_STEPs: the first layer's input by token, the others' biases
+    bias: NDArray[np.int16]
     head_blocks: NDArray[np.int8]  # (V / 64, H / 4, 4, 16, 4), V rounded up to 64
     head_initial_sums: NDArray[np.int32]  # (V / 64, 64)
     head_scale: Floats  # (V,)
@@ -125,7 +134,7 @@ class QuantizedWeights(NamedTuple):
 def input_table_bytes(config: NetworkConfig) -> int:
     """Return what `bias` takes: each token's input to the first layer's gates."""
     blocks = padded_to(config.hidden_size, LANES) // LANES
-    return config.vocabulary_size * blocks * BLOCK_BYTES
+    return config.vocabulary_size * blocks * BLOCK * BIAS_BYTES
 
 
 def quantize_network(config: NetworkConfig, tensors: Tensors) -> QuantizedWeights:
@@ -149,7 +158,7 @@ def quantize_network(config: NetworkConfig, tensors: Tensors) -> QuantizedWeight
         return np.pad(matrix, ((0, 0), (0, padded - hidden)))
 
     parts = []
-    bias = aligned((config.vocabulary_size + layers - 1, blocks, BLOCK), np.float32)
+    bias = aligned((config.vocabulary_size + layers - 1, blocks, BLOCK), np.int16)
     for layer in range(layers):
         below, own, layer_bias = (
             tensors[f"lstms.{layer}.{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih")
@@ -160,12 +169,13 @@ def quantize_network(config: NetworkConfig, tensors: Tensors) -> QuantizedWeight
             layer_bias = gates(layer_bias[:, None])[:, 0]  # (64 B,)
             for at in range(0, config.vocabulary_size, TABLE_CHUNK):
                 reads = vectors[at : at + TABLE_CHUNK] @ exact.T  # (T, 64 B)
-                some = (reads.astype(np.float32) + layer_bias).reshape(-1, blocks, BLOCK)
-                bias[at : at + len(some)] = some
+                some = in_steps(reads + layer_bias)
+                bias[at : at + len(some)] = some.reshape(-1, blocks, BLOCK)
             parts.append(quantize(own, np.zeros(len(own), np.float32)))
             continue
         # (4H,) → (4H, 1) → (64 B, 1) → (B, 64)
-        bias[config.vocabulary_size + layer - 1] = gates(layer_bias[:, None]).reshape(blocks, BLOCK)
+        row = config.vocabulary_size + layer - 1
+        bias[row] = in_steps(gates(layer_bias[:, None])).reshape(blocks, BLOCK)
         below = columns(gates(below)) * activation_bound(config, layer - 1)
         parts.append(quantize(np.hstack([below, own]), np.zeros(len(own), np.float32)))
     head_rows = padded_to(config.vocabulary_size, BLOCK)
@@ -223,7 +233,13 @@ def bias_row(layer: int, token: int, size: int, blocks: int) -> int:
     """Return where a layer's row (B, 64) begins in `bias`: the first layer has one for each of
     `size` tokens.
     """
-    return block_vector(token if layer == 0 else size + layer - 1, 0, blocks)
+    return bias_block((token if layer == 0 else size + layer - 1) * blocks)
+
+
+@inner
+def bias_block(block: int) -> int:
+    """Return where a block's numbers (64,) begin in `bias`, or in a row of it."""
+    return block * BLOCK * BIAS_BYTES
 
 
 @inner

@@ -43,8 +43,10 @@ FLOAT_BYTES = 4
 CACHE_LINE = 64
 FETCHED_BYTES = 2048  # between weights that are asked for and those that are multiplied
 OFFSET_BYTES = 8  # of an int64
+BIAS_BYTES = 2  # of a number of the network's input, which is a whole number of BIAS_STEPs
+BIAS_STEP = 2.0**-10  # so that 16 bits reach to 32, where no gate changes any more
 
-I64, F32 = ir.IntType(64), ir.FloatType()
+I16, I64, F32 = ir.IntType(16), ir.IntType(64), ir.FloatType()
 
 
 # The cell: formulas that any processor computes alike
@@ -225,14 +227,16 @@ class Loop:
     ) -> None:
         """Write what cells make of the sums (rows, 4 vectors), to where `_gates` says."""
         builder, floats, align = self.builder, self.floats, FLOAT_BYTES * self.units
+        shorts = ir.VectorType(I16, self.units)
         scales = [self.load(scale, self.gate(gate), floats, align) for gate in range(GATES)]
         for row, its_sums in enumerate(sums):
             bias_offset = self.load(bias_offsets, OFFSET_BYTES * row, I64, 8)
             gates = []
             for gate in range(GATES):
                 number = Floats(builder, builder.sitofp(its_sums[gate], floats))
-                at = builder.add(bias_offset, I64(self.gate(gate)))
-                more = Floats(builder, self.load(bias, at, floats, align))
+                at = builder.add(bias_offset, I64(self.gate(gate) * BIAS_BYTES // FLOAT_BYTES))
+                steps = self.load(bias, at, shorts, BIAS_BYTES * self.units)
+                more = Floats(builder, builder.sitofp(steps, floats)) * BIAS_STEP
                 gates.append(number.times_plus(Floats(builder, scales[gate]), more))
             at = builder.add(builder.mul(stride, I64(row)), I64(self.first))
             at4 = builder.mul(at, I64(FLOAT_BYTES))
@@ -259,7 +263,7 @@ def _gates(rows: int) -> Any:
 
     (isa, x, x stride, quads, w, start, scale, bias, bias_offsets, cell, hidden, bytes, stride):
     pointers, and strides between rows in bytes. Sums begin at `start`; times `scale` plus the
-    vector at bias + bias_offsets[row] they are the gates; `cell` is updated; the new hidden
+    BIAS_STEPs at bias + bias_offsets[row] they are the gates; `cell` is updated; the new hidden
     values go to `hidden` as floats (row stride: 4 × stride, as the cell's) and to `bytes` as bytes
     (row stride: stride), 128 + 127 h rounded.
     """

@@ -399,7 +399,7 @@ def test_of_an_own_model_no_more_is_read_than_what_says_that_it_is_too_large(
 ) -> None:
     wide = NetworkConfig(vocabulary_size=20_000, hidden_size=256)
     path = write_header(tmp_path / "wide.safetensors", wide)
-    with pytest.raises(CheckpointTooLarge, match=r"81,920,000 bytes for its 20,000 tokens"):
+    with pytest.raises(CheckpointTooLarge, match=r"40,960,000 bytes for its 20,000 tokens"):
         load_model(path, for_guild=True)
     with pytest.raises(CheckpointShape):  # where weights are missing: anybody else's may be wide
         load_model(path)
@@ -417,5 +417,5 @@ def test_the_largest_model_that_a_book_can_make_may_be_a_servers_own() -> None:
 def test_what_a_model_takes_in_memory_counts_what_each_character_says_to_the_network(
     good: Path,
 ) -> None:
-    # 4 units are padded to 16, which have 4 gates in single precision.
-    assert load_model(good).memory_bytes == good.stat().st_size + 5 * 16 * 4 * 4
+    # 4 units are padded to 16, which have 4 gates of 2 bytes.
+    assert load_model(good).memory_bytes == good.stat().st_size + 5 * 16 * 4 * 2
