@@ -42,7 +42,7 @@ from model.verse.words import (
     words_of,
 )
 
-PARTICLES = 24
+PARTICLES = 32
 MAX_ROUNDS = 6  # of particles, to find lines that differ; there is one for each at least
 DRAWS_PER_LINE = 1_000  # more than a line takes; each line of a poem has chances of its own
 MAX_ATTEMPTS = 12  # at one line, each with other chances and the warmer
@@ -56,16 +56,14 @@ THEME_BOOST = 4.0  # how many times likelier each token of a word of the seed is
 # `python -m bench.poems`, see bench/results/poems.md.
 LINE_CHARACTERS = 40
 BOOK_LOSS_SHARE = 0.65  # of the book's own loss; a line likelier than that is no better for it
-REPEATED, SMALL_REPEATED = (
-    4.0,
-    1.2,
-)  # for each time that the poem has had a word; small ones: at all
+REPEATED = 4.0  # for each time that the poem has had a word
+SMALL_REPEATED = 1.2  # the same of small words, for each time that their number doubles
 FAMILY = 3.0  # for each time that it has had another word of the family: love, lovely
 SAME_BEGINNING = 1.5  # as an earlier line
 TWICE = 8.0  # a word twice in a row, or two words twice in a line
 WRONG_ARTICLE = 8.0  # "an" before a consonant, "a" before a vowel
 SAME_RHYME = 30.0  # where the form wants another
-WORDS_PER_LINE, EACH_WORD_OFF = 7.9, 4.5
+WORDS_PER_LINE, EACH_WORD_OFF = 7.9, 6.0
 FAIR_SMALL, SMALL_WORD = 2, 5.0  # small words of a haiku's line, which has no room for more
 # Nats of a last word, with all after it; what each one more costs, because the word fits less.
 FAIR_END, EACH_MORE = 5.0, 2.0
@@ -414,12 +412,14 @@ class LineScorer:
 
     def _repetition_penalty(self, words: Sequence[str]) -> float:
         contents = [word for word in words if is_content_word(word)]
+        small = Counter(word for word in words if not is_content_word(word))
         pairs = list(pairwise(words))
+        said = (self._before[word] + more for word, times in small.items() for more in range(times))
         return (
             REPEATED * sum(self._before[word] for word in contents)
             + REPEATED * (len(contents) - len(set(contents)))
             + FAMILY * self._of_a_family(contents)
-            + SMALL_REPEATED * sum(w in self._before for w in words if not is_content_word(w))
+            + SMALL_REPEATED * sum(math.log2(1 + times) for times in said)
             + TWICE * sum(a == b for a, b in pairs)
             + TWICE * (len(pairs) - len(set(pairs)))
             + SAME_BEGINNING * self._firsts.count(words[0])

@@ -27,7 +27,7 @@ Ints = NDArray[np.int64]
 Draw = Callable[[], float]  # the next random number, 0 … 1
 
 # What a likeness of 1 is worth, nats: to the topic, the word before, and the line's last word.
-NEAR_TOPIC, NEAR_BEFORE, NEAR_END = 7.0, 4.0, 3.0
+NEAR_TOPIC, NEAR_BEFORE, NEAR_END = 7.0, 6.0, 3.0
 SELDOM = 0.5  # what it costs a word to be seldom, of the log of how seldom
 RELATED = 4  # words that stand for one that has no place
 PAIRS = 8  # of rhymes, of which the nearest to the topic is taken

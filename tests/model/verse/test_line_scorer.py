@@ -10,6 +10,7 @@ from model.verse.composer import (
     FAIR_END,
     FAMILY,
     REPEATED,
+    SMALL_REPEATED,
     SMALL_WORD,
     WRONG_ARTICLE,
     Candidate,
@@ -37,6 +38,18 @@ def test_a_word_and_its_family_cost_more_each_time_they_come_again(line: str, co
         scores.append(score(lines, line))
     first, second = scores[0] - scores[1], scores[1] - scores[2]
     assert first == pytest.approx(second) == pytest.approx(cost)
+
+
+@pytest.mark.parametrize(("said", "cost"), [(0, 0), (1, 1), (3, 2), (7, 3)])
+def test_a_small_word_costs_as_much_each_time_that_its_number_doubles(said: int, cost: int) -> None:
+    lines = [" ".join(["river", *["the"] * said])]
+    fresh, again = score(lines, "silver my apple"), score(lines, "silver the apple")
+    assert fresh - again == pytest.approx(cost * SMALL_REPEATED)
+
+
+def test_a_small_word_twice_in_a_line_is_a_repetition_too() -> None:
+    once, twice = score([], "silver the my apple"), score([], "silver the apple the")
+    assert once - twice == pytest.approx(SMALL_REPEATED)
 
 
 @pytest.mark.parametrize(("right", "wrong"), [("an apple", "a apple"), ("a river", "an river")])
