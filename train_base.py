@@ -12,7 +12,8 @@ that book can be measured on the part that is held out.
                         characters of each
     --hours H           for all stages together; without it each text is read once
     --tokens pieces     pieces of words, learnt from the texts; or "characters"
-    --start FILE        a base model to train on: its tokens, words and weights; TEXT may be new
+    --start FILE        a base model to train on: its tokens, words and weights; TEXT may be new.
+                        Its learning rate falls from the first step on
     --device auto|cpu|cuda
     --threads N         of the processor (default: all; under torchrun one for each process)
     --seed N            random seed, 0 … 2**63 - 1 (default 0)
@@ -71,7 +72,16 @@ from model.training import (
     join_processes,
     tensors_of,
 )
-from model.training.base import PIECES, STAGES, Poem, PoemReader, Stage, base_lexicon, stage_text
+from model.training.base import (
+    LATER_STAGES,
+    PIECES,
+    STAGES,
+    Poem,
+    PoemReader,
+    Stage,
+    base_lexicon,
+    stage_text,
+)
 from model.training.batches import encode_book, token_lengths
 from model.training.evaluation import evaluate_stream
 from model.training.pieces import learn_pieces
@@ -380,6 +390,7 @@ def train(arguments: argparse.Namespace, interruption: Interruption, processes: 
         sample([x for name in unseen for x in sonnets_of(unseen[name], name)], SONNETS, Random(0)),
         processes.device,
         interruption,
+        LATER_STAGES if arguments.start else STAGES,
         pieces=arguments.tokens == "pieces",
         start=load_model(arguments.start) if arguments.start else None,
         hours=arguments.hours,

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from model.training.base import STAGES, WIDE, PoemReader, base_lexicon, stage_text
+from collections.abc import Sequence
+
+import pytest
+
+from model.training.base import (
+    LATER_STAGES,
+    STAGES,
+    WIDE,
+    PoemReader,
+    Stage,
+    base_lexicon,
+    stage_text,
+)
 from model.training.network import StackedLSTM
+from model.training.optim import learning_rate
 from model.verse.lexicon import MIN_COUNT
 
 BOOK = "Along the quay the lanterns had gone out,\nand no one sang.\n"
@@ -55,6 +68,21 @@ def test_sonnets_are_read_twice_at_the_end() -> None:
     assert (FAR.copies(sonnet), NEAR.copies(sonnet)) == (1, 2)
 
 
+def test_a_base_that_is_trained_on_reads_all_of_it_and_sonnets_more_often() -> None:
+    line = "The goat came down the little path to me"
+    [sonnet] = PoemReader([]).read("\n".join([line] * 14))
+    assert [stage.copies(sonnet) for stage in LATER_STAGES] == [1, 3]
+
+
+def test_its_learning_rate_only_falls() -> None:
+    rates = [
+        round(learning_rate(stage.recipe, share), 9)
+        for stage in LATER_STAGES
+        for share in (stage.recipe.warmup, 0.5, 1.0)
+    ]
+    assert rates == sorted(rates, reverse=True)
+
+
 def test_other_spelling_and_free_verse_are_left_out() -> None:
     [odd] = PoemReader([]).read("\n".join(["Quhan gaes yblent thilke swinck ywroken hiere"] * 4))
     [free] = PoemReader([]).read("\n".join(["The goat came down"] * 4))
@@ -68,8 +96,11 @@ def test_words_that_others_may_borrow_are_common_and_no_names() -> None:
     assert not {"ann", "w"} & words.keys()
 
 
-def test_the_stages_train_one_network_that_is_small_enough_to_ship() -> None:
-    networks = {StackedLSTM(stage.recipe.network_config(4096)).parameter_count for stage in STAGES}
+@pytest.mark.parametrize("stages", [STAGES, LATER_STAGES])
+def test_the_stages_train_one_network_that_is_small_enough_to_ship(
+    stages: Sequence[Stage],
+) -> None:
+    networks = {StackedLSTM(stage.recipe.network_config(4096)).parameter_count for stage in stages}
     assert len(networks) == 1
     assert networks.pop() * 2 < 13_000_000  # bytes, in half precision
-    assert sum(stage.share for stage in STAGES) == 1.0
+    assert sum(stage.share for stage in stages) == 1.0
