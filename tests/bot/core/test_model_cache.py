@@ -186,5 +186,5 @@ async def test_a_guilds_own_model_that_is_too_large_is_not_loaded_either(
 ) -> None:
     path = tmp_path / "guilds" / "10" / "dunes.safetensors"
     write_header(path, NetworkConfig(vocabulary_size=20_000, hidden_size=256))
-    with pytest.raises(ModelUnusable, match=r"dunes\.safetensors needs 81,920,000 bytes"):
+    with pytest.raises(ModelUnusable, match=r"dunes\.safetensors needs 40,960,000 bytes"):
         await cache.load(replace(record("apples"), path=path, sha256="", guild="10"))

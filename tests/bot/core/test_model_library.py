@@ -329,7 +329,7 @@ def test_a_guilds_own_model_that_would_take_far_more_memory_than_its_file_is_ref
 ) -> None:
     path = tmp_path / "guilds" / "10" / "dunes.safetensors"
     write_header(path, NetworkConfig(vocabulary_size=20_000, hidden_size=256))
-    sentence = r"dunes\.safetensors needs 81,920,000 bytes for its 20,000 tokens"
+    sentence = r"dunes\.safetensors needs 40,960,000 bytes for its 20,000 tokens"
     with pytest.raises(ModelUnusable, match=sentence) as caught:
         shared_and_private(tmp_path).add_file(path)
     assert str(tmp_path) not in str(caught.value)
