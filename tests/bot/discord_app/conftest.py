@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partialmethod
 
 import pytest
 import simcord
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
+from discord.state import ConnectionState
 from simcord.actors import MemberActor
 from simcord.builders import ChannelHandle, GuildHandle
 
@@ -27,6 +29,13 @@ def official_api(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give discord.py its own address back after each test."""
     monkeypatch.setattr(Route, "BASE", Route.BASE)
     monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
+
+
+@pytest.fixture(autouse=True)
+def all_guilds_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let discord.py not wait two seconds for guilds that come late."""
+    begin = partialmethod(ConnectionState.__init__, guild_ready_timeout=0.2)
+    monkeypatch.setattr(ConnectionState, "__init__", begin)
 
 
 @pytest.fixture
