@@ -182,27 +182,5 @@ def theme_of(seed: str, prosody: Prosody) -> Theme:
     own = [word for word in dict.fromkeys(words_of(seed)) if is_content_word(word)][-6:]
     found = dict.fromkeys(word for word in own if prosody.can_write(word))
     for word in list(found):
-        for form in _forms(word):
-            if form in prosody.lexicon.numbers:
-                found[form] = None
+        found |= dict.fromkeys(prosody.words.forms_of(word))
     return Theme(tuple(found)[:MAX_THEME])
-
-
-def _forms(word: str) -> list[str]:
-    stems = [word]
-    for ending in ("s", "es", "ed", "ing", "'s", "ly", "er", "est"):
-        if word.endswith(ending) and len(word) > len(ending) + 2:
-            stem = word.removesuffix(ending)
-            stems += [stem, stem + "e"]
-            if stem[-1:] == stem[-2:-1]:
-                stems.append(stem[:-1])
-    if word.endswith("ies"):
-        stems.append(word.removesuffix("ies") + "y")
-    forms = list(stems)
-    for stem in stems:
-        forms += [stem + ending for ending in ("s", "es", "'s", "ing", "ed", "d", "y", "ly")]
-        if stem.endswith("e"):
-            forms += [stem[:-1] + "ing"]
-        if stem.endswith("y"):
-            forms += [stem[:-1] + "ies", stem[:-1] + "ied"]
-    return [form for form in dict.fromkeys(forms) if form != word and len(form) > 2]

@@ -20,7 +20,7 @@ from model.verse.trie import (
     turns,
     walks,
 )
-from model.verse.words import CANNOT_END_LINE
+from model.verse.words import CANNOT_END_LINE, KnownWords
 from model.vocabulary import Vocabulary
 
 VOWEL_INITIALS = "AEIOU"  # of the names of phones
@@ -42,6 +42,7 @@ class Prosody:
     def __init__(self, lexicon: Lexicon, vocabulary: Vocabulary, book_loss: float) -> None:
         """`book_loss` is what the book costs the model, nats a character."""
         self.lexicon = lexicon
+        self.words = KnownWords(lexicon.numbers)
         self._vocabulary = vocabulary
         # A book's printer may have set other apostrophes than the lexicon has.
         self._apostrophe = next((mark for mark in f"'{APOSTROPHES}" if mark in vocabulary.ids), "'")

@@ -140,6 +140,9 @@ class KnownWords:
         # "billows" for "billow". Other endings would mislead: "mother" is no form of "moth".
         plurals = sorted(word for word in words if word.endswith("s"))
         self._plurals = {base: word for word in plurals for base in base_forms(word)}
+        self._families: dict[str, list[str]] = {}
+        for word in words:
+            self._families.setdefault(self._base(word), []).append(word)
 
     def form_of(self, word: str) -> str | None:
         """Return the word that is known: `word` itself, or else another form of it.
@@ -152,6 +155,23 @@ class KnownWords:
         return next((form for form in forms if form in self._words), None) or next(
             (self._plurals[form] for form in forms if form in self._plurals), None
         )
+
+    def forms_of(self, word: str) -> list[str]:
+        """Return the other known words that are forms of the same one as `word`.
+
+        >>> known = KnownWords(["dream", "dreamed", "dreams", "moth", "mother"])
+        >>> known.forms_of("dreaming"), known.forms_of("dreams"), known.forms_of("mother")
+        (['dream', 'dreamed', 'dreams'], ['dream', 'dreamed'], [])
+        """
+        return [form for form in self._families.get(self._base(word), ()) if form != word]
+
+    def _base(self, word: str) -> str:
+        """Return the shortest known word that this one is a form of, or the word itself."""
+        if word.endswith("er"):  # flower, mother, shower
+            return word
+        known = (form for form in base_forms(word) if form in self._words and is_content_word(form))
+        base = next(known, None)
+        return word if base is None else self._base(base)
 
 
 def family_of(word: str) -> int:
