@@ -13,7 +13,7 @@ that book can be measured on the part that is held out.
     --hours H           for all stages together; without it each text is read once
     --tokens pieces     pieces of words, learnt from the texts; or "characters"
     --start FILE        a base model to train on: its tokens, words and weights; TEXT may be new.
-                        Its learning rate falls from the first step on
+                        It reads all verse in today's words twice, at a falling rate
     --device auto|cpu|cuda
     --threads N         of the processor (default: all; under torchrun one for each process)
     --seed N            random seed, 0 … 2**63 - 1 (default 0)

@@ -56,7 +56,7 @@ from model.engine import LINE_SLOTS, MAX_FORM_POEMS, Engine, make_engine, make_e
 from model.errors import BookError, ModelError, SettingError
 from model.evaluation import Evaluation, evaluate, fold_text
 from model.files import sync_folder, write_durably
-from model.heap import keep_heap_small, trim_heap
+from model.heap import map_large_blocks, share_one_heap, trim_heap
 from model.kernel.compilation import is_compiled
 from model.naming import check_name, safe_name
 from model.requests import PoemPiece, Request
@@ -129,13 +129,13 @@ __all__ = [
     "fold_text",
     "follow",
     "is_compiled",
-    "keep_heap_small",
     "lay_out_seed",
     "load_model",
     "make_engine",
     "make_engines",
     "make_title",
     "make_verse",
+    "map_large_blocks",
     "printable",
     "read_book",
     "read_book_files",
@@ -145,6 +145,7 @@ __all__ = [
     "save_model",
     "scan_line",
     "scan_poem",
+    "share_one_heap",
     "skeleton",
     "sync_folder",
     "take_lines",

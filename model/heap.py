@@ -17,16 +17,24 @@ def trim_heap() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
-def keep_heap_small() -> None:
-    """Let large blocks of memory be the system's again as soon as they are freed, and all threads
-    share one heap. To be called before there are threads.
+def map_large_blocks() -> None:
+    """Let large blocks of memory be the system's again as soon as they are freed.
 
-    By itself glibc keeps large blocks once one was freed, which is 45 MB of a bot, and gives each
-    thread a heap of its own, another 29 MB. Not for a training, which asks for such blocks at each
-    step: it would take 1.6 times as long.
+    By itself glibc stops doing so once one was freed; a model then took 45 MB more. Not for a
+    training, which asks for such blocks at each step: it would take 1.6 times as long.
     """
+    _set(M_MMAP_THRESHOLD, LARGE)
+
+
+def share_one_heap() -> None:
+    """Let all threads share one heap; to be called before there are threads.
+
+    By itself glibc gives each a heap of its own, which is 29 MB of a bot.
+    """
+    _set(M_ARENA_MAX, 1)
+
+
+def _set(setting: int, value: int) -> None:
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
-            library = ctypes.CDLL(None)
-            library.mallopt(M_MMAP_THRESHOLD, LARGE)
-            library.mallopt(M_ARENA_MAX, 1)
+            ctypes.CDLL(None).mallopt(setting, value)

@@ -29,7 +29,7 @@ from bot.core.shards import ShardRange
 from bot.doors import serve, work
 from bot.environment_file import environment_file, read_environment_file, under
 from bot.sources import SECRET_VARIABLES
-from model import keep_heap_small
+from model import share_one_heap
 
 SERVERS = (None, "worker", "trainer")  # commands that run until they are stopped
 WRITERS = (None, "worker", "write", "console")
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = load_config(arguments.config, environment)
         logs.hide(*config.secrets)
         if arguments.command in WRITERS:
-            keep_heap_small()
+            share_one_heap()
         match arguments.command:
             case "models" if arguments.action in model_files.ACTIONS:
                 model_files.run(arguments, config, out, err)

@@ -28,6 +28,7 @@ from model import (
     load_model,
     make_engines,
     make_verse,
+    map_large_blocks,
     trim_heap,
 )
 
@@ -68,6 +69,7 @@ class ModelCache:
         threads: int = 1,
         give_back: Callable[[], None] = trim_heap,
     ) -> None:
+        map_large_blocks()
         self._max_models = max_models
         self._max_bytes = max_bytes
         self._max_rows = max_rows

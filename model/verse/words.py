@@ -110,6 +110,7 @@ _FORMS = tuple(
     for ending, base in (
         (r"'s$", ""),
         (r"ies$", "y"),
+        (r"ying$", "ie"),
         (r"(?<![s'])s$", ""),
         (r"(?<=[sxzh])es$", ""),
         (r"i(?:ed|er|est|eth|ly|ness|less|ful)$", "y"),
@@ -130,6 +131,9 @@ def base_forms(word: str) -> Iterator[str]:
         found = ending.sub(base, word)
         if found != word and len(found) > 2:
             yield found
+
+
+_OFTEN_ANOTHER = re.compile(r"(?:er|est|less)$")  # flower, forest, hopeless
 
 
 class KnownWords:
@@ -159,15 +163,18 @@ class KnownWords:
     def forms_of(self, word: str) -> list[str]:
         """Return the other known words that are forms of the same one as `word`.
 
-        >>> known = KnownWords(["dream", "dreamed", "dreams", "moth", "mother"])
+        >>> known = KnownWords(["dream", "dreamed", "dreams", "moth", "mother", "candles"])
         >>> known.forms_of("dreaming"), known.forms_of("dreams"), known.forms_of("mother")
         (['dream', 'dreamed', 'dreams'], ['dream', 'dreamed'], [])
+        >>> known.forms_of("candle"), known.forms_of("pizza")
+        (['candles'], [])
         """
-        return [form for form in self._families.get(self._base(word), ()) if form != word]
+        known = word if _OFTEN_ANOTHER.search(word) else self.form_of(word) or word
+        return [form for form in self._families.get(self._base(known), ()) if form != word]
 
     def _base(self, word: str) -> str:
         """Return the shortest known word that this one is a form of, or the word itself."""
-        if word.endswith("er"):  # flower, mother, shower
+        if _OFTEN_ANOTHER.search(word):
             return word
         known = (form for form in base_forms(word) if form in self._words and is_content_word(form))
         base = next(known, None)

@@ -96,6 +96,22 @@ def test_json_is_one_object_on_one_line(config: Path, capsys: pytest.CaptureFixt
     assert (poem["model"], poem["random_seed"], poem["settings"]["top_k"]) == ("harbour", 5, 9)
 
 
+@pytest.mark.parametrize(
+    ("command", "shares"), [(("write", "a rose", "--chars", 9), True), (("models",), False)]
+)
+def test_threads_share_one_heap_where_poems_are_written(
+    command: tuple[str | int, ...],
+    shares: bool,
+    config: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[bool] = []
+    monkeypatch.setattr("bot.cli.main.share_one_heap", lambda: calls.append(True))
+    assert answer(capsys, "--config", config, *command)[0] == 0
+    assert bool(calls) == shares
+
+
 def test_the_steps_of_a_request_are_logged_on_demand(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,7 +24,7 @@ def test_nothing_but_zeros_stays_so() -> None:
     assert not on_grid(np.zeros((2, 3), np.float32)).any()
 
 
-def test_inputs_are_kept_to_half_a_step_and_no_further_than_a_gate_can_tell() -> None:
+def test_inputs_are_kept_to_half_a_step_and_within_what_fits() -> None:
     inputs = np.array([0.0, 1.5, -7.123456, 31.9, -31.9])
     assert np.abs(in_steps(inputs) * BIAS_STEP - inputs).max() <= BIAS_STEP / 2
     assert (in_steps(np.array([1e9, -1e9])) == [32767, -32768]).all()

@@ -68,13 +68,7 @@ def test_sonnets_are_read_twice_at_the_end() -> None:
     assert (FAR.copies(sonnet), NEAR.copies(sonnet)) == (1, 2)
 
 
-def test_a_base_that_is_trained_on_reads_all_of_it_and_sonnets_more_often() -> None:
-    line = "The goat came down the little path to me"
-    [sonnet] = PoemReader([]).read("\n".join([line] * 14))
-    assert [stage.copies(sonnet) for stage in LATER_STAGES] == [1, 3]
-
-
-def test_its_learning_rate_only_falls() -> None:
+def test_the_rate_of_a_base_that_is_trained_on_falls_once_it_is_warm() -> None:
     rates = [
         round(learning_rate(stage.recipe, share), 9)
         for stage in LATER_STAGES

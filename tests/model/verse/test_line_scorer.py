@@ -10,6 +10,7 @@ from model.verse.composer import (
     FAIR_END,
     FAMILY,
     REPEATED,
+    SAME_BEGINNING,
     SMALL_REPEATED,
     SMALL_WORD,
     WRONG_ARTICLE,
@@ -50,6 +51,12 @@ def test_a_small_word_costs_as_much_each_time_that_its_number_doubles(said: int,
 def test_a_small_word_twice_in_a_line_is_a_repetition_too() -> None:
     once, twice = score([], "silver the my apple"), score([], "silver the apple the")
     assert once - twice == pytest.approx(SMALL_REPEATED)
+
+
+def test_a_line_that_begins_as_earlier_ones_costs_for_each_of_them() -> None:
+    lines = ["by river", "by night"]
+    other, same = score(lines, "my by silver apple"), score(lines, "by my silver apple")
+    assert other - same == pytest.approx(2 * SAME_BEGINNING)
 
 
 @pytest.mark.parametrize(("right", "wrong"), [("an apple", "a apple"), ("a river", "an river")])

@@ -27,6 +27,22 @@ def test_a_few_words_begin_the_first_line() -> None:
     assert opening.theme.words[:2] == ("garden", "today")
 
 
+@pytest.mark.parametrize(
+    ("seed", "theme"),
+    [
+        ("walking by day", ("walking", "day", "walks")),
+        ("a shower of rain", ("shower", "rain")),  # which shows nothing
+        ("the lanterns", ("lanterns", "lantern")),
+        ("the gardens", ("gardens", "garden")),
+        ("thinking of a key", ("thinking", "key")),
+    ],
+)
+def test_a_poem_may_come_back_to_other_forms_of_the_seeds_words(
+    seed: str, theme: tuple[str, ...]
+) -> None:
+    assert laid_out(seed).theme.words == theme
+
+
 def test_nothing_begins_nothing() -> None:
     assert laid_out("") == laid_out(" \n ") == Opening()
     assert laid_out("🙂\n🙂") == Opening(shown="🙂 🙂 ")
