@@ -127,7 +127,7 @@ class Defaults:
     lines: int = 14
     sampling: Sampling = USUAL_SAMPLING
     form: str = "sonnet"
-    verse_temperature: float = 0.85  # of poems in a form, which the form itself keeps in order
+    verse_temperature: float = 0.9  # of poems in a form, which the form itself keeps in order
 
     def as_dict(self) -> dict[str, object]:
         """Return them flat, as the web page's API answers; greedy writing is never a default."""

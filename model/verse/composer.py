@@ -56,7 +56,7 @@ THEME_BOOST = 4.0  # how many times likelier each token of a word of the seed is
 # `python -m bench.poems`, see bench/results/poems.md.
 LINE_CHARACTERS = 40
 BOOK_LOSS_SHARE = 0.65  # of the book's own loss; a line likelier than that is no better for it
-REPEATED = 4.0  # for each time that the poem has had a word
+REPEATED = 5.0  # for each time that the poem has had a word
 SMALL_REPEATED = 1.2  # the same of small words, for each time that their number doubles
 FAMILY = 3.0  # for each time that it has had another word of the family: love, lovely
 SAME_BEGINNING = 4.0  # as an earlier line, for each of them
