@@ -10,7 +10,7 @@ that book can be measured on the part that is held out.
                         how often the network picks the true next line of their sonnets among eight
     --valid FILE …      other authors held out; the curve has the loss on the first 50,000
                         characters of each
-    --hours H           for all stages together; without it each text is read once
+    --hours H           for all stages together; without it each stage reads its texts once
     --tokens pieces     pieces of words, learnt from the texts; or "characters"
     --start FILE        a base model to train on: its tokens, words and weights; TEXT may be new.
                         It reads all verse in today's words twice, at a falling rate

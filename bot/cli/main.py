@@ -32,7 +32,7 @@ from bot.sources import SECRET_VARIABLES
 from model import share_one_heap
 
 SERVERS = (None, "worker", "trainer")  # commands that run until they are stopped
-WRITERS = (None, "worker", "write", "console")
+WRITERS = (None, "worker", "write", "console")  # those that write poems
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
 
