@@ -213,6 +213,7 @@ class Program:
 
     def end_epoch(self, end: EpochEnd) -> None:
         """Save an improvement and the position, and say how the epoch went."""
+        trim_heap()  # of what the steps took, before saving and showing take their own
         path = self.training_run.end_epoch(end)
         what = "loss" if end.losses.held_out_loss is None else "held-out loss"
         if path:
@@ -232,6 +233,7 @@ class Program:
         )
         if path and self.shows:
             self.show(path)
+        trim_heap()
 
     def show(self, path: Path) -> None:
         """Draw the losses so far, and let the model write a little."""

@@ -1,14 +1,16 @@
 """Poems while a training runs, and poems without one; what bot and training need together.
 
-    python -m bench.during_training [--seconds 60] [--rate 2] [--kilobytes 150] [--rounds 2]
-                                    [--quick] [--json FILE]
+    python -m bench.during_training [--seconds 60] [--rate 2] [--kilobytes 150 | --book FILE]
+                                    [--rounds 2] [--quick] [--json FILE]
 
 Members come as a Poisson process and ask for sonnets, as the bot writes them by default, first
 alone, then while the bot trains on a book, `--rounds` times over in turn; the training is that of
 /book add, with the settings of config.toml, and is begun and stopped as on Discord. At last one
-training runs to its end without poems: how long a book of `--kilobytes` takes. Run it with
-ONEDNN_MAX_CPU_ISA=AVX2 in the environment for a processor without AMX and AVX-512. Memory is the
-highest resident size seen, of bot and training together, what they share counted twice.
+training runs to its end without poems: how long a book of `--kilobytes` takes, of plain sentences
+that are made here, or the book in FILE. One in verse takes more memory: the weights that it began
+with are kept. Run it with ONEDNN_MAX_CPU_ISA=AVX2 in the environment for a processor without AMX
+and AVX-512. Memory is the highest resident size seen, in MB of 2**20 bytes; "shared once" is bot
+and training together with what they share counted once, as the system needs it.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from bot.core.training_requests import AttachedFile
 
 ADMIN = Asker("discord:1", "10", manages=True)
 QUICK = {"seconds": 8.0, "rounds": 1, "kilobytes": 10}
-MEMORY_EVERY_SECONDS = 0.2
+MEMORY_EVERY_SECONDS = 0.02
 NAMES = (
     "harbour lantern winter meadow ferry copper whistle thunder orchard velvet river moon".split()
 )
@@ -119,13 +121,16 @@ async def watch_memory(peaks: dict[str, float]) -> None:
     """Keep the highest resident sizes in MB: of the bot, the training, both at once."""
     me = psutil.Process()
     while True:
-        own, others = me.memory_info().rss, 0
-        for child in me.children(recursive=True):
+        sizes = dict.fromkeys(("bot", "training", "together", "shared once"), 0)
+        for process in (me, *me.children(recursive=True)):
             try:
-                others += child.memory_info().rss
+                memory = process.memory_full_info()
             except psutil.Error:
                 continue
-        for name, size in (("bot", own), ("training", others), ("together", own + others)):
+            sizes["bot" if process == me else "training"] += memory.rss
+            sizes["together"] += memory.rss
+            sizes["shared once"] += memory.pss
+        for name, size in sizes.items():
             peaks[name] = max(peaks.get(name, 0.0), size / 2**20)
         await asyncio.sleep(MEMORY_EVERY_SECONDS)
 
@@ -148,14 +153,16 @@ async def measure(asked: argparse.Namespace, home: Path) -> dict[str, object]:
             await app.training_requests.cancel(ADMIN, job_id)
             async for _ in app.training_requests.queue.watch(job_id):
                 pass
+        book = asked.book.read_bytes() if asked.book else make_book(asked.kilobytes, 7)
         began = time.perf_counter()
-        job_id = await begin_training(app, ADMIN, make_book(asked.kilobytes, 7))
+        job_id = await begin_training(app, ADMIN, book)
         views = [view async for view in app.training_requests.queue.watch(job_id)]
         seconds = time.perf_counter() - began
         memory.cancel()
     last = views[-1]
     print(
-        f"a book of {asked.kilobytes} kB: {seconds:.0f} s, {last.job.state}, loss {last.job.loss}"
+        f"a book of {len(book) / 1000:.0f} kB: {seconds:.0f} s, {last.job.state}, "
+        f"loss {last.job.loss}"
     )
     return {
         "phases": [vars(phase) for phase in phases],
@@ -207,6 +214,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=2.0)
     parser.add_argument("--kilobytes", type=int, default=150)
+    parser.add_argument("--book", type=Path, metavar="FILE")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=Path, metavar="FILE")

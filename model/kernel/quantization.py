@@ -29,7 +29,7 @@ from model.kernel.reference import (
 from model.kernel.tiles import BIAS_BYTES, BIAS_STEP, BLOCK, BLOCK_BYTES, GATES, VECTOR_BYTES
 
 LARGEST_WEIGHT = 64  # two products with bytes up to 255 still fit AVX2's sums of 16 bits
-TABLE_CHUNK = 1024  # tokens whose input is computed at a time
+TABLE_CHUNK = 128  # tokens whose input is computed at a time
 ACTIVATION_ZERO = 128  # the byte of an activation of 0
 
 Floats = NDArray[np.float32]
@@ -165,12 +165,9 @@ def quantize_network(config: NetworkConfig, tensors: Tensors) -> QuantizedWeight
         )
         own = columns(gates(own))
         if layer == 0:
-            vectors, exact = on_grid(input_vectors(config, tensors)), on_grid(gates(below))
+            table = bias[: config.vocabulary_size].reshape(-1, blocks * BLOCK)  # (V, 64 B)
             layer_bias = gates(layer_bias[:, None])[:, 0]  # (64 B,)
-            for at in range(0, config.vocabulary_size, TABLE_CHUNK):
-                reads = vectors[at : at + TABLE_CHUNK] @ exact.T  # (T, 64 B)
-                some = in_steps(reads + layer_bias)
-                bias[at : at + len(some)] = some.reshape(-1, blocks, BLOCK)
+            _fill_table(table, input_vectors(config, tensors), gates(below), layer_bias)
             parts.append(quantize(own, np.zeros(len(own), np.float32)))
             continue
         # (4H,) → (4H, 1) → (64 B, 1) → (B, 64)
@@ -203,6 +200,14 @@ def quantize_network(config: NetworkConfig, tensors: Tensors) -> QuantizedWeight
         vocabulary_size=config.vocabulary_size,
         residual=config.residual,
     )
+
+
+def _fill_table(table: NDArray[np.int16], vectors: Floats, weights: Floats, bias: Floats) -> None:
+    """Fill a table (V, M) with weights (M, K) times each of `vectors` (V, K), plus a bias (M,)."""
+    exact_vectors, exact_weights = on_grid(vectors), on_grid(weights)
+    for at in range(0, len(table), TABLE_CHUNK):
+        some = slice(at, at + TABLE_CHUNK)
+        table[some] = in_steps(exact_vectors[some] @ exact_weights.T + bias)
 
 
 def for_signed_activations(weights: QuantizedWeights) -> QuantizedWeights:

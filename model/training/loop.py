@@ -134,7 +134,9 @@ class Training:
         self.network = network.to(self.device)
         # What is measured and saved: a running average of the weights where the recipe has one.
         self.averaged = deepcopy(self.network) if recipe.average else self.network
-        self.first = deepcopy(self.network) if recipe.average and recipe.first_weights else None
+        # Model files hold 16 bits of a weight, so half precision loses nothing of the first ones.
+        keeps_first = recipe.average and recipe.first_weights
+        self.first = deepcopy(self.network).half() if keeps_first else None
         self._learner = self.processes.parallel(self.network)
         self.optimizer = make_optimizer(self.network, recipe)
         self.state: LSTMState | None = None
@@ -316,11 +318,11 @@ class Training:
             self.state = None
         with dropped_recurrence(self.network, self.recipe.weight_drop):
             loss = self._loss(inputs, targets, topics)
-            self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
         if self.recipe.clip:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimizer.step()
+        self.optimizer.zero_grad()
         self._average_weights()
         return loss.item()
 
@@ -360,7 +362,8 @@ class Training:
         first = self.first or self.network
         parameters = (network.parameters() for network in (self.averaged, self.network, first))
         for mean, now, before in zip(*parameters, strict=True):
-            mean.lerp_(now.lerp(before, self.recipe.first_weights), 1 - decay)
+            mixed = now.lerp(before.to(now.dtype), self.recipe.first_weights)
+            mean.lerp_(mixed, 1 - decay)
 
     def _end_epoch(self) -> EpochEnd:
         """Measure the losses, note them, and move on to the next epoch."""
@@ -451,13 +454,14 @@ def dropped_recurrence(network: StackedLSTM, share: float) -> Iterator[None]:
         return
     weights = [layer.get_parameter("weight_hh_l0") for layer in network.lstms]
     whole = [weight.detach().clone() for weight in weights]
-    masks = [torch.empty_like(w).bernoulli_(1 - share).div_(1 - share) for w in whole]
+    masks = [torch.empty_like(w, dtype=torch.bool).bernoulli_(1 - share) for w in whole]
+    scale = 1 / (1 - share)
     for weight, mask in zip(weights, masks, strict=True):
-        weight.data.mul_(mask)
+        weight.data.mul_(mask).mul_(scale)
     try:
         yield
     finally:
         for weight, mask, before in zip(weights, masks, whole, strict=True):
             weight.data.copy_(before)
             if weight.grad is not None:
-                weight.grad.mul_(mask)
+                weight.grad.mul_(mask).mul_(scale)
