@@ -8,6 +8,7 @@
     during_training   poems, and memory, while a training runs
     poems             how good poems are; judges says so, of poem_seeds
     sense             whether they have a thread, by strangers: sense_models; sense_measures counts
+    agreement         whether verbs agree with their subjects, by link-grammar
     tinyshakespeare   the loss of a training, to compare with others
 
 What they share: stats and tables for figures, gauges for the process and the machine, networks to
