@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 
 from model.checkpoint import Model, load_model
 from model.next_line import sonnets_of
 from model.training import Processes
-from model.training.base import STAGES, PoemReader, Stage
+from model.training.base import LATER_STAGES, STAGES, PoemReader, Stage
 from model.training.resume import load_training
+from tests.conftest import write_model
 from tests.model.training.test_base import OTHERS
 from tests.model.training.test_processes import outcomes
-from train_base import ALONE, BaseTraining
+from train_base import ALONE, BaseTraining, main
 
 SMALL = {"embedding_size": 8, "hidden_size": 8, "rows": 2, "window": 16}
 # Nine of fourteen lines, no two alike.
@@ -128,3 +131,25 @@ def test_a_base_is_trained_on_with_its_tokens_its_words_and_its_weights(tmp_path
     assert second.lexicon.entries == first.lexicon.entries
     for name, tensor in first.tensors.items():
         assert np.allclose(second.tensors[name], tensor, atol=0.01), name
+
+
+@pytest.mark.parametrize("start", [False, True])
+def test_a_base_that_is_trained_on_has_stages_of_its_own(
+    start: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[object] = []
+
+    def begin(*arguments: object, **options: object) -> object:
+        begun.extend([arguments[6], options["start"]])
+        return SimpleNamespace(run=lambda: True)
+
+    book = tmp_path / "goats.txt"
+    book.write_text(SONNETS)
+    options = ["--start", str(write_model(tmp_path / "first.safetensors"))] if start else []
+    command = ["train_base.py", str(book), "--unseen", str(book), "--out", "x", *options]
+    monkeypatch.setattr("sys.argv", command)
+    monkeypatch.setattr("train_base.Interruption", lambda: FakeInterruption(0))
+    monkeypatch.setattr("train_base.BaseTraining", begin)
+    assert main() == 0
+    assert begun[0] is (LATER_STAGES if start else STAGES)
+    assert (begun[1] is not None) == start
