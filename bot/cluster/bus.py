@@ -56,7 +56,7 @@ class Bus:
         self._client = client
         self._prefix = f"sonneteer.{config.cluster}.v1"
         self._warned = -LOG_SECONDS
-        self._error: Exception | None = None  # the latest
+        self._error: Exception | None = None  # why we were refused, or the latest
         self._refused = asyncio.Event()
         self._closing = False
 
@@ -166,8 +166,10 @@ class Bus:
             log.warning(sentence, *values)
 
     async def _tell_error(self, error: Exception) -> None:
-        self._error = error
-        if isinstance(error, TELLING):
+        if not self._refused.is_set():  # what comes after a refusal only hides it
+            self._error = error
+        # The library knows a refusal by its class only once it has been connected.
+        if isinstance(error, TELLING) or "authorization violation" in str(error).lower():
             self._refused.set()
         if isinstance(error, SlowConsumerError):
             self._warn("NATS sends more than can be read; some poems begin again.")
