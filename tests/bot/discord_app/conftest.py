@@ -21,7 +21,9 @@ from tests.fake_discord import FakeDiscord
 from tests.fakes import FakeEngine, app_with, fake_service
 from tests.timeouts import HANG_SECONDS
 
-FAST = ReplyTiming(edit_seconds=0.0, patience_seconds=0.0, place_seconds=0.0, retry_seconds=0.0)
+# Without a pause between two edits replies would keep the loop busy, and the engine's thread would
+# hardly have a turn.
+FAST = ReplyTiming(edit_seconds=0.01, patience_seconds=0.0, place_seconds=0.01, retry_seconds=0.0)
 
 
 @pytest.fixture(autouse=True)

@@ -28,7 +28,7 @@ HASTE = GatewayTimeouts(
     identify_seconds=0.01,
     max_identify_seconds=0.05,
 )
-TEMPO = ReplyTiming(0.01, 0.01, 0.01, 0.01)
+TEMPO = ReplyTiming(0.01, 0.01, 0.01, 0.01, notice_seconds=0.01)
 
 
 @asynccontextmanager
