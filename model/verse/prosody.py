@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
@@ -25,6 +26,7 @@ from model.vocabulary import Vocabulary
 
 VOWEL_INITIALS = "AEIOU"  # of the names of phones
 MAX_SAID = 2_000  # words beyond the lexicon that are remembered; a poem has some hundred at most
+_VOWEL = re.compile("[aeiouy]")
 MAX_END = 8  # phones of a rhyme that are compared; English words have some six
 # Consonants that differ in their voice alone, or are made alike.
 ALIKE = tuple(
@@ -63,7 +65,7 @@ class Prosody:
                     make_final_mask(entry.word, entry.variants) if self._can_open(entry) else 0,
                 )
                 for number, entry in enumerate(self.lexicon.entries)
-                if self.can_write(entry.word)
+                if self.can_write(entry.word) and _VOWEL.search(entry.word)  # "th" is cut off
             ),
             self.encode,
         )

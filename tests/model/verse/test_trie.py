@@ -3,9 +3,11 @@
 import pytest
 
 from model.kernel.syllables import FREE, RISING, syllables_after
-from model.verse.lexicon import Variant
+from model.verse import Prosody
+from model.verse.lexicon import Lexicon, LexiconEntry, Variant
 from model.verse.trie import TrieWord, build_trie, make_final_mask, make_inner_mask
 from model.vocabulary import Vocabulary
+from tests.verse_words import ALPHABET, small_lexicon
 
 
 def after(word: str, stresses: str, begun: int, metre: int = RISING) -> list[int]:
@@ -78,3 +80,11 @@ def test_a_trie_knows_below_each_node_what_can_come_of_it() -> None:
     assert trie.final_mask_below.tolist() == [4, 4, 4, 0, 0, 0, 4, 4, 0, 4, 0]
     assert trie.inner_mask.tolist() == [0, 0, 0, 1, 2, 0, 0, 1, 1, 1, 2]
     assert trie.word_number.tolist() == [0, 0, 0, 3, 2, 0, 0, 1, 3, 1, 2]
+
+
+def test_a_word_that_an_apostrophe_cut_off_is_not_written() -> None:
+    known = small_lexicon().entries
+    cut = LexiconEntry("th", 9, (Variant("1", "DH", "AH"),))
+    numbers = set(Prosody(Lexicon((*known, cut)), ALPHABET, 2.0).trie.word_number.tolist())
+    assert len(known) in numbers
+    assert len(known) + 1 not in numbers
