@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -159,6 +160,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of their choice")
     parser.add_argument("--show", type=int, default=0, metavar="N", help="breaks of each")
     asked = parser.parse_args()
+    if shutil.which("link-parser") is None:
+        parser.error("link-parser is missing: apt install link-grammar")
     verbs = read_verbs()
     rows = []
     for path in [*asked.people, *asked.poems]:
