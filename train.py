@@ -233,7 +233,7 @@ class Program:
         )
         if path and self.shows:
             self.show(path)
-        trim_heap()
+        trim_heap()  # of what those took, before the next steps
 
     def show(self, path: Path) -> None:
         """Draw the losses so far, and let the model write a little."""

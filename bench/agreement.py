@@ -30,7 +30,7 @@ from model.next_line import Poem, sample
 
 LISTS = Path("/usr/share/link-grammar/en/words")  # of the parser's verbs: words.v.KIND.FORM
 PLURAL, SINGULAR = "1", "2"  # FORM
-AUXILIARIES = "are is,were was,have has,do does"
+AUXILIARIES = "are is,were was,have has,do does"  # plural and singular
 # Those that its dictionary treats one by one.
 FREQUENT = (
     f"{AUXILIARIES},go goes,come comes,see sees,know knows,think thinks,"
@@ -52,7 +52,7 @@ Parse = Callable[[Sequence[str]], Sequence[tuple[int, float]]]
 
 
 def read_verbs(folder: Path = LISTS) -> dict[str, str]:
-    """Return the other form in the present of each verb: "loves" of "love", and the reverse."""
+    """Return each verb of the present in its other number: "loves" of "love", and the reverse."""
     pairs = [pair.split() for pair in FREQUENT.split(",")]
     for path in sorted(folder.glob(f"words.v.*.{PLURAL}")):
         plurals = _entries(path)
@@ -76,61 +76,70 @@ def singular_forms(verb: str) -> tuple[str, ...]:
     return (f"{verb}s", f"{verb}es", f"{verb[:-1]}ies")
 
 
-def modern(words: Sequence[str], verbs: Mapping[str, str]) -> list[str]:
+def modernize(words: Sequence[str], verbs: Mapping[str, str]) -> list[str]:
     """Return words with the archaic forms of verbs and pronouns in modern spelling.
 
-    >>> modern("thou art what beauty loveth".split(), {"loves": "love", "love": "loves"})
+    >>> modernize("thou art what beauty loveth".split(), {"loves": "love", "love": "loves"})
     ['you', 'are', 'what', 'beauty', 'loves']
     """
-    said = [MODERN.get(word, word) for word in words]
+    spelt = [MODERN.get(word, word) for word in words]
     for at, word in enumerate(words):
         beside = words[max(at - 1, 0) : at + 2]
         if word == "art" and "thou" in beside:
-            said[at] = "are"
+            spelt[at] = "are"
         stem = re.fullmatch("(.+?)(e?th|e?st)", word)
         if stem is None or word in verbs:
             continue
         plural = next((base for base in (stem[1], f"{stem[1]}e") if base in verbs), None)
         if plural and stem[2].endswith("th"):
-            said[at] = verbs[plural]
+            spelt[at] = verbs[plural]
         elif plural and "thou" in words:
-            said[at] = plural
-    return said
+            spelt[at] = plural
+    return spelt
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A verb of a line, and how many words are left over with it and with its other form."""
+    """A verb of a line, and how many words are left over with it and in its other number."""
 
     line: str
     word: str
     other: str
     left_over: int
-    left_over_by_other: int
+    left_over_with_other: int
+
+    @property
+    def is_right(self) -> bool:
+        return self.left_over < self.left_over_with_other
+
+    @property
+    def is_break(self) -> bool:
+        return self.left_over > self.left_over_with_other
 
 
 def judge(lines: Sequence[str], verbs: Mapping[str, str], parse: Parse) -> list[Verb]:
     """Judge the verbs in lines of plain words."""
     auxiliaries = AUXILIARIES.replace(",", " ").split()
-    asked: list[tuple[str, str, str]] = []
+    found: list[tuple[str, str, str]] = []  # line, verb, its other number
     texts: list[str] = []
     for line in lines:
-        words = modern(line.split(), verbs)
+        words = modernize(line.split(), verbs)
         for at, word in enumerate(words):
             other = verbs.get(word)
             if other and (word in auxiliaries or (at and words[at - 1] in PRONOUNS)):
-                asked.append((line, word, other))
+                found.append((line, word, other))
                 texts += [" ".join(words), " ".join([*words[:at], other, *words[at + 1 :]])]
     left_over = [words for words, _ in parse(texts)]
     return [
         Verb(*what, *counts)
-        for what, *counts in zip(asked, left_over[::2], left_over[1::2], strict=True)
+        for what, *counts in zip(found, left_over[::2], left_over[1::2], strict=True)
     ]
 
 
 def row(name: str, lines: Sequence[str], found: Sequence[Verb]) -> tuple[str, ...]:
-    breaks = sum(verb.left_over_by_other < verb.left_over for verb in found)
-    right = sum(verb.left_over_by_other > verb.left_over for verb in found)
+    """Return a line of the table: what was found in `lines`."""
+    breaks = sum(verb.is_break for verb in found)
+    right = sum(verb.is_right for verb in found)
     share = breaks / max(breaks + right, 1)
     error = (share * (1 - share) / max(breaks + right, 1)) ** 0.5
     return (
@@ -172,7 +181,7 @@ def main() -> None:
         lines = lines_of(poems)
         found = judge(lines, verbs, parse_lines)
         rows.append(row(path.stem, lines, found))
-        breaks = [verb for verb in found if verb.left_over_by_other < verb.left_over]
+        breaks = [verb for verb in found if verb.is_break]
         for verb in breaks[: asked.show]:
             print(f"{path.stem}: {verb.line} ({verb.word}: {verb.other})")
     head = ("poems", "lines", "verbs", "right", "breaks", "of those decided", "per 100 lines")

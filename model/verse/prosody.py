@@ -26,8 +26,9 @@ from model.vocabulary import Vocabulary
 
 VOWEL_INITIALS = "AEIOU"  # of the names of phones
 MAX_SAID = 2_000  # words beyond the lexicon that are remembered; a poem has some hundred at most
-_VOWEL = re.compile("[aeiouy]")
 MAX_END = 8  # phones of a rhyme that are compared; English words have some six
+# What is left of a word that an apostrophe cut off, as of th', has none of these.
+_VOWEL_LETTER = re.compile("[aeiouy]")
 # Consonants that differ in their voice alone, or are made alike.
 ALIKE = tuple(
     frozenset(kind.split())
@@ -65,7 +66,7 @@ class Prosody:
                     make_final_mask(entry.word, entry.variants) if self._can_open(entry) else 0,
                 )
                 for number, entry in enumerate(self.lexicon.entries)
-                if self.can_write(entry.word) and _VOWEL.search(entry.word)  # "th" is cut off
+                if self.can_write(entry.word) and _VOWEL_LETTER.search(entry.word)
             ),
             self.encode,
         )
